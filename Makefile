@@ -1,0 +1,21 @@
+.DEFAULT_GOAL := help
+.PHONY: help dev test down lock bootstrap
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+dev: bootstrap ## From a bare machine to the polls app on Kubernetes; says where it answers
+	ansible-playbook site.yml -i inventories/dev
+
+test: bootstrap ## Lint, unit tests, every Molecule scenario on a real cluster, the pages in a browser
+	scripts/test
+
+down: bootstrap ## Remove what dev made; keeps the database's volume unless PURGE=yes
+	ansible-playbook playbooks/destroy.yml -i inventories/dev -e berth_confirm=dev $(if $(filter yes,$(PURGE)),-e berth_purge=true)
+
+lock: bootstrap ## Turn requirements.in into requirements.txt
+	uv pip compile --quiet --no-header --universal --python-version 3.12 --generate-hashes --upgrade requirements.in -o requirements.txt
+
+bootstrap:
+	@scripts/bootstrap

@@ -1,0 +1,93 @@
+"""One run at a time, and signs of life from long tasks."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = """
+name: berth
+type: notification
+short_description: Let one run at a time touch this machine, and show the progress of long tasks
+description:
+  - Takes a lock when a playbook starts, and waits when another run holds it. The kernel releases it when the run ends, however it ends.
+  - Prints what modules report through the file that C(BERTH_PROGRESS) names, and the elapsed time of a task that says nothing.
+requirements:
+  - to be listed in C(callbacks_enabled)
+"""
+
+HEARTBEAT = 15.0  # seconds of silence after which a running task says that it is alive
+POLL = 0.5  # seconds between two looks at the progress file
+
+
+class CallbackModule(CallbackBase):
+    """Holds the lock of the run and follows its long tasks."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "berth"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock: int | None = None
+        self._task = ""
+        self._started = self._spoke = time.monotonic()
+        self._done = threading.Event()
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        """Take the lock and start to follow. A playbook started by a task of another run shares that run's lock."""
+        if "BERTH_RUN" not in os.environ:
+            self._take_lock()
+            os.environ["BERTH_RUN"] = str(os.getpid())
+        handle, path = tempfile.mkstemp(prefix="berth-progress-")
+        os.close(handle)
+        os.environ["BERTH_PROGRESS"] = path
+        threading.Thread(target=self._follow, args=(Path(path),), daemon=True).start()
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        """Begin to count the seconds of a task."""
+        self._task = task.get_name()
+        self._started = self._spoke = time.monotonic()
+
+    v2_playbook_on_handler_task_start = v2_playbook_on_cleanup_task_start = v2_playbook_on_task_start
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        """Stop following; the lock goes with the process."""
+        self._done.set()
+        Path(os.environ["BERTH_PROGRESS"]).unlink(missing_ok=True)
+
+    def _take_lock(self) -> None:
+        directory = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "berth"
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(directory / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise AnsibleError(f"The lock of a run cannot be made: {error}. Check XDG_CACHE_HOME.") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._lock, 64, 0).decode(errors="replace").strip() or "unknown"
+            self._display.display(f"Another Berth run (process {holder}) is under way; waiting for it to end.")
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+
+    def _follow(self, path: Path) -> None:
+        with path.open(encoding="utf-8", errors="replace") as progress:
+            while not self._done.wait(POLL):
+                lines = progress.read().splitlines()
+                now = time.monotonic()
+                if not lines and now - self._spoke >= HEARTBEAT:
+                    lines = [self._task]
+                for line in lines:
+                    self._display.display(f"  ... {line} ({now - self._started:.0f} s)", color="bright gray")
+                    self._spoke = now

@@ -1,0 +1,49 @@
+"""What the kubeadm role takes from the artifacts role."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+DOCUMENTATION = """
+name: image_archives
+short_description: Pick images by their short names
+description:
+  - Turns short names of images into a mapping of full image names to archives.
+options:
+  _input: {description: Short names., type: list, elements: str, required: true}
+  artifacts: {description: C(artifacts_facts)., type: dict, required: true}
+"""
+
+
+def image_archives(names: list[str], artifacts: dict[str, Any]) -> dict[str, str]:
+    """Return ``{full image name: archive}`` for short ``names``.
+
+    >>> image_archives(["pause"], {"refs": {"pause": "r/pause:1"}, "images": {"r/pause:1": "/c/image.tar"}})
+    {'r/pause:1': '/c/image.tar'}
+    """
+    try:
+        return {artifacts["refs"][name]: artifacts["images"][artifacts["refs"][name]] for name in names}
+    except KeyError as error:
+        raise AnsibleFilterError(f"artifacts_facts has no image {error}.") from error
+
+
+def binary_files(names: list[str], binaries: dict[str, str], directory: str) -> list[dict[str, str]]:
+    """Return the entries for the ``files`` module that put the programs ``names`` into ``directory``.
+
+    >>> binary_files(["ctr"], {"ctr": "/c/ctr"}, "/b")
+    [{'path': '/b/ctr', 'src': '/c/ctr', 'mode': '0755'}]
+    """
+    try:
+        return [{"path": f"{directory}/{name}", "src": binaries[name], "mode": "0755"} for name in names]
+    except KeyError as error:
+        raise AnsibleFilterError(f"artifacts_facts has no binary {error}.") from error
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Any]:
+        """Return them by name."""
+        return {"image_archives": image_archives, "binary_files": binary_files}

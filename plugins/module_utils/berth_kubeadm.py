@@ -1,0 +1,316 @@
+"""The single-node cluster that kubeadm makes on this machine: what is there, and how to take it away.
+
+The paths are kubeadm's own constants (k8s.io/kubernetes/cmd/kubeadm/app/constants) and those of roles/kubeadm.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.berth_progress import report
+from ansible.module_utils.berth_service import ServiceError, backend
+
+DIRECTORY = Path("/var/lib/berth")
+RUN = Path("/run/berth")
+LOGS = Path("/var/log/berth")
+KUBERNETES = Path("/etc/kubernetes")
+KUBELET = Path("/var/lib/kubelet")
+CNI_LEASES = Path("/var/lib/cni/networks/berth")
+RECORD = DIRECTORY / "cluster.json"
+INITIALIZED = DIRECTORY / "initialized"
+VOLUMES = DIRECTORY / "volumes"
+SOCKET = RUN / "containerd" / "containerd.sock"
+SERVICES = ("containerd", "kubelet")
+LINKS = ("berth-pods", "berth-node")
+
+# What any other cluster on this machine would have left; each is a file or a directory that is not empty.
+FOREIGN = (
+    KUBERNETES / "admin.conf",
+    KUBERNETES / "kubelet.conf",
+    KUBERNETES / "manifests",
+    KUBELET / "config.yaml",
+    Path("/var/lib/rancher/k3s"),
+    Path("/var/lib/rancher/rke2"),
+    Path("/var/snap/microk8s"),
+    Path("/var/lib/k0s"),
+)
+
+
+def there(path: Path) -> bool:
+    """Whether ``path`` is a file, or a directory with something in it."""
+    return path.is_file() or (path.is_dir() and any(path.iterdir()))
+
+
+def record() -> dict[str, Any] | None:
+    """Return what the role wrote about the cluster that it made; None when it made none."""
+    try:
+        return json.loads(RECORD.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return {}
+
+
+def get(address: str, path: str, timeout: float = 3) -> Any:
+    """Ask the API server with the node's own certificate; return the decoded answer, None when there is none."""
+    pki = KUBERNETES / "pki"
+    try:
+        context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
+        context.load_cert_chain(pki / "apiserver-kubelet-client.crt", pki / "apiserver-kubelet-client.key")
+        with urllib.request.urlopen(f"https://{address}{path}", timeout=timeout, context=context) as answer:
+            body = answer.read().decode()
+    except (OSError, urllib.error.URLError, ssl.SSLError):
+        return None
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body
+
+
+def unready(address: str, deployments: list[str]) -> list[str]:
+    """Return what of the running cluster is not ready, as phrases; empty when all of it is."""
+    if get(address, "/readyz") != "ok":
+        return ["the API server does not answer"]
+    found = []
+    for node in (get(address, "/api/v1/nodes") or {}).get("items", []):
+        conditions = {c["type"]: c["status"] for c in node.get("status", {}).get("conditions", [])}
+        if conditions.get("Ready") != "True":
+            found.append(f"node {node['metadata']['name']} is not ready")
+    for deployment in deployments:
+        namespace, name = deployment.split("/")
+        live = get(address, f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}")
+        if not live:
+            found.append(f"deployment {deployment} is missing")
+        elif live.get("status", {}).get("availableReplicas", 0) < live["spec"]["replicas"]:
+            found.append(f"deployment {deployment} is not available")
+    return found
+
+
+def cgroup_version() -> int:
+    """Return 1 or 2: what is mounted at /sys/fs/cgroup (cgroups(7))."""
+    return 2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1
+
+
+def has_sys_resource() -> bool:
+    """Whether this process, and so its children, hold CAP_SYS_RESOURCE (bit 24, capabilities(7))."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> 24 & 1)
+    return False
+
+
+def installed(packages: list[str]) -> set[str]:
+    """Return those of ``packages`` that dpkg has installed."""
+    done = subprocess.run(
+        ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *packages],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return {line.split()[0] for line in done.stdout.splitlines() if line.endswith(" installed")}
+
+
+class Removal:
+    """Takes the cluster away, and only it, and keeps account of what it removed."""
+
+    def __init__(self, purge: bool = False, timeout: float = 90) -> None:
+        self.purge = purge
+        self.timeout = timeout
+        self.removed: list[str] = []
+
+    def all(self) -> list[str]:
+        """Remove everything of the cluster; volumes too when ``purge``. Return what was removed, as phrases."""
+        self._pods()
+        self._services()
+        self._processes()
+        self._mounts()
+        self._network()
+        self._files()
+        return self.removed
+
+    def _pods(self) -> None:
+        """Let kubeadm undo what kubeadm did, with a container engine that answers."""
+        kubeadm = DIRECTORY / "bin" / "kubeadm"
+        with contextlib.suppress(ServiceError):
+            backend().stop("kubelet")
+        if not kubeadm.exists() or not there(KUBERNETES):
+            return
+        with contextlib.suppress(ServiceError):
+            if (DIRECTORY / "services" / "containerd").is_dir() and not backend().running("containerd"):
+                backend().start("containerd")
+        for _ in range(50):
+            if SOCKET.exists():
+                break
+            time.sleep(0.1)
+        report("kubeadm reset")
+        # Its own steps are best effort; what it leaves behind the next methods take.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                [str(kubeadm), "reset", "--force", "--cri-socket", f"unix://{SOCKET}", "--cleanup-tmp-dir"],
+                capture_output=True, check=False, timeout=self.timeout,
+            )  # fmt: skip
+
+    def _services(self) -> None:
+        for name in reversed(SERVICES):
+            if backend().remove(name):
+                self.removed.append(f"service {name}")
+
+    def _processes(self) -> None:
+        """End shims that outlived containerd, and with them their containers."""
+        mine = [pid for pid in shims() if os.path.exists(f"/proc/{pid}")]
+        for pid in mine:
+            for process in [*descendants(pid), pid]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+        if mine:
+            self.removed.append(f"{len(mine)} containers that were still running")
+
+    def _mounts(self) -> None:
+        roots = (str(RUN), str(DIRECTORY), str(KUBELET))
+        points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()]
+        mine = [p for p in points if any(p == root or p.startswith(root + "/") for root in roots)]
+        for point in sorted(mine, key=len, reverse=True):
+            subprocess.run(["umount", "--lazy", point], capture_output=True, check=False)
+        if mine:
+            self.removed.append(f"{len(mine)} mounts")
+
+    def _network(self) -> None:
+        leased = pod_namespaces()
+        proxy = DIRECTORY / "bin" / "kube-proxy"
+        if proxy.exists():
+            subprocess.run([str(proxy), "--cleanup"], capture_output=True, check=False, timeout=30)
+        for tool in ("iptables", "ip6tables"):
+            self._rules(tool)
+        for link in LINKS:
+            if subprocess.run(["ip", "link", "delete", link], capture_output=True, check=False).returncode == 0:
+                self.removed.append(f"interface {link}")
+        for namespace in leased:
+            subprocess.run(["ip", "netns", "delete", namespace], capture_output=True, check=False)
+        for name, path in (("ip_forward", "ip_forward"), ("route_localnet", "conf/all/route_localnet")):
+            before = DIRECTORY / f"{name}.before"
+            if before.exists():
+                with contextlib.suppress(OSError):
+                    Path("/proc/sys/net/ipv4", path).write_text(before.read_text(encoding="ascii"), encoding="ascii")
+
+    def _rules(self, tool: str) -> None:
+        """Remove the rules and chains of kube-proxy, the kubelet and our CNI network, in one restore a table."""
+        save = subprocess.run([f"{tool}-save"], capture_output=True, text=True, check=False)
+        if save.returncode:
+            return
+        kept, dropped = without_ours(save.stdout)
+        if dropped and subprocess.run([f"{tool}-restore"], input=kept, text=True, capture_output=True, check=False).returncode == 0:
+            self.removed.append(f"{dropped} {tool} rules and chains")
+
+    def _files(self) -> None:
+        keep = not self.purge and there(VOLUMES)
+        for path in (KUBERNETES, KUBELET, CNI_LEASES, LOGS / "pods", *(LOGS / s for s in SERVICES), RUN / "containerd"):
+            self._tree(path)
+        for path in (LOGS / "kubeadm-init.log", *(DIRECTORY / f for f in ("ip_forward.before", "route_localnet.before"))):
+            path.unlink(missing_ok=True)
+        for name in ("bin", "cni", "containerd", "etcd", "kubeadm"):
+            self._tree(DIRECTORY / name)
+        if not keep:
+            self._tree(VOLUMES)
+        for link in Path("/var/log/containers").glob("*.log"):
+            if link.is_symlink() and not link.exists():
+                link.unlink()
+        # The record goes last: as long as it is there, a removal that was cut off can be run again.
+        for path in (INITIALIZED, RECORD):
+            path.unlink(missing_ok=True)
+        for path in (
+            Path("/var/log/containers"), Path("/var/log/pods"), DIRECTORY / "services", DIRECTORY, LOGS, RUN, CNI_LEASES.parent,
+            Path("/usr/libexec/kubernetes/kubelet-plugins/volume/exec"), Path("/usr/libexec/kubernetes/kubelet-plugins/volume"),
+            Path("/usr/libexec/kubernetes/kubelet-plugins"), Path("/usr/libexec/kubernetes"), CNI_LEASES.parent.parent,
+        ):  # fmt: skip
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+    def _tree(self, path: Path) -> None:
+        if path.exists():
+            shutil.rmtree(path, ignore_errors=True)
+            if path.exists():
+                raise OSError(f"{path} could not be removed whole; what is left in it: {', '.join(os.listdir(path)[:5])}")
+            self.removed.append(str(path))
+
+
+def without_ours(rules: str) -> tuple[str, int]:
+    """Return ``rules`` (the text of iptables-save) without those of kube-proxy, the kubelet and our CNI network, and how many went.
+
+    Chains of Kubernetes begin with ``KUBE-``. The CNI plugins write the network's name into the comment of each rule that
+    leads to a chain of one container; chains that containers of several networks share (``CNI-HOSTPORT-...``) stay.
+    """
+    lines = rules.splitlines()
+    ours = [line for line in lines if 'name: \\"berth\\"' in line]
+    mine = {target(line) for line in ours if target(line).startswith("CNI-") and "HOSTPORT" not in target(line)}
+    kept = [line for line in lines if line not in ours and "KUBE-" not in line and chain(line) not in mine]
+    return "\n".join(kept) + "\n", len(lines) - len(kept)
+
+
+def chain(line: str) -> str:
+    """Return the chain that a line of iptables-save declares or appends to."""
+    words = line.split()
+    return words[0][1:] if line.startswith(":") else words[1] if line.startswith("-A") else ""
+
+
+def target(line: str) -> str:
+    """Return the target of a rule."""
+    words = line.split()
+    return words[words.index("-j") + 1] if "-j" in words else ""
+
+
+def shims() -> list[int]:
+    """Return the process ids of the shims of our containerd."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                if "containerd-shim" in words[0] and str(SOCKET) in words:
+                    found.append(int(entry.name))
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the process ids of the children of ``pid`` and of theirs."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in map(int, task.read_text(encoding="ascii").split()):
+                found += [child, *descendants(child)]
+    return found
+
+
+def pod_namespaces() -> list[str]:
+    """Return the names of the network namespaces in which a link of our pods lives.
+
+    host-local writes the container's id and interface into each lease; containerd names its namespaces ``cni-<uuid>``
+    and keeps the name in the sandbox's metadata, so the namespaces that hold an address of our leases are ours.
+    """
+    addresses = {path.name for path in CNI_LEASES.glob("*.*.*.*")}
+    if not addresses:
+        return []
+    found = []
+    for path in Path("/run/netns").glob("cni-*"):
+        done = subprocess.run(
+            ["ip", "-json", "-netns", path.name, "address"], capture_output=True, text=True, check=False
+        )
+        with contextlib.suppress(ValueError):
+            live = {a["local"] for link in json.loads(done.stdout or "[]") for a in link.get("addr_info", [])}
+            if live & addresses:
+                found.append(path.name)
+    return found
+
+
+def digest(value: Any) -> str:
+    """Return a short checksum of plain data."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

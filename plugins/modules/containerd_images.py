@@ -1,0 +1,93 @@
+"""Give a containerd images from archives."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: containerd_images
+short_description: Import image archives into this machine's containerd
+description:
+  - Imports what is missing, several at a time.
+options:
+  ctr: {description: The ctr program., type: path, required: true}
+  address: {description: containerd's socket., type: path, required: true}
+  images: {description: "Archives by the image name that they hold.", type: dict, required: true}
+  timeout: {description: Seconds to wait for containerd to answer., type: int, default: 30}
+attributes:
+  check_mode: {support: full, description: "Says what would be imported, as far as containerd answers."}
+"""
+
+EXAMPLES = """
+- name: Import the pause image
+  containerd_images:
+    ctr: /var/lib/berth/bin/ctr
+    address: /run/berth/containerd/containerd.sock
+    images:
+      registry.k8s.io/pause:3.10.2: /var/cache/pause.tar
+"""
+
+RETURN = """
+imported: {description: The images that were imported., type: list, elements: str, returned: always}
+"""
+
+import subprocess  # noqa: E402
+import time  # noqa: E402
+from concurrent.futures import ThreadPoolExecutor  # noqa: E402
+
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.berth_progress import report  # noqa: E402
+
+
+class ImportFailed(Exception):
+    """containerd does not answer or refuses an archive; the text is for the user."""
+
+
+def present(ctr: list[str], timeout: float) -> set[str]:
+    """Return the names of containerd's images, waiting for it to answer."""
+    end = time.monotonic() + timeout
+    while True:
+        done = subprocess.run([*ctr, "images", "list", "--quiet"], capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return set(done.stdout.split())
+        if time.monotonic() > end:
+            raise ImportFailed(f"containerd does not answer: {done.stderr.strip()}. Its log is in /var/log/berth/containerd.")
+        time.sleep(0.1)
+
+
+def load(ctr: list[str], name: str, archive: str) -> str:
+    """Import one archive and check that it held the image."""
+    done = subprocess.run([*ctr, "images", "import", "--local", archive], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ImportFailed(f"{archive} cannot be imported: {done.stderr.strip()}")
+    report(f"imported {name}")
+    return name
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "ctr": {"type": "path", "required": True},
+            "address": {"type": "path", "required": True},
+            "images": {"type": "dict", "required": True},
+            "timeout": {"type": "int", "default": 30},
+        },
+        supports_check_mode=True,
+    )
+    ctr = [module.params["ctr"], "--address", module.params["address"], "--namespace", "k8s.io"]
+    try:
+        if module.check_mode:
+            module.exit_json(changed=True, imported=sorted(module.params["images"]))
+        there = present(ctr, module.params["timeout"])
+        missing = {name: archive for name, archive in module.params["images"].items() if name not in there}
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            imported = list(pool.map(lambda item: load(ctr, *item), missing.items()))
+        lost = set(missing) - present(ctr, 5)
+    except (ImportFailed, OSError) as error:
+        module.fail_json(msg=str(error))
+    if lost:
+        module.fail_json(msg=f"These archives did not hold the image that they are named after: {', '.join(sorted(lost))}.")
+    module.exit_json(changed=bool(imported), imported=imported)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Many files in one task."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+DOCUMENTATION = """
+module: files
+short_description: Write many files, or remove them, in one task
+description:
+  - Writes each file whole or not at all. A task costs a good part of a second, so a role with a dozen files gives them to one.
+options:
+  files:
+    description: The files. The directories above them are made with mode 0755.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path: {description: Where., type: path, required: true}
+      content: {description: The text of the file., type: str}
+      src: {description: "A file whose content it shall have: a hard link where both are on one file system, else a copy.", type: path}
+      mode: {description: "The file's mode, in octal.", type: str, default: "0644"}
+attributes:
+  check_mode: {support: full, description: Says what would change.}
+  diff_mode: {support: full, description: "Shows the text, except of files that only their owner may read."}
+"""
+
+EXAMPLES = """
+- name: Write the service's configuration
+  files:
+    files:
+      - {path: /etc/example/config.yml, content: "{{ lookup('ansible.builtin.template', 'config.yml.j2') }}"}
+      - {path: /opt/example/bin/example, src: /tmp/example, mode: "0755"}
+"""
+
+RETURN = """
+changed_paths:
+  description: The files that were written.
+  type: list
+  elements: str
+  returned: always
+"""
+
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+
+
+def differs(path: Path, content: str | None, src: Path | None, mode: int) -> bool:
+    """Whether the file at ``path`` is not what it shall be."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return True
+    if status.st_mode & 0o7777 != mode:
+        return True
+    if src is not None:
+        source = src.stat()
+        same_file = (status.st_dev, status.st_ino) == (source.st_dev, source.st_ino)
+        # shutil.copy2 keeps the time, so a copy is told from another version without reading gigabytes.
+        return not same_file and (status.st_size, int(status.st_mtime)) != (source.st_size, int(source.st_mtime))
+    return path.read_text(encoding="utf-8") != content
+
+
+def write(path: Path, content: str | None, src: Path | None, mode: int) -> None:
+    """Put the file in place in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.berth")
+    half.unlink(missing_ok=True)
+    if src is None:
+        descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(content or "")
+    else:
+        try:
+            os.link(src, half)
+        except OSError:
+            shutil.copy2(src, half)
+    half.chmod(mode)
+    half.replace(path)
+    half.unlink(missing_ok=True)  # rename does nothing when both are links of one file
+
+
+def difference(path: Path, content: str | None, src: Path | None, mode: int) -> dict[str, Any]:
+    """The entry of Ansible's ``diff`` for one file."""
+    header = {"before_header": str(path), "after_header": str(path)}
+    if src is not None:
+        return header | {"before": "", "after": f"(content of {src})\n"}
+    if mode & 0o077 == 0:
+        return header | {"before": "", "after": "(not shown: only its owner may read it)\n"}
+    return header | {"before": path.read_text(encoding="utf-8") if path.is_file() else "", "after": content}
+
+
+def main() -> None:
+    """Run the module."""
+    options = {
+        "path": {"type": "path", "required": True},
+        "content": {"type": "str"},
+        "src": {"type": "path"},
+        "mode": {"type": "str", "default": "0644"},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": options,
+                "required_one_of": [("content", "src")],
+                "mutually_exclusive": [("content", "src")],
+            },
+        },
+        supports_check_mode=True,
+    )
+    changed: list[str] = []
+    diff: list[dict[str, Any]] = []
+    for file in module.params["files"]:
+        path, mode = Path(file["path"]), int(file["mode"], 8)
+        src = Path(file["src"]) if file["src"] else None
+        try:
+            if not differs(path, file["content"], src, mode):
+                continue
+            diff.append(difference(path, file["content"], src, mode))
+            if not module.check_mode:
+                write(path, file["content"], src, mode)
+        except OSError as error:
+            module.fail_json(msg=f"{path} cannot be written: {error.strerror} ({error.filename}).")
+        changed.append(str(path))
+    module.exit_json(changed=bool(changed), changed_paths=changed, diff=diff)
+
+
+if __name__ == "__main__":
+    main()

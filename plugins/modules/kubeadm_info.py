@@ -1,0 +1,129 @@
+"""What is on this machine in the way of a cluster."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: kubeadm_info
+short_description: Read the state of this machine's kubeadm cluster
+description:
+  - One read on which the role bases all its decisions. Changes nothing.
+options:
+  address: {description: "Host and port of the API server.", type: str, required: true}
+  deployments: {description: "Deployments that belong to the cluster, as C(namespace/name).", type: list, elements: str, default: []}
+  kubeconfig: {description: "The environment's kubeconfig, compared with the cluster's.", type: path, required: true}
+  packages: {description: Debian packages that the cluster needs., type: list, elements: str, default: []}
+  settings: {description: "What cannot be changed once a cluster is made, compared with what it was made with.", type: dict, default: {}}
+attributes:
+  check_mode: {support: full, description: Reads only.}
+"""
+
+EXAMPLES = """
+- name: Read the cluster's state
+  kubeadm_info:
+    address: 10.245.0.1:6443
+    kubeconfig: .cache/dev/kubeconfig
+  register: __kubeadm
+"""
+
+RETURN = """
+state:
+  description:
+    - C(absent), nothing is there; C(foreign), a cluster that Berth did not make; C(partial), a creation or removal was cut off;
+      C(unready), made but not (wholly) running; C(running).
+  type: str
+  returned: always
+reason: {description: Why it is C(foreign) or C(unready)., type: str, returned: always}
+environment: {description: The environment that the cluster was made for., type: str, returned: when there is one}
+changed_settings: {description: "Settings that differ from those the cluster was made with, each with C(was) and C(wanted).", type: dict, returned: always}
+kubeconfig_current: {description: Whether the kubeconfig leads to this cluster., type: bool, returned: always}
+kubeconfig_foreign: {description: Whether the kubeconfig leads to a cluster that is not this one., type: bool, returned: always}
+missing_packages: {description: Packages that are not installed., type: list, elements: str, returned: always}
+manager: {description: "C(systemd) or C(runit).", type: str, returned: always}
+cgroup_version: {description: 1 or 2., type: int, returned: always}
+sys_resource: {description: Whether processes may raise their limits., type: bool, returned: always}
+"""
+
+import base64  # noqa: E402
+import re  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+from ansible.module_utils import berth_kubeadm as cluster  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.berth_service import backend, manager  # noqa: E402
+
+
+def state(address: str, deployments: list[str]) -> tuple[str, str]:
+    """Return the state and its reason."""
+    record = cluster.record()
+    if record is None:
+        foreign = [str(path) for path in cluster.FOREIGN if cluster.there(path)]
+        return ("foreign", f"{', '.join(foreign)} is there and Berth did not make it") if foreign else ("absent", "")
+    if not cluster.INITIALIZED.exists():
+        return "partial", "an earlier run was cut off"
+    stopped = [name for name in cluster.SERVICES if not backend().running(name)]
+    if stopped:
+        return "unready", f"{' and '.join(stopped)} not running"
+    unready = cluster.unready(address, deployments)
+    return ("unready", "; ".join(unready)) if unready else ("running", "")
+
+
+def authority(kubeconfig: Path) -> bytes | None:
+    """Return the certificate authority that a kubeconfig made by kubeadm trusts, None for any other file."""
+    try:
+        found = re.search(r"certificate-authority-data: (\S+)", kubeconfig.read_text(encoding="utf-8"))
+        return base64.b64decode(found.group(1)) if found else None
+    except (OSError, ValueError):
+        return None
+
+
+def kubeconfig_state(kubeconfig: Path) -> dict[str, bool]:
+    """Compare the environment's kubeconfig with the cluster's own."""
+    admin = cluster.KUBERNETES / "admin.conf"
+    if not kubeconfig.exists():
+        return {"kubeconfig_current": False, "kubeconfig_foreign": False}
+    if cluster.record() is not None and admin.exists():
+        text = kubeconfig.read_text(encoding="utf-8")
+        current = text == admin.read_text(encoding="utf-8") and kubeconfig.stat().st_mode & 0o777 == 0o600
+        return {"kubeconfig_current": current, "kubeconfig_foreign": authority(kubeconfig) != authority(admin) and not ours(text)}
+    return {"kubeconfig_current": False, "kubeconfig_foreign": not ours(kubeconfig.read_text(encoding="utf-8"))}
+
+
+def ours(text: str) -> bool:
+    """Whether a kubeconfig's text was written by kubeadm for a cluster of Berth's, of today or an earlier one."""
+    return "current-context: kubernetes-admin@berth\n" in text
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "address": {"type": "str", "required": True},
+            "deployments": {"type": "list", "elements": "str", "default": []},
+            "kubeconfig": {"type": "path", "required": True},
+            "packages": {"type": "list", "elements": "str", "default": []},
+            "settings": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    wanted: dict[str, Any] = module.params["settings"]
+    found, reason = state(module.params["address"], module.params["deployments"])
+    record = cluster.record() or {}
+    was = record.get("settings", wanted)
+    packages = module.params["packages"]
+    module.exit_json(
+        changed=False,
+        state=found,
+        reason=reason,
+        environment=record.get("environment", ""),
+        changed_settings={k: {"was": was.get(k), "wanted": v} for k, v in wanted.items() if was.get(k) != v},
+        missing_packages=sorted(set(packages) - cluster.installed(packages)) if packages else [],
+        manager=manager(),
+        cgroup_version=cluster.cgroup_version(),
+        sys_resource=cluster.has_sys_resource(),
+        **kubeconfig_state(Path(module.params["kubeconfig"])),
+    )
+
+
+if __name__ == "__main__":
+    main()
