@@ -1,0 +1,28 @@
+# Any image with python3 and its venv module will do.
+ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim
+
+FROM ${PYTHON_IMAGE} AS builder
+# The app's environment has no pip of its own: another one fills it.
+RUN python3 -m venv /opt/pip && python3 -m venv --without-pip /opt/venv
+COPY app/requirements.txt /tmp/requirements.txt
+RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf,required=false \
+    /opt/pip/bin/pip --python /opt/venv/bin/python install \
+    --no-cache-dir --only-binary :all: --require-hashes --requirement /tmp/requirements.txt
+
+FROM ${PYTHON_IMAGE}
+LABEL org.opencontainers.image.title="polls" \
+      org.opencontainers.image.description="The polls app of the Django tutorial, served by gunicorn"
+ENV PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+RUN groupadd --gid 10001 polls \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin polls
+WORKDIR /srv/polls
+COPY --from=builder /opt/venv /opt/venv
+COPY app/ ./
+# A key for this step only. The modes do not depend on the umask of whoever cloned the repository.
+RUN DJANGO_SECRET_KEY=collectstatic python manage.py collectstatic --noinput --verbosity 0 \
+    && chmod -R a+rX,go-w .
+USER 10001:10001
+EXPOSE 8000
+CMD ["gunicorn"]

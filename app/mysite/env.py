@@ -1,0 +1,65 @@
+"""Reads settings from environment variables; what is wrong is said with the variable's name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def text(name: str, default: str | None = None, *, why: str = "") -> str:
+    """Return the variable, or the default where it is unset or empty.
+
+    Args:
+        name: the environment variable, such as ``DATABASE_NAME``.
+        default: what an unset variable means; None makes the variable required.
+        why: half a sentence for the message, said when a required variable is missing.
+
+    Raises:
+        ImproperlyConfigured: the variable is required and is not set.
+    """
+    value = os.environ.get(name) or default
+    if value is None:
+        raise ImproperlyConfigured(f"The environment variable {name} is not set{why and f': {why}'}.")
+    return value
+
+
+def choice(name: str, default: str, choices: Sequence[str]) -> str:
+    """Return the variable, which has to be one of ``choices``.
+
+    Raises:
+        ImproperlyConfigured: it is none of them.
+    """
+    value = text(name, default)
+    if value not in choices:
+        raise ImproperlyConfigured(
+            f"The environment variable {name} is {value!r}: it has to be one of {', '.join(choices)}."
+        )
+    return value
+
+
+def flag(name: str) -> bool:
+    """Return whether the variable is 1; unset and 0 are False.
+
+    Raises:
+        ImproperlyConfigured: it is neither 0 nor 1, so that "true" is not taken for off in silence.
+    """
+    return choice(name, "0", ("0", "1")) == "1"
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """Return the comma-separated variable as a list, without blanks."""
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def port(name: str, default: int) -> int:
+    """Return the variable as a TCP port.
+
+    Raises:
+        ImproperlyConfigured: it is no whole number from 1 to 65535.
+    """
+    value = text(name, str(default))
+    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):
+        raise ImproperlyConfigured(f"The environment variable {name} is {value!r}: it has to be a port, 1 to 65535.")
+    return int(value)

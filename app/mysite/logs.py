@@ -1,0 +1,90 @@
+"""Log records as JSON, one object a line, for Django and gunicorn alike."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+HEALTH_PATHS = frozenset({"/livez", "/readyz"})
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+# https://docs.gunicorn.org/en/stable/settings.html#access-log-format
+ACCESS_FIELDS = {
+    "method": "m",
+    "path": "U",
+    "status": "s",
+    "bytes": "B",
+    "duration_ms": "M",
+    "remote": "h",
+    "user_agent": "a",
+}
+ACCESS_FORMAT = "%(m)s %(U)s %(s)s"
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats a record as one line of JSON: time (UTC), level, logger, message and what else there is."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line; an access record of gunicorn brings its request, an error its traceback."""
+        entry: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.name == "gunicorn.access" and isinstance(record.args, Mapping):
+            entry |= {name: record.args[atom] for name, atom in ACCESS_FIELDS.items()}
+            entry["status"] = int(entry["status"])
+        if status := getattr(record, "status_code", None):
+            entry["status"] = status
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, default=str, ensure_ascii=False)
+
+
+class SkipHealth(logging.Filter):
+    """Drops the records of health requests: probes come every few seconds and drown the rest."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return False for a request of a health path, logged by gunicorn or by Django."""
+        if record.name == "gunicorn.access" and isinstance(record.args, Mapping):
+            return record.args.get("U") not in HEALTH_PATHS
+        return getattr(getattr(record, "request", None), "path", None) not in HEALTH_PATHS
+
+
+def configuration(level: str, *, as_json: bool) -> dict[str, Any]:
+    """Return a logging.config dictionary: everything to stdout, by one handler.
+
+    Args:
+        level: the least level that is shown, one of LEVELS.
+        as_json: JSON lines; else plain ones, for eyes.
+
+    See https://docs.python.org/3/library/logging.config.html#logging-config-dictschema
+    """
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"skip_health": {"()": SkipHealth}},
+        "formatters": {
+            "json": {"()": JsonFormatter},
+            "plain": {"format": "%(levelname)s %(name)s: %(message)s"},
+        },
+        "handlers": {
+            "stdout": {
+                "class": "logging.StreamHandler",
+                "stream": "ext://sys.stdout",
+                "formatter": "json" if as_json else "plain",
+                "filters": ["skip_health"],
+            },
+        },
+        "root": {"handlers": ["stdout"], "level": level},
+        # Named, so that the handlers that Django and gunicorn give them are replaced and no line comes twice.
+        "loggers": {
+            "django": {"level": level, "handlers": [], "propagate": True},
+            "gunicorn.error": {"level": level, "handlers": [], "propagate": True},
+            "gunicorn.access": {"level": "INFO", "handlers": [], "propagate": True},
+        },
+    }

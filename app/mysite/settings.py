@@ -1,0 +1,161 @@
+"""Settings of the polls site.
+
+What differs between environments comes from environment variables, read in the first section and nowhere else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.utils.csp import CSP
+
+from mysite import env, logs
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- The environment -------------------------------------------------------
+
+DEBUG = env.flag("DJANGO_DEBUG")
+BEHIND_TLS = env.flag("DJANGO_SECURE")
+LOG_LEVEL = env.choice("DJANGO_LOG_LEVEL", "INFO", logs.LEVELS)
+
+SECRET_KEY = env.text(
+    "DJANGO_SECRET_KEY",
+    "insecure-key-of-a-laptop" if DEBUG else None,
+    why="give it a long random value, or set DJANGO_DEBUG=1 on a laptop",
+)
+
+# The probes of Kubernetes ask for localhost, whatever the site is called.
+ALLOWED_HOSTS = list(dict.fromkeys([*env.words("DJANGO_ALLOWED_HOSTS", "127.0.0.1,[::1]"), "localhost"]))
+CSRF_TRUSTED_ORIGINS = env.words("DJANGO_CSRF_TRUSTED_ORIGINS")
+
+# https://docs.djangoproject.com/en/6.1/ref/databases/#postgresql-notes
+if database_host := env.text("DATABASE_HOST", ""):
+    because = "DATABASE_HOST is set, so the site uses PostgreSQL"
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.postgresql",
+            "HOST": database_host,
+            "PORT": env.port("DATABASE_PORT", 5432),
+            "NAME": env.text("DATABASE_NAME", why=because),
+            "USER": env.text("DATABASE_USER", why=because),
+            "PASSWORD": env.text("DATABASE_PASSWORD", why=because),
+            "CONN_MAX_AGE": 60,
+            "CONN_HEALTH_CHECKS": True,
+            # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+            "OPTIONS": {
+                "connect_timeout": 5,
+                "sslmode": env.choice(
+                    "DATABASE_SSLMODE",
+                    "prefer",
+                    ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+                ),
+            },
+        }
+    }
+    if certificate := env.text("DATABASE_SSLROOTCERT", ""):
+        DATABASES["default"]["OPTIONS"]["sslrootcert"] = certificate
+else:
+    DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}}
+
+# --- The site --------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "polls.apps.PollsConfig",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "mysite.urls"
+WSGI_APPLICATION = "mysite.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# https://docs.djangoproject.com/en/6.1/topics/auth/passwords/#password-validation
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# https://docs.djangoproject.com/en/6.1/topics/i18n/
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+# https://whitenoise.readthedocs.io/en/stable/django.html
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_AUTOREFRESH = DEBUG
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        # The manifest is written by collectstatic, which nobody runs on a laptop.
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# --- Security --------------------------------------------------------------
+# https://docs.djangoproject.com/en/6.1/topics/security/
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+SECURE_CSP = {
+    "default-src": [CSP.SELF],
+    "img-src": [CSP.SELF, "data:"],
+    "base-uri": [CSP.NONE],
+    "form-action": [CSP.SELF],
+    "frame-ancestors": [CSP.NONE],
+    "object-src": [CSP.NONE],
+}
+
+SESSION_COOKIE_SECURE = BEHIND_TLS
+CSRF_COOKIE_SECURE = BEHIND_TLS
+if BEHIND_TLS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
+    # The proxy redirects to https (W008); other sites of the domain are not ours to promise for (W005, W021).
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
+
+# --- Logs ------------------------------------------------------------------
+
+LOGGING = logs.configuration(LOG_LEVEL, as_json=not DEBUG)
