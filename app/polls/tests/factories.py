@@ -9,6 +9,9 @@ from django.utils import timezone
 
 from polls.models import Question
 
+# https://docs.djangoproject.com/en/6.1/topics/testing/overview/#password-hashing
+FAST_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
 
 def create_question(question_text: str, days: float, choices: Sequence[str] = ("Yes", "No")) -> Question:
     """Create a question published ``days`` from now (negative: in the past) with the given choices."""

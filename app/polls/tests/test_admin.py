@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from django.contrib.auth import get_user_model
-from django.test import TestCase
+from django.test import TestCase, override_settings
 from django.urls import reverse
 
 from polls.models import Choice, Question
-from polls.tests.factories import create_question
+from polls.tests.factories import FAST_HASHERS, create_question
 
 
+@override_settings(PASSWORD_HASHERS=FAST_HASHERS)
 class AdminTests(TestCase):
     """As a logged-in superuser."""
 

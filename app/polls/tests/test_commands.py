@@ -8,12 +8,12 @@ from unittest import mock
 
 from django.contrib.auth import authenticate, get_user_model
 from django.core.management import call_command
-from django.test import TestCase
+from django.test import TestCase, override_settings
 from django.urls import reverse
 
 from polls.management.commands.seed_polls import SAMPLE_POLLS
 from polls.models import Choice, Question
-from polls.tests.factories import create_question
+from polls.tests.factories import FAST_HASHERS, create_question
 
 
 def run(name: str, **environment: str) -> str:
@@ -53,6 +53,7 @@ class SeedPollsTests(TestCase):
         self.assertEqual(Question.objects.get(question_text="What is cool about Python?").choice_set.count(), 1)
 
 
+@override_settings(PASSWORD_HASHERS=FAST_HASHERS)
 class EnsureAdminTests(TestCase):
     """manage.py ensure_admin."""
 
