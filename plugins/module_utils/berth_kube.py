@@ -1,0 +1,197 @@
+"""Talk to a Kubernetes API server by its REST paths.
+
+The kinds that Berth handles are few and known, so neither discovery (a request for each API group) nor the
+dynamic client is needed: one GET is one request. The kubeconfig is loaded by the official client, which knows
+certificates, tokens and exec plugins such as ``aws eks get-token``.
+"""
+
+from __future__ import annotations
+
+import json
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlencode
+
+try:
+    import urllib3
+    from kubernetes import config as kube_config
+except ImportError as error:
+    IMPORT_ERROR: ImportError | None = error
+else:
+    IMPORT_ERROR = None
+
+# Kind: (API path prefix, plural, API group). https://kubernetes.io/docs/reference/kubernetes-api/
+KINDS: dict[str, tuple[str, str, str]] = {
+    "ConfigMap": ("/api/v1", "configmaps", ""),
+    "Event": ("/api/v1", "events", ""),
+    "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims", ""),
+    "Pod": ("/api/v1", "pods", ""),
+    "Secret": ("/api/v1", "secrets", ""),
+    "Service": ("/api/v1", "services", ""),
+    "ServiceAccount": ("/api/v1", "serviceaccounts", ""),
+    "ControllerRevision": ("/apis/apps/v1", "controllerrevisions", "apps"),
+    "DaemonSet": ("/apis/apps/v1", "daemonsets", "apps"),
+    "Deployment": ("/apis/apps/v1", "deployments", "apps"),
+    "ReplicaSet": ("/apis/apps/v1", "replicasets", "apps"),
+    "StatefulSet": ("/apis/apps/v1", "statefulsets", "apps"),
+    "CronJob": ("/apis/batch/v1", "cronjobs", "batch"),
+    "Job": ("/apis/batch/v1", "jobs", "batch"),
+    "HorizontalPodAutoscaler": ("/apis/autoscaling/v2", "horizontalpodautoscalers", "autoscaling"),
+    "Ingress": ("/apis/networking.k8s.io/v1", "ingresses", "networking.k8s.io"),
+    "NetworkPolicy": ("/apis/networking.k8s.io/v1", "networkpolicies", "networking.k8s.io"),
+    "PodDisruptionBudget": ("/apis/policy/v1", "poddisruptionbudgets", "policy"),
+    "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles", "rbac.authorization.k8s.io"),
+    "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings", "rbac.authorization.k8s.io"),
+}
+
+CONNECTION_OPTIONS: dict[str, dict[str, Any]] = {
+    "kubeconfig": {"type": "path"},
+    "context": {"type": "str"},
+    "namespace": {"type": "str", "required": True},
+}
+
+
+class KubeError(Exception):
+    """The API server refused a request; the text is meant for the user."""
+
+
+class Unreachable(KubeError):
+    """The API server did not answer, or asked to come back later: trying again may help."""
+
+
+class Forbidden(KubeError):
+    """The user of the kubeconfig lacks a permission, which the text names."""
+
+
+class NotFound(KubeError):
+    """The object does not exist."""
+
+
+def path_of(kind: str, namespace: str, name: str = "") -> str:
+    """Return the REST path of an object, or of a kind's list in a namespace when no name is given."""
+    prefix, plural, _group = KINDS[kind]
+    return f"{prefix}/namespaces/{namespace}/{plural}" + (f"/{name}" if name else "")
+
+
+class Cluster:
+    """One API server, as the user of one kubeconfig.
+
+    Args:
+        kubeconfig: Path of the kubeconfig; None for the client's own default (KUBECONFIG, ~/.kube/config).
+        context: Name of a context in it; None for its current context.
+
+    Raises:
+        KubeError: The kubeconfig is missing, is not valid or has no such context.
+    """
+
+    def __init__(self, kubeconfig: str | None, context: str | None) -> None:
+        self.now = ""
+        """The API server's own time at its latest answer, RFC 3339 in seconds (this machine's clock may differ)."""
+        self._source = kubeconfig or "the default kubeconfig"
+        self._kubeconfig, self._context = kubeconfig, context
+        self._load()
+
+    def _load(self) -> None:
+        try:
+            self._client = kube_config.new_client_from_config(
+                config_file=self._kubeconfig, context=self._context, persist_config=False
+            )
+        except (kube_config.ConfigException, OSError, ValueError, TypeError) as error:
+            raise KubeError(
+                f"The kubeconfig {self._source} cannot be used: {error}. "
+                "Check berth_kubeconfig; the playbook playbooks/cluster.yml writes the file."
+            ) from error
+
+    def get(self, kind: str, namespace: str, name: str = "", **query: str | int) -> dict[str, Any]:
+        """Read one object, or the list of a kind in a namespace.
+
+        Raises:
+            NotFound, Forbidden, Unreachable, KubeError: see there.
+        """
+        return json.loads(self._request("GET", kind, namespace, name, query=query))
+
+    def items(self, kind: str, namespace: str, **query: str | int) -> list[dict[str, Any]]:
+        """Read a kind's objects in a namespace: a list of objects, each with its ``kind`` filled in."""
+        return [{**item, "kind": kind} for item in self.get(kind, namespace, **query).get("items") or []]
+
+    def log(self, namespace: str, pod: str, **query: str | int) -> str:
+        """Read a container's log; ``query`` is that of the pod's log subresource."""
+        return self._request("GET", "Pod", namespace, pod, "/log", query).decode("utf-8", "replace")
+
+    def delete(self, kind: str, namespace: str, name: str, uid: str, propagation: str) -> None:
+        """Delete the very object that was read (by uid), and what it owns according to ``propagation``.
+
+        An object that is gone already is not an error.
+        """
+        body = {"propagationPolicy": propagation, "preconditions": {"uid": uid}}
+        try:
+            self._request("DELETE", kind, namespace, name, body=body)
+        except NotFound:
+            pass
+
+    def _request(
+        self,
+        method: str,
+        kind: str,
+        namespace: str,
+        name: str = "",
+        subresource: str = "",
+        query: dict[str, str | int] | None = None,
+        body: dict[str, Any] | None = None,
+    ) -> bytes:
+        url = path_of(kind, namespace, name) + subresource + (f"?{urlencode(query)}" if query else "")
+        response = self._send(method, url, body)
+        if response.status == 401:
+            # A token of an exec plugin may have run out during a long wait: load the kubeconfig again, once.
+            self._load()
+            response = self._send(method, url, body)
+        if date := response.headers.get("Date"):
+            self.now = parsedate_to_datetime(date).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if response.status < 300:
+            return response.data
+        try:
+            said = json.loads(response.data).get("message") or ""
+        except (ValueError, AttributeError):
+            said = response.data.decode("utf-8", "replace")[:200]
+        where = f"{kind} {name}{subresource}" if name else f"{kind} objects"
+        if response.status == 404:
+            raise NotFound(f"{where} in namespace {namespace}: {said or 'not found'}")
+        if response.status == 403:
+            verb = {"GET": "get" if name else "list", "DELETE": "delete"}[method]
+            _prefix, plural, group = KINDS[kind]
+            raise Forbidden(
+                f"Kubernetes does not let this user {verb} {plural}{subresource} in namespace {namespace}: {said}. "
+                f'Grant it with a Role: apiGroups ["{group}"], resources ["{plural}{subresource}"], verbs ["{verb}"].'
+            )
+        if response.status == 401:
+            raise KubeError(
+                f"The API server {self._client.configuration.host} does not accept the credentials of {self._source}. "
+                "Write a new kubeconfig with playbooks/cluster.yml."
+            )
+        if response.status == 429 or response.status >= 500:
+            raise Unreachable(f"The API server answers {response.status} for {where}: {said}")
+        raise KubeError(f"The API server refuses to {method} {where} in namespace {namespace}: {said}")
+
+    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+        configuration = self._client.configuration
+        headers = {"Accept": "application/json, */*", "User-Agent": "berth"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        for setting in configuration.auth_settings().values():
+            if setting["in"] == "header" and setting["value"]:
+                headers[setting["key"]] = setting["value"]
+        try:
+            return self._client.rest_client.pool_manager.request(
+                method,
+                configuration.host + path,
+                headers=headers,
+                body=json.dumps(body) if body is not None else None,
+                timeout=urllib3.Timeout(connect=5, read=30),
+                retries=False,
+            )
+        except urllib3.exceptions.SSLError as error:
+            raise KubeError(
+                f"The certificate of the API server {configuration.host} does not fit {self._source}: {error}"
+            ) from error
+        except urllib3.exceptions.HTTPError as error:
+            raise Unreachable(f"The API server {configuration.host} does not answer: {error}") from error

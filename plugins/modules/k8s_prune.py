@@ -1,0 +1,221 @@
+"""Remove objects that are labelled as ours and no longer declared."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: k8s_prune
+short_description: Remove what is no longer declared
+description:
+  - Removes the objects of a namespace that carry all labels of O(selector) and are not in O(keep).
+  - What an object of another kind owns (a CronJob its Jobs) is left to its owner.
+  - What an object owns goes after it, e.g. the pods of a Job.
+  - PersistentVolumeClaims and Namespaces are never removed.
+options:
+  kubeconfig:
+    description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) when left out.
+    type: path
+  context:
+    description: Context of the kubeconfig; its current one when left out.
+    type: str
+  namespace:
+    description: Namespace to look in. Nothing outside of it is touched.
+    type: str
+    required: true
+  selector:
+    description:
+      - Labels that an object must carry, all of them, with these values.
+      - Must include C(app.kubernetes.io/managed-by), so that what others made cannot be meant.
+    type: dict
+    required: true
+  keep:
+    description: What is declared, and so stays.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      kind:
+        description: Kind of the object.
+        type: str
+        required: true
+      name:
+        description: Name of the object.
+        type: str
+        required: true
+  kinds:
+    description: Kinds to look at.
+    type: list
+    elements: str
+    default:
+      - Deployment
+      - StatefulSet
+      - Job
+      - CronJob
+      - Service
+      - Ingress
+      - PodDisruptionBudget
+      - HorizontalPodAutoscaler
+      - ConfigMap
+      - Secret
+      - NetworkPolicy
+      - ServiceAccount
+      - Role
+      - RoleBinding
+attributes:
+  check_mode:
+    support: full
+    description: Says what would be removed.
+  diff_mode:
+    support: full
+    description: Shows kinds and names only, never what the objects hold.
+"""
+
+EXAMPLES = """
+- name: Remove what the app no longer declares
+  k8s_prune:
+    kubeconfig: "{{ app_kubeconfig }}"
+    namespace: polls-dev
+    selector:
+      app.kubernetes.io/managed-by: berth
+      app.kubernetes.io/instance: polls
+      app.kubernetes.io/component: app
+    keep:
+      - {kind: Deployment, name: polls}
+      - {kind: Service, name: polls}
+"""
+
+RETURN = """
+removed:
+  description: What was removed, or would be in check mode, in the order of the kinds and by name.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    kind: {description: Kind of the object., type: str}
+    name: {description: Name of the object., type: str}
+  sample: [{kind: CronJob, name: polls-clearsessions}]
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible.module_utils import berth_kube
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.berth_kube import Cluster, KubeError, NotFound
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+DEFAULT_KINDS = (
+    "Deployment",
+    "StatefulSet",
+    "Job",
+    "CronJob",
+    "Service",
+    "Ingress",
+    "PodDisruptionBudget",
+    "HorizontalPodAutoscaler",
+    "ConfigMap",
+    "Secret",
+    "NetworkPolicy",
+    "ServiceAccount",
+    "Role",
+    "RoleBinding",
+)
+PROTECTED = ("PersistentVolumeClaim", "PersistentVolume", "Namespace")
+"""Kinds whose removal takes data along that cannot be had again."""
+
+
+def refusal(selector: Mapping[str, Any], kinds: Iterable[str]) -> str:
+    """Return why this must not be pruned, or an empty string.
+
+    Args:
+        selector: Labels that the objects carry.
+        kinds: Kinds to look at.
+    """
+    if not selector.get(MANAGED_BY):
+        return (
+            f"The selector names no {MANAGED_BY}, so it could mean objects that others made. "
+            f"Add {MANAGED_BY} to selector."
+        )
+    protected = [kind for kind in kinds if kind in PROTECTED]
+    if protected:
+        return (
+            f"{' and '.join(protected)} objects are never pruned, for their data would be lost. "
+            "Take them out of kinds; playbooks/destroy.yml removes data, when it is told to."
+        )
+    unknown = [kind for kind in kinds if kind not in DEFAULT_KINDS]
+    if unknown:
+        return f"k8s_prune does not know the kind {unknown[0]}. It knows {', '.join(DEFAULT_KINDS)}."
+    return ""
+
+
+def surplus(
+    objects: Iterable[Mapping[str, Any]], keep: Iterable[Mapping[str, str]], selector: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """Return the objects that are to be removed.
+
+    Args:
+        objects: As listed, each with its ``kind``.
+        keep: What is declared: ``kind`` and ``name`` of each.
+        selector: Labels that an object must carry. The API server has selected by them already; an answer that does
+            not fit is left alone all the same.
+
+    An object with an owner is left to it, and one that is being deleted is gone as far as we are concerned.
+    """
+    declared = {(each["kind"], each["name"]) for each in keep}
+    found = []
+    for each in objects:
+        metadata = each["metadata"]
+        labels = metadata.get("labels") or {}
+        if any(labels.get(key) != str(value) for key, value in selector.items()):
+            continue
+        if metadata.get("ownerReferences") or metadata.get("deletionTimestamp"):
+            continue
+        if (each["kind"], metadata["name"]) not in declared:
+            found.append(each)
+    return sorted(found, key=lambda each: (DEFAULT_KINDS.index(each["kind"]), each["metadata"]["name"]))
+
+
+def main() -> None:
+    """Run the module."""
+    named = {"kind": {"type": "str", "required": True}, "name": {"type": "str", "required": True}}
+    module = AnsibleModule(
+        argument_spec={
+            **berth_kube.CONNECTION_OPTIONS,
+            "selector": {"type": "dict", "required": True},
+            "keep": {"type": "list", "elements": "dict", "required": True, "options": named},
+            "kinds": {"type": "list", "elements": "str", "default": list(DEFAULT_KINDS)},
+        },
+        supports_check_mode=True,
+    )
+    if berth_kube.IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("kubernetes"))
+    options = module.params
+    kinds = list(dict.fromkeys(options["kinds"]))
+    if message := refusal(options["selector"], kinds):
+        module.fail_json(msg=message)
+    query = ",".join(f"{key}={value}" for key, value in sorted(options["selector"].items()))
+    removed: list[dict[str, str]] = []
+    try:
+        cluster = Cluster(options["kubeconfig"], options["context"])
+        objects: list[Mapping[str, Any]] = []
+        for kind in kinds:
+            try:
+                objects += cluster.items(kind, options["namespace"], labelSelector=query)
+            except NotFound:
+                # An API that this cluster does not serve has no objects.
+                continue
+        for each in surplus(objects, options["keep"], options["selector"]):
+            name = each["metadata"]["name"]
+            if not module.check_mode:
+                # Background: the garbage collector takes what the object owns (pods of a Job, ReplicaSets) after it;
+                # without a policy the API of Jobs would leave the pods behind.
+                # https://kubernetes.io/docs/concepts/architecture/garbage-collection/#cascading-deletion
+                cluster.delete(each["kind"], options["namespace"], name, each["metadata"]["uid"], "Background")
+            removed.append({"kind": each["kind"], "name": name})
+    except KubeError as error:
+        module.fail_json(msg=str(error), changed=bool(removed) and not module.check_mode, removed=removed)
+    lines = "".join(f"{each['kind']} {each['name']}\n" for each in removed)
+    module.exit_json(changed=bool(removed), removed=removed, diff={"before": lines, "after": ""})
+
+
+if __name__ == "__main__":
+    main()

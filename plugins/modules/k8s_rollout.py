@@ -1,0 +1,461 @@
+"""Wait for workloads to be rolled out, and say why one is not."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: k8s_rollout
+short_description: Wait for rollouts, and say why one fails
+description:
+  - Waits until all given Deployments, StatefulSets, DaemonSets and Jobs have reached the state that is wanted of them.
+  - Fails as soon as one of them is certain to fail, and says what is wrong, in which pod and container, with its last
+    log lines and events, and what to do about it.
+  - Only pods of the current revision count, and of an attempt from before the wait only what has happened since.
+  - Changes nothing. Values of the Secrets that a pod refers to are replaced by C(***) in what is shown of its output,
+    as far as the user may read them.
+options:
+  kubeconfig:
+    description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) when left out.
+    type: path
+  context:
+    description: Context of the kubeconfig; its current one when left out.
+    type: str
+  namespace:
+    description: Namespace of the workloads.
+    type: str
+    required: true
+  workloads:
+    description: What is waited for, all together.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      kind:
+        description: Kind of the workload.
+        type: str
+        required: true
+        choices: [Deployment, StatefulSet, DaemonSet, Job]
+      name:
+        description: Name of the workload.
+        type: str
+        required: true
+  timeout:
+    description: Seconds to wait for all of them.
+    type: int
+    default: 300
+  log_lines:
+    description: How many of a container's last log lines are shown; 0 for none.
+    type: int
+    default: 20
+  scheduling_grace:
+    description:
+      - Seconds until a pod that fits on no node is given up.
+      - A cluster autoscaler has to say within this time that it makes a node; then the pod is waited for to the end.
+    type: int
+    default: 30
+attributes:
+  check_mode:
+    support: full
+    description: Does not wait; returns the current state, also of workloads that are not there yet.
+  diff_mode:
+    support: none
+    description: Nothing is changed.
+notes:
+  - Where the environment variable E(BERTH_PROGRESS) names a file, each change of state is appended to it as a line.
+seealso:
+  - name: kubectl rollout status
+    description: What complete means here is what it means there.
+    link: https://kubernetes.io/docs/reference/kubectl/generated/kubectl_rollout/kubectl_rollout_status/
+"""
+
+EXAMPLES = """
+- name: Wait for the migration
+  k8s_rollout:
+    kubeconfig: "{{ app_kubeconfig }}"
+    namespace: polls-dev
+    workloads:
+      - {kind: Job, name: polls-migrate-3f2a}
+    timeout: 600
+
+- name: Wait for the database and the site together
+  k8s_rollout:
+    kubeconfig: "{{ app_kubeconfig }}"
+    namespace: polls-dev
+    workloads:
+      - {kind: StatefulSet, name: postgresql}
+      - {kind: Deployment, name: polls}
+"""
+
+RETURN = """
+workloads:
+  description: State of each workload, in the order of the option.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    kind: {description: Kind of the workload., type: str}
+    name: {description: Name of the workload., type: str}
+    revision:
+      description:
+        - The Deployment's revision number, the name of a StatefulSet's or DaemonSet's ControllerRevision, a Job's uid.
+        - Empty when the workload does not exist.
+      type: str
+    replicas: {description: "Pods that are wanted, or completions of a Job.", type: int}
+    ready: {description: "Pods that are ready, or succeeded ones of a Job.", type: int}
+    images: {description: "Images of its containers, those of init containers last.", type: list, elements: str}
+    log: {description: "Last log lines of a complete Job, when not in check mode.", type: list, elements: str}
+  sample:
+    - {kind: Deployment, name: polls, revision: "3", replicas: 2, ready: 2, images: ["localhost:5000/polls@sha256:..."]}
+waited:
+  description: Seconds that were waited.
+  returned: always
+  type: float
+failure:
+  description: What the message says, for a program.
+  returned: when a rollout failed or was not complete in time
+  type: dict
+  contains:
+    kind: {description: Kind of the workload., type: str}
+    name: {description: Name of the workload., type: str}
+    cause: {description: "What kind of failure, e.g. C(image-missing), C(crash), C(quota).", type: str}
+    reason: {description: "Kubernetes' own word, e.g. C(ErrImagePull).", type: str}
+    pod: {description: "The pod, or empty.", type: str}
+    container: {description: "The container, or empty.", type: str}
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ansible.module_utils import berth_kube, berth_rollout
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.berth_kube import Cluster, Forbidden, KubeError, NotFound, Unreachable
+from ansible.module_utils.berth_progress import report
+from ansible.module_utils.berth_rollout import Finding, Snapshot, Verdict, dig
+
+POLL = 1.0
+"""Seconds between two looks."""
+
+
+class Failed(Exception):
+    """A rollout that will not complete; the text is the message.
+
+    Args:
+        message: For the user.
+        failure: As the module returns it.
+    """
+
+    def __init__(self, message: str, failure: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.failure = dict(failure)
+
+
+class Rollout:
+    """The wait for one workload.
+
+    Args:
+        cluster: Where it runs.
+        namespace: Of the workload.
+        kind, name: The workload.
+        log_lines: How many lines of a log are shown.
+        scheduling_grace: Seconds until a pod that fits on no node is given up.
+    """
+
+    def __init__(
+        self, cluster: Cluster, namespace: str, kind: str, name: str, log_lines: int, scheduling_grace: int
+    ) -> None:
+        self.cluster, self.namespace, self.kind, self.name = cluster, namespace, kind, name
+        self.log_lines, self.scheduling_grace = log_lines, scheduling_grace
+        self.patience = berth_rollout.Patience()
+        self.snapshot: Snapshot | None = None
+        self.verdict: Verdict | None = None
+        self.since = ""
+        self._told = ""
+        self._kept: tuple[str, list[str]] = ("", [])
+
+    def state(self) -> dict[str, Any]:
+        """Return the workload's state as the module returns it; zeros for one that was never seen."""
+        if self.verdict:
+            return self.verdict.state
+        return {"kind": self.kind, "name": self.name, "revision": "", "replicas": 0, "ready": 0, "images": []}
+
+    def look(self) -> bool:
+        """Read the workload once and return whether it is complete.
+
+        Raises:
+            Failed: It is certain that it will not be.
+            KubeError: It could not be read.
+        """
+        self.snapshot = self._observe()
+        self.since = self.since or self.cluster.now
+        self.verdict = berth_rollout.judge(self.snapshot, self.since, self.scheduling_grace)
+        self._tell(self.verdict.progress)
+        if self.verdict.complete:
+            return True
+        if self.kind == "Job":
+            self._keep_log()
+        certain = self.patience.certain(self.verdict.findings, time.monotonic())
+        if certain and certain.cause == "deadline":
+            raise self._failed(berth_rollout.best(self.verdict.findings) or certain, certain.summary)
+        if certain:
+            raise self._failed(certain)
+        return False
+
+    def overdue(self, timeout: int) -> Failed:
+        """Return the failure of a wait whose time is over, with the best explanation there is."""
+        headline = f"The {self.kind} {self.name} is not complete after {timeout} s"
+        finding = berth_rollout.best(self.verdict.findings) if self.verdict else None
+        if not finding:
+            progress = self.verdict.progress if self.verdict else "nothing is known of it"
+            finding = Finding("waiting", progress, "Timeout")
+        return self._failed(finding, headline)
+
+    def log_tail(self) -> list[str]:
+        """Return the last log lines of a complete Job, without secrets; none when they cannot be had."""
+        pods = [pod for pod in self._pods() if dig(pod, "status", "phase") == "Succeeded"]
+        if not pods:
+            return []
+        container = dig(pods[-1], "spec", "containers", 0, "name") or ""
+        return self._log(pods[-1]["metadata"]["name"], container, previous=False)
+
+    def _tell(self, progress: str) -> None:
+        if progress != self._told:
+            self._told = progress
+            report(f"{self.kind} {self.name}: {progress}")
+
+    def _observe(self) -> Snapshot:
+        workload = {**self.cluster.get(self.kind, self.namespace, self.name), "kind": self.kind}
+        selector = berth_rollout.selector_of(workload)
+        revisions = self._list("ControllerRevision", labelSelector=selector) if self.kind == "DaemonSet" else []
+        snapshot = Snapshot(workload, revisions=revisions)
+        if berth_rollout.judge(snapshot).complete:
+            return snapshot
+        replicasets = self._list("ReplicaSet", labelSelector=selector) if self.kind == "Deployment" else []
+        snapshot = replace(
+            snapshot,
+            pods=self.cluster.items("Pod", self.namespace, labelSelector=selector),
+            replicasets=replicasets,
+        )
+        claims = {
+            name: self._find("PersistentVolumeClaim", name)
+            for name in berth_rollout.unbound_claims(berth_rollout.current_pods(snapshot))
+        }
+        # A claim that may not be read tells nothing; one that does not exist does.
+        snapshot = replace(snapshot, claims={name: claim for name, (known, claim) in claims.items() if known})
+        events: list[Mapping[str, Any]] = []
+        for uid in berth_rollout.event_subjects(snapshot):
+            events += self._optional("Event", fieldSelector=f"involvedObject.uid={uid}")
+        return replace(snapshot, events=events)
+
+    def _list(self, kind: str, **query: str) -> list[dict[str, Any]]:
+        return self.cluster.items(kind, self.namespace, **query)
+
+    def _optional(self, kind: str, **query: str) -> list[dict[str, Any]]:
+        """List what only makes the explanation better: without the permission the wait goes on."""
+        try:
+            return self._list(kind, **query)
+        except Forbidden:
+            return []
+
+    def _find(self, kind: str, name: str) -> tuple[bool, dict[str, Any] | None]:
+        """Return whether an object could be looked for, and the object when there is one."""
+        try:
+            return True, self.cluster.get(kind, self.namespace, name)
+        except NotFound:
+            return True, None
+        except Forbidden:
+            return False, None
+
+    def _pods(self) -> list[Mapping[str, Any]]:
+        """Return the current pods, read anew where a complete workload's were not needed before."""
+        if not self.snapshot:
+            return []
+        snapshot = self.snapshot
+        if not snapshot.pods:
+            selector = berth_rollout.selector_of(snapshot.workload)
+            snapshot = replace(snapshot, pods=self._optional("Pod", labelSelector=selector))
+        return berth_rollout.current_pods(snapshot)
+
+    def _keep_log(self) -> None:
+        """Keep the log of a Job's latest failed run: the Job's end may delete its pod."""
+        for pod in reversed(self._pods()):
+            failed = berth_rollout.failed_run(pod)
+            if failed:
+                container, run, previous = failed
+                if self._kept[0] != run:
+                    self._kept = run, self._log(pod["metadata"]["name"], container, previous)
+                return
+
+    def _failed(self, finding: Finding, headline: str = "") -> Failed:
+        """Gather what explains a finding and make the failure of it."""
+        lines: list[str] = []
+        if finding.log and finding.pod:
+            lines = self._log(finding.pod, finding.container, finding.log == "previous")
+        if self.kind == "Job" and not lines:
+            lines = self._kept[1]
+        subject = next((pod for pod in self._pods() if pod["metadata"]["name"] == finding.pod), None)
+        uid = dig(subject or (self.snapshot.workload if self.snapshot else None), "metadata", "uid")
+        events = []
+        if uid:
+            try:
+                events = berth_rollout.events_of(
+                    self._optional("Event", fieldSelector=f"involvedObject.uid={uid}"), uid
+                )
+            except KubeError:
+                events = []
+        values = self._secrets() if finding.message or events else set()
+        finding = replace(finding, message=berth_rollout.redact(finding.message, values))
+        events = [
+            {**event, "message": berth_rollout.redact(str(event.get("message") or ""), values)} for event in events
+        ]
+        message = berth_rollout.describe(self.state(), finding, self.namespace, headline, lines, events)
+        failure = {
+            "kind": self.kind,
+            "name": self.name,
+            "cause": finding.cause,
+            "reason": finding.reason,
+            "pod": finding.pod,
+            "container": finding.container,
+        }
+        return Failed(message, failure)
+
+    def _log(self, pod: str, container: str, previous: bool) -> list[str]:
+        """Return a container's last lines without secrets; none when there is no log to be had."""
+        if not self.log_lines:
+            return []
+        query: dict[str, str | int] = {"tailLines": self.log_lines}
+        if container:
+            query["container"] = container
+        for attempt in [{**query, "previous": "true"}, query] if previous else [query]:
+            try:
+                text = self.cluster.log(self.namespace, pod, **attempt)
+            except KubeError:
+                continue
+            if text.strip():
+                return berth_rollout.redact(text, self._secrets()).splitlines()[-self.log_lines :]
+        return []
+
+    def _secrets(self) -> set[str]:
+        """Return the values that must not be shown, as far as they may be read."""
+        spec = dig(self.snapshot.workload, "spec", "template", "spec") if self.snapshot else None
+        secrets = []
+        for name in berth_rollout.secret_names(spec or {}):
+            try:
+                secrets.append(self.cluster.get("Secret", self.namespace, name))
+            except KubeError:
+                continue
+        return berth_rollout.secret_values(spec or {}, secrets)
+
+
+def wait(rollouts: list[Rollout], timeout: int) -> None:
+    """Wait until all rollouts are complete.
+
+    Args:
+        rollouts: They are looked at in turn, once a second.
+        timeout: Seconds for all together.
+
+    Raises:
+        Failed: One is certain not to complete, or the time is over.
+        KubeError: One does not exist or may not be read, or the API server did not answer until the time was over.
+    """
+    deadline = time.monotonic() + timeout
+    pending = rollouts
+    silent: Unreachable | None = None
+    while True:
+        try:
+            pending = [rollout for rollout in pending if not rollout.look()]
+            silent = None
+        except Unreachable as error:
+            # A control plane that restarts, or a connection that breaks, is no verdict on the rollout.
+            if silent is None:
+                report(f"{error}; trying again")
+            silent = error
+        if not pending:
+            return
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        time.sleep(min(POLL, left))
+    if silent:
+        raise Unreachable(
+            f"{silent}. It was tried for {timeout} s; see whether the cluster runs (playbooks/cluster.yml)."
+        )
+    raise pending[0].overdue(timeout)
+
+
+def current(rollouts: list[Rollout]) -> None:
+    """Look at each rollout once, for check mode; one that is missing or fails is no error there."""
+    for rollout in rollouts:
+        try:
+            rollout.look()
+        except (NotFound, Failed):
+            continue
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **berth_kube.CONNECTION_OPTIONS,
+            "workloads": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "kind": {
+                        "type": "str",
+                        "required": True,
+                        "choices": ["Deployment", "StatefulSet", "DaemonSet", "Job"],
+                    },
+                    "name": {"type": "str", "required": True},
+                },
+            },
+            "timeout": {"type": "int", "default": 300},
+            "log_lines": {"type": "int", "default": 20},
+            "scheduling_grace": {"type": "int", "default": 30},
+        },
+        supports_check_mode=True,
+    )
+    if berth_kube.IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("kubernetes"))
+    options = module.params
+    start = time.monotonic()
+    rollouts: list[Rollout] = []
+
+    def result() -> dict[str, Any]:
+        states = [rollout.state() for rollout in rollouts]
+        return {"changed": False, "workloads": states, "waited": round(time.monotonic() - start, 1)}
+
+    try:
+        cluster = Cluster(options["kubeconfig"], options["context"])
+        for each in options["workloads"]:
+            rollouts.append(
+                Rollout(
+                    cluster,
+                    options["namespace"],
+                    each["kind"],
+                    each["name"],
+                    options["log_lines"],
+                    options["scheduling_grace"],
+                )
+            )
+        if module.check_mode:
+            current(rollouts)
+            module.exit_json(**result())
+        wait(rollouts, options["timeout"])
+        for rollout in rollouts:
+            if rollout.kind == "Job":
+                rollout.state()["log"] = rollout.log_tail()
+    except Failed as failed:
+        module.fail_json(msg=str(failed), failure=failed.failure, **result())
+    except NotFound as error:
+        module.fail_json(
+            msg=f"There is nothing to wait for: {error}. Apply it first, or correct the name in workloads.", **result()
+        )
+    except KubeError as error:
+        module.fail_json(msg=str(error), **result())
+    module.exit_json(**result())
+
+
+if __name__ == "__main__":
+    main()
