@@ -32,3 +32,4 @@ class QuestionAdmin(admin.ModelAdmin):
     list_filter = ["pub_date"]
     search_fields = ["question_text"]
     date_hierarchy = "pub_date"
+    ordering = ["-pub_date"]

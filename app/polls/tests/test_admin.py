@@ -75,4 +75,7 @@ class AdminTests(TestCase):
         """The admin is closed to visitors."""
         self.client.logout()
         url = reverse("admin:polls_question_changelist")
-        self.assertRedirects(self.client.get(url), f"{reverse('admin:login')}?next={url}")
+        response = self.client.get(url, follow=True)
+        self.assertRedirects(response, f"{reverse('admin:login')}?next={url}")
+        self.assertContains(response, "Polls administration")
+        self.assertContains(response, "polls/favicon.svg")

@@ -25,6 +25,16 @@ def run(name: str, **environment: str) -> str:
     return output.getvalue()
 
 
+class MigrationTests(TestCase):
+    """manage.py makemigrations."""
+
+    def test_models_have_their_migrations(self) -> None:
+        """No change of a model is without its migration."""
+        output = StringIO()
+        call_command("makemigrations", check_changes=True, dry_run=True, stdout=output, no_color=True)
+        self.assertEqual(output.getvalue(), "No changes detected\n")
+
+
 class SeedPollsTests(TestCase):
     """manage.py seed_polls."""
 

@@ -153,8 +153,3 @@ class ManageTests(SimpleTestCase):
         key = "".join(chr(33 + number) for number in range(80))
         done = manage("check", "--deploy", "--fail-level", "WARNING", DJANGO_SECRET_KEY=key, DJANGO_SECURE="1")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-
-    def test_models_have_their_migrations(self) -> None:
-        """No change of a model is without its migration."""
-        done = manage("makemigrations", "--check", "--dry-run", DJANGO_DEBUG="1")
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
