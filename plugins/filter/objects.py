@@ -1,0 +1,130 @@
+"""Kubernetes objects from plain data."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import shlex
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+
+def secret_data(settings: dict[str, Any]) -> dict[str, str]:
+    """Return ``settings`` as the ``data`` of a Secret, so that it can be compared with what the API server stores.
+
+    >>> secret_data({"PASSWORD": "hunter2"})
+    {'PASSWORD': 'aHVudGVyMg=='}
+    """
+    if not isinstance(settings, dict):
+        raise AnsibleFilterError(f"secret_data needs a dictionary, not {type(settings).__name__}.")
+    return {name: base64.b64encode(str(value).encode()).decode() for name, value in settings.items()}
+
+
+def short_hash(value: Any) -> str:
+    """Return 10 hexadecimal digits that change when ``value`` (plain data) does.
+
+    >>> short_hash({"b": 1, "a": 2}) == short_hash({"a": 2, "b": 1})
+    True
+    """
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:10]
+
+
+def command_containers(commands: list[str], container: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return one container for each of ``commands`` (arguments of ``manage.py``), in order, each made from ``container``.
+
+    >>> command_containers(["migrate --noinput"], {"image": "polls"})
+    [{'image': 'polls', 'name': 'migrate', 'command': ['python', 'manage.py', 'migrate', '--noinput']}]
+    """
+    containers: list[dict[str, Any]] = []
+    for command in commands:
+        words = shlex.split(command)
+        if not words:
+            raise AnsibleFilterError("A command of berth_app_release_commands or berth_app_schedules is empty.")
+        name = "".join(c if c.isalnum() else "-" for c in words[0].lower()).strip("-")
+        taken = {container["name"] for container in containers}
+        unique = name if name not in taken else f"{name}-{len(containers) + 1}"
+        containers.append({**container, "name": unique, "command": ["python", "manage.py", *words]})
+    return containers
+
+
+def cron_jobs(schedules: list[dict[str, str]], name: str, labels: dict[str, str], pod: dict[str, Any], container: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a CronJob for each of ``schedules`` (``name``, ``schedule``, ``command``); ``name`` and ``labels`` are the app's."""
+    return [
+        {
+            "apiVersion": "batch/v1",
+            "kind": "CronJob",
+            "metadata": {"name": f"{name}-{schedule['name']}", "labels": labels},
+            "spec": {
+                "schedule": schedule["schedule"],
+                "concurrencyPolicy": "Forbid",
+                "startingDeadlineSeconds": 600,
+                "successfulJobsHistoryLimit": 1,
+                "failedJobsHistoryLimit": 3,
+                "jobTemplate": {
+                    "spec": {
+                        "backoffLimit": 1,
+                        "activeDeadlineSeconds": 600,
+                        "template": {
+                            "metadata": {"labels": labels},
+                            "spec": {**pod, "restartPolicy": "Never", "containers": command_containers([schedule["command"]], container)},
+                        },
+                    }
+                },
+            },
+        }
+        for schedule in schedules
+    ]
+
+
+def object_names(results: dict[str, Any]) -> list[dict[str, str]]:
+    """Return kind and name of each object in the result of a ``kubernetes.core.k8s`` task."""
+    return [{"kind": item["kind"], "name": item["metadata"]["name"]} for item in objects(results)]
+
+
+def objects(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the live objects in the result of a ``kubernetes.core.k8s`` task, whether it applied one or many."""
+    result = results.get("result", results)
+    found = [item.get("result", item) for item in result["results"]] if "results" in result else [result]
+    return [item for item in found if item.get("kind")]
+
+
+def settled(results: dict[str, Any]) -> bool:
+    """Whether every workload in the result of a ``kubernetes.core.k8s`` task has already reached what is wanted.
+
+    The answer to an apply carries the object's status, so a run that changes nothing need not ask again. The conditions are
+    those of ``kubectl rollout status`` (k8s.io/kubectl/pkg/polymorphichelpers/rollout_status.go).
+    """
+    return all(_settled(item) for item in objects(results))
+
+
+def _settled(item: dict[str, Any]) -> bool:
+    spec, status = item.get("spec", {}), item.get("status", {})
+    if item["kind"] == "Job":
+        return any(c["type"] == "Complete" and c["status"] == "True" for c in status.get("conditions", []))
+    if item["kind"] not in ("Deployment", "StatefulSet"):
+        return True
+    wanted = spec.get("replicas", 1)
+    counts = [status.get(field, 0) for field in ("replicas", "updatedReplicas", "availableReplicas", "readyReplicas")]
+    return status.get("observedGeneration", 0) >= item["metadata"]["generation"] and all(count == wanted for count in counts)
+
+
+def failed_jobs(results: dict[str, Any]) -> list[str]:
+    """Return the names of the Jobs in the result of a ``kubernetes.core.k8s`` task that have failed for good."""
+    return [
+        item["metadata"]["name"]
+        for item in objects(results)
+        if item["kind"] == "Job" and any(c["type"] == "Failed" and c["status"] == "True" for c in item.get("status", {}).get("conditions", []))
+    ]
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Any]:
+        """Return them by name."""
+        return {
+            f.__name__: f
+            for f in (secret_data, short_hash, command_containers, cron_jobs, object_names, objects, settled, failed_jobs)
+        }

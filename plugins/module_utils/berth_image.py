@@ -1,0 +1,168 @@
+"""An image's content before it is built, and what a registry has of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+MANIFESTS = (
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+
+
+class ImageError(Exception):
+    """What is wrong with the source or the registry; the text is for the user."""
+
+
+def ignore_rules(source: Path) -> list[tuple[bool, re.Pattern[str], str]]:
+    """Return the rules of ``.dockerignore`` as (ignored, pattern, literal beginning of the rule).
+
+    Syntax: docs.docker.com/build/concepts/context, "dockerignore files": ``*``, ``?``, ``**`` and ``!``; the last rule that matches decides.
+    """
+    try:
+        lines = (source / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    rules = []
+    for line in map(str.strip, lines):
+        if not line or line.startswith("#"):
+            continue
+        ignored = not line.startswith("!")
+        rule = line.lstrip("!").strip().strip("/")
+        expression = ""
+        for part in re.split(r"(\*\*/?|\*|\?)", rule):
+            match part:
+                case "**" | "**/":
+                    expression += ".*"
+                case "*":
+                    expression += "[^/]*"
+                case "?":
+                    expression += "[^/]"
+                case _:
+                    expression += re.escape(part)
+        # A rule that matches a directory takes in all that is below it.
+        rules.append((ignored, re.compile(expression + r"(?:/.*)?\Z"), re.split(r"[*?]", rule)[0]))
+    return rules
+
+
+def context_files(source: Path) -> Iterator[Path]:
+    """Yield the files of the build context below ``source``, sorted, without what ``.dockerignore`` and git's own directory leave out."""
+    rules = ignore_rules(source)
+
+    def ignored(name: str) -> bool:
+        verdict = False
+        for ignore, pattern, _ in rules:
+            if pattern.match(name):
+                verdict = ignore
+        return verdict
+
+    def worth_a_look(directory: str) -> bool:
+        if not ignored(directory):
+            return True
+        beginnings = [literal for ignore, _, literal in rules if not ignore]
+        return any(literal.startswith(directory + "/") or directory.startswith(literal.rstrip("/") + "/") or not literal for literal in beginnings)
+
+    for top, directories, files in os.walk(source):
+        relative = Path(top).relative_to(source)
+        directories[:] = sorted(d for d in directories if d != ".git" and worth_a_look(str(relative / d)))
+        for name in sorted(files):
+            if not ignored(str(relative / name)):
+                yield relative / name
+
+
+def content_hash(source: Path, dockerfile: Path, inputs: dict[str, str]) -> str:
+    """Return 16 hexadecimal digits that change when a build of ``source`` could give another image.
+
+    ``inputs`` are the build arguments and whatever else goes into the build. Times and owners of files do not count.
+    Raises :class:`ImageError` when the Dockerfile is missing.
+    """
+    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode())
+    try:
+        digest.update(dockerfile.read_bytes())
+    except OSError as error:
+        raise ImageError(f"{dockerfile} cannot be read: {error.strerror}. Set berth_app_source and berth_app_dockerfile.") from error
+    for path in context_files(source):
+        file = source / path
+        mode = "x" if os.access(file, os.X_OK) else "-"
+        body = os.readlink(file).encode() if file.is_symlink() else file.read_bytes()
+        digest.update(f"\0{path}\0{mode}\0{len(body)}\0".encode())
+        digest.update(body)
+    return digest.hexdigest()[:16]
+
+
+def version(source: Path, content: str) -> str:
+    """Return the tag of a build: ``git describe``, with the content's hash when the tree below ``source`` is dirty or git knows nothing."""
+
+    def git(*arguments: str) -> str | None:
+        # The owner of a checkout may be another user than the one who deploys it.
+        command = ["git", "-c", f"safe.directory={source}", "-c", "safe.directory=*", "-C", str(source), *arguments]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    described = git("describe", "--tags", "--always")
+    if not described:
+        return f"content-{content}"
+    described = re.sub(r"[^A-Za-z0-9_.-]", "-", described)[:100]
+    return f"{described}-{content[:12]}" if git("status", "--porcelain", "--", ".") else described
+
+
+def engine(wanted: str = "auto") -> str:
+    """Return what can build on this machine, ``docker`` or ``buildah``; empty when nothing can. ``wanted`` narrows the choice."""
+    if wanted in ("auto", "docker") and shutil.which("docker"):
+        done = subprocess.run(["docker", "info", "--format", "{{.ServerVersion}}"], capture_output=True, text=True, check=False)
+        if done.returncode == 0 and done.stdout.strip():
+            return "docker"
+    return "buildah" if wanted in ("auto", "buildah") and shutil.which("buildah") else ""
+
+
+@dataclass
+class Registry:
+    """A registry's HTTP API (distribution.github.io/distribution/spec/api). ``host`` is ``host[:port]``."""
+
+    host: str
+    timeout: float = 10
+
+    def _request(self, method: str, path: str, body: bytes | None = None, content_type: str = "") -> tuple[int, dict[str, str], bytes]:
+        scheme = "http" if re.match(r"(localhost|127\.0\.0\.1)(:|\Z)", self.host) else "https"
+        headers = {"Accept": ", ".join(MANIFESTS)} | ({"Content-Type": content_type} if content_type else {})
+        url = f"{scheme}://{self.host.replace('localhost', '127.0.0.1')}/v2/{path}"
+        request = urllib.request.Request(url, data=body, method=method, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=self.timeout) as answer:
+                return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, {}, b""
+        except (OSError, urllib.error.URLError) as error:
+            raise ImageError(f"The registry {self.host} does not answer: {getattr(error, 'reason', error)}.") from error
+
+    def digest(self, repository: str, tag: str) -> str | None:
+        """Return the digest that ``tag`` leads to, None when there is no such tag."""
+        status, headers, _ = self._request("HEAD", f"{repository}/manifests/{tag}")
+        if status == 404:
+            return None
+        if status != 200:
+            raise ImageError(f"The registry {self.host} answers {status} for {repository}:{tag}.")
+        return headers["docker-content-digest"]
+
+    def tag(self, repository: str, existing: str, tag: str) -> None:
+        """Let ``tag`` lead to what ``existing`` (a tag or digest) leads to."""
+        status, headers, manifest = self._request("GET", f"{repository}/manifests/{existing}")
+        if status == 200:
+            status, _, _ = self._request("PUT", f"{repository}/manifests/{tag}", manifest, headers["content-type"])
+        if status not in (200, 201):
+            raise ImageError(f"The registry {self.host} answers {status} when {repository}:{existing} is tagged {tag}.")

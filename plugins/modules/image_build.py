@@ -1,0 +1,195 @@
+"""Build an image and push it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: image_build
+short_description: Build an image from a Dockerfile and push it to a registry
+description:
+  - Builds with Docker where its engine answers, else with buildah in a storage of its own.
+  - The host's pip configuration and certificate authorities reach the build as secrets named C(pip_conf) and C(ca_bundle), and never a layer.
+options:
+  source: {description: The build context., type: path, required: true}
+  dockerfile: {description: The Dockerfile., type: path, required: true}
+  arguments: {description: Build arguments., type: dict, default: {}}
+  bases: {description: "Images that the build starts from, as archives by image name; loaded where they are missing.", type: dict, default: {}}
+  registry: {description: "The registry, C(host[:port]).", type: str, required: true}
+  repository: {description: The repository in it., type: str, required: true}
+  tags: {description: "The tags to push, at least one.", type: list, elements: str, required: true}
+  digest: {description: "A digest that the registry has already: nothing is built then, it only gets the tags.", type: str, default: ""}
+  engine: {description: What builds., type: str, choices: [auto, buildah, docker], default: auto}
+  storage: {description: Where buildah keeps layers between builds., type: path, required: true}
+  log: {description: The build's log., type: path, required: true}
+attributes:
+  check_mode: {support: full, description: "Says that it would build, and does nothing."}
+"""
+
+EXAMPLES = """
+- name: Build the image
+  image_build:
+    source: .
+    dockerfile: ./Dockerfile
+    registry: localhost:5001
+    repository: polls
+    tags: ["1.0"]
+    storage: ~/.cache/berth/buildah
+    log: ~/.cache/berth/logs/polls.log
+"""
+
+RETURN = """
+engine: {description: What built it., type: str, returned: when something was built}
+seconds: {description: How long it took., type: int, returned: always}
+"""
+
+import contextlib  # noqa: E402
+import os  # noqa: E402
+import subprocess  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.berth_image import ImageError, Registry  # noqa: E402
+from ansible.module_utils.berth_image import engine as find_engine  # noqa: E402
+from ansible.module_utils.berth_progress import report  # noqa: E402
+
+CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+PIP_CONFIGURATIONS = ("/etc/pip.conf", "~/.config/pip/pip.conf", "~/.pip/pip.conf")
+
+
+class Build:
+    """One build; what it runs goes to ``log``."""
+
+    def __init__(self, parameters: dict[str, Any]) -> None:
+        self.parameters = parameters
+        self.log = Path(parameters["log"])
+        self.name = f"{parameters['registry']}/{parameters['repository']}"
+
+    def run(self, *command: str) -> None:
+        """Run a command, reporting the build's steps; raise :class:`ImageError` with its last lines."""
+        tail: list[str] = []
+        with self.log.open("a", encoding="utf-8") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+            )
+            for line in process.stdout or ():
+                log.write(line)
+                tail = [*tail[-14:], line.rstrip()]
+                if line.startswith("STEP ") or line.startswith("["):
+                    report(line.strip()[:120])
+        if process.wait():
+            words = "\n".join(tail)
+            raise ImageError(f"{' '.join(command[:2])} failed. Its last lines ({self.log}):\n{words}")
+
+    def output(self, *command: str) -> str:
+        """Return what a read-only command prints, empty when it fails."""
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    @contextlib.contextmanager
+    def secrets(self) -> Iterator[list[str]]:
+        """Yield the options that give the build this machine's pip configuration and authorities."""
+        with tempfile.TemporaryDirectory(prefix="berth-build-") as directory:
+            options = []
+            configuration = Path(directory, "pip.conf")
+            configuration.touch(0o600)
+            found = [Path(p).expanduser() for p in PIP_CONFIGURATIONS if Path(p).expanduser().is_file()]
+            lines = [path.read_text(encoding="utf-8") for path in found]
+            index = {n: os.environ[f"PIP_{n.upper()}"] for n in ("index_url", "extra_index_url") if f"PIP_{n.upper()}" in os.environ}
+            lines += ["[global]\n", *(f"{name.replace('_', '-')} = {value}\n" for name, value in index.items())] if index else []
+            if lines:
+                configuration.write_text("\n".join(lines), encoding="utf-8")
+                options += ["--secret", f"id=pip_conf,src={configuration}"]
+            bundle = next((path for path in CA_BUNDLES if Path(path).is_file()), None)
+            if bundle:
+                options += ["--secret", f"id=ca_bundle,src={bundle}"]
+            yield options
+
+    def arguments(self) -> list[str]:
+        """Return the options of the build arguments."""
+        return [word for name, value in self.parameters["arguments"].items() for word in ("--build-arg", f"{name}={value}")]
+
+    def buildah(self) -> None:
+        """Build and push with buildah, with a storage of its own."""
+        storage = Path(self.parameters["storage"])
+        storage.mkdir(mode=0o700, parents=True, exist_ok=True)
+        buildah = ["buildah", "--root", str(storage / "root"), "--runroot", str(storage / "run"), "--storage-driver", "overlay"]
+        for image, archive in self.parameters["bases"].items():
+            # A base that was made anew has another archive, and its name has to lead to that one.
+            mark = storage / f"{image.replace('/', '_')}.archive"
+            known = mark.read_text(encoding="utf-8") if mark.exists() else ""
+            if known != archive or not self.output(*buildah, "images", "--quiet", image):
+                report(f"loading {image}")
+                self.run(*buildah, "pull", "--quiet", f"docker-archive:{archive}")
+                mark.write_text(archive, encoding="utf-8")
+        first = f"{self.name}:{self.parameters['tags'][0]}"
+        with self.secrets() as secrets:
+            self.run(
+                *buildah, "bud", "--isolation", "chroot", "--network", "host", "--layers", "--pull-never", "--format", "oci",
+                "--timestamp", "0", *secrets, *self.arguments(), "--file", self.parameters["dockerfile"], "--tag", first, self.parameters["source"],
+            )  # fmt: skip
+        report(f"pushing {first}")
+        tls = ["--tls-verify=false"] if self.name.startswith("localhost") else []
+        self.run(*buildah, "push", "--quiet", *tls, first, f"docker://{first}")
+
+    def docker(self) -> None:
+        """Build and push with Docker's engine."""
+        for image, archive in self.parameters["bases"].items():
+            if not self.output("docker", "image", "ls", "--quiet", image):
+                self.run("docker", "load", "--quiet", "--input", archive)
+        first = f"{self.name}:{self.parameters['tags'][0]}"
+        with self.secrets() as secrets:
+            self.run(
+                "docker", "build", "--progress", "plain", "--network", "host", *secrets, *self.arguments(),
+                "--file", self.parameters["dockerfile"], "--tag", first, self.parameters["source"],
+            )  # fmt: skip
+        report(f"pushing {first}")
+        self.run("docker", "push", "--quiet", first)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "source": {"type": "path", "required": True},
+            "dockerfile": {"type": "path", "required": True},
+            "arguments": {"type": "dict", "default": {}},
+            "bases": {"type": "dict", "default": {}},
+            "registry": {"type": "str", "required": True},
+            "repository": {"type": "str", "required": True},
+            "tags": {"type": "list", "elements": "str", "required": True},
+            "digest": {"type": "str", "default": ""},
+            "engine": {"type": "str", "choices": ["auto", "buildah", "docker"], "default": "auto"},
+            "storage": {"type": "path", "required": True},
+            "log": {"type": "path", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        module.exit_json(changed=True, seconds=0)
+    started = time.monotonic()
+    parameters = module.params
+    build = Build(parameters)
+    existing, engine = parameters["digest"], ""
+    try:
+        build.log.parent.mkdir(parents=True, exist_ok=True)
+        build.log.write_text("", encoding="utf-8")
+        if not existing:
+            engine = find_engine(parameters["engine"])
+            if not engine:
+                raise ImageError(f"No engine to build with (image_engine: {parameters['engine']}). Install buildah, or start Docker.")
+            {"docker": build.docker, "buildah": build.buildah}[engine]()
+            existing = parameters["tags"][0]
+        registry = Registry(parameters["registry"])
+        for tag in parameters["tags"]:
+            if tag != existing and registry.digest(parameters["repository"], tag) is None:
+                registry.tag(parameters["repository"], existing, tag)
+    except (ImageError, OSError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=True, engine=engine, seconds=int(time.monotonic() - started))
+
+
+if __name__ == "__main__":
+    main()
