@@ -1,0 +1,356 @@
+"""Have a cluster's binaries and images in a cache: the Ansible module."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: artifacts
+short_description: Have pinned binaries and container images in a cache
+description:
+  - Takes each artifact from its official release, with the published checksum or by digest, or builds it from Go
+    modules and Debian packages, whose checksums a C(go.sum) and Debian's signatures vouch for.
+  - What is in the cache is whole. A run that was broken off goes on where it was, and two runs at once wait for each
+    other.
+  - In check mode it says what would be made and from where, and changes nothing.
+options:
+  cache_dir:
+    description: The cache. It is created, and a directory that holds other things is refused.
+    type: path
+    required: true
+  state:
+    description: C(absent) removes the cache, if this module made it.
+    type: str
+    choices: [present, absent]
+    default: present
+  source:
+    description:
+      - Where artifacts come from. C(auto) is what is in the cache already, else C(download) where every release host
+        that is needed answers within O(probe_timeout), else C(build).
+    type: str
+    choices: [auto, download, build]
+    default: auto
+  binaries:
+    description: The binaries, in the order in which they are built.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The file's name.
+        type: str
+        required: true
+      version:
+        description: The pinned version.
+        type: str
+        required: true
+      package:
+        description: The Go package to build. Its module and version are in O(go_dir)'s C(go.mod).
+        type: str
+        required: true
+      variables:
+        description: Go variables that the linker sets, by full name.
+        type: dict
+      url:
+        description:
+          - The release's file; C({arch}) stands for C(amd64) or C(arm64). Without it C(download) leaves the binary out.
+        type: str
+      checksum:
+        description: The address of the published sha256.
+        type: str
+      sha256:
+        description: The file's sha256, where it is pinned rather than published beside the file.
+        type: str
+      member:
+        description: The binary's path within the file, if that is an archive.
+        type: str
+  images:
+    description: The images.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The full name with its tag.
+        type: str
+        required: true
+      short:
+        description: What RV(refs) and O(wanted) call it.
+        type: str
+        required: true
+      digest:
+        description: The digest to pull. Without it the tag's digest at the first pull is taken and recorded.
+        type: str
+      build:
+        description: How to put the image together without a registry.
+        type: dict
+        required: true
+        suboptions:
+          packages:
+            description: Debian packages to install in a root file system.
+            type: list
+            elements: str
+          unpack:
+            description: Debian packages to take O(images[].build.files) from.
+            type: list
+            elements: str
+          files:
+            description: A path in the image to a path in the unpacked packages.
+            type: dict
+          applets:
+            description: The path of a busybox whose applets become links beside it.
+            type: str
+          exclude:
+            description: Paths that dpkg leaves out.
+            type: list
+            elements: str
+          prepare:
+            description: Shell lines before the packages are installed. C($1) is the root file system.
+            type: list
+            elements: str
+          setup:
+            description: Shell lines after the packages are installed. C($1) is the root file system.
+            type: list
+            elements: str
+          binary:
+            description: The name of one of O(binaries) that goes into the image.
+            type: str
+          path:
+            description: Where the binary goes.
+            type: str
+          config:
+            description: Entrypoint, Cmd, User, Env and the like, as the image specification names them.
+            type: dict
+  wanted:
+    description: Names of the binaries and images to have. Empty means all.
+    type: list
+    elements: str
+    default: []
+  go_dir:
+    description: The directory with C(go.mod) and C(go.sum).
+    type: path
+  debian:
+    description:
+      - The release that root file systems are made from. C(suite), C(mirror) and C(security) (addresses), C(exclude)
+        (paths that dpkg leaves out) and C(clean) (shell lines that end each build, with C($1) as the root).
+      - A Debian machine's own mirror, proxy and apt credentials are used instead of the addresses, and not kept.
+    type: dict
+    default: {}
+  mirrors:
+    description:
+      - Addresses to use instead of others, by prefix, for releases, registries and Debian. A registry's mirror that
+        starts with C(http://) is used without TLS.
+    type: dict
+    default: {}
+  probe_timeout:
+    description: How long C(auto) waits for the release hosts, in seconds.
+    type: float
+    default: 5
+"""
+
+EXAMPLES = r"""
+- name: Have kubectl and the pause image
+  artifacts:
+    cache_dir: ~/.cache/berth/artifacts
+    source: download
+    go_dir: "{{ role_path }}/files/go"
+    binaries:
+      - name: kubectl
+        version: v1.36.3
+        package: k8s.io/kubernetes/cmd/kubectl
+        url: https://dl.k8s.io/release/v1.36.3/bin/linux/{arch}/kubectl
+        checksum: https://dl.k8s.io/release/v1.36.3/bin/linux/{arch}/kubectl.sha256
+    images:
+      - name: registry.k8s.io/pause:3.10.2
+        short: pause
+        build:
+          unpack: [catatonit]
+          files: {/pause: /usr/bin/catatonit}
+          config: {Entrypoint: [/pause, -P]}
+
+- name: Use a mirror of the release host and of Docker Hub
+  artifacts:
+    cache_dir: ~/.cache/berth/artifacts
+    mirrors:
+      https://dl.k8s.io: https://mirror.example.org/k8s
+      docker.io: registry.example.org/hub
+
+- name: Remove the cache
+  artifacts:
+    cache_dir: ~/.cache/berth/artifacts
+    state: absent
+"""
+
+RETURN = r"""
+source:
+  description: Where the artifacts come from.
+  type: str
+  returned: state is present
+  sample: build
+reason:
+  description: Why from there.
+  type: str
+  returned: state is present
+  sample: dl.k8s.io does not answer within 5 s
+directory:
+  description: A directory with a link to every binary by its plain name.
+  type: str
+  returned: state is present
+  sample: /home/me/.cache/berth/artifacts/bin-0123456789
+binaries:
+  description: The path of each binary, also of one that is still to be made.
+  type: dict
+  returned: state is present
+  sample: {kubectl: /home/me/.cache/berth/artifacts/binaries/kubectl-v1.36.3-build-0123456789/kubectl}
+images:
+  description: The path of each image's docker-archive by its full name, also of one that is still to be made.
+  type: dict
+  returned: state is present
+  sample: {"registry.k8s.io/pause:3.10.2": /home/me/.cache/berth/artifacts/images/pause-3.10.2-build-0123/image.tar}
+refs:
+  description: The full name of each image by its short one.
+  type: dict
+  returned: state is present
+  sample: {pause: "registry.k8s.io/pause:3.10.2"}
+present:
+  description: The path of each binary that is there now.
+  type: dict
+  returned: state is present
+made:
+  description: What was made, or would be in check mode.
+  type: list
+  elements: str
+  returned: state is present
+missing:
+  description: What is not there now.
+  type: list
+  elements: str
+  returned: state is present
+packages:
+  description: Debian packages that making the rest needs and the machine lacks.
+  type: list
+  elements: str
+  returned: state is present
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.berth_artifacts import (
+    ArtifactError,
+    Plan,
+    Settings,
+    make,
+    make_plan,
+    missing_packages,
+    remove,
+    which,
+)
+from ansible.module_utils.berth_progress import report
+
+BUILD = {
+    "packages": {"type": "list", "elements": "str"},
+    "unpack": {"type": "list", "elements": "str"},
+    "files": {"type": "dict"},
+    "applets": {"type": "str"},
+    "exclude": {"type": "list", "elements": "str"},
+    "prepare": {"type": "list", "elements": "str"},
+    "setup": {"type": "list", "elements": "str"},
+    "binary": {"type": "str"},
+    "path": {"type": "str"},
+    "config": {"type": "dict"},
+}
+BINARY = {
+    "name": {"type": "str", "required": True},
+    "version": {"type": "str", "required": True},
+    "package": {"type": "str", "required": True},
+    "variables": {"type": "dict"},
+    "url": {"type": "str"},
+    "checksum": {"type": "str"},
+    "sha256": {"type": "str"},
+    "member": {"type": "str"},
+}
+IMAGE = {
+    "name": {"type": "str", "required": True},
+    "short": {"type": "str", "required": True},
+    "digest": {"type": "str"},
+    "build": {"type": "dict", "required": True, "options": BUILD},
+}
+OPTIONS = {
+    "cache_dir": {"type": "path", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "source": {"type": "str", "choices": ["auto", "download", "build"], "default": "auto"},
+    "binaries": {"type": "list", "elements": "dict", "default": [], "options": BINARY},
+    "images": {"type": "list", "elements": "dict", "default": [], "options": IMAGE},
+    "wanted": {"type": "list", "elements": "str", "default": []},
+    "go_dir": {"type": "path"},
+    "debian": {"type": "dict", "default": {}},
+    "mirrors": {"type": "dict", "default": {}},
+    "probe_timeout": {"type": "float", "default": 5.0},
+}
+
+
+def facts(plan: Plan) -> dict[str, Any]:
+    """Return what a plan tells other tasks."""
+    missing = plan.missing
+    return {
+        "source": plan.source,
+        "reason": plan.reason,
+        "directory": str(plan.directory),
+        "binaries": {entry.name: str(entry.file) for entry in plan.binaries},
+        "images": {entry.name: str(entry.file) for entry in plan.images},
+        "refs": {entry.spec["short"]: entry.name for entry in plan.images},
+        "present": {entry.name: str(entry.file) for entry in plan.binaries if entry not in missing},
+        "missing": [entry.name for entry in missing],
+    }
+
+
+def present(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
+    """Have the artifacts, or in check mode say what that would take."""
+    plan = make_plan(settings)
+    if plan.complete:
+        return {"changed": False, "made": [], "packages": [], **facts(plan)}
+    packages = missing_packages(settings, plan)
+    if module.check_mode:
+        if packages and not which("apt-get"):
+            raise ArtifactError(
+                f"{', '.join(packages)} (Debian's names) must be installed first, and this machine has no apt-get."
+            )
+        if packages and os.geteuid() != 0:
+            raise ArtifactError(
+                f"Missing tools, which only root can install: sudo apt-get install {' '.join(packages)}"
+            )
+        made = [entry.name for entry in plan.missing]
+        report(f"artifacts: {len(made)} of {len(plan.entries)} are missing; {plan.source}, because {plan.reason}")
+    elif packages:
+        raise ArtifactError(f"Missing tools: apt-get install {' '.join(packages)}")
+    else:
+        made = make(settings, plan)
+    return {"changed": True, "made": made, "packages": packages, **facts(plan)}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
+    options = module.params
+    settings = Settings(
+        cache_dir=Path(options["cache_dir"]),
+        source=options["source"],
+        binaries=options["binaries"],
+        images=options["images"],
+        go_dir=Path(options["go_dir"] or "."),
+        wanted=options["wanted"],
+        debian=options["debian"],
+        mirrors=options["mirrors"],
+        probe_timeout=options["probe_timeout"],
+    )
+    try:
+        if options["state"] == "absent":
+            module.exit_json(changed=remove(settings.cache_dir, module.check_mode))
+        module.exit_json(**present(module, settings))
+    except ArtifactError as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()
