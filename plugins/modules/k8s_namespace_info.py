@@ -1,0 +1,103 @@
+"""Whether a namespace is there, and whose it is."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: k8s_namespace_info
+short_description: Read a namespace, or why it cannot be read
+description:
+  - One request, so that a role can decide before it changes anything; C(kubernetes.core.k8s_info) takes twice the time.
+  - A cluster that is not there, or does not answer, is an answer and not a failure.
+options:
+  kubeconfig: {description: Path of the kubeconfig., type: path, required: true}
+  name: {description: The namespace., type: str, required: true}
+requirements: [kubernetes]
+attributes:
+  check_mode: {support: full, description: Reads only.}
+"""
+
+EXAMPLES = """
+- name: Read the namespace
+  k8s_namespace_info:
+    kubeconfig: .cache/dev/kubeconfig
+    name: polls-dev
+  register: __namespace
+"""
+
+RETURN = """
+reachable: {description: Whether the API server answered., type: bool, returned: always}
+reason: {description: "Why it is not C(reachable), and what to do.", type: str, returned: always}
+exists: {description: Whether the namespace exists., type: bool, returned: always}
+phase: {description: "C(Active) or C(Terminating); empty when it does not exist.", type: str, returned: always}
+labels: {description: Its labels., type: dict, returned: always}
+"""
+
+import json  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+from ansible.module_utils import berth_kube  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib  # noqa: E402
+
+
+class Namespaces(berth_kube.Cluster):
+    """The namespaces of one API server: the one kind here that itself lives in no namespace."""
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """Return a namespace as the API server has it, None when it does not exist.
+
+        Raises:
+            berth_kube.Unreachable: The API server does not answer, or not now.
+            berth_kube.KubeError: It refuses to tell.
+        """
+        response = self._send("GET", f"/api/v1/namespaces/{name}", None)
+        if response.status == 404:
+            return None
+        if response.status == 429 or response.status >= 500:
+            raise berth_kube.Unreachable(f"The API server answers {response.status}")
+        if response.status != 200:
+            raise berth_kube.KubeError(
+                f"The API server does not let the user of {self._source} (berth_kubeconfig) read the namespace {name}: "
+                f"it answers {response.status}. Give that user the verb get on namespaces, or write a new kubeconfig "
+                "with playbooks/cluster.yml."
+            )
+        return json.loads(response.data)
+
+
+def answer(kubeconfig: str, name: str) -> dict[str, Any]:
+    """Return what there is to know about a namespace; the keys are those of RETURN.
+
+    Raises:
+        berth_kube.KubeError: The kubeconfig cannot be used, or the API server refuses to tell.
+    """
+    answered = {"reachable": True, "reason": "", "exists": False, "phase": "", "labels": {}}
+    silent = {**answered, "reachable": False}
+    if not Path(kubeconfig).exists():
+        there_is_none = f"There is no kubeconfig {kubeconfig} (berth_kubeconfig), so no cluster yet"
+        return {**silent, "reason": f"{there_is_none}: run playbooks/cluster.yml first."}
+    try:
+        found = Namespaces(kubeconfig, None).read(name)
+    except berth_kube.Unreachable as error:
+        return {**silent, "reason": f"{error}. Run playbooks/cluster.yml first; it starts a cluster that stands still."}
+    if found is None:
+        return answered
+    labels = found["metadata"].get("labels") or {}
+    return {**answered, "exists": True, "phase": found["status"]["phase"], "labels": labels}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={"kubeconfig": {"type": "path", "required": True}, "name": {"type": "str", "required": True}},
+        supports_check_mode=True,
+    )
+    if berth_kube.IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("kubernetes"))
+    try:
+        module.exit_json(changed=False, **answer(module.params["kubeconfig"], module.params["name"]))
+    except berth_kube.KubeError as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()
