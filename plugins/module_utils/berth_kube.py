@@ -98,7 +98,7 @@ class Cluster:
             )
         except (kube_config.ConfigException, OSError, ValueError, TypeError) as error:
             raise KubeError(
-                f"The kubeconfig {self._source} cannot be used: {error}. "
+                f"The kubeconfig {self._source} cannot be used: {str(error).rstrip('.')}. "
                 "Check berth_kubeconfig; the playbook playbooks/cluster.yml writes the file."
             ) from error
 

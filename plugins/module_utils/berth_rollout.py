@@ -956,7 +956,7 @@ def _unschedulable(
         grace = NEVER
     else:
         grace = scheduling_grace
-    lacking = sorted(set(re.findall(r"Insufficient ([\w./-]+)", message)))
+    lacking = sorted(set(re.findall(r"Insufficient ([\w/-]+(?:\.[\w/-]+)*)", message)))
     if lacking or "Too many pods" in message:
         summary = f"No node has room for the pod ({', '.join(lacking) or 'too many pods'})"
         yield Finding("resources", summary, "Unschedulable", message, **where, grace=grace)

@@ -212,11 +212,19 @@ class Rollout:
 
     def log_tail(self) -> list[str]:
         """Return the last log lines of a complete Job, without secrets; none when they cannot be had."""
-        pods = [pod for pod in self._pods() if dig(pod, "status", "phase") == "Succeeded"]
-        if not pods:
+        if not self.snapshot:
             return []
-        container = dig(pods[-1], "spec", "containers", 0, "name") or ""
-        return self._log(pods[-1]["metadata"]["name"], container, previous=False)
+        selector = berth_rollout.selector_of(self.snapshot.workload)
+        try:
+            pods = self.cluster.items("Pod", self.namespace, labelSelector=selector)
+        except KubeError:
+            return []
+        current = berth_rollout.current_pods(replace(self.snapshot, pods=pods))
+        for pod in reversed(current):
+            if dig(pod, "status", "phase") == "Succeeded":
+                container = dig(pod, "spec", "containers", 0, "name") or ""
+                return self._log(pod["metadata"]["name"], container, previous=False)
+        return []
 
     def _tell(self, progress: str) -> None:
         if progress != self._told:
@@ -267,14 +275,7 @@ class Rollout:
             return False, None
 
     def _pods(self) -> list[Mapping[str, Any]]:
-        """Return the current pods, read anew where a complete workload's were not needed before."""
-        if not self.snapshot:
-            return []
-        snapshot = self.snapshot
-        if not snapshot.pods:
-            selector = berth_rollout.selector_of(snapshot.workload)
-            snapshot = replace(snapshot, pods=self._optional("Pod", labelSelector=selector))
-        return berth_rollout.current_pods(snapshot)
+        return berth_rollout.current_pods(self.snapshot) if self.snapshot else []
 
     def _keep_log(self) -> None:
         """Keep the log of a Job's latest failed run: the Job's end may delete its pod."""

@@ -1,0 +1,107 @@
+"""What is labelled as ours and no longer declared goes; everything else stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import k8s_prune
+import pytest
+
+Json = dict[str, Any]
+OURS = {"app.kubernetes.io/managed-by": "berth", "app.kubernetes.io/instance": "polls"}
+
+
+def thing(kind: str, name: str, labels: Json | None = None, **metadata: Any) -> Json:
+    """Return an object as the API server lists it."""
+    return {"kind": kind, "metadata": {"name": name, "uid": f"uid-{name}", "labels": labels or OURS} | metadata}
+
+
+def names(objects: list[Any]) -> list[tuple[str, str]]:
+    """Return kind and name of each object."""
+    return [(each["kind"], each["metadata"]["name"]) for each in objects]
+
+
+@pytest.mark.parametrize(
+    ("selector", "kinds", "message"),
+    [
+        (
+            {"app.kubernetes.io/instance": "polls"},
+            ["Service"],
+            (
+                "The selector names no app.kubernetes.io/managed-by, so it could mean objects that others made. "
+                "Add app.kubernetes.io/managed-by to selector."
+            ),
+        ),
+        (
+            {"app.kubernetes.io/managed-by": ""},
+            ["Service"],
+            (
+                "The selector names no app.kubernetes.io/managed-by, so it could mean objects that others made. "
+                "Add app.kubernetes.io/managed-by to selector."
+            ),
+        ),
+        (
+            OURS,
+            ["Service", "PersistentVolumeClaim"],
+            (
+                "PersistentVolumeClaim objects are never pruned, for their data would be lost. "
+                "Take them out of kinds; playbooks/destroy.yml removes data, when it is told to."
+            ),
+        ),
+        (
+            OURS,
+            ["Namespace"],
+            (
+                "Namespace objects are never pruned, for their data would be lost. "
+                "Take them out of kinds; playbooks/destroy.yml removes data, when it is told to."
+            ),
+        ),
+        (
+            OURS,
+            ["Pod"],
+            f"k8s_prune does not know the kind Pod. It knows {', '.join(k8s_prune.DEFAULT_KINDS)}.",
+        ),
+    ],
+    ids=["no owner's label", "an empty owner's label", "claims", "namespaces", "a kind that controllers own"],
+)
+def test_what_could_reach_too_far_is_refused(selector: Json, kinds: list[str], message: str) -> None:
+    """With one message that says what to change."""
+    assert k8s_prune.refusal(selector, kinds) == message
+
+
+def test_the_default_kinds_are_accepted() -> None:
+    """And hold neither data nor namespaces."""
+    assert k8s_prune.refusal(OURS, k8s_prune.DEFAULT_KINDS) == ""
+    assert not set(k8s_prune.DEFAULT_KINDS) & set(k8s_prune.PROTECTED)
+
+
+def test_what_is_no_longer_declared_is_surplus() -> None:
+    """By kind and name: a Service may be called like a Deployment."""
+    objects = [thing("Service", "polls"), thing("Deployment", "polls"), thing("CronJob", "polls-clearsessions")]
+    found = k8s_prune.surplus(objects, [{"kind": "Deployment", "name": "polls"}], OURS)
+    assert names(found) == [("CronJob", "polls-clearsessions"), ("Service", "polls")]
+
+
+def test_what_an_owner_keeps_is_left_to_it() -> None:
+    """A CronJob's Jobs are its history."""
+    owner = [{"kind": "CronJob", "name": "polls-clearsessions", "uid": "x"}]
+    assert k8s_prune.surplus([thing("Job", "polls-clearsessions-1", ownerReferences=owner)], [], OURS) == []
+
+
+def test_what_is_being_deleted_is_not_removed_again() -> None:
+    """Else a second run would say that it changed something."""
+    assert k8s_prune.surplus([thing("Job", "polls", deletionTimestamp="2026-03-01T12:00:00Z")], [], OURS) == []
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/instance": "polls"},
+        {"app.kubernetes.io/managed-by": "berth", "app.kubernetes.io/instance": "other"},
+        {"app.kubernetes.io/managed-by": "berth"},
+    ],
+    ids=["another tool's", "another instance's", "without an instance"],
+)
+def test_what_does_not_carry_all_labels_stays(labels: Json) -> None:
+    """Whatever the API server answered."""
+    assert k8s_prune.surplus([thing("ConfigMap", "x", labels)], [], OURS) == []
