@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ logging.captureWarnings(True)
 def on_starting(server: Arbiter) -> None:
     """Stop at once, with one line, when the settings are wrong: no worker could start."""
     try:
-        from mysite import settings  # noqa: F401
+        import_module("mysite.settings")
     except ImproperlyConfigured as error:
         server.log.critical("%s", error)
         sys.exit(1)
