@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand
@@ -18,7 +17,7 @@ class Command(BaseCommand):
     requires_migrations_checks = True
 
     @transaction.atomic
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: object) -> None:
         """Bring the superuser to what the environment says; a second run finds nothing to do."""
         password = env.text("DJANGO_SUPERUSER_PASSWORD", "")
         if not password:

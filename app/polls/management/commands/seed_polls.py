@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import transaction
@@ -45,7 +44,7 @@ class Command(BaseCommand):
     requires_migrations_checks = True
 
     @transaction.atomic
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: object) -> None:
         """Make each sample poll of which no question has the text, and say what was done."""
         now = timezone.now()
         made = 0
