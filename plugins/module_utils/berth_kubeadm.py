@@ -63,6 +63,11 @@ def record() -> dict[str, Any] | None:
         return {}
 
 
+def ours(text: str) -> bool:
+    """Whether a kubeconfig's text was written by kubeadm for a cluster of Berth's, of today or an earlier one."""
+    return "current-context: kubernetes-admin@berth\n" in text
+
+
 def get(address: str, path: str, timeout: float = 3) -> Any:
     """Ask the API server with the node's own certificate; return the decoded answer, None when there is none."""
     pki = KUBERNETES / "pki"

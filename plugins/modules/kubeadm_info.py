@@ -85,13 +85,8 @@ def kubeconfig_state(kubeconfig: Path) -> dict[str, bool]:
     if cluster.record() is not None and admin.exists():
         text = kubeconfig.read_text(encoding="utf-8")
         current = text == admin.read_text(encoding="utf-8") and kubeconfig.stat().st_mode & 0o777 == 0o600
-        return {"kubeconfig_current": current, "kubeconfig_foreign": authority(kubeconfig) != authority(admin) and not ours(text)}
-    return {"kubeconfig_current": False, "kubeconfig_foreign": not ours(kubeconfig.read_text(encoding="utf-8"))}
-
-
-def ours(text: str) -> bool:
-    """Whether a kubeconfig's text was written by kubeadm for a cluster of Berth's, of today or an earlier one."""
-    return "current-context: kubernetes-admin@berth\n" in text
+        return {"kubeconfig_current": current, "kubeconfig_foreign": authority(kubeconfig) != authority(admin) and not cluster.ours(text)}
+    return {"kubeconfig_current": False, "kubeconfig_foreign": not cluster.ours(kubeconfig.read_text(encoding="utf-8"))}
 
 
 def main() -> None:

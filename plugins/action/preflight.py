@@ -1,0 +1,259 @@
+"""Check the inventory and this machine. The documentation is in plugins/modules/preflight.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ansible.module_utils
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
+
+# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
+MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
+if MODULE_UTILS not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(MODULE_UTILS)
+
+from ansible.module_utils import berth_preflight as preflight  # noqa: E402
+from ansible.module_utils import berth_variables as variables  # noqa: E402
+from ansible.module_utils.berth_inventory import Inventory  # noqa: E402
+from ansible.module_utils.berth_kubeadm import DIRECTORY  # noqa: E402
+from ansible.module_utils.berth_variables import Problem  # noqa: E402
+
+ARGUMENTS = {
+    "checks": {"type": "bool", "default": True},
+    "root": {"type": "path", "default": "/"},
+    "memory_mb": {"type": "int", "default": 0},
+    "disk_mb": {"type": "int", "default": 0},
+    "artifacts_disk_mb": {"type": "int", "default": 0},
+    "artifacts_directory": {"type": "path"},
+    "ports": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "port": {"type": "int", "required": True},
+            "address": {"type": "str", "required": True},
+            "use": {"type": "str", "required": True},
+        },
+    },
+}
+
+
+class ActionModule(ActionBase):
+    """The action plugin."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the provider and the reason for it, or every problem in one message."""
+        result = super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        check = Check(self, task_vars or {}, arguments)
+        problems = check.all() if arguments["checks"] else check.provider_problems()
+        if problems:
+            return result | {"failed": True, "changed": False, "msg": check.message(problems)}
+        return result | {"changed": False, "provider": check.provider, "reason": check.reason()}
+
+
+class Check:
+    """One look at the inventory of a host and at this machine."""
+
+    def __init__(self, action: ActionModule, task_vars: dict[str, Any], arguments: dict[str, Any]) -> None:
+        self.action = action
+        self.task_vars = task_vars
+        self.arguments = arguments
+        self.machine = preflight.Machine(Path(arguments["root"]))
+        role = Path(task_vars["role_path"])
+        self.project = role.parents[1]
+        specification = action._loader.load_from_file(str(role / "meta" / "argument_specs.yml"))
+        options = specification["argument_specs"]["main"]["options"]
+        self.options = {name: option for name, option in options.items() if name.startswith(variables.PREFIX)}
+        self.extra = load_extra_vars(action._loader)
+        self.inventory = Inventory(
+            project=self.project,
+            sources=[Path(source) for source in task_vars.get("ansible_inventory_sources") or []],
+            playbook=Path(task_vars.get("playbook_dir", self.project)),
+            host=task_vars["inventory_hostname"],
+            groups=task_vars.get("group_names", []),
+        )
+        self.unresolved: list[Problem] = []
+        # As in check mode: a lookup that makes up a secret must not do so yet.
+        self.templar = action._templar.copy_with_new_env(available_variables={**task_vars, "ansible_check_mode": True})
+        self.values = self._values()
+
+    # --- What the inventory says -------------------------------------------------------------------------------------
+
+    def _values(self) -> dict[str, Any]:
+        """Return the known variables that are set, those left out that cannot be worked out."""
+        found = {}
+        for name in self.options:
+            if name in self.task_vars:
+                before = len(self.unresolved)
+                value = self._resolve(name, self.task_vars[name])
+                if len(self.unresolved) == before:
+                    found[name] = value
+        return found
+
+    def _resolve(self, name: str, value: Any) -> Any:
+        """Return ``value`` with its templates worked out, one leaf after another so that a failure names its key."""
+        if isinstance(value, dict):
+            return {key: self._resolve(f"{name}.{key}", inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self._resolve(f"{name}[{number}]", inner) for number, inner in enumerate(value)]
+        try:
+            return self.templar.template(value)
+        except AnsibleError as error:
+            self.unresolved.append(Problem(name, f"cannot be worked out: {_cause(error)}"))
+            return None
+
+    def get(self, name: str) -> Any:
+        """Return the value of a variable, or its documented default."""
+        return self.values.get(name, self.options[name].get("default"))
+
+    # --- Checks ------------------------------------------------------------------------------------------------------
+
+    def all(self) -> list[Problem]:
+        """Return every problem; those of the machine only when the provider is known."""
+        failed = {problem.variable for problem in self.unresolved}
+        needed = {name: option for name, option in self.options.items() if name not in failed}
+        found = variables.unknown(list(self.task_vars), list(self.options))
+        found += self.unresolved + variables.missing(self.values, needed)
+        wrong = variables.types(self.values, self.options)
+        typed = {name: value for name, value in self.values.items() if name not in {p.variable for p in wrong}}
+        found += wrong + variables.values(typed) + self.connection_problems()
+        suspect = {problem.variable for problem in found}
+        if "berth_provider" not in suspect and self.provider == "kubeadm":
+            found += self.kubeadm_problems()
+        return found + self.path_problems(suspect) + self.registry_problems(suspect) + self.port_problems(suspect)
+
+    def provider_problems(self) -> list[Problem]:
+        """Return what keeps the provider from being known."""
+        mine = [problem for problem in self.unresolved if problem.variable == "berth_provider"]
+        given = {name: value for name, value in self.values.items() if name == "berth_provider"}
+        return mine + variables.types(given, self.options)
+
+    def connection_problems(self) -> list[Problem]:
+        """Berth works on the machine that it is run on."""
+        connection = self.action._connection.transport.removeprefix("ansible.builtin.")
+        if connection == "local":
+            return []
+        return [Problem("ansible_connection", f"is {connection}; Berth works on the machine that it is run on: set it to local")]
+
+    def path_problems(self, suspect: set[str]) -> list[Problem]:
+        """Check the files and directories that the inventory names."""
+        found = []
+        source = Path(self.get("berth_app_source") or self.project)
+        dockerfile = source / self.get("berth_app_dockerfile") if "berth_app_dockerfile" not in suspect else None
+        if "berth_app_source" not in suspect:
+            if not source.is_dir():
+                found.append(Problem("berth_app_source", f"{source} is not a directory"))
+            elif dockerfile and not dockerfile.is_file():
+                found.append(Problem("berth_app_dockerfile", f"there is no file {dockerfile}"))
+        if "berth_kubeconfig" in self.values and "berth_kubeconfig" not in suspect:
+            path = Path(self.values["berth_kubeconfig"]).expanduser()
+            if preflight.foreign_kubeconfig(path):
+                text = f"{path} is there and Berth did not write it, so it is not overwritten; name a path of this environment's own"
+                found.append(Problem("berth_kubeconfig", text))
+        return found
+
+    def registry_problems(self, suspect: set[str]) -> list[Problem]:
+        """Check that an external registry answers."""
+        if self.get("berth_registry") != "external" or {"berth_registry", "berth_registry_host"} & suspect:
+            return []
+        text = preflight.silent_registry(self.values["berth_registry_host"])
+        return [Problem("berth_registry_host", text)] if text else []
+
+    def port_problems(self, suspect: set[str]) -> list[Problem]:
+        """Check the ports that the inventory chooses."""
+        ports = {"berth_app_node_port": "0.0.0.0"}
+        if self.get("berth_registry") == "loopback":
+            ports["berth_registry_port"] = "127.0.0.1"
+        listeners = preflight.listeners()
+        found = []
+        for name, address in ports.items():
+            if name not in suspect and (port := int(self.get(name))):
+                listener = preflight.taken(port, address, listeners)
+                if listener and not preflight.is_berths(listener):
+                    text = f"port {port} is taken by {preflight.held_by(listener)}; end that, or choose another port"
+                    found.append(Problem(name, text))
+        return found
+
+    def kubeadm_problems(self) -> list[Problem]:
+        """Check that this machine can carry a cluster, or carries Berth's."""
+        unsupported = self.machine.unsupported()
+        if unsupported:
+            return [self._machine_problem(f"{unsupported}; use such a machine, a virtual one will do")]
+        if not preflight.is_root():
+            return [self._machine_problem("kubeadm needs root, and this is another user; run it with sudo, or as root")]
+        if foreign := self.machine.foreign_cluster():
+            text = f"this machine carries a Kubernetes that Berth did not make ({', '.join(foreign)}); use another machine, or remove it"
+            return [self._machine_problem(text)]
+        return [self._machine_problem(text) for text in [*self._lacking_room(), *self._taken_ports()]]
+
+    def _lacking_room(self) -> list[str]:
+        """Return the memory and the disk space that a new cluster would lack."""
+        if self.machine.has_whole_cluster():
+            return []
+        found = []
+        memory, need = preflight.available_memory_mb(), self.arguments["memory_mb"]
+        if memory < need:
+            found.append(f"a new cluster needs {need} MiB of memory, and {memory} MiB are available; end something, or use a larger machine")
+        wanted = [(DIRECTORY, self.arguments["disk_mb"])]
+        artifacts = Path(self.arguments["artifacts_directory"] or DIRECTORY)
+        if not (artifacts.is_dir() and any(artifacts.iterdir())):
+            wanted.append((artifacts, self.arguments["artifacts_disk_mb"]))
+        return found + [f"{text}; remove something, or use a larger disk" for text in preflight.lacking_space(wanted)]
+
+    def _taken_ports(self) -> list[str]:
+        """Return the ports of a new cluster that somebody else has."""
+        if self.machine.has_cluster():
+            return []
+        listeners = preflight.listeners()
+        found = []
+        for wanted in self.arguments["ports"]:
+            listener = preflight.taken(wanted["port"], wanted["address"], listeners)
+            if listener:
+                found.append(f"port {wanted['port']} of {wanted['use']} is taken by {preflight.held_by(listener)}; end that")
+        return found
+
+    def _machine_problem(self, text: str) -> Problem:
+        return Problem("berth_provider", text)
+
+    # --- What is said ------------------------------------------------------------------------------------------------
+
+    @property
+    def provider(self) -> str:
+        """The provider that was decided on."""
+        chosen = self.get("berth_provider")
+        return "kubeadm" if chosen == "auto" else chosen
+
+    def reason(self) -> str:
+        """Return why it is this provider."""
+        if self.get("berth_provider") != "auto":
+            return f"set {self._where('berth_provider')}"
+        return f"auto: this machine is a {self.machine.description()} with root"
+
+    def message(self, problems: list[Problem]) -> str:
+        """Return all ``problems`` in one text, one a line."""
+        lines = list(dict.fromkeys(f"{p.name}: {p.text} ({self._where(p.variable, p.key)})" for p in problems))
+        count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+        return "\n".join([f"{count}, and nothing was changed:", *lines])
+
+    def _where(self, variable: str, key: str = "") -> str:
+        """Return where a variable is set, or is to be set."""
+        if variable in self.extra:
+            return "-e"
+        found = self.inventory.locate(variable, key)
+        if found:
+            return found
+        if variable == "ansible_connection":
+            return self.inventory.hosts()
+        return self.inventory.home() if variable not in self.task_vars else "set by the playbook"
+
+
+def _cause(error: AnsibleError) -> str:
+    """Return what is wrong with a template, on one line and without the template."""
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return text.rstrip(".")

@@ -1,0 +1,190 @@
+"""Formats that Kubernetes, PostgreSQL and cron ask for. Each check takes a value and returns what is wrong with it, "" when nothing is."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import shlex
+from decimal import Decimal
+
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
+LABEL_LENGTH = 63
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+# The longest name made of the app's is that of a CronJob's pod: <app>-<schedule>-<8 digits>-<5 letters>, and
+# a CronJob's name has at most 52 characters (https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/).
+CRONJOB_LENGTH = 52
+APP_LENGTH = 40
+# Namespaces of Kubernetes and of the cluster itself.
+RESERVED_NAMESPACES = re.compile(r"default|kube-.*|local-path-storage")
+NODE_PORTS = range(30000, 32768)  # --service-node-port-range of kube-apiserver
+
+# https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+QUANTITY = re.compile(r"(?P<number>\d+(\.\d*)?|\.\d+)(?P<unit>[KMGTPE]i|[numkMGTPE]|[eE][-+]?\d+)?")
+UNITS = {unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)} | {
+    unit: Decimal(10) ** power
+    for unit, power in zip("numkMGTPE", (-9, -6, -3, 3, 6, 9, 12, 15, 18), strict=True)
+}
+
+# What Kubernetes' parser takes: https://pkg.go.dev/github.com/robfig/cron/v3#hdr-CRON_Expression_Format
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+CRON_FIELDS = (
+    ("minute", 0, 59, ()),
+    ("hour", 0, 23, ()),
+    ("day of the month", 1, 31, ()),
+    ("month", 1, 12, MONTHS),
+    ("day of the week", 0, 6, DAYS),
+)
+CRON_NAMES = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
+CRON_PART = re.compile(r"(?P<first>\*|\?|\w+)(-(?P<last>\w+))?(/(?P<step>\d+))?")
+
+
+def label(value: str, length: int = LABEL_LENGTH) -> str:
+    """Check a DNS label of at most ``length`` characters."""
+    if not value:
+        return "is empty"
+    if len(value) > length:
+        return f"{value!r} has {len(value)} characters, at most {length} are allowed"
+    if not LABEL.fullmatch(value):
+        return f"{value!r} has illegal characters: lower-case letters, digits and '-' are allowed, and a letter or digit at both ends"
+    return ""
+
+
+def namespace(value: str) -> str:
+    """Check a namespace that an app may have to itself."""
+    if RESERVED_NAMESPACES.fullmatch(value):
+        return f"{value!r} belongs to Kubernetes; choose a namespace that the app has to itself, such as polls-dev"
+    return label(value)
+
+
+def app_name(value: str) -> str:
+    """Check an app's name: it is a Service's too, which begins with a letter (RFC 1035)."""
+    if value[:1].isdigit():
+        return f"{value!r} begins with a digit, it has to begin with a letter"
+    return label(value, APP_LENGTH)
+
+
+def environment_name(value: str) -> str:
+    """Check an environment variable's name (POSIX 1003.1, 8.1; lower case is allowed to applications)."""
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+        return ""
+    return "is not a name of an environment variable: letters, digits and '_' are allowed, and no digit first"
+
+
+def port(value: int) -> str:
+    """Check a TCP port."""
+    return "" if 1 <= value <= 65535 else f"{value} is not a port: it has to be from 1 to 65535"
+
+
+def node_port(value: int) -> str:
+    """Check a NodePort; 0 leaves the choice to Kubernetes."""
+    if value == 0 or value in NODE_PORTS:
+        return ""
+    return f"{value} is not a node port: it has to be from {NODE_PORTS[0]} to {NODE_PORTS[-1]}, or 0 to let Kubernetes choose"
+
+
+def quantity(value: str | float) -> Decimal | None:
+    """Return the number that a quantity stands for; None when it is not one, or is negative."""
+    found = QUANTITY.fullmatch(str(value)) if not isinstance(value, bool) else None
+    if not found:
+        return None
+    unit = found["unit"] or ""
+    return Decimal(found["number"]) * (UNITS[unit] if unit in UNITS else Decimal(f"1{unit}"))
+
+
+def positive_quantity(value: str | float) -> str:
+    """Check a quantity that is more than nothing."""
+    number = quantity(value)
+    if number is None:
+        return f"{value!r} is not a quantity; write it like 500m (CPU), 256Mi or 1Gi"
+    return "" if number > 0 else f"{value!r} has to be more than 0"
+
+
+def schedule(value: str) -> str:
+    """Check a CronJob's schedule."""
+    if value in CRON_NAMES or re.fullmatch(r"@every (\d+(\.\d+)?(h|m|s))+", value):
+        return ""
+    fields = value.split()
+    if len(fields) != len(CRON_FIELDS):
+        return f"{value!r} is not a schedule: it has {len(fields)} fields, cron has five (minute, hour, day, month, weekday), like '0 3 * * *'"
+    for text, (name, low, high, names) in zip(fields, CRON_FIELDS, strict=True):
+        for part in text.split(","):
+            if not _cron_part(part.lower(), low, high, names):
+                return f"{value!r} is not a schedule: {part!r} is no {name} (from {low} to {high})"
+    return ""
+
+
+def _cron_part(part: str, low: int, high: int, names: tuple[str, ...]) -> bool:
+    """Whether ``part`` is one of the comma-separated parts of a field whose numbers go from ``low`` to ``high``."""
+    found = CRON_PART.fullmatch(part)
+    if not found or found["step"] == "0":
+        return False
+    if found["first"] in ("*", "?"):
+        return found["last"] is None
+    ends = [_cron_number(word, low, names) for word in (found["first"], found["last"]) if word is not None]
+    return all(low <= end <= high for end in ends) and ends == sorted(ends)
+
+
+def _cron_number(word: str, low: int, names: tuple[str, ...]) -> int:
+    """Return the number that ``word`` stands for, -1 for a word that stands for none."""
+    if word in names:
+        return names.index(word) + low
+    return int(word) if word.isdecimal() else -1
+
+
+def command(value: str) -> str:
+    """Check the arguments of a command, which are split as a shell does."""
+    try:
+        words = shlex.split(value)
+    except ValueError:
+        return f"{value!r} has a quote that is not closed"
+    return "" if words else "is empty; write the arguments of manage.py, like migrate --noinput"
+
+
+def host_name(value: str) -> str:
+    """Check a host name as Django compares it (``ALLOWED_HOSTS``): no scheme, port or path; a leading dot means subdomains too."""
+    labels = value.removeprefix(".").rstrip(".").lower().split(".")
+    if len(value) <= 253 and all(len(part) <= LABEL_LENGTH and LABEL.fullmatch(part) for part in labels):
+        return ""
+    try:
+        ipaddress.ip_address(value.strip("[]"))
+    except ValueError:
+        return f"{value!r} is not a host name; write it without scheme, port and path, like www.example.org"
+    return ""
+
+
+def host_port(value: str) -> str:
+    """Check ``host`` or ``host:port``."""
+    host, colon, number = value.rpartition(":")
+    if not colon or value.endswith("]"):
+        return host_name(value)
+    if number.isdecimal() and not port(int(number)):
+        return host_name(host)
+    return f"{value!r} is not host or host:port; write it without scheme and path, like registry.example.org:5000"
+
+
+def network(value: str) -> str:
+    """Check a network in CIDR notation."""
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return f"{value!r} is not a network; write it like 192.168.1.0/24"
+    return "" if "/" in value else f"{value!r} has no prefix length; write {value}/32 for one address"
+
+
+def sql_name(value: str) -> str:
+    """Check a name that PostgreSQL takes without quotes.
+
+    https://www.postgresql.org/docs/17/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
+    """
+    if re.fullmatch(r"[a-z_][a-z0-9_]*", value) and len(value) <= 63 and not value.startswith("pg_"):
+        return ""
+    return (
+        f"{value!r} is not a name that PostgreSQL takes: lower-case letters, digits and '_' are allowed, "
+        "no digit first, not pg_ first, at most 63 characters"
+    )
+
+
+def http_path(value: str) -> str:
+    """Check a path on the site."""
+    return "" if re.fullmatch(r"/[^\s?#]*", value) else f"{value!r} is not a path; it begins with '/', like /readyz"

@@ -1,0 +1,259 @@
+"""What can be wrong with an inventory's ``berth_*`` variables. Nothing here looks at the machine, and no secret gets into a text."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ansible.module_utils import berth_formats as formats
+from ansible.module_utils.common.validation import check_type_bool, check_type_int
+
+PREFIX = "berth_"
+KINDS = {
+    "str": "a string",
+    "path": "a path",
+    "int": "a whole number",
+    "bool": "true or false",
+    "list": "a list",
+    "dict": "a mapping",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: with which variable (``berth_x`` or ``berth_x.KEY``), and what, as a phrase."""
+
+    name: str
+    text: str
+
+    @property
+    def variable(self) -> str:
+        """The variable without the key within it."""
+        return self.name.split(".")[0].split("[")[0]
+
+    @property
+    def key(self) -> str:
+        """The last key within the variable, "" when the variable itself is meant."""
+        return self.name.rpartition(".")[2] if "." in self.name else ""
+
+
+def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
+    """Return ", did you mean ...?" with the known name that is most like ``name``; "" when none is like it."""
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f", did you mean {found[0]}?" if found else ""
+
+
+def unknown(names: list[str], known: list[str]) -> list[Problem]:
+    """Return a problem for each of ``names`` that looks like one of Berth's variables and is none of the ``known``."""
+    return [
+        Problem(name, f"unknown variable{nearest(name, known)}")
+        for name in sorted(names)
+        if name not in known and (name.startswith(PREFIX) or _misspelt(name, known))
+    ]
+
+
+def _misspelt(name: str, known: list[str]) -> bool:
+    """Whether a name without the prefix was meant to have it, like ``bert_namespace``."""
+    prefix, _, rest = name.partition("_")
+    return PREFIX + rest in known and difflib.SequenceMatcher(None, prefix, PREFIX).ratio() >= 0.6
+
+
+def missing(values: dict[str, Any], options: dict[str, Any]) -> list[Problem]:
+    """Return a problem for each required option that has no value."""
+    return [
+        Problem(name, "is not set, and has no default")
+        for name, option in options.items()
+        if option.get("required") and name not in values
+    ]
+
+
+def types(values: dict[str, Any], options: dict[str, Any]) -> list[Problem]:
+    """Return a problem for each value that is not what its option (as in an argument specification) asks for."""
+    return [
+        problem
+        for name, value in values.items()
+        if name in options
+        for problem in _types(name, value, options[name], secret=options[name].get("no_log", False))
+    ]
+
+
+def _types(name: str, value: Any, option: dict[str, Any], secret: bool) -> Iterator[Problem]:
+    kind = option.get("type", "str")
+    if kind == "raw":
+        return
+    if not _is(kind, value):
+        yield Problem(name, f"has to be {KINDS[kind]}, and is {_shown(value, secret)}{_advice(kind, value, secret)}")
+    elif "choices" in option and value not in option["choices"]:
+        choices = ", ".join(map(str, option["choices"]))
+        yield Problem(name, f"{value!r} is not one of: {choices}{nearest(str(value), option['choices'])}")
+    elif kind == "list":
+        element = {"type": option.get("elements", "raw"), "options": option.get("options")}
+        for number, item in enumerate(value):
+            yield from _types(f"{name}[{number}]", item, element, secret)
+    elif kind == "dict" and value and option.get("options"):
+        yield from _keys(name, value, option["options"], secret)
+
+
+def _keys(name: str, value: dict[str, Any], options: dict[str, Any], secret: bool) -> Iterator[Problem]:
+    for key, inner in value.items():
+        if key not in options:
+            yield Problem(f"{name}.{key}", f"unknown key{nearest(str(key), list(options))}")
+        else:
+            yield from _types(f"{name}.{key}", inner, options[key], secret)
+    for problem in missing(value, options):
+        yield Problem(f"{name}.{problem.name}", "is missing")
+
+
+def _is(kind: str, value: Any) -> bool:
+    """Whether ``value`` can be used as ``kind``. Numbers and booleans may be strings, for ``-e`` knows no others."""
+    if kind in ("str", "path"):
+        return isinstance(value, str)
+    if kind in ("list", "dict"):
+        return isinstance(value, list if kind == "list" else dict)
+    if kind == "int" and isinstance(value, (bool, float)):
+        return False
+    try:
+        (check_type_int if kind == "int" else check_type_bool)(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _shown(value: Any, secret: bool) -> str:
+    """Return the value's type as words, with the value itself where it is short and no secret."""
+    kinds = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list", dict: "a mapping"}
+    kind = next((words for known, words in kinds.items() if isinstance(value, known)), "empty")
+    if secret or value is None or isinstance(value, (list, dict)):
+        return kind
+    return f"{kind} ({str(value).lower() if isinstance(value, bool) else repr(value)[:60]})"
+
+
+def _advice(kind: str, value: Any, secret: bool) -> str:
+    """Return how to write a number or a boolean that has to be a string; the value of a secret is left out."""
+    if kind != "str" or not isinstance(value, (bool, int, float)):
+        return ""
+    shown = "" if secret else f': "{str(value).lower() if isinstance(value, bool) else value}"'
+    return f"; write it in quotes{shown}"
+
+
+# --- Values of the right type ----------------------------------------------------------------------------------------
+
+# One check a variable; each element is checked where the variable is a list.
+FORMATS: dict[str, Callable[[Any], str]] = {
+    "berth_namespace": formats.namespace,
+    "berth_app_name": formats.app_name,
+    "berth_app_port": lambda value: formats.port(int(value)),
+    "berth_app_node_port": lambda value: formats.node_port(int(value)),
+    "berth_app_replicas": lambda value: "" if int(value) >= 1 else f"{value} is too few: at least 1 is needed",
+    "berth_app_liveness_path": formats.http_path,
+    "berth_app_readiness_path": formats.http_path,
+    "berth_app_hosts": formats.host_name,
+    "berth_app_release_commands": formats.command,
+    "berth_database_name": formats.sql_name,
+    "berth_database_user": formats.sql_name,
+    "berth_database_password": lambda value: "" if value.strip() else "is empty",
+    "berth_database_storage": formats.positive_quantity,
+    "berth_registry_port": lambda value: formats.port(int(value)),
+    "berth_registry_host": formats.host_port,
+    "berth_node_port_addresses": formats.network,
+    "berth_kubeconfig": lambda value: "" if value.strip() else "is empty",
+}
+
+
+def values(given: dict[str, Any]) -> list[Problem]:
+    """Return what is wrong with values whose types are right."""
+    found = [problem for name, check in FORMATS.items() if name in given for problem in _format(name, given[name], check)]
+    found += environment(given.get("berth_app_settings", {}), given.get("berth_app_secrets", {}))
+    found += resources(given.get("berth_app_resources", {}))
+    found += autoscaling(given.get("berth_app_autoscaling", {}))
+    found += schedules(given.get("berth_app_schedules", []), given.get("berth_app_name", ""))
+    found += quota(given.get("berth_quota", {}))
+    if given.get("berth_registry") == "external" and not given.get("berth_registry_host"):
+        found.append(Problem("berth_registry_host", "is not set, and berth_registry: external needs it"))
+    return found
+
+
+def _format(name: str, value: Any, check: Callable[[Any], str]) -> list[Problem]:
+    if not isinstance(value, list):
+        text = check(value)
+        return [Problem(name, text)] if text else []
+    texts = [(number, check(item)) for number, item in enumerate(value)]
+    return [Problem(f"{name}[{number}]", text) for number, text in texts if text]
+
+
+def environment(settings: dict[str, Any], secrets: dict[str, Any]) -> list[Problem]:
+    """Check the environment variables that the app gets."""
+    found = []
+    for name, pairs, secret in (("berth_app_settings", settings, False), ("berth_app_secrets", secrets, True)):
+        for key, value in pairs.items():
+            full = f"{name}.{key}"
+            wrong = formats.environment_name(str(key))
+            if wrong:
+                found.append(Problem(full, wrong))
+            if not isinstance(value, str):
+                advice = _advice("str", value, secret)
+                found.append(Problem(full, f"has to be a string, and is {_shown(value, secret)}{advice}"))
+            elif secret and not value.strip():
+                found.append(Problem(full, "is empty; a secret needs a value"))
+    both = [key for key in settings if key in secrets]
+    return found + [Problem(f"berth_app_settings.{key}", "is in berth_app_secrets too; keep one of the two") for key in both]
+
+
+def resources(given: dict[str, Any]) -> list[Problem]:
+    """Check the web pods' ``requests`` and ``limits``."""
+    found = []
+    for kind in ("requests", "limits"):
+        for key, value in (given.get(kind) or {}).items():
+            wrong = formats.positive_quantity(value)
+            if wrong:
+                found.append(Problem(f"berth_app_resources.{kind}.{key}", wrong))
+    if found:
+        return found
+    limits = given.get("limits") or {}
+    for key, value in (given.get("requests") or {}).items():
+        if key in limits and formats.quantity(value) > formats.quantity(limits[key]):
+            found.append(Problem(f"berth_app_resources.requests.{key}", f"{value} is above the limit, which is {limits[key]}"))
+    return found
+
+
+def autoscaling(given: dict[str, Any]) -> list[Problem]:
+    """Check the autoscaler's bounds: ``min`` and ``max`` pods, and ``cpu`` (per cent of the request)."""
+    if not given:
+        return []
+    bounds = {key: int(value) for key, value in given.items()}
+    found = [
+        Problem(f"berth_app_autoscaling.{key}", f"{value} is too few: at least 1 is needed")
+        for key, value in bounds.items()
+        if value < 1
+    ]
+    if bounds["min"] > bounds["max"]:
+        found.append(Problem("berth_app_autoscaling.min", f"{bounds['min']} is above max, which is {bounds['max']}"))
+    return found
+
+
+def schedules(given: list[dict[str, Any]], app: str) -> list[Problem]:
+    """Check the app's CronJobs."""
+    found = []
+    names = [entry["name"] for entry in given]
+    for number, entry in enumerate(given):
+        full = f"berth_app_schedules[{number}]"
+        checks = {
+            "name": formats.label(entry["name"], formats.CRONJOB_LENGTH - len(app) - 1),
+            "schedule": formats.schedule(entry["schedule"]),
+            "command": formats.command(entry["command"]),
+        }
+        found += [Problem(f"{full}.{key}", text) for key, text in checks.items() if text]
+        if entry["name"] in names[:number]:
+            found.append(Problem(f"{full}.name", f"{entry['name']!r} is there twice"))
+    return found
+
+
+def quota(given: dict[str, Any]) -> list[Problem]:
+    """Check the namespace's hard limits, of which 0 is one."""
+    return [
+        Problem(f"berth_quota.{key}", f"{value!r} is not a quantity; write it like 20, 500m or 4Gi")
+        for key, value in given.items()
+        if formats.quantity(value) is None
+    ]
