@@ -240,12 +240,12 @@ from ansible.module_utils.berth_artifacts import (
     ArtifactError,
     Plan,
     Settings,
-    make,
     make_plan,
     missing_packages,
     remove,
     which,
 )
+from ansible.module_utils.berth_artifacts_make import make
 from ansible.module_utils.berth_progress import report
 
 BUILD = {
