@@ -5,7 +5,9 @@ FROM ${PYTHON_IMAGE} AS builder
 # The app's environment has no pip of its own: another one fills it.
 RUN python3 -m venv /opt/pip && python3 -m venv --without-pip /opt/venv
 COPY app/requirements.txt /tmp/requirements.txt
+# What the builder's network asks of pip, for this step only: no layer keeps it.
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf,required=false \
+    --mount=type=secret,id=ca_bundle,target=/etc/ssl/certs/ca-certificates.crt,required=false \
     /opt/pip/bin/pip --python /opt/venv/bin/python install \
     --no-cache-dir --only-binary :all: --require-hashes --requirement /tmp/requirements.txt
 

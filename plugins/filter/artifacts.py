@@ -29,14 +29,14 @@ def image_archives(names: list[str], artifacts: dict[str, Any]) -> dict[str, str
         raise AnsibleFilterError(f"artifacts_facts has no image {error}.") from error
 
 
-def binary_files(names: list[str], binaries: dict[str, str], directory: str) -> list[dict[str, str]]:
+def binary_files(names: list[str], binaries: dict[str, str], directory: str) -> list[dict[str, Any]]:
     """Return the entries for the ``files`` module that put the programs ``names`` into ``directory``.
 
     >>> binary_files(["ctr"], {"ctr": "/c/ctr"}, "/b")
-    [{'path': '/b/ctr', 'src': '/c/ctr', 'mode': '0755'}]
+    [{'path': '/b/ctr', 'src': '/c/ctr', 'link': True, 'mode': '0755'}]
     """
     try:
-        return [{"path": f"{directory}/{name}", "src": binaries[name], "mode": "0755"} for name in names]
+        return [{"path": f"{directory}/{name}", "src": binaries[name], "link": True, "mode": "0755"} for name in names]
     except KeyError as error:
         raise AnsibleFilterError(f"artifacts_facts has no binary {error}.") from error
 

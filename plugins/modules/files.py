@@ -21,7 +21,8 @@ options:
     suboptions:
       path: {description: Where., type: path, required: true}
       content: {description: The text of the file., type: str}
-      src: {description: "A file whose content it shall have: a hard link where both are on one file system, else a copy.", type: path}
+      src: {description: A file whose content it shall have., type: path}
+      link: {description: "Whether to make a hard link of C(src) where both are on one file system, for what is large and never changes in place.", type: bool, default: false}
       mode: {description: "The file's mode, in octal.", type: str, default: "0644"}
 attributes:
   check_mode: {support: full, description: Says what would change.}
@@ -33,7 +34,7 @@ EXAMPLES = """
   files:
     files:
       - {path: /etc/example/config.yml, content: "{{ lookup('ansible.builtin.template', 'config.yml.j2') }}"}
-      - {path: /opt/example/bin/example, src: /tmp/example, mode: "0755"}
+      - {path: /opt/example/bin/example, src: /tmp/example, link: true, mode: "0755"}
 """
 
 RETURN = """
@@ -63,7 +64,7 @@ def differs(path: Path, content: str | None, src: Path | None, mode: int) -> boo
     return path.read_text(encoding="utf-8") != content
 
 
-def write(path: Path, content: str | None, src: Path | None, mode: int) -> None:
+def write(path: Path, content: str | None, src: Path | None, mode: int, link: bool = False) -> None:
     """Put the file in place in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(f".{path.name}.berth")
@@ -74,9 +75,9 @@ def write(path: Path, content: str | None, src: Path | None, mode: int) -> None:
             file.write(content or "")
     else:
         try:
-            os.link(src, half)
+            (os.link if link else shutil.copy2)(src, half)
         except OSError:
-            shutil.copy2(src, half)
+            shutil.copy2(src, half)  # a link does not cross file systems
     half.chmod(mode)
     half.replace(path)
     half.unlink(missing_ok=True)  # rename does nothing when both are links of one file
@@ -98,6 +99,7 @@ def main() -> None:
         "path": {"type": "path", "required": True},
         "content": {"type": "str"},
         "src": {"type": "path"},
+        "link": {"type": "bool", "default": False},
         "mode": {"type": "str", "default": "0644"},
     }
     module = AnsibleModule(
@@ -123,7 +125,7 @@ def main() -> None:
                 continue
             diff.append(difference(path, file["content"], src, mode))
             if not module.check_mode:
-                write(path, file["content"], src, mode)
+                write(path, file["content"], src, mode, file["link"])
         except OSError as error:
             module.fail_json(msg=f"{path} cannot be written: {error.strerror} ({error.filename}).")
         changed.append(str(path))

@@ -38,9 +38,9 @@ from ansible.module_utils.berth_progress import report  # noqa: E402
 
 
 def tail(path: Path, lines: int, only: str = "") -> str:
-    """Return the last ``lines`` lines of a log that contain ``only``."""
+    """Return the last ``lines`` lines of a log that contain ``only``, without kubeadm's coloured list of kernel features."""
     try:
-        found = [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if only in line]
+        found = [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if only in line and "\x1b" not in line]
     except OSError:
         return "(none)"
     return "\n".join(found[-lines:]) or "(none)"
