@@ -176,7 +176,9 @@ def plan_for(settings: Settings, source: str, reason: str) -> Plan:
         if source == "build":
             binary = binaries.get(build.get("binary") or "")
             debian = settings.debian if build.get("packages") else build.get("unpack") and settings.debian.get("suite")
-            content: Any = [build, debian, binary.directory.name if binary else ""]
+            # An option that is not used must not change the key: not even by being added to the module.
+            used = {name: value for name, value in build.items() if value}
+            content: Any = [used, debian, binary.directory.name if binary else ""]
         else:
             content = spec.get("digest")
         key = digest_of([settings.arch, spec["name"], content])

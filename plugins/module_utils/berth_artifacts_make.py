@@ -598,8 +598,8 @@ def make_images(work: Work, plan: Plan) -> list[str]:
     """
     binaries = {entry.name: entry for entry in plan.binaries}
     todo = [(number, entry) for number, entry in enumerate(plan.images, 1) if not entry.complete]
-    # The long ones first, so that none of them is left alone at the end.
-    todo.sort(key=lambda pair: -len((pair[1].spec.get("build") or {}).get("packages") or []))
+    # Root file systems take longest: none of them should be left alone at the end.
+    todo.sort(key=lambda pair: (not (pair[1].spec.get("build") or {}).get("packages"), -pair[0]))
 
     def one(number: int, entry: Entry) -> None:
         what = f"image {number} of {len(plan.images)}: {entry.short}"
