@@ -91,21 +91,22 @@ class Check:
         for name in self.options:
             if name in self.task_vars:
                 before = len(self.unresolved)
-                value = self._resolve(name, self.task_vars[name])
+                value = self._resolve((name,), self.task_vars[name])
                 if len(self.unresolved) == before:
                     found[name] = value
         return found
 
-    def _resolve(self, name: str, value: Any) -> Any:
+    def _resolve(self, path: variables.Path, value: Any) -> Any:
         """Return ``value`` with its templates worked out, one leaf after another so that a failure names its key."""
         if isinstance(value, dict):
-            return {key: self._resolve(f"{name}.{key}", inner) for key, inner in value.items()}
+            return {key: self._resolve((*path, key), inner) for key, inner in value.items()}
         if isinstance(value, list):
-            return [self._resolve(f"{name}[{number}]", inner) for number, inner in enumerate(value)]
+            return [self._resolve((*path, number), inner) for number, inner in enumerate(value)]
         try:
             return self.templar.template(value)
         except AnsibleError as error:
-            self.unresolved.append(Problem(name, f"cannot be worked out: {_cause(error)}"))
+            secret = self.options[str(path[0])].get("no_log", False)
+            self.unresolved.append(Problem(path, f"cannot be worked out: {_cause(error, secret)}"))
             return None
 
     def get(self, name: str) -> Any:
@@ -139,7 +140,7 @@ class Check:
         connection = self.action._connection.transport.removeprefix("ansible.builtin.")
         if connection == "local":
             return []
-        return [Problem("ansible_connection", f"is {connection}; Berth works on the machine that it is run on: set it to local")]
+        return [Problem(("ansible_connection",), f"is {connection}; Berth works on the machine that it is run on: set it to local")]
 
     def path_problems(self, suspect: set[str]) -> list[Problem]:
         """Check the files and directories that the inventory names."""
@@ -148,14 +149,14 @@ class Check:
         dockerfile = source / self.get("berth_app_dockerfile") if "berth_app_dockerfile" not in suspect else None
         if "berth_app_source" not in suspect:
             if not source.is_dir():
-                found.append(Problem("berth_app_source", f"{source} is not a directory"))
+                found.append(Problem(("berth_app_source",), f"{source} is not a directory"))
             elif dockerfile and not dockerfile.is_file():
-                found.append(Problem("berth_app_dockerfile", f"there is no file {dockerfile}"))
+                found.append(Problem(("berth_app_dockerfile",), f"there is no file {dockerfile}"))
         if "berth_kubeconfig" in self.values and "berth_kubeconfig" not in suspect:
             path = Path(self.values["berth_kubeconfig"]).expanduser()
             if preflight.foreign_kubeconfig(path):
                 text = f"{path} is there and Berth did not write it, so it is not overwritten; name a path of this environment's own"
-                found.append(Problem("berth_kubeconfig", text))
+                found.append(Problem(("berth_kubeconfig",), text))
         return found
 
     def registry_problems(self, suspect: set[str]) -> list[Problem]:
@@ -163,10 +164,12 @@ class Check:
         if self.get("berth_registry") != "external" or {"berth_registry", "berth_registry_host"} & suspect:
             return []
         text = preflight.silent_registry(self.values["berth_registry_host"])
-        return [Problem("berth_registry_host", text)] if text else []
+        return [Problem(("berth_registry_host",), text)] if text else []
 
     def port_problems(self, suspect: set[str]) -> list[Problem]:
         """Check the ports that the inventory chooses."""
+        if not preflight.is_root():  # others do not see who holds a port
+            return []
         ports = {"berth_app_node_port": "0.0.0.0"}
         if self.get("berth_registry") == "loopback":
             ports["berth_registry_port"] = "127.0.0.1"
@@ -177,7 +180,7 @@ class Check:
                 listener = preflight.taken(port, address, listeners)
                 if listener and not preflight.is_berths(listener):
                     text = f"port {port} is taken by {preflight.held_by(listener)}; end that, or choose another port"
-                    found.append(Problem(name, text))
+                    found.append(Problem((name,), text))
         return found
 
     def kubeadm_problems(self) -> list[Problem]:
@@ -219,7 +222,7 @@ class Check:
         return found
 
     def _machine_problem(self, text: str) -> Problem:
-        return Problem("berth_provider", text)
+        return Problem(("berth_provider",), text)
 
     # --- What is said ------------------------------------------------------------------------------------------------
 
@@ -232,20 +235,21 @@ class Check:
     def reason(self) -> str:
         """Return why it is this provider."""
         if self.get("berth_provider") != "auto":
-            return f"set {self._where('berth_provider')}"
+            return f"set in {self._where('berth_provider')}"
         return f"auto: this machine is a {self.machine.description()} with root"
 
     def message(self, problems: list[Problem]) -> str:
         """Return all ``problems`` in one text, one a line."""
-        lines = list(dict.fromkeys(f"{p.name}: {p.text} ({self._where(p.variable, p.key)})" for p in problems))
+        lines = list(dict.fromkeys(f"{p.name}: {p.text} ({self._where(*p.path)})" for p in problems))
         count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
         return "\n".join([f"{count}, and nothing was changed:", *lines])
 
-    def _where(self, variable: str, key: str = "") -> str:
-        """Return where a variable is set, or is to be set."""
+    def _where(self, *path: str | int) -> str:
+        """Return where a variable, or what is within it, is set or is to be set."""
+        variable = str(path[0])
         if variable in self.extra:
             return "-e"
-        found = self.inventory.locate(variable, key)
+        found = self.inventory.locate(*path)
         if found:
             return found
         if variable == "ansible_connection":
@@ -253,7 +257,13 @@ class Check:
         return self.inventory.home() if variable not in self.task_vars else "set by the playbook"
 
 
-def _cause(error: AnsibleError) -> str:
-    """Return what is wrong with a template, on one line and without the template."""
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return text.rstrip(".")
+def _cause(error: BaseException, secret: bool) -> str:
+    """Return what is wrong with a template, without the template and, for a ``secret``, without what may quote its value."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = str(error).rstrip(".")
+    if not isinstance(error, AnsibleError):
+        return "its template fails" if secret else f"its template fails: {text}"
+    if "no vault secrets" in text:
+        return "it is encrypted and the vault's password was not given (--ask-vault-pass, --vault-password-file)"
+    return f"{text}; define it in this environment's vault" if text.startswith("'vault_") else text

@@ -1,10 +1,12 @@
-"""Where an inventory sets a variable. It is looked for in the files' text, for Ansible keeps no public note of it."""
+"""Where an inventory sets a variable. It is looked for in the files, for Ansible keeps no public note of it."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
 
 SUFFIXES = ("", ".yml", ".yaml", ".json")
 
@@ -34,19 +36,22 @@ class Inventory:
         """
         found: list[Path] = []
         for source in self.sources:
-            found += sorted(p for p in source.glob("*") if p.is_file()) if source.is_dir() else [source]
+            found += sorted(p for p in source.glob("*") if p.suffix in (*SUFFIXES, ".ini")) if source.is_dir() else [source]
         for kind, name in [("group_vars", group) for group in ("all", *self.groups)] + [("host_vars", self.host)]:
             for directory in self.directories():
                 for suffix in SUFFIXES:
                     found += _beneath(directory / kind / f"{name}{suffix}")
         return [path for path in found if path.is_file()]
 
-    def locate(self, variable: str, key: str = "") -> str:
-        """Return ``file:line`` of where ``variable``, or ``key`` within it, is set; "" when no file of the inventory sets it."""
-        for path in reversed(self.files()):
-            line = _line(path.read_text(encoding="utf-8", errors="replace"), variable, key)
+    def locate(self, *path: str | int) -> str:
+        """Return ``file:line`` of where a variable is set, "" when no file of the inventory sets it.
+
+        ``path`` is the variable's name, and the keys and numbers that lead to what is meant within it.
+        """
+        for file in reversed(self.files()):
+            line = _line(file.read_text(encoding="utf-8", errors="replace"), path)
             if line:
-                return f"{self.shown(path)}:{line}"
+                return f"{self.shown(file)}:{line}"
         return ""
 
     def home(self) -> str:
@@ -70,25 +75,36 @@ def _beneath(path: Path) -> list[Path]:
     return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
 
 
-def _line(text: str, variable: str, key: str) -> int:
-    """Return the number of the line that sets ``variable``, or ``key`` beneath it; 0 when none does."""
-    lines = text.splitlines()
-    for number, line in enumerate(lines):
-        if _sets(line, variable):
-            indent = _indent(line)
-            for below, inner in enumerate(lines[number + 1 :] if key else [], number + 1):
-                if inner.strip() and _indent(inner) <= indent and not inner.lstrip().startswith(("#", "-")):
-                    break
-                if _sets(inner, key):
-                    return below + 1
-            return number + 1
-    return 0
+def _line(text: str, path: tuple[str | int, ...]) -> int:
+    """Return the number of the line that sets what ``path`` leads to, or what is nearest above it; 0 when none sets it."""
+    try:
+        place = _find(yaml.compose(text, Loader=yaml.CSafeLoader), str(path[0]))
+    except yaml.YAMLError:  # an inventory in INI format
+        found = re.search(rf"\b{re.escape(str(path[0]))}\s*=", text)
+        return text.count("\n", 0, found.start()) + 1 if found else 0
+    if not place:
+        return 0
+    line, node = place
+    for step in path[1:]:
+        place = _step(node, step)
+        if not place:
+            break
+        line, node = place
+    return line + 1
 
 
-def _sets(line: str, name: str) -> bool:
-    """Whether a line of YAML or JSON gives ``name`` a value."""
-    return re.match(rf"""[\s{{-]*["']?{re.escape(name)}["']?\s*:""", line) is not None
+def _find(node: yaml.Node | None, name: str) -> tuple[int, yaml.Node] | None:
+    """Return line and value of the key ``name``, wherever it is within ``node``."""
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    return _step(node, name) or next((place for _, inner in node.value if (place := _find(inner, name))), None)
 
 
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
+def _step(node: yaml.Node, step: str | int) -> tuple[int, yaml.Node] | None:
+    """Return line and value of a key of a mapping, or of an element of a list."""
+    if isinstance(node, yaml.MappingNode):
+        places = ((key.start_mark.line, value) for key, value in node.value if key.value == str(step))
+        return next(places, None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step].start_mark.line, node.value[step]
+    return None

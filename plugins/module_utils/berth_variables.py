@@ -21,22 +21,26 @@ KINDS = {
 }
 
 
+Path = tuple[str | int, ...]
+
+
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: with which variable (``berth_x`` or ``berth_x.KEY``), and what, as a phrase."""
+    """One thing that is wrong: ``path`` is a variable's name and what leads to the value within it, ``text`` a phrase."""
 
-    name: str
+    path: Path
     text: str
 
     @property
     def variable(self) -> str:
-        """The variable without the key within it."""
-        return self.name.split(".")[0].split("[")[0]
+        """The name of the variable."""
+        return str(self.path[0])
 
     @property
-    def key(self) -> str:
-        """The last key within the variable, "" when the variable itself is meant."""
-        return self.name.rpartition(".")[2] if "." in self.name else ""
+    def name(self) -> str:
+        """The variable and the key within it, as people write it."""
+        steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.path[1:])
+        return "".join([self.variable, *steps])
 
 
 def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
@@ -48,7 +52,7 @@ def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
 def unknown(names: list[str], known: list[str]) -> list[Problem]:
     """Return a problem for each of ``names`` that looks like one of Berth's variables and is none of the ``known``."""
     return [
-        Problem(name, f"unknown variable{nearest(name, known)}")
+        Problem((name,), f"unknown variable{nearest(name, known)}")
         for name in sorted(names)
         if name not in known and (name.startswith(PREFIX) or _misspelt(name, known))
     ]
@@ -63,7 +67,7 @@ def _misspelt(name: str, known: list[str]) -> bool:
 def missing(values: dict[str, Any], options: dict[str, Any]) -> list[Problem]:
     """Return a problem for each required option that has no value."""
     return [
-        Problem(name, "is not set, and has no default")
+        Problem((name,), "is not set, and has no default")
         for name, option in options.items()
         if option.get("required") and name not in values
     ]
@@ -75,35 +79,35 @@ def types(values: dict[str, Any], options: dict[str, Any]) -> list[Problem]:
         problem
         for name, value in values.items()
         if name in options
-        for problem in _types(name, value, options[name], secret=options[name].get("no_log", False))
+        for problem in _types((name,), value, options[name], secret=options[name].get("no_log", False))
     ]
 
 
-def _types(name: str, value: Any, option: dict[str, Any], secret: bool) -> Iterator[Problem]:
+def _types(path: Path, value: Any, option: dict[str, Any], secret: bool) -> Iterator[Problem]:
     kind = option.get("type", "str")
     if kind == "raw":
         return
     if not _is(kind, value):
-        yield Problem(name, f"has to be {KINDS[kind]}, and is {_shown(value, secret)}{_advice(kind, value, secret)}")
+        yield Problem(path, f"has to be {KINDS[kind]}, and is {_shown(value, secret)}{_advice(kind, value, secret)}")
     elif "choices" in option and value not in option["choices"]:
         choices = ", ".join(map(str, option["choices"]))
-        yield Problem(name, f"{value!r} is not one of: {choices}{nearest(str(value), option['choices'])}")
+        yield Problem(path, f"{value!r} is not one of: {choices}{nearest(str(value), option['choices'])}")
     elif kind == "list":
         element = {"type": option.get("elements", "raw"), "options": option.get("options")}
         for number, item in enumerate(value):
-            yield from _types(f"{name}[{number}]", item, element, secret)
+            yield from _types((*path, number), item, element, secret)
     elif kind == "dict" and value and option.get("options"):
-        yield from _keys(name, value, option["options"], secret)
+        yield from _keys(path, value, option["options"], secret)
 
 
-def _keys(name: str, value: dict[str, Any], options: dict[str, Any], secret: bool) -> Iterator[Problem]:
+def _keys(path: Path, value: dict[str, Any], options: dict[str, Any], secret: bool) -> Iterator[Problem]:
     for key, inner in value.items():
         if key not in options:
-            yield Problem(f"{name}.{key}", f"unknown key{nearest(str(key), list(options))}")
+            yield Problem((*path, key), f"unknown key{nearest(str(key), list(options))}")
         else:
-            yield from _types(f"{name}.{key}", inner, options[key], secret)
+            yield from _types((*path, key), inner, options[key], secret)
     for problem in missing(value, options):
-        yield Problem(f"{name}.{problem.name}", "is missing")
+        yield Problem((*path, problem.variable), "is missing")
 
 
 def _is(kind: str, value: Any) -> bool:
@@ -171,16 +175,16 @@ def values(given: dict[str, Any]) -> list[Problem]:
     found += schedules(given.get("berth_app_schedules", []), given.get("berth_app_name", ""))
     found += quota(given.get("berth_quota", {}))
     if given.get("berth_registry") == "external" and not given.get("berth_registry_host"):
-        found.append(Problem("berth_registry_host", "is not set, and berth_registry: external needs it"))
+        found.append(Problem(("berth_registry_host",), "is not set, and berth_registry: external needs it"))
     return found
 
 
 def _format(name: str, value: Any, check: Callable[[Any], str]) -> list[Problem]:
     if not isinstance(value, list):
         text = check(value)
-        return [Problem(name, text)] if text else []
+        return [Problem((name,), text)] if text else []
     texts = [(number, check(item)) for number, item in enumerate(value)]
-    return [Problem(f"{name}[{number}]", text) for number, text in texts if text]
+    return [Problem((name, number), text) for number, text in texts if text]
 
 
 def environment(settings: dict[str, Any], secrets: dict[str, Any]) -> list[Problem]:
@@ -188,17 +192,16 @@ def environment(settings: dict[str, Any], secrets: dict[str, Any]) -> list[Probl
     found = []
     for name, pairs, secret in (("berth_app_settings", settings, False), ("berth_app_secrets", secrets, True)):
         for key, value in pairs.items():
-            full = f"{name}.{key}"
             wrong = formats.environment_name(str(key))
             if wrong:
-                found.append(Problem(full, wrong))
+                found.append(Problem((name, key), wrong))
             if not isinstance(value, str):
                 advice = _advice("str", value, secret)
-                found.append(Problem(full, f"has to be a string, and is {_shown(value, secret)}{advice}"))
+                found.append(Problem((name, key), f"has to be a string, and is {_shown(value, secret)}{advice}"))
             elif secret and not value.strip():
-                found.append(Problem(full, "is empty; a secret needs a value"))
+                found.append(Problem((name, key), "is empty; a secret needs a value"))
     both = [key for key in settings if key in secrets]
-    return found + [Problem(f"berth_app_settings.{key}", "is in berth_app_secrets too; keep one of the two") for key in both]
+    return found + [Problem(("berth_app_settings", key), "is in berth_app_secrets too; keep one of the two") for key in both]
 
 
 def resources(given: dict[str, Any]) -> list[Problem]:
@@ -208,13 +211,13 @@ def resources(given: dict[str, Any]) -> list[Problem]:
         for key, value in (given.get(kind) or {}).items():
             wrong = formats.positive_quantity(value)
             if wrong:
-                found.append(Problem(f"berth_app_resources.{kind}.{key}", wrong))
+                found.append(Problem(("berth_app_resources", kind, key), wrong))
     if found:
         return found
     limits = given.get("limits") or {}
     for key, value in (given.get("requests") or {}).items():
         if key in limits and formats.quantity(value) > formats.quantity(limits[key]):
-            found.append(Problem(f"berth_app_resources.requests.{key}", f"{value} is above the limit, which is {limits[key]}"))
+            found.append(Problem(("berth_app_resources", "requests", key), f"{value} is above the limit, which is {limits[key]}"))
     return found
 
 
@@ -224,12 +227,12 @@ def autoscaling(given: dict[str, Any]) -> list[Problem]:
         return []
     bounds = {key: int(value) for key, value in given.items()}
     found = [
-        Problem(f"berth_app_autoscaling.{key}", f"{value} is too few: at least 1 is needed")
+        Problem(("berth_app_autoscaling", key), f"{value} is too few: at least 1 is needed")
         for key, value in bounds.items()
         if value < 1
     ]
     if bounds["min"] > bounds["max"]:
-        found.append(Problem("berth_app_autoscaling.min", f"{bounds['min']} is above max, which is {bounds['max']}"))
+        found.append(Problem(("berth_app_autoscaling", "min"), f"{bounds['min']} is above max, which is {bounds['max']}"))
     return found
 
 
@@ -238,22 +241,22 @@ def schedules(given: list[dict[str, Any]], app: str) -> list[Problem]:
     found = []
     names = [entry["name"] for entry in given]
     for number, entry in enumerate(given):
-        full = f"berth_app_schedules[{number}]"
+        path = ("berth_app_schedules", number)
         checks = {
             "name": formats.label(entry["name"], formats.CRONJOB_LENGTH - len(app) - 1),
             "schedule": formats.schedule(entry["schedule"]),
             "command": formats.command(entry["command"]),
         }
-        found += [Problem(f"{full}.{key}", text) for key, text in checks.items() if text]
+        found += [Problem((*path, key), text) for key, text in checks.items() if text]
         if entry["name"] in names[:number]:
-            found.append(Problem(f"{full}.name", f"{entry['name']!r} is there twice"))
+            found.append(Problem((*path, "name"), f"{entry['name']!r} is there twice"))
     return found
 
 
 def quota(given: dict[str, Any]) -> list[Problem]:
     """Check the namespace's hard limits, of which 0 is one."""
     return [
-        Problem(f"berth_quota.{key}", f"{value!r} is not a quantity; write it like 20, 500m or 4Gi")
+        Problem(("berth_quota", key), f"{value!r} is not a quantity; write it like 20, 500m or 4Gi")
         for key, value in given.items()
         if formats.quantity(value) is None
     ]

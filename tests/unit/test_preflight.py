@@ -1,0 +1,141 @@
+"""Bad input ends before anything is changed, with a message that names the variable and the file; good input passes."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[2]
+INVENTORIES = PROJECT / "tests" / "inventories"
+INVALID = sorted(path.name for path in (INVENTORIES / "invalid").iterdir())
+# In a user namespace of its own a process keeps its files and is no longer root (user_namespaces(7)).
+COMMANDS = {"not-root": ["unshare", "--user"]}
+
+
+@pytest.fixture(scope="module")
+def taken_port() -> Iterator[int]:
+    """Return a port that is taken, and could be a node port."""
+    for port in range(32767, 30000, -1):
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            listener.listen()
+            yield port
+            return
+
+
+@pytest.fixture
+def run(tmp_path: Path, taken_port: int):
+    """Return a function that runs a playbook with an inventory and further arguments."""
+    environment = os.environ | {
+        "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"),
+        "ANSIBLE_NOCOLOR": "1",
+        "BERTH_TEST_PORT": str(taken_port),
+        "XDG_CACHE_HOME": str(tmp_path),  # a lock of our own, and no artifacts
+    }
+
+    def run(playbook: str, inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [*COMMANDS.get(inventory.name, []), "ansible-playbook", playbook, "-i", str(inventory), *arguments]
+        return subprocess.run(
+            command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            stdin=subprocess.DEVNULL, timeout=60, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+def said(output: str) -> list[str]:
+    """Return the problems of the one error in a run's output, without their number."""
+    errors = re.findall(r"^\[ERROR\]: (?:Task failed: Action failed: )?(.*?)(?=\nOrigin: |\n\n|\Z)", output, re.DOTALL | re.MULTILINE)
+    assert len(errors) == 1, output
+    lines = errors[0].strip().splitlines()
+    if (heading := re.fullmatch(r"(\d+) problems?, and nothing was changed:", lines[0])) is None:
+        return lines
+    assert int(heading[1]) == len(lines) - 1
+    return lines[1:]
+
+
+def pattern(line: str) -> str:
+    """Return a line of expected.txt as a regular expression: ``...`` stands for what differs from machine to machine."""
+    return ".*".join(map(re.escape, line.split("...")))
+
+
+def listing(*directories: Path) -> set[Path]:
+    """Return everything that is beneath ``directories``."""
+    return {path for directory in directories for path in directory.rglob("*")}
+
+
+@pytest.mark.parametrize("case", INVALID)
+def test_bad_input_ends_with_its_message_before_anything_is_changed(case: str, run) -> None:
+    inventory = INVENTORIES / "invalid" / case
+    before = listing(inventory, PROJECT / ".cache")
+
+    # In check mode, so that a check that fails to refuse costs no cluster.
+    done = run("site.yml", inventory, "--check")
+
+    expected = (inventory / "expected.txt").read_text(encoding="utf-8").splitlines()
+    problems = said(done.stdout)
+    assert len(problems) == len(expected) and all(map(re.fullmatch, map(pattern, expected), problems)), "\n".join(problems)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout
+    assert set(re.findall(r"^TASK \[(.*?)\]", done.stdout, re.MULTILINE)) <= {
+        "Refuse an inventory without an environment",
+        "preflight : Check the inventory and this machine",
+    }
+    assert listing(inventory, PROJECT / ".cache") == before
+
+
+def test_every_invalid_inventory_has_its_expected_message() -> None:
+    for case in INVALID:
+        assert (INVENTORIES / "invalid" / case / "expected.txt").read_text(encoding="utf-8").strip(), case
+
+
+def test_a_mistyped_inventory_is_refused_rather_than_skipped(run) -> None:
+    done = run("site.yml", INVENTORIES / "nowhere", "--check")
+    assert done.returncode != 0
+    assert "has no host in the group berth" in said(done.stdout)[0]
+
+
+def test_an_inventory_that_sets_every_variable_passes(run) -> None:
+    inventory = INVENTORIES / "valid"
+    options = yaml.safe_load((PROJECT / "roles/preflight/meta/argument_specs.yml").read_text(encoding="utf-8"))
+    known = {name for name in options["argument_specs"]["main"]["options"] if name.startswith("berth_")}
+    assert set(yaml.safe_load((inventory / "group_vars/all.yml").read_text(encoding="utf-8"))) >= known
+
+    done = run("playbooks/preflight.yml", inventory)
+
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"provider kubeadm \(set in tests/inventories/valid/group_vars/all.yml:\d+\)", done.stdout)
+
+
+@pytest.mark.parametrize("environment", ["dev", "molecule"])
+def test_the_inventories_that_berth_ships_pass_and_no_secret_is_made_up(environment: str, run) -> None:
+    inventory = PROJECT / "inventories" / environment
+    secrets = PROJECT / ".cache" / environment / "secrets"
+    before = listing(secrets)
+    done = run("playbooks/preflight.yml", inventory)
+    assert done.returncode == 0, done.stdout
+    assert "provider kubeadm (auto: this machine is a " in done.stdout
+    assert listing(secrets) == before
+
+
+def test_a_variable_of_the_command_line_is_said_to_come_from_there(run) -> None:
+    done = run("playbooks/preflight.yml", INVENTORIES / "valid", "-e", "berth_app_replicas=none")
+    assert said(done.stdout) == ["berth_app_replicas: has to be a whole number, and is a string ('none') (-e)"]
+
+
+def test_no_value_of_a_secret_is_printed(run) -> None:
+    secrets = '{"berth_app_secrets": {"A": ["hunter2"], "B": 8675309}, "berth_database_password": {"x": "correct-horse"}}'
+    done = run("playbooks/preflight.yml", INVENTORIES / "valid", "-e", secrets, "-vvv")
+    printed = done.stdout.replace(secrets, "")
+    assert len(said(printed)) == 3
+    assert not re.search(r"hunter2|8675309|correct-horse", printed)
