@@ -6,11 +6,12 @@ DOCUMENTATION = """
 module: containerd_images
 short_description: Import image archives into this machine's containerd
 description:
-  - Imports what is missing, several at a time.
+  - Imports what is missing or comes from another archive than before, several at a time.
 options:
   ctr: {description: The ctr program., type: path, required: true}
   address: {description: containerd's socket., type: path, required: true}
   images: {description: "Archives by the image name that they hold.", type: dict, required: true}
+  record: {description: "A file in which the archive of each image is noted.", type: path, required: true}
   timeout: {description: Seconds to wait for containerd to answer., type: int, default: 30}
 attributes:
   check_mode: {support: full, description: "Says what would be imported, as far as containerd answers."}
@@ -21,6 +22,7 @@ EXAMPLES = """
   containerd_images:
     ctr: /var/lib/berth/bin/ctr
     address: /run/berth/containerd/containerd.sock
+    record: /var/lib/berth/containerd/imported.json
     images:
       registry.k8s.io/pause:3.10.2: /var/cache/pause.tar
 """
@@ -29,9 +31,11 @@ RETURN = """
 imported: {description: The images that were imported., type: list, elements: str, returned: always}
 """
 
+import json  # noqa: E402
 import subprocess  # noqa: E402
 import time  # noqa: E402
 from concurrent.futures import ThreadPoolExecutor  # noqa: E402
+from pathlib import Path  # noqa: E402
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 from ansible.module_utils.berth_progress import report  # noqa: E402
@@ -69,6 +73,7 @@ def main() -> None:
             "ctr": {"type": "path", "required": True},
             "address": {"type": "path", "required": True},
             "images": {"type": "dict", "required": True},
+            "record": {"type": "path", "required": True},
             "timeout": {"type": "int", "default": 30},
         },
         supports_check_mode=True,
@@ -78,11 +83,16 @@ def main() -> None:
         if module.check_mode:
             module.exit_json(changed=True, imported=sorted(module.params["images"]))
         there = present(ctr, module.params["timeout"])
-        missing = {name: archive for name, archive in module.params["images"].items() if name not in there}
+        record = Path(module.params["record"])
+        known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+        images: dict[str, str] = module.params["images"]
+        missing = {name: archive for name, archive in images.items() if name not in there or known.get(name) != archive}
         with ThreadPoolExecutor(max_workers=2) as pool:
             imported = list(pool.map(lambda item: load(ctr, *item), missing.items()))
         lost = set(missing) - present(ctr, 5)
-    except (ImportFailed, OSError) as error:
+        if missing and not lost:
+            record.write_text(json.dumps(known | images), encoding="utf-8")
+    except (ImportFailed, OSError, ValueError) as error:
         module.fail_json(msg=str(error))
     if lost:
         module.fail_json(msg=f"These archives did not hold the image that they are named after: {', '.join(sorted(lost))}.")

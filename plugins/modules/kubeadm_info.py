@@ -10,6 +10,7 @@ description:
 options:
   address: {description: "Host and port of the API server.", type: str, required: true}
   deployments: {description: "Deployments that belong to the cluster, as C(namespace/name).", type: list, elements: str, default: []}
+  inputs: {description: "A checksum of what a running cluster can take on, compared with the one it has taken on.", type: str, default: ""}
   kubeconfig: {description: "The environment's kubeconfig, compared with the cluster's.", type: path, required: true}
   packages: {description: Debian packages that the cluster needs., type: list, elements: str, default: []}
   settings: {description: "What cannot be changed once a cluster is made, compared with what it was made with.", type: dict, default: {}}
@@ -53,7 +54,7 @@ from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 from ansible.module_utils.berth_service import backend, manager  # noqa: E402
 
 
-def state(address: str, deployments: list[str]) -> tuple[str, str]:
+def state(address: str, deployments: list[str], inputs: str) -> tuple[str, str]:
     """Return the state and its reason."""
     record = cluster.record()
     if record is None:
@@ -64,6 +65,8 @@ def state(address: str, deployments: list[str]) -> tuple[str, str]:
     stopped = [name for name in cluster.SERVICES if not backend().running(name)]
     if stopped:
         return "unready", f"{' and '.join(stopped)} not running"
+    if inputs and record.get("inputs") != inputs:
+        return "unready", "programs, images or files of the node are to be brought up to date"
     unready = cluster.unready(address, deployments)
     return ("unready", "; ".join(unready)) if unready else ("running", "")
 
@@ -95,6 +98,7 @@ def main() -> None:
         argument_spec={
             "address": {"type": "str", "required": True},
             "deployments": {"type": "list", "elements": "str", "default": []},
+            "inputs": {"type": "str", "default": ""},
             "kubeconfig": {"type": "path", "required": True},
             "packages": {"type": "list", "elements": "str", "default": []},
             "settings": {"type": "dict", "default": {}},
@@ -102,7 +106,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     wanted: dict[str, Any] = module.params["settings"]
-    found, reason = state(module.params["address"], module.params["deployments"])
+    found, reason = state(module.params["address"], module.params["deployments"], module.params["inputs"])
     record = cluster.record() or {}
     was = record.get("settings", wanted)
     packages = module.params["packages"]
