@@ -11,6 +11,10 @@ description:
 options:
   kubeconfig: {description: Path of the kubeconfig., type: path, required: true}
   name: {description: The namespace., type: str, required: true}
+  wait_absent:
+    description: Seconds to wait until the namespace and everything in it is gone, and to fail after; 0 does not wait.
+    type: int
+    default: 0
 requirements: [kubernetes]
 attributes:
   check_mode: {support: full, description: Reads only.}
@@ -22,6 +26,12 @@ EXAMPLES = """
     kubeconfig: .cache/dev/kubeconfig
     name: polls-dev
   register: __namespace
+
+- name: Wait until everything in it is gone
+  k8s_namespace_info:
+    kubeconfig: .cache/dev/kubeconfig
+    name: polls-dev
+    wait_absent: 180
 """
 
 RETURN = """
@@ -30,9 +40,11 @@ reason: {description: "Why it is not C(reachable), and what to do.", type: str, 
 exists: {description: Whether the namespace exists., type: bool, returned: always}
 phase: {description: "C(Active) or C(Terminating); empty when it does not exist.", type: str, returned: always}
 labels: {description: Its labels., type: dict, returned: always}
+removal: {description: "What its removal waits for, as the API server says it.", type: str, returned: always}
 """
 
 import json  # noqa: E402
+import time  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -70,7 +82,7 @@ def answer(kubeconfig: str, name: str) -> dict[str, Any]:
     Raises:
         berth_kube.KubeError: The kubeconfig cannot be used, or the API server refuses to tell.
     """
-    answered = {"reachable": True, "reason": "", "exists": False, "phase": "", "labels": {}}
+    answered = {"reachable": True, "reason": "", "exists": False, "phase": "", "labels": {}, "removal": ""}
     silent = {**answered, "reachable": False}
     if not Path(kubeconfig).exists():
         there_is_none = f"There is no kubeconfig {kubeconfig} (berth_kubeconfig), so no cluster yet"
@@ -81,20 +93,41 @@ def answer(kubeconfig: str, name: str) -> dict[str, Any]:
         return {**silent, "reason": f"{error}. Run playbooks/cluster.yml first; it starts a cluster that stands still."}
     if found is None:
         return answered
-    labels = found["metadata"].get("labels") or {}
-    return {**answered, "exists": True, "phase": found["status"]["phase"], "labels": labels}
+    # Until its removal these conditions are absent; then true for what is in the way.
+    # https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/namespace-v1/
+    removal = [one["message"] for one in found["status"].get("conditions") or [] if one["status"] == "True"]
+    return {
+        **answered,
+        "exists": True,
+        "phase": found["status"]["phase"],
+        "labels": found["metadata"].get("labels") or {},
+        "removal": "; ".join(removal),
+    }
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={"kubeconfig": {"type": "path", "required": True}, "name": {"type": "str", "required": True}},
+        argument_spec={
+            "kubeconfig": {"type": "path", "required": True},
+            "name": {"type": "str", "required": True},
+            "wait_absent": {"type": "int", "default": 0},
+        },
         supports_check_mode=True,
     )
     if berth_kube.IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("kubernetes"))
+    kubeconfig, name, wait = (module.params[option] for option in ("kubeconfig", "name", "wait_absent"))
+    end = time.monotonic() + wait
     try:
-        module.exit_json(changed=False, **answer(module.params["kubeconfig"], module.params["name"]))
+        found = answer(kubeconfig, name)
+        while found["exists"] and time.monotonic() < end:
+            time.sleep(1)
+            found = answer(kubeconfig, name)
+        if found["exists"] and wait:
+            reason = found["removal"] or "it says nothing about why"
+            module.fail_json(msg=f"The namespace {name} is still there after {wait} seconds: {reason}.")
+        module.exit_json(changed=False, **found)
     except berth_kube.KubeError as error:
         module.fail_json(msg=str(error))
 

@@ -1,0 +1,226 @@
+"""The namespace role refuses what is not the app's, and needs no cluster to say what it would do."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import k8s_namespace_info
+import pytest
+from ansible.module_utils.berth_kube import KubeError
+from ansible.module_utils.testing import patch_module_args
+
+Json = dict[str, Any]
+ROOT = Path(__file__).resolve().parents[2]
+ACTIVE = {"metadata": {"labels": {"app.kubernetes.io/managed-by": "berth"}}, "status": {"phase": "Active"}}
+TERMINATING = {
+    "metadata": {},
+    "status": {
+        "phase": "Terminating",
+        "conditions": [
+            {"type": "NamespaceDeletionDiscoveryFailure", "status": "False", "message": "All resources discovered"},
+            {
+                "type": "NamespaceContentRemaining",
+                "status": "True",
+                "message": "Some resources are remaining: pods. has 1 resource instances",
+            },
+        ],
+    },
+}
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path) -> str:
+    """Write a kubeconfig for an API server that nobody runs and return its path."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        server = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    path = tmp_path / "kubeconfig"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that takes the API server's answers, each a status and an object; the last one stays."""
+
+    def answer(*given: tuple[int, Json]) -> None:
+        queue = list(given)
+
+        def send(_cluster: object, _method: str, _path: str, _body: None) -> SimpleNamespace:
+            status, body = queue.pop(0) if len(queue) > 1 else queue[0]
+            return SimpleNamespace(status=status, data=json.dumps(body).encode())
+
+        monkeypatch.setattr(k8s_namespace_info.Namespaces, "_send", send)
+        monkeypatch.setattr(k8s_namespace_info.time, "sleep", lambda _seconds: None)
+
+    return answer
+
+
+def run_module(capsys: pytest.CaptureFixture[str], **options: Any) -> Json:
+    """Run the module as Ansible does and return its answer."""
+    with patch_module_args(options), pytest.raises(SystemExit):
+        k8s_namespace_info.main()
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_namespace_comes_with_its_phase_and_labels(kubeconfig: str, answers: Callable[..., None]) -> None:
+    answers((200, ACTIVE))
+    found = k8s_namespace_info.answer(kubeconfig, "polls-dev")
+    assert (found["reachable"], found["exists"], found["phase"]) == (True, True, "Active")
+    assert found["labels"] == {"app.kubernetes.io/managed-by": "berth"}
+
+
+def test_a_namespace_that_is_not_there_is_an_answer(kubeconfig: str, answers: Callable[..., None]) -> None:
+    answers((404, {}))
+    found = k8s_namespace_info.answer(kubeconfig, "polls-dev")
+    assert (found["reachable"], found["exists"]) == (True, False)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_api_server_that_is_not_ready_is_not_reachable(
+    status: int, kubeconfig: str, answers: Callable[..., None]
+) -> None:
+    answers((status, {}))
+    found = k8s_namespace_info.answer(kubeconfig, "polls-dev")
+    assert (found["reachable"], found["exists"]) == (False, False)
+    assert f"answers {status}" in found["reason"]
+
+
+def test_an_api_server_that_does_not_run_is_not_reachable(kubeconfig: str) -> None:
+    found = k8s_namespace_info.answer(kubeconfig, "polls-dev")
+    assert (found["reachable"], found["exists"]) == (False, False)
+    assert "does not answer" in found["reason"]
+    assert "playbooks/cluster.yml" in found["reason"]
+
+
+def test_a_user_without_the_right_is_told_which_one(kubeconfig: str, answers: Callable[..., None]) -> None:
+    answers((403, {}))
+    with pytest.raises(KubeError, match=r"berth_kubeconfig.* 403.* verb get on namespaces"):
+        k8s_namespace_info.answer(kubeconfig, "polls-dev")
+
+
+def test_a_file_that_is_no_kubeconfig_fails_and_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text("hello:\n", encoding="utf-8")
+    with pytest.raises(KubeError, match=str(path)):
+        k8s_namespace_info.answer(str(path), "polls-dev")
+
+
+def test_the_wait_ends_when_the_namespace_is_gone(
+    kubeconfig: str, answers: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers((200, TERMINATING), (200, TERMINATING), (404, {}))
+    answer = run_module(capsys, kubeconfig=kubeconfig, name="polls-dev", wait_absent=60)
+    assert (answer.get("failed", False), answer["exists"]) == (False, False)
+
+
+def test_a_namespace_that_stays_fails_with_what_is_in_the_way(
+    kubeconfig: str,
+    answers: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers((200, TERMINATING))
+    clock: Iterator[int] = iter(range(1000))
+    monkeypatch.setattr(k8s_namespace_info.time, "monotonic", lambda: next(clock))
+    answer = run_module(capsys, kubeconfig=kubeconfig, name="polls-dev", wait_absent=30)
+    assert answer["failed"]
+    assert answer["msg"] == (
+        "The namespace polls-dev is still there after 30 seconds: "
+        "Some resources are remaining: pods. has 1 resource instances."
+    )
+
+
+# --- The role, as it behaves without any cluster -------------------------------
+
+
+@pytest.fixture
+def role(tmp_path: Path) -> Callable[..., tuple[int, str]]:
+    """Return a function that runs the role and returns its exit code and what it printed."""
+    play = [
+        {
+            "name": "Run the role",
+            "hosts": "berth",
+            "gather_facts": False,
+            "tasks": [
+                {
+                    "name": "Run the role",
+                    "ansible.builtin.include_role": {"name": "namespace", "tasks_from": "{{ part }}"},
+                },
+                {"name": "Show the facts", "ansible.builtin.debug": {"var": "namespace_facts"}},
+            ],
+        }
+    ]
+    (tmp_path / "play.yml").write_text(json.dumps(play), encoding="utf-8")
+    host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    inventory = {"berth": {"hosts": {"dev": host}}}
+    (tmp_path / "hosts.yml").write_text(json.dumps(inventory), encoding="utf-8")
+    settings = {
+        "ANSIBLE_ROLES_PATH": str(ROOT / "roles"),
+        "ANSIBLE_LIBRARY": str(ROOT / "plugins" / "modules"),
+        "ANSIBLE_MODULE_UTILS": str(ROOT / "plugins" / "module_utils"),
+        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+    }
+    beside = Path(sys.executable).with_name("ansible-playbook")
+    playbook = str(beside if beside.exists() else shutil.which("ansible-playbook"))
+
+    def run(*arguments: str, part: str = "main", **variables: Any) -> tuple[int, str]:
+        given = {"part": part, "berth_namespace": "polls-dev", "berth_app_name": "polls"} | variables
+        given.setdefault("berth_kubeconfig", str(tmp_path / "nowhere"))
+        command = [playbook, "play.yml", "-i", "hosts.yml", "-e", json.dumps(given), *arguments]
+        answer = subprocess.run(
+            command, cwd=tmp_path, env=os.environ | settings, capture_output=True, text=True, check=False
+        )
+        return answer.returncode, answer.stdout + answer.stderr
+
+    return run
+
+
+@pytest.mark.parametrize("namespace", ["default", "kube-system"])
+def test_a_namespace_of_kubernetes_itself_is_refused(namespace: str, role: Callable[..., tuple[int, str]]) -> None:
+    code, printed = role(berth_namespace=namespace)
+    assert code != 0
+    assert f"berth_namespace is {namespace}, which belongs to Kubernetes" in printed
+    assert "inventories/dev/group_vars/all.yml" in printed
+
+
+def test_a_check_of_a_bare_machine_passes_and_says_what_would_be_made(role: Callable[..., tuple[int, str]]) -> None:
+    code, printed = role("--check")
+    assert code == 0, printed
+    assert "Would make the namespace polls-dev: namespace, resource-quota" in printed
+    assert '"exists": false' in printed
+
+
+def test_a_check_passes_while_the_cluster_stands_still(kubeconfig: str, role: Callable[..., tuple[int, str]]) -> None:
+    code, printed = role("--check", berth_kubeconfig=kubeconfig)
+    assert code == 0, printed
+    assert "Would make the namespace polls-dev" in printed
+
+
+def test_a_run_without_a_cluster_names_the_playbook_that_makes_one(role: Callable[..., tuple[int, str]]) -> None:
+    code, printed = role()
+    assert code != 0
+    assert "(berth_kubeconfig), so no cluster yet: run playbooks/cluster.yml first." in printed
+
+
+def test_a_removal_without_a_cluster_has_nothing_to_do(role: Callable[..., tuple[int, str]]) -> None:
+    code, printed = role(part="absent")
+    assert code == 0, printed
+    assert "so no cluster yet" in printed
