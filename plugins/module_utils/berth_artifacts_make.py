@@ -80,6 +80,8 @@ class Work:
         thread.start()
         try:
             yield
+        except ArtifactError as error:
+            raise ArtifactError(f"{what}: {error}") from error
         finally:
             over.set()
             thread.join()
@@ -139,6 +141,11 @@ def tool_message(tool: str, status: int, log: Path, cache_dir: Path) -> str:
     host = UNREACHED.search(text)
     if "no space left on device" in text.lower():
         advice = full_disk(cache_dir)
+    elif "manifest unknown" in text:
+        advice = (
+            "The registry does not have that image: correct its name or `digest` in roles/artifacts/vars/main.yml, or "
+            "set berth_artifacts_source: build."
+        )
     elif host:
         advice = (
             f"{host[1]} could not be reached: check the network and the proxy settings, then run again; "

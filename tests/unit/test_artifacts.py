@@ -398,7 +398,7 @@ def test_an_unknown_name_among_the_wanted_is_refused_with_those_that_exist(machi
 def test_a_failed_build_quotes_the_last_lines_and_names_the_log(machine: Machine) -> None:
     machine.order("fail", "\n".join(f"line {number}" for number in range(40)) + "\nundefined: frobnicate\n")
     message = machine.run(source="build", binaries=[ALPHA])["msg"]
-    assert "go failed with status 1" in message
+    assert message.startswith("binary 1 of 1: alpha v1.0.0: go failed with status 1:")
     assert "undefined: frobnicate" in message
     assert "line 3\n" not in message
     log = re.search(r"The whole log is (\S+\.log)\.", message)
@@ -422,6 +422,12 @@ def test_a_mirror_or_registry_out_of_reach_is_named(tmp_path: Path, line: str, h
     log = tmp_path / "log"
     log.write_text(line, encoding="utf-8")
     assert f"{host} could not be reached" in tool_message("tool", 1, log, tmp_path)
+
+
+def test_an_image_that_a_registry_lacks_points_at_its_pin(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("reading manifest sha256:aa in registry.k8s.io/pause: manifest unknown", encoding="utf-8")
+    assert "correct its name or `digest` in roles/artifacts/vars/main.yml" in tool_message("skopeo", 1, log, tmp_path)
 
 
 def test_a_full_disk_is_called_one(machine: Machine) -> None:
