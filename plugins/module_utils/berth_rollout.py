@@ -49,6 +49,9 @@ SCHEDULING = 30.0
 """Seconds in which an autoscaler has told that it makes a node (Karpenter and EKS Auto Mode batch for 10 s)."""
 STARTING_NODE = 60.0
 """Seconds for a node that is starting: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/"""
+STAYS = timedelta(seconds=5)
+"""How long a pod without a readiness probe must have run: such a pod is ready the moment that it starts, and a
+process that crashes at its start would count as rolled out."""
 YOUNG = timedelta(seconds=60)
 """An attempt that began this long before the wait is the one that is waited for."""
 
@@ -129,6 +132,8 @@ class Snapshot:
     """Events of the workload, its pods, its newest ReplicaSet and their claims."""
     claims: Mapping[str, Object | None] = field(default_factory=dict)
     """PersistentVolumeClaims of its pods by name; None when there is no such claim."""
+    now: str = ""
+    """The cluster's time of this poll, RFC 3339."""
 
 
 @dataclass(frozen=True)
@@ -368,6 +373,8 @@ def judge(snapshot: Snapshot, since: str = "", scheduling_grace: float = SCHEDUL
     workload = snapshot.workload
     complete, note = _JUDGES[workload["kind"]](workload)
     pods = current_pods(snapshot)
+    if complete and unproved(workload) and not _proved(pods, snapshot.now):
+        complete, note = False, f"must stay so for {STAYS.seconds} s, for there is no readiness probe"
     verdict = Verdict(complete, _progress(workload, pods, complete, note), state_of(snapshot))
     if complete:
         return verdict
@@ -379,6 +386,27 @@ def judge(snapshot: Snapshot, since: str = "", scheduling_grace: float = SCHEDUL
         findings += _evictions(pods, since)
     findings.sort(key=lambda finding: (finding.grace == NEVER, _RANK.get(finding.cause, 0)))
     return Verdict(False, verdict.progress, verdict.state, tuple(findings))
+
+
+def unproved(workload: Object) -> bool:
+    """Tell whether a workload's pods count as ready without having shown anything."""
+    spec = workload.get("spec") or {}
+    containers = dig(spec, "template", "spec", "containers") or []
+    return (
+        workload["kind"] != "Job"
+        and not spec.get("minReadySeconds")
+        and not all(container.get("readinessProbe") for container in containers)
+    )
+
+
+def _proved(pods: Iterable[Object], now: str) -> bool:
+    present = _time(now)
+    for pod in _live(pods):
+        ready = condition(pod, "Ready")
+        since = _time(ready.get("lastTransitionTime")) if ready else None
+        if since is None or (present is not None and present - since < STAYS):
+            return False
+    return True
 
 
 def state_of(snapshot: Snapshot) -> dict[str, Any]:

@@ -9,6 +9,7 @@ description:
   - Waits until all given Deployments, StatefulSets, DaemonSets and Jobs have reached the state that is wanted of them.
   - Fails as soon as one of them is certain to fail, and says what is wrong, in which pod and container, with its last
     log lines and events, and what to do about it.
+  - Pods without a readiness probe must have run for 5 seconds; Kubernetes itself calls them ready as they start.
   - Only pods of the current revision count, and of an attempt from before the wait only what has happened since.
   - Changes nothing. Values of the Secrets that a pod refers to are replaced by C(***) in what is shown of its output,
     as far as the user may read them.
@@ -236,14 +237,16 @@ class Rollout:
         selector = berth_rollout.selector_of(workload)
         revisions = self._list("ControllerRevision", labelSelector=selector) if self.kind == "DaemonSet" else []
         snapshot = Snapshot(workload, revisions=revisions)
-        if berth_rollout.judge(snapshot).complete:
+        if berth_rollout.judge(snapshot).complete and not berth_rollout.unproved(workload):
             return snapshot
         replicasets = self._list("ReplicaSet", labelSelector=selector) if self.kind == "Deployment" else []
         snapshot = replace(
             snapshot,
             pods=self.cluster.items("Pod", self.namespace, labelSelector=selector),
             replicasets=replicasets,
+            now=self.cluster.now,
         )
+        snapshot = replace(snapshot, now=self.cluster.now)
         claims = {
             name: self._find("PersistentVolumeClaim", name)
             for name in berth_rollout.unbound_claims(berth_rollout.current_pods(snapshot))

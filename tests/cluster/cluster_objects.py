@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 Json = dict[str, Any]
-FOREVER = "import time; time.sleep(3600)"
+FOREVER = "exec sleep 3600"
 
 
-def pod_spec(image: str, code: str = FOREVER, **container: Any) -> Json:
-    """Return the spec of a pod that runs Python code and meets the restricted level."""
+def pod_spec(image: str, script: str = FOREVER, **container: Any) -> Json:
+    """Return the spec of a pod that runs a shell script and meets the restricted level."""
     return {
         "terminationGracePeriodSeconds": 0,
         "securityContext": {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}},
@@ -21,7 +21,7 @@ def pod_spec(image: str, code: str = FOREVER, **container: Any) -> Json:
             {
                 "name": "web",
                 "image": image,
-                "command": ["python3", "-u", "-c", code],
+                "command": ["sh", "-c", script],
                 "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
             }
             | container

@@ -1,6 +1,6 @@
 """A namespace of its own on a real cluster, and the modules as Ansible runs them.
 
-BERTH_TEST_KUBECONFIG names the cluster, BERTH_TEST_IMAGE an image in its registry that has a shell and python3.
+BERTH_TEST_KUBECONFIG names the cluster, BERTH_TEST_IMAGE an image in its registry that has a shell.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def kubeconfig() -> str:
 
 @pytest.fixture(scope="session")
 def image() -> str:
-    """Return an image with a shell and python3 that the cluster can pull."""
+    """Return an image with a shell that the cluster can pull."""
     return setting("BERTH_TEST_IMAGE")
 
 

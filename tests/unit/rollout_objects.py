@@ -38,12 +38,12 @@ def meta(name: str, uid: str, owner: Json | None = None, created: str = BEGAN, *
 
 
 def template() -> Json:
-    """Return a pod template with one container and an init container."""
+    """Return a pod template with one container that has a readiness probe, and an init container."""
     return {
         "metadata": {"labels": LABELS},
         "spec": {
             "initContainers": [{"name": "wait", "image": "localhost:5000/wait:1"}],
-            "containers": [{"name": "web", "image": IMAGE}],
+            "containers": [{"name": "web", "image": IMAGE, "readinessProbe": {"httpGet": {"path": "/readyz"}}}],
         },
     }
 

@@ -622,8 +622,9 @@ def test_every_cause_has_a_rank_and_is_tried_here() -> None:
     assert set(rollout.ADVICE) - {"waiting"} == set(rollout._RANK)
 
 
+DONE = {"replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2}
 COMPLETE: list[tuple[str, Snapshot]] = [
-    ("a Deployment", Snapshot(deployment(replicas=2, updatedReplicas=2, readyReplicas=2, availableReplicas=2))),
+    ("a Deployment", Snapshot(deployment(**DONE))),
     ("a Deployment of none", Snapshot(deployment(spec={"replicas": 0}, replicas=0, updatedReplicas=0))),
     ("a StatefulSet", Snapshot(statefulset(readyReplicas=1, updatedReplicas=1))),
     (
@@ -718,6 +719,32 @@ def test_a_rollout_that_goes_on_is_neither_complete_nor_failed(snapshot: Snapsho
     assert not verdict.complete
     assert [finding for finding in verdict.findings if finding.grace != NEVER] == []
     assert verdict.progress == progress
+
+
+@pytest.mark.parametrize(
+    ("now", "complete"), [("2026-03-01T12:00:04Z", False), ("2026-03-01T12:00:05Z", True)], ids=["4 s", "5 s"]
+)
+def test_a_pod_without_a_readiness_probe_must_run_for_a_while(now: str, complete: bool) -> None:
+    """Kubernetes calls it ready as it starts, also when it crashes a moment later."""
+    workload = deployment(**DONE)
+    del workload["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]
+    newest = replicaset(workload)
+    evicted = pod(newest, name="polls-2-out", phase="Failed", reason="Evicted")
+    pods = [ready_pod(newest, "polls-2-a"), ready_pod(newest, "polls-2-b"), evicted]
+    verdict = rollout.judge(Snapshot(workload, pods=pods, replicasets=[newest], now=now), SINCE)
+    assert verdict.complete is complete
+    assert ("must stay so for 5 s" in verdict.progress) is not complete
+
+
+def test_a_pod_without_a_readiness_probe_that_has_just_crashed_is_not_complete() -> None:
+    """Its Deployment's status may still count it."""
+    workload = deployment(**DONE)
+    del workload["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]
+    newest = replicaset(workload)
+    snapshot = Snapshot(workload, pods=[pod(newest, crashing(ended(1)))], replicasets=[newest], now=LATER)
+    verdict = rollout.judge(snapshot, SINCE)
+    assert not verdict.complete
+    assert verdict.findings[0].cause == "crash"
 
 
 # -- Only the current revision counts

@@ -303,6 +303,23 @@ def test_each_change_of_state_is_one_line_of_progress(monkeypatch: pytest.Monkey
     ]
 
 
+def test_a_pod_without_a_readiness_probe_is_looked_at_until_it_has_run_for_a_while() -> None:
+    """The API server's clock decides."""
+    workload = deployment(**DONE)
+    del workload["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]
+    newest = replicaset(workload)
+    cluster = FakeCluster(ReplicaSet=[newest], Pod=[ready_pod(newest)])
+    times = iter(range(3, 9))
+
+    def answer() -> list[Json]:
+        cluster.now = f"2026-03-01T12:00:{next(times):02}Z"
+        return [workload]
+
+    cluster.objects["Deployment"] = answer
+    k8s_rollout.wait([rollout(cluster)], timeout=60)
+    assert cluster.now == "2026-03-01T12:00:05Z"
+
+
 def test_check_mode_says_what_is_there_and_what_is_not() -> None:
     """Neither a missing nor a failing workload is an error there."""
     cluster = crashing_cluster()
