@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import ansible.module_utils
+import yaml
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
@@ -67,8 +68,8 @@ class Check:
         self.machine = preflight.Machine(Path(arguments["root"]))
         role = Path(task_vars["role_path"])
         self.project = role.parents[1]
-        specification = action._loader.load_from_file(str(role / "meta" / "argument_specs.yml"))
-        options = specification["argument_specs"]["main"]["options"]
+        text = (role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
+        options = yaml.load(text, Loader=yaml.CSafeLoader)["argument_specs"]["main"]["options"]
         self.options = {name: option for name, option in options.items() if name.startswith(variables.PREFIX)}
         self.extra = load_extra_vars(action._loader)
         self.inventory = Inventory(
@@ -145,12 +146,12 @@ class Check:
     def path_problems(self, suspect: set[str]) -> list[Problem]:
         """Check the files and directories that the inventory names."""
         found = []
-        source = Path(self.get("berth_app_source") or self.project)
-        dockerfile = source / self.get("berth_app_dockerfile") if "berth_app_dockerfile" not in suspect else None
-        if "berth_app_source" not in suspect:
+        if not {"berth_app_source", "berth_app_dockerfile"} & suspect:
+            source = Path(self.get("berth_app_source") or self.project).expanduser()
+            dockerfile = source / self.get("berth_app_dockerfile")
             if not source.is_dir():
                 found.append(Problem(("berth_app_source",), f"{source} is not a directory"))
-            elif dockerfile and not dockerfile.is_file():
+            elif not dockerfile.is_file():
                 found.append(Problem(("berth_app_dockerfile",), f"there is no file {dockerfile}"))
         if "berth_kubeconfig" in self.values and "berth_kubeconfig" not in suspect:
             path = Path(self.values["berth_kubeconfig"]).expanduser()
@@ -249,12 +250,19 @@ class Check:
         variable = str(path[0])
         if variable in self.extra:
             return "-e"
-        found = self.inventory.locate(*path)
-        if found:
-            return found
         if variable == "ansible_connection":
-            return self.inventory.hosts()
-        return self.inventory.home() if variable not in self.task_vars else "set by the playbook"
+            return self.inventory.locate(variable) or self.inventory.hosts()
+        if variable in self.task_vars and not self._is_of_inventory(variable):
+            return "set by the playbook"
+        return self.inventory.locate(*path) or self.inventory.home()
+
+    def _is_of_inventory(self, variable: str) -> bool:
+        """Whether the value that counts is the one that the inventory gives."""
+        given = self.task_vars["hostvars"].raw_get(self.inventory.host)
+        try:
+            return variable in given and given[variable] == self.task_vars[variable]
+        except AnsibleError:  # an encrypted value without its password
+            return True
 
 
 def _cause(error: BaseException, secret: bool) -> str:

@@ -15,6 +15,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -416,12 +417,35 @@ def adopt(cache_dir: Path) -> None:
 
 
 def sweep(cache_dir: Path) -> None:
-    """Remove what runs that were broken off left behind. Needs the lock."""
+    """Remove what runs that were broken off left behind, their tools first. Needs the lock."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + PATIENCE
+        for process in left_tools(cache_dir):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(process, number)
+        while left_tools(cache_dir) and time.monotonic() < deadline:
+            time.sleep(0.1)
     mounts = Path("/proc/self/mounts").read_text(encoding="utf-8") if Path("/proc/self/mounts").exists() else ""
     for path in (cache_dir / "tmp").iterdir():
         # Never go through a mount that a killed root file system build left: it may be the machine's own /dev.
         if f" {path}/" not in mounts:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def mark_of(cache_dir: Path) -> dict[str, str]:
+    """Return the environment variable by which a later run knows the tools of this cache."""
+    return {"BERTH_ARTIFACTS": str(cache_dir)}
+
+
+def left_tools(cache_dir: Path) -> list[int]:
+    """Return the process ids of tools that still run for this cache. With the lock held, nobody needs them."""
+    mark = "BERTH_ARTIFACTS={BERTH_ARTIFACTS}".format(**mark_of(cache_dir)).encode()
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # another user's, or just ended
+            if mark in environment.read_bytes().split(b"\0"):
+                found.append(int(environment.parent.name))
+    return found
 
 
 @contextlib.contextmanager

@@ -93,7 +93,8 @@ class Work:
         Raises:
             ArtifactError: The tool fails: with the last lines of its output, and where the rest is.
         """
-        # A run that is killed outright takes its tools with it: they would go on writing behind the lock's back.
+        # A run that is killed outright takes its tool with it, and the next run ends what the tool leaves: nothing may
+        # go on writing behind the lock's back.
         guard = ["setpriv", "--pdeathsig", "TERM"] if cache.which("setpriv") else []
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -101,7 +102,7 @@ class Work:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **env},
+                env={**os.environ, **env, **cache.mark_of(self.settings.cache_dir)},
                 cwd=cwd,
                 start_new_session=True,
             )
@@ -125,13 +126,13 @@ class Work:
 
 def end(process: subprocess.Popen[bytes]) -> None:
     """End a tool and what it started, first with a chance to clean up."""
-    for number, patience in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
+    for number in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is not None:
             return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(patience)
+            process.wait(cache.PATIENCE)
 
 
 def tool_message(tool: str, status: int, log: Path, cache_dir: Path) -> str:

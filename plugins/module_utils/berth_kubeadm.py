@@ -220,7 +220,7 @@ class Removal:
         keep = not self.purge and there(VOLUMES)
         for path in (KUBERNETES, KUBELET, CNI_LEASES, LOGS / "pods", *(LOGS / s for s in SERVICES), RUN / "containerd"):
             self._tree(path)
-        for path in (LOGS / "kubeadm-init.log", *(DIRECTORY / f for f in ("ip_forward.before", "route_localnet.before"))):
+        for path in (LOGS / "kubeadm-init.log", DIRECTORY / "containerd.toml", *(DIRECTORY / f for f in ("ip_forward.before", "route_localnet.before"))):
             path.unlink(missing_ok=True)
         for name in ("bin", "cni", "containerd", "etcd", "kubeadm"):
             self._tree(DIRECTORY / name)
@@ -246,6 +246,28 @@ class Removal:
             if path.exists():
                 raise OSError(f"{path} could not be removed whole; what is left in it: {', '.join(os.listdir(path)[:5])}")
             self.removed.append(str(path))
+
+
+def leave(environment: str, namespace: str, purge: bool) -> list[str]:
+    """Take one environment's name from the record of a cluster that others use too; return what was removed, as phrases.
+
+    Its namespace is gone by then, and the volumes of its claims are released; ``purge`` removes their data.
+    """
+    known = record() or {}
+    known["environments"] = [name for name in known.get("environments", []) if name != environment]
+    half = RECORD.with_suffix(".half")
+    half.write_text(json.dumps(known, indent=4, sort_keys=True), encoding="utf-8")
+    half.replace(RECORD)
+    removed = [f"environment {environment} from the cluster, which goes on for {', '.join(known['environments'])}"]
+    kubectl = [str(DIRECTORY / "bin" / "kubectl"), "--kubeconfig", str(KUBERNETES / "admin.conf")]
+    done = subprocess.run([*kubectl, "get", "persistentvolumes", "--output", "json"], capture_output=True, text=True, check=False)
+    for volume in json.loads(done.stdout or "{}").get("items", []):
+        if volume["spec"].get("claimRef", {}).get("namespace") == namespace and volume["status"].get("phase") == "Released":
+            subprocess.run([*kubectl, "delete", "persistentvolume", volume["metadata"]["name"]], capture_output=True, check=False)
+    if purge and there(VOLUMES / namespace):
+        shutil.rmtree(VOLUMES / namespace)
+        removed.append(str(VOLUMES / namespace))
+    return removed
 
 
 def without_ours(rules: str) -> tuple[str, int]:

@@ -17,13 +17,18 @@ options:
     description: The files. The directories above them are made with mode 0755.
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       path: {description: Where., type: path, required: true}
       content: {description: The text of the file., type: str}
       src: {description: A file whose content it shall have., type: path}
       link: {description: "Whether to make a hard link of C(src) where both are on one file system, for what is large and never changes in place.", type: bool, default: false}
       mode: {description: "The file's mode, in octal.", type: str, default: "0644"}
+  absent:
+    description: Files and directories to remove, with all that is in them.
+    type: list
+    elements: path
+    default: []
 attributes:
   check_mode: {support: full, description: Says what would change.}
   diff_mode: {support: full, description: "Shows the text, except of files that only their owner may read."}
@@ -39,7 +44,7 @@ EXAMPLES = """
 
 RETURN = """
 changed_paths:
-  description: The files that were written.
+  description: The files that were written or removed.
   type: list
   elements: str
   returned: always
@@ -83,6 +88,14 @@ def write(path: Path, content: str | None, src: Path | None, mode: int, link: bo
     half.unlink(missing_ok=True)  # rename does nothing when both are links of one file
 
 
+def remove(path: Path) -> None:
+    """Remove a file or a directory with all that is in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
 def difference(path: Path, content: str | None, src: Path | None, mode: int) -> dict[str, Any]:
     """The entry of Ansible's ``diff`` for one file."""
     header = {"before_header": str(path), "after_header": str(path)}
@@ -107,11 +120,12 @@ def main() -> None:
             "files": {
                 "type": "list",
                 "elements": "dict",
-                "required": True,
+                "default": [],
                 "options": options,
                 "required_one_of": [("content", "src")],
                 "mutually_exclusive": [("content", "src")],
             },
+            "absent": {"type": "list", "elements": "path", "default": []},
         },
         supports_check_mode=True,
     )
@@ -129,6 +143,16 @@ def main() -> None:
         except OSError as error:
             module.fail_json(msg=f"{path} cannot be written: {error.strerror} ({error.filename}).")
         changed.append(str(path))
+    for path in (Path(name) for name in module.params["absent"]):
+        if not path.exists() and not path.is_symlink():
+            continue
+        changed.append(str(path))
+        diff.append({"before_header": str(path), "after_header": str(path), "before": "(there)\n", "after": ""})
+        try:
+            if not module.check_mode:
+                remove(path)
+        except OSError as error:
+            module.fail_json(msg=f"{path} cannot be removed: {error.strerror} ({error.filename}).")
     module.exit_json(changed=bool(changed), changed_paths=changed, diff=diff)
 
 

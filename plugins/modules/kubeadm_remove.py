@@ -9,6 +9,8 @@ description:
   - Removes its processes, containers, mounts, interfaces, packet filter rules and files, and says which. Refuses where Berth made no cluster.
   - Can be run again after it was cut off. Packages that were installed stay.
 options:
+  environment: {description: "The environment that no longer uses the cluster. While others do, only its own traces are removed; without it all goes.", type: str, default: ""}
+  namespace: {description: The environment's namespace., type: str, default: ""}
   purge: {description: "Remove the volumes too, and so the data of databases in the cluster.", type: bool, default: false}
 attributes:
   check_mode: {support: full, description: Says whether there is something to remove.}
@@ -17,6 +19,8 @@ attributes:
 EXAMPLES = """
 - name: Remove the cluster, keep its volumes
   kubeadm_remove:
+    environment: dev
+    namespace: polls-dev
 """
 
 RETURN = """
@@ -30,15 +34,26 @@ from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec={"purge": {"type": "bool", "default": False}}, supports_check_mode=True)
-    purge = module.params["purge"]
+    module = AnsibleModule(
+        argument_spec={
+            "environment": {"type": "str", "default": ""},
+            "namespace": {"type": "str", "default": ""},
+            "purge": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    environment, namespace, purge = (module.params[name] for name in ("environment", "namespace", "purge"))
+    record = cluster.record()
+    users = (record or {}).get("environments", [])
+    shared = bool(environment) and bool(set(users) - {environment})
     removed: list[str] = []
-    leftover = cluster.there(cluster.VOLUMES)
-    if cluster.record() is not None or (purge and leftover):
-        try:
+    try:
+        if shared and environment in users:
+            removed = ["(check mode) the environment"] if module.check_mode else cluster.leave(environment, namespace, purge)
+        elif not shared and (record is not None or (purge and cluster.there(cluster.VOLUMES))):
             removed = ["(check mode) the cluster"] if module.check_mode else cluster.Removal(purge).all()
-        except OSError as error:
-            module.fail_json(msg=f"The cluster is not removed whole: {error}. Run the same command again.")
+    except OSError as error:
+        module.fail_json(msg=f"The cluster is not removed whole: {error}. Run the same command again.")
     kept = str(cluster.VOLUMES) if cluster.there(cluster.VOLUMES) and not purge else ""
     module.exit_json(changed=bool(removed), removed=removed, kept=kept)
 
