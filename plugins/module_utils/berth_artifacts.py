@@ -31,9 +31,9 @@ from typing import Any
 from ansible.module_utils.berth_progress import report
 
 HEARTBEAT = 10.0  # seconds between two lines about the same thing
-MARK = (
-    "Signature: 8a477f597d28d172789f06886806bc55\n# Made by Berth's artifacts role.\n"  # https://bford.info/cachedir/
-)
+PATIENCE = 5.0  # seconds that a tool has to clean up when it is told to end
+# https://bford.info/cachedir/
+MARK = "Signature: 8a477f597d28d172789f06886806bc55\n# Made by Berth's artifacts role.\n"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 GO_PLACES = ["/usr/local/go/bin/go", "/usr/lib/go-*/bin/go"]  # of go.dev's archive, and of Debian's versioned packages
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # as Go, Debian and the registries call them
@@ -439,7 +439,8 @@ def mark_of(cache_dir: Path) -> dict[str, str]:
 
 def left_tools(cache_dir: Path) -> list[int]:
     """Return the process ids of tools that still run for this cache. With the lock held, nobody needs them."""
-    mark = "BERTH_ARTIFACTS={BERTH_ARTIFACTS}".format(**mark_of(cache_dir)).encode()
+    [(name, value)] = mark_of(cache_dir).items()
+    mark = f"{name}={value}".encode()
     found = []
     for environment in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):  # another user's, or just ended

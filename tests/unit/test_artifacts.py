@@ -35,7 +35,7 @@ import ansible.module_utils
 ansible.module_utils.__path__.append(sys.argv[1])
 from ansible.module_utils import berth_artifacts
 from ansible.module_utils.testing import patch_module_args
-berth_artifacts.HEARTBEAT = 0.2
+berth_artifacts.HEARTBEAT, berth_artifacts.PATIENCE = 0.2, 1.0
 with patch_module_args(json.loads(sys.argv[3])):
     runpy.run_path(sys.argv[2], run_name="__main__")
 """
@@ -321,6 +321,23 @@ def test_a_run_that_is_killed_leaves_no_half_file_and_the_next_goes_on_behind_it
     assert result["made"] == ["beta"]
     assert Path(result["binaries"]["beta"]).read_text(encoding="utf-8") == "half of example.org/cmd/beta"
     assert machine.log("built").count("example.org/cmd/alpha") == 1
+    assert not list((machine.cache / "tmp").iterdir())
+
+
+def test_a_tool_that_outlives_a_killed_run_is_ended_by_the_next(machine: Machine) -> None:
+    stubborn = "#!{python}\nimport os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    stubborn += "open(os.environ['FAKES'] + '/debian.pid', 'w').write(str(os.getpid()))\ntime.sleep(60)\n"
+    machine.tool("mmdebstrap", stubborn)
+    process = machine.start(source="build", images=[PAUSE])
+    eventually(lambda: machine.log("debian.pid"))
+    process.kill()
+    process.communicate()
+    left = Path(f"/proc/{machine.log('debian.pid')[0]}")
+    assert left.exists()
+
+    machine.tool("mmdebstrap", MMDEBSTRAP)
+    assert machine.run(source="build", images=[PAUSE])["made"] == [PAUSE["name"]]
+    eventually(lambda: not left.exists())
     assert not list((machine.cache / "tmp").iterdir())
 
 
