@@ -141,7 +141,8 @@ class Check:
         connection = self.action._connection.transport.removeprefix("ansible.builtin.")
         if connection == "local":
             return []
-        return [Problem(("ansible_connection",), f"is {connection}; Berth works on the machine that it is run on: set it to local")]
+        text = f"is {connection}; Berth works on the machine that it is run on: set it to local"
+        return [Problem(("ansible_connection",), text)]
 
     def path_problems(self, suspect: set[str]) -> list[Problem]:
         """Check the files and directories that the inventory names."""
@@ -156,7 +157,8 @@ class Check:
         if "berth_kubeconfig" in self.values and "berth_kubeconfig" not in suspect:
             path = Path(self.values["berth_kubeconfig"]).expanduser()
             if preflight.foreign_kubeconfig(path):
-                text = f"{path} is there and Berth did not write it, so it is not overwritten; name a path of this environment's own"
+                text = f"{path} is there and Berth did not write it, so it is not overwritten"
+                text += "; name a path of this environment's own"
                 found.append(Problem(("berth_kubeconfig",), text))
         return found
 
@@ -192,8 +194,8 @@ class Check:
         if not preflight.is_root():
             return [self._machine_problem("kubeadm needs root, and this is another user; run it with sudo, or as root")]
         if foreign := self.machine.foreign_cluster():
-            text = f"this machine carries a Kubernetes that Berth did not make ({', '.join(foreign)}); use another machine, or remove it"
-            return [self._machine_problem(text)]
+            text = f"this machine carries a Kubernetes that Berth did not make ({', '.join(foreign)})"
+            return [self._machine_problem(f"{text}; use another machine, or remove it")]
         return [self._machine_problem(text) for text in [*self._lacking_room(), *self._taken_ports()]]
 
     def _lacking_room(self) -> list[str]:
@@ -203,7 +205,8 @@ class Check:
         found = []
         memory, need = preflight.available_memory_mb(), self.arguments["memory_mb"]
         if memory < need:
-            found.append(f"a new cluster needs {need} MiB of memory, and {memory} MiB are available; end something, or use a larger machine")
+            text = f"a new cluster needs {need} MiB of memory, and {memory} MiB are available"
+            found.append(f"{text}; end something, or use a larger machine")
         wanted = [(DIRECTORY, self.arguments["disk_mb"])]
         artifacts = Path(self.arguments["artifacts_directory"] or DIRECTORY)
         if not (artifacts.is_dir() and any(artifacts.iterdir())):
@@ -219,7 +222,8 @@ class Check:
         for wanted in self.arguments["ports"]:
             listener = preflight.taken(wanted["port"], wanted["address"], listeners)
             if listener:
-                found.append(f"port {wanted['port']} of {wanted['use']} is taken by {preflight.held_by(listener)}; end that")
+                holder = preflight.held_by(listener)
+                found.append(f"port {wanted['port']} of {wanted['use']} is taken by {holder}; end that")
         return found
 
     def _machine_problem(self, text: str) -> Problem:
@@ -266,7 +270,7 @@ class Check:
 
 
 def _cause(error: BaseException, secret: bool) -> str:
-    """Return what is wrong with a template, without the template and, for a ``secret``, without what may quote its value."""
+    """Return what is wrong with a template, and for a ``secret`` nothing that may quote its value."""
     while error.__cause__ is not None:
         error = error.__cause__
     text = str(error).rstrip(".")

@@ -1,4 +1,7 @@
-"""Formats that Kubernetes, PostgreSQL and cron ask for. Each check takes a value and returns what is wrong with it, "" when nothing is."""
+"""Formats that Kubernetes, PostgreSQL and cron ask for.
+
+Each check takes a value and returns what is wrong with it as a phrase, "" when nothing is.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,7 @@ NODE_PORTS = range(30000, 32768)  # --service-node-port-range of kube-apiserver
 # https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
 QUANTITY = re.compile(r"(?P<number>\d+(\.\d*)?|\.\d+)(?P<unit>[KMGTPE]i|[numkMGTPE]|[eE][-+]?\d+)?")
 UNITS = {unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)} | {
-    unit: Decimal(10) ** power
-    for unit, power in zip("numkMGTPE", (-9, -6, -3, 3, 6, 9, 12, 15, 18), strict=True)
+    unit: Decimal(10) ** power for unit, power in zip("numkMGTPE", (-9, -6, -3, 3, 6, 9, 12, 15, 18), strict=True)
 }
 
 # What Kubernetes' parser takes: https://pkg.go.dev/github.com/robfig/cron/v3#hdr-CRON_Expression_Format
@@ -46,7 +48,8 @@ def label(value: str, length: int = LABEL_LENGTH) -> str:
     if len(value) > length:
         return f"{value!r} has {len(value)} characters, at most {length} are allowed"
     if not LABEL.fullmatch(value):
-        return f"{value!r} has illegal characters: lower-case letters, digits and '-' are allowed, and a letter or digit at both ends"
+        allowed = "lower-case letters, digits and '-' are allowed, and a letter or digit at both ends"
+        return f"{value!r} has illegal characters: {allowed}"
     return ""
 
 
@@ -80,7 +83,8 @@ def node_port(value: int) -> str:
     """Check a NodePort; 0 leaves the choice to Kubernetes."""
     if value == 0 or value in NODE_PORTS:
         return ""
-    return f"{value} is not a node port: it has to be from {NODE_PORTS[0]} to {NODE_PORTS[-1]}, or 0 to let Kubernetes choose"
+    span = f"from {NODE_PORTS[0]} to {NODE_PORTS[-1]}"
+    return f"{value} is not a node port: it has to be {span}, or 0 to let Kubernetes choose"
 
 
 def quantity(value: str | float) -> Decimal | None:
@@ -106,7 +110,8 @@ def schedule(value: str) -> str:
         return ""
     fields = value.split()
     if len(fields) != len(CRON_FIELDS):
-        return f"{value!r} is not a schedule: it has {len(fields)} fields, cron has five (minute, hour, day, month, weekday), like '0 3 * * *'"
+        five = "cron has five (minute, hour, day, month, weekday), like '0 3 * * *'"
+        return f"{value!r} is not a schedule: it has {len(fields)} fields, {five}"
     for text, (name, low, high, names) in zip(fields, CRON_FIELDS, strict=True):
         for part in text.split(","):
             if not _cron_part(part.lower(), low, high, names):
@@ -142,7 +147,10 @@ def command(value: str) -> str:
 
 
 def host_name(value: str) -> str:
-    """Check a host name as Django compares it (``ALLOWED_HOSTS``): no scheme, port or path; a leading dot means subdomains too."""
+    """Check a host name as Django compares it: no scheme, port or path; a leading dot means subdomains too.
+
+    https://docs.djangoproject.com/en/6.1/ref/settings/#allowed-hosts
+    """
     labels = value.removeprefix(".").rstrip(".").lower().split(".")
     if len(value) <= 253 and all(len(part) <= LABEL_LENGTH and LABEL.fullmatch(part) for part in labels):
         return ""

@@ -36,7 +36,8 @@ class Inventory:
         """
         found: list[Path] = []
         for source in self.sources:
-            found += sorted(p for p in source.glob("*") if p.suffix in (*SUFFIXES, ".ini")) if source.is_dir() else [source]
+            beside = sorted(path for path in source.glob("*") if path.suffix in (*SUFFIXES, ".ini"))
+            found += beside if source.is_dir() else [source]
         for kind, name in [("group_vars", group) for group in ("all", *self.groups)] + [("host_vars", self.host)]:
             for directory in self.directories():
                 for suffix in SUFFIXES:
@@ -76,7 +77,7 @@ def _beneath(path: Path) -> list[Path]:
 
 
 def _line(text: str, path: tuple[str | int, ...]) -> int:
-    """Return the number of the line that sets what ``path`` leads to, or what is nearest above it; 0 when none sets it."""
+    """Return the number of the line that sets what ``path`` leads to, or what it is within; 0 when none does."""
     try:
         place = _find(yaml.compose(text, Loader=yaml.CSafeLoader), str(path[0]))
     except yaml.YAMLError:  # an inventory in INI format

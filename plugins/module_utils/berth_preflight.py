@@ -6,6 +6,7 @@ import ipaddress
 import os
 import platform
 import re
+import ssl
 import struct
 import urllib.error
 import urllib.request
@@ -23,7 +24,7 @@ REGISTRY_TIMEOUT = 5  # seconds
 
 @dataclass(frozen=True)
 class Listener:
-    """A TCP socket that listens: on ``address``, which is 0.0.0.0 or :: for all, and ``port``; ``inode`` is its number."""
+    """A TCP socket that listens on ``port`` of ``address`` (0.0.0.0 or :: for all); ``inode`` is its number."""
 
     address: str
     port: int
@@ -75,7 +76,9 @@ class Machine:
 
     def foreign_cluster(self) -> list[str]:
         """Return the paths that say that this machine carries a cluster which Berth did not make."""
-        return [] if self.has_cluster() else [str(path) for path in cluster.FOREIGN if cluster.there(self.path(path))]
+        if self.has_cluster():
+            return []
+        return [str(path) for path in cluster.FOREIGN if cluster.there(self.path(path))]
 
 
 def is_root() -> bool:
@@ -98,7 +101,7 @@ def existing(path: Path) -> Path:
 
 
 def lacking_space(wanted: list[tuple[Path, int]]) -> list[str]:
-    """Return a phrase for each file system with less free space than what is ``wanted``: paths, and MiB beneath each."""
+    """Return a phrase for each file system that has too little of what is ``wanted``: paths, and MiB beneath each."""
     needs: dict[int, int] = {}
     paths: dict[int, list[Path]] = {}
     for path, megabytes in wanted:
@@ -134,14 +137,14 @@ def listeners() -> list[Listener]:
 
 
 def _address(text: str) -> str:
-    """Return an address of /proc/net/tcp, which is words of 32 bits in the machine's own order, in the usual notation."""
+    """Return an address of /proc/net/tcp, 32-bit words in the machine's own order, in the usual notation."""
     numbers = [int(text[i : i + 8], 16) for i in range(0, len(text), 8)]
     address = ipaddress.ip_address(struct.pack(f"={len(numbers)}I", *numbers))
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def taken(port: int, address: str, by: list[Listener]) -> Listener | None:
-    """Return the first listener that keeps another socket from listening on ``port`` of ``address``, which 0.0.0.0 means all of."""
+    """Return the first listener that keeps others from ``port`` of ``address`` (0.0.0.0: all); None when none does."""
     everywhere = ("0.0.0.0", "::")
     return next(
         (
@@ -196,7 +199,8 @@ def silent_registry(host: str) -> str:
     https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#determining-support
     """
     try:
-        with urllib.request.urlopen(f"https://{host}/v2/", timeout=REGISTRY_TIMEOUT):
+        context = ssl.create_default_context()
+        with urllib.request.urlopen(f"https://{host}/v2/", timeout=REGISTRY_TIMEOUT, context=context):
             return ""
     except urllib.error.HTTPError as error:
         return "" if error.code == 401 else f"https://{host}/v2/ answers {error.code}, a registry answers 200 or 401"

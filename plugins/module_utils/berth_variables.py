@@ -1,4 +1,7 @@
-"""What can be wrong with an inventory's ``berth_*`` variables. Nothing here looks at the machine, and no secret gets into a text."""
+"""What can be wrong with an inventory's ``berth_*`` variables.
+
+Nothing here looks at the machine, and no value of a secret gets into a text.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: ``path`` is a variable's name and what leads to the value within it, ``text`` a phrase."""
+    """One thing that is wrong: ``path`` is a variable's name and the keys and numbers within it, ``text`` a phrase."""
 
     path: Path
     text: str
@@ -168,7 +171,8 @@ FORMATS: dict[str, Callable[[Any], str]] = {
 
 def values(given: dict[str, Any]) -> list[Problem]:
     """Return what is wrong with values whose types are right."""
-    found = [problem for name, check in FORMATS.items() if name in given for problem in _format(name, given[name], check)]
+    checks = {name: check for name, check in FORMATS.items() if name in given}
+    found = [problem for name, check in checks.items() for problem in _format(name, given[name], check)]
     found += environment(given.get("berth_app_settings", {}), given.get("berth_app_secrets", {}))
     found += resources(given.get("berth_app_resources", {}))
     found += autoscaling(given.get("berth_app_autoscaling", {}))
@@ -201,7 +205,8 @@ def environment(settings: dict[str, Any], secrets: dict[str, Any]) -> list[Probl
             elif secret and not value.strip():
                 found.append(Problem((name, key), "is empty; a secret needs a value"))
     both = [key for key in settings if key in secrets]
-    return found + [Problem(("berth_app_settings", key), "is in berth_app_secrets too; keep one of the two") for key in both]
+    text = "is in berth_app_secrets too; keep one of the two"
+    return found + [Problem(("berth_app_settings", key), text) for key in both]
 
 
 def resources(given: dict[str, Any]) -> list[Problem]:
@@ -217,7 +222,8 @@ def resources(given: dict[str, Any]) -> list[Problem]:
     limits = given.get("limits") or {}
     for key, value in (given.get("requests") or {}).items():
         if key in limits and formats.quantity(value) > formats.quantity(limits[key]):
-            found.append(Problem(("berth_app_resources", "requests", key), f"{value} is above the limit, which is {limits[key]}"))
+            text = f"{value} is above the limit, which is {limits[key]}"
+            found.append(Problem(("berth_app_resources", "requests", key), text))
     return found
 
 
@@ -232,7 +238,8 @@ def autoscaling(given: dict[str, Any]) -> list[Problem]:
         if value < 1
     ]
     if bounds["min"] > bounds["max"]:
-        found.append(Problem(("berth_app_autoscaling", "min"), f"{bounds['min']} is above max, which is {bounds['max']}"))
+        text = f"{bounds['min']} is above max, which is {bounds['max']}"
+        found.append(Problem(("berth_app_autoscaling", "min"), text))
     return found
 
 

@@ -6,8 +6,8 @@ DOCUMENTATION = """
 module: preflight
 short_description: Check the inventory and this machine, and decide the provider
 description:
-  - Checks every C(berth_*) variable by the argument specification of the role that it is called in, and this machine when the
-    provider is kubeadm.
+  - Checks every C(berth_*) variable by the argument specification of the role that it is called in, and this machine
+    when the provider is kubeadm.
   - Fails with one message that holds all problems, one a line, each with its variable and the file that sets it.
     Values of secrets are in no message.
   - Changes nothing, also no secret is made up.
@@ -16,7 +16,10 @@ options:
   root: {description: Where the machine's file system begins., type: path, default: /}
   memory_mb: {description: "Available memory that a new cluster needs, in MiB.", type: int, default: 0}
   disk_mb: {description: "Free disk space that a new cluster needs, in MiB.", type: int, default: 0}
-  artifacts_disk_mb: {description: "Free disk space that the artifacts need while there are none, in MiB.", type: int, default: 0}
+  artifacts_disk_mb:
+    description: Free disk space that the artifacts need while there are none, in MiB.
+    type: int
+    default: 0
   artifacts_directory: {description: Where artifacts are kept., type: path}
   ports:
     description: What a new cluster listens on.

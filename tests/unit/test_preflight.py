@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -55,7 +56,8 @@ def run(tmp_path: Path, taken_port: int):
 
 def said(output: str) -> list[str]:
     """Return the problems of the one error in a run's output, without their number."""
-    errors = re.findall(r"^\[ERROR\]: (?:Task failed: Action failed: )?(.*?)(?=\nOrigin: |\n\n|\Z)", output, re.DOTALL | re.MULTILINE)
+    error = r"^\[ERROR\]: (?:Task failed: Action failed: )?(.*?)(?=\nOrigin: |\n\n|\Z)"
+    errors = re.findall(error, output, re.DOTALL | re.MULTILINE)
     assert len(errors) == 1, output
     lines = errors[0].strip().splitlines()
     if (heading := re.fullmatch(r"(\d+) problems?, and nothing was changed:", lines[0])) is None:
@@ -65,8 +67,14 @@ def said(output: str) -> list[str]:
 
 
 def pattern(line: str) -> str:
-    """Return a line of expected.txt as a regular expression: ``...`` stands for what differs from machine to machine."""
+    """Return a line of expected.txt as a regular expression: ``...`` stands for what depends on the machine."""
     return ".*".join(map(re.escape, line.split("...")))
+
+
+def documented() -> set[str]:
+    """Return the names of the variables that an inventory may set."""
+    entries = yaml.safe_load((PROJECT / "roles/preflight/meta/argument_specs.yml").read_text(encoding="utf-8"))
+    return {name for name in entries["argument_specs"]["main"]["options"] if name.startswith("berth_")}
 
 
 def listing(*directories: Path) -> set[Path]:
@@ -84,12 +92,14 @@ def test_bad_input_ends_with_its_message_before_anything_is_changed(case: str, r
 
     expected = (inventory / "expected.txt").read_text(encoding="utf-8").splitlines()
     problems = said(done.stdout)
-    assert len(problems) == len(expected) and all(map(re.fullmatch, map(pattern, expected), problems)), "\n".join(problems)
+    assert len(problems) == len(expected) and all(map(re.fullmatch, map(pattern, expected), problems)), "\n".join(
+        problems
+    )
     assert done.returncode != 0
     assert "Traceback" not in done.stdout
     assert set(re.findall(r"^TASK \[(.*?)\]", done.stdout, re.MULTILINE)) <= {
         "Refuse an inventory without an environment",
-        "preflight : Check the inventory and this machine",
+        "preflight : Look at the inventory and this machine",
     }
     assert listing(inventory, PROJECT / ".cache") == before
 
@@ -107,9 +117,7 @@ def test_a_mistyped_inventory_is_refused_rather_than_skipped(run) -> None:
 
 def test_an_inventory_that_sets_every_variable_passes(run) -> None:
     inventory = INVENTORIES / "valid"
-    options = yaml.safe_load((PROJECT / "roles/preflight/meta/argument_specs.yml").read_text(encoding="utf-8"))
-    known = {name for name in options["argument_specs"]["main"]["options"] if name.startswith("berth_")}
-    assert set(yaml.safe_load((inventory / "group_vars/all.yml").read_text(encoding="utf-8"))) >= known
+    assert set(yaml.safe_load((inventory / "group_vars/all.yml").read_text(encoding="utf-8"))) == documented()
 
     done = run("playbooks/preflight.yml", inventory)
 
@@ -134,8 +142,22 @@ def test_a_variable_of_the_command_line_is_said_to_come_from_there(run) -> None:
 
 
 def test_no_value_of_a_secret_is_printed(run) -> None:
-    secrets = '{"berth_app_secrets": {"A": ["hunter2"], "B": 8675309}, "berth_database_password": {"x": "correct-horse"}}'
+    secrets = (
+        '{"berth_app_secrets": {"A": ["hunter2"], "B": 8675309}, "berth_database_password": {"x": "correct-horse"}}'
+    )
     done = run("playbooks/preflight.yml", INVENTORIES / "valid", "-e", secrets, "-vvv")
     printed = done.stdout.replace(secrets, "")
     assert len(said(printed)) == 3
     assert not re.search(r"hunter2|8675309|correct-horse", printed)
+
+
+@pytest.mark.parametrize("junk", [None, [None], {"": []}, -1.5, ""], ids=repr)
+def test_no_value_whatever_ends_in_a_traceback(junk: object, run) -> None:
+    given = {name: junk for name in documented()}
+    done = run("playbooks/preflight.yml", INVENTORIES / "valid", "-e", json.dumps(given))
+    problems = said(done.stdout)
+    assert "Traceback" not in done.stdout and "Unexpected" not in done.stdout
+    assert {"berth_provider", "berth_namespace", "berth_app_replicas"} <= {
+        problem.split(":")[0] for problem in problems
+    }
+    assert all(problem.endswith(" (-e)") for problem in problems)

@@ -1,0 +1,95 @@
+"""The formats that Kubernetes, PostgreSQL, Django and cron ask for."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from ansible.module_utils import berth_formats as formats
+
+SCHEDULES = [
+    "* * * * *",
+    "*/5 0-6,22 1,15 jan-mar,12 MON-FRI",
+    "0 0 ? * SUN",
+    "5/15 * * * *",
+    "59 23 31 12 6",
+    "@daily",
+    "@every 1h30m",
+]
+NO_SCHEDULES = ["", "daily", "@reboot", "@every day", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *"]
+NO_SCHEDULES += ["* * * 13 *", "* * * * 7", "*/0 * * * *", "5-1 * * * *", "* * * * mon-", "- * * * *", "*-5 * * * *"]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1", "1"),
+        ("100m", "0.1"),
+        ("1Ki", "1024"),
+        ("1.5Gi", "1610612736"),
+        (".5", "0.5"),
+        ("1e3", "1000"),
+        ("2E", "2e18"),
+        (3, "3"),
+        (0.5, "0.5"),
+    ],
+)
+def test_a_quantity_is_the_number_that_kubernetes_takes_it_for(text: str | float, number: str) -> None:
+    assert formats.quantity(text) == Decimal(number)
+
+
+@pytest.mark.parametrize("text", ["", "1 Gi", "1GB", "Gi", "-1", "1gi", "1.2.3", "ten", True])
+def test_what_is_not_a_quantity_is_refused(text: str | bool) -> None:
+    assert formats.quantity(text) is None
+
+
+@pytest.mark.parametrize("text", SCHEDULES)
+def test_a_schedule_of_cron_is_taken(text: str) -> None:
+    assert formats.schedule(text) == ""
+
+
+@pytest.mark.parametrize("text", NO_SCHEDULES)
+def test_what_is_no_schedule_of_cron_is_refused(text: str) -> None:
+    assert "is not a schedule" in formats.schedule(text)
+
+
+@pytest.mark.parametrize("text", ["a", "polls-dev", "2polls", "x" * 63])
+def test_a_dns_label_is_taken(text: str) -> None:
+    assert formats.label(text) == ""
+
+
+@pytest.mark.parametrize("text", ["", "-a", "a-", "a.b", "A", "a_b", "x" * 64, "polls\n", "ä"])
+def test_what_is_no_dns_label_is_refused(text: str) -> None:
+    assert formats.label(text)
+
+
+@pytest.mark.parametrize("text", ["example.org", ".example.org", "a-b.c", "192.0.2.1", "[2001:db8::1]", "localhost"])
+def test_a_host_name_is_taken(text: str) -> None:
+    assert formats.host_name(text) == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["", "*", "https://example.org", "example.org/", "example.org:80", "a b", "-a.org", "x" * 64, "a..b"]
+)
+def test_what_is_no_host_name_is_refused(text: str) -> None:
+    assert formats.host_name(text)
+
+
+@pytest.mark.parametrize("text", ["registry.example.org", "registry.example.org:5000", "127.0.0.1:5000", "[::1]:5000"])
+def test_a_registrys_host_is_taken_with_and_without_port(text: str) -> None:
+    assert formats.host_port(text) == ""
+
+
+@pytest.mark.parametrize("text", ["", ":5000", "registry:", "registry:70000", "https://registry", "registry/library"])
+def test_what_is_no_registrys_host_is_refused(text: str) -> None:
+    assert formats.host_port(text)
+
+
+@pytest.mark.parametrize("text", ["polls", "_polls_2", "x" * 63])
+def test_a_name_that_postgresql_takes_without_quotes_is_taken(text: str) -> None:
+    assert formats.sql_name(text) == ""
+
+
+@pytest.mark.parametrize("text", ["", "2polls", "polls-db", "Polls", "pg_polls", "x" * 64])
+def test_a_name_that_postgresql_would_not_take_is_refused(text: str) -> None:
+    assert formats.sql_name(text)
