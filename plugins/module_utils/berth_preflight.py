@@ -188,6 +188,8 @@ def foreign_kubeconfig(path: Path) -> bool:
     """Whether ``path`` is a kubeconfig, or any other file, that Berth did not write."""
     try:
         return path.exists() and not cluster.ours(path.read_text(encoding="utf-8", errors="replace"))
+    except PermissionError:  # that this user may not read it is a matter of its own
+        return False
     except OSError:
         return True
 
