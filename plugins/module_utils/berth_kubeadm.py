@@ -5,10 +5,12 @@ The paths are kubeadm's own constants (k8s.io/kubernetes/cmd/kubeadm/app/constan
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import ssl
@@ -68,15 +70,31 @@ def ours(text: str) -> bool:
     return "current-context: kubernetes-admin@berth\n" in text
 
 
-def get(address: str, path: str, timeout: float = 3) -> Any:
-    """Ask the API server with the node's own certificate; return the decoded answer, None when there is none."""
-    pki = KUBERNETES / "pki"
+def credentials() -> ssl.SSLContext | None:
+    """Return what the cluster's own administrator connects with; None when kubeadm has not written it (yet)."""
     try:
-        context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
-        context.load_cert_chain(pki / "apiserver-kubelet-client.crt", pki / "apiserver-kubelet-client.key")
+        admin = (KUBERNETES / "admin.conf").read_text(encoding="utf-8")
+        context = ssl.create_default_context(cafile=str(KUBERNETES / "pki" / "ca.crt"))
+        data = [re.search(rf"{name}: (\S+)", admin) for name in ("client-certificate-data", "client-key-data")]
+        chain = b"".join(base64.b64decode(found.group(1)) for found in data if found)
+        # The ssl module takes a certificate from a file only; this one never reaches a disk.
+        descriptor = os.memfd_create("berth")
+        try:
+            os.write(descriptor, chain)
+            context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError):
+        return None
+    return context
+
+
+def get(address: str, path: str, context: ssl.SSLContext, timeout: float = 3) -> Any:
+    """Ask the API server; return the decoded answer, None when there is none."""
+    try:
         with urllib.request.urlopen(f"https://{address}{path}", timeout=timeout, context=context) as answer:
             body = answer.read().decode()
-    except (OSError, urllib.error.URLError, ssl.SSLError):
+    except (OSError, urllib.error.URLError):
         return None
     try:
         return json.loads(body)
@@ -86,16 +104,17 @@ def get(address: str, path: str, timeout: float = 3) -> Any:
 
 def unready(address: str, deployments: list[str]) -> list[str]:
     """Return what of the running cluster is not ready, as phrases; empty when all of it is."""
-    if get(address, "/readyz") != "ok":
+    context = credentials()
+    if context is None or get(address, "/readyz", context) != "ok":
         return ["the API server does not answer"]
     found = []
-    for node in (get(address, "/api/v1/nodes") or {}).get("items", []):
+    for node in (get(address, "/api/v1/nodes", context) or {}).get("items", []):
         conditions = {c["type"]: c["status"] for c in node.get("status", {}).get("conditions", [])}
         if conditions.get("Ready") != "True":
             found.append(f"node {node['metadata']['name']} is not ready")
     for deployment in deployments:
         namespace, name = deployment.split("/")
-        live = get(address, f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}")
+        live = get(address, f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}", context)
         if not live:
             found.append(f"deployment {deployment} is missing")
         elif live.get("status", {}).get("availableReplicas", 0) < live["spec"]["replicas"]:
