@@ -231,6 +231,9 @@ def autoscaling(given: dict[str, Any]) -> list[Problem]:
     """Check the autoscaler's bounds: ``min`` and ``max`` pods, and ``cpu`` (per cent of the request)."""
     if not given:
         return []
+    lacking = [key for key in ("min", "max", "cpu") if key not in given]
+    if lacking:
+        return [Problem(("berth_app_autoscaling", key), "is missing") for key in lacking]
     bounds = {key: int(value) for key, value in given.items()}
     found = [
         Problem(("berth_app_autoscaling", key), f"{value} is too few: at least 1 is needed")
