@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
 import re
@@ -29,7 +30,8 @@ class ImageError(Exception):
 def ignore_rules(source: Path) -> list[tuple[bool, re.Pattern[str], str]]:
     """Return the rules of ``.dockerignore`` as (ignored, pattern, literal beginning of the rule).
 
-    Syntax: docs.docker.com/build/concepts/context, "dockerignore files": ``*``, ``?``, ``**`` and ``!``; the last rule that matches decides.
+    Syntax: docs.docker.com/build/concepts/context, "dockerignore files": ``*``, ``?``, ``[...]``, ``**`` and ``!``; the last rule
+    that matches decides.
     """
     try:
         lines = (source / ".dockerignore").read_text(encoding="utf-8").splitlines()
@@ -42,18 +44,22 @@ def ignore_rules(source: Path) -> list[tuple[bool, re.Pattern[str], str]]:
         ignored = not line.startswith("!")
         rule = line.lstrip("!").strip().strip("/")
         expression = ""
-        for part in re.split(r"(\*\*/?|\*|\?)", rule):
+        for part in re.split(r"(\*\*/?|\*|\?|\[\^?[^\]]+\])", rule):
             match part:
-                case "**" | "**/":
+                case "**/":
+                    expression += "(?:.*/)?"  # any number of directories, none too
+                case "**":
                     expression += ".*"
                 case "*":
                     expression += "[^/]*"
                 case "?":
                     expression += "[^/]"
+                case _ if part.startswith("["):
+                    expression += part
                 case _:
                     expression += re.escape(part)
         # A rule that matches a directory takes in all that is below it.
-        rules.append((ignored, re.compile(expression + r"(?:/.*)?\Z"), re.split(r"[*?]", rule)[0]))
+        rules.append((ignored, re.compile(expression + r"(?:/.*)?\Z"), re.split(r"[*?[]", rule)[0]))
     return rules
 
 
@@ -72,13 +78,15 @@ def context_files(source: Path) -> Iterator[Path]:
         if not ignored(directory):
             return True
         beginnings = [literal for ignore, _, literal in rules if not ignore]
-        return any(literal.startswith(directory + "/") or directory.startswith(literal.rstrip("/") + "/") or not literal for literal in beginnings)
+        return any(f"{directory}/".startswith(literal) or literal.startswith(f"{directory}/") for literal in beginnings)
 
     for top, directories, files in os.walk(source):
         relative = Path(top).relative_to(source)
-        directories[:] = sorted(d for d in directories if d != ".git" and worth_a_look(str(relative / d)))
-        for name in sorted(files):
-            if not ignored(str(relative / name)):
+        links = [d for d in directories if Path(top, d).is_symlink()]
+        directories[:] = sorted(d for d in directories if d not in (".git", *links) and worth_a_look(str(relative / d)))
+        for name in sorted(files + links):
+            # Sockets and pipes are not copied into images, and reading a pipe would wait for ever.
+            if not ignored(str(relative / name)) and (Path(top, name).is_file() or Path(top, name).is_symlink()):
                 yield relative / name
 
 
@@ -86,7 +94,7 @@ def content_hash(source: Path, dockerfile: Path, inputs: dict[str, str]) -> str:
     """Return 16 hexadecimal digits that change when a build of ``source`` could give another image.
 
     ``inputs`` are the build arguments and whatever else goes into the build. Times and owners of files do not count.
-    Raises :class:`ImageError` when the Dockerfile is missing.
+    Raises :class:`ImageError` when the Dockerfile or a file of the context cannot be read.
     """
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode())
     try:
@@ -96,7 +104,10 @@ def content_hash(source: Path, dockerfile: Path, inputs: dict[str, str]) -> str:
     for path in context_files(source):
         file = source / path
         mode = "x" if os.access(file, os.X_OK) else "-"
-        body = os.readlink(file).encode() if file.is_symlink() else file.read_bytes()
+        try:
+            body = os.readlink(file).encode() if file.is_symlink() else file.read_bytes()
+        except OSError as error:
+            raise ImageError(f"{file} cannot be read: {error.strerror}. Change its mode, or name it in .dockerignore.") from error
         digest.update(f"\0{path}\0{mode}\0{len(body)}\0".encode())
         digest.update(body)
     return digest.hexdigest()[:16]
@@ -147,15 +158,16 @@ class Registry:
                 return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, {}, b""
-        except (OSError, urllib.error.URLError) as error:
-            raise ImageError(f"The registry {self.host} does not answer: {getattr(error, 'reason', error)}.") from error
+        except (OSError, urllib.error.URLError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", error) or type(error).__name__
+            raise ImageError(f"The registry {self.host} does not answer: {reason}.") from error
 
     def digest(self, repository: str, tag: str) -> str | None:
         """Return the digest that ``tag`` leads to, None when there is no such tag."""
         status, headers, _ = self._request("HEAD", f"{repository}/manifests/{tag}")
         if status == 404:
             return None
-        if status != 200:
+        if status != 200 or "docker-content-digest" not in headers:
             raise ImageError(f"The registry {self.host} answers {status} for {repository}:{tag}.")
         return headers["docker-content-digest"]
 

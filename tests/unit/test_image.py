@@ -1,0 +1,376 @@
+"""Which changes give another image, how a build is tagged, and what a registry is asked."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import image_info
+import pytest
+from ansible.module_utils.berth_image import ImageError, Registry, content_hash, context_files, version
+from module_run import run
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Return a build context with a Dockerfile and a program."""
+    for name, text in {"Dockerfile": "FROM scratch\n", "app/manage.py": "print(1)\n", "app/static/style.css": "a {}\n"}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def hashed(source: Path, **inputs: str) -> str:
+    """Return the content hash of ``source``."""
+    return content_hash(source, source / "Dockerfile", inputs)
+
+
+def names(source: Path, *rules: str) -> list[str]:
+    """Return the files of the context under ``rules`` of .dockerignore, without the Dockerfile and the rules themselves."""
+    (source / ".dockerignore").write_text("\n".join(rules) + "\n")
+    return [str(path) for path in context_files(source) if path.name not in ("Dockerfile", ".dockerignore")]
+
+
+# --- The content's hash ----------------------------------------------------
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda source: (source / "app/manage.py").write_text("print(2)\n"),
+        lambda source: (source / "app/manage.py").chmod(0o755),
+        lambda source: (source / "app/manage.py").rename(source / "app/other.py"),
+        lambda source: (source / "app/new.py").touch(),
+        lambda source: (source / "app/static/style.css").unlink(),
+        lambda source: (source / "Dockerfile").write_text("FROM scratch\nUSER 1\n"),
+        lambda source: (source / "app/link").symlink_to("manage.py"),
+        lambda source: (source / "app/directory").symlink_to("static"),
+    ],
+    ids=["content", "mode", "name", "added file", "removed file", "Dockerfile", "link", "link to a directory"],
+)
+def test_what_goes_into_the_image_changes_the_hash(source: Path, change: Callable[[Path], object]) -> None:
+    before = hashed(source)
+    change(source)
+    assert hashed(source) != before
+
+
+def test_another_target_of_a_link_changes_the_hash(source: Path) -> None:
+    (source / "link").symlink_to("app")
+    before = hashed(source)
+    (source / "link").unlink()
+    (source / "link").symlink_to("app/static")
+    assert hashed(source) != before
+
+
+def test_a_build_argument_changes_the_hash(source: Path) -> None:
+    assert len({hashed(source), hashed(source, PYTHON="3.13"), hashed(source, PYTHON="3.14")}) == 3
+
+
+def test_moving_bytes_from_one_file_to_the_next_changes_the_hash(source: Path) -> None:
+    (source / "a").write_text("12")
+    (source / "b").write_text("3")
+    before = hashed(source)
+    (source / "a").write_text("1")
+    (source / "b").write_text("23")
+    assert hashed(source) != before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda source: os.utime(source / "app/manage.py", (1, 1)),
+        lambda source: (source / "app/manage.py").chmod(0o600),
+        lambda source: (source / ".git/HEAD").write_text("ref: refs/heads/other\n"),
+        lambda source: (source / "app/notes.log").write_text("ignored\n"),
+        lambda source: os.mkfifo(source / "app/pipe"),
+    ],
+    ids=["time", "mode of reading", "git's own directory", "ignored file", "pipe"],
+)
+def test_what_does_not_go_into_the_image_keeps_the_hash(source: Path, change: Callable[[Path], object]) -> None:
+    (source / ".dockerignore").write_text("**/*.log\n")
+    (source / ".git").mkdir()
+    before = hashed(source)
+    change(source)
+    assert hashed(source) == before
+
+
+def test_the_same_tree_elsewhere_has_the_same_hash(source: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    copy = tmp_path_factory.mktemp("copy") / "source"
+    subprocess.run(["cp", "-r", str(source), str(copy)], check=True)
+    assert hashed(copy) == hashed(source)
+
+
+def test_a_missing_dockerfile_names_it_and_the_variables(source: Path) -> None:
+    (source / "Dockerfile").unlink()
+    with pytest.raises(ImageError, match=r"Dockerfile cannot be read: No such file.*berth_app_dockerfile"):
+        hashed(source)
+
+
+# --- .dockerignore: the examples of Docker's documentation, and the rules that projects write ----
+def test_without_rules_every_file_counts(source: Path) -> None:
+    assert names(source) == ["app/manage.py", "app/static/style.css"]
+
+
+def test_comments_and_empty_lines_ignore_nothing(source: Path) -> None:
+    assert names(source, "# app", "", "  ") == ["app/manage.py", "app/static/style.css"]
+
+
+def test_a_directory_takes_in_what_is_below_it(source: Path) -> None:
+    assert names(source, "app/static/") == ["app/manage.py"]
+
+
+def test_a_leading_slash_is_the_contexts_root(source: Path) -> None:
+    assert names(source, "/app/static") == ["app/manage.py"]
+
+
+def test_a_name_is_not_looked_for_below_the_root(source: Path) -> None:
+    assert names(source, "manage.py") == ["app/manage.py", "app/static/style.css"]
+
+
+def test_a_star_stops_at_a_slash_and_two_do_not(source: Path) -> None:
+    assert names(source, "*.css") == ["app/manage.py", "app/static/style.css"]
+    assert names(source, "*/*/*.css") == ["app/manage.py"]
+    assert names(source, "**/*.css") == ["app/manage.py"]
+    assert names(source, "app/**") == []
+
+
+def test_two_stars_match_no_directory_too(source: Path) -> None:
+    (source / "root.css").touch()
+    assert names(source, "**/*.css") == ["app/manage.py"]
+
+
+def test_hidden_files_at_any_depth_are_ignored_and_other_names_with_a_dot_are_not(source: Path) -> None:
+    (source / ".env").touch()
+    (source / "app/.env").touch()
+    assert names(source, "**/.*") == ["app/manage.py", "app/static/style.css"]
+
+
+def test_a_question_mark_and_a_class_match_one_character(source: Path) -> None:
+    (source / "app/manage.pyc").touch()
+    assert names(source, "**/*.py?") == ["app/manage.py", "app/static/style.css"]
+    assert names(source, "**/*.py[co]") == ["app/manage.py", "app/static/style.css"]
+    assert names(source, "**/*.py[^c]") == ["app/manage.py", "app/manage.pyc", "app/static/style.css"]
+
+
+def test_everything_but_one_directory(source: Path) -> None:
+    (source / "README.md").touch()
+    (source / "docs").mkdir()
+    (source / "docs/page.md").touch()
+    assert names(source, "*", "!app", "app/static") == ["app/manage.py"]
+
+
+def test_an_exception_below_an_ignored_directory_is_found(source: Path) -> None:
+    assert names(source, "app", "!app/static/style.css") == ["app/static/style.css"]
+    assert names(source, "app", "!a*/static") == ["app/static/style.css"]
+    assert names(source, "app", "!**/*.css") == ["app/static/style.css"]
+
+
+def test_the_last_rule_decides(source: Path) -> None:
+    assert names(source, "!app/manage.py", "app/*.py") == ["app/static/style.css"]
+
+
+def test_our_own_rules_keep_the_programs_and_leave_out_the_rest(source: Path) -> None:
+    rules = (Path(__file__).resolve().parents[2] / ".dockerignore").read_text().splitlines()
+    for name in ("README.md", "app/db.sqlite3", "app/.coverage", "app/polls/__pycache__/models.pyc", ".cache/secrets/key"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).touch()
+    assert names(source, *rules) == ["app/manage.py", "app/static/style.css"]
+
+
+# --- The release's tag -----------------------------------------------------
+@pytest.fixture
+def repository(source: Path) -> Path:
+    """Return a context with one commit in git."""
+    git(source, "init", "--quiet", "--initial-branch=main")
+    git(source, "add", ".")
+    git(source, "commit", "--quiet", "--message=first")
+    return source
+
+
+def git(source: Path, *arguments: str) -> str:
+    """Run git as somebody, without this machine's configuration."""
+    somebody = {f"GIT_{who}_{what}": "tests@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    environment = os.environ | somebody | {"GIT_CONFIG_GLOBAL": "/dev/null"}
+    return subprocess.run(["git", "-C", str(source), *arguments], check=True, capture_output=True, text=True, env=environment).stdout.strip()
+
+
+def test_a_clean_tree_is_tagged_with_its_commit(repository: Path) -> None:
+    assert version(repository, "0123456789abcdef") == git(repository, "rev-parse", "--short", "HEAD")
+
+
+def test_a_tagged_commit_is_called_by_its_tag(repository: Path) -> None:
+    git(repository, "tag", "v1.2.0")
+    assert version(repository, "0123456789abcdef") == "v1.2.0"
+
+
+def test_a_tag_that_a_registry_would_refuse_is_made_one_that_it_takes(repository: Path) -> None:
+    git(repository, "tag", "release/1.2+rc1")
+    assert version(repository, "0123456789abcdef") == "release-1.2-rc1"
+
+
+@pytest.mark.parametrize("name", ["app/manage.py", "app/untracked.py"])
+def test_a_dirty_tree_gets_the_contents_hash_too(repository: Path, name: str) -> None:
+    git(repository, "tag", "v1.2.0")
+    (repository / name).write_text("changed\n")
+    assert version(repository, "0123456789abcdef") == "v1.2.0-0123456789ab"
+
+
+def test_a_change_outside_of_the_source_does_not_make_it_dirty(repository: Path) -> None:
+    git(repository, "tag", "v1.2.0")
+    (repository / "README.md").touch()
+    assert version(repository / "app", "0123456789abcdef") == "v1.2.0"
+
+
+def test_without_git_the_content_names_the_release(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(source.parent))
+    assert version(source, "0123456789abcdef") == "content-0123456789abcdef"
+    monkeypatch.setenv("PATH", str(source))
+    assert version(source, "0123456789abcdef") == "content-0123456789abcdef"
+
+
+def test_a_repository_without_a_commit_is_named_by_its_content(source: Path) -> None:
+    git(source, "init", "--quiet")
+    assert version(source, "0123456789abcdef") == "content-0123456789abcdef"
+
+
+# --- The registry ----------------------------------------------------------
+class FakeRegistry(http.server.BaseHTTPRequestHandler):
+    """The part of a registry's API that is used; knows the tag ``first``."""
+
+    manifests: dict[str, bytes]
+    asked: list[str]
+    status = 0  # what to answer to everything, 0: what is right
+
+    def _manifest(self) -> None:
+        self.asked.append(f"{self.command} {self.path}")
+        body = self.manifests.get(self.path.rpartition("/")[2])
+        if self.status or body is None:
+            self.send_response(self.status or 404)
+            self.end_headers()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "application/vnd.oci.image.manifest.v1+json")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Docker-Content-Digest", f"sha256:{body.decode()}")
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET = _manifest
+
+    def do_PUT(self) -> None:
+        """Keep a manifest under a tag."""
+        self.manifests[self.path.rpartition("/")[2]] = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(201 if self.headers["Content-Type"].startswith("application/vnd.oci") else 400)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture
+def fake() -> Iterator[tuple[Registry, type[FakeRegistry]]]:
+    """Yield a client and the registry that it talks to."""
+    handler = type("Handler", (FakeRegistry,), {"manifests": {"first": b"one"}, "asked": []})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield Registry(f"localhost:{server.server_port}", timeout=1), handler
+        server.shutdown()
+        thread.join()
+
+
+Fake = tuple[Registry, type[FakeRegistry]]
+
+
+def test_a_known_tag_gives_its_digest(fake: Fake) -> None:
+    assert fake[0].digest("polls", "first") == "sha256:one"
+
+
+def test_an_unknown_tag_gives_none(fake: Fake) -> None:
+    assert fake[0].digest("polls", "second") is None
+
+
+def test_a_second_tag_leads_to_the_same_digest(fake: Fake) -> None:
+    fake[0].tag("polls", "first", "second")
+    assert fake[0].digest("polls", "second") == "sha256:one"
+
+
+def test_tagging_what_is_not_there_says_so(fake: Fake) -> None:
+    with pytest.raises(ImageError, match=r"localhost:\d+ answers 404 when polls:third is tagged second\."):
+        fake[0].tag("polls", "third", "second")
+
+
+def test_a_registry_that_refuses_is_quoted(fake: Fake) -> None:
+    fake[1].status = 401
+    with pytest.raises(ImageError, match=r"localhost:\d+ answers 401 for polls:first\."):
+        fake[0].digest("polls", "first")
+
+
+def test_a_registry_that_is_not_there_is_named_with_the_reason() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{closed.getsockname()[1]}"
+        with pytest.raises(ImageError, match=rf"The registry {host} does not answer: .*Connection refused\."):
+            Registry(host, timeout=1).digest("polls", "first")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"), [(b"SSH-2.0-OpenSSH_9.2\r\n", "SSH-2.0"), (b"", "Remote end closed"), (None, "timed out")]
+)
+def test_a_port_on_which_something_else_answers_is_not_taken_for_a_registry(answer: bytes | None, reason: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        done = threading.Event()
+
+        def speak() -> None:
+            connection, _ = server.accept()
+            with connection:
+                if answer is None:
+                    done.wait(5)
+                else:
+                    connection.recv(4096)
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=speak)
+        thread.start()
+        with pytest.raises(ImageError, match=f"does not answer: .*{reason}"):
+            Registry(f"127.0.0.1:{server.getsockname()[1]}", timeout=0.3).digest("polls", "first")
+        done.set()
+        thread.join()
+
+
+# --- The module ------------------------------------------------------------
+def test_unchanged_content_needs_no_engine_and_names_the_digest(
+    fake: Fake, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake[1].manifests = {f"content-{hashed(repository)}": b"one", git(repository, "rev-parse", "--short", "HEAD"): b"one"}
+    answer = run(image_info, capsys, source=str(repository), dockerfile=str(repository / "Dockerfile"), registry=fake[0].host, repository="polls")
+    assert answer["ref"] == f"{fake[0].host}/polls@sha256:one"
+    assert answer["tagged"] and answer["engine"] == "" and not answer["changed"]
+
+
+def test_a_releases_tag_never_moves_to_another_digest(
+    fake: Fake, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit = git(repository, "rev-parse", "--short", "HEAD")
+    fake[1].manifests = {f"content-{hashed(repository)}": b"two", commit: b"one"}
+    answer = run(image_info, capsys, source=str(repository), dockerfile=str(repository / "Dockerfile"), registry=fake[0].host, repository="polls")
+    assert answer["version"] == f"{commit}-{hashed(repository)[:12]}"
+    assert answer["digest"] == "sha256:two" and not answer["tagged"]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_without_a_registry_only_check_mode_goes_on(repository: Path, capsys: pytest.CaptureFixture[str], check: bool) -> None:
+    answer = run(
+        image_info, capsys, check, source=str(repository), dockerfile=str(repository / "Dockerfile"), registry="127.0.0.1:1", repository="polls"
+    )
+    if check:
+        assert not answer["registry_answers"] and answer["ref"] == f"127.0.0.1:1/polls:content-{hashed(repository)}"
+    else:
+        assert answer["failed"] and "127.0.0.1:1 does not answer" in json.dumps(answer["msg"])
