@@ -78,25 +78,18 @@ def cron_jobs(schedules: list[dict[str, str]], name: str, labels: dict[str, str]
     ]
 
 
-def object_names(results: dict[str, Any]) -> list[dict[str, str]]:
-    """Return kind and name of each object in the result of a ``kubernetes.core.k8s`` task."""
-    return [{"kind": item["kind"], "name": item["metadata"]["name"]} for item in objects(results)]
+def object_names(objects: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Return kind and name of each object."""
+    return [{"kind": item["kind"], "name": item["metadata"]["name"]} for item in objects]
 
 
-def objects(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the live objects in the result of a ``kubernetes.core.k8s`` task, whether it applied one or many."""
-    result = results.get("result", results)
-    found = [item.get("result", item) for item in result["results"]] if "results" in result else [result]
-    return [item for item in found if item.get("kind")]
-
-
-def settled(results: dict[str, Any]) -> bool:
-    """Whether every workload in the result of a ``kubernetes.core.k8s`` task has already reached what is wanted.
+def settled(objects: list[dict[str, Any]]) -> bool:
+    """Whether every workload among live ``objects`` has reached what is wanted.
 
     The answer to an apply carries the object's status, so a run that changes nothing need not ask again. The conditions are
     those of ``kubectl rollout status`` (k8s.io/kubectl/pkg/polymorphichelpers/rollout_status.go).
     """
-    return all(_settled(item) for item in objects(results))
+    return all(_settled(item) for item in objects)
 
 
 def _settled(item: dict[str, Any]) -> bool:
@@ -110,13 +103,30 @@ def _settled(item: dict[str, Any]) -> bool:
     return status.get("observedGeneration", 0) >= item["metadata"]["generation"] and all(count == wanted for count in counts)
 
 
-def failed_jobs(results: dict[str, Any]) -> list[str]:
-    """Return the names of the Jobs in the result of a ``kubernetes.core.k8s`` task that have failed for good."""
+def failed_jobs(objects: list[dict[str, Any]]) -> list[str]:
+    """Return the names of the Jobs among live ``objects`` that have failed for good."""
     return [
         item["metadata"]["name"]
-        for item in objects(results)
+        for item in objects
         if item["kind"] == "Job" and any(c["type"] == "Failed" and c["status"] == "True" for c in item.get("status", {}).get("conditions", []))
     ]
+
+
+def app_facts(objects: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return ``url``, ``revision`` and ``replicas`` of the app whose Deployment and Service are among live ``objects``.
+
+    The URL is the one on this machine: the Service's node port on the loopback address.
+    """
+    by_kind = {item["kind"]: item for item in objects}
+    try:
+        service, deployment = by_kind["Service"], by_kind["Deployment"]
+    except KeyError as error:
+        raise AnsibleFilterError(f"The app has no {error.args[0]} in its namespace; run site.yml.") from error
+    return {
+        "url": f"http://127.0.0.1:{service['spec']['ports'][0].get('nodePort', '')}/",
+        "revision": deployment["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision", ""),
+        "replicas": deployment["spec"].get("replicas", 1),
+    }
 
 
 class FilterModule:
@@ -126,5 +136,5 @@ class FilterModule:
         """Return them by name."""
         return {
             f.__name__: f
-            for f in (secret_data, short_hash, command_containers, cron_jobs, object_names, objects, settled, failed_jobs)
+            for f in (secret_data, short_hash, command_containers, cron_jobs, object_names, app_facts, settled, failed_jobs)
         }

@@ -23,6 +23,9 @@ else:
 # Kind: (API path prefix, plural, API group). https://kubernetes.io/docs/reference/kubernetes-api/
 KINDS: dict[str, tuple[str, str, str]] = {
     "ConfigMap": ("/api/v1", "configmaps", ""),
+    "LimitRange": ("/api/v1", "limitranges", ""),
+    "Namespace": ("/api/v1", "namespaces", ""),
+    "ResourceQuota": ("/api/v1", "resourcequotas", ""),
     "Event": ("/api/v1", "events", ""),
     "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims", ""),
     "Pod": ("/api/v1", "pods", ""),
@@ -43,6 +46,9 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles", "rbac.authorization.k8s.io"),
     "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings", "rbac.authorization.k8s.io"),
 }
+
+# Kinds that live in no namespace.
+CLUSTER_SCOPED = ("Namespace",)
 
 CONNECTION_OPTIONS: dict[str, dict[str, Any]] = {
     "kubeconfig": {"type": "path"},
@@ -70,7 +76,8 @@ class NotFound(KubeError):
 def path_of(kind: str, namespace: str, name: str = "") -> str:
     """Return the REST path of an object, or of a kind's list in a namespace when no name is given."""
     prefix, plural, _group = KINDS[kind]
-    return f"{prefix}/namespaces/{namespace}/{plural}" + (f"/{name}" if name else "")
+    place = prefix if kind in CLUSTER_SCOPED else f"{prefix}/namespaces/{namespace}"
+    return f"{place}/{plural}" + (f"/{name}" if name else "")
 
 
 class Cluster:

@@ -132,9 +132,8 @@ class Runit:
         """Stop the service and its supervisor; return whether anything ran."""
         if not self._supervised(name):
             return False
-        directory = self.services / name
-        _run("sv", "-w", str(STOP_TIMEOUT), "force-stop", str(directory))
-        _run("sv", "exit", str(directory))
+        # Waits for the supervisor too: a start that met it on its way out would be lost.
+        _run("sv", "-w", str(STOP_TIMEOUT), "force-shutdown", str(self.services / name))
         (PIDS / f"{name}.pid").unlink(missing_ok=True)
         return True
 
@@ -154,15 +153,21 @@ class Systemd:
 
     def write(self, service: Service) -> bool:
         """Write the unit; return whether it differed."""
+        command = service.command
+        if service.wait_for:
+            # A condition of the unit would be looked at once, and the file may come later.
+            command = ["/bin/sh", "-c", 'until [ -e "$0" ]; do sleep 0.2; done; exec "$@"', service.wait_for, *command]
+        # systemd replaces % and $ itself, also between quotes (systemd.service(5), "Command lines").
+        start = shlex.join(command).replace("%", "%%").replace("$", "$$")
         lines = [
             "[Unit]",
             f"Description={service.description}",
             "Wants=network-online.target",
             "After=network-online.target",
-            *([f"ConditionPathExists={service.wait_for}"] if service.wait_for else []),
+            "StartLimitIntervalSec=0",
             "[Service]",
             *([f"ExecStartPre={service.before}"] if service.before else []),
-            f"ExecStart={shlex.join(service.command)}",
+            f"ExecStart={start}",
             "Restart=always",
             "RestartSec=1",
             # The containers of containerd and the kubelet outlive a restart of either.

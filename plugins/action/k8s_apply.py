@@ -1,0 +1,140 @@
+"""Apply objects where that changes something. The documentation is in plugins/modules/k8s_apply.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ansible.module_utils
+import yaml
+from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import lookup_loader
+
+# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
+MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
+if MODULE_UTILS not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(MODULE_UTILS)
+
+from ansible.module_utils import berth_apply  # noqa: E402
+from ansible.module_utils.berth_kube import CLUSTER_SCOPED, Cluster, KubeError, NotFound, Unreachable  # noqa: E402
+
+ARGUMENTS = {
+    "kubeconfig": {"type": "path", "required": True},
+    "context": {"type": "str", "default": ""},
+    "namespace": {"type": "str", "required": True},
+    "templates": {"type": "list", "elements": "str", "required": True},
+}
+
+
+def title(item: dict[str, Any]) -> str:
+    """Return what people call an object."""
+    return f"{item['kind']} {item['metadata']['name']}"
+
+
+class ActionModule(ActionBase):
+    """The action plugin."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Apply what differs and return the live objects."""
+        result = super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        wanted = self._objects(arguments, task_vars or {})
+        try:
+            live = self._live(arguments, wanted)
+        except KubeError as error:
+            return result | {"failed": True, "msg": str(error)}
+        foreign = [title(item) for item, there in zip(wanted, live, strict=True) if berth_apply.foreign(item, there)]
+        if foreign:
+            return result | {"failed": True, "msg": self._refusal(foreign, arguments["namespace"])}
+        pairs = [(item, there) for item, there in zip(wanted, live, strict=True) if not berth_apply.unchanged(item, there)]
+        if pairs:
+            answer = self._apply(arguments, pairs, task_vars or {})
+            if answer.get("failed"):
+                return result | answer
+            made = {title(item): item for item in answer["objects"]}
+            live = [made.get(title(item), there) for item, there in zip(wanted, live, strict=True)]
+        return result | {
+            "changed": bool(pairs),
+            "applied": [title(item) for item, _ in pairs],
+            "objects": [berth_apply.visible(item) for item in live if item],
+            "diff": [self._diff(*pair) for pair in pairs] if self._task.diff else [],
+        }
+
+    def _objects(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> list[dict[str, Any]]:
+        """Render the templates into objects with a namespace."""
+        template = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)
+        found = []
+        for name in arguments["templates"]:
+            text = "".join(template.run([name], variables=task_vars))
+            found += berth_apply.flatten(list(yaml.safe_load_all(text)))
+        for item in found:
+            if item["kind"] not in CLUSTER_SCOPED:
+                item["metadata"].setdefault("namespace", arguments["namespace"])
+        return found
+
+    def _live(self, arguments: dict[str, Any], wanted: list[dict[str, Any]]) -> list[dict[str, Any] | None]:
+        """Read each of the objects, None where it does not exist; in check mode also where no cluster answers yet."""
+        if self._task.check_mode and not Path(arguments["kubeconfig"]).exists():
+            return [None] * len(wanted)
+        cluster = Cluster(arguments["kubeconfig"], arguments["context"] or None)
+        found: list[dict[str, Any] | None] = []
+        for item in wanted:
+            try:
+                found.append(cluster.get(item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]))
+            except NotFound:
+                found.append(None)
+            except Unreachable:
+                if not self._task.check_mode:
+                    raise
+                return [None] * len(wanted)
+        return found
+
+    def _apply(self, arguments: dict[str, Any], pairs: list[tuple[dict[str, Any], dict[str, Any] | None]], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Give the objects that differ to kubernetes.core.k8s; return the live ones, or the failure."""
+        if self._task.check_mode and not self._namespace_is_there(arguments):
+            return {"objects": []}
+        module_arguments = {
+            "kubeconfig": arguments["kubeconfig"],
+            "resource_definition": [item for item, _ in pairs],
+            "apply": True,
+        }
+        if arguments["context"]:
+            module_arguments["context"] = arguments["context"]
+        # Secrets may be among the arguments: the module must not log them, and its result is cleaned here.
+        secret, self._task.no_log = self._task.no_log, True
+        try:
+            answer = self._execute_module("kubernetes.core.k8s", module_args=module_arguments, task_vars=task_vars)
+        finally:
+            self._task.no_log = secret
+        if answer.get("failed"):
+            names = ", ".join(title(item) for item, _ in pairs)
+            return {"failed": True, "msg": f"Applied in namespace {arguments['namespace']}: {names}. {answer.get('msg', 'No reason was given')}"}
+        found = answer["result"]
+        return {"objects": [item["result"] for item in found["results"]] if "results" in found else [found]}
+
+    def _namespace_is_there(self, arguments: dict[str, Any]) -> bool:
+        if not Path(arguments["kubeconfig"]).exists():
+            return False
+        try:
+            Cluster(arguments["kubeconfig"], arguments["context"] or None).get("Namespace", "", arguments["namespace"])
+        except (NotFound, Unreachable):
+            return False
+        return True
+
+    def _diff(self, wanted: dict[str, Any], live: dict[str, Any] | None) -> dict[str, Any]:
+        before, after = berth_apply.difference(wanted, live)
+        return {
+            "before_header": title(wanted),
+            "after_header": title(wanted),
+            "before": yaml.safe_dump(before, sort_keys=True) if before else "",
+            "after": yaml.safe_dump(after, sort_keys=True),
+        }
+
+    def _refusal(self, foreign: list[str], namespace: str) -> str:
+        return (
+            f"Not Berth's, so not changed, in namespace {namespace}: {', '.join(foreign)}. "
+            "The labels app.kubernetes.io/managed-by and app.kubernetes.io/instance of what Berth makes are missing or differ. "
+            "Set berth_namespace or berth_app_name to names of your own, or remove or label the objects."
+        )

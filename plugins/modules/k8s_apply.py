@@ -1,0 +1,37 @@
+"""Documentation of the action plugin plugins/action/k8s_apply.py."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: k8s_apply
+short_description: Apply the objects of many templates with kubernetes.core.k8s, where that changes something
+description:
+  - Reads the live objects first, in Ansible's own process. Objects that an apply would leave as they are cost a request each and no module;
+    the others go to C(kubernetes.core.k8s) (C(apply=true)) in one task.
+  - Refuses to change an object that is there already and does not carry the labels C(app.kubernetes.io/managed-by) and
+    C(app.kubernetes.io/instance) of the template, so that nothing is touched that Berth did not make.
+  - Values of Secrets appear in no output, diff or log.
+options:
+  kubeconfig: {description: The kubeconfig of the cluster., type: path, required: true}
+  context: {description: "A context in it, empty for its current one.", type: str, default: ""}
+  namespace: {description: The namespace of objects that name none., type: str, required: true}
+  templates: {description: "Templates of the role, each with one or several objects, in the order in which they are applied.", type: list, elements: str, required: true}
+attributes:
+  check_mode:
+    support: full
+    description: The API server tries the objects out. Where it cannot (no cluster yet, no namespace yet) they are reported as to be made.
+  diff_mode: {support: full, description: "Shows what the templates speak of, before and after."}
+"""
+
+EXAMPLES = """
+- name: Apply the objects
+  k8s_apply:
+    kubeconfig: .cache/dev/kubeconfig
+    namespace: polls-dev
+    templates: [configmap.yaml.j2, secret.yaml.j2]
+"""
+
+RETURN = """
+objects: {description: "The live objects, in the order of the templates; in check mode those that exist.", type: list, elements: dict, returned: always}
+applied: {description: "Kind and name of the objects that were (or in check mode would be) changed.", type: list, elements: str, returned: always}
+"""
