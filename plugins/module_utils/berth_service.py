@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ SERVICES = Path("/var/lib/berth/services")
 LOGS = Path("/var/log/berth")
 PIDS = Path("/run/berth")
 UNITS = Path("/etc/systemd/system")
+START_TIMEOUT = 5  # seconds a supervisor gets to answer
 STOP_TIMEOUT = 60  # seconds a service gets to end before it is killed
 
 
@@ -113,12 +115,11 @@ class Runit:
                 "start-stop-daemon", "--start", "--background", "--make-pidfile", "--pidfile", str(pid_file),
                 "--chdir", "/", "--startas", shutil.which("runsv") or "runsv", "--", str(directory),
             )  # fmt: skip
-            for _ in range(100):
-                if self._supervised(name):
-                    break
-                subprocess.run(["sleep", "0.05"], check=False)
-            else:
-                raise ServiceError(f"The supervisor of {name} did not start. Try: runsv {directory}")
+            end = time.monotonic() + START_TIMEOUT
+            while not self._supervised(name):
+                if time.monotonic() > end:
+                    raise ServiceError(f"The supervisor of {name} did not start. Try: runsv {directory}")
+                time.sleep(0.05)
         _run("sv", "up", str(directory))
 
     def restart(self, name: str) -> None:

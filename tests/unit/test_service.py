@@ -1,0 +1,292 @@
+"""Processes that outlive Ansible: runit's supervisor for real in a temporary directory, systemd's unit by its text."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import background_service
+import pytest
+from ansible.module_utils import berth_service
+from ansible.module_utils.berth_service import Runit, Service, ServiceError, Systemd
+from module_run import PLUGINS, run
+
+needs_runit = pytest.mark.skipif(not shutil.which("runsv"), reason="runit is not installed")
+
+
+def until(condition: Callable[[], object], seconds: float = 8) -> bool:
+    """Whether ``condition`` comes true within ``seconds``."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there that has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture
+def runit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runit]:
+    """Yield a backend with directories of its own, and end what it started."""
+    monkeypatch.setattr(berth_service, "LOGS", tmp_path / "logs")
+    monkeypatch.setattr(berth_service, "PIDS", tmp_path / "run")
+    machine = Runit(tmp_path / "services")
+    monkeypatch.setattr(background_service, "backend", lambda: machine)
+    monkeypatch.setattr(background_service, "manager", lambda: "runit")
+    yield machine
+    for service in (tmp_path / "services").glob("*"):
+        machine.remove(service.name)
+
+
+def started(runit: Runit, *command: str, **options: str) -> int:
+    """Write and start a service called ``s``; return its process id once it runs its program."""
+    runit.write(Service("s", list(command), "A test's service", **options))
+    runit.start("s")
+    assert until(lambda: runit.pid("s"))
+    return runit.pid("s")
+
+
+def supervisor(runit: Runit) -> int:
+    """Return the process id of the supervisor of ``s``."""
+    return int((berth_service.PIDS / "s.pid").read_text())
+
+
+@needs_runit
+def test_a_started_service_runs_and_its_output_is_kept(runit: Runit, tmp_path: Path) -> None:
+    pid = started(runit, "sh", "-c", "echo 'hello world'; exec sleep 60")
+    assert runit.running("s") and alive(pid)
+    assert until(lambda: "hello world" in (tmp_path / "logs/s/current").read_text())
+
+
+@needs_runit
+def test_a_killed_service_comes_back(runit: Runit) -> None:
+    pid = started(runit, "sleep", "60")
+    os.kill(pid, signal.SIGKILL)
+    assert until(lambda: runit.pid("s") not in (0, pid))
+    assert alive(runit.pid("s")) and not alive(pid)
+
+
+@needs_runit
+def test_a_stopped_service_is_gone_with_its_supervisor_and_can_be_started_at_once(runit: Runit) -> None:
+    for _ in range(3):
+        pid = started(runit, "sleep", "60")
+        keeper = supervisor(runit)
+        assert runit.stop("s")
+        assert not alive(pid) and not alive(keeper) and not runit.running("s")
+    assert not runit.stop("s")
+
+
+@needs_runit
+def test_a_service_that_does_not_heed_the_signal_is_killed(runit: Runit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(berth_service, "STOP_TIMEOUT", 1)
+    pid = started(runit, sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True); time.sleep(60)")
+    assert until(lambda: "1" in (berth_service.LOGS / "s/current").read_text())
+    with contextlib.suppress(ServiceError):
+        runit.stop("s")
+    assert until(lambda: not alive(pid) and not runit.running("s"))
+
+
+@needs_runit
+def test_a_removed_service_leaves_no_files(runit: Runit) -> None:
+    started(runit, "sleep", "60")
+    assert runit.remove("s")
+    assert not (runit.services / "s").exists() and not (berth_service.PIDS / "s.pid").exists()
+    assert not runit.remove("s")
+
+
+@needs_runit
+def test_a_service_outlives_the_process_that_started_it(runit: Runit) -> None:
+    runit.write(Service("s", ["sleep", "60"]))
+    code = f"""
+import sys
+from pathlib import Path
+sys.path.insert(0, {str(PLUGINS / "module_utils")!r})
+import berth_service
+berth_service.PIDS = Path({str(berth_service.PIDS)!r})
+berth_service.Runit(Path({str(runit.services)!r})).start("s")
+"""
+    # A pipe that the service kept open would hold this call up for as long as the service runs.
+    starter = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    _, errors = starter.communicate(timeout=20)
+    assert starter.returncode == 0, errors
+    assert until(lambda: runit.pid("s"))
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(starter.pid, signal.SIGKILL)
+    assert os.getsid(supervisor(runit)) not in (starter.pid, os.getsid(0))
+    assert until(lambda: alive(runit.pid("s")))
+
+
+@needs_runit
+def test_what_a_reboot_left_behind_does_not_hinder_the_start(runit: Runit) -> None:
+    pid = started(runit, "sleep", "60")
+    for process in (supervisor(runit), pid):  # without a word, as when the power goes
+        os.kill(process, signal.SIGKILL)
+    assert until(lambda: not alive(pid) and not runit.running("s"))
+    assert (runit.services / "s/supervise/pid").exists()
+    runit.start("s")
+    assert until(lambda: runit.pid("s") not in (0, pid))
+
+
+@needs_runit
+def test_a_pid_file_of_another_process_does_not_hinder_the_start(runit: Runit) -> None:
+    berth_service.PIDS.mkdir()
+    (berth_service.PIDS / "s.pid").write_text(f"{os.getpid()}\n")
+    assert alive(started(runit, "sleep", "60"))
+
+
+@needs_runit
+def test_a_service_waits_for_its_file(runit: Runit, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    started(runit, "sh", "-c", f"touch {ran}; exec sleep 60", wait_for=str(tmp_path / "wanted"))
+    time.sleep(0.5)
+    assert not ran.exists()
+    (tmp_path / "wanted").touch()
+    assert until(ran.exists)
+
+
+@needs_runit
+def test_the_preparation_runs_before_each_start(runit: Runit, tmp_path: Path) -> None:
+    prepare = tmp_path / "prepare"
+    prepare.write_text(f"#!/bin/sh\necho again >> {tmp_path}/prepared\n")
+    prepare.chmod(0o755)
+    pid = started(runit, "sleep", "60", before=str(prepare))
+    assert until((tmp_path / "prepared").exists)
+    os.kill(pid, signal.SIGKILL)
+    assert until(lambda: (tmp_path / "prepared").read_text() == "again\nagain\n")
+
+
+@needs_runit
+def test_words_with_spaces_and_quotes_reach_the_program_whole(runit: Runit, tmp_path: Path) -> None:
+    words = ["two words", "it's", "$HOME", "100%", ""]
+    code = f"import sys, time; open({str(tmp_path / 'words')!r}, 'w').write(repr(sys.argv[1:])); time.sleep(60)"
+    started(runit, sys.executable, "-c", code, *words)
+    assert until(lambda: (tmp_path / "words").exists() and (tmp_path / "words").read_text() == repr(words))
+
+
+# --- The module ------------------------------------------------------------
+@needs_runit
+def test_a_second_run_changes_nothing_and_a_changed_definition_restarts(runit: Runit, capsys: pytest.CaptureFixture[str]) -> None:
+    first = run(background_service, capsys, services=[{"name": "s", "command": ["sleep", "60"]}])
+    assert first["changed"]
+    assert until(lambda: runit.pid("s"))
+    pid = runit.pid("s")
+    again = run(background_service, capsys, services=[{"name": "s", "command": ["sleep", "60"]}])
+    assert not again["changed"] and again["services"] == {"s": {"pid": pid, "manager": "runit"}}
+    other = run(background_service, capsys, services=[{"name": "s", "command": ["sleep", "61"]}])
+    assert other["changed"]
+    assert until(lambda: runit.pid("s") not in (0, pid))
+    assert Path(f"/proc/{runit.pid('s')}/cmdline").read_bytes() == b"sleep\x0061\0"
+
+
+@needs_runit
+def test_check_mode_starts_and_stops_nothing(runit: Runit, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(background_service, capsys, check=True, services=[{"name": "s", "command": ["sleep", "60"]}])["changed"]
+    assert not runit.services.exists()
+    pid = started(runit, "sleep", "60")
+    assert run(background_service, capsys, check=True, services=[{"name": "s"}], state="absent")["changed"]
+    assert alive(pid) and runit.running("s")
+
+
+@needs_runit
+def test_a_supervisor_that_cannot_start_is_named(runit: Runit, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(berth_service.shutil, "which", lambda _: "/usr/bin/false")
+    monkeypatch.setattr(berth_service, "START_TIMEOUT", 0.2)
+    answer = run(background_service, capsys, services=[{"name": "s", "command": ["sleep", "60"]}])
+    assert answer["msg"] == f"The supervisor of s did not start. Try: runsv {runit.services / 's'}"
+
+
+# --- systemd ---------------------------------------------------------------
+@pytest.fixture
+def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file in which the calls of a systemctl are kept that does nothing."""
+    calls, program = tmp_path / "calls", tmp_path / "bin" / "systemctl"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$*" >> {shlex.quote(str(calls))}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(berth_service, "UNITS", tmp_path / "units")
+    return calls
+
+
+KUBELET = Service("kubelet", ["/bin/sleep", "60"], "A test's kubelet", before="/bin/true", wait_for="/var/lib/kubelet/config.yaml")
+
+
+def test_the_unit_restarts_its_service_for_ever_and_keeps_its_containers(systemctl: Path) -> None:
+    Systemd().write(KUBELET)
+    unit = (berth_service.UNITS / "berth-kubelet.service").read_text()
+    assert unit == """\
+[Unit]
+Description=A test's kubelet
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+[Service]
+ExecStartPre=/bin/true
+ExecStart=/bin/sh -c 'until [ -e "$$0" ]; do sleep 0.2; done; exec "$$@"' /var/lib/kubelet/config.yaml /bin/sleep 60
+Restart=always
+RestartSec=1
+KillMode=process
+Delegate=yes
+LimitNOFILE=1048576
+TasksMax=infinity
+OOMScoreAdjust=-999
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+@pytest.mark.parametrize("service", [KUBELET, Service("s", ["/usr/bin/env", "PATH=/bin", "sleep", "5 %", "$HOME", "a b"], "100 % odd")])
+def test_systemd_accepts_the_unit(systemctl: Path, service: Service) -> None:
+    Systemd().write(service)
+    unit = berth_service.UNITS / f"berth-{service.name}.service"
+    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_signs_that_systemd_would_replace_are_kept(systemctl: Path) -> None:
+    Systemd().write(Service("s", ["/bin/echo", "100%", "$HOME"]))
+    assert "ExecStart=/bin/echo 100%% '$$HOME'\n" in (berth_service.UNITS / "berth-s.service").read_text()
+
+
+def test_a_unit_is_reloaded_only_when_it_changed(systemctl: Path) -> None:
+    assert Systemd().write(KUBELET)
+    assert not Systemd().write(KUBELET)
+    assert systemctl.read_text() == "daemon-reload\n"
+
+
+def test_a_unit_is_started_for_boots_too_and_removed_whole(systemctl: Path) -> None:
+    Systemd().write(KUBELET)
+    Systemd().start("kubelet")
+    assert Systemd().remove("kubelet")
+    assert not Systemd().remove("kubelet")
+    assert systemctl.read_text().splitlines() == [
+        "daemon-reload",
+        "enable --quiet berth-kubelet.service",
+        "start berth-kubelet.service",
+        "is-active --quiet berth-kubelet.service",
+        "disable --quiet --now berth-kubelet.service",
+        "daemon-reload",
+    ]
+    assert list(berth_service.UNITS.iterdir()) == []
+
+
+def test_what_systemctl_complains_about_is_the_message(systemctl: Path) -> None:
+    (systemctl.parent / "bin/systemctl").write_text("#!/bin/sh\necho 'Unit berth-s.service not found.' >&2\nexit 5\n")
+    with pytest.raises(ServiceError, match=r"systemctl enable --quiet berth-s.service failed: Unit berth-s.service not found\."):
+        Systemd().start("s")
