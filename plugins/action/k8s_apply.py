@@ -47,7 +47,7 @@ class ActionModule(ActionBase):
             return result | {"failed": True, "msg": str(error)}
         foreign = [title(item) for item, there in zip(wanted, live, strict=True) if berth_apply.foreign(item, there)]
         if foreign:
-            return result | {"failed": True, "msg": self._refusal(foreign, arguments["namespace"])}
+            return result | {"failed": True, "msg": self._refusal(foreign, arguments["namespace"], (task_vars or {}).get("inventory_hostname", ""))}
         pairs = [(item, there) for item, there in zip(wanted, live, strict=True) if not berth_apply.unchanged(item, there)]
         if pairs:
             answer = self._apply(arguments, pairs, task_vars or {})
@@ -132,9 +132,9 @@ class ActionModule(ActionBase):
             "after": yaml.safe_dump(after, sort_keys=True),
         }
 
-    def _refusal(self, foreign: list[str], namespace: str) -> str:
+    def _refusal(self, foreign: list[str], namespace: str, environment: str) -> str:
         return (
             f"Not Berth's, so not changed, in namespace {namespace}: {', '.join(foreign)}. "
             "The labels app.kubernetes.io/managed-by and app.kubernetes.io/instance of what Berth makes are missing or differ. "
-            "Set berth_namespace or berth_app_name to names of your own, or remove or label the objects."
+            f"Set berth_namespace or berth_app_name in inventories/{environment}/group_vars/all.yml to names of your own, or remove or label the objects."
         )

@@ -174,6 +174,7 @@ def role(tmp_path: Path) -> Callable[..., tuple[int, str]]:
     (tmp_path / "hosts.yml").write_text(json.dumps(inventory), encoding="utf-8")
     settings = {
         "ANSIBLE_ROLES_PATH": str(ROOT / "roles"),
+        "ANSIBLE_ACTION_PLUGINS": str(ROOT / "plugins" / "action"),
         "ANSIBLE_LIBRARY": str(ROOT / "plugins" / "modules"),
         "ANSIBLE_MODULE_UTILS": str(ROOT / "plugins" / "module_utils"),
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
@@ -202,22 +203,23 @@ def test_a_namespace_of_kubernetes_itself_is_refused(namespace: str, role: Calla
 
 
 def test_a_check_of_a_bare_machine_passes_and_says_what_would_be_made(role: Callable[..., tuple[int, str]]) -> None:
-    code, printed = role("--check")
+    code, printed = role("--check", "--diff")
     assert code == 0, printed
-    assert "Would make the namespace polls-dev: namespace, resource-quota" in printed
-    assert '"exists": false' in printed
+    assert "+++ after: Namespace polls-dev" in printed
+    assert "+++ after: NetworkPolicy default-deny" in printed
+    assert "changed: [dev]" in printed
 
 
 def test_a_check_passes_while_the_cluster_stands_still(kubeconfig: str, role: Callable[..., tuple[int, str]]) -> None:
-    code, printed = role("--check", berth_kubeconfig=kubeconfig)
+    code, printed = role("--check", "--diff", berth_kubeconfig=kubeconfig)
     assert code == 0, printed
-    assert "Would make the namespace polls-dev" in printed
+    assert "+++ after: Namespace polls-dev" in printed
 
 
 def test_a_run_without_a_cluster_names_the_playbook_that_makes_one(role: Callable[..., tuple[int, str]]) -> None:
     code, printed = role()
     assert code != 0
-    assert "(berth_kubeconfig), so no cluster yet: run playbooks/cluster.yml first." in printed
+    assert "Check berth_kubeconfig; the playbook playbooks/cluster.yml writes the file." in printed
 
 
 def test_a_removal_without_a_cluster_has_nothing_to_do(role: Callable[..., tuple[int, str]]) -> None:
