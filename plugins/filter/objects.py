@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
+import re
 import shlex
 from typing import Any
 
@@ -39,12 +41,17 @@ def command_containers(commands: list[str], container: dict[str, Any]) -> list[d
     """
     containers: list[dict[str, Any]] = []
     for command in commands:
-        words = shlex.split(command)
+        try:
+            words = shlex.split(command)
+        except ValueError as error:
+            raise AnsibleFilterError(f"A command of berth_app_release_commands or berth_app_schedules: {error}: {command}") from error
         if not words:
             raise AnsibleFilterError("A command of berth_app_release_commands or berth_app_schedules is empty.")
-        name = "".join(c if c.isalnum() else "-" for c in words[0].lower()).strip("-")
+        # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
+        name = re.sub("[^a-z0-9]+", "-", words[0].lower()).strip("-")[:50].strip("-") or "command"
         taken = {container["name"] for container in containers}
-        unique = name if name not in taken else f"{name}-{len(containers) + 1}"
+        numbered = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+        unique = next(candidate for candidate in numbered if candidate not in taken)
         containers.append({**container, "name": unique, "command": ["python", "manage.py", *words]})
     return containers
 

@@ -41,22 +41,22 @@ PLACEHOLDER = "made-up-by-the-first-real-run"
 def generated_secret(path: Path, check_mode: bool = False) -> str:
     """Return the secret kept in ``path``; make it up when there is none.
 
-    Raises :class:`AnsibleError` when the file is empty or readable by others.
+    Raises :class:`AnsibleError` when the file is empty, readable by others or cannot be written.
     """
-    while True:
-        try:
-            mode = path.stat().st_mode
-        except FileNotFoundError:
+    try:
+        if not path.exists():
             if check_mode:
                 return PLACEHOLDER
             _write(path, secrets.token_urlsafe(38)[:50])
-            continue
+        mode = path.stat().st_mode
         if mode & 0o077:
             raise AnsibleError(f"{path} can be read by others (mode {mode & 0o777:04o}). Run: chmod 600 {path}")
         secret = path.read_text(encoding="utf-8").strip()
-        if not secret:
-            raise AnsibleError(f"{path} is empty. Write the secret into it, or remove it to have a new one made.")
-        return secret
+    except OSError as error:
+        raise AnsibleError(f"The secret {path} cannot be kept: {error.strerror} ({error.filename}). Check berth_secrets_directory.") from error
+    if not secret:
+        raise AnsibleError(f"{path} is empty. Write the secret into it, or remove it to have a new one made.")
+    return secret
 
 
 def _write(path: Path, secret: str) -> None:

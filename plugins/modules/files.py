@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -66,7 +68,7 @@ def differs(path: Path, content: str | None, src: Path | None, mode: int) -> boo
         same_file = (status.st_dev, status.st_ino) == (source.st_dev, source.st_ino)
         # shutil.copy2 keeps the time, so a copy is told from another version without reading gigabytes.
         return not same_file and (status.st_size, int(status.st_mtime)) != (source.st_size, int(source.st_mtime))
-    return path.read_text(encoding="utf-8") != content
+    return path.read_bytes() != (content or "").encode()
 
 
 def write(path: Path, content: str | None, src: Path | None, mode: int, link: bool = False) -> None:
@@ -74,18 +76,29 @@ def write(path: Path, content: str | None, src: Path | None, mode: int, link: bo
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(f".{path.name}.berth")
     half.unlink(missing_ok=True)
-    if src is None:
-        descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(content or "")
-    else:
-        try:
-            (os.link if link else shutil.copy2)(src, half)
-        except OSError:
-            shutil.copy2(src, half)  # a link does not cross file systems
-    half.chmod(mode)
-    half.replace(path)
-    half.unlink(missing_ok=True)  # rename does nothing when both are links of one file
+    try:
+        if src is None:
+            descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write((content or "").encode())
+        else:
+            copy(src, half, link)
+        half.chmod(mode)
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)  # rename leaves it when both are links of one file
+
+
+def copy(src: Path, target: Path, link: bool) -> None:
+    """Give ``target``, which does not exist, the content of ``src``: a link of it where that is wanted and possible."""
+    if link:
+        with contextlib.suppress(OSError):  # a link does not cross file systems
+            os.link(src, target)
+            return
+    # Nobody but the owner may read it before it has its mode.
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    shutil.copyfile(src, target)
+    shutil.copystat(src, target)
 
 
 def remove(path: Path) -> None:
@@ -101,9 +114,9 @@ def difference(path: Path, content: str | None, src: Path | None, mode: int) -> 
     header = {"before_header": str(path), "after_header": str(path)}
     if src is not None:
         return header | {"before": "", "after": f"(content of {src})\n"}
-    if mode & 0o077 == 0:
+    if mode & 0o077 == 0 or (path.exists() and path.stat().st_mode & 0o077 == 0):
         return header | {"before": "", "after": "(not shown: only its owner may read it)\n"}
-    return header | {"before": path.read_text(encoding="utf-8") if path.is_file() else "", "after": content}
+    return header | {"before": path.read_text(encoding="utf-8", errors="replace") if path.is_file() else "", "after": content}
 
 
 def main() -> None:
@@ -132,7 +145,10 @@ def main() -> None:
     changed: list[str] = []
     diff: list[dict[str, Any]] = []
     for file in module.params["files"]:
-        path, mode = Path(file["path"]), int(file["mode"], 8)
+        path = Path(file["path"])
+        if not re.fullmatch("[0-7]{3,4}", file["mode"]):
+            module.fail_json(msg=f"The mode {file['mode']} of {path} is not octal, as in 0644. Put it in quotes.")
+        mode = int(file["mode"], 8)
         src = Path(file["src"]) if file["src"] else None
         try:
             if not differs(path, file["content"], src, mode):

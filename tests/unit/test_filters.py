@@ -1,0 +1,190 @@
+"""The filters: objects made from the inventory, and what the API server's answers mean."""
+
+from __future__ import annotations
+
+import base64
+import doctest
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from module_run import plugin
+
+artifacts = plugin("filter/artifacts.py")
+objects = plugin("filter/objects.py")
+Json = dict[str, Any]
+
+
+@pytest.mark.parametrize("module", [artifacts, objects], ids=["artifacts", "objects"])
+def test_the_examples_in_the_documentation_hold(module: Any) -> None:
+    results = doctest.testmod(module)
+    assert results.attempted > 0 and results.failed == 0
+
+
+@pytest.mark.parametrize("module", [artifacts, objects], ids=["artifacts", "objects"])
+def test_every_filter_is_called_by_the_name_of_its_function(module: Any) -> None:
+    assert {name: function.__name__ for name, function in module.FilterModule().filters().items()} == {
+        name: name for name in module.FilterModule().filters()
+    }
+
+
+# --- Artifacts -------------------------------------------------------------
+FACTS = {"refs": {"pause": "r/pause:1"}, "images": {"r/pause:1": "/c/1/image.tar"}}
+
+
+def test_an_image_that_the_artifacts_lack_is_named() -> None:
+    with pytest.raises(AnsibleFilterError, match="artifacts_facts has no image 'etcd'"):
+        artifacts.image_archives(["pause", "etcd"], FACTS)
+
+
+def test_a_binary_that_the_artifacts_lack_is_named() -> None:
+    with pytest.raises(AnsibleFilterError, match="artifacts_facts has no binary 'kubelet'"):
+        artifacts.binary_files(["kubelet"], {}, "/bin")
+
+
+# --- Secrets and checksums -------------------------------------------------
+def test_secrets_of_any_plain_type_are_encoded_as_text() -> None:
+    encoded = objects.secret_data({"A": "grüße", "B": 5432, "C": ""})
+    assert {name: base64.b64decode(value).decode() for name, value in encoded.items()} == {"A": "grüße", "B": "5432", "C": ""}
+
+
+def test_secrets_that_are_no_dictionary_are_refused_without_being_shown() -> None:
+    with pytest.raises(AnsibleFilterError) as raised:
+        objects.secret_data("hunter2")
+    assert "needs a dictionary, not str" in str(raised.value) and "hunter2" not in str(raised.value)
+
+
+def test_the_checksum_follows_the_content_and_not_the_order() -> None:
+    assert objects.short_hash({"a": [1, 2], "b": {"c": 1}}) == objects.short_hash({"b": {"c": 1}, "a": [1, 2]})
+    assert len({objects.short_hash(value) for value in ({"a": [1, 2]}, {"a": [2, 1]}, {"a": "12"}, {}, [], "")}) == 6
+
+
+# --- Commands and schedules ------------------------------------------------
+def test_commands_become_containers_in_order_with_their_words_kept_whole() -> None:
+    base = {"image": "polls", "name": "base"}
+    made = objects.command_containers(["migrate --noinput", "loaddata 'two words.json'"], base)
+    assert [container["name"] for container in made] == ["migrate", "loaddata"]
+    assert made[1]["command"] == ["python", "manage.py", "loaddata", "two words.json"]
+    assert base == {"image": "polls", "name": "base"}
+
+
+@pytest.mark.parametrize(
+    ("commands", "names"),
+    [
+        (["migrate", "migrate --database other"], ["migrate", "migrate-2"]),
+        (["migrate-2", "migrate", "migrate"], ["migrate-2", "migrate", "migrate-3"]),
+        (["Ensure_Admin"], ["ensure-admin"]),
+        (["--version"], ["version"]),
+        (["größe"], ["gr-e"]),
+        (["--", "x" * 80], ["command", "x" * 50]),
+    ],
+)
+def test_containers_have_names_that_kubernetes_takes_and_no_two_alike(commands: list[str], names: list[str]) -> None:
+    assert [container["name"] for container in objects.command_containers(commands, {})] == names
+
+
+@pytest.mark.parametrize(("command", "reason"), [("  ", "is empty"), ("loaddata 'x", "No closing quotation: loaddata 'x")])
+def test_a_command_without_sense_names_the_variables(command: str, reason: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=f"berth_app_release_commands or berth_app_schedules.*{reason}"):
+        objects.command_containers([command], {})
+
+
+def test_a_schedule_becomes_a_cronjob_that_never_runs_twice_at_once() -> None:
+    labels = {"app.kubernetes.io/name": "polls"}
+    schedules = [{"name": "clearsessions", "schedule": "17 3 * * *", "command": "clearsessions"}]
+    (job,) = objects.cron_jobs(schedules, "polls", labels, {"restartPolicy": "Always", "securityContext": {}}, {"image": "polls"})
+    assert (job["apiVersion"], job["kind"]) == ("batch/v1", "CronJob")
+    assert job["metadata"] == {"name": "polls-clearsessions", "labels": labels}
+    assert job["spec"]["schedule"] == "17 3 * * *" and job["spec"]["concurrencyPolicy"] == "Forbid"
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]
+    assert pod["metadata"]["labels"] == labels
+    assert pod["spec"] == {
+        "restartPolicy": "Never",
+        "securityContext": {},
+        "containers": [{"image": "polls", "name": "clearsessions", "command": ["python", "manage.py", "clearsessions"]}],
+    }
+
+
+def test_no_schedules_give_no_cronjobs() -> None:
+    assert objects.cron_jobs([], "polls", {}, {}, {}) == []
+
+
+# --- What an apply answers -------------------------------------------------
+def deployment(**changes: Any) -> Json:
+    """Return a Deployment of two pods as the API server answers when it is rolled out."""
+    status = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2}
+    status |= {name: value for name, value in changes.items() if name != "replicas_wanted"}
+    wanted = changes.get("replicas_wanted", 2)
+    return {
+        "kind": "Deployment",
+        "metadata": {"name": "polls", "generation": 3},
+        "spec": {"replicas": wanted},
+        "status": {name: value for name, value in status.items() if value is not None},
+    }
+
+
+def job(condition: str = "", status: str = "True") -> Json:
+    """Return a release Job."""
+    conditions = [{"type": "SuccessCriteriaMet", "status": "True"}, {"type": condition, "status": status}] if condition else []
+    return {"kind": "Job", "metadata": {"name": "polls-release-1", "generation": 1}, "status": {"conditions": conditions}}
+
+
+CONFIGMAP: Json = {"kind": "ConfigMap", "metadata": {"name": "polls"}}
+
+
+def test_objects_are_listed_by_kind_and_name() -> None:
+    assert objects.object_names([CONFIGMAP, job()]) == [{"kind": "ConfigMap", "name": "polls"}, {"kind": "Job", "name": "polls-release-1"}]
+
+
+def test_what_is_rolled_out_needs_no_wait() -> None:
+    assert objects.settled([CONFIGMAP, deployment(), job("Complete")])
+    assert objects.settled([deployment(replicas_wanted=0, replicas=0, updatedReplicas=None, readyReplicas=None, availableReplicas=None)])
+    assert objects.settled([deployment() | {"kind": "StatefulSet"}])
+    assert objects.settled([])
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        deployment(observedGeneration=2),
+        deployment(observedGeneration=None),
+        deployment(updatedReplicas=1),
+        deployment(availableReplicas=1),
+        deployment(readyReplicas=None),
+        deployment(replicas=3),
+        deployment(replicas_wanted=3),
+        deployment(readyReplicas=1) | {"kind": "StatefulSet"},
+        deployment() | {"status": {}},
+        job(),
+        job("Complete", "False"),
+        job("Failed"),
+    ],
+    ids=[
+        "not observed", "never observed", "not updated", "not available", "not ready", "an old pod", "scaled up", "StatefulSet", "no status",
+        "new job", "not complete", "failed job",
+    ],
+)  # fmt: skip
+def test_what_is_under_way_is_waited_for(item: Json) -> None:
+    assert not objects.settled([deployment(), item])
+
+
+def test_only_jobs_that_failed_for_good_are_told() -> None:
+    assert objects.failed_jobs([deployment(), job("Failed"), CONFIGMAP]) == ["polls-release-1"]
+    assert objects.failed_jobs([job("Complete"), job("Failed", "False"), job()]) == []
+
+
+def service(node_port: int = 30080) -> Json:
+    """Return the app's Service."""
+    return {"kind": "Service", "metadata": {"name": "polls"}, "spec": {"ports": [{"port": 80, "nodePort": node_port}]}}
+
+
+def test_the_apps_facts_are_read_from_its_objects() -> None:
+    live = deployment()
+    live["metadata"]["annotations"] = {"deployment.kubernetes.io/revision": "7"}
+    assert objects.app_facts([live, service(31234)]) == {"url": "http://127.0.0.1:31234/", "revision": "7", "replicas": 2}
+
+
+@pytest.mark.parametrize(("live", "missing"), [([service()], "Deployment"), ([deployment()], "Service"), ([], "Service")])
+def test_an_app_that_is_not_there_is_said_to_be_missing(live: list[Json], missing: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=f"The app has no {missing} in its namespace"):
+        objects.app_facts(live)
