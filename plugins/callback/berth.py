@@ -18,7 +18,8 @@ name: berth
 type: notification
 short_description: Let one run at a time touch this machine, and show the progress of long tasks
 description:
-  - Takes a lock when a playbook starts, and waits when another run holds it. The kernel releases it when the run ends, however it ends.
+  - Takes a lock when a playbook starts, and waits when another run holds it. The kernel releases it when the run ends, however it ends; of a
+    run that was killed, when the task that it was at has ended.
   - Prints what modules report through the file that C(BERTH_PROGRESS) names, and the elapsed time of a task that says nothing.
 requirements:
   - to be listed in C(callbacks_enabled)
@@ -51,7 +52,8 @@ class CallbackModule(CallbackBase):
         handle, path = tempfile.mkstemp(prefix="berth-progress-")
         os.close(handle)
         os.environ["BERTH_PROGRESS"] = path
-        threading.Thread(target=self._follow, args=(Path(path),), daemon=True).start()
+        self._done = threading.Event()  # one command can run several playbooks
+        threading.Thread(target=self._follow, args=(Path(path), self._done), daemon=True).start()
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Begin to count the seconds of a task."""
@@ -76,14 +78,17 @@ class CallbackModule(CallbackBase):
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(self._lock, 64, 0).decode(errors="replace").strip() or "unknown"
-            self._display.display(f"Another Berth run (process {holder}) is under way; waiting for it to end.")
+            if Path("/proc", holder).exists():
+                self._display.display(f"Another Berth run (process {holder}) is under way; waiting for it to end.")
+            else:  # Ansible's workers hold the lock too, and outlive a run that was killed
+                self._display.display(f"Another Berth run (process {holder}) was killed during a task; waiting for that task to end.")
             fcntl.flock(self._lock, fcntl.LOCK_EX)
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
-    def _follow(self, path: Path) -> None:
+    def _follow(self, path: Path, done: threading.Event) -> None:
         with path.open(encoding="utf-8", errors="replace") as progress:
-            while not self._done.wait(POLL):
+            while not done.wait(POLL):
                 lines = progress.read().splitlines()
                 now = time.monotonic()
                 if not lines and now - self._spoke >= HEARTBEAT:

@@ -1,0 +1,178 @@
+"""One run at a time, and signs of life: small playbooks, run for real."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible.errors import AnsibleError
+from module_run import PLUGINS, plugin
+
+callback = plugin("callback/berth.py")
+PLAY = """\
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Take a while
+      ansible.builtin.command:
+        argv: [{python}, {script}]
+"""
+
+
+class Runs:
+    """Starts runs of playbooks that share a lock of their own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.processes: list[subprocess.Popen[str]] = []
+        (directory / "ansible.cfg").write_text("[defaults]\n")
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "BERTH_"))},
+            "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
+            "ANSIBLE_CALLBACK_PLUGINS": str(directory / "callback"),
+            "ANSIBLE_CALLBACKS_ENABLED": "berth",
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+            "XDG_CACHE_HOME": str(directory / "cache"),
+            "TMPDIR": str(directory / "tmp"),
+        }
+        (directory / "tmp").mkdir()
+        (directory / "callback").mkdir()
+        # The same plugin with less patience.
+        text = (PLUGINS / "callback/berth.py").read_text().replace("HEARTBEAT = 15.0", "HEARTBEAT = 1.0").replace("POLL = 0.5", "POLL = 0.1")
+        assert "HEARTBEAT = 1.0" in text and "POLL = 0.1" in text
+        (directory / "callback/berth.py").write_text(text)
+
+    def start(self, script: str, playbooks: int = 1) -> subprocess.Popen[str]:
+        """Start a run whose one task runs ``script`` in Python; it finds this directory in ``here``."""
+        number = len(self.processes)
+        program, playbook = self.directory / f"{number}.py", self.directory / f"{number}.yml"
+        program.write_text(f"import os, subprocess, sys, time\nfrom pathlib import Path\nhere = Path({str(self.directory)!r})\n{script}\n")
+        playbook.write_text(PLAY.format(python=sys.executable, script=program))
+        command = [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", "local", *[str(playbook)] * playbooks]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment, start_new_session=True)
+        self.processes.append(process)
+        return process
+
+    def wait(self, process: subprocess.Popen[str]) -> str:
+        """Return the output of a run that has to succeed."""
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, output
+        return output
+
+    def appears(self, name: str) -> None:
+        """Wait until a run has made a file in this directory."""
+        end = time.monotonic() + 30
+        while not (self.directory / name).exists():
+            assert time.monotonic() < end, f"{name} did not appear"
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Iterator[Runs]:
+    """Yield what starts runs, and end those that a failed test left."""
+    started = Runs(tmp_path)
+    yield started
+    (tmp_path / "go").touch()
+    for process in started.processes:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+HOLD = "(here / 'holds').touch()\nwhile not (here / 'go').exists(): time.sleep(0.02)"
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    """Return the first line that a run prints."""
+    assert process.stdout
+    return next(line for line in process.stdout if line.strip())
+
+
+def test_a_second_run_says_for_whom_it_waits_and_then_runs(runs: Runs) -> None:
+    first = runs.start(HOLD)
+    runs.appears("holds")
+    second = runs.start("assert (here / 'go').exists()")
+    assert first_line(second) == f"Another Berth run (process {first.pid}) is under way; waiting for it to end.\n"
+    assert second.poll() is None
+    (runs.directory / "go").touch()
+    assert "waiting" not in runs.wait(first)
+    runs.wait(second)
+
+
+def test_the_lock_of_a_killed_process_is_free_at_once(runs: Runs) -> None:
+    program = runs.directory / "holder.py"
+    program.write_text("import berth, time\nberth.CallbackModule().v2_playbook_on_start(None)\nprint('held', flush=True)\ntime.sleep(60)\n")
+    environment = runs.environment | {"PYTHONPATH": str(runs.directory / "callback")}
+    holder = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
+    runs.processes.append(holder)
+    assert first_line(holder) == "held\n"
+    holder.kill()
+    holder.wait()
+    assert "Another Berth run" not in runs.wait(runs.start(""))
+
+
+def test_a_run_that_was_killed_during_a_task_is_waited_for_until_that_task_has_ended(runs: Runs) -> None:
+    first = runs.start(HOLD)
+    runs.appears("holds")
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    second = runs.start("assert (here / 'go').exists()")
+    assert first_line(second) == f"Another Berth run (process {first.pid}) was killed during a task; waiting for that task to end.\n"
+    (runs.directory / "go").touch()
+    runs.wait(second)
+
+
+def test_a_service_that_a_task_left_running_does_not_keep_the_lock(runs: Runs) -> None:
+    runs.wait(runs.start("child = subprocess.Popen(['sleep', '20'], close_fds=False, start_new_session=True, stdin=-3, stdout=-3, stderr=-3)\n"
+                         "(here / 'pid').write_text(str(child.pid))"))  # fmt: skip
+    try:
+        assert "Another Berth run" not in runs.wait(runs.start(""))
+    finally:
+        os.kill(int((runs.directory / "pid").read_text()), signal.SIGKILL)
+
+
+def test_a_playbook_that_a_task_runs_shares_the_lock(runs: Runs) -> None:
+    runs.environment["INNER"] = str(runs.directory / "inner.yml")
+    (runs.directory / "inner.yml").write_text(PLAY.format(python="echo", script="inner ran"))
+    command = [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", "local"]
+    output = runs.wait(runs.start(f"subprocess.run([*{command!r}, os.environ['INNER']], check=True, timeout=40)"))
+    assert "Another Berth run" not in output
+
+
+def test_a_long_task_tells_its_name_and_the_seconds(runs: Runs) -> None:
+    output = runs.wait(runs.start("time.sleep(2.5)"))
+    beats = [int(seconds) for seconds in re.findall(r"^  \.\.\. Take a while \((\d+) s\)$", output, re.MULTILINE)]
+    assert beats and beats == sorted(beats)
+
+
+def test_what_a_module_reports_is_shown_and_the_file_is_removed(runs: Runs) -> None:
+    output = runs.wait(
+        runs.start("Path(os.environ['BERTH_PROGRESS']).open('a').write('1 of 2 pods ready\\nimported a\\n'); time.sleep(0.6)")
+    )
+    assert re.search(r"^  \.\.\. 1 of 2 pods ready \(\d+ s\)\n  \.\.\. imported a \(\d+ s\)$", output, re.MULTILINE)
+    assert [path.name for path in (runs.directory / "tmp").glob("berth-*")] == []
+
+
+def test_the_second_playbook_of_one_command_is_followed_too(runs: Runs) -> None:
+    script = "Path(os.environ['BERTH_PROGRESS']).open('a').write('reported\\n'); time.sleep(0.6)"
+    assert runs.wait(runs.start(script, playbooks=2)).count("... reported") == 2
+
+
+def test_a_short_run_says_nothing(runs: Runs) -> None:
+    assert "..." not in runs.wait(runs.start("")).replace("*", "")
+
+
+def test_where_no_lock_can_be_made_the_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.delenv("BERTH_RUN", raising=False)
+    with pytest.raises(AnsibleError, match="The lock of a run cannot be made: .*Check XDG_CACHE_HOME"):
+        callback.CallbackModule().v2_playbook_on_start(None)
