@@ -1,0 +1,36 @@
+"""What the benchmarks have in common."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+KUBECTL = f"/var/lib/berth/bin/kubectl --kubeconfig {ROOT}/.cache/dev/kubeconfig --namespace polls-dev"
+
+
+def playbook(name: str, options: str = "", inventory: str = "molecule") -> str:
+    """Return the command that runs a playbook."""
+    return f"{ROOT}/.venv/bin/ansible-playbook {name} -i inventories/{inventory} {options}"
+
+
+def seconds(command: str) -> float:
+    """Run a shell command to its end and return how long it took; end the program with its output when it fails."""
+    started = time.monotonic()
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{command}\nfailed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    return time.monotonic() - started
+
+
+def medians(name: str, ours: list[float], other: str, bare: list[float]) -> None:
+    """Print both medians with their spread, their ratio, and the machine."""
+    for words, times in ((name, ours), (other, bare)):
+        print(f"{words}: median {statistics.median(times):.1f} s of {len(times)} ({min(times):.1f} to {max(times):.1f})")
+    print(f"ratio: {statistics.median(ours) / statistics.median(bare):.2f}")
+    print(f"machine: {os.cpu_count()} cores, {platform.freedesktop_os_release()['PRETTY_NAME']}, load {os.getloadavg()[0]:.1f}")

@@ -1,0 +1,221 @@
+"""From a bare machine to an app and back, with everything that goes wrong on the way.
+
+These tests make and remove the machine's cluster, so they run only where there is none; they build on each other, in this order.
+"""
+
+from __future__ import annotations
+
+import http.cookiejar
+import json
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible.module_utils import berth_kubeadm
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".cache" / "molecule"
+RECORD = Path("/var/lib/berth/cluster.json")
+NAMESPACE = "polls-bare"
+ENVIRONMENT = os.environ | {"MOLECULE_SCENARIO_NAME": "bare", "ANSIBLE_NOCOLOR": "1"}
+INVENTORY = ["-i", "inventories/molecule"]
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """Start ansible-playbook in a session of its own."""
+    return subprocess.Popen(
+        ["ansible-playbook", *arguments, *INVENTORY],
+        cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def run(*arguments: str) -> str:
+    """Run ansible-playbook to its end and return what it printed."""
+    process = start(*arguments)
+    printed, _ = process.communicate(timeout=900)
+    assert process.returncode == 0, printed[-6000:]
+    return printed
+
+
+def changes(printed: str) -> int:
+    """Return how many tasks changed something, by Ansible's own count."""
+    return sum(map(int, re.findall(r"^\S+ +: .*changed=(\d+)", printed, flags=re.MULTILINE)))
+
+
+def kubectl(*arguments: str) -> str:
+    """Run kubectl against the environment's cluster."""
+    command = ["/var/lib/berth/bin/kubectl", "--kubeconfig", str(CACHE / "kubeconfig"), "--namespace", NAMESPACE, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def site() -> str:
+    """Return the address at which the app answers."""
+    return f"http://127.0.0.1:{kubectl('get', 'service', 'polls', '--output', 'jsonpath={.spec.ports[0].nodePort}')}"
+
+
+def vote(question: int) -> None:
+    """Vote for the first choice of a poll, as a browser does."""
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+    page = opener.open(f"{site()}/polls/{question}/", timeout=10).read().decode()
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    choice = re.search(r'name="choice"[^>]*value="(\d+)"', page)
+    assert token and choice, page
+    form = urllib.parse.urlencode({"csrfmiddlewaretoken": token[1], "choice": choice[1]}).encode()
+    assert opener.open(f"{site()}/polls/{question}/vote/", form, timeout=10).status == 200
+
+
+def votes() -> int:
+    """Return how many votes the database holds."""
+    query = "SELECT sum(votes) FROM polls_choice"
+    return int(kubectl("exec", "database-0", "-c", "postgresql", "--", "psql", "-U", "postgres", "-d", "polls", "-Atc", query))
+
+
+def secrets() -> list[str]:
+    """Return the values that nobody may see."""
+    return [path.read_text(encoding="utf-8").strip() for path in (CACHE / "secrets").iterdir()]
+
+
+def leftovers() -> str:
+    """Return what of the cluster is still on the machine, a line each."""
+    return subprocess.run([sys.executable, str(ROOT / "tests" / "system" / "leftovers.py")], capture_output=True, text=True, check=False).stdout
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _clean() -> Iterator[None]:
+    """Take away what these tests made, also after a failure."""
+    assert not RECORD.exists(), "this machine carries a cluster of Berth's: run make down first"
+    yield
+    if RECORD.exists():
+        run("playbooks/destroy.yml", "-e", "berth_confirm=molecule", "-e", "berth_purge=true")
+    shutil.rmtree("/var/lib/berth/volumes/" + NAMESPACE, ignore_errors=True)
+
+
+def test_a_check_of_a_bare_machine_succeeds_and_changes_nothing() -> None:
+    shutil.rmtree(CACHE, ignore_errors=True)
+    printed = run("site.yml", "--check", "--diff")
+    assert "Deployment polls" in printed
+    assert not RECORD.exists()
+    assert not CACHE.exists()
+    assert leftovers() == ""
+
+
+@pytest.mark.parametrize("seconds", [2, 6, 10, 15, 22, 30, 45])
+def test_a_run_that_is_killed_leaves_nothing_that_the_next_one_cannot_mend(seconds: int) -> None:
+    process = start("site.yml")
+    time.sleep(seconds)
+    if seconds % 2:
+        os.killpg(process.pid, signal.SIGKILL)  # with its workers and the modules that they run
+    else:
+        process.kill()  # its workers go on for a moment
+    process.wait()
+
+
+def test_the_run_after_the_killed_ones_converges_and_the_next_changes_nothing() -> None:
+    assert "answers at http://127.0.0.1:" in run("site.yml")
+    assert changes(run("site.yml")) == 0
+    vote(1)
+    assert votes() == 1
+
+
+def test_a_check_of_a_running_environment_changes_nothing_and_shows_no_secret() -> None:
+    before = kubectl("get", "all,configmap,secret,networkpolicy", "--output", "jsonpath={.items[*].metadata.resourceVersion}")
+    printed = run("site.yml", "--check", "--diff", "-e", json.dumps({"berth_app_settings": {"DJANGO_LOG_LEVEL": "DEBUG"}}))
+    assert "+  DJANGO_LOG_LEVEL: DEBUG" in printed
+    assert not [secret for secret in secrets() if secret in printed]
+    assert before == kubectl("get", "all,configmap,secret,networkpolicy", "--output", "jsonpath={.items[*].metadata.resourceVersion}")
+
+
+def test_no_secret_is_in_the_output_the_process_list_or_a_file_that_others_can_read() -> None:
+    # Another setting makes the run apply the ConfigMap, the Job and the Deployment; another user the Secret of the database.
+    process = start("site.yml", "-vvv", "-e", json.dumps({"berth_app_settings": {"DJANGO_LOG_LEVEL": "WARNING"}}))
+    os.set_blocking(process.stdout.fileno(), False)  # type: ignore[union-attr]
+    printed, seen = "", set[str]()
+    while process.poll() is None:
+        printed += process.stdout.read() or ""  # type: ignore[union-attr]
+        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                seen.add(entry.read_bytes().decode(errors="replace"))
+            except OSError:
+                continue
+        time.sleep(0.05)
+    printed += process.stdout.read() or ""  # type: ignore[union-attr]
+    assert process.returncode == 0, printed[-3000:]
+    assert changes(printed) > 0
+    for secret in secrets():
+        assert secret not in printed
+        assert not [line for line in seen if secret in line]
+    found = []
+    for top in (ROOT / ".cache", Path("/var/lib/berth"), Path("/run/berth"), Path("/var/log/berth"), Path("/tmp")):
+        for path in top.rglob("*"):
+            try:
+                mode = path.lstat().st_mode
+                if not stat.S_ISREG(mode) or not mode & stat.S_IROTH or path.stat().st_size > 2_000_000 or not reachable(path):
+                    continue
+                content = path.read_bytes()
+            except OSError:
+                continue
+            found += [str(path) for secret in secrets() if secret.encode() in content]
+    assert found == []
+
+
+def reachable(path: Path) -> bool:
+    """Whether another user gets to the file: every directory above it lets others through."""
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in path.parents)
+
+
+def test_after_a_reboot_the_same_command_starts_everything_and_the_data_are_there() -> None:
+    reboot()
+    assert "answers at http://127.0.0.1:" in run("site.yml")
+    assert votes() == 1
+
+
+def reboot() -> None:
+    """Leave what a reboot leaves: the files on disk, but no process, mount, interface or file of /run."""
+    processes = [int(line) for line in subprocess.run(["pgrep", "-x", "runsv"], capture_output=True, text=True, check=False).stdout.split()]
+    mine = [pid for pid in processes if "/var/lib/berth/services" in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")]
+    victims = mine + [child for pid in [*mine, *berth_kubeadm.shims()] for child in berth_kubeadm.descendants(pid)] + berth_kubeadm.shims()
+    for pid in victims:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    time.sleep(1)
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()]
+    for point in sorted(points, key=len, reverse=True):
+        if point.startswith(("/run/berth", "/var/lib/kubelet", "/var/lib/berth")):
+            subprocess.run(["umount", "--lazy", point], check=False)
+    for link in berth_kubeadm.LINKS:
+        subprocess.run(["ip", "link", "delete", link], capture_output=True, check=False)
+    shutil.rmtree("/run/berth", ignore_errors=True)
+
+
+def test_the_data_outlive_the_cluster_and_the_cluster_leaves_nothing_else() -> None:
+    printed = run("playbooks/destroy.yml", "-e", "berth_confirm=molecule")
+    assert "kept: /var/lib/berth/volumes" in printed
+    assert leftovers() == ""
+    run("site.yml")
+    assert votes() == 1
+
+
+def test_the_wrong_name_removes_nothing() -> None:
+    process = start("playbooks/destroy.yml", "-e", "berth_confirm=prod")
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "is not the environment's name" in printed
+    assert votes() == 1
+
+
+def test_a_purge_takes_the_data_too() -> None:
+    run("playbooks/destroy.yml", "-e", "berth_confirm=molecule", "-e", "berth_purge=true")
+    assert leftovers() == ""
+    assert not Path("/var/lib/berth").exists()
