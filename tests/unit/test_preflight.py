@@ -56,10 +56,11 @@ def run(tmp_path: Path, taken_port: int):
 
 def said(output: str) -> list[str]:
     """Return the problems of the one error in a run's output, without their number."""
-    error = r"^\[ERROR\]: (?:Task failed: Action failed: )?(.*?)(?=\nOrigin: |\n\n|\Z)"
+    # What ends before a task, such as a vault without its password, Ansible tells itself.
+    error = r"^(?:\[ERROR\]: |fatal: \[\w+\]: FAILED!\n)(.*?)(?=\nOrigin: |\n\n|\Z)"
     errors = re.findall(error, output, re.DOTALL | re.MULTILINE)
     assert len(errors) == 1, output
-    lines = errors[0].strip().splitlines()
+    lines = [line.strip() for line in errors[0].strip().splitlines()]
     if (heading := re.fullmatch(r"(\d+) problems?, and nothing was changed:", lines[0])) is None:
         return lines
     assert int(heading[1]) == len(lines) - 1
