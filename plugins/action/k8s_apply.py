@@ -7,6 +7,7 @@ from typing import Any
 
 import ansible.module_utils
 import yaml
+from ansible.parsing.yaml.dumper import AnsibleDumper
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
 
@@ -128,8 +129,8 @@ class ActionModule(ActionBase):
         return {
             "before_header": title(wanted),
             "after_header": title(wanted),
-            "before": yaml.safe_dump(before, sort_keys=True) if before else "",
-            "after": yaml.safe_dump(after, sort_keys=True),
+            "before": yaml.dump(before, Dumper=AnsibleDumper) if before else "",
+            "after": yaml.dump(after, Dumper=AnsibleDumper),
         }
 
     def _refusal(self, foreign: list[str], namespace: str, environment: str) -> str:

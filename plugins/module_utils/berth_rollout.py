@@ -248,10 +248,14 @@ def event_subjects(snapshot: Snapshot) -> list[str]:
 
 
 def unbound_claims(pods: Iterable[Object]) -> list[str]:
-    """Return the names of the claims of the pods that wait for a node, in order and once each."""
+    """Return the names of the claims of the pods that wait for a node, in order and once each.
+
+    A pod whose volume is being made for the node that was chosen has neither the node nor a condition yet:
+    https://kubernetes.io/docs/concepts/storage/storage-classes/#volume-binding-mode
+    """
     names: dict[str, None] = {}
     for pod in pods:
-        if condition(pod, "PodScheduled", "False"):
+        if not dig(pod, "spec", "nodeName") and not condition(pod, "PodScheduled"):
             for volume in dig(pod, "spec", "volumes") or []:
                 if name := dig(volume, "persistentVolumeClaim", "claimName"):
                     names[name] = None
@@ -734,7 +738,11 @@ def _pod_findings(snapshot: Snapshot, pod: Object, since: str, scheduling_grace:
     events = events_of(snapshot.events, dig(pod, "metadata", "uid"))
     unscheduled = condition(pod, "PodScheduled", "False")
     if unscheduled and unscheduled.get("reason") == "Unschedulable":
-        yield from _unschedulable(snapshot, pod, unscheduled.get("message") or "", events, scheduling_grace)
+        yield from _unschedulable(snapshot, pod, unscheduled.get("message") or "", events, since, scheduling_grace)
+        return
+    if claim := _claim(snapshot, pod, "", since):
+        summary, detail, grace = claim
+        yield Finding("volume", summary, "Pending", detail, _name(pod), grace=grace)
         return
     found = False
     for status in _container_statuses(pod):
@@ -969,10 +977,10 @@ _SCALING_EVENTS = ("TriggeredScaleUp", "Nominated")
 
 
 def _unschedulable(
-    snapshot: Snapshot, pod: Object, message: str, events: Sequence[Object], scheduling_grace: float
+    snapshot: Snapshot, pod: Object, message: str, events: Sequence[Object], since: str, scheduling_grace: float
 ) -> Iterable[Finding]:
     where = {"pod": _name(pod)}
-    if claim := _claim(snapshot, pod, message):
+    if claim := _claim(snapshot, pod, message, since):
         summary, detail, grace = claim
         yield Finding("volume", summary, "Unschedulable", detail or message, **where, grace=grace)
         return
@@ -994,8 +1002,12 @@ def _unschedulable(
         yield Finding("placement", "No node suits the pod", "Unschedulable", message, **where, grace=grace)
 
 
-def _claim(snapshot: Snapshot, pod: Object, message: str) -> tuple[str, str, float] | None:
-    """Return (summary, message, grace) for the claim that keeps a pod from a node, or None."""
+def _claim(snapshot: Snapshot, pod: Object, message: str, since: str) -> tuple[str, str, float] | None:
+    """Return (summary, message, grace) for the claim that keeps a pod from a node, or None.
+
+    Args:
+        message: The scheduler's, empty while it waits for the volume of a node that it has chosen.
+    """
     for name in unbound_claims([pod]):
         if name not in snapshot.claims:
             continue
@@ -1008,7 +1020,9 @@ def _claim(snapshot: Snapshot, pod: Object, message: str) -> tuple[str, str, flo
         if phase == "Bound":
             continue
         storage_class = dig(claim, "spec", "storageClassName")
-        for event in events_of(snapshot.events, dig(claim, "metadata", "uid")):
+        events = events_of(snapshot.events, dig(claim, "metadata", "uid"))
+        failures = [event for event in events if event.get("reason") == "ProvisioningFailed"]
+        for event in events:
             said = str(event.get("message"))
             if "no storage class is set" in said:
                 return (
@@ -1023,9 +1037,14 @@ def _claim(snapshot: Snapshot, pod: Object, message: str) -> tuple[str, str, flo
                     CREATED_SOON,
                 )
             if event.get("reason") == "ProvisioningFailed":
-                return f"No volume can be made for the PersistentVolumeClaim {name}", said, TRANSIENT
-        if "unbound immediate PersistentVolumeClaims" in message:
-            return f"The PersistentVolumeClaim {name} is not bound to a volume", "", NEVER
+                # A provisioner tries again, and the second try often ends what the first began.
+                again = sum(dig(each, "series", "count") or each.get("count") or 1 for each in failures) > 1
+                counts = _counts(_event_time(event), dig(claim, "metadata", "creationTimestamp"), since)
+                grace = TRANSIENT if again and counts else NEVER
+                return f"No volume can be made for the PersistentVolumeClaim {name}", said, grace
+        if not message or "unbound immediate PersistentVolumeClaims" in message:
+            said = str(events[0].get("message")) if events else ""
+            return f"The PersistentVolumeClaim {name} is not bound to a volume", said, NEVER
     return None
 
 

@@ -70,8 +70,14 @@ def refused(message: str, **workload: Any) -> Snapshot:
     return Snapshot(owner, replicasets=[newest])
 
 
-def with_claim(found: Json | None, *said: tuple[str, str]) -> Snapshot:
-    """Return a StatefulSet whose pod waits for a claim, about which events say something."""
+UNAUTHORIZED = "rpc error: code = Internal desc = UnauthorizedOperation"
+
+
+def with_claim(found: Json | None, *said: tuple[str, str], count: int = 1, chosen: bool = False) -> Snapshot:
+    """Return a StatefulSet whose pod waits for a claim, about which events say something, each ``count`` times.
+
+    With ``chosen`` the pod's node is, and its volume is being made there: such a pod has no condition at all.
+    """
     workload = statefulset()
     waiting_pod = unschedulable(
         workload,
@@ -83,7 +89,9 @@ def with_claim(found: Json | None, *said: tuple[str, str]) -> Snapshot:
         {"name": "data", "persistentVolumeClaim": {"claimName": "data-postgresql-0"}},
         {"name": "tmp", "emptyDir": {}},
     ]
-    events = [event(found, reason, message) for reason, message in said] if found else []
+    if chosen:
+        waiting_pod["status"] = {"phase": "Pending", "nominatedNodeName": "berth"}
+    events = [event(found, reason, message, count=count) for reason, message in said] if found else []
     return Snapshot(workload, pods=[waiting_pod], claims={"data-postgresql-0": found}, events=events)
 
 
@@ -484,15 +492,36 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "Unschedulable",
     ),
     (
-        "a claim whose provisioner fails",
-        with_claim(
-            claim(storage_class="gp3"),
-            ("ProvisioningFailed", "rpc error: code = Internal desc = UnauthorizedOperation"),
-        ),
+        "a claim whose provisioner fails again and again",
+        with_claim(claim(storage_class="gp3"), ("ProvisioningFailed", UNAUTHORIZED), count=3),
         "volume",
         "No volume can be made for the PersistentVolumeClaim data-postgresql-0",
         rollout.TRANSIENT,
         "Unschedulable",
+    ),
+    (
+        "a claim whose provisioner failed once, and tries again",
+        with_claim(claim(storage_class="gp3"), ("ProvisioningFailed", UNAUTHORIZED)),
+        "volume",
+        "No volume can be made for the PersistentVolumeClaim data-postgresql-0",
+        NEVER,
+        "Unschedulable",
+    ),
+    (
+        "a claim whose provisioner fails for the node that was chosen",
+        with_claim(claim(storage_class="gp3"), ("ProvisioningFailed", UNAUTHORIZED), count=3, chosen=True),
+        "volume",
+        "No volume can be made for the PersistentVolumeClaim data-postgresql-0",
+        rollout.TRANSIENT,
+        "Pending",
+    ),
+    (
+        "a claim whose volume is being made for the node that was chosen",
+        with_claim(claim(storage_class="gp3"), ("ExternalProvisioning", "Waiting for a volume"), chosen=True),
+        "volume",
+        "The PersistentVolumeClaim data-postgresql-0 is not bound to a volume",
+        NEVER,
+        "Pending",
     ),
     (
         "a claim that has lost its volume",
@@ -1026,7 +1055,16 @@ def test_no_events_are_read_while_all_pods_are_well() -> None:
 def test_claims_are_read_of_pods_that_wait_for_a_node() -> None:
     """Each once, and no other volume."""
     assert rollout.unbound_claims(with_claim(None).pods) == ["data-postgresql-0"]
+    assert rollout.unbound_claims(with_claim(claim(), chosen=True).pods) == ["data-postgresql-0"]
     assert rollout.unbound_claims([ready_pod(replicaset(deployment()))]) == []
+
+
+def test_a_provisioner_that_failed_before_the_wait_may_have_been_cured() -> None:
+    """Its events stay for an hour."""
+    snapshot = with_claim(claim(storage_class="gp3"), ("ProvisioningFailed", UNAUTHORIZED), count=9, chosen=True)
+    snapshot.claims["data-postgresql-0"]["metadata"]["creationTimestamp"] = LONG_AGO
+    assert rollout.judge(snapshot, "2026-03-01T12:10:00Z").findings[0].grace == NEVER
+    assert rollout.judge(snapshot, SINCE).findings[0].grace == rollout.TRANSIENT
 
 
 def test_a_selector_is_written_as_a_query() -> None:

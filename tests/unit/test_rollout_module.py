@@ -14,6 +14,7 @@ from ansible.module_utils.berth_kube import Forbidden, KubeError, NotFound, Unre
 from rollout_objects import (
     LABELS,
     LATER,
+    claim,
     condition,
     container,
     crashing,
@@ -185,6 +186,34 @@ def test_a_claim_that_may_not_be_read_is_not_taken_for_missing() -> None:
     with pytest.raises(k8s_rollout.Failed) as failed:
         k8s_rollout.wait([rollout(cluster, "StatefulSet", "postgresql")], timeout=200)
     assert failed.value.failure["cause"] == "resources"
+
+
+def of_provisioner(count: int) -> FakeCluster:
+    """Return a cluster whose provisioner has failed so often to make the volume of a StatefulSet's pod."""
+    workload, found = statefulset(), claim(storage_class="local-path")
+    chosen = pod(workload, labels={"controller-revision-hash": "postgresql-7c9f"}) | {"status": {"phase": "Pending"}}
+    chosen["spec"]["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": "data-postgresql-0"}}]
+    said = event(found, "ProvisioningFailed", "failed to provision volume: no space left on device", count=count)
+    return FakeCluster(StatefulSet=[workload], Pod=[chosen], PersistentVolumeClaim=[found], Event=[said])
+
+
+@pytest.mark.parametrize(
+    ("count", "beginning"),
+    [
+        (4, "No volume can be made for the PersistentVolumeClaim data-postgresql-0.\n"),
+        (
+            1,
+            "The StatefulSet postgresql is not complete after 200 s: no volume can be made for the PersistentVolumeClaim",
+        ),
+    ],
+    ids=["again and again", "once"],
+)
+def test_a_volume_that_cannot_be_made_is_told_with_the_claims_event(count: int, beginning: str) -> None:
+    """The pod's own events say nothing of it."""
+    with pytest.raises(k8s_rollout.Failed) as failed:
+        k8s_rollout.wait([rollout(of_provisioner(count), "StatefulSet", "postgresql")], timeout=200)
+    assert str(failed.value).startswith(beginning)
+    assert "  failed to provision volume: no space left on device\n" in str(failed.value)
 
 
 def test_pods_that_may_not_be_read_fail_the_wait_with_the_permissions_name() -> None:
