@@ -11,7 +11,7 @@ options:
   source: {description: The build context., type: path, required: true}
   dockerfile: {description: The Dockerfile., type: path, required: true}
   inputs: {description: Build arguments and whatever else changes the result., type: dict, default: {}}
-  registry: {description: "The registry, C(host[:port])., type: str, required: true}
+  registry: {description: "The registry, C(host[:port]).", type: str, required: true}
   repository: {description: The repository in it., type: str, required: true}
   engine: {description: What shall build., type: str, choices: [auto, buildah, docker], default: auto}
 attributes:

@@ -57,7 +57,7 @@ def run(tmp_path: Path, taken_port: int):
 def said(output: str) -> list[str]:
     """Return the problems of the one error in a run's output, without their number."""
     # What ends before a task, such as a vault without its password, Ansible tells itself.
-    error = r"^(?:\[ERROR\]: |fatal: \[\w+\]: FAILED!\n)(.*?)(?=\nOrigin: |\n\n|\Z)"
+    error = r"^(?:\[ERROR\]: |fatal: \[\w+\]: FAILED!\n)(?:Task failed: Action failed: )?(.*?)(?=\nOrigin: |\n\n|\Z)"
     errors = re.findall(error, output, re.DOTALL | re.MULTILINE)
     assert len(errors) == 1, output
     lines = [line.strip() for line in errors[0].strip().splitlines()]
