@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from django.core.exceptions import ImproperlyConfigured
-
 from mysite import logs
 
 if TYPE_CHECKING:

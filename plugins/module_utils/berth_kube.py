@@ -7,6 +7,7 @@ certificates, tokens and exec plugins such as ``aws eks get-token``.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -131,10 +132,8 @@ class Cluster:
         An object that is gone already is not an error.
         """
         body = {"propagationPolicy": propagation, "preconditions": {"uid": uid}}
-        try:
+        with contextlib.suppress(NotFound):
             self._request("DELETE", kind, namespace, name, body=body)
-        except NotFound:
-            pass
 
     def _request(
         self,

@@ -6,7 +6,8 @@ DOCUMENTATION = """
 module: background_service
 short_description: Keep processes running on this machine, with systemd or without
 description:
-  - A systemd unit C(berth-NAME.service) where systemd is PID 1, else a process under runit's supervisor, with a pid file in C(/run/berth) and logs in C(/var/log/berth/NAME).
+  - A systemd unit C(berth-NAME.service) where systemd is PID 1,
+    else a process under runit's supervisor, with a pid file in C(/run/berth) and logs in C(/var/log/berth/NAME).
   - Restarts a process that ends. A process whose definition changed is restarted.
 options:
   services:
@@ -46,8 +47,8 @@ services:
   returned: always
 """
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.berth_service import Service, ServiceError, backend, manager  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.berth_service import Service, ServiceError, backend, manager
 
 
 def main() -> None:

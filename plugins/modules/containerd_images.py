@@ -31,14 +31,14 @@ RETURN = """
 imported: {description: The images that were imported., type: list, elements: str, returned: always}
 """
 
-import json  # noqa: E402
-import subprocess  # noqa: E402
-import time  # noqa: E402
-from concurrent.futures import ThreadPoolExecutor  # noqa: E402
-from pathlib import Path  # noqa: E402
+import json
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.berth_progress import report  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.berth_progress import report
 
 
 class ImportFailed(Exception):

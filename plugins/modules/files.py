@@ -24,7 +24,7 @@ options:
       path: {description: Where., type: path, required: true}
       content: {description: The text of the file., type: str}
       src: {description: A file whose content it shall have., type: path}
-      link: {description: "Whether to make a hard link of C(src) where both are on one file system, for what is large and never changes in place.", type: bool, default: false}
+      link: {description: "Whether to make a hard link of C(src) where both are on one file system, for large files.", type: bool, default: false}
       mode: {description: "The file's mode, in octal.", type: str, default: "0644"}
   absent:
     description: Files and directories to remove, with all that is in them.
@@ -52,7 +52,7 @@ changed_paths:
   returned: always
 """
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
 
 
 def differs(path: Path, content: str | None, src: Path | None, mode: int) -> bool:

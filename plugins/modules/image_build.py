@@ -41,19 +41,19 @@ engine: {description: What built it., type: str, returned: when something was bu
 seconds: {description: How long it took., type: int, returned: always}
 """
 
-import contextlib  # noqa: E402
-import os  # noqa: E402
-import subprocess  # noqa: E402
-import tempfile  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+import contextlib
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.berth_image import ImageError, Registry  # noqa: E402
-from ansible.module_utils.berth_image import engine as find_engine  # noqa: E402
-from ansible.module_utils.berth_progress import report  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.berth_image import ImageError, Registry
+from ansible.module_utils.berth_image import engine as find_engine
+from ansible.module_utils.berth_progress import report
 
 CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 PIP_CONFIGURATIONS = ("/etc/pip.conf", "~/.config/pip/pip.conf", "~/.pip/pip.conf")

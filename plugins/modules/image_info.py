@@ -6,7 +6,8 @@ DOCUMENTATION = """
 module: image_info
 short_description: Tell what image a source tree gives, and whether the registry has it
 description:
-  - Hashes what goes into the build and asks the registry for the tag C(content-HASH), so that unchanged content is known before a build starts. Changes nothing.
+  - Hashes what goes into the build
+    and asks the registry for the tag C(content-HASH), so that unchanged content is known before a build starts. Changes nothing.
 options:
   source: {description: The build context., type: path, required: true}
   dockerfile: {description: The Dockerfile., type: path, required: true}
@@ -37,10 +38,10 @@ engine: {description: "What can build it: C(docker), C(buildah), or empty when n
 registry_answers: {description: Whether the registry answered., type: bool, returned: always}
 """
 
-from pathlib import Path  # noqa: E402
+from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.berth_image import ImageError, Registry, content_hash, engine, version  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.berth_image import ImageError, Registry, content_hash, engine, version
 
 
 def main() -> None:

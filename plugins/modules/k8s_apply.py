@@ -15,7 +15,7 @@ options:
   kubeconfig: {description: The kubeconfig of the cluster., type: path, required: true}
   context: {description: "A context in it, empty for its current one.", type: str, default: ""}
   namespace: {description: The namespace of objects that name none., type: str, required: true}
-  templates: {description: "Templates of the role, each with one or several objects, in the order in which they are applied.", type: list, elements: str, required: true}
+  templates: {description: "The templates of the role, in the order in which they are applied.", type: list, elements: str, required: true}
 attributes:
   check_mode:
     support: full

@@ -43,13 +43,13 @@ labels: {description: Its labels., type: dict, returned: always}
 removal: {description: "What its removal waits for, as the API server says it.", type: str, returned: always}
 """
 
-import json  # noqa: E402
-import time  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+import json
+import time
+from pathlib import Path
+from typing import Any
 
-from ansible.module_utils import berth_kube  # noqa: E402
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib  # noqa: E402
+from ansible.module_utils import berth_kube
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 
 class Namespaces(berth_kube.Cluster):

@@ -44,14 +44,14 @@ cgroup_version: {description: 1 or 2., type: int, returned: always}
 sys_resource: {description: Whether processes may raise their limits., type: bool, returned: always}
 """
 
-import base64  # noqa: E402
-import re  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+import base64
+import re
+from pathlib import Path
+from typing import Any
 
-from ansible.module_utils import berth_kubeadm as cluster  # noqa: E402
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.berth_service import backend, manager  # noqa: E402
+from ansible.module_utils import berth_kubeadm as cluster
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.berth_service import backend, manager
 
 
 def state(address: str, deployments: list[str], inputs: str) -> tuple[str, str]:

@@ -26,15 +26,15 @@ RETURN = """
 seconds: {description: How long it took., type: int, returned: always}
 """
 
-import os  # noqa: E402
-import subprocess  # noqa: E402
-import threading  # noqa: E402
-import time  # noqa: E402
-from pathlib import Path  # noqa: E402
+import os
+import subprocess
+import threading
+import time
+from pathlib import Path
 
-from ansible.module_utils import berth_kubeadm as cluster  # noqa: E402
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.berth_progress import report  # noqa: E402
+from ansible.module_utils import berth_kubeadm as cluster
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.berth_progress import report
 
 
 def tail(path: Path, lines: int, only: str = "") -> str:

@@ -9,7 +9,7 @@ description:
   - Removes its processes, containers, mounts, interfaces, packet filter rules and files, and says which. Refuses where Berth made no cluster.
   - Can be run again after it was cut off. Packages that were installed stay.
 options:
-  environment: {description: "The environment that no longer uses the cluster. While others do, only its own traces are removed; without it all goes.", type: str, default: ""}
+  environment: {description: "The environment that no longer uses the cluster. While others do, only its own traces go.", type: str, default: ""}
   namespace: {description: The environment's namespace., type: str, default: ""}
   purge: {description: "Remove the volumes too, and so the data of databases in the cluster.", type: bool, default: false}
 attributes:
@@ -28,8 +28,8 @@ removed: {description: "What was removed, as phrases.", type: list, elements: st
 kept: {description: "Where the volumes are that were kept, empty when there are none.", type: str, returned: always}
 """
 
-from ansible.module_utils import berth_kubeadm as cluster  # noqa: E402
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils import berth_kubeadm as cluster
+from ansible.module_utils.basic import AnsibleModule
 
 
 def main() -> None:

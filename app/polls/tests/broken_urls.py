@@ -6,7 +6,6 @@ from typing import NoReturn
 
 from django.http import HttpRequest
 from django.urls import path
-
 from mysite.urls import urlpatterns as site_urls
 
 

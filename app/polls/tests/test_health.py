@@ -8,7 +8,6 @@ from django.db import OperationalError, connection
 from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import SimpleTestCase, TestCase
-
 from mysite.health import Migrations
 
 

@@ -11,8 +11,8 @@ import sys
 import time
 
 from django.test import RequestFactory, SimpleTestCase
-
 from mysite.logs import JsonFormatter, SkipHealth
+
 from polls.tests.test_settings import BASE_DIR, clean_environment
 
 
