@@ -382,3 +382,33 @@ def test_an_old_back_off_is_waited_out_when_its_cause_has_been_cured(
     core.create_namespaced_secret(namespace, {"metadata": {"name": "polls"}, "stringData": {"KEY": "x"}})
     result = wait(run, ("Deployment", "polls"))
     assert not result.get("failed"), result["msg"]
+
+
+def test_a_volume_that_cannot_be_made_is_told_with_the_claims_event(
+    run: Callable[..., Json], apply: Callable[..., None], api: client.ApiClient, namespace: str, image: str
+) -> None:
+    """The pod has no condition and no event: its node is chosen, and the volume is being made there."""
+    storage = client.StorageV1Api(api)
+    storage.create_storage_class(
+        {
+            "metadata": {"name": namespace},
+            "provisioner": "rancher.io/local-path",
+            "parameters": {"nodePath": "/there-is-no-such-path"},
+            "volumeBindingMode": "WaitForFirstConsumer",
+        }
+    )
+    try:
+        spec = {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Mi"}},
+            "storageClassName": namespace,
+        }
+        templates = [{"metadata": {"name": "data"}, "spec": spec}]
+        pod = pod_spec(image, volumeMounts=[{"name": "data", "mountPath": "/data"}])
+        apply(workload("StatefulSet", "postgresql", pod, serviceName="postgresql", volumeClaimTemplates=templates))
+        result = wait(run, ("StatefulSet", "postgresql"))
+    finally:
+        storage.delete_storage_class(namespace)
+    assert result["msg"].startswith("No volume can be made for the PersistentVolumeClaim data-postgresql-0.\n")
+    assert "/there-is-no-such-path" in result["msg"]
+    assert 45 <= result["waited"] < 45 + SOON
