@@ -37,6 +37,20 @@ SOCKET = RUN / "containerd" / "containerd.sock"
 SERVICES = ("containerd", "kubelet")
 LINKS = ("berth-pods", "berth-node")
 
+# What roles/kubeadm's node-up notes in NAME.before: kube-proxy sets the first two, the kubelet the others
+# (k8s.io/kubernetes/pkg/kubelet/cm/container_manager_linux.go, setupKernelTunables).
+SYSTEM = Path("/proc/sys")
+SETTINGS = (
+    "net/ipv4/ip_forward",
+    "net/ipv4/conf/all/route_localnet",
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "kernel/keys/root_maxkeys",
+    "kernel/keys/root_maxbytes",
+)
+
 # What any other cluster on this machine would have left; each is a file or a directory that is not empty.
 FOREIGN = (
     KUBERNETES / "admin.conf",
@@ -220,11 +234,14 @@ class Removal:
                 self.removed.append(f"interface {link}")
         for namespace in leased:
             subprocess.run(["ip", "netns", "delete", namespace], capture_output=True, check=False)
-        for name, path in (("ip_forward", "ip_forward"), ("route_localnet", "conf/all/route_localnet")):
-            before = DIRECTORY / f"{name}.before"
+        self._settings()
+
+    def _settings(self) -> None:
+        for name in SETTINGS:
+            before = DIRECTORY / f"{Path(name).name}.before"
             if before.exists():
                 with contextlib.suppress(OSError):
-                    Path("/proc/sys/net/ipv4", path).write_text(before.read_text(encoding="ascii"), encoding="ascii")
+                    (SYSTEM / name).write_text(before.read_text(encoding="ascii"), encoding="ascii")
 
     def _rules(self, tool: str) -> None:
         """Remove the rules and chains of kube-proxy, the kubelet and our CNI network, in one restore a table."""
@@ -239,8 +256,10 @@ class Removal:
         keep = not self.purge and there(VOLUMES)
         for path in (KUBERNETES, KUBELET, CNI_LEASES, LOGS / "pods", *(LOGS / s for s in SERVICES), RUN / "containerd"):
             self._tree(path)
-        for path in (LOGS / "kubeadm-init.log", DIRECTORY / "containerd.toml", *(DIRECTORY / f for f in ("ip_forward.before", "route_localnet.before"))):
+        for path in (LOGS / "kubeadm-init.log", DIRECTORY / "containerd.toml", *DIRECTORY.glob("*.before")):
             path.unlink(missing_ok=True)
+        for path in (CNI_LEASES.parents[1] / "results").glob(f"{CNI_LEASES.name}-*"):  # what the plugins remember of pods that were killed
+            path.unlink()
         for name in ("bin", "cni", "containerd", "etcd", "kubeadm"):
             self._tree(DIRECTORY / name)
         if not keep:
@@ -253,7 +272,7 @@ class Removal:
             path.unlink(missing_ok=True)
         for path in (
             Path("/var/log/containers"), Path("/var/log/pods"), DIRECTORY / "services", DIRECTORY, LOGS, RUN, CNI_LEASES.parent,
-            Path("/usr/libexec/kubernetes/kubelet-plugins/volume/exec"), Path("/usr/libexec/kubernetes/kubelet-plugins/volume"),
+            CNI_LEASES.parents[1] / "results", Path("/usr/libexec/kubernetes/kubelet-plugins/volume/exec"), Path("/usr/libexec/kubernetes/kubelet-plugins/volume"),
             Path("/usr/libexec/kubernetes/kubelet-plugins"), Path("/usr/libexec/kubernetes"), CNI_LEASES.parent.parent,
         ):  # fmt: skip
             with contextlib.suppress(OSError):

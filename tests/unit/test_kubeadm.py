@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import kubeadm_remove
 import pytest
 from ansible.module_utils import berth_kubeadm as cluster
 from ansible.module_utils.berth_kubeadm import without_ours
-from module_run import run
+from module_run import PLUGINS, run
 
 ID = "7623b8ce63473fb06bfe9cec5d10dfc1da611a306f658862348e9fc45e063c91"
 # As iptables-save writes them on a machine with Docker, a CNI network of somebody else and our cluster.
@@ -321,6 +322,34 @@ def test_what_others_have_in_the_same_places_is_kept(machine: Machine) -> None:
     cluster.Removal()._files()
     assert [path.exists() for path in theirs] == [True] * 3
     assert not (machine.root / "cni/networks/berth").exists()
+
+
+def test_what_the_plugins_remember_of_our_pods_goes(machine: Machine) -> None:
+    machine.made()
+    ours, theirs = machine.write("cni/results/berth-0f80-eth0"), machine.write("cni/results/podman-0f80-eth0")
+    cluster.Removal()._files()
+    assert not ours.exists() and theirs.exists()
+
+
+def test_the_settings_of_the_kernel_are_put_back_and_their_notes_removed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "SYSTEM", machine.root / "sys")
+    machine.made()
+    for name in cluster.SETTINGS[1:]:
+        machine.write(f"sys/{name}", "1\n")
+    machine.write("lib/panic.before", "0\n")
+    machine.write("lib/ip_forward.before", "0\n")  # of a setting that this kernel has not
+    removal = cluster.Removal()
+    removal._settings()
+    removal._files()
+    left = {name: (machine.root / "sys" / name).read_text() for name in cluster.SETTINGS[1:]}
+    assert left == dict.fromkeys(cluster.SETTINGS[1:], "1\n") | {"kernel/panic": "0\n"}
+    assert list(machine.root.glob("lib/*.before")) == []
+
+
+def test_every_setting_that_is_put_back_is_noted_when_the_node_comes_up() -> None:
+    script = (PLUGINS.parent / "roles/kubeadm/templates/node-up.j2").read_text()
+    noted = re.search(r"for name in (.*?); do", script, re.DOTALL)
+    assert noted and tuple(noted[1].replace("\\\n", " ").split()) == cluster.SETTINGS
 
 
 def test_a_directory_that_cannot_be_removed_is_named_and_the_record_stays(
