@@ -40,6 +40,7 @@ LINKS = ("berth-pods", "berth-node")
 # What roles/kubeadm's node-up notes in NAME.before: kube-proxy sets the first two, the kubelet the others
 # (k8s.io/kubernetes/pkg/kubelet/cm/container_manager_linux.go, setupKernelTunables).
 SYSTEM = Path("/proc/sys")
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
 SETTINGS = (
     "net/ipv4/ip_forward",
     "net/ipv4/conf/all/route_localnet",
@@ -173,6 +174,7 @@ class Removal:
         self._processes()
         self._mounts()
         self._network()
+        self._control_groups()
         self._files()
         return self.removed
 
@@ -212,6 +214,14 @@ class Removal:
                     os.kill(process, signal.SIGKILL)
         if mine:
             self.removed.append(f"{len(mine)} containers that were still running")
+
+    def _control_groups(self) -> None:
+        """Remove those of the kubelet; one that still holds a process stays."""
+        for pattern in ("kubepods*", "*/kubepods*"):
+            for top in CONTROL_GROUPS.glob(pattern):
+                for directory, _, _ in os.walk(top, topdown=False):
+                    with contextlib.suppress(OSError):
+                        os.rmdir(directory)
 
     def _mounts(self) -> None:
         roots = (str(RUN), str(DIRECTORY), str(KUBELET))
@@ -272,7 +282,8 @@ class Removal:
             path.unlink(missing_ok=True)
         for path in (
             Path("/var/log/containers"), Path("/var/log/pods"), DIRECTORY / "services", DIRECTORY, LOGS, RUN, CNI_LEASES.parent,
-            CNI_LEASES.parents[1] / "results", Path("/usr/libexec/kubernetes/kubelet-plugins/volume/exec"), Path("/usr/libexec/kubernetes/kubelet-plugins/volume"),
+            CNI_LEASES.parents[1] / "results",
+            Path("/usr/libexec/kubernetes/kubelet-plugins/volume/exec"), Path("/usr/libexec/kubernetes/kubelet-plugins/volume"),
             Path("/usr/libexec/kubernetes/kubelet-plugins"), Path("/usr/libexec/kubernetes"), CNI_LEASES.parent.parent,
         ):  # fmt: skip
             with contextlib.suppress(OSError):

@@ -346,6 +346,16 @@ def test_the_settings_of_the_kernel_are_put_back_and_their_notes_removed(machine
     assert list(machine.root.glob("lib/*.before")) == []
 
 
+def test_the_control_groups_of_pods_go_and_those_in_use_and_of_others_stay(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "CONTROL_GROUPS", machine.root / "cgroup")
+    for name in ("kubepods/burstable/pod1", "memory/kubepods.slice/pod1", "docker/1", "memory/docker/1", "kubepods/in-use"):
+        (machine.root / "cgroup" / name).mkdir(parents=True)
+    (machine.root / "cgroup/kubepods/in-use/cgroup.procs").touch()
+    cluster.Removal()._control_groups()
+    left = {str(path.relative_to(machine.root / "cgroup")) for path in (machine.root / "cgroup").rglob("*") if path.is_dir()}
+    assert left == {"docker", "docker/1", "memory", "memory/docker", "memory/docker/1", "kubepods", "kubepods/in-use"}
+
+
 def test_every_setting_that_is_put_back_is_noted_when_the_node_comes_up() -> None:
     script = (PLUGINS.parent / "roles/kubeadm/templates/node-up.j2").read_text()
     noted = re.search(r"for name in (.*?); do", script, re.DOTALL)
