@@ -339,24 +339,22 @@ def build_binary(work: Work, entry: Entry, what: str, go: str) -> None:
 
 
 def apt_sources(settings: Settings) -> list[str]:
-    """Return the lines of sources.list that a root file system is made from.
+    """Return the lines of sources.list that a root file system is made from: this machine's own mirrors where it is a Debian.
 
-    A mirror from ``mirrors`` comes first, then the one that this machine uses where it is a Debian, then Debian's own.
+    Empty elsewhere: mmdebstrap (mmdebstrap(1), MIRROR) knows Debian's own.
     """
-    places = {"Debian": settings.debian["mirror"], "Debian-Security": settings.debian["security"]}
+    if not cache.which("apt-get"):
+        return []
     query = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN) $(LABEL)", "Created-By: Packages"]
-    own: dict[str, str] = {}
-    if cache.which("apt-get"):
-        answer = subprocess.run(query, capture_output=True, text=True, check=False)
-        own = {label: uri for uri, label in re.findall(r"^(https?://\S+) Debian (\S+)$", answer.stdout, re.MULTILINE)}
-    for label, default in places.items():
-        mirrored = settings.mirrored(default)
-        places[label] = mirrored if mirrored != default else own.get(label, default)
+    answer = subprocess.run(query, capture_output=True, text=True, check=False)
+    own = {label: uri for uri, label in re.findall(r"^(https?://\S+) Debian (\S+)$", answer.stdout, re.MULTILINE)}
+    if not {"Debian", "Debian-Security"} <= own.keys():
+        return []
     suite = settings.debian["suite"]
     return [
-        f"deb {places['Debian']} {suite} main",
-        f"deb {places['Debian']} {suite}-updates main",
-        f"deb {places['Debian-Security']} {suite}-security main",
+        f"deb {own['Debian']} {suite} main",
+        f"deb {own['Debian']} {suite}-updates main",
+        f"deb {own['Debian-Security']} {suite}-security main",
     ]
 
 

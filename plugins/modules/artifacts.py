@@ -129,14 +129,13 @@ options:
     type: path
   debian:
     description:
-      - The release that root file systems are made from. C(suite), C(mirror) and C(security) (addresses), C(exclude)
-        (paths that dpkg leaves out) and C(clean) (shell lines that end each build, with C($1) as the root).
-      - A Debian machine's own mirror, proxy and apt credentials are used instead of the addresses, and not kept.
+      - The release that root file systems are made from. C(suite), C(exclude) (paths that dpkg leaves out) and C(clean) (shell lines that end each build, with C($1) as the root).
+      - A Debian machine's own mirror, proxy and apt credentials are used, and not kept.
     type: dict
     default: {}
   mirrors:
     description:
-      - Addresses to use instead of others, by prefix, for releases, registries and Debian. A registry's mirror that
+      - Addresses to use instead of others, by prefix, for releases and registries. A registry's mirror that
         starts with C(http://) is used without TLS.
     type: dict
     default: {}
