@@ -96,13 +96,19 @@ class ActionModule(ActionBase):
         """Give the objects that differ to kubernetes.core.k8s; return the live ones, or the failure."""
         if self._task.check_mode and not self._namespace_is_there(arguments):
             return {"objects": []}
-        module_arguments = {
-            "kubeconfig": arguments["kubeconfig"],
-            "resource_definition": [item for item, _ in pairs],
-            "apply": True,
-        }
+        connection = {"kubeconfig": arguments["kubeconfig"]}
         if arguments["context"]:
-            module_arguments["context"] = arguments["context"]
+            connection["context"] = arguments["context"]
+        handed_over = [berth_apply.without_replicas(there) for item, there in pairs if berth_apply.hands_over_replicas(item, there)]
+        if handed_over and not self._task.check_mode:
+            answer = self._execute_module(
+                "kubernetes.core.k8s",
+                module_args=connection | {"resource_definition": handed_over, "state": "patched"},
+                task_vars=task_vars,
+            )
+            if answer.get("failed"):
+                return {"failed": True, "msg": f"{', '.join(map(title, handed_over))} keeps its number of pods. {answer.get('msg', '')}"}
+        module_arguments = connection | {"resource_definition": [item for item, _ in pairs], "apply": True}
         # Secrets may be among the arguments: the module must not log them, and its result is cleaned here.
         secret, self._task.no_log = self._task.no_log, True
         try:

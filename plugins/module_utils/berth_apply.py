@@ -42,6 +42,29 @@ def unchanged(wanted: dict[str, Any], live: dict[str, Any] | None) -> bool:
     return applied == json.loads(json.dumps(wanted)) and contains(live, wanted)
 
 
+def hands_over_replicas(wanted: dict[str, Any], live: dict[str, Any] | None) -> bool:
+    """Whether ``wanted`` leaves the number of pods to an autoscaler, and the last apply did not.
+
+    An apply would take ``replicas`` away, and so set it to 1, its default:
+    https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#migrating-deployments-and-statefulsets-to-horizontal-autoscaling
+    """
+    if live is None or "replicas" in wanted.get("spec", {}):
+        return False
+    try:
+        return "replicas" in json.loads(live["metadata"].get("annotations", {})[LAST_APPLIED])["spec"]
+    except (KeyError, ValueError):
+        return False
+
+
+def without_replicas(live: dict[str, Any]) -> dict[str, Any]:
+    """Return the patch after which the last apply of ``live`` said nothing about ``replicas``."""
+    applied = json.loads(live["metadata"]["annotations"][LAST_APPLIED])
+    del applied["spec"]["replicas"]
+    names = {key: live["metadata"][key] for key in ("name", "namespace")}
+    annotations = {LAST_APPLIED: json.dumps(applied, separators=(",", ":"))}
+    return {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": names | {"annotations": annotations}}
+
+
 def contains(live: Any, wanted: Any) -> bool:
     """Whether ``live`` has all that ``wanted`` has. The API server leaves out what is empty, zero or false."""
     if isinstance(wanted, dict):
