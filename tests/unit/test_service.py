@@ -40,6 +40,14 @@ def alive(pid: int) -> bool:
         return False
 
 
+def command_line(pid: int) -> bytes:
+    """Return the words of a process, each with its end; nothing when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 @pytest.fixture
 def runit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runit]:
     """Yield a backend with directories of its own, and end what it started."""
@@ -189,7 +197,7 @@ def test_a_second_run_changes_nothing_and_a_changed_definition_restarts(runit: R
     assert not again["changed"] and again["services"] == {"s": {"pid": pid, "manager": "runit"}}
     other = run(background_service, capsys, services=[{"name": "s", "command": ["sleep", "61"]}])
     assert other["changed"]
-    assert until(lambda: Path(f"/proc/{runit.pid('s')}/cmdline").read_bytes() == b"sleep\x0061\0")
+    assert until(lambda: command_line(runit.pid("s")) == b"sleep\x0061\0")
     assert not alive(pid)
 
 
