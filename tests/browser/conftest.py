@@ -117,8 +117,7 @@ def superuser() -> Iterator[Superuser]:
     user = Superuser(f"verify-{secrets.token_hex(4)}", secrets.token_urlsafe(18))
     said = manage(
         core,
-        "read -r DJANGO_SUPERUSER_PASSWORD; export DJANGO_SUPERUSER_PASSWORD; "
-        f"DJANGO_SUPERUSER_USERNAME={user.name} exec python manage.py ensure_admin",
+        f"read -r DJANGO_SUPERUSER_PASSWORD; export DJANGO_SUPERUSER_PASSWORD; DJANGO_SUPERUSER_USERNAME={user.name} exec python manage.py ensure_admin",
         user.password,
     )
     assert f"Made the superuser {user.name}." in said, said

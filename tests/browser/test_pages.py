@@ -113,9 +113,7 @@ def test_a_wrong_password_opens_no_admin(open_page: Callable[..., Page], site: s
 
 
 @pytest.mark.parametrize("path", ["polls/0/", "there-is-no-such-page/"])
-def test_a_page_that_does_not_exist_leads_back_to_the_polls(
-    open_page: Callable[..., Page], site: str, path: str
-) -> None:
+def test_a_page_that_does_not_exist_leads_back_to_the_polls(open_page: Callable[..., Page], site: str, path: str) -> None:
     """With the status that programs need."""
     page = open_page()
     answer = page.request.get(f"{site}{path}")

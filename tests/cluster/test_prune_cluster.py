@@ -60,9 +60,7 @@ def test_what_is_no_longer_declared_goes_and_all_else_stays(
     assert (again["changed"], again["removed"]) == (False, [])
 
 
-def test_check_mode_says_what_would_go_and_removes_nothing(
-    run: Callable[..., Json], apply: Callable[..., None], api: client.ApiClient, namespace: str
-) -> None:
+def test_check_mode_says_what_would_go_and_removes_nothing(run: Callable[..., Json], apply: Callable[..., None], api: client.ApiClient, namespace: str) -> None:
     """The difference shows names, and never what an object holds."""
     apply(config_map("kept"), config_map("old"))
     result = run(k8s_prune, check=True, selector=OURS, keep=KEEP)
@@ -71,9 +69,7 @@ def test_check_mode_says_what_would_go_and_removes_nothing(
     assert names(api, namespace) == {"kept", "old"}
 
 
-def test_a_job_goes_with_its_pods(
-    run: Callable[..., Json], apply: Callable[..., None], api: client.ApiClient, namespace: str
-) -> None:
+def test_a_job_goes_with_its_pods(run: Callable[..., Json], apply: Callable[..., None], api: client.ApiClient, namespace: str) -> None:
     """The API's own default for Jobs would leave them."""
     core = client.CoreV1Api(api)
     apply(job("migrate"))

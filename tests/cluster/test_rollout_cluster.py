@@ -37,9 +37,7 @@ def test_all_kinds_complete_together(run: Callable[..., Json], apply: Callable[.
         workload("DaemonSet", "agent", pod_spec(image)),
         job("migrate", pod_spec(image, "echo 'Applying polls.0001_initial... OK'")),
     )
-    result = wait(
-        run, ("Deployment", "polls"), ("StatefulSet", "postgresql"), ("DaemonSet", "agent"), ("Job", "migrate")
-    )
+    result = wait(run, ("Deployment", "polls"), ("StatefulSet", "postgresql"), ("DaemonSet", "agent"), ("Job", "migrate"))
     assert not result.get("failed"), result["msg"]
     assert not result["changed"]
     states = {each["kind"]: each for each in result["workloads"]}
@@ -59,9 +57,7 @@ def test_a_complete_rollout_is_told_at_once(run: Callable[..., Json], apply: Cal
     assert wait(run, ("Deployment", "polls"))["waited"] < 1
 
 
-def test_an_image_that_does_not_exist_fails_soon(
-    run: Callable[..., Json], apply: Callable[..., None], image: str
-) -> None:
+def test_an_image_that_does_not_exist_fails_soon(run: Callable[..., Json], apply: Callable[..., None], image: str) -> None:
     """The registry's answer is definitive."""
     absent = image.split("@", 1)[0].rsplit("/", 1)[0] + "/there-is-no-such-image:1"
     apply(workload("Deployment", "polls", pod_spec(absent)))
@@ -73,9 +69,7 @@ def test_an_image_that_does_not_exist_fails_soon(
     assert result["waited"] < SOON
 
 
-def test_a_crash_loop_fails_soon_with_its_log_and_without_its_secrets(
-    run: Callable[..., Json], apply: Callable[..., None], image: str
-) -> None:
+def test_a_crash_loop_fails_soon_with_its_log_and_without_its_secrets(run: Callable[..., Json], apply: Callable[..., None], image: str) -> None:
     """The log is that of the run that crashed."""
     script = 'echo "password is $PASSWORD"; echo the database is gone; exit 1'
     variable = {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "polls", "key": "password"}}}
@@ -92,14 +86,10 @@ def test_a_crash_loop_fails_soon_with_its_log_and_without_its_secrets(
     assert result["waited"] < SECOND_CRASH + SOON
 
 
-def test_an_init_container_that_crashes_fails_soon(
-    run: Callable[..., Json], apply: Callable[..., None], image: str
-) -> None:
+def test_an_init_container_that_crashes_fails_soon(run: Callable[..., Json], apply: Callable[..., None], image: str) -> None:
     """It is named, not the container that waits for it."""
     pod = pod_spec(image)
-    pod["initContainers"] = [
-        pod["containers"][0] | {"name": "prepare", "command": ["sh", "-c", "echo no room; exit 3"]}
-    ]
+    pod["initContainers"] = [pod["containers"][0] | {"name": "prepare", "command": ["sh", "-c", "echo no room; exit 3"]}]
     apply(workload("Deployment", "polls", pod))
     result = wait(run, ("Deployment", "polls"))
     assert result["msg"].startswith("The container prepare crashes: it ended with exit code 3, ")
@@ -107,9 +97,7 @@ def test_an_init_container_that_crashes_fails_soon(
     assert result["waited"] < SECOND_CRASH + SOON
 
 
-def test_a_command_that_the_image_lacks_fails_soon(
-    run: Callable[..., Json], apply: Callable[..., None], image: str
-) -> None:
+def test_a_command_that_the_image_lacks_fails_soon(run: Callable[..., Json], apply: Callable[..., None], image: str) -> None:
     """The runtime says which."""
     apply(workload("Deployment", "polls", pod_spec(image, command=["gunicorn-that-is-not-there"])))
     result = wait(run, ("Deployment", "polls"))
@@ -127,9 +115,7 @@ def test_too_little_memory_fails_soon(run: Callable[..., Json], apply: Callable[
     assert result["waited"] < SECOND_CRASH + SOON
 
 
-def test_a_key_that_the_secret_lacks_fails_soon(
-    run: Callable[..., Json], apply: Callable[..., None], image: str
-) -> None:
+def test_a_key_that_the_secret_lacks_fails_soon(run: Callable[..., Json], apply: Callable[..., None], image: str) -> None:
     """Secret, key and container are named, and the variable to change."""
     variable = {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "polls", "key": "DJANGO_SECRET_KEY"}}}
     apply(
@@ -142,9 +128,7 @@ def test_a_key_that_the_secret_lacks_fails_soon(
     assert result["waited"] < SOON
 
 
-def test_a_volume_whose_secret_does_not_exist_fails_soon(
-    run: Callable[..., Json], apply: Callable[..., None], image: str
-) -> None:
+def test_a_volume_whose_secret_does_not_exist_fails_soon(run: Callable[..., Json], apply: Callable[..., None], image: str) -> None:
     """The pod hangs in ContainerCreating; only its events say why."""
     pod = pod_spec(image) | {"volumes": [{"name": "tls", "secret": {"secretName": "polls-tls"}}]}
     pod["containers"][0]["volumeMounts"] = [{"name": "tls", "mountPath": "/tls"}]
@@ -155,9 +139,7 @@ def test_a_volume_whose_secret_does_not_exist_fails_soon(
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "Job"])
-def test_a_quota_without_room_fails_soon(
-    run: Callable[..., Json], apply: Callable[..., None], image: str, kind: str
-) -> None:
+def test_a_quota_without_room_fails_soon(run: Callable[..., Json], apply: Callable[..., None], image: str, kind: str) -> None:
     """A Deployment shows it as a condition, the others only as events."""
     apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}})
     apply(job("polls", pod_spec(image)) if kind == "Job" else workload(kind, "polls", pod_spec(image)))
@@ -167,9 +149,7 @@ def test_a_quota_without_room_fails_soon(
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "DaemonSet"])
-def test_pod_security_that_refuses_the_pod_fails_soon(
-    run: Callable[..., Json], apply: Callable[..., None], image: str, kind: str
-) -> None:
+def test_pod_security_that_refuses_the_pod_fails_soon(run: Callable[..., Json], apply: Callable[..., None], image: str, kind: str) -> None:
     """With what the pod must set."""
     pod = pod_spec(image)
     del pod["securityContext"]
@@ -180,22 +160,16 @@ def test_pod_security_that_refuses_the_pod_fails_soon(
     assert result["waited"] < SOON
 
 
-def test_a_job_that_fails_is_told_soon_with_its_log(
-    run: Callable[..., Json], apply: Callable[..., None], image: str
-) -> None:
+def test_a_job_that_fails_is_told_soon_with_its_log(run: Callable[..., Json], apply: Callable[..., None], image: str) -> None:
     """The migration's own words."""
     apply(job("migrate", pod_spec(image, "echo 'ProgrammingError: no such table'; exit 1")))
     result = wait(run, ("Job", "migrate"))
-    assert result["msg"].startswith(
-        "The Job failed as often as it may (backoffLimit): container web ended with exit code 1.\n"
-    )
+    assert result["msg"].startswith("The Job failed as often as it may (backoffLimit): container web ended with exit code 1.\n")
     assert "  ProgrammingError: no such table\n" in result["msg"]
     assert result["waited"] < SOON
 
 
-def test_a_job_that_takes_too_long_shows_its_log_although_its_pod_is_deleted(
-    run: Callable[..., Json], apply: Callable[..., None], image: str
-) -> None:
+def test_a_job_that_takes_too_long_shows_its_log_although_its_pod_is_deleted(run: Callable[..., Json], apply: Callable[..., None], image: str) -> None:
     """What it was doing when it was stopped."""
     pod = pod_spec(image, f"echo waiting for the lock; {FOREVER}") | {"terminationGracePeriodSeconds": 5}
     apply(job("migrate", pod, activeDeadlineSeconds=6))
@@ -205,13 +179,9 @@ def test_a_job_that_takes_too_long_shows_its_log_although_its_pod_is_deleted(
     assert result["waited"] < 6 + SOON
 
 
-def test_a_job_that_succeeds_at_its_second_try_is_complete(
-    run: Callable[..., Json], apply: Callable[..., None], image: str
-) -> None:
+def test_a_job_that_succeeds_at_its_second_try_is_complete(run: Callable[..., Json], apply: Callable[..., None], image: str) -> None:
     """A crash within backoffLimit is no failure."""
-    pod = pod_spec(image, "test -e /tmp/x && echo done || { touch /tmp/x; exit 1; }") | {
-        "volumes": [{"name": "tmp", "emptyDir": {}}]
-    }
+    pod = pod_spec(image, "test -e /tmp/x && echo done || { touch /tmp/x; exit 1; }") | {"volumes": [{"name": "tmp", "emptyDir": {}}]}
     pod["containers"][0]["volumeMounts"] = [{"name": "tmp", "mountPath": "/tmp"}]
     apply(job("migrate", pod, restart="OnFailure", backoffLimit=3))
     result = wait(run, ("Job", "migrate"))
@@ -240,9 +210,7 @@ def test_a_pod_that_fits_on_no_node_is_given_up_after_the_grace(
     assert 5 <= result["waited"] < SOON
 
 
-def test_a_claim_for_a_storage_class_that_does_not_exist_fails_soon(
-    run: Callable[..., Json], apply: Callable[..., None], image: str
-) -> None:
+def test_a_claim_for_a_storage_class_that_does_not_exist_fails_soon(run: Callable[..., Json], apply: Callable[..., None], image: str) -> None:
     """The claim's event says it, the pod's only that it is not bound."""
     storage = {
         "accessModes": ["ReadWriteOnce"],
@@ -260,36 +228,26 @@ def test_a_claim_for_a_storage_class_that_does_not_exist_fails_soon(
         )
     )
     result = wait(run, ("StatefulSet", "postgresql"))
-    assert result["msg"].startswith(
-        "The PersistentVolumeClaim data-postgresql-0 wants the StorageClass none, which does not exist.\n"
-    )
+    assert result["msg"].startswith("The PersistentVolumeClaim data-postgresql-0 wants the StorageClass none, which does not exist.\n")
     assert result["waited"] < SOON
 
 
-def test_a_pod_that_is_never_ready_is_explained_when_the_time_is_over(
-    run: Callable[..., Json], apply: Callable[..., None], image: str
-) -> None:
+def test_a_pod_that_is_never_ready_is_explained_when_the_time_is_over(run: Callable[..., Json], apply: Callable[..., None], image: str) -> None:
     """By its probe's words and its log."""
     probe = {"exec": {"command": ["sh", "-c", "echo unapplied migrations; exit 1"]}, "periodSeconds": 1}
     apply(workload("Deployment", "polls", pod_spec(image, f"echo I am up; {FOREVER}", readinessProbe=probe)))
     result = wait(run, ("Deployment", "polls"), timeout=12)
-    assert result["msg"].startswith(
-        "The Deployment polls is not complete after 12 s: the container web runs but is not ready.\n"
-    )
+    assert result["msg"].startswith("The Deployment polls is not complete after 12 s: the container web runs but is not ready.\n")
     assert "Readiness probe failed: unapplied migrations" in result["msg"]
     assert "  I am up\n" in result["msg"]
 
 
-def test_a_deadline_is_told_with_what_kept_the_pods(
-    run: Callable[..., Json], apply: Callable[..., None], image: str
-) -> None:
+def test_a_deadline_is_told_with_what_kept_the_pods(run: Callable[..., Json], apply: Callable[..., None], image: str) -> None:
     """Before the wait's own time is over."""
     probe = {"exec": {"command": ["false"]}, "periodSeconds": 1}
     apply(workload("Deployment", "polls", pod_spec(image, readinessProbe=probe), progressDeadlineSeconds=5))
     result = wait(run, ("Deployment", "polls"))
-    assert result["msg"].startswith(
-        "There was no progress for 5 s (progressDeadlineSeconds): the container web runs but is not ready.\n"
-    )
+    assert result["msg"].startswith("There was no progress for 5 s (progressDeadlineSeconds): the container web runs but is not ready.\n")
     assert result["waited"] < 5 + SOON
 
 
@@ -321,9 +279,7 @@ def test_each_change_of_state_is_written_while_it_waits(
     assert lines[-1] == "Deployment polls: 2 of 2 pods ready"
 
 
-def test_check_mode_neither_waits_nor_minds_what_is_missing(
-    run: Callable[..., Json], apply: Callable[..., None], image: str
-) -> None:
+def test_check_mode_neither_waits_nor_minds_what_is_missing(run: Callable[..., Json], apply: Callable[..., None], image: str) -> None:
     """It says what is there."""
     apply(workload("Deployment", "polls", pod_spec("localhost:1/absent:1")))
     result = wait(run, ("Deployment", "polls"), ("Job", "absent"), check=True)
@@ -355,9 +311,7 @@ def test_a_user_without_permission_is_told_which_one_is_missing(
     weak.write_text(
         json.dumps(
             {
-                "clusters": [
-                    {"name": "c", "cluster": {"server": configuration.host, "certificate-authority-data": authority}}
-                ],
+                "clusters": [{"name": "c", "cluster": {"server": configuration.host, "certificate-authority-data": authority}}],
                 "users": [{"name": "u", "user": {"token": token}}],
                 "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
                 "current-context": "c",
