@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_objects import Superuser
 from kubernetes import client, config
 from kubernetes.stream import stream
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
@@ -29,14 +29,6 @@ FLAGS = [
 ]
 SCREENS = {"phone": (390, 844), "desktop": (1280, 800)}
 """CSS pixels, width and height."""
-
-
-@dataclass(frozen=True)
-class Superuser:
-    """Who may use the admin."""
-
-    name: str
-    password: str = field(repr=False)
 
 
 def setting(name: str) -> str:

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 
 import pytest
-from conftest import Superuser
+from browser_objects import Superuser
 from playwright.sync_api import Page, expect
 
 Size = tuple[int, int]
