@@ -47,7 +47,7 @@ JINJA = Environment()
 
 def read(path: Path) -> Any:
     """Return a YAML file's content, an empty mapping for a file that is not there."""
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader) or {} if path.exists() else {}  # noqa: S506
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader) or {} if path.exists() else {}
 
 
 def templates(value: Any, expression: bool = False) -> Iterator[str]:
