@@ -129,7 +129,8 @@ options:
     type: path
   debian:
     description:
-      - The release that root file systems are made from. C(suite), C(exclude) (paths that dpkg leaves out) and C(clean) (shell lines that end each build, with C($1) as the root).
+      - The release that root file systems are made from. C(suite), C(exclude) (paths that dpkg leaves
+        out) and C(clean) (shell lines that end each build, with C($1) as the root).
       - A Debian machine's own mirror, proxy and apt credentials are used, and not kept.
     type: dict
     default: {}
