@@ -119,10 +119,11 @@ def failed_jobs(objects: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def app_facts(objects: list[dict[str, Any]]) -> dict[str, Any]:
+def app_facts(objects: list[dict[str, Any]], revision: str = "") -> dict[str, Any]:
     """Return ``url``, ``revision`` and ``replicas`` of the app whose Deployment and Service are among live ``objects``.
 
-    The URL is the one on this machine: the Service's node port on the loopback address.
+    The URL is the one on this machine: the Service's node port on the loopback address. ``revision`` is the one that a rollout
+    has ended with since the objects were read.
     """
     by_kind = {item["kind"]: item for item in objects}
     try:
@@ -131,7 +132,7 @@ def app_facts(objects: list[dict[str, Any]]) -> dict[str, Any]:
         raise AnsibleFilterError(f"The app has no {error.args[0]} in its namespace; run site.yml.") from error
     return {
         "url": f"http://127.0.0.1:{service['spec']['ports'][0].get('nodePort', '')}/",
-        "revision": deployment["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision", ""),
+        "revision": revision or deployment["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision", ""),
         "replicas": deployment["spec"].get("replicas", 1),
     }
 

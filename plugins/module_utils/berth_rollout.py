@@ -377,6 +377,9 @@ def judge(snapshot: Snapshot, since: str = "", scheduling_grace: float = SCHEDUL
     workload = snapshot.workload
     complete, note = _JUDGES[workload["kind"]](workload)
     pods = current_pods(snapshot)
+    if workload["kind"] == "Job" and not complete:
+        # The Job's own status follows its pods' a second or two later.
+        complete = condition(workload, "Failed") is None and len(_succeeded(pods)) >= _wanted(workload)
     if complete and unproved(workload) and not _proved(pods, snapshot.now):
         complete, note = False, f"must stay so for {STAYS.seconds} s, for there is no readiness probe"
     verdict = Verdict(complete, _progress(workload, pods, complete, note), state_of(snapshot))
@@ -413,6 +416,10 @@ def _proved(pods: Iterable[Object], now: str) -> bool:
     return True
 
 
+def _succeeded(pods: Iterable[Object]) -> list[Object]:
+    return [pod for pod in pods if dig(pod, "status", "phase") == "Succeeded"]
+
+
 def state_of(snapshot: Snapshot) -> dict[str, Any]:
     """Return what the module returns for a workload: kind, name, revision, replicas, ready, images."""
     workload = snapshot.workload
@@ -427,7 +434,7 @@ def state_of(snapshot: Snapshot) -> dict[str, Any]:
     elif kind == "DaemonSet":
         revision, ready = _daemonset_revision(snapshot), status.get("numberReady") or 0
     else:
-        revision, ready = dig(workload, "metadata", "uid") or "", status.get("succeeded") or 0
+        revision, ready = dig(workload, "metadata", "uid") or "", max(status.get("succeeded") or 0, len(_succeeded(current_pods(snapshot))))
     return {
         "kind": kind,
         "name": workload["metadata"]["name"],

@@ -134,7 +134,7 @@ from ansible.module_utils.berth_kube import Cluster, Forbidden, KubeError, NotFo
 from ansible.module_utils.berth_progress import report
 from ansible.module_utils.berth_rollout import Finding, Snapshot, Verdict, dig
 
-POLL = 1.0
+POLL = 0.5
 """Seconds between two looks."""
 
 
@@ -355,7 +355,7 @@ def wait(rollouts: list[Rollout], timeout: int) -> None:
     """Wait until all rollouts are complete.
 
     Args:
-        rollouts: They are looked at in turn, once a second.
+        rollouts: They are looked at in turn, twice a second.
         timeout: Seconds for all together.
 
     Raises:

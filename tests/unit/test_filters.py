@@ -182,6 +182,7 @@ def test_the_apps_facts_are_read_from_its_objects() -> None:
     live = deployment()
     live["metadata"]["annotations"] = {"deployment.kubernetes.io/revision": "7"}
     assert objects.app_facts([live, service(31234)]) == {"url": "http://127.0.0.1:31234/", "revision": "7", "replicas": 2}
+    assert objects.app_facts([live, service(31234)], "8")["revision"] == "8", "what a rollout ended with is newer"
 
 
 @pytest.mark.parametrize(("live", "missing"), [([service()], "Deployment"), ([deployment()], "Service"), ([], "Service")])

@@ -844,6 +844,21 @@ def test_a_jobs_image_that_cannot_be_pulled_is_certain_since_no_backoff_limit_co
     assert (found.cause, found.grace) == ("image-missing", 0)
 
 
+def test_a_job_is_complete_when_its_pod_has_succeeded_although_its_status_follows_later() -> None:
+    """The controller needs a second or two to count it."""
+    workload = job(active=1)
+    done = pod(workload, container(state=ended(0, "Completed")), phase="Succeeded")
+    verdict = rollout.judge(Snapshot(workload, pods=[done]), SINCE)
+    assert (verdict.complete, verdict.progress, verdict.state["ready"]) == (True, "complete", 1)
+
+
+def test_a_job_that_failed_is_not_complete_because_a_pod_succeeded() -> None:
+    """It may have been over its deadline."""
+    workload = job(condition("Failed", reason="DeadlineExceeded"))
+    done = pod(workload, container(state=ended(0, "Completed")), phase="Succeeded")
+    assert not rollout.judge(Snapshot(workload, pods=[done]), SINCE).complete
+
+
 # -- Old evidence
 
 
