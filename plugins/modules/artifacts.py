@@ -290,7 +290,7 @@ OPTIONS = {
 }
 
 
-def facts(plan: Plan) -> dict[str, Any]:
+def facts(settings: Settings, plan: Plan) -> dict[str, Any]:
     """Return what a plan tells other tasks."""
     missing = plan.missing
     return {
@@ -299,7 +299,7 @@ def facts(plan: Plan) -> dict[str, Any]:
         "directory": str(plan.directory),
         "binaries": {entry.name: str(entry.file) for entry in plan.binaries},
         "images": {entry.name: str(entry.file) for entry in plan.images},
-        "refs": {entry.spec["short"]: entry.name for entry in plan.images},
+        "refs": {spec["short"]: spec["name"] for spec in settings.images},
         "present": {entry.name: str(entry.file) for entry in plan.binaries if entry not in missing},
         "missing": [entry.name for entry in missing],
     }
@@ -309,7 +309,7 @@ def present(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     """Have the artifacts, or in check mode say what that would take."""
     plan = make_plan(settings)
     if plan.complete:
-        return {"changed": False, "made": [], "packages": [], **facts(plan)}
+        return {"changed": False, "made": [], "packages": [], **facts(settings, plan)}
     packages = missing_packages(settings, plan)
     if module.check_mode:
         if packages and not which("apt-get"):
@@ -326,7 +326,7 @@ def present(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
         raise ArtifactError(f"Missing tools: apt-get install {' '.join(packages)}")
     else:
         made = make(settings, plan)
-    return {"changed": True, "made": made, "packages": packages, **facts(plan)}
+    return {"changed": True, "made": made, "packages": packages, **facts(settings, plan)}
 
 
 def main() -> None:
