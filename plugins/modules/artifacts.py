@@ -49,9 +49,20 @@ options:
       variables:
         description: Go variables that the linker sets, by full name.
         type: dict
+      go_dir:
+        description: The directory with this binary's C(go.mod) and C(go.sum), where it is not O(go_dir).
+        type: path
+      cgo:
+        description: Whether it is built with cgo, which needs a C compiler.
+        type: bool
+      tags:
+        description: Build tags.
+        type: list
+        elements: str
       url:
         description:
-          - The release's file; C({arch}) stands for C(amd64) or C(arm64). Without it C(download) leaves the binary out.
+          - The release's file; C({arch}) stands for C(amd64) or C(arm64), C({os}) for C(linux) or C(darwin). Without it
+            C(download) leaves the binary out.
         type: str
       checksum:
         description: The address of the published sha256.
@@ -137,7 +148,7 @@ options:
   mirrors:
     description:
       - Addresses to use instead of others, by prefix, for releases and registries. A registry's mirror that
-        starts with C(http://) is used without TLS.
+        starts with C(http://) is used without TLS. A release's may be a directory, as C(file:///...).
     type: dict
     default: {}
   probe_timeout:
@@ -172,6 +183,12 @@ EXAMPLES = r"""
     mirrors:
       https://dl.k8s.io: https://mirror.example.org/k8s
       docker.io: registry.example.org/hub
+
+- name: Take minikube from files, without a network
+  artifacts:
+    cache_dir: ~/.cache/berth/artifacts
+    mirrors:
+      https://github.com/kubernetes/minikube/releases/download: file:///srv/minikube # v1.38.1/minikube-linux-amd64 and its .sha256
 
 - name: Remove the cache
   artifacts:
@@ -265,6 +282,9 @@ BINARY = {
     "version": {"type": "str", "required": True},
     "package": {"type": "str", "required": True},
     "variables": {"type": "dict"},
+    "go_dir": {"type": "path"},
+    "cgo": {"type": "bool"},
+    "tags": {"type": "list", "elements": "str"},
     "url": {"type": "str"},
     "checksum": {"type": "str"},
     "sha256": {"type": "str"},
