@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import ansible.module_utils
 import yaml
 from ansible.errors import AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
@@ -16,7 +18,7 @@ MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils import berth_identity, berth_provider  # noqa: E402
+from ansible.module_utils import berth_identity, berth_minikube, berth_provider  # noqa: E402
 from ansible.module_utils import berth_preflight as preflight  # noqa: E402
 from ansible.module_utils import berth_variables as variables  # noqa: E402
 from ansible.module_utils.berth_existing import ExistingError, read_context  # noqa: E402
@@ -129,7 +131,7 @@ class Check:
         found += wrong + variables.values(typed) + self.connection_problems()
         suspect = {problem.variable for problem in found}
         if "berth_provider" not in suspect:
-            found += {"kubeadm": self.kubeadm_problems, "existing": self.existing_problems}[self.provider](suspect)
+            found += self.provider_checks[self.provider](suspect)
         return found + self.path_problems(suspect) + self.registry_problems(suspect) + self.port_problems(suspect)
 
     def provider_problems(self) -> list[Problem]:
@@ -191,6 +193,20 @@ class Check:
                     found.append(Problem((name,), text))
         return found
 
+    @property
+    def provider_checks(self) -> dict[str, Callable[[set[str]], list[Problem]]]:
+        """What is checked for each provider; each check takes the names of variables that are wrong already."""
+        return {"minikube": self.minikube_problems, "kubeadm": self.kubeadm_problems, "existing": self.existing_problems}
+
+    def minikube_problems(self, suspect: set[str]) -> list[Problem]:
+        """Check that there is something that minikube can drive."""
+        options = {name: self.task_vars.get(f"minikube_{name}", "") for name in ("driver", "force")}
+        driver, why = berth_minikube.drivable(str(self.templar.template(options["driver"])), boolean(options["force"] or False, strict=False))
+        if driver:
+            return []
+        variable = "minikube_driver" if options["driver"] else "berth_provider"
+        return [Problem((variable,), f"minikube has nothing to drive here ({why}); start one, or use a machine for berth_provider: kubeadm")]
+
     def existing_problems(self, suspect: set[str]) -> list[Problem]:
         """Check that the kubeconfig has the context."""
         if {"berth_existing_kubeconfig", "berth_existing_context"} & suspect:
@@ -209,7 +225,10 @@ class Check:
         if unsupported:
             return [self._machine_problem(f"{unsupported}; use such a machine, a virtual one will do")]
         if not preflight.is_root():
-            return [self._machine_problem("kubeadm needs root, and this is another user; run it with sudo, or as root")]
+            text = "kubeadm needs root, and this is another user; run it with sudo, or as root"
+            if self.get("berth_provider") == "auto":
+                text += f". Without root minikube would do, but it has nothing to drive here ({berth_minikube.drivable()[1]})"
+            return [self._machine_problem(text)]
         if foreign := self.machine.foreign_cluster():
             text = f"this machine carries a Kubernetes that Berth did not make ({', '.join(foreign)})"
             return [self._machine_problem(f"{text}; use another machine, or remove it")]
