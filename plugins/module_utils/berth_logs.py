@@ -27,7 +27,7 @@ def readable(line: str) -> list[str]:
         entry = json.loads(line)
     except ValueError:
         entry = None
-    if not isinstance(entry, dict) or not any(name in entry for name in MESSAGE):
+    if not isinstance(entry, dict) or not any(entry.get(name) is not None for name in MESSAGE):
         return [_clean(line)]
     fields = dict(entry)
     _take(fields, TIME)  # the caller has the kubelet's

@@ -225,7 +225,7 @@ def headline(status: Mapping[str, Any]) -> str:
     if count := len(status["problems"]):
         return f"{count} problem{'s' if count > 1 else ''}"
     if not any(each["good"] for each in status["addresses"]):
-        return "all pods are ready; no address answers from this machine (playbooks/ops/open.yml makes one)"
+        return "all pods are ready, but no address answers here: see playbooks/ops/open.yml"
     return "all is well"
 
 
@@ -270,7 +270,7 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
         return []
     cells = [list(row) for row in ([titles] if titles else []) + list(rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    widths[0] = max(12, min(widths[0], WIDTH - _LABEL - sum(width + 2 for width in widths[1:])))
+    widths[0] = min(widths[0], max(12, WIDTH - _LABEL - sum(width + 2 for width in widths[1:])))
     for row in cells:
         row[0] = _middle(row[0], widths[0])
     return [_clip("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()) for row in cells]
