@@ -195,7 +195,8 @@ def opened(module: AnsibleModule, forward: Forward) -> dict[str, Any]:
     if not answer.good:
         if started:
             forward.stop()
-        raise Failed(f"The app does not answer through a port-forward either ({answer.text}; {forward.last_words()}). playbooks/ops/status.yml says how its pods are.")
+        said = f"{answer.text}; {forward.last_words()}"
+        raise Failed(f"The app does not answer through a port-forward either ({said}). playbooks/ops/status.yml says how its pods are.")
     return {"changed": started, "url": url, "answer": answer.text, "via": "forward", "pid": known["pid"], "tried": tried}
 
 

@@ -7,7 +7,8 @@ module: k8s_logs
 short_description: Read the last log lines of pods together
 description:
   - Returns the last lines of all containers of the pods that a selector matches, in the order of time, each with its time and its pod.
-  - Lines of JSON become text. Control characters are removed. Values of the Secrets that a pod refers to are replaced by C(***), as far as the user may read them.
+  - Lines of JSON become text. Control characters are removed.
+  - Values of the Secrets that a pod refers to are replaced by C(***), as far as the user may read them.
 options:
   kubeconfig: {description: The kubeconfig., type: path, required: true}
   namespace: {description: The pods' namespace., type: str, required: true}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, ClassVar
 
 import k8s_logs
 import pytest
@@ -12,7 +12,8 @@ from ansible.module_utils.berth_kube import KubeError, Unreachable
 from module_run import run
 
 SECRET = "correct horse battery"
-ACCESS = '{"time": "2026-11-22T21:10:03.123+00:00", "level": "INFO", "logger": "gunicorn.access", "message": "GET /polls/ 200", "method": "GET", "status": 200, "duration_ms": "12"}'
+ACCESS = """{"time": "2026-11-22T21:10:03.123+00:00", "level": "INFO", "logger": "gunicorn.access", "message": "GET /polls/ 200",
+ "method": "GET", "status": 200, "duration_ms": "12"}"""
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_pods_whose_ends_are_alike_keep_their_names() -> None:
 class FakeCluster:
     """Two pods, one of which has not started."""
 
-    logs: dict[str, Any] = {}
+    logs: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, *_: Any) -> None:
         pass
