@@ -36,8 +36,8 @@ def node_addresses(nodes: Iterable[Object]) -> list[str]:
 def candidates(service: Object, ingresses: Iterable[Object], nodes: Iterable[Object]) -> list[str]:
     """Return the URLs at which a Service may answer, the best first.
 
-    A node port of a node that is this machine is one of the loopback address too. On any other machine the loopback
-    address may lead to somebody else's cluster, so it is none of them there.
+    Of a node that is this machine it is the loopback address: by any other name the app may refuse it, and log that it did.
+    On another machine the loopback address may lead to somebody else's cluster, so it is none of them there.
     """
     found = []
     name = dig(service, "metadata", "name")
@@ -54,7 +54,7 @@ def candidates(service: Object, ingresses: Iterable[Object], nodes: Iterable[Obj
     if port.get("nodePort"):
         addresses = node_addresses(nodes)
         if any(is_of_this_machine(address) for address in addresses):
-            addresses = ["127.0.0.1", *addresses]
+            addresses = ["127.0.0.1"]
         found += [_url(address, port["nodePort"]) for address in addresses]
     return list(dict.fromkeys(found))
 

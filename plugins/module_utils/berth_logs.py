@@ -61,11 +61,11 @@ def merged(logs: Mapping[str, str], lines: int) -> list[str]:
 def short_names(pods: Iterable[str]) -> dict[str, str]:
     """Return for each pod the end of its name that tells it from the others: what its controller made up.
 
-    >>> short_names(["polls-5d4f-abcde", "polls-5d4f-fghij"])
-    {'polls-5d4f-abcde': 'abcde', 'polls-5d4f-fghij': 'fghij'}
+    >>> short_names(["polls-5d4f-abcde", "polls-5d4f-fghij", "database-0"])
+    {'polls-5d4f-abcde': 'abcde', 'polls-5d4f-fghij': 'fghij', 'database-0': 'database-0'}
     """
     names = list(pods)
-    ends = {name: name.rpartition("-")[2] for name in names}
+    ends = {name: name if (end := name.rpartition("-")[2]).isdecimal() else end for name in names}
     return ends if len(set(ends.values())) == len(names) else {name: name for name in names}
 
 

@@ -50,7 +50,7 @@ status:
     release: {description: "name, image, version, revision, replicas, ready, updated, since (seconds; null while being rolled out). Null for none.", type: dict}
     pods: {description: "name, ready, containers, restarts, age (seconds) and state of each.", type: list, elements: dict}
     database: {description: "host, image, replicas and ready. Null for none.", type: dict}
-    addresses: {description: "url, answer (text) and good (whether it is a page) of each.", type: list, elements: dict}
+    addresses: {description: "url, answer (text) and good (whether it is a page) of each that is good, or of all where none is.", type: list, elements: dict}
     volumes: {description: "name, size, state and class of each.", type: list, elements: dict}
     problems: {description: "kind, name, pod, container, cause, summary, message, log (its last line) and advice.", type: list, elements: dict}
     notes: {description: What could not be read., type: list, elements: str}
@@ -159,14 +159,15 @@ class Reader:
 
 
 def addresses(objects: Mapping[str, list[dict[str, Any]]], app: str, timeout: float) -> list[dict[str, Any]]:
-    """Return the app's addresses and what each answers, all asked at once."""
+    """Return the app's addresses that answer with a page, or all of them with what they answer where none does; all asked at once."""
     service = next((each for each in objects.get("Service", []) if each["metadata"]["name"] == app), None)
     if not service:
         return []
     urls = berth_access.candidates(service, objects.get("Ingress", []), objects.get("Node", []))
     with ThreadPoolExecutor(max_workers=8) as pool:
         answers = list(pool.map(lambda url: berth_access.ask(url, timeout), urls))
-    return [{"url": url, "answer": answer.text, "good": answer.good} for url, answer in zip(urls, answers, strict=True)]
+    found = [{"url": url, "answer": answer.text, "good": answer.good} for url, answer in zip(urls, answers, strict=True)]
+    return [each for each in found if each["good"]] or found
 
 
 def status(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def test_lines_of_one_moment_keep_their_order() -> None:
 
 
 def test_pods_whose_ends_are_alike_keep_their_names() -> None:
-    assert berth_logs.short_names(["polls-0", "other-0"]) == {"polls-0": "polls-0", "other-0": "other-0"}
+    assert berth_logs.short_names(["polls-abc", "other-abc"]) == {"polls-abc": "polls-abc", "other-abc": "other-abc"}
+    assert berth_logs.short_names(["polls-abc", "database-0"]) == {"polls-abc": "abc", "database-0": "database-0"}
 
 
 class FakeCluster:

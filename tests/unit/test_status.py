@@ -113,7 +113,6 @@ pods       NAME           READY  RESTARTS  AGE   STATE
            polls-2-ready  1/1    0         20 s  Running
 database   database: localhost:5000/polls@sha256:4f53cda18c2b, 1 of 1 ready
 addresses  http://127.0.0.1:30080/  200 in 12 ms
-           http://127.0.0.9:30080/  200 in 12 ms
 volumes    NAME               SIZE  STATE  CLASS
            data-postgresql-0  1Gi   Bound  local-path"""
 
@@ -207,6 +206,15 @@ def test_what_may_not_be_read_is_named_and_the_rest_shown(capsys: pytest.Capture
 def test_pods_that_serve_where_no_address_answers_are_not_called_well(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment_status.berth_access, "ask", lambda url, timeout: Answer(0, "no answer"))
     assert "no address answers" in status(capsys, monkeypatch, **healthy())["text"].splitlines()[0]
+
+
+def test_an_address_that_does_not_let_this_machine_in_is_not_shown_beside_one_that_does(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment_status.berth_access, "ask", lambda url, timeout: Answer(400, "400") if "lb.example" in url else Answer(200, "200"))
+    balanced = SERVICE | {"status": {"loadBalancer": {"ingress": [{"hostname": "lb.example"}]}}}
+    answer = status(capsys, monkeypatch, **(healthy() | {"Service": [balanced]}))
+    assert [each["url"] for each in answer["status"]["addresses"]] == ["http://127.0.0.1:30080/"]
 
 
 def test_a_long_name_loses_its_middle_and_keeps_its_end(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
