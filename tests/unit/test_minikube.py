@@ -288,10 +288,9 @@ def test_the_kubeconfig_is_the_environments_own_and_only_its_user_reads_it(machi
     assert machine.kubeconfig.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_person_sees_the_steps_of_a_start_and_for_how_long(machine: Machine) -> None:
+def test_a_person_sees_the_steps_of_a_start(machine: Machine) -> None:
     machine.run()
-    pattern = r"minikube: \[8/19\] Creating docker container \(CPUs=2, Memory=6000MB\) \(\d+ s\)"
-    assert any(re.fullmatch(pattern, line) for line in machine.progress)
+    assert "minikube: [8/19] Creating docker container (CPUs=2, Memory=6000MB)" in machine.progress
     assert "minikube: enable metrics-server" in machine.progress
 
 
