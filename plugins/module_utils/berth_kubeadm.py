@@ -333,10 +333,12 @@ def end_containers(grace: float) -> int:
     for pid in first:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-    end = time.monotonic() + grace
+    end, told = time.monotonic() + grace, len(first)
     while (left := [pid for pid in first if alive(pid)]) and time.monotonic() < end:
-        report(f"{len(left)} of {len(first)} containers have not ended yet")
-        time.sleep(0.5)
+        if len(left) < told:
+            told = len(left)
+            report(f"{told} of {len(first)} containers have not ended yet")
+        time.sleep(0.2)
     for pid in left:
         for process in [*descendants(pid), pid]:
             with contextlib.suppress(ProcessLookupError):
