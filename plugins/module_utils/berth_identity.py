@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 NAME = "cluster.json"
+
+
+class IdentityError(Exception):
+    """The kubeconfig is another environment's, or leads to another cluster; the text is for the user."""
 
 
 def path_beside(kubeconfig: str | Path) -> Path:
@@ -47,3 +52,31 @@ def refusal(kubeconfig: str | Path, record: dict[str, str], found: str) -> str:
         f"({path_beside(kubeconfig)}). Nothing was changed there. Put the right kubeconfig back; or, if {record['environment']} "
         f"is to live in that cluster from now on, accept it once: site.yml -e berth_cluster_id={found}"
     )
+
+
+def hold(kubeconfig: str, environment: str, provider: str, ask: Callable[[], str], accept: str = "", vouched: bool = False) -> dict[str, str]:
+    """Return what is to be recorded beside a kubeconfig.
+
+    Args:
+        kubeconfig: The environment's own.
+        environment: Its name.
+        provider: What provides the cluster.
+        ask: Returns the identity of the cluster that the kubeconfig leads to.
+        accept: Identity of a cluster to take instead of the recorded one.
+        vouched: Whether the provider itself made the cluster for this environment, so that a new identity is that of a cluster made anew.
+
+    Raises:
+        IdentityError: The kubeconfig is another environment's, or leads elsewhere than what is recorded or accepted.
+    """
+    known = read(kubeconfig)
+    if owner := belongs_elsewhere(kubeconfig, environment):
+        raise IdentityError(
+            f"{kubeconfig} is the kubeconfig of the environment {owner} ({path_beside(kubeconfig)}), not of {environment}. "
+            f"Set berth_kubeconfig in inventories/{environment}/group_vars/all.yml to a path of its own."
+        )
+    found = ask()
+    if accept and accept != found:
+        raise IdentityError(f"berth_cluster_id is {accept}, and the cluster that {kubeconfig} leads to is {found}. Nothing was changed there.")
+    if known and known["cluster"] != found and not (accept or vouched):
+        raise IdentityError(refusal(kubeconfig, known, found))
+    return {"environment": environment, "provider": provider, "cluster": found}

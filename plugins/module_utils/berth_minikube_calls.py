@@ -10,7 +10,6 @@ import signal
 import subprocess
 import tempfile
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +129,6 @@ class Minikube:
         Raises:
             MinikubeError: It fails, with minikube's own reason and advice, or takes too long.
         """
-        start = time.monotonic()
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
             try:
                 process = subprocess.Popen(
@@ -154,7 +152,7 @@ class Minikube:
                 assert process.stdout is not None
                 for line in process.stdout:
                     lines.append(line)
-                    step = progress(line, time.monotonic() - start) or step
+                    step = progress(line) or step
                 process.wait()
             finally:
                 timer.cancel()
@@ -400,13 +398,13 @@ def event(line: str) -> tuple[str, dict[str, Any]]:
         return "", {}
 
 
-def progress(line: str, seconds: float) -> str:
+def progress(line: str) -> str:
     """Report a step that minikube has reached, and return it; "" for a line that is none."""
     kind, data = event(line)
     if kind != "step":
         return ""
     message = data.get("message", "").rstrip(". ")
-    report(f"minikube: [{data.get('currentstep')}/{data.get('totalsteps')}] {message} ({seconds:.0f} s)")
+    report(f"minikube: [{data.get('currentstep')}/{data.get('totalsteps')}] {message}")
     return message
 
 

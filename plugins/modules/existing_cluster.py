@@ -33,6 +33,7 @@ EXAMPLES = """
 """
 
 RETURN = """
+identity: {description: What tells the cluster from every other., type: str, returned: always}
 endpoint: {description: The API server's address., type: str, returned: always}
 version: {description: Kubernetes' version., type: str, returned: always}
 storage_classes: {description: "Their names, null when the user may not read them.", type: list, elements: str, returned: always}
@@ -118,7 +119,7 @@ def main() -> None:
         module.fail_json(msg=f"{error}. Nothing was changed.".replace("..", "."))
     except OSError as error:
         module.fail_json(msg=f"berth_kubeconfig: {path} cannot be written: {error.strerror}")
-    module.exit_json(changed=changed, endpoint=cluster.endpoint, **offered)
+    module.exit_json(changed=changed, identity=identity, endpoint=cluster.endpoint, **offered)
 
 
 if __name__ == "__main__":

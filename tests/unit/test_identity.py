@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 from ansible.module_utils import berth_identity
+from ansible.module_utils.berth_identity import IdentityError
 from ansible.module_utils.berth_kube import Cluster, KubeError, WrongCluster
-from module_run import plugin, run
 from test_kube import api, kubeconfig  # noqa: F401 (a fixture)
 
-cluster_identity = plugin("modules/cluster_identity.py")
 HERE = {"metadata": {"uid": "1111-here"}}
 ELSEWHERE = {"metadata": {"uid": "2222-elsewhere"}}
 
@@ -29,82 +28,46 @@ def path(api: ThreadingHTTPServer, tmp_path: Path) -> str:  # noqa: F811
     return kubeconfig(tmp_path, api.server_port)
 
 
-def hold(path: str, capsys: pytest.CaptureFixture[str], check: bool = False, **options: Any) -> dict[str, Any]:
-    """Run the module for the environment dev."""
-    return run(cluster_identity, capsys, check, kubeconfig=path, environment="dev", provider="existing", **options)
+def hold(path: str, found: str, **options: Any) -> dict[str, str]:
+    """Hold the environment dev to the cluster of that identity, and record what comes of it."""
+    answer = berth_identity.hold(path, "dev", "existing", lambda: found, **options)
+    berth_identity.write(path, answer)
+    return answer
 
 
-def test_the_first_run_records_the_cluster_and_the_second_changes_nothing(
-    api: ThreadingHTTPServer,  # noqa: F811
-    path: str,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    api.answers += [(200, HERE), (200, HERE)]
-    first, second = hold(path, capsys), hold(path, capsys)
-    assert (first["changed"], second["changed"], second["cluster"]) == (True, False, "1111-here")
-    assert berth_identity.read(path) == {"environment": "dev", "provider": "existing", "cluster": "1111-here"}
+def test_the_first_run_records_the_cluster_and_the_next_finds_it(path: str) -> None:
+    assert hold(path, "1111-here") == {"environment": "dev", "provider": "existing", "cluster": "1111-here"}
+    assert berth_identity.read(path) == hold(path, "1111-here")
 
 
-def test_a_check_records_nothing(api: ThreadingHTTPServer, path: str, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
-    api.answers += [(200, HERE)]
-    assert hold(path, capsys, check=True)["changed"]
-    assert berth_identity.read(path) == {}
-
-
-def test_a_check_without_a_kubeconfig_yet_succeeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert hold(str(tmp_path / "kubeconfig"), capsys, check=True)["cluster"] == ""
-
-
-def test_another_cluster_is_refused_and_the_message_says_how_to_accept_it(
-    api: ThreadingHTTPServer,  # noqa: F811
-    path: str,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_another_cluster_is_refused_and_the_message_says_how_to_accept_it(path: str) -> None:
     record(path)
-    api.answers += [(200, ELSEWHERE)]
-    answer = hold(path, capsys)
-    assert answer["failed"] and "-e berth_cluster_id=2222-elsewhere" in answer["msg"], answer["msg"]
-    assert "1111-here is recorded" in answer["msg"] and path in answer["msg"]
+    with pytest.raises(IdentityError, match="-e berth_cluster_id=2222-elsewhere") as caught:
+        hold(path, "2222-elsewhere")
+    assert "1111-here is recorded" in str(caught.value) and path in str(caught.value)
     assert berth_identity.read(path)["cluster"] == "1111-here", "it stays on record"
 
 
-def test_another_cluster_is_taken_when_it_is_accepted_by_its_identity(
-    api: ThreadingHTTPServer,  # noqa: F811
-    path: str,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_another_cluster_is_taken_when_it_is_accepted_by_its_identity(path: str) -> None:
     record(path)
-    api.answers += [(200, ELSEWHERE)]
-    assert hold(path, capsys, accept="2222-elsewhere")["changed"]
-    assert berth_identity.read(path)["cluster"] == "2222-elsewhere"
+    assert hold(path, "2222-elsewhere", accept="2222-elsewhere")["cluster"] == "2222-elsewhere"
 
 
-def test_accepting_one_cluster_does_not_let_in_a_third(
-    api: ThreadingHTTPServer,  # noqa: F811
-    path: str,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_accepting_one_cluster_does_not_let_in_a_third(path: str) -> None:
     record(path)
-    api.answers += [(200, {"metadata": {"uid": "3333-third"}})]
-    answer = hold(path, capsys, accept="2222-elsewhere")
-    assert answer["failed"] and "is 3333-third" in answer["msg"], answer["msg"]
+    with pytest.raises(IdentityError, match="berth_cluster_id is 2222-elsewhere, and .* is 3333-third"):
+        hold(path, "3333-third", accept="2222-elsewhere")
 
 
-def test_a_cluster_that_berth_itself_made_anew_is_recorded_anew(
-    api: ThreadingHTTPServer,  # noqa: F811
-    path: str,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_cluster_that_berth_itself_made_anew_is_recorded_anew(path: str) -> None:
     record(path)
-    api.answers += [(200, ELSEWHERE)]
-    assert hold(path, capsys, vouched=True)["changed"]
-    assert berth_identity.read(path)["cluster"] == "2222-elsewhere"
+    assert hold(path, "2222-elsewhere", vouched=True)["cluster"] == "2222-elsewhere"
 
 
-def test_the_kubeconfig_of_another_environment_is_refused_even_where_it_leads_to_the_same_cluster(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_kubeconfig_of_another_environment_is_refused_even_where_it_leads_to_the_same_cluster(path: str) -> None:
     record(path, environment="prod")
-    answer = hold(path, capsys, vouched=True)
-    assert answer["failed"] and "kubeconfig of the environment prod" in answer["msg"], answer["msg"]
+    with pytest.raises(IdentityError, match="kubeconfig of the environment prod"):
+        hold(path, "1111-here", vouched=True)
 
 
 def test_no_request_follows_the_one_that_shows_another_cluster(api: ThreadingHTTPServer, path: str) -> None:  # noqa: F811
