@@ -20,6 +20,7 @@ ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},
     "environment": {"type": "str", "required": True},
     "provider": {"type": "str", "required": True},
+    "claim": {"type": "bool", "default": False},
     "identity": {"type": "str", "default": ""},
     "accept": {"type": "str", "default": ""},
     "vouched": {"type": "bool", "default": False},
@@ -38,6 +39,11 @@ class ActionModule(ActionBase):
         kubeconfig, check = given["kubeconfig"], self._task.check_mode
         if check and not Path(kubeconfig).exists():
             return result | {"changed": True, "cluster": ""}
+
+        if given["claim"]:
+            if not check and not berth_identity.read(kubeconfig):
+                berth_identity.write(kubeconfig, {"environment": given["environment"], "provider": given["provider"], "cluster": ""})
+            return result | {"changed": False, "cluster": ""}
 
         def ask() -> str:
             return given["identity"] or Cluster(kubeconfig, None, guarded=False).identity()

@@ -196,7 +196,8 @@ class Check:
         """Check the ports that the inventory chooses."""
         if not preflight.is_root():  # others do not see who holds a port
             return []
-        ports = {"berth_app_node_port": "0.0.0.0"}
+        # Node ports of other providers are not this machine's.
+        ports = {"berth_app_node_port": "0.0.0.0"} if self.provider == "kubeadm" else {}
         if self.registry == "loopback":
             ports["berth_registry_port"] = "127.0.0.1"
         listeners = preflight.listeners()
@@ -285,8 +286,9 @@ class Check:
 
     @property
     def provider(self) -> str:
-        """The provider that was decided on."""
-        return berth_provider.decide(self.get("berth_provider"), self._kubeconfig())[0]
+        """The provider that was decided on, "" when the inventory's value is none."""
+        wanted = self.get("berth_provider")
+        return berth_provider.decide(wanted, self._kubeconfig())[0] if isinstance(wanted, str) else ""
 
     @property
     def registry(self) -> str:

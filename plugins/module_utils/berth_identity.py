@@ -20,7 +20,10 @@ def path_beside(kubeconfig: str | Path) -> Path:
 
 
 def read(kubeconfig: str | Path | None) -> dict[str, str]:
-    """Return what is recorded beside a kubeconfig: ``environment``, ``provider`` and ``cluster`` (its identity); {} without a record."""
+    """Return what is recorded beside a kubeconfig: ``environment``, ``provider`` and ``cluster``; {} without a record.
+
+    ``cluster`` is its identity, "" as long as the place is only claimed: a run that was cut off may have left a kubeconfig there.
+    """
     if not kubeconfig:
         return {}
     try:
@@ -77,6 +80,6 @@ def hold(kubeconfig: str, environment: str, provider: str, ask: Callable[[], str
     found = ask()
     if accept and accept != found:
         raise IdentityError(f"berth_cluster_id is {accept}, and the cluster that {kubeconfig} leads to is {found}. Nothing was changed there.")
-    if known and known["cluster"] != found and not (accept or vouched):
+    if known and known["cluster"] not in ("", found) and not (accept or vouched):
         raise IdentityError(refusal(kubeconfig, known, found))
     return {"environment": environment, "provider": provider, "cluster": found}

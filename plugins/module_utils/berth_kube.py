@@ -246,7 +246,7 @@ class Cluster:
         return self._client.configuration.host
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
-        if self._record:
+        if self._record.get("cluster"):
             found = self.identity()
             if found != self._record["cluster"]:
                 raise WrongCluster(berth_identity.refusal(self._source, self._record, found))

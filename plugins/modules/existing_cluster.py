@@ -106,7 +106,7 @@ def main() -> None:
         document = read_context(Path(options["source"]), options["context"])
         cluster = berth_kube.Cluster(options["source"], options["context"], guarded=False)
         identity, record = cluster.identity(), berth_identity.read(path)
-        if record and record["cluster"] != identity and options["accept"] != identity:
+        if record and record["cluster"] not in ("", identity) and options["accept"] != identity:
             module.fail_json(msg=berth_identity.refusal(f"The context {options['context']} of {options['source']}", record, identity))
         offered = capabilities(cluster)
         if found := problems(options, cluster, offered):

@@ -70,7 +70,7 @@ class Minikube:
     # --- Calls that change nothing ---------------------------------------------
 
     def profile_list(self) -> int:
-        if self.state["state"] == "absent" and not self.directory.exists():
+        if self.state["state"] == "absent":
             return self.say("01-profile-list-none")
         item = {"Name": self.profile, "Status": PROFILE_STATUS.get(self.state["state"], "OK"), "Config": self.state["config"]}
         kind = "invalid" if self.state["state"] == "damaged" else "valid"
@@ -109,6 +109,11 @@ class Minikube:
 
     def start(self) -> int:
         self.directory.mkdir(parents=True, exist_ok=True)
+        (self.directory / "events.json").touch()
+        if self.state.get("start") == ["early"]:
+            self.turn(self.state["state"])
+            return self.say("63-start-older-k8s")
+        (self.directory / "config.json").touch()
         order = self.state.get("start", [])
         what = order.pop(0) if order else ""
         config, before = self.state["config"], self.state["state"]

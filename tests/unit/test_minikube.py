@@ -78,6 +78,7 @@ class Machine:
         if state == "absent":
             return
         (self.home / ".minikube" / "profiles" / PROFILE).mkdir(parents=True)
+        (self.home / ".minikube" / "profiles" / PROFILE / "config.json").touch()
         if ours:
             record = {"made": made, "addons": addons, "certificates": [], "container_runtime": "containerd", "extra_config": ["kube-proxy.mode=nftables"]}
             self.note(record)
@@ -534,6 +535,21 @@ def test_a_failed_start_ends_with_minikubes_reason_id_and_message(machine: Machi
     assert machine.state["state"] == "running"
 
 
+def test_after_a_start_that_failed_before_it_made_anything_nothing_is_deleted(machine: Machine) -> None:
+    """``minikube delete`` would go by the name, and take what somebody else's minikube made meanwhile."""
+    machine.order(start=["early"])
+    assert "K8S_DOWNGRADE_UNSUPPORTED" in machine.run()["msg"]
+    (machine.replay / "containers").write_text("dev\n", encoding="utf-8")
+    assert "docker has a container named dev that Berth did not make" in machine.run()["msg"]
+    assert not machine.run(state="absent")["changed"]
+    assert machine.changes == []
+    (machine.replay / "containers").unlink()
+    machine.order(start=[])
+    changed = {"container_runtime": "docker"}
+    assert machine.run(**changed)["steps"] == ["start", "enable metrics-server"]
+    assert not machine.run(**changed)["changed"]
+
+
 def test_a_long_message_of_another_program_is_cut_to_its_end(machine: Machine) -> None:
     machine.order(start=["95-nofg-start failed"])
     message = machine.run()["msg"]
@@ -561,6 +577,19 @@ def test_with_force_errors_that_minikube_passed_over_are_no_failure(machine: Mac
     machine.order(start=["60-start-other-mem running"])
     machine.lead_to(PROFILE)
     assert machine.run()["changed"]
+
+
+def test_the_cause_that_minikube_named_before_its_last_words_is_told_as_well() -> None:
+    # As v1.38.1 ends with --force where Docker's engine is down.
+    events = [
+        {"name": "PROVIDER_DOCKER_NOT_RUNNING", "message": "Cannot connect to the Docker daemon", "exitcode": "63", "advice": "Start the Docker service"},
+        {"name": "MK_USAGE", "message": "Ensure your Docker is running and is healthy.", "exitcode": "14", "advice": "", "issues": ""},
+    ]
+    output = "\n".join(json.dumps({"type": "io.k8s.sigs.minikube.error", "data": data}) for data in events)
+    assert calls.failure(output, "", 14) == (
+        "Ensure your Docker is running and is healthy (MK_USAGE, exit code 14). Before that: Cannot connect to the Docker daemon "
+        "(PROVIDER_DOCKER_NOT_RUNNING). Start the Docker service. Set minikube_driver to one that works on this machine."
+    )
 
 
 def test_roots_refusal_names_the_setting(machine: Machine) -> None:
