@@ -9,7 +9,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from ansible.module_utils.berth_rollout import dig
 
@@ -103,9 +102,3 @@ def _silence(error: BaseException) -> str:
     if isinstance(cause, ConnectionRefusedError):
         return "nothing listens there"
     return str(cause) or type(cause).__name__
-
-
-def port_of(url: str) -> int:
-    """Return a URL's port."""
-    parts = urlsplit(url)
-    return parts.port or (443 if parts.scheme == "https" else 80)

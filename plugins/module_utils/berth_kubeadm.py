@@ -337,18 +337,37 @@ def stop(grace: float) -> list[str]:
 def end_containers(grace: float) -> int:
     """Ask the first process of each container to end, wait up to ``grace`` seconds, and kill what is left; return how many there were."""
     first = [child for shim in shims() for child in children(shim)]
-    for pid in first:
+    # An API server whose etcd is gone does not end by itself.
+    stores = [pid for pid in first if program(pid) == "etcd"]
+    end = time.monotonic() + grace
+    for group in ([pid for pid in first if pid not in stores], stores):
+        end_processes(group, end)
+    return len(first)
+
+
+def end_processes(asked: list[int], end: float) -> None:
+    """Ask processes to end, and kill with their children those that are left at ``end`` (of the monotonic clock)."""
+    for pid in asked:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-    end = time.monotonic() + grace
-    while (left := [pid for pid in first if alive(pid)]) and time.monotonic() < end:
-        report(f"{len(left)} of {len(first)} containers have not ended yet")
-        time.sleep(0.5)
+    told = len(asked)
+    while (left := [pid for pid in asked if alive(pid)]) and time.monotonic() < end:
+        if len(left) < told:
+            told = len(left)
+            report(f"{told} of {len(asked)} containers have not ended yet")
+        time.sleep(0.2)
     for pid in left:
         for process in [*descendants(pid), pid]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-    return len(first)
+
+
+def program(pid: int) -> str:
+    """Return the name of a process's program, empty when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def alive(pid: int) -> bool:

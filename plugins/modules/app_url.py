@@ -51,6 +51,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ansible.module_utils import berth_access, berth_kube
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -153,7 +154,7 @@ def look(cluster: Cluster, namespace: str, name: str) -> tuple[dict[str, Any], l
 def direct(urls: list[str], timeout: float) -> tuple[str, Answer | None, dict[str, Answer]]:
     """Ask the URLs until one is a page or the time is over; return it, its answer and what all answered.
 
-    An address at which nobody listens is not waited for: a node port that is there does.
+    Of silent addresses only this machine's own are waited for: its cluster may only just have started.
     """
     end = time.monotonic() + timeout
     while True:
@@ -162,7 +163,8 @@ def direct(urls: list[str], timeout: float) -> tuple[str, Answer | None, dict[st
             answers[url] = berth_access.ask(url, ASK)
             if answers[url].good:
                 return url, answers[url], answers
-        if time.monotonic() > end or not any(answer.status >= 500 for answer in answers.values()):
+        coming = any(answer.status >= 500 or urlsplit(url).hostname == "127.0.0.1" for url, answer in answers.items())
+        if time.monotonic() > end or not coming:
             return "", None, answers
         time.sleep(0.5)
 
@@ -175,9 +177,9 @@ def opened(module: AnsibleModule, forward: Forward) -> dict[str, Any]:
     """
     namespace, name, timeout = (module.params[key] for key in ("namespace", "name", "timeout"))
     service, urls = look(Cluster(module.params["kubeconfig"], None), namespace, name)
-    url, answer, answers = direct(urls, timeout)
-    tried = [f"{each}: {answers[each].text}" for each in answers if each != url]
     known = forward.running()
+    url, answer, answers = direct(urls, 0 if known else timeout)
+    tried = [f"{each}: {answers[each].text}" for each in answers if each != url]
     if answer:
         return {"changed": False, "url": url, "answer": answer.text, "via": "direct", "pid": known["pid"] if known else 0, "tried": tried}
     if any(each.status >= 500 for each in answers.values()):

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "molecule"
 RECORD = Path("/var/lib/berth/cluster.json")
 NAMESPACE = "polls-bare"
-OURS = ("/run/berth", "/var/lib/kubelet", "/var/lib/berth")
+OURS = ("/run/berth/", "/var/lib/kubelet/", "/var/lib/berth/")
 ENVIRONMENT = os.environ | {"MOLECULE_SCENARIO_NAME": "bare", "ANSIBLE_NOCOLOR": "1"}
 INVENTORY = ["-i", "inventories/molecule"]
 

@@ -19,6 +19,7 @@ import app_url
 import pytest
 from ansible.module_utils import berth_access
 from ansible.module_utils.berth_kube import Forbidden, NotFound
+from ansible.module_utils.berth_kubeadm import alive
 from module_run import PLUGINS, run
 
 Json = dict[str, Any]
@@ -159,6 +160,14 @@ def opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         os.kill(json.loads(record.read_text())["pid"], signal.SIGKILL)
 
 
+def assert_ends(pid: int) -> None:
+    """Wait until a process that this one started has ended, whoever hears of it first."""
+    end = time.monotonic() + 10
+    while alive(pid):
+        assert time.monotonic() < end, f"process {pid} goes on"
+        time.sleep(0.05)
+
+
 def test_an_address_that_answers_needs_no_port_forward(opens: Any, site: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeCluster, "port", site.server_port)
     answer = opens()
@@ -185,7 +194,7 @@ def test_a_port_forward_is_made_once_found_again_and_ended(opens: Any, tmp_path:
     second = opens()
     assert (second["changed"], second["url"], second["pid"]) == (False, first["url"], first["pid"])
     assert opens(state="closed")["changed"]
-    os.waitpid(first["pid"], 0)
+    assert_ends(first["pid"])
     assert not opens(state="closed")["changed"]
 
 
@@ -193,7 +202,7 @@ def test_a_port_forward_of_another_app_is_not_taken_for_this_ones(opens: Any) ->
     first = opens()
     second = opens(name="other")
     assert second["changed"] and second["pid"] != first["pid"]
-    assert os.waitpid(first["pid"], 0)[1] == signal.SIGTERM
+    assert_ends(first["pid"])
 
 
 def test_a_process_id_that_went_to_another_program_is_left_alone(opens: Any, tmp_path: Path) -> None:

@@ -452,6 +452,16 @@ def test_what_ends_when_it_is_asked_is_not_killed_and_what_does_not_is(services:
     assert (willing.wait(10), deaf.wait(10)) == (7, -signal.SIGKILL)
 
 
+def test_etcd_ends_after_the_api_server_that_needs_it(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[int]] = []
+    monkeypatch.setattr(cluster, "shims", lambda: [1, 2, 3])
+    monkeypatch.setattr(cluster, "children", lambda pid: [pid * 10])
+    monkeypatch.setattr(cluster, "program", {10: "etcd", 20: "kube-apiserver", 30: "pause"}.get)
+    monkeypatch.setattr(cluster, "end_processes", lambda pids, end: asked.append(pids))
+    assert cluster.end_containers(grace=1) == 3
+    assert asked == [[20, 30], [10]]
+
+
 def test_nothing_is_waited_for_when_all_have_ended(services: Services) -> None:
     began = time.monotonic()
     assert cluster.end_containers(grace=30) == 0
