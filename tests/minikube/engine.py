@@ -266,7 +266,7 @@ def clean() -> str:
     """Remove whatever an engine left, however it ended; return what there was."""
     removed = []
     removed += end(engine_processes("dockerd"))
-    removed += end(contained_processes())
+    removed += end(contained_processes(), gently=False)
     removed += end(engine_processes())
     removed += unmount()
     removed += remove_links()
@@ -302,9 +302,9 @@ def contained_processes() -> list[int]:
     return found
 
 
-def end(processes: list[int]) -> list[str]:
-    """End processes, first with a chance to clean up; return a phrase about them."""
-    for number, patience in ((signal.SIGTERM, 20.0), (signal.SIGKILL, 5.0)):
+def end(processes: list[int], gently: bool = True) -> list[str]:
+    """End processes, first with a chance to clean up unless it is not worth it; return a phrase about them."""
+    for number, patience in ((signal.SIGTERM, 20.0), (signal.SIGKILL, 5.0))[0 if gently else 1 :]:
         for process in processes:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, number)
