@@ -33,12 +33,8 @@ state:
       C(stopped), made but nothing of it runs; C(unready), made but not wholly running; C(running).
   type: str
   returned: always
-<<<<<<< HEAD
-reason: {description: Why it is C(foreign) or C(unready)., type: str, returned: always}
-identity: {description: "The uid of the namespace kube-system, empty when the cluster is not C(running).", type: str, returned: always}
-=======
 reason: {description: Why it is none of C(absent) and C(running)., type: str, returned: always}
->>>>>>> ops
+identity: {description: "The uid of the namespace kube-system, empty when the cluster is not C(running).", type: str, returned: always}
 environments: {description: The environments that use the cluster., type: list, elements: str, returned: always}
 changed_settings: {description: "Settings that differ from those the cluster was made with, each with C(was) and C(wanted).", type: dict, returned: always}
 kubeconfig_current: {description: Whether the kubeconfig leads to this cluster., type: bool, returned: always}

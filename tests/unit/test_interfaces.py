@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import re
@@ -313,3 +314,18 @@ def test_the_required_collections_are_the_installed_ones() -> None:
         manifest = Path(next(iter(ansible_collections.__path__)), *item["name"].split("."), "MANIFEST.json")
         installed = json.loads(manifest.read_text(encoding="utf-8"))["collection_info"]["version"]
         assert installed in SpecifierSet(item["version"]), f"{item['name']} {installed}"
+
+
+# --- Documentation ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", files("plugins/modules/*.py"), ids=lambda path: path.stem)
+def test_every_module_has_documentation_that_can_be_read(path: Path) -> None:
+    blocks = {
+        node.targets[0].id: yaml.safe_load(node.value.value)
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id in ("DOCUMENTATION", "EXAMPLES", "RETURN")
+    }
+    assert set(blocks) == {"DOCUMENTATION", "EXAMPLES", "RETURN"}
+    assert blocks["DOCUMENTATION"]["module"] == path.stem
+    assert all("description" in value for value in blocks["RETURN"].values())
