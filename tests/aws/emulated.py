@@ -139,6 +139,8 @@ def start(instance: Instance, endpoint: str = "", ca_file: str = "", postgres: s
     ministack = common | {
         "AUTH": "true",  # IAM policies and access entries count
         "BIND_HOST": "127.0.0.1",
+        "SERVICES": "eks,ecr,iam,sts",
+        "IOT_MTLS_ENABLED": "0",
         "GATEWAY_PORT": str(ministack_port),
         "MINISTACK_HOST": "127.0.0.1",
         "MINISTACK_REGION": REGION,

@@ -84,10 +84,19 @@ def delete_security_group(original: Any, self: Any, name: str | None = None, gro
     return original(self, name, group_id)
 
 
+@wrap(ec2_models.EC2Backend, "release_address")
+def release_address(original: Any, self: Any, address: str | None = None, allocation_id: str | None = None) -> Any:
+    """ReleaseAddress: not while a NAT gateway has it."""
+    found = self.address_by_ip([address]) if address else self.address_by_allocation([allocation_id])
+    if any(n.state != "deleted" and found[0].eni is n._eni for n in self.nat_gateways.values()):
+        raise EC2ClientError("InvalidIPAddress.InUse", f"Address {found[0].public_ip} is in use.")
+    return original(self, address, allocation_id)
+
+
 @wrap(ec2_models.EC2Backend, "detach_internet_gateway")
 def detach_internet_gateway(original: Any, self: Any, internet_gateway_id: str, vpc_id: str) -> Any:
     """DetachInternetGateway: not while public addresses are mapped."""
-    if any(n.vpc_id == vpc_id and n.state != "deleted" and n.connectivity_type == "public" for n in self.nat_gateways.values()):
+    if any(n.vpc_id == vpc_id and n.state != "deleted" and n.connectivity_type != "private" for n in self.nat_gateways.values()):
         raise EC2ClientError("DependencyViolation", f"Network {vpc_id} has some mapped public address(es). "
                                                     "Please unmap those public address(es) before detaching the gateway.")  # fmt: skip
     return original(self, internet_gateway_id, vpc_id)
@@ -195,13 +204,14 @@ def create_instance(original: Any, self: Any, wanted: dict[str, Any]) -> Any:
 
 
 @wrap(rds_models.RDSBackend, "delete_db_instance")
-def delete_instance(original: Any, self: Any, name: str, final: str | None = None, skip: bool | None = False, automated: bool | None = True) -> Any:
+def delete_instance(original: Any, self: Any, **wanted: Any) -> Any:
     """DeleteDBInstance: with a final snapshot or without, but that has to be said."""
-    if not skip and not final:
+    final = wanted.get("final_db_snapshot_identifier")
+    if not wanted.get("skip_final_snapshot") and not final:
         raise RDSClientError("InvalidParameterCombination", "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.")
     if final and final in self.database_snapshots:
         raise RDSClientError("DBSnapshotAlreadyExists", f"Cannot create the snapshot because a snapshot with the identifier {final} already exists.")
-    return original(self, name, final, skip, automated)
+    return original(self, **wanted)
 
 
 # --- The server -------------------------------------------------------------------------------------------------------------
