@@ -609,6 +609,17 @@ def answer(method: str, path: str, body: dict[str, Any], query: dict[str, str], 
     return call()
 
 
+def describe_tags() -> None:
+    """Let what is described have the tags of TagResource and UntagResource; MiniStack keeps them apart."""
+    stores = {
+        "arn": eks._clusters, "nodegroupArn": eks._nodegroups, "addonArn": eks._addons, "accessEntryArn": eks._access_entries,
+        "associationArn": eks._pod_identity_associations,
+    }  # fmt: skip
+    for key, store in stores.items():
+        for record in store.values():
+            record["tags"] = dict(eks._tags.get(record[key], {}))
+
+
 def handle(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Answer:
     """Answer one call to EKS."""
     injected = control.fault("eks", f"{method} {path}")
@@ -624,7 +635,9 @@ def handle(method: str, path: str, headers: dict[str, str], body: bytes, query: 
         return _handle(method, path, headers, json.dumps(parsed).encode() if path.startswith("/clusters") and parsed else body, query)
 
     try:
-        return answer(method, path, parsed, flat, call)
+        found = answer(method, path, parsed, flat, call)
+        describe_tags()
+        return found
     except Refusal as refusal:
         return eks._error(refusal.status, refusal.code, refusal.message)
 
