@@ -92,7 +92,13 @@ class Resource:
         update, self._update = self._update, None
         if update:
             subject = f"{self.aws.subject}: {update['type']}"
-            self.aws.wait.until(subject, lambda: self._update_status(update["id"]), ["Successful"], {"Failed": 0, "Cancelled": 0})
+            try:
+                self.aws.wait.until(subject, lambda: self._update_status(update["id"]), ["Successful"], {"Failed": 0, "Cancelled": 0})
+            except Refused as error:
+                if "PodEvictionFailure" not in str(error):
+                    raise
+                advice = "A PodDisruptionBudget may forbid it: see the pods on these nodes, or set force_update to evict them all the same."
+                raise Refused(f"{error} {advice}") from None
 
     def remove(self, operation: str, wait: bool, **parameters: Any) -> None:
         """Delete it, after what EKS is doing with it."""

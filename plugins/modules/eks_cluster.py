@@ -245,9 +245,8 @@ def remove(aws: Aws, cluster: Resource) -> dict[str, Any]:
         raise Refused("deletion protection is on. Set deletion_protection to false with state: present first, if it is really to go.")
     aws.note({"state": ("present", "absent")})
     nodes = aws.list("list_nodegroups", "nodegroups", clusterName=live["name"])
-    nodes += aws.list("list_fargate_profiles", "fargateProfileNames", clusterName=live["name"])
     if nodes:
-        raise Refused(f"it still has node groups or Fargate profiles: {', '.join(nodes)}. Delete them first.")
+        raise Refused(f"it still has node groups: {', '.join(nodes)}. Delete them first.")
     if live["status"] != "DELETING":
         cluster.remove("delete_cluster", wait=False)
     if aws.options["wait"] and not aws.check:
