@@ -20,7 +20,6 @@ from urllib.parse import parse_qs
 
 import control
 import moto.ec2.models as ec2_models
-import moto.ec2.models.nat_gateways as nat_models
 import moto.rds.models as rds_models
 from moto.ec2 import utils as ec2_utils
 from moto.ec2.exceptions import EC2ClientError
@@ -47,38 +46,35 @@ def wrap(owner: Any, name: str) -> Callable[[Callable[..., Any]], Callable[..., 
 
 
 # --- EC2: nothing goes while something depends on it ------------------------------------------------------------------------
-def depends(backend: Any, interface: Any) -> bool:
-    """Whether a network interface is still there: that of a deleted NAT gateway is not."""
-    nat = getattr(interface, "_nat", None)
-    return nat is None or nat.state != "deleted"
-
-
-@wrap(nat_models.NatGateway, "__init__")
-def nat_gateway(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
-    """Let the interface know its gateway."""
-    original(self, *args, **kwargs)
-    self._eni._nat = self
+@wrap(ec2_models.EC2Backend, "delete_nat_gateway")
+def delete_nat_gateway(original: Any, self: Any, nat_gateway_id: str) -> Any:
+    """DeleteNatGateway: its network interface goes with it."""
+    deleted = original(self, nat_gateway_id)
+    self.enis.pop(deleted._eni.id, None)
+    return deleted
 
 
 @wrap(ec2_models.EC2Backend, "delete_subnet")
 def delete_subnet(original: Any, self: Any, subnet_id: str) -> Any:
-    """DeleteSubnet."""
-    if any(e.subnet.id == subnet_id and depends(self, e) for e in self.enis.values()):
+    """DeleteSubnet: its association with a route table goes with it."""
+    if any(e.subnet.id == subnet_id for e in self.enis.values()):
         raise EC2ClientError("DependencyViolation", f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
+    for table in self.route_tables.values():
+        table.associations = {key: subnet for key, subnet in table.associations.items() if subnet != subnet_id}
     return original(self, subnet_id)
 
 
 @wrap(ec2_models.EC2Backend, "delete_security_group")
 def delete_security_group(original: Any, self: Any, name: str | None = None, group_id: str | None = None) -> Any:
     """DeleteSecurityGroup: not while an interface, a database or a rule of another group uses it."""
-    used = any(group_id in [g.id for g in e.group_set] and depends(self, e) for e in self.enis.values())
-    for region in rds_models.rds_backends[ACCOUNT].values():
+    used = any(group_id in [g.id for g in e.group_set] for e in self.enis.values())
+    for region in list(rds_models.rds_backends[ACCOUNT].values()):
         used = used or any(group_id in (d.vpc_security_group_ids or []) for d in region.databases.values())
     for groups in self.groups.values():
         for group in groups.values():
             if group.id != group_id:
                 rules = [*group.ingress_rules, *group.egress_rules]
-                used = used or any(source.get("GroupId") == group_id for rule in rules for source in rule.source_groups)
+                used = used or any((rule.source_group or {}).get("GroupId") == group_id for rule in rules)
     if group_id and used:
         raise EC2ClientError("DependencyViolation", f"resource {group_id} has a dependent object")
     return original(self, name, group_id)
