@@ -60,7 +60,7 @@ def delete_subnet(original: Any, self: Any, subnet_id: str) -> Any:
     if any(e.subnet.id == subnet_id for e in self.enis.values()):
         raise EC2ClientError("DependencyViolation", f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
     for table in self.route_tables.values():
-        table.associations = {key: subnet for key, subnet in table.associations.items() if subnet != subnet_id}
+        table._associations = {key: subnet for key, subnet in table._associations.items() if subnet != subnet_id}
     return original(self, subnet_id)
 
 
