@@ -36,6 +36,8 @@ ADDONS = {
 }
 OLDER = {name: re.sub(r"(\d+)-eksbuild.\d+$", "0-eksbuild.1", version) for name, version in ADDONS.items()}
 UPDATES: dict[str, dict[str, Any]] = {}
+# docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html
+ACCESS_POLICY = re.compile(r"arn:aws:eks::aws:cluster-access-policy/Amazon(EKS|ARCRegionSwitch|AIOps|Sagemaker)[A-Za-z]*Policy")
 MODES = ["CONFIG_MAP", "API_AND_CONFIG_MAP", "API"]
 
 eks._docker_available = False  # the API server is given, or there is none
@@ -604,9 +606,24 @@ def answer(method: str, path: str, body: dict[str, Any], query: dict[str, str], 
                 continue
         if method == "POST" and re.fullmatch(cluster + r"/access-entries", path):
             check_principal(body.get("principalArn", ""))
+        if method == "POST" and path.endswith("/access-policies") and not ACCESS_POLICY.fullmatch(body.get("policyArn", "")):
+            raise invalid("The policyArn parameter format is not valid")
         if method == "POST" and re.fullmatch(cluster + r"/pod-identity-associations", path):
             check_role(body.get("roleArn", ""))
     return call()
+
+
+_resolve_tagged = eks._resolve_tag_resource_arn
+
+
+def resolve_tagged(arn: str) -> tuple[str | None, Answer | None]:
+    """Return the ARN of what tags are for, or a refusal; Pod Identity associations have tags too."""
+    if any(record["associationArn"] == arn for record in eks._pod_identity_associations.values()):
+        return arn, None
+    return _resolve_tagged(arn)
+
+
+eks._resolve_tag_resource_arn = resolve_tagged
 
 
 def describe_tags() -> None:
