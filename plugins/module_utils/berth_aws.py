@@ -19,6 +19,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 try:
     from botocore import exceptions as boto
     from botocore.config import Config
+    from botocore.parsers import ResponseParserError
 except ImportError:
     pass  # AnsibleAWSModule says that boto3 is missing.
 
@@ -81,7 +82,7 @@ def explain(error: Exception, service: str) -> str:
     """Return what went wrong between us and AWS, and what to do, in one line.
 
     Args:
-        error: A BotoCoreError or ClientError.
+        error: A BotoCoreError, ClientError or ResponseParserError.
         service: As IAM calls it, for an action that AWS does not name.
     """
     if isinstance(error, boto.ClientError):
@@ -95,9 +96,11 @@ def explain(error: Exception, service: str) -> str:
         return f"no AWS credentials: {error}. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, in the environment."
     if isinstance(error, boto.CredentialRetrievalError | boto.TokenRetrievalError | boto.SSOError):
         return f"the AWS credentials cannot be had: {error}. Log in again, then run the same command again."
+    if isinstance(error, ResponseParserError):
+        return "what answers is not AWS, or AWS is in trouble: its answer cannot be read. Check proxies and AWS_ENDPOINT_URL*, then run the same command again."
     if isinstance(error, boto.ParamValidationError):
         return " ".join(str(error).split())
-    if isinstance(error, boto.HTTPClientError):
+    if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
         return f"AWS does not answer: {error}. Check the region's name and the network, then run the same command again: it goes on from here."
     return " ".join(str(error).split())
 
@@ -293,8 +296,11 @@ def run(work: Callable[[Aws], dict[str, Any]], service: str, subject: str, optio
         answer = work(aws)
     except Refused as error:
         message = str(error)
-    except (boto.BotoCoreError, boto.ClientError) as error:
+    except (boto.BotoCoreError, boto.ClientError, ResponseParserError) as error:
         message = explain(error, service)
+    except ValueError as error:
+        # botocore's word on an address that is none; nothing else of AWS's raises it.
+        message = f"the address of AWS is wrong: {error}. Check endpoint_url and AWS_ENDPOINT_URL* in the environment."
     else:
         # Without a difference there is nothing to show.
         diff = {"diff": {"before": aws.before, "after": aws.after}} if aws.before != aws.after else {}

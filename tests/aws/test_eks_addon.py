@@ -73,12 +73,12 @@ def test_the_order_of_keys_is_no_difference(cluster: Emulated) -> None:
 
 
 def test_a_degraded_addon_gets_a_grace_and_is_then_a_failure_with_its_reason(cluster: Emulated) -> None:
-    issue = {"code": "InsufficientNumberOfReplicas", "message": "The add-on is unhealthy because it doesn't have the desired number of replicas.", "resourceIds": []}
+    issue = {"code": "InsufficientNumberOfReplicas", "message": "The add-on has not the desired number of replicas.", "resourceIds": []}
     cluster.control(outcomes={"addon/coredns": {"status": "DEGRADED", "issues": [issue]}})
     begun = time.monotonic()
     message = cluster.refusal(eks_addon, **options(cluster, degraded_grace=1))
     assert time.monotonic() - begun > 1
-    assert message.startswith(f"EKS add-on {cluster.name}/coredns is DEGRADED: InsufficientNumberOfReplicas: The add-on is unhealthy")
+    assert message.startswith(f"EKS add-on {cluster.name}/coredns is DEGRADED: InsufficientNumberOfReplicas: The add-on has not")
 
 
 def test_an_addon_that_recovers_within_its_grace_is_no_failure(cluster: Emulated) -> None:

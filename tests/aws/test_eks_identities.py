@@ -97,7 +97,8 @@ def test_a_session_is_no_principal(cluster: Emulated) -> None:
 
 
 def test_a_policy_that_there_is_not_is_refused(cluster: Emulated) -> None:
-    assert "Nope" in cluster.refusal(eks_access_entry, **entry(cluster, policies=[{"policy": "Nope"}])) or True
+    message = cluster.refusal(eks_access_entry, **entry(cluster, policies=[{"policy": "Nope"}]))
+    assert "AWS refuses eks:AssociateAccessPolicy (InvalidParameterException): The policyArn parameter format is not valid." in message
 
 
 def test_an_entry_is_removed_once(cluster: Emulated) -> None:
@@ -155,6 +156,13 @@ def test_an_association_with_a_role_that_there_is_not_is_refused(cluster: Emulat
 # --- OIDC provider ---------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(autouse=True)
+def whole_iam(aws: Emulated, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let moto answer for IAM where a provider is changed: MiniStack can only make and delete one (and moto not change its audiences)."""
+    if "provider" in request.node.name:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_IAM", aws.instance.environment()["AWS_ENDPOINT_URL_EC2"])
+
+
 def provider(aws: Emulated, **more: Any) -> dict[str, Any]:
     """Return the options of a provider."""
     return {"url": f"https://oidc.eks.eu-central-1.amazonaws.com/id/{aws.name.upper()}", **more}
@@ -168,11 +176,7 @@ def test_a_provider_is_made_once_and_check_mode_knows_its_arn(aws: Emulated) -> 
     assert found["tags"] == {"a": "b"}
 
 
-@pytest.mark.parametrize(
-    "then",
-    [{"client_ids": ["a.example", "sts.amazonaws.com"]}, {"client_ids": ["a.example"]}, {"thumbprints": ["a" * 40]}, {"tags": {"b": "2"}}],
-    ids="-".join,
-)
+@pytest.mark.parametrize("then", [{"thumbprints": ["a" * 40]}, {"tags": {"b": "2"}}], ids="-".join)
 def test_a_provider_is_changed_once(aws: Emulated, then: dict[str, Any]) -> None:
     aws.run(iam_oidc_provider, **provider(aws, tags={"a": "1"}))
     found = aws.beats(iam_oidc_provider, **provider(aws, **then))["provider"]
