@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.loaders
 import emulated
 import pytest
 
@@ -18,6 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from ansible.module_utils import berth_aws
 from emulated_aws import Emulated, trust
+
+# botocore reads the descriptions of services anew for every session, and each run of a module has its own.
+LOADER = functools.cache(botocore.loaders.create_loader)
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +64,8 @@ def aws(instance: emulated.Instance, shared: dict[str, Any], monkeypatch: pytest
         monkeypatch.delenv(name)
     for name, value in instance.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(berth_aws, "IAM_PATIENCE", 0.0)
+    monkeypatch.setattr(botocore.loaders, "create_loader", LOADER)
+    monkeypatch.setattr(berth_aws, "PATIENCE", 0.0)
     monkeypatch.setattr(berth_aws, "LONGEST_PAUSE", 0.05)
     yield Emulated(instance, capsys, f"t{uuid.uuid4().hex[:8]}", **shared)
     instance.control.unlink(missing_ok=True)

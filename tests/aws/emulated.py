@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -48,7 +49,7 @@ class Instance:
 
     @property
     def env(self) -> Path:
-        """The file with the environment that leads boto3 to it."""
+        """The file with the environment that leads boto3 to it, as the IAM user deployer."""
         return self.directory / "env"
 
     @property
@@ -63,7 +64,7 @@ class Instance:
         return first, first + 1
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that lead boto3 to it."""
+        """Return the variables that lead boto3 to it, as root."""
         moto, ministack = (f"http://127.0.0.1:{port}" for port in self.ports)
         return {
             "AWS_ACCESS_KEY_ID": "test",
@@ -182,7 +183,10 @@ def start(instance: Instance, endpoint: str = "", ca_file: str = "", postgres: s
                 stop(instance)
                 raise EmulatorError(f"{name} did not start. Its last lines:\n{words}")
             time.sleep(0.1)
-    lines = "".join(f"{key}={value}\n" for key, value in instance.environment().items())
+    root = instance.environment()
+    command = [str(python), str(HERE / "emulators" / "deployer.py")]
+    deployer = json.loads(subprocess.run(command, env=common | root, capture_output=True, text=True, check=True).stdout)
+    lines = "".join(f"{key}={value}\n" for key, value in (root | deployer).items())
     instance.env.write_text(lines, encoding="utf-8")
     mark.write_text(settings, encoding="utf-8")
     return instance

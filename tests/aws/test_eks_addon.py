@@ -104,6 +104,14 @@ def test_an_update_that_fails_is_reported_with_eks_reason(cluster: Emulated) -> 
     assert "AddonUpdate is Failed: ConfigurationConflict: Conflicts found." in cluster.refusal(eks_addon, **options(cluster, version=NEW))
 
 
+def test_a_failed_update_is_cleared_by_the_next_run_also_where_nothing_differs(cluster: Emulated) -> None:
+    make(cluster)
+    cluster.control(outcomes={"addon/coredns": {"status": "UPDATE_FAILED", "issues": []}})
+    before = cluster.client("eks").list_updates(name=cluster.name)["updateIds"]
+    assert cluster.run(eks_addon, **options(cluster, wait=False))["changed"]
+    assert len(cluster.client("eks").list_updates(name=cluster.name)["updateIds"]) == len(before) + 1
+
+
 def test_a_version_that_there_is_not_is_refused_with_those_that_there_are(cluster: Emulated) -> None:
     message = cluster.refusal(eks_addon, **options(cluster, version="v9.9.9-eksbuild.1"))
     assert "Addon version specified is not supported: coredns v9.9.9-eksbuild.1. For Kubernetes 1.33 there is " in message
@@ -115,7 +123,7 @@ def test_an_addon_that_there_is_not_is_refused(cluster: Emulated) -> None:
 
 
 def test_an_unknown_cluster_is_named(aws: Emulated) -> None:
-    assert f"No cluster found for name: {aws.name}." in aws.refusal(eks_addon, **options(aws))
+    assert f"there is no EKS cluster {aws.name} in this account and region." in aws.refusal(eks_addon, **options(aws))
 
 
 def test_check_mode_before_there_is_a_cluster_says_what_would_be_made(aws: Emulated) -> None:

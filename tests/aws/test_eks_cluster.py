@@ -10,7 +10,7 @@ import eks_cluster
 import pytest
 from emulated_aws import KEY, Emulated
 
-AUTO = {"auto_mode": True, "authentication_mode": "API"}
+AUTO = {"auto_mode": True, "auto_mode_node_role_arn": "arn:aws:iam::123456789012:role/berth-ec2"}
 
 
 # --- Creation --------------------------------------------------------------------------------------------------------
@@ -39,7 +39,7 @@ def test_a_cluster_is_closed_and_without_an_administrator_where_nothing_is_said(
 
 
 def test_auto_mode_is_made_in_one_go(aws: Emulated) -> None:
-    cluster = aws.beats(eks_cluster, **aws.cluster_options(**AUTO, auto_mode_node_role_arn=aws.roles["ec2"]))["cluster"]
+    cluster = aws.beats(eks_cluster, **aws.cluster_options(**AUTO))["cluster"]
     assert cluster["compute_config"] == {"enabled": True, "node_pools": ["general-purpose", "system"], "node_role_arn": aws.roles["ec2"]}
     assert cluster["kubernetes_network_config"]["elastic_load_balancing"] == {"enabled": True}
     assert cluster["storage_config"] == {"block_storage": {"enabled": True}}
@@ -108,9 +108,10 @@ def test_a_wait_that_is_too_short_says_so(aws: Emulated) -> None:
         ({}, {"deletion_protection": True}, None),
         ({"deletion_protection": True}, {"deletion_protection": False}, None),
         ({}, {"zonal_shift": True}, None),
-        ({}, {"auto_mode": True}, None),
-        ({"auto_mode": True}, {"auto_mode": False}, None),
-        ({"auto_mode": True}, {"auto_mode_node_pools": ["system"]}, None),
+        ({}, AUTO, None),
+        ({}, {"auto_mode": True, "auto_mode_node_pools": []}, None),
+        (AUTO, {"auto_mode": False}, None),
+        (AUTO, {"auto_mode_node_pools": ["system"]}, None),
         ({"tags": {"a": "1", "b": "2"}}, {"tags": {"a": "2", "c": "3"}}, ({"tags": {"a": "1", "b": "2"}}, {"tags": {"a": "2", "c": "3"}})),
         ({"tags": {"a": "1"}}, {"tags": {"b": "2"}, "purge_tags": False}, ({"tags": {"a": "1"}}, {"tags": {"a": "1", "b": "2"}})),
     ],
@@ -188,7 +189,7 @@ def test_an_update_waits_for_the_one_that_somebody_else_began(aws: Emulated) -> 
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
 def test_what_cannot_be_is_refused_in_words_and_changes_nothing(aws: Emulated, wanted: dict[str, Any], message: str) -> None:
-    aws.cluster(kms_key_arn=f"{KEY}a", auto_mode=True, auto_mode_node_role_arn=aws.roles["ec2"])
+    aws.cluster(kms_key_arn=f"{KEY}a", **AUTO)
     before = aws.client("eks").describe_cluster(name=aws.name)["cluster"]
     options = {"name": aws.name, **wanted, "tags": {"changed": "yes"}}
     for check in (True, False):
@@ -196,6 +197,11 @@ def test_what_cannot_be_is_refused_in_words_and_changes_nothing(aws: Emulated, w
         assert answer["failed"]
         assert answer["msg"].startswith(f"EKS cluster {aws.name} in eu-central-1: {message}"), answer["msg"]
     assert aws.client("eks").describe_cluster(name=aws.name)["cluster"] == before
+
+
+def test_auto_mode_is_not_turned_on_without_what_it_needs(aws: Emulated) -> None:
+    aws.cluster()
+    assert "Auto Mode's node pools need auto_mode_node_role_arn" in aws.refusal(eks_cluster, name=aws.name, auto_mode=True)
 
 
 def test_the_way_from_the_config_map_to_access_entries_goes_in_two_steps(aws: Emulated) -> None:
@@ -211,6 +217,7 @@ def test_the_way_from_the_config_map_to_access_entries_goes_in_two_steps(aws: Em
         ({"subnet_ids": ["subnet-0123456789abcdef0"]}, "subnet-0123456789abcdef0"),
         ({"role_arn": None}, "a new cluster needs role_arn."),
         ({"subnet_ids": None, "role_arn": None}, "a new cluster needs role_arn and subnet_ids."),
+        ({"auto_mode": True}, "Auto Mode's node pools need auto_mode_node_role_arn"),
         ({"auto_mode": True, "authentication_mode": "CONFIG_MAP"}, "Auto Mode needs access entries: set authentication_mode to API."),
         ({"endpoint_public_access": True}, "the public endpoint would be open to the whole internet"),
     ],
@@ -317,8 +324,16 @@ def test_a_role_that_iam_has_only_just_made_is_waited_for(aws: Emulated, monkeyp
     role = aws.roles["eks"]
     message = f"Role with arn: {role}, could not be assumed because it does not exist or the trusted entity is not correct"
     aws.control(faults=[{"service": "eks", "action": "^POST /clusters$", "code": "InvalidParameterException", "status": 400, "message": message, "count": 1}])
-    monkeypatch.setattr("ansible.module_utils.berth_aws.IAM_PATIENCE", 10.0)
+    monkeypatch.setattr("ansible.module_utils.berth_aws.PATIENCE", 10.0)
     assert aws.run(eks_cluster, **aws.cluster_options())["cluster"]["status"] == "ACTIVE"
+
+
+def test_an_update_that_eks_still_believes_to_go_on_is_tried_again(aws: Emulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.cluster()
+    message = f"Cluster {aws.name} currently has update in progress"
+    aws.control(faults=[{"service": "eks", "action": "/update-config$", "code": "ResourceInUseException", "status": 409, "message": message, "count": 1}])
+    monkeypatch.setattr("ansible.module_utils.berth_aws.PATIENCE", 10.0)
+    assert aws.run(eks_cluster, name=aws.name, zonal_shift=True)["changed"]
 
 
 def test_what_was_begun_before_a_lost_connection_is_gone_on_with(aws: Emulated) -> None:

@@ -111,7 +111,7 @@ def test_an_entry_is_removed_once(cluster: Emulated) -> None:
 def test_before_there_is_a_cluster_check_mode_goes_on_and_a_run_names_it(aws: Emulated, module: Any) -> None:
     options = (entry if module is eks_access_entry else association)(aws)
     assert aws.run(module, check=True, **options)["changed"]
-    assert f"No cluster found for name: {aws.name}" in aws.refusal(module, **options)
+    assert f"there is no EKS cluster {aws.name} in this account and region." in aws.refusal(module, **options)
     assert aws.run(module, **options, state="absent")["changed"] is False
 
 

@@ -662,6 +662,19 @@ def handle(method: str, path: str, headers: dict[str, str], body: bytes, query: 
 eks._handle_request_sync = handle
 
 
+# --- Access policies: groups that mean the same on every cluster, so that a rehearsal binds them once ---------------------------
+def access_group(cluster: str, principal: str, policy: str) -> str:
+    """Return the group that an access policy becomes: that of Kubernetes' own administrators, or one named after the policy and where it holds."""
+    association = eks._access_policies.get(eks._ap_key(cluster, principal, policy)) or {}
+    scope, short = association.get("accessScope", {}), policy.rsplit("/", 1)[-1]
+    if scope.get("type") == "cluster" and short == "AmazonEKSClusterAdminPolicy":
+        return "system:masters"
+    return ":".join(["eks-access", short, *scope.get("namespaces", [])])
+
+
+eks._access_policy_group = access_group
+
+
 # --- ECR: an immutable tag is not pushed again, and the registry wants to know who asks --------------------------------------
 _registry, _put_manifest = ecr.handle_registry_request, ecr._v2_put_manifest
 
