@@ -20,6 +20,7 @@ from urllib.parse import parse_qs
 
 import control
 import moto.ec2.models as ec2_models
+import moto.kms.models as kms_models
 import moto.rds.models as rds_models
 from moto.ec2 import utils as ec2_utils
 from moto.ec2.exceptions import EC2ClientError
@@ -96,6 +97,13 @@ def detach_internet_gateway(original: Any, self: Any, internet_gateway_id: str, 
         raise EC2ClientError("DependencyViolation", f"Network {vpc_id} has some mapped public address(es). "
                                                     "Please unmap those public address(es) before detaching the gateway.")  # fmt: skip
     return original(self, internet_gateway_id, vpc_id)
+
+
+# --- KMS --------------------------------------------------------------------------------------------------------------------
+@wrap(kms_models.KmsBackend, "schedule_key_deletion")
+def schedule_key_deletion(original: Any, self: Any, key_id: str, pending_window_in_days: int) -> Any:
+    """ScheduleKeyDeletion: of a key that is named by its ARN too."""
+    return original(self, self.any_id_to_key_id(key_id), pending_window_in_days)
 
 
 # --- RDS --------------------------------------------------------------------------------------------------------------------
