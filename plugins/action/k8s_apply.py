@@ -16,7 +16,7 @@ MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils import berth_apply  # noqa: E402
+from ansible.module_utils import berth_apply, berth_identity  # noqa: E402
 from ansible.module_utils.berth_kube import CLUSTER_SCOPED, Cluster, KubeError, NotFound, Unreachable  # noqa: E402
 
 ARGUMENTS = {
@@ -41,6 +41,9 @@ class ActionModule(ActionBase):
         """Apply what differs and return the live objects."""
         result = super().run(tmp, task_vars)
         _, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        environment = (task_vars or {}).get("inventory_hostname", "")
+        if owner := berth_identity.belongs_elsewhere(arguments["kubeconfig"], environment):
+            return result | {"failed": True, "msg": self._not_ours(arguments["kubeconfig"], owner, environment)}
         wanted = self._objects(arguments, task_vars or {})
         try:
             live = self._live(arguments, wanted)
@@ -48,7 +51,7 @@ class ActionModule(ActionBase):
             return result | {"failed": True, "msg": str(error)}
         foreign = [title(item) for item, there in zip(wanted, live, strict=True) if berth_apply.foreign(item, there)]
         if foreign:
-            return result | {"failed": True, "msg": self._refusal(foreign, arguments["namespace"], (task_vars or {}).get("inventory_hostname", ""))}
+            return result | {"failed": True, "msg": self._refusal(foreign, arguments["namespace"], environment)}
         pairs = [(item, there) for item, there in zip(wanted, live, strict=True) if not berth_apply.unchanged(item, there)]
         if pairs:
             answer = self._apply(arguments, pairs, task_vars or {})
@@ -138,6 +141,12 @@ class ActionModule(ActionBase):
             "before": yaml.dump(before, Dumper=AnsibleDumper) if before else "",
             "after": yaml.dump(after, Dumper=AnsibleDumper),
         }
+
+    def _not_ours(self, kubeconfig: str, owner: str, environment: str) -> str:
+        return (
+            f"{kubeconfig} is the kubeconfig of the environment {owner}, so nothing of {environment} is written with it. "
+            f"Set berth_kubeconfig in inventories/{environment}/group_vars/all.yml to a path of its own."
+        )
 
     def _refusal(self, foreign: list[str], namespace: str, environment: str) -> str:
         return (

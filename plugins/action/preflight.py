@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import ansible.module_utils
 import yaml
 from ansible.errors import AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
@@ -16,8 +18,10 @@ MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
+from ansible.module_utils import berth_identity, berth_minikube, berth_provider  # noqa: E402
 from ansible.module_utils import berth_preflight as preflight  # noqa: E402
 from ansible.module_utils import berth_variables as variables  # noqa: E402
+from ansible.module_utils.berth_existing import ExistingError, read_context  # noqa: E402
 from ansible.module_utils.berth_inventory import Inventory  # noqa: E402
 from ansible.module_utils.berth_kubeadm import DIRECTORY  # noqa: E402
 from ansible.module_utils.berth_variables import Problem  # noqa: E402
@@ -126,8 +130,8 @@ class Check:
         typed = {name: value for name, value in self.values.items() if name not in {p.variable for p in wrong}}
         found += wrong + variables.values(typed) + self.connection_problems()
         suspect = {problem.variable for problem in found}
-        if "berth_provider" not in suspect and self.provider == "kubeadm":
-            found += self.kubeadm_problems()
+        if "berth_provider" not in suspect:
+            found += self.provider_checks[self.provider](suspect)
         return found + self.path_problems(suspect) + self.registry_problems(suspect) + self.port_problems(suspect)
 
     def provider_problems(self) -> list[Problem]:
@@ -156,7 +160,10 @@ class Check:
                 found.append(Problem(("berth_app_dockerfile",), f"there is no file {dockerfile}"))
         if "berth_kubeconfig" in self.values and "berth_kubeconfig" not in suspect:
             path = Path(self.values["berth_kubeconfig"]).expanduser()
-            if preflight.foreign_kubeconfig(path):
+            if owner := berth_identity.belongs_elsewhere(path, self.inventory.host):
+                text = f"{path} is the kubeconfig of the environment {owner}; name a path of this environment's own"
+                found.append(Problem(("berth_kubeconfig",), text))
+            elif preflight.foreign_kubeconfig(path):
                 text = f"{path} is there and Berth did not write it, so it is not overwritten"
                 text += "; name a path of this environment's own"
                 found.append(Problem(("berth_kubeconfig",), text))
@@ -174,7 +181,7 @@ class Check:
         if not preflight.is_root():  # others do not see who holds a port
             return []
         ports = {"berth_app_node_port": "0.0.0.0"}
-        if self.get("berth_registry") == "loopback":
+        if self.registry == "loopback":
             ports["berth_registry_port"] = "127.0.0.1"
         listeners = preflight.listeners()
         found = []
@@ -186,13 +193,42 @@ class Check:
                     found.append(Problem((name,), text))
         return found
 
-    def kubeadm_problems(self) -> list[Problem]:
+    @property
+    def provider_checks(self) -> dict[str, Callable[[set[str]], list[Problem]]]:
+        """What is checked for each provider; each check takes the names of variables that are wrong already."""
+        return {"minikube": self.minikube_problems, "kubeadm": self.kubeadm_problems, "existing": self.existing_problems}
+
+    def minikube_problems(self, suspect: set[str]) -> list[Problem]:
+        """Check that there is something that minikube can drive."""
+        options = {name: self.task_vars.get(f"minikube_{name}", "") for name in ("driver", "force")}
+        driver, why = berth_minikube.drivable(str(self.templar.template(options["driver"])), boolean(options["force"] or False, strict=False))
+        if driver:
+            return []
+        variable = "minikube_driver" if options["driver"] else "berth_provider"
+        return [Problem((variable,), f"minikube has nothing to drive here ({why}); start one, or use a machine for berth_provider: kubeadm")]
+
+    def existing_problems(self, suspect: set[str]) -> list[Problem]:
+        """Check that the kubeconfig has the context."""
+        if {"berth_existing_kubeconfig", "berth_existing_context"} & suspect:
+            return []
+        source = Path(self.values["berth_existing_kubeconfig"]).expanduser()
+        try:
+            read_context(source, self.values["berth_existing_context"])
+        except ExistingError as error:
+            variable, _, text = str(error).partition(": ")
+            return [Problem((variable,), text)]
+        return []
+
+    def kubeadm_problems(self, suspect: set[str]) -> list[Problem]:
         """Check that this machine can carry a cluster, or carries Berth's."""
         unsupported = self.machine.unsupported()
         if unsupported:
             return [self._machine_problem(f"{unsupported}; use such a machine, a virtual one will do")]
         if not preflight.is_root():
-            return [self._machine_problem("kubeadm needs root, and this is another user; run it with sudo, or as root")]
+            text = "kubeadm needs root, and this is another user; run it with sudo, or as root"
+            if self.get("berth_provider") == "auto":
+                text += f". Without root minikube would do, but it has nothing to drive here ({berth_minikube.drivable()[1]})"
+            return [self._machine_problem(text)]
         if foreign := self.machine.foreign_cluster():
             text = f"this machine carries a Kubernetes that Berth did not make ({', '.join(foreign)})"
             return [self._machine_problem(f"{text}; use another machine, or remove it")]
@@ -234,14 +270,22 @@ class Check:
     @property
     def provider(self) -> str:
         """The provider that was decided on."""
-        chosen = self.get("berth_provider")
-        return "kubeadm" if chosen == "auto" else chosen
+        return berth_provider.decide(self.get("berth_provider"), self._kubeconfig())[0]
+
+    @property
+    def registry(self) -> str:
+        """Where images go: what is set, or the provider's own (as C(registry) of cluster_facts)."""
+        return self.get("berth_registry") or {"minikube": "minikube"}.get(self.provider, "loopback")
+
+    def _kubeconfig(self) -> str:
+        return str(Path(self.values.get("berth_kubeconfig") or "").expanduser())
 
     def reason(self) -> str:
         """Return why it is this provider."""
         if self.get("berth_provider") != "auto":
             return f"set in {self._where('berth_provider')}"
-        return f"auto: this machine is a {self.machine.description()} with root"
+        why = berth_provider.decide("auto", self._kubeconfig())[1]
+        return f"auto: {why or f'this machine is a {self.machine.description()} with root'}"
 
     def message(self, problems: list[Problem]) -> str:
         """Return all ``problems`` in one text, one a line."""

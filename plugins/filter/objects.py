@@ -119,11 +119,11 @@ def failed_jobs(objects: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def app_facts(objects: list[dict[str, Any]], revision: str = "") -> dict[str, Any]:
+def app_facts(objects: list[dict[str, Any]], address: str, revision: str = "") -> dict[str, Any]:
     """Return ``url``, ``revision`` and ``replicas`` of the app whose Deployment and Service are among live ``objects``.
 
-    The URL is the one on this machine: the Service's node port on the loopback address. ``revision`` is the one that a rollout
-    has ended with since the objects were read.
+    The URL is that of the Service's node port at ``address``, empty where this machine reaches none. ``revision`` is the one that
+    a rollout has ended with since the objects were read.
     """
     by_kind = {item["kind"]: item for item in objects}
     try:
@@ -131,7 +131,7 @@ def app_facts(objects: list[dict[str, Any]], revision: str = "") -> dict[str, An
     except KeyError as error:
         raise AnsibleFilterError(f"The app has no {error.args[0]} in its namespace; run site.yml.") from error
     return {
-        "url": f"http://127.0.0.1:{service['spec']['ports'][0].get('nodePort', '')}/",
+        "url": f"http://{address}:{service['spec']['ports'][0].get('nodePort', '')}/" if address else "",
         "revision": revision or deployment["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision", ""),
         "replicas": deployment["spec"].get("replicas", 1),
     }

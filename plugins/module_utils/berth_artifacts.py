@@ -87,6 +87,7 @@ class Settings:
     mirrors: dict[str, str] = field(default_factory=dict)
     probe_timeout: float = 5.0
     arch: str = ARCHITECTURES.get(platform.machine(), platform.machine())
+    system: str = platform.system().lower()
 
     def mirrored(self, address: str) -> str:
         """Return the address with the longest matching prefix of ``mirrors`` replaced."""
@@ -96,8 +97,12 @@ class Settings:
         return address
 
     def url(self, template: str) -> str:
-        """Return a release's address for this machine's architecture, through the mirror if there is one."""
-        return self.mirrored(template.replace("{arch}", self.arch))
+        """Return a release's address for this machine, through the mirror if there is one."""
+        return self.mirrored(template.replace("{os}", self.system).replace("{arch}", self.arch))
+
+    def modules(self, spec: dict[str, Any]) -> Path:
+        """Return the directory with the go.mod and go.sum that a binary is built from."""
+        return Path(spec.get("go_dir") or self.go_dir)
 
 
 @dataclass
@@ -159,15 +164,12 @@ def plan_for(settings: Settings, source: str, reason: str) -> Plan:
     Raises:
         ArtifactError: ``wanted`` has a name that is neither a binary nor an image.
     """
-    recipe = ""
-    if source == "build":
-        recipe = digest_of([(settings.go_dir / name).read_text(encoding="utf-8") for name in ("go.mod", "go.sum")], 64)
     binaries: dict[str, Entry] = {}
     for spec in settings.binaries:
         if source == "download" and not spec.get("url"):
             continue  # released as an image only
-        keys = ("package", "variables") if source == "build" else ("url", "sha256", "member")
-        key = digest_of([settings.arch, recipe, {name: spec.get(name) for name in keys}])
+        recipe = pins(settings.modules(spec)) if source == "build" else ""
+        key = digest_of([settings.arch, recipe, content_of(settings, spec, source)])
         directory = settings.cache_dir / "binaries" / f"{spec['name']}-{spec['version']}-{source}-{key}"
         short = f"{spec['name']} {spec['version']}"
         binaries[spec["name"]] = Entry("binary", spec["name"], short, spec, directory, directory / spec["name"])
@@ -199,6 +201,24 @@ def plan_for(settings: Settings, source: str, reason: str) -> Plan:
         binaries = {name: entry for name, entry in binaries.items() if name in needed}
     links = digest_of([entry.directory.name for entry in binaries.values()])
     return Plan(source, reason, list(binaries.values()), list(images.values()), settings.cache_dir / f"bin-{links}")
+
+
+def pins(go_dir: Path) -> str:
+    """Return the checksum of what pins the modules of a build."""
+    return digest_of([(go_dir / name).read_text(encoding="utf-8") for name in ("go.mod", "go.sum")], 64)
+
+
+def content_of(settings: Settings, spec: dict[str, Any], source: str) -> dict[str, Any]:
+    """Return what a binary's content depends on, besides its architecture and its modules.
+
+    An option that is not used must not change the key of what is in the cache: not even by being added to the module.
+    """
+    if source == "build":
+        content = {name: spec.get(name) for name in ("package", "variables")}
+        content |= {name: spec[name] for name in ("cgo", "tags") if spec.get(name)}
+        return content | ({} if settings.system == "linux" else {"os": settings.system})
+    content = {name: spec.get(name) for name in ("url", "sha256", "member")}
+    return {**content, "url": spec["url"].replace("{os}", settings.system)}
 
 
 def make_plan(settings: Settings) -> Plan:
@@ -236,7 +256,8 @@ def probes(settings: Settings, plan: Plan) -> dict[str, str]:
             # https://distribution.github.io/distribution/spec/api/#api-version-check
             server = "registry-1.docker.io" if host == "docker.io" else host
             address = f"{'http' if insecure else 'https'}://{server}/v2/"
-        addresses.setdefault(urllib.parse.urlsplit(address).netloc, address)
+        # A file: address has no host; each is a thing of its own.
+        addresses.setdefault(urllib.parse.urlsplit(address).netloc or address, address)
     return addresses
 
 
@@ -294,8 +315,12 @@ def missing_packages(settings: Settings, plan: Plan) -> list[str]:
     if any(build.get("packages") or build.get("unpack") for build in builds):
         packages += [] if which("mmdebstrap") else ["mmdebstrap"]
         packages += [] if Path(KEYRING).exists() else ["debian-archive-keyring"]
-    if any(entry.kind == "binary" for entry in missing) and not find_go(settings.go_dir):
-        packages.append(go_package(settings.go_dir))
+    binaries = [entry.spec for entry in missing if entry.kind == "binary"]
+    for go_dir in {settings.modules(spec) for spec in binaries}:
+        if not find_go(go_dir) and (package := go_package(go_dir)) not in packages:
+            packages.append(package)
+    if any(spec.get("cgo") for spec in binaries) and not which("cc"):
+        packages += ["gcc", "libc6-dev"]
     return packages
 
 

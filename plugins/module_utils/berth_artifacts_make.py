@@ -185,7 +185,7 @@ def fetch(settings: Settings, address: str, say: Callable[[str], None]) -> Path:
     if target.exists():
         return target
     partial = target.with_name(name + ".part")
-    host = urllib.parse.urlsplit(address).netloc
+    host = urllib.parse.urlsplit(address).netloc or "the file"
     problem = ""
     for attempt in range(ATTEMPTS):
         if attempt:
@@ -215,12 +215,17 @@ def fetch(settings: Settings, address: str, say: Callable[[str], None]) -> Path:
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise
-            problem = f"{host} does not answer ({getattr(error, 'reason', None) or error})"
+            reason = getattr(error, "reason", None) or error
+            if address.startswith("file:"):
+                problem = f"the file cannot be read ({reason})"
+                break
+            problem = f"{host} does not answer ({reason})"
         except (ValueError, http.client.HTTPException) as error:
             problem = f"{host} broke off ({error})"
     raise ArtifactError(
         f"{address} could not be downloaded: {problem}. Check the network and the proxy settings and run again (what "
-        "has come is kept), name a mirror in berth_artifacts_mirrors, or set berth_artifacts_source: build."
+        "has come is kept), name a mirror or a directory with the files (file:///...) in berth_artifacts_mirrors, or set "
+        "berth_artifacts_source: build."
     )
 
 
@@ -266,7 +271,7 @@ def download_binary(work: Work, entry: Entry, what: str) -> None:
             )
         with cache.new_entry(settings.cache_dir, entry, {"url": address, "archive_sha256": got}) as target:
             if spec.get("member"):
-                member = spec["member"].replace("{arch}", settings.arch)
+                member = spec["member"].replace("{os}", settings.system).replace("{arch}", settings.arch)
                 with tarfile.open(file) as archive:
                     try:
                         content = archive.extractfile(member)
@@ -322,7 +327,8 @@ def build_binary(work: Work, entry: Entry, what: str, go: str) -> None:
     log = settings.cache_dir / "logs" / f"{entry.directory.name}.log"
     linker = " ".join(["-s -w", *(f"-X {name}={value}" for name, value in (spec.get("variables") or {}).items())])
     # GOTOOLCHAIN: never fetch another Go behind the user's back.
-    env = {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off", "GOTOOLCHAIN": "local"}
+    env = {"GOFLAGS": "-mod=readonly", "GOWORK": "off", "GOTOOLCHAIN": "local", "CGO_ENABLED": "1" if spec.get("cgo") else "0"}
+    tags = ["-tags", ",".join(spec["tags"])] if spec.get("tags") else []
 
     def detail() -> str:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -333,8 +339,8 @@ def build_binary(work: Work, entry: Entry, what: str, go: str) -> None:
     with work.step(what, "building", "built", detail):
         details = {"package": spec["package"], "go": cache.installed_go().get(go, "")}
         with cache.new_entry(settings.cache_dir, entry, details) as target:
-            command = [go, "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", linker, "-o", str(target)]
-            work.run([*command, spec["package"]], log, env, settings.go_dir)
+            command = [go, "build", "-v", "-trimpath", "-buildvcs=false", *tags, "-ldflags", linker, "-o", str(target)]
+            work.run([*command, spec["package"]], log, env, settings.modules(spec))
             target.chmod(0o755)
 
 
@@ -578,7 +584,6 @@ def make_binaries(work: Work, plan: Plan) -> list[str]:
         The names of those that were missing.
     """
     made = []
-    go = None
     for number, entry in enumerate(plan.binaries, 1):
         if entry.complete:  # perhaps only since the plan was made: by the run that this one waited for
             continue
@@ -586,11 +591,10 @@ def make_binaries(work: Work, plan: Plan) -> list[str]:
         if plan.source == "download":
             download_binary(work, entry, what)
         else:
-            go = go or cache.find_go(work.settings.go_dir)
+            go_dir = work.settings.modules(entry.spec)
+            go = cache.find_go(go_dir)
             if not go:
-                raise ArtifactError(
-                    f"Go {cache.wanted_go(work.settings.go_dir)} or newer is needed: see https://go.dev/dl/."
-                )
+                raise ArtifactError(f"Go {cache.wanted_go(go_dir)} or newer is needed: see https://go.dev/dl/.")
             build_binary(work, entry, what, go)
         made.append(entry.name)
     return made

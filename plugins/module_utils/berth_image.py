@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import http.client
 import json
@@ -10,6 +11,7 @@ import re
 import shutil
 import subprocess
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -141,26 +143,61 @@ def engine(wanted: str = "auto") -> str:
     return "buildah" if wanted in ("auto", "buildah") and shutil.which("buildah") else ""
 
 
+def local(registry: str) -> bool:
+    """Whether a registry (``host[:port]``) is on this machine, and so talked to without TLS."""
+    return re.match(r"(localhost|127\.0\.0\.1)(:|\Z)", registry) is not None
+
+
 @dataclass
 class Registry:
-    """A registry's HTTP API (distribution.github.io/distribution/spec/api). ``host`` is ``host[:port]``."""
+    """A registry's HTTP API (distribution.github.io/distribution/spec/api).
+
+    ``host`` is ``host[:port]``. With ``username`` and ``password`` it logs in where the registry asks for it: with them, or with a token that
+    it gets for them (distribution.github.io/distribution/spec/auth/token).
+    """
 
     host: str
     timeout: float = 10
+    username: str = ""
+    password: str = ""
+    _authorization: str = ""
 
     def _request(self, method: str, path: str, body: bytes | None = None, content_type: str = "") -> tuple[int, dict[str, str], bytes]:
-        scheme = "http" if re.match(r"(localhost|127\.0\.0\.1)(:|\Z)", self.host) else "https"
+        scheme = "http" if local(self.host) else "https"
         headers = {"Accept": ", ".join(MANIFESTS)} | ({"Content-Type": content_type} if content_type else {})
         url = f"{scheme}://{self.host.replace('localhost', '127.0.0.1')}/v2/{path}"
-        request = urllib.request.Request(url, data=body, method=method, headers=headers)
+        answer = self._ask(url, method, body, headers)
+        if answer[0] == 401 and self.username:
+            self._authorization = self._log_in(answer[1].get("www-authenticate", ""))
+            answer = self._ask(url, method, body, headers)
+        if answer[0] in (401, 403):
+            who = f"the user {self.username}" if self.username else "who does not log in: set berth_registry_username and berth_registry_password"
+            raise ImageError(f"The registry {self.host} answers {answer[0]}: it does not let in {who}.")
+        return answer
+
+    def _ask(self, url: str, method: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+        login = {"Authorization": self._authorization} if self._authorization else {}
+        request = urllib.request.Request(url, data=body, method=method, headers=headers | login)
         try:
             with urllib.request.urlopen(request, timeout=self.timeout) as answer:
                 return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read()
         except urllib.error.HTTPError as error:
-            return error.code, {}, b""
+            return error.code, {k.lower(): v for k, v in error.headers.items()}, b""
         except (OSError, urllib.error.URLError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error) or type(error).__name__
             raise ImageError(f"The registry {self.host} does not answer: {reason}.") from error
+
+    def _log_in(self, challenge: str) -> str:
+        """Return the Authorization header that a registry's challenge asks for."""
+        basic = f"Basic {base64.b64encode(f'{self.username}:{self.password}'.encode()).decode()}"
+        fields = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+        if not challenge.lower().startswith("bearer") or "realm" not in fields:
+            return basic
+        query = urllib.parse.urlencode({name: fields[name] for name in ("service", "scope") if name in fields})
+        self._authorization = basic
+        status, _, answer = self._ask(f"{fields['realm']}?{query}", "GET", None, {})
+        token = json.loads(answer) if status == 200 else {}
+        return f"Bearer {token.get('token') or token.get('access_token') or ''}"
 
     def digest(self, repository: str, tag: str) -> str | None:
         """Return the digest that ``tag`` leads to, None when there is no such tag."""

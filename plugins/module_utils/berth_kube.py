@@ -7,11 +7,15 @@ certificates, tokens and exec plugins such as ``aws eks get-token``.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import json
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
+
+from ansible.module_utils import berth_identity
 
 try:
     import urllib3
@@ -74,6 +78,10 @@ class NotFound(KubeError):
     """The object does not exist."""
 
 
+class WrongCluster(KubeError):
+    """The kubeconfig leads to another cluster than the environment's own."""
+
+
 def path_of(kind: str, namespace: str, name: str = "") -> str:
     """Return the REST path of an object, or of a kind's list in a namespace when no name is given."""
     prefix, plural, _group = KINDS[kind]
@@ -84,19 +92,23 @@ def path_of(kind: str, namespace: str, name: str = "") -> str:
 class Cluster:
     """One API server, as the user of one kubeconfig.
 
+    Where the kubeconfig's cluster is on record (berth_identity), the first request is preceded by a look whether it is that one.
+
     Args:
         kubeconfig: Path of the kubeconfig; None for the client's own default (KUBECONFIG, ~/.kube/config).
         context: Name of a context in it; None for its current context.
+        guarded: Whether only the cluster on record may be talked to.
 
     Raises:
         KubeError: The kubeconfig is missing, is not valid or has no such context.
     """
 
-    def __init__(self, kubeconfig: str | None, context: str | None) -> None:
+    def __init__(self, kubeconfig: str | None, context: str | None, guarded: bool = True) -> None:
         self.now = ""
         """The API server's own time at its latest answer, RFC 3339 in seconds (this machine's clock may differ)."""
         self._source = kubeconfig or "the default kubeconfig"
         self._kubeconfig, self._context = kubeconfig, context
+        self._record = berth_identity.read(kubeconfig) if guarded else {}
         self._load()
 
     def _load(self) -> None:
@@ -109,6 +121,40 @@ class Cluster:
                 f"The kubeconfig {self._source} cannot be used: {str(error).rstrip('.')}. "
                 "Check berth_kubeconfig; the playbook playbooks/cluster.yml writes the file."
             ) from error
+
+    def identity(self) -> str:
+        """Return what tells this cluster from every other: the uid of its namespace kube-system.
+
+        For a user who may not read that, the fingerprint of the authority or, without one, the address.
+
+        Raises:
+            Unreachable, KubeError: see there.
+        """
+        response = self._ask("GET", "/api/v1/namespaces/kube-system", None)
+        if response.status == 200:
+            return json.loads(response.data)["metadata"]["uid"]
+        if response.status not in (401, 403):
+            raise Unreachable(f"The API server answers {response.status} when asked for the namespace kube-system")
+        if response.status == 401:
+            raise KubeError(self._unknown_user())
+        configuration = self._client.configuration
+        if not configuration.ssl_ca_cert:
+            return f"server:{configuration.host}"
+        with open(configuration.ssl_ca_cert, encoding="ascii", errors="replace") as authority:
+            body = "".join(line for line in authority.read().split("\n") if line and not line.startswith("-----"))
+        return f"authority:{hashlib.sha256(base64.b64decode(body)).hexdigest()[:32]}"
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+        """Read a path of the API, or post ``body`` to it; return the answer's HTTP status and content.
+
+        Raises:
+            Unreachable, KubeError: see there; a status of refusal is an answer.
+        """
+        response = self._send("GET" if body is None else "POST", path, body)
+        try:
+            return response.status, json.loads(response.data)
+        except ValueError:
+            return response.status, {}
 
     def get(self, kind: str, namespace: str, name: str = "", **query: str | int) -> dict[str, Any]:
         """Read one object, or the list of a kind in a namespace.
@@ -170,15 +216,31 @@ class Cluster:
                 f'Grant it with a Role: apiGroups ["{group}"], resources ["{plural}{subresource}"], verbs ["{verb}"].'
             )
         if response.status == 401:
-            raise KubeError(
-                f"The API server {self._client.configuration.host} does not accept the credentials of {self._source}. "
-                "Write a new kubeconfig with playbooks/cluster.yml."
-            )
+            raise KubeError(self._unknown_user())
         if response.status == 429 or response.status >= 500:
             raise Unreachable(f"The API server answers {response.status} for {where}: {said}")
         raise KubeError(f"The API server refuses to {method} {where} in namespace {namespace}: {said}")
 
+    def _unknown_user(self) -> str:
+        return (
+            f"The API server {self._client.configuration.host} does not accept the credentials of {self._source}. "
+            "Write a new kubeconfig with playbooks/cluster.yml."
+        )
+
+    @property
+    def endpoint(self) -> str:
+        """The API server's address."""
+        return self._client.configuration.host
+
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+        if self._record:
+            found = self.identity()
+            if found != self._record["cluster"]:
+                raise WrongCluster(berth_identity.refusal(self._source, self._record, found))
+            self._record = {}  # seen once, it stays that cluster
+        return self._ask(method, path, body)
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
         configuration = self._client.configuration
         headers = {"Accept": "application/json, */*", "User-Agent": "berth"}
         if body is not None:

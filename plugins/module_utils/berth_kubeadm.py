@@ -137,6 +137,13 @@ def unready(address: str, deployments: list[str]) -> list[str]:
     return found
 
 
+def identity(address: str) -> str:
+    """Return what tells this cluster from every other, the uid of its namespace kube-system; "" when it does not answer."""
+    context = credentials()
+    found = get(address, "/api/v1/namespaces/kube-system", context) if context else None
+    return found["metadata"]["uid"] if found else ""
+
+
 def cgroup_version() -> int:
     """Return 1 or 2: what is mounted at /sys/fs/cgroup (cgroups(7))."""
     return 2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1
@@ -264,7 +271,7 @@ class Removal:
 
     def _files(self) -> None:
         keep = not self.purge and there(VOLUMES)
-        for path in (KUBERNETES, KUBELET, CNI_LEASES, LOGS / "pods", *(LOGS / s for s in SERVICES), RUN / "containerd"):
+        for path in (KUBERNETES, KUBELET, CNI_LEASES, LOGS / "pods", *(LOGS / s for s in SERVICES), RUN / "containerd", RUN / "async"):
             self._tree(path)
         for path in (LOGS / "kubeadm-init.log", DIRECTORY / "containerd.toml", *DIRECTORY.glob("*.before")):
             path.unlink(missing_ok=True)

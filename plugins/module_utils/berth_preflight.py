@@ -13,6 +13,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible.module_utils import berth_identity
 from ansible.module_utils import berth_kubeadm as cluster
 
 # os-release(5) ID and VERSION_ID of the systems whose packages roles/kubeadm asks for.
@@ -187,7 +188,7 @@ def held_by(listener: Listener) -> str:
 def foreign_kubeconfig(path: Path) -> bool:
     """Whether ``path`` is a kubeconfig, or any other file, that Berth did not write."""
     try:
-        return path.exists() and not cluster.ours(path.read_text(encoding="utf-8", errors="replace"))
+        return path.exists() and not berth_identity.read(path) and not cluster.ours(path.read_text(encoding="utf-8", errors="replace"))
     except PermissionError:  # that this user may not read it is a matter of its own
         return False
     except OSError:

@@ -180,6 +180,11 @@ def values(given: dict[str, Any]) -> list[Problem]:
     found += quota(given.get("berth_quota", {}))
     if given.get("berth_registry") == "external" and not given.get("berth_registry_host"):
         found.append(Problem(("berth_registry_host",), "is not set, and berth_registry: external needs it"))
+    if given.get("berth_registry_username") and not given.get("berth_registry_password"):
+        found.append(Problem(("berth_registry_password",), "is not set, and berth_registry_username needs it"))
+    for name in ("berth_existing_kubeconfig", "berth_existing_context"):
+        if given.get("berth_provider") == "existing" and not given.get(name):
+            found.append(Problem((name,), "is not set, and berth_provider: existing needs it"))
     return found
 
 

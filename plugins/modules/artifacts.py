@@ -49,9 +49,20 @@ options:
       variables:
         description: Go variables that the linker sets, by full name.
         type: dict
+      go_dir:
+        description: The directory with this binary's C(go.mod) and C(go.sum), where it is not O(go_dir).
+        type: path
+      cgo:
+        description: Whether it is built with cgo, which needs a C compiler.
+        type: bool
+      tags:
+        description: Build tags.
+        type: list
+        elements: str
       url:
         description:
-          - The release's file; C({arch}) stands for C(amd64) or C(arm64). Without it C(download) leaves the binary out.
+          - The release's file; C({arch}) stands for C(amd64) or C(arm64), C({os}) for C(linux) or C(darwin). Without it
+            C(download) leaves the binary out.
         type: str
       checksum:
         description: The address of the published sha256.
@@ -137,7 +148,7 @@ options:
   mirrors:
     description:
       - Addresses to use instead of others, by prefix, for releases and registries. A registry's mirror that
-        starts with C(http://) is used without TLS.
+        starts with C(http://) is used without TLS. A release's may be a directory, as C(file:///...).
     type: dict
     default: {}
   probe_timeout:
@@ -172,6 +183,12 @@ EXAMPLES = r"""
     mirrors:
       https://dl.k8s.io: https://mirror.example.org/k8s
       docker.io: registry.example.org/hub
+
+- name: Take minikube from files, without a network
+  artifacts:
+    cache_dir: ~/.cache/berth/artifacts
+    mirrors:
+      https://github.com/kubernetes/minikube/releases/download: file:///srv/minikube # v1.38.1/minikube-linux-amd64 and its .sha256
 
 - name: Remove the cache
   artifacts:
@@ -265,6 +282,9 @@ BINARY = {
     "version": {"type": "str", "required": True},
     "package": {"type": "str", "required": True},
     "variables": {"type": "dict"},
+    "go_dir": {"type": "path"},
+    "cgo": {"type": "bool"},
+    "tags": {"type": "list", "elements": "str"},
     "url": {"type": "str"},
     "checksum": {"type": "str"},
     "sha256": {"type": "str"},
@@ -290,7 +310,7 @@ OPTIONS = {
 }
 
 
-def facts(plan: Plan) -> dict[str, Any]:
+def facts(settings: Settings, plan: Plan) -> dict[str, Any]:
     """Return what a plan tells other tasks."""
     missing = plan.missing
     return {
@@ -299,7 +319,7 @@ def facts(plan: Plan) -> dict[str, Any]:
         "directory": str(plan.directory),
         "binaries": {entry.name: str(entry.file) for entry in plan.binaries},
         "images": {entry.name: str(entry.file) for entry in plan.images},
-        "refs": {entry.spec["short"]: entry.name for entry in plan.images},
+        "refs": {spec["short"]: spec["name"] for spec in settings.images},
         "present": {entry.name: str(entry.file) for entry in plan.binaries if entry not in missing},
         "missing": [entry.name for entry in missing],
     }
@@ -309,7 +329,7 @@ def present(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     """Have the artifacts, or in check mode say what that would take."""
     plan = make_plan(settings)
     if plan.complete:
-        return {"changed": False, "made": [], "packages": [], **facts(plan)}
+        return {"changed": False, "made": [], "packages": [], **facts(settings, plan)}
     packages = missing_packages(settings, plan)
     if module.check_mode:
         if packages and not which("apt-get"):
@@ -326,7 +346,7 @@ def present(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
         raise ArtifactError(f"Missing tools: apt-get install {' '.join(packages)}")
     else:
         made = make(settings, plan)
-    return {"changed": True, "made": made, "packages": packages, **facts(plan)}
+    return {"changed": True, "made": made, "packages": packages, **facts(settings, plan)}
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 DOCUMENTATION = """
 module: image_build
-short_description: Build an image from a Dockerfile and push it to a registry
+short_description: Build an image from a Dockerfile and push it, or keep it as an archive
 description:
   - Builds with Docker where its engine answers, else with buildah in a storage of its own.
   - The host's pip configuration and certificate authorities reach the build as secrets named C(pip_conf) and C(ca_bundle), and never a layer.
@@ -13,9 +13,13 @@ options:
   dockerfile: {description: The Dockerfile., type: path, required: true}
   arguments: {description: Build arguments., type: dict, default: {}}
   bases: {description: "Images that the build starts from, as archives by image name; loaded where they are missing.", type: dict, default: {}}
-  registry: {description: "The registry, C(host[:port]).", type: str, required: true}
-  repository: {description: The repository in it., type: str, required: true}
-  tags: {description: "The tags to push, at least one.", type: list, elements: str, required: true}
+  registry: {description: "The registry, C(host[:port]).", type: str}
+  username: {description: Who logs in to the registry., type: str, default: ""}
+  password: {description: With which password., type: str, default: ""}
+  repository: {description: The repository in it., type: str}
+  tags: {description: "The tags to push, at least one.", type: list, elements: str}
+  archive: {description: "The archive to write instead of pushing. Earlier ones of the same image beside it are removed.", type: path}
+  ref: {description: The image's name in the archive., type: str}
   digest: {description: "A digest that the registry has already: nothing is built then, it only gets the tags.", type: str, default: ""}
   engine: {description: What builds., type: str, choices: [auto, buildah, docker], default: auto}
   storage: {description: Where buildah keeps layers between builds., type: path, required: true}
@@ -41,17 +45,19 @@ engine: {description: What built it., type: str, returned: when something was bu
 seconds: {description: How long it took., type: int, returned: always}
 """
 
+import base64
 import contextlib
+import json
 import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_image import ImageError, Registry
+from ansible.module_utils.berth_image import ImageError, Registry, local
 from ansible.module_utils.berth_image import engine as find_engine
 from ansible.module_utils.berth_progress import report
 
@@ -65,15 +71,16 @@ class Build:
     def __init__(self, parameters: dict[str, Any]) -> None:
         self.parameters = parameters
         self.log = Path(parameters["log"])
-        self.name = f"{parameters['registry']}/{parameters['repository']}"
+        self.ref = parameters["ref"] or f"{parameters['registry']}/{parameters['repository']}:{parameters['tags'][0]}"
 
-    def run(self, *command: str) -> None:
-        """Run a command, reporting the build's steps; raise :class:`ImageError` with its last lines."""
+    def run(self, *command: str, **environment: str) -> None:
+        """Run a command with more environment variables, reporting the build's steps; raise :class:`ImageError` with its last lines."""
         tail: list[str] = []
         with self.log.open("a", encoding="utf-8") as log:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-            )
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                env=os.environ | environment,
+            )  # fmt: skip
             for line in process.stdout or ():
                 log.write(line)
                 tail = [*tail[-14:], line.rstrip()]
@@ -107,6 +114,31 @@ class Build:
                 options += ["--secret", f"id=ca_bundle,src={bundle}"]
             yield options
 
+    @contextlib.contextmanager
+    def login(self) -> Iterator[str]:
+        """Yield a directory whose config.json has the registry's credentials, for this one push; "" where there are none."""
+        if not self.parameters["username"]:
+            yield ""
+            return
+        credentials = base64.b64encode(f"{self.parameters['username']}:{self.parameters['password']}".encode()).decode()
+        with tempfile.TemporaryDirectory(prefix="berth-login-") as directory:
+            file = Path(directory, "config.json")
+            file.touch(0o600)
+            file.write_text(json.dumps({"auths": {self.parameters["registry"]: {"auth": credentials}}}), encoding="utf-8")
+            yield directory
+
+    def keep(self, write: Callable[[Path], None]) -> None:
+        """Have the image's archive written; it appears whole, and the earlier ones of the same image go."""
+        archive = Path(self.parameters["archive"])
+        report(f"writing {archive.name}")
+        archive.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = archive.with_suffix(".new")
+        temporary.unlink(missing_ok=True)  # buildah adds to an archive that is there
+        write(temporary)
+        for earlier in archive.parent.glob(archive.name.rpartition("-")[0] + "-*.tar"):
+            earlier.unlink()
+        temporary.rename(archive)
+
     def arguments(self) -> list[str]:
         """Return the options of the build arguments."""
         return [word for name, value in self.parameters["arguments"].items() for word in ("--build-arg", f"{name}={value}")]
@@ -124,29 +156,36 @@ class Build:
                 report(f"loading {image}")
                 self.run(*buildah, "pull", "--quiet", f"docker-archive:{archive}")
                 mark.write_text(archive, encoding="utf-8")
-        first = f"{self.name}:{self.parameters['tags'][0]}"
         with self.secrets() as secrets:
             self.run(
                 *buildah, "bud", "--isolation", "chroot", "--network", "host", "--layers", "--pull-never", "--format", "oci",
-                "--timestamp", "0", *secrets, *self.arguments(), "--file", self.parameters["dockerfile"], "--tag", first, self.parameters["source"],
+                "--timestamp", "0", *secrets, *self.arguments(), "--file", self.parameters["dockerfile"], "--tag", self.ref, self.parameters["source"],
             )  # fmt: skip
-        report(f"pushing {first}")
-        tls = ["--tls-verify=false"] if self.name.startswith("localhost") else []
-        self.run(*buildah, "push", "--quiet", *tls, first, f"docker://{first}")
+        if self.parameters["archive"]:
+            self.keep(lambda path: self.run(*buildah, "push", "--quiet", self.ref, f"docker-archive:{path}:{self.ref}"))
+            return
+        report(f"pushing {self.ref}")
+        with self.login() as directory:
+            options = ["--tls-verify=false"] if local(self.parameters["registry"]) else []
+            options += ["--authfile", f"{directory}/config.json"] if directory else []
+            self.run(*buildah, "push", "--quiet", *options, self.ref, f"docker://{self.ref}")
 
     def docker(self) -> None:
         """Build and push with Docker's engine."""
         for image, archive in self.parameters["bases"].items():
             if not self.output("docker", "image", "ls", "--quiet", image):
                 self.run("docker", "load", "--quiet", "--input", archive)
-        first = f"{self.name}:{self.parameters['tags'][0]}"
         with self.secrets() as secrets:
             self.run(
                 "docker", "build", "--progress", "plain", "--network", "host", *secrets, *self.arguments(),
-                "--file", self.parameters["dockerfile"], "--tag", first, self.parameters["source"],
+                "--file", self.parameters["dockerfile"], "--tag", self.ref, self.parameters["source"],
             )  # fmt: skip
-        report(f"pushing {first}")
-        self.run("docker", "push", "--quiet", first)
+        if self.parameters["archive"]:
+            self.keep(lambda path: self.run("docker", "save", "--output", str(path), self.ref))
+            return
+        report(f"pushing {self.ref}")
+        with self.login() as directory:
+            self.run("docker", "push", "--quiet", self.ref, **({"DOCKER_CONFIG": directory} if directory else {}))
 
 
 def main() -> None:
@@ -157,14 +196,21 @@ def main() -> None:
             "dockerfile": {"type": "path", "required": True},
             "arguments": {"type": "dict", "default": {}},
             "bases": {"type": "dict", "default": {}},
-            "registry": {"type": "str", "required": True},
-            "repository": {"type": "str", "required": True},
-            "tags": {"type": "list", "elements": "str", "required": True},
+            "registry": {"type": "str"},
+            "username": {"type": "str", "default": ""},
+            "password": {"type": "str", "default": "", "no_log": True},
+            "repository": {"type": "str"},
+            "tags": {"type": "list", "elements": "str"},
+            "archive": {"type": "path"},
+            "ref": {"type": "str"},
             "digest": {"type": "str", "default": ""},
             "engine": {"type": "str", "choices": ["auto", "buildah", "docker"], "default": "auto"},
             "storage": {"type": "path", "required": True},
             "log": {"type": "path", "required": True},
         },
+        mutually_exclusive=[("registry", "archive")],
+        required_one_of=[("registry", "archive")],
+        required_by={"registry": ("repository", "tags"), "archive": ("ref",)},
         supports_check_mode=True,
     )
     if module.check_mode:
@@ -181,9 +227,9 @@ def main() -> None:
             if not engine:
                 raise ImageError(f"No engine to build with (image_engine: {parameters['engine']}). Install buildah, or start Docker.")
             {"docker": build.docker, "buildah": build.buildah}[engine]()
-            existing = parameters["tags"][0]
-        registry = Registry(parameters["registry"])
-        for tag in parameters["tags"]:
+            existing = "" if parameters["archive"] else parameters["tags"][0]
+        registry = Registry(parameters["registry"], username=parameters["username"], password=parameters["password"])
+        for tag in parameters["tags"] or []:
             if tag != existing and registry.digest(parameters["repository"], tag) is None:
                 registry.tag(parameters["repository"], existing, tag)
     except (ImageError, OSError) as error:

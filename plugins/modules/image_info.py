@@ -4,16 +4,19 @@ from __future__ import annotations
 
 DOCUMENTATION = """
 module: image_info
-short_description: Tell what image a source tree gives, and whether the registry has it
+short_description: Tell what image a source tree gives, and whether it is there already
 description:
-  - Hashes what goes into the build
-    and asks the registry for the tag C(content-HASH), so that unchanged content is known before a build starts. Changes nothing.
+  - Hashes what goes into the build, and asks the registry for the tag C(content-HASH), or looks for the archive of that name, so that unchanged content is
+    known before a build starts. Changes nothing.
 options:
   source: {description: The build context., type: path, required: true}
   dockerfile: {description: The Dockerfile., type: path, required: true}
   inputs: {description: Build arguments and whatever else changes the result., type: dict, default: {}}
-  registry: {description: "The registry, C(host[:port]).", type: str, required: true}
-  repository: {description: The repository in it., type: str, required: true}
+  registry: {description: "The registry, C(host[:port]).", type: str}
+  username: {description: Who logs in to the registry., type: str, default: ""}
+  password: {description: With which password., type: str, default: ""}
+  archives: {description: "Where images lie as archives, for nodes that pull from no registry.", type: path}
+  repository: {description: The repository in the registry., type: str, required: true}
   engine: {description: What shall build., type: str, choices: [auto, buildah, docker], default: auto}
 attributes:
   check_mode: {support: full, description: Reads only.}
@@ -34,14 +37,51 @@ version: {description: The tag that names the release., type: str, returned: alw
 digest: {description: "The digest, empty when the registry does not have the content.", type: str, returned: always}
 tagged: {description: Whether the release's tag leads to that digest., type: bool, returned: always}
 ref: {description: "What pods run, C(registry/repository@digest), or C(registry/repository:content_tag) before it is built.", type: str, returned: always}
+archive: {description: "The image's archive, empty with a registry.", type: str, returned: always}
+complete: {description: "Whether there is nothing to build, push or tag.", type: bool, returned: always}
 engine: {description: "What can build it: C(docker), C(buildah), or empty when nothing can.", type: str, returned: when it has to be built}
 registry_answers: {description: Whether the registry answered., type: bool, returned: always}
 """
 
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.berth_image import ImageError, Registry, content_hash, engine, version
+
+
+def in_registry(module: AnsibleModule, content: str, release: str) -> dict[str, Any]:
+    """Return what a registry has of an image.
+
+    Raises:
+        ImageError: It does not answer, and this is no check of a machine that has none yet.
+    """
+    options, repository, content_tag = module.params, module.params["repository"], f"content-{content}"
+    registry = Registry(options["registry"], username=options["username"], password=options["password"])
+    digest, tagged, answers = "", False, True
+    try:
+        digest = registry.digest(repository, content_tag) or ""
+        named = registry.digest(repository, release)
+        if digest and named and named != digest:  # a release's tag never moves
+            release = f"{release}-{content[:12]}"
+            named = registry.digest(repository, release)
+        tagged = bool(digest) and named == digest
+    except ImageError:
+        answers = False
+        if not module.check_mode:
+            raise
+    name = f"{registry.host}/{repository}"
+    ref = f"{name}@{digest}" if digest else f"{name}:{content_tag}"
+    return {"version": release, "digest": digest, "tagged": tagged, "ref": ref, "registry_answers": answers, "archive": "", "complete": tagged}
+
+
+def in_archive(options: dict[str, Any], content: str, release: str) -> dict[str, Any]:
+    """Return what lies in the directory of archives; the content's own tag is what pods run, for an archive has no digest in a registry."""
+    name = f"{options['repository']}-content-{content}.tar"
+    archive = Path(options["archives"]) / name
+    ref = f"localhost/{options['repository']}:content-{content}"
+    there = archive.is_file()
+    return {"version": release, "digest": "", "tagged": there, "ref": ref, "registry_answers": False, "archive": str(archive), "complete": there}
 
 
 def main() -> None:
@@ -51,42 +91,26 @@ def main() -> None:
             "source": {"type": "path", "required": True},
             "dockerfile": {"type": "path", "required": True},
             "inputs": {"type": "dict", "default": {}},
-            "registry": {"type": "str", "required": True},
+            "registry": {"type": "str"},
+            "username": {"type": "str", "default": ""},
+            "password": {"type": "str", "default": "", "no_log": True},
+            "archives": {"type": "path"},
             "repository": {"type": "str", "required": True},
             "engine": {"type": "str", "choices": ["auto", "buildah", "docker"], "default": "auto"},
         },
+        mutually_exclusive=[("registry", "archives")],
+        required_one_of=[("registry", "archives")],
         supports_check_mode=True,
     )
-    source, repository = Path(module.params["source"]), module.params["repository"]
-    registry = Registry(module.params["registry"])
-    digest, tagged, answers = "", False, True
+    source = Path(module.params["source"])
     try:
         content = content_hash(source, Path(module.params["dockerfile"]), module.params["inputs"])
-        release, content_tag = version(source, content), f"content-{content}"
-        try:
-            digest = registry.digest(repository, content_tag) or ""
-            named = registry.digest(repository, release)
-            if digest and named and named != digest:  # a release's tag never moves
-                release = f"{release}-{content[:12]}"
-                named = registry.digest(repository, release)
-            tagged = bool(digest) and named == digest
-        except ImageError:
-            answers = False
-            if not module.check_mode:
-                raise
+        release = version(source, content)
+        found = in_registry(module, content, release) if module.params["registry"] else in_archive(module.params, content, release)
     except ImageError as error:
         module.fail_json(msg=str(error))
-    name = f"{registry.host}/{repository}"
-    module.exit_json(
-        changed=False,
-        content_tag=content_tag,
-        version=release,
-        digest=digest,
-        tagged=tagged,
-        ref=f"{name}@{digest}" if digest else f"{name}:{content_tag}",
-        registry_answers=answers,
-        engine=engine(module.params["engine"]) if not digest else "",
-    )
+    builder = "" if found["digest"] or found["complete"] else engine(module.params["engine"])
+    module.exit_json(changed=False, content_tag=f"content-{content}", engine=builder, **found)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ if [ "$1" = version ]; then echo go version go1.26.8 linux/amd64; exit; fi
 out=; for word; do [ "$last" = -o ] && out=$word; last=$word; done
 echo "$last" >> "$FAKES/built"
 echo "$GOFLAGS $GOWORK $GOTOOLCHAIN $CGO_ENABLED $PWD" > "$FAKES/environment"
+echo "$*" > "$FAKES/arguments"
 echo $$ > "$FAKES/go.pid"
 if [ -e "$FAKES/fail" ]; then cat "$FAKES/fail" >&2; exit 1; fi
 printf 'half of ' > "$out"
@@ -283,6 +284,55 @@ def test_every_binary_is_built_and_found_by_its_plain_name_in_one_directory(mach
 def test_go_builds_from_go_sum_alone_and_never_fetches_another_go(machine: Machine) -> None:
     machine.run(source="build", binaries=[ALPHA])
     assert machine.log("environment") == [f"-mod=readonly off local 0 {machine.go_dir}"]
+
+
+def test_a_binary_with_modules_of_its_own_is_built_there_with_its_tags_and_cgo(machine: Machine, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "go.mod").write_text("module own\n\ngo 1.26.8\n", encoding="utf-8")
+    (own / "go.sum").write_text("", encoding="utf-8")
+    binaries = [{**ALPHA, "go_dir": str(own), "cgo": True, "tags": ["libvirt_dlopen", "other"]}]
+    old = machine.run(source="build", binaries=binaries)["present"]["alpha"]
+    assert machine.log("environment") == [f"-mod=readonly off local 1 {own}"]
+    assert "-tags libvirt_dlopen,other" in machine.log("arguments")[0]
+    (own / "go.sum").write_text("another line\n", encoding="utf-8")
+    assert machine.run(source="build", binaries=binaries)["present"]["alpha"] != old
+
+
+def test_what_the_cache_holds_keeps_its_place_when_the_module_learns_new_options(machine: Machine) -> None:
+    released = {"url": "https://dl.example.org/v1/bin/{os}/{arch}/alpha", "sha256": None, "member": None}
+    unused = {"variables": None, "go_dir": None, "cgo": None, "tags": None}
+    places = {}
+    for source in ("build", "download"):
+        settings = Settings(machine.cache, source, [{**ALPHA, **released, **unused}], [PROXY], machine.go_dir)
+        settings.debian, settings.arch, settings.system = {"suite": "trixie"}, "amd64", "linux"
+        places[source] = [entry.directory.name for entry in make_plan(settings).entries]
+    assert places == {
+        "build": ["alpha-v1.0.0-build-1592a59477", "kube-proxy-v1.0.0-build-34f489331e"],
+        "download": ["alpha-v1.0.0-download-3f113bc842", "kube-proxy-v1.0.0-download-a82e63fb8e"],
+    }
+
+
+def test_another_system_has_its_own_release_and_its_own_build(machine: Machine) -> None:
+    released = {**ALPHA, "url": "https://dl.example.org/{os}/{arch}/alpha"}
+    places = {}
+    for system in ("linux", "darwin"):
+        settings = Settings(machine.cache, "download", [released], [], machine.go_dir, arch="arm64", system=system)
+        assert settings.url(released["url"]) == f"https://dl.example.org/{system}/arm64/alpha"
+        places[system] = [make_plan(settings).directory]
+        settings.source = "build"
+        places[system].append(make_plan(settings).directory)
+    assert len({*places["linux"], *places["darwin"]}) == 4
+
+
+def test_cgo_asks_for_a_compiler_where_there_is_none(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(machine.fakes / "bin"))
+    monkeypatch.setattr(berth_artifacts, "which", lambda command: None if command == "cc" else f"/usr/bin/{command}")
+    monkeypatch.setattr(berth_artifacts, "find_go", lambda go_dir: "/usr/bin/go")
+    settings = Settings(machine.cache, "build", [{**ALPHA, "cgo": True}], [], machine.go_dir)
+    assert missing_packages(settings, make_plan(settings)) == ["gcc", "libc6-dev"]
+    settings.binaries = [ALPHA]
+    assert missing_packages(settings, make_plan(settings)) == []
 
 
 def test_a_second_run_makes_nothing_and_is_quick(machine: Machine) -> None:
@@ -662,6 +712,45 @@ def test_a_mirror_is_used_instead_of_the_release_host(machine: Machine, releases
     assert Path(result["present"]["alpha"]).read_bytes() == b"from the mirror"
 
 
+def files_of_a_release(directory: Path, content: bytes, checksum: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Write a release's files into a directory, and return the binary and the mirror."""
+    directory.mkdir()
+    (directory / "alpha").write_bytes(content)
+    (directory / "alpha.sha256").write_text(checksum, encoding="utf-8")
+    official = {"url": "https://dl.example.org/alpha", "checksum": "https://dl.example.org/alpha.sha256"}
+    return {**ALPHA, **official}, {"https://dl.example.org": directory.as_uri()}
+
+
+def test_files_that_somebody_brought_are_used_instead_of_the_release_host(machine: Machine, tmp_path: Path) -> None:
+    content = b"brought on a stick"
+    alpha, mirrors = files_of_a_release(tmp_path / "stick", content, hashlib.sha256(content).hexdigest())
+    result = machine.run(source="auto", binaries=[alpha], mirrors=mirrors)
+    assert result["source"] == "download"
+    assert Path(result["present"]["alpha"]).read_bytes() == content
+
+
+def test_a_file_that_somebody_brought_is_verified_as_well_and_stays_where_it_is(machine: Machine, tmp_path: Path) -> None:
+    alpha, mirrors = files_of_a_release(tmp_path / "stick", b"tampered with", "0" * 64)
+    assert f"alpha.sha256 says {'0' * 64}" in machine.run(source="download", binaries=[alpha], mirrors=mirrors)["msg"]
+    assert (tmp_path / "stick" / "alpha").exists()
+    assert not list(machine.cache.glob("downloads/*alpha"))
+
+
+def test_a_release_that_cannot_be_had_names_the_settings_for_a_mirror_and_for_files(machine: Machine, tmp_path: Path) -> None:
+    alpha, mirrors = files_of_a_release(tmp_path / "stick", b"x", "")
+    (tmp_path / "stick" / "alpha").unlink()
+    start = time.monotonic()
+    message = machine.run(source="download", binaries=[alpha], mirrors=mirrors)["msg"]
+    assert time.monotonic() - start < 3, "a file that is not there does not come by waiting"
+    assert f"{tmp_path.as_uri()}/stick/alpha could not be downloaded: the file cannot be read" in message
+    assert "name a mirror or a directory with the files (file:///...) in berth_artifacts_mirrors" in message
+    assert "berth_artifacts_source: build" in message
+    (tmp_path / "stick" / "alpha.sha256").unlink()
+    built = machine.run(source="auto", binaries=[alpha], mirrors=mirrors, _ansible_check_mode=True)
+    assert built["source"] == "build"
+    assert f"{tmp_path.as_uri()}/stick/alpha" in built["reason"]
+
+
 def test_a_published_list_of_checksums_is_read_by_file_name() -> None:
     listing = f"{'a' * 64}  etcd-arm64.tar.gz\n{'b' * 64} *./etcd-amd64.tar.gz\n"
     assert published_checksum(listing, "etcd-amd64.tar.gz") == "b" * 64
@@ -777,16 +866,37 @@ def role_vars() -> dict[str, Any]:
 
 
 def test_the_pinned_versions_are_those_of_go_mod() -> None:
-    required = dict(
-        re.findall(r"^\s+(\S+) (v\S+)", (ROLE / "files" / "go" / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
-    )
     for item in role_vars()["__artifacts_binaries"]:
+        go_mod = Path(item.get("go_dir", "{{ role_path }}/files/go").replace("{{ role_path }}", str(ROLE))) / "go.mod"
+        required = dict(re.findall(r"^\s+(\S+) (v\S+)", go_mod.read_text(encoding="utf-8"), re.MULTILINE))
         module = next(
             (name for name in sorted(required, key=len, reverse=True) if f"{item['package']}/".startswith(f"{name}/")),
             None,
         )
         assert module, item["name"]
         assert required[module] == item["version"], item["name"]
+
+
+def test_a_provider_takes_what_there_is_and_only_minikubes_takes_minikube() -> None:
+    data = role_vars()
+    there = {item["name"] for item in data["__artifacts_binaries"]} | {item["short"] for item in data["__artifacts_images"]}
+    sets = data["__artifacts_sets"]
+    assert set(sets["kubeadm"]) == there - {"minikube"}
+    assert set(sets["minikube"]) <= there
+    assert {"minikube", "kubectl"} <= set(sets["minikube"])
+    specification = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
+    assert specification["argument_specs"]["main"]["options"]["artifacts_set"]["choices"] == list(sets)
+
+
+def test_minikube_and_kubectl_are_released_for_every_system_and_architecture() -> None:
+    urls = {item["name"]: item["url"] for item in role_vars()["__artifacts_binaries"] if item.get("url")}
+    for name in ("minikube", "kubectl"):
+        assert urls[name].startswith("{{ __artifacts_")
+    text = (ROLE / "vars" / "main.yml").read_text(encoding="utf-8")
+    for name in ("minikube", "kubectl"):
+        line = next(line for line in text.splitlines() if line.startswith(f"__artifacts_{name}_url:"))
+        assert "{os}" in line
+        assert "{arch}" in line
 
 
 def test_every_image_is_made_from_a_binary_that_exists_or_from_packages() -> None:

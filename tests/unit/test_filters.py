@@ -181,11 +181,12 @@ def service(node_port: int = 30080) -> Json:
 def test_the_apps_facts_are_read_from_its_objects() -> None:
     live = deployment()
     live["metadata"]["annotations"] = {"deployment.kubernetes.io/revision": "7"}
-    assert objects.app_facts([live, service(31234)]) == {"url": "http://127.0.0.1:31234/", "revision": "7", "replicas": 2}
-    assert objects.app_facts([live, service(31234)], "8")["revision"] == "8", "what a rollout ended with is newer"
+    assert objects.app_facts([live, service(31234)], "127.0.0.1") == {"url": "http://127.0.0.1:31234/", "revision": "7", "replicas": 2}
+    assert objects.app_facts([live, service(31234)], "127.0.0.1", "8")["revision"] == "8", "what a rollout ended with is newer"
+    assert objects.app_facts([live, service(31234)], "")["url"] == "", "this machine reaches no node port"
 
 
 @pytest.mark.parametrize(("live", "missing"), [([service()], "Deployment"), ([deployment()], "Service"), ([], "Service")])
 def test_an_app_that_is_not_there_is_said_to_be_missing(live: list[Json], missing: str) -> None:
     with pytest.raises(AnsibleFilterError, match=f"The app has no {missing} in its namespace"):
-        objects.app_facts(live)
+        objects.app_facts(live, "127.0.0.1")

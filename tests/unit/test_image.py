@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
 import json
 import os
@@ -240,15 +241,33 @@ def test_a_repository_without_a_commit_is_named_by_its_content(source: Path) -> 
 
 
 # --- The registry ----------------------------------------------------------
+BASIC = "Basic " + base64.b64encode(b"robot:secret").decode()
+
+
 class FakeRegistry(http.server.BaseHTTPRequestHandler):
     """The part of a registry's API that is used; knows the tag ``first``."""
 
     manifests: dict[str, bytes]
     asked: list[str]
     status = 0  # what to answer to everything, 0: what is right
+    lets_in = ""  # the Authorization header that it wants
+    challenge = ""  # how it asks for it; {port} is its own
 
     def _manifest(self) -> None:
         self.asked.append(f"{self.command} {self.path}")
+        if self.path.startswith("/token"):
+            right = self.headers["Authorization"] == BASIC
+            body = json.dumps({"token": "t-1"}).encode()
+            self.send_response(200 if right else 401)
+            self.send_header("Content-Length", str(len(body) if right else 0))
+            self.end_headers()
+            self.wfile.write(body if right else b"")
+            return
+        if self.lets_in and self.headers["Authorization"] != self.lets_in:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", self.challenge.format(port=self.server.server_port))
+            self.end_headers()
+            return
         body = self.manifests.get(self.path.rpartition("/")[2])
         if self.status or body is None:
             self.send_response(self.status or 404)
@@ -308,9 +327,36 @@ def test_tagging_what_is_not_there_says_so(fake: Fake) -> None:
 
 
 def test_a_registry_that_refuses_is_quoted(fake: Fake) -> None:
-    fake[1].status = 401
-    with pytest.raises(ImageError, match=r"localhost:\d+ answers 401 for polls:first\."):
+    fake[1].status = 500
+    with pytest.raises(ImageError, match=r"localhost:\d+ answers 500 for polls:first\."):
         fake[0].digest("polls", "first")
+
+
+def test_a_registry_that_lets_nobody_in_names_the_variables(fake: Fake) -> None:
+    fake[1].status = 401
+    with pytest.raises(ImageError, match=r"answers 401: it does not let in who does not log in: set berth_registry_username and berth_registry_password"):
+        fake[0].digest("polls", "first")
+
+
+BEARER = 'Bearer realm="http://127.0.0.1:{port}/token",service="registry",scope="repository:polls:pull,push"'
+
+
+@pytest.mark.parametrize(("lets_in", "challenge"), [(BASIC, 'Basic realm="r"'), ("Bearer t-1", BEARER)])
+def test_a_registry_that_asks_for_a_login_gets_the_password_or_a_token_for_it(fake: Fake, lets_in: str, challenge: str) -> None:
+    fake[1].lets_in, fake[1].challenge = lets_in, challenge
+    registry = Registry(fake[0].host, username="robot", password="secret")
+    assert registry.digest("polls", "first") == "sha256:one"
+    assert registry.digest("polls", "second") is None
+    tokens = [asked for asked in fake[1].asked if "token" in asked]
+    assert tokens == (["GET /token?service=registry&scope=repository%3Apolls%3Apull%2Cpush"] if "Bearer" in lets_in else [])
+
+
+@pytest.mark.parametrize(("lets_in", "challenge"), [(BASIC, 'Basic realm="r"'), ("Bearer t-1", BEARER)])
+def test_a_wrong_password_names_the_user_and_shows_no_password(fake: Fake, lets_in: str, challenge: str) -> None:
+    fake[1].lets_in, fake[1].challenge = lets_in, challenge
+    with pytest.raises(ImageError, match="does not let in the user robot") as caught:
+        Registry(fake[0].host, username="robot", password="wrong").digest("polls", "first")
+    assert "wrong" not in str(caught.value)
 
 
 def test_a_registry_that_is_not_there_is_named_with_the_reason() -> None:

@@ -1,0 +1,38 @@
+"""What provides an environment's cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ansible.module_utils
+
+# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
+MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
+if MODULE_UTILS not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(MODULE_UTILS)
+
+from ansible.module_utils import berth_provider  # noqa: E402
+
+DOCUMENTATION = """
+name: provider
+short_description: What provides an environment's cluster
+description:
+  - Turns C(berth_provider) into the provider, which for C(auto) is the one that the environment lives in, or the first that works here.
+options:
+  _input: {description: C(berth_provider)., type: str, required: true}
+  kubeconfig: {description: The environment's own kubeconfig., type: path, required: true}
+"""
+
+
+def provider(wanted: str, kubeconfig: str) -> str:
+    """Return the provider; ``wanted`` is ``berth_provider``, ``kubeconfig`` the environment's own."""
+    return berth_provider.decide(wanted, kubeconfig)[0]
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Any]:
+        """Return them by name."""
+        return {"provider": provider}

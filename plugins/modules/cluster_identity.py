@@ -1,0 +1,40 @@
+"""Hold an environment to its own cluster."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: cluster_identity
+short_description: Hold an environment to its own cluster
+description:
+  - Records beside the kubeconfig which cluster it leads to, for which environment, and refuses any other from then on.
+  - The identity is the uid of the namespace C(kube-system), or what the kubeconfig says of the cluster where its user may not read that.
+  - It runs in Ansible's own process, and where the identity is given without a request.
+  - Every module of Berth that talks to a cluster looks at the record before its first request.
+options:
+  kubeconfig: {description: The environment's own kubeconfig., type: path, required: true}
+  environment: {description: The environment's name., type: str, required: true}
+  provider: {description: What provides the cluster., type: str, required: true}
+  identity: {description: "The identity, where the provider has found it out already; empty asks the cluster.", type: str, default: ""}
+  accept:
+    description: Identity of the cluster that the environment is to live in from now on, instead of the recorded one.
+    type: str
+    default: ""
+  vouched:
+    description: The provider itself made the cluster for this environment, so a new identity is that of a cluster made anew.
+    type: bool
+    default: false
+attributes:
+  check_mode: {support: full, description: Compares, and records nothing.}
+"""
+
+EXAMPLES = """
+- name: Record which cluster is the environment's
+  cluster_identity:
+    kubeconfig: .cache/staging/kubeconfig
+    environment: staging
+    provider: existing
+"""
+
+RETURN = """
+cluster: {description: "The identity, empty in check mode where no cluster answers yet.", type: str, returned: always}
+"""

@@ -1,0 +1,126 @@
+"""Take on a cluster that somebody else made."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: existing_cluster
+short_description: Take on a cluster that somebody else made
+description:
+  - Copies one context of a kubeconfig into the environment's own, and tells what the cluster offers.
+  - Before that it lists everything that a release does and the context's user may not, and refuses a cluster that is not the environment's.
+  - Changes nothing in the cluster, and nothing in the source.
+options:
+  source: {description: The kubeconfig that leads to the cluster., type: path, required: true}
+  context: {description: The context in it., type: str, required: true}
+  kubeconfig: {description: "The environment's own kubeconfig, written with mode 0600.", type: path, required: true}
+  namespace: {description: The app's namespace., type: str, required: true}
+  accept: {description: Identity of the cluster to accept instead of the recorded one., type: str, default: ""}
+  needs_storage: {description: Whether a volume will be claimed., type: bool, default: false}
+  storage_class: {description: "The storage class to claim it from, empty for the default one.", type: str, default: ""}
+  needs_metrics: {description: Whether pods will be scaled by their load., type: bool, default: false}
+attributes:
+  check_mode: {support: full, description: Reads and refuses as ever, and writes no kubeconfig.}
+"""
+
+EXAMPLES = """
+- name: Take on the cluster
+  existing_cluster:
+    source: ~/.kube/config
+    context: kind-dev
+    kubeconfig: .cache/staging/kubeconfig
+    namespace: polls-staging
+    needs_storage: true
+"""
+
+RETURN = """
+identity: {description: What tells the cluster from every other., type: str, returned: always}
+endpoint: {description: The API server's address., type: str, returned: always}
+version: {description: Kubernetes' version., type: str, returned: always}
+storage_classes: {description: "Their names, null when the user may not read them.", type: list, elements: str, returned: always}
+storage_class: {description: "The default one, or empty.", type: str, returned: always}
+metrics: {description: Whether the metrics API is served., type: bool, returned: always}
+gateway: {description: Whether the Gateway API is served., type: bool, returned: always}
+load_balancer: {description: Whether a Service has got an address from a load balancer., type: bool, returned: always}
+node_address: {description: "A node's address that this machine reaches, or empty.", type: str, returned: always}
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.module_utils import berth_identity, berth_kube
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.berth_existing import ExistingError, capabilities, read_context, refused
+
+
+def problems(options: dict[str, Any], cluster: berth_kube.Cluster, offered: dict[str, Any]) -> list[str]:
+    """Return what keeps the app from being released to the cluster, a sentence each."""
+    found = []
+    if denied := refused(cluster, options["namespace"]):
+        rights = "\n".join(f"  {one}" for one in denied)
+        found.append(
+            f"the user of {options['context']} lacks permissions (a Role in the namespace {options['namespace']}, for namespaces a ClusterRole):\n{rights}"
+        )
+    classes, wanted = offered["storage_classes"], options["storage_class"]
+    if options["needs_storage"] and classes is not None:
+        if wanted and wanted not in classes:
+            found.append(f"berth_database_storage_class is {wanted}, and there is no such StorageClass; there is {', '.join(classes) or 'none'}")
+        elif not wanted and not offered["storage_class"]:
+            found.append(f"no StorageClass is the default: set berth_database_storage_class to one of them ({', '.join(classes) or 'there is none'})")
+    if options["needs_metrics"] and not offered["metrics"]:
+        found.append("berth_app_autoscaling is set, and nothing serves metrics.k8s.io: install metrics-server, or unset it")
+    return found
+
+
+def write(path: Path, document: dict[str, Any]) -> None:
+    """Write a kubeconfig that nobody else can read, in one step."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(yaml.safe_dump(document))
+    os.replace(temporary, path)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "source": {"type": "path", "required": True},
+            "context": {"type": "str", "required": True},
+            "kubeconfig": {"type": "path", "required": True},
+            "namespace": {"type": "str", "required": True},
+            "accept": {"type": "str", "default": ""},
+            "needs_storage": {"type": "bool", "default": False},
+            "storage_class": {"type": "str", "default": ""},
+            "needs_metrics": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    if berth_kube.IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("kubernetes"))
+    options = module.params
+    path = Path(options["kubeconfig"])
+    try:
+        document = read_context(Path(options["source"]), options["context"])
+        cluster = berth_kube.Cluster(options["source"], options["context"], guarded=False)
+        identity, record = cluster.identity(), berth_identity.read(path)
+        if record and record["cluster"] != identity and options["accept"] != identity:
+            module.fail_json(msg=berth_identity.refusal(f"The context {options['context']} of {options['source']}", record, identity))
+        offered = capabilities(cluster)
+        if found := problems(options, cluster, offered):
+            module.fail_json(msg="\n".join(["This cluster cannot take the app, and nothing was changed:", *(f"- {one}" for one in found)]))
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        changed = yaml.safe_load(text) != document or path.stat().st_mode & 0o777 != 0o600
+        if changed and not module.check_mode:
+            write(path, document)
+    except (ExistingError, berth_kube.KubeError) as error:
+        module.fail_json(msg=f"{error}. Nothing was changed.".replace("..", "."))
+    except OSError as error:
+        module.fail_json(msg=f"berth_kubeconfig: {path} cannot be written: {error.strerror}")
+    module.exit_json(changed=changed, identity=identity, endpoint=cluster.endpoint, **offered)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,215 @@
+"""A cluster that somebody else made: what is copied of its kubeconfig, what is found out, and what is refused before anything is written."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.module_utils import berth_identity
+from ansible.module_utils.berth_existing import NEEDED, ExistingError, capabilities, read_context
+from ansible.module_utils.berth_kube import Cluster
+from module_run import plugin, run
+
+existing_cluster = plugin("modules/existing_cluster.py")
+REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+DEFAULT = {"storageclass.kubernetes.io/is-default-class": "true"}
+
+
+class Api(BaseHTTPRequestHandler):
+    """An API server that allows everything but what its server's list denies."""
+
+    def do_GET(self) -> None:
+        """Answer with what is known of the path, else 404."""
+        path = self.path.partition("?")[0]
+        status, body = self.server.answers.get(path, (404, {}))
+        if path == REVIEW:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["spec"]["resourceAttributes"]
+            resource = asked["resource"] + (f"/{asked['subresource']}" if asked["subresource"] else "")
+            self.server.asked.append((asked["verb"], resource, asked["namespace"]))
+            status, body = 201, {"status": {"allowed": (asked["verb"], resource) not in self.server.denied}}
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_POST = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep the test's output clean."""
+
+
+@pytest.fixture
+def api() -> Iterator[ThreadingHTTPServer]:
+    """Run an API server of a cluster that has everything."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
+    server.denied, server.asked = set(), []
+    server.answers = {
+        "/api/v1/namespaces/kube-system": (200, {"metadata": {"uid": "1111-here"}}),
+        "/version": (200, {"gitVersion": "v1.36.3"}),
+        "/apis": (200, {"groups": [{"name": "metrics.k8s.io"}, {"name": "gateway.networking.k8s.io"}]}),
+        "/apis/storage.k8s.io/v1/storageclasses": (200, {"items": [{"metadata": {"name": "slow"}}, {"metadata": {"name": "fast", "annotations": DEFAULT}}]}),
+        "/api/v1/nodes": (200, {"items": [{"status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.7"}]}}]}),
+        "/api/v1/services": (200, {"items": [{"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.8"}]}}}]}),
+    }
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def source(api: ThreadingHTTPServer, tmp_path: Path) -> Path:
+    """Return a person's own kubeconfig, with a second context and a key in a file."""
+    directory = tmp_path / "home"
+    directory.mkdir()
+    (directory / "key.pem").write_text("a key")
+    path = directory / "config"
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": n, "cluster": {"server": f"http://127.0.0.1:{api.server_port}"}} for n in ("one", "two")],
+        "users": [{"name": "one", "user": {"token": "a-token"}}, {"name": "two", "user": {"client-key": "key.pem"}}],
+        "contexts": [{"name": n, "context": {"cluster": n, "user": n}} for n in ("one", "two")],
+        "current-context": "two",
+    }
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+@pytest.fixture
+def take_on(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Return a function that runs the module for the context one."""
+
+    def call(check: bool = False, **options: Any) -> dict[str, Any]:
+        arguments = {"source": str(source), "context": "one", "kubeconfig": str(tmp_path / "own" / "kubeconfig"), "namespace": "polls"}
+        return run(existing_cluster, capsys, check, **(arguments | options))
+
+    return call
+
+
+def test_only_the_named_context_is_copied_for_the_user_alone_and_the_source_stays_as_it_was(take_on: Any, source: Path, tmp_path: Path) -> None:
+    before = hashlib.sha256(source.read_bytes()).hexdigest()
+    assert take_on()["changed"]
+    assert not take_on()["changed"], "the second time there is nothing to do"
+    own = tmp_path / "own" / "kubeconfig"
+    assert own.stat().st_mode & 0o777 == 0o600
+    assert [one["name"] for one in yaml.safe_load(own.read_text())["contexts"]] == ["one"]
+    assert hashlib.sha256(source.read_bytes()).hexdigest() == before
+
+
+def test_what_the_cluster_offers_is_told(take_on: Any) -> None:
+    found = take_on()
+    assert (found["version"], found["storage_class"], found["storage_classes"]) == ("v1.36.3", "fast", ["slow", "fast"])
+    assert (found["metrics"], found["gateway"], found["load_balancer"]) == (True, True, True)
+
+
+def test_a_node_is_named_only_when_it_can_be_reached_from_here(source: Path) -> None:
+    cluster = Cluster(str(source), "one")
+    assert capabilities(cluster, reach=lambda address: True)["node_address"] == "192.0.2.7"
+    assert capabilities(cluster, reach=lambda address: False)["node_address"] == ""
+
+
+def test_a_check_writes_nothing(take_on: Any, tmp_path: Path) -> None:
+    assert take_on(check=True)["changed"]
+    assert not (tmp_path / "own").exists()
+
+
+def test_everything_that_a_release_does_is_asked_for_in_its_namespace(take_on: Any, api: ThreadingHTTPServer) -> None:
+    take_on()
+    wanted = {(verb, resource, "polls") for _, resource, verbs in NEEDED for verb in verbs}
+    assert set(api.asked) == wanted | {("get", "namespaces", ""), ("create", "namespaces", "")}
+
+
+def test_a_namespace_that_is_there_need_not_be_created(take_on: Any, api: ThreadingHTTPServer) -> None:
+    api.answers["/api/v1/namespaces/polls"] = (200, {})
+    take_on()
+    assert ("create", "namespaces", "") not in api.asked
+
+
+def test_missing_permissions_are_listed_together_and_nothing_is_written(take_on: Any, api: ThreadingHTTPServer, tmp_path: Path) -> None:
+    api.denied = {("create", "deployments"), ("patch", "deployments"), ("get", "pods/log")}
+    answer = take_on()
+    assert answer["failed"], answer
+    assert "  deployments.apps: create, patch\n" in answer["msg"] + "\n" and "  pods/log: get" in answer["msg"], answer["msg"]
+    assert not (tmp_path / "own").exists()
+
+
+def test_a_volume_needs_a_default_storage_class_or_a_named_one(take_on: Any, api: ThreadingHTTPServer) -> None:
+    api.answers["/apis/storage.k8s.io/v1/storageclasses"] = (200, {"items": [{"metadata": {"name": "slow"}}]})
+    assert "set berth_database_storage_class to one of them (slow)" in take_on(needs_storage=True)["msg"]
+    assert "there is no such StorageClass; there is slow" in take_on(needs_storage=True, storage_class="fast")["msg"]
+    assert "failed" not in take_on(needs_storage=True, storage_class="slow")
+
+
+def test_storage_classes_that_may_not_be_read_do_not_stop_a_release(take_on: Any, api: ThreadingHTTPServer) -> None:
+    api.answers["/apis/storage.k8s.io/v1/storageclasses"] = (403, {})
+    assert take_on(needs_storage=True)["storage_classes"] is None
+
+
+def test_scaling_by_load_needs_metrics(take_on: Any, api: ThreadingHTTPServer) -> None:
+    api.answers["/apis"] = (200, {"groups": []})
+    assert "nothing serves metrics.k8s.io" in take_on(needs_metrics=True)["msg"]
+
+
+def test_a_context_that_leads_elsewhere_than_before_is_refused_until_it_is_accepted(take_on: Any, api: ThreadingHTTPServer, tmp_path: Path) -> None:
+    take_on()
+    own = tmp_path / "own" / "kubeconfig"
+    berth_identity.write(own, {"environment": "staging", "provider": "existing", "cluster": "1111-here"})
+    before = own.read_text()
+    api.answers["/api/v1/namespaces/kube-system"] = (200, {"metadata": {"uid": "2222-elsewhere"}})
+    api.asked.clear()
+    answer = take_on()
+    assert answer["failed"] and "-e berth_cluster_id=2222-elsewhere" in answer["msg"], answer
+    assert own.read_text() == before and api.asked == []
+    assert "failed" not in take_on(accept="2222-elsewhere")
+
+
+def test_a_cluster_that_does_not_answer_is_named(take_on: Any, source: Path) -> None:
+    source.write_text(source.read_text().replace("127.0.0.1", "127.0.0.2"))
+    assert "http://127.0.0.2" in take_on()["msg"] and "does not answer" in take_on()["msg"]
+
+
+def test_files_that_the_kubeconfig_names_are_read_in(source: Path) -> None:
+    [user] = read_context(source, "two")["users"]
+    assert user["user"] == {"client-key-data": base64.b64encode(b"a key").decode()}
+
+
+def test_a_program_beside_the_kubeconfig_is_named_in_full(source: Path) -> None:
+    document = yaml.safe_load(source.read_text())
+    document["users"][0]["user"] = {"exec": {"command": "./token", "apiVersion": "client.authentication.k8s.io/v1"}}
+    source.write_text(yaml.safe_dump(document))
+    assert read_context(source, "one")["users"][0]["user"]["exec"]["command"] == str(source.parent / "token")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d["contexts"].pop(), "berth_existing_context: .* has no context two; it has one"),
+        (lambda d: d["users"].pop(), "berth_existing_context: two of .* names the user two, which is not there"),
+        (lambda d: d["users"][1]["user"].update({"client-key": "nowhere"}), "its client-key .*/nowhere cannot be read: No such file"),
+    ],
+)
+def test_an_incomplete_kubeconfig_is_refused_with_the_variable_to_change(source: Path, change: Any, message: str) -> None:
+    document = yaml.safe_load(source.read_text())
+    change(document)
+    source.write_text(yaml.safe_dump(document))
+    with pytest.raises(ExistingError, match=message):
+        read_context(source, "two")
+
+
+@pytest.mark.parametrize("text", ["{", "- a list", ""])
+def test_a_file_that_is_no_kubeconfig_is_refused(source: Path, text: str) -> None:
+    source.write_text(text)
+    with pytest.raises(ExistingError, match="berth_existing_"):
+        read_context(source, "one")
