@@ -26,8 +26,8 @@ except ImportError:
 ATTEMPTS = 7
 """How often a call is tried that AWS throttles or that gets no answer: half a minute on average."""
 
-IAM_PATIENCE = 30.0
-"""Seconds until every part of AWS knows a role that IAM has just made; IAM is eventually consistent."""
+PATIENCE = 30.0
+"""Seconds until all of AWS knows a role that IAM has just made, or that an update has just ended: both are eventually consistent."""
 
 LONGEST_PAUSE = 15.0
 """Seconds between two looks at what takes minutes."""
@@ -43,11 +43,12 @@ NOT_ACCEPTED = (
 )  # fmt: skip
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized")
 THROTTLED = ("Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "TooManyRequestsException", "RequestThrottled")
-NOT_YET_KNOWN = re.compile(
-    r"could not be assumed|trusted entity|invalid principal|instance profile|role .*(?:does not exist|not found)|principalArn.*(?:is invalid|does not exist)",
+NOT_YET = re.compile(
+    r"update in progress|could not be assumed|trusted entity|invalid principal|instance profile|role .*(?:does not exist|not found)"
+    r"|principalArn.*(?:is invalid|does not exist)",
     re.IGNORECASE,
 )
-"""What AWS says of a role that it does not know yet (and of one that does not exist)."""
+"""What AWS says of a role that it does not know yet (and of one that does not exist), and of an update that it believes to go on."""
 
 TAG_OPTIONS: dict[str, Any] = {"tags": {"type": "dict", "aliases": ["resource_tags"]}, "purge_tags": {"type": "bool", "default": True}}
 
@@ -118,6 +119,9 @@ def _explain_answer(code: str, message: str, action: str) -> str:
         return f"AWS still throttles {action} after {ATTEMPTS} attempts ({code}: {message}). Run the same command again later: it goes on from here."
     if code in ("ResourceLimitExceededException", "LimitExceeded", "ServiceQuotaExceededException"):
         return f"a quota of the account is used up ({action}: {message}). Have it raised in Service Quotas, or remove what is not needed."
+    unknown = re.search(r"^No cluster found for name: (\S+)$", message)
+    if unknown:
+        return f"there is no EKS cluster {unknown[1]} in this account and region. Make it first, or correct its name or the region."
     return f"AWS refuses {action} ({code}): {message}."
 
 
@@ -249,14 +253,14 @@ class Aws:
         self.changed = True
         if self.check:
             return {}
-        end = time.monotonic() + IAM_PATIENCE
+        end = time.monotonic() + PATIENCE
         while True:
             try:
                 return getattr(self.client, operation)(**parameters)
-            except is_boto3_error_code(("InvalidParameterException", "InvalidRequestException")) as error:
-                if time.monotonic() >= end or not NOT_YET_KNOWN.search(str(error)):
+            except is_boto3_error_code(("InvalidParameterException", "InvalidRequestException", "ResourceInUseException")) as error:
+                if time.monotonic() >= end or not NOT_YET.search(str(error)):
                     raise
-            report(f"{self.subject}: waiting until AWS knows the role")
+                report(f"{self.subject}: AWS is not ready for it: {error.response['Error']['Message']}")
             time.sleep(2)
 
     def note(self, found: Differences) -> None:

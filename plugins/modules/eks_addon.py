@@ -218,7 +218,8 @@ def change(aws: Aws, addon: Resource, live: dict[str, Any]) -> None:
     now, settings = settings_of(aws, live), wanted(aws)
     found = differences(now, settings)
     aws.note(found)
-    if found:
+    # Also where nothing differs any more: only another update clears a failed one.
+    if found or live["status"] == "UPDATE_FAILED":
         # What an update leaves out EKS may reset to its default; associations that it leaves out stay.
         kept = {name: value for name, value in now.items() if name != "pod_identity_associations" and (name != "configuration_values" or value)}
         addon.update("update_addon", **addon.names, **parameters(aws, kept | settings))

@@ -300,8 +300,7 @@ def create(aws: Aws) -> dict[str, Any]:
         minor(settings["version"])
     if settings.get("auto_mode"):
         settings = {"auto_mode_node_pools": POOLS} | settings
-        if settings["authentication_mode"] == "CONFIG_MAP":
-            raise Refused("Auto Mode needs access entries: set authentication_mode to API.")
+    refuse_auto_mode(settings)
     open_access(aws, settings)
     request = creation(aws, settings)
     aws.note({name: (None, value) for name, value in {**settings, "tags": request.get("tags", {})}.items() if value not in ([], {})})
@@ -339,6 +338,20 @@ def creation(aws: Aws, settings: dict[str, Any]) -> dict[str, Any]:
     if "zonal_shift" in settings:
         request["zonalShiftConfig"] = {"enabled": settings["zonal_shift"]}
     return {name: value for name, value in request.items() if value not in (None, {})}
+
+
+def refuse_auto_mode(settings: dict[str, Any]) -> None:
+    """Refuse Auto Mode without what it needs.
+
+    Raises:
+        Refused: It says what is missing.
+    """
+    if not settings.get("auto_mode"):
+        return
+    if settings["authentication_mode"] == "CONFIG_MAP":
+        raise Refused("Auto Mode needs access entries: set authentication_mode to API.")
+    if settings["auto_mode_node_pools"] and not settings.get("auto_mode_node_role_arn"):
+        raise Refused("Auto Mode's node pools need auto_mode_node_role_arn; without it set auto_mode_node_pools to [] and make pools of your own.")
 
 
 def endpoints(settings: dict[str, Any]) -> dict[str, Any]:
@@ -409,6 +422,8 @@ def change(aws: Aws, cluster: Resource, live: dict[str, Any]) -> None:
         goal["auto_mode_node_pools"] = settings["auto_mode_node_pools"] = POOLS
     found = differences(now, settings)
     refuse(found, now)
+    if found.keys() & {"auto_mode", "auto_mode_node_pools", "auto_mode_node_role_arn"}:
+        refuse_auto_mode(goal)
     aws.note(found)
     for operation, parameters in updates(set(found), goal):
         # The one call of EKS that has another name for the cluster's name.

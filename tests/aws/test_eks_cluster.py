@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import boto3
@@ -54,19 +53,16 @@ def test_check_mode_leaves_an_empty_account_empty_and_answers_with_what_a_role_r
 
 
 def test_a_cluster_can_be_begun_and_waited_for_later(aws: Emulated) -> None:
-    aws.control(seconds={"eks": 1.5})
-    begun = time.monotonic()
+    aws.control(seconds={"eks": 3})
     answer = aws.run(eks_cluster, **aws.cluster_options(wait=False))
     assert answer["cluster"]["status"] == "CREATING"
-    assert time.monotonic() - begun < 1.2
     waited = aws.run(eks_cluster, **aws.cluster_options())
     assert (waited["changed"], waited["cluster"]["status"]) == (False, "ACTIVE")
-    assert time.monotonic() - begun > 1.5
 
 
 def test_progress_is_told_while_waiting(aws: Emulated, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BERTH_PROGRESS", str(tmp_path / "progress"))
-    aws.control(seconds={"eks": 0.5})
+    aws.control(seconds={"eks": 3})
     aws.cluster()
     assert (tmp_path / "progress").read_text().splitlines() == [f"EKS cluster {aws.name}: CREATING", f"EKS cluster {aws.name}: ACTIVE"]
 
@@ -245,7 +241,7 @@ def test_a_cluster_is_deleted_once(aws: Emulated) -> None:
 
 def test_a_deletion_can_be_begun_and_waited_for_later(aws: Emulated) -> None:
     aws.cluster()
-    aws.control(seconds={"eks": 0.5})
+    aws.control(seconds={"eks": 4})
     assert aws.run(eks_cluster, name=aws.name, state="absent", wait=False)["changed"]
     assert aws.client("eks").describe_cluster(name=aws.name)["cluster"]["status"] == "DELETING"
     assert not aws.run(eks_cluster, name=aws.name, state="absent")["changed"]

@@ -234,7 +234,7 @@ def test_a_node_group_is_deleted_once(cluster: Emulated) -> None:
 
 def test_a_deletion_can_be_begun_and_waited_for_later(cluster: Emulated) -> None:
     make(cluster)
-    cluster.control(seconds={"eks": 2})
+    cluster.control(seconds={"eks": 16})
     key = {"name": "general", "cluster_name": cluster.name, "state": "absent"}
     assert cluster.run(eks_node_group, **key, wait=False)["changed"]
     assert cluster.client("eks").list_nodegroups(clusterName=cluster.name)["nodegroups"] == ["general"]
