@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.berth_aws import GONE, Aws, Refused
+from ansible.module_utils.berth_aws import GONE, Aws, Refused, snake
 
 FAILURES = ("FAILED", "CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED")
 STILLBORN = ("FAILED", "CREATE_FAILED")
@@ -29,6 +29,12 @@ def reasons(problems: list[Mapping[str, Any]]) -> str:
 def issues(resource: Mapping[str, Any]) -> str:
     """Return the health issues of a described cluster, node group or add-on, in one line; empty when there are none."""
     return reasons((resource.get("health") or {}).get("issues") or [])
+
+
+def shown_cluster(cluster: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a described cluster in snake_case; what EKS only knows when it has made the cluster is empty until then, and in check mode."""
+    later = {"arn": "", "status": "ABSENT", "version": "", "endpoint": "", "certificateAuthority": {"data": ""}, "identity": {"oidc": {"issuer": ""}}}
+    return snake({**later, **cluster})
 
 
 def minor(version: str) -> tuple[int, int]:

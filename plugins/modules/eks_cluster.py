@@ -156,8 +156,8 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
-from ansible.module_utils.berth_aws import TAG_OPTIONS, Aws, Differences, Refused, differences, refuse_fixed, run, snake, strings, wait_options
-from ansible.module_utils.berth_eks import Resource, issues, minor
+from ansible.module_utils.berth_aws import TAG_OPTIONS, Aws, Differences, Refused, differences, refuse_fixed, run, strings, wait_options
+from ansible.module_utils.berth_eks import Resource, issues, minor, shown_cluster
 
 LOGS = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
 MODES = ["CONFIG_MAP", "API_AND_CONFIG_MAP", "API"]
@@ -201,11 +201,6 @@ SETTINGS = (
 NEW = {"endpoint_private_access": True, "endpoint_public_access": False, "authentication_mode": "API", "upgrade_policy": "STANDARD"}
 """What a new cluster gets where the options are left out."""
 
-UNMADE = {
-    "arn": "", "status": "ABSENT", "version": "", "endpoint": "", "certificateAuthority": {"data": ""}, "identity": {"oidc": {"issuer": ""}},
-}  # fmt: skip
-"""What a cluster has that is not made yet, so that check mode can go on."""
-
 ANOTHER = "Make a cluster of another name and move over, or leave the option as it is."
 FIXED = {"role_arn": ANOTHER, "service_ipv4_cidr": ANOTHER, "ip_family": ANOTHER}
 
@@ -233,7 +228,7 @@ def work(aws: Aws) -> dict[str, Any]:
         described = cluster.look() or described
     if live and issues(described):
         aws.module.warn(f"{aws.subject}: {issues(described)}")
-    return {"cluster": snake(described)}
+    return {"cluster": shown_cluster(described)}
 
 
 def remove(aws: Aws, cluster: Resource) -> dict[str, Any]:
@@ -304,7 +299,7 @@ def create(aws: Aws) -> dict[str, Any]:
     open_access(aws, settings)
     request = creation(aws, settings)
     aws.note({name: (None, value) for name, value in {**settings, "tags": request.get("tags", {})}.items() if value not in ([], {})})
-    return aws.change("create_cluster", **request).get("cluster") or UNMADE | request
+    return aws.change("create_cluster", **request).get("cluster") or request
 
 
 def creation(aws: Aws, settings: dict[str, Any]) -> dict[str, Any]:

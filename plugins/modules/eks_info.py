@@ -37,6 +37,7 @@ pod_identity_associations:
 from typing import Any
 
 from ansible.module_utils.berth_aws import Aws, run, snake
+from ansible.module_utils.berth_eks import shown_cluster
 
 OPTIONS: dict[str, Any] = {"name": {"type": "str", "required": True}}
 
@@ -52,7 +53,7 @@ def work(aws: Aws) -> dict[str, Any]:
     cluster = aws.find("describe_cluster", "cluster", name=name)
     return {
         "exists": bool(cluster),
-        "cluster": snake(cluster or {}),
+        "cluster": shown_cluster(cluster) if cluster else {},
         "node_groups": each(aws, "list_nodegroups", "nodegroups", "describe_nodegroup", "nodegroup", "nodegroupName"),
         "addons": each(aws, "list_addons", "addons", "describe_addon", "addon", "addonName"),
         "access_entries": access_entries(aws),
