@@ -11,6 +11,9 @@ FAILURES = ("FAILED", "CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED")
 STILLBORN = ("FAILED", "CREATE_FAILED")
 """The statuses of what could not be created. It never worked; EKS can only delete it."""
 
+STALE = 10.0
+"""Seconds for which EKS may still show how something was before."""
+
 
 def reasons(problems: list[Mapping[str, Any]]) -> str:
     """Return what EKS gives as reasons, in one line.
@@ -75,7 +78,16 @@ class Resource:
         Raises:
             Refused: It has failed or the time is over; with EKS's reason.
         """
-        self.aws.wait.until(self.aws.subject, self._status, ["ACTIVE"], {**dict.fromkeys(FAILURES, 0), "DEGRADED": self._grace, GONE: 0})
+        bad = {**dict.fromkeys(FAILURES, STALE), **dict.fromkeys(STILLBORN, 0), "DEGRADED": self._grace, GONE: 0}
+        self.aws.wait.until(self.aws.subject, self._status, ["ACTIVE"], bad)
+
+    def waited(self, described: dict[str, Any]) -> dict[str, Any]:
+        """Return it described when all is done, or as it is now where the task does not wait."""
+        if self.aws.check or not self.aws.options["wait"]:
+            return described
+        self.finish()
+        self.ready()
+        return self.look() or described
 
     def settle(self) -> dict[str, Any] | None:
         """Wait until EKS has nothing to do with it, and return it; an update or a deletion can begin only then."""
@@ -84,7 +96,7 @@ class Resource:
 
     def gone(self) -> None:
         """Wait until it does not exist any more."""
-        self.aws.wait.until(self.aws.subject, self._status, [GONE], {"DELETE_FAILED": 0})
+        self.aws.wait.until(self.aws.subject, self._status, [GONE], {"DELETE_FAILED": STALE})
 
     def update(self, operation: str, **parameters: Any) -> None:
         """Begin an update; EKS does one at a time, so the one before is waited for."""
@@ -106,19 +118,26 @@ class Resource:
                 advice = "A PodDisruptionBudget may forbid it: see the pods on these nodes, or set force_update to evict them all the same."
                 raise Refused(f"{error} {advice}") from None
 
-    def remove(self, operation: str, wait: bool, **parameters: Any) -> None:
-        """Delete it, after what EKS is doing with it."""
-        live = self.look() if self.aws.check else self.settle()
-        if not live:
-            return
-        self.aws.change(operation, **self.names, **parameters)
-        if wait and not self.aws.check:
+    def remove(self, operation: str, **parameters: Any) -> None:
+        """Delete it where it is there, after what EKS is doing with it."""
+        live = self.look()
+        if live and live["status"] != "DELETING" and (self.aws.check or self.settle()):
+            self.aws.note({"state": ("present", "absent")})
+            self.aws.change(operation, **self.names, **parameters)
+        if self.aws.options["wait"] and not self.aws.check:
             self.gone()
 
-    def without_remains(self, delete: str) -> dict[str, Any] | None:
-        """Return the described resource; one that is being deleted or could not be created is none, and is cleared away."""
+    def without_remains(self, delete: str, needed: tuple[str, ...] = ()) -> dict[str, Any] | None:
+        """Return the described resource; one that is being deleted or could not be created is none, and is cleared away.
+
+        Args:
+            delete: What deletes it.
+            needed: Options without which it cannot be made anew; then what could not be created is left for its reason to be reported.
+        """
         live = self.look()
         if not live or live["status"] not in (*STILLBORN, "DELETING"):
+            return live
+        if live["status"] in STILLBORN and not all(self.aws.options[name] for name in needed):
             return live
         if live["status"] in STILLBORN:
             self.aws.module.warn(f"{self.aws.subject} could not be created and is made anew: {issues(live) or 'AWS gave no reason'}")

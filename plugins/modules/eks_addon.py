@@ -128,13 +128,7 @@ def work(aws: Aws) -> dict[str, Any]:
     names = {"clusterName": cluster, "addonName": name}
     addon = Resource(aws, "describe_addon", "addon", names, {"name": cluster, "addonName": name}, aws.options["degraded_grace"])
     if aws.options["state"] == "absent":
-        live = addon.look()
-        if live:
-            aws.note({"state": ("present", "absent")})
-            if live["status"] != "DELETING":
-                addon.remove("delete_addon", wait=False, preserve=aws.options["preserve"])
-            if aws.options["wait"] and not aws.check:
-                addon.gone()
+        addon.remove("delete_addon", preserve=aws.options["preserve"])
         return {}
     live = addon.without_remains("delete_addon")
     try:
@@ -145,11 +139,7 @@ def work(aws: Aws) -> dict[str, Any]:
             described = create(aws, names)
     except aws.client.exceptions.InvalidParameterException as error:
         raise Refused(refusal(aws, error.response["Error"]["Message"])) from None
-    if aws.options["wait"] and not aws.check:
-        addon.finish()
-        addon.ready()
-        described = addon.look() or described
-    return {"addon": snake(described)}
+    return {"addon": snake(addon.waited(described))}
 
 
 def wanted(aws: Aws) -> dict[str, Any]:

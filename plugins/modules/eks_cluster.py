@@ -201,6 +201,9 @@ SETTINGS = (
 NEW = {"endpoint_private_access": True, "endpoint_public_access": False, "authentication_mode": "API", "upgrade_policy": "STANDARD"}
 """What a new cluster gets where the options are left out."""
 
+NEEDED = ("role_arn", "subnet_ids")
+"""The options that a new cluster needs."""
+
 ANOTHER = "Make a cluster of another name and move over, or leave the option as it is."
 FIXED = {"role_arn": ANOTHER, "service_ipv4_cidr": ANOTHER, "ip_family": ANOTHER}
 
@@ -216,16 +219,13 @@ def work(aws: Aws) -> dict[str, Any]:
     cluster = Resource(aws, "describe_cluster", "cluster", {"name": name}, {"name": name})
     if aws.options["state"] == "absent":
         return remove(aws, cluster)
-    live = cluster.without_remains("delete_cluster")
+    live = cluster.without_remains("delete_cluster", NEEDED)
     if not live:
         described = create(aws)
     else:
         change(aws, cluster, live)
         described = cluster.look() or live
-    if aws.options["wait"] and not aws.check:
-        cluster.finish()
-        cluster.ready()
-        described = cluster.look() or described
+    described = cluster.waited(described)
     if live and issues(described):
         aws.module.warn(f"{aws.subject}: {issues(described)}")
     return {"cluster": shown_cluster(described)}
@@ -233,19 +233,13 @@ def work(aws: Aws) -> dict[str, Any]:
 
 def remove(aws: Aws, cluster: Resource) -> dict[str, Any]:
     """Delete the cluster, or say what is in the way."""
-    live = cluster.look()
-    if not live:
-        return {}
+    live = cluster.look() or {}
     if live.get("deletionProtection"):
         raise Refused("deletion protection is on. Set deletion_protection to false with state: present first, if it is really to go.")
-    aws.note({"state": ("present", "absent")})
-    nodes = aws.list("list_nodegroups", "nodegroups", clusterName=live["name"])
+    nodes = aws.list("list_nodegroups", "nodegroups", clusterName=aws.options["name"])
     if nodes:
         raise Refused(f"it still has node groups: {', '.join(nodes)}. Delete them first.")
-    if live["status"] != "DELETING":
-        cluster.remove("delete_cluster", wait=False)
-    if aws.options["wait"] and not aws.check:
-        cluster.gone()
+    cluster.remove("delete_cluster")
     return {}
 
 
@@ -288,7 +282,7 @@ def settings_of(cluster: dict[str, Any]) -> dict[str, Any]:
 def create(aws: Aws) -> dict[str, Any]:
     """Begin a cluster and return it described; in check mode as it would be, as far as that is known."""
     settings = NEW | wanted(aws)
-    missing = [name for name in ("role_arn", "subnet_ids") if not settings.get(name)]
+    missing = [name for name in NEEDED if not settings.get(name)]
     if missing:
         raise Refused(f"a new cluster needs {' and '.join(missing)}.")
     if "version" in settings:

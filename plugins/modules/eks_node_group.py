@@ -220,6 +220,9 @@ CREATION = {
 }  # fmt: skip
 """EKS's name of each setting, and ours."""
 
+NEEDED = ("node_role_arn", "subnet_ids")
+"""The options that a new node group needs."""
+
 ANOTHER = "Make a node group of another name, then delete this one; or leave the option as it is."
 FIXED = dict.fromkeys(["node_role_arn", "subnet_ids", "ami_type", "instance_types", "capacity_type", "disk_size"], ANOTHER)
 
@@ -235,25 +238,15 @@ def work(aws: Aws) -> dict[str, Any]:
     names = {"clusterName": cluster, "nodegroupName": name}
     group = Resource(aws, "describe_nodegroup", "nodegroup", names, {"name": cluster, "nodegroupName": name})
     if aws.options["state"] == "absent":
-        live = group.look()
-        if live:
-            aws.note({"state": ("present", "absent")})
-            if live["status"] != "DELETING":
-                group.remove("delete_nodegroup", wait=False)
-            if aws.options["wait"] and not aws.check:
-                group.gone()
+        group.remove("delete_nodegroup")
         return {}
-    live = group.without_remains("delete_nodegroup")
+    live = group.without_remains("delete_nodegroup", NEEDED)
     if live:
         change(aws, group, live)
         described = group.look() or live
     else:
         described = create(aws, names)
-    if aws.options["wait"] and not aws.check:
-        group.finish()
-        group.ready()
-        described = group.look() or described
-    return {"node_group": snake(described)}
+    return {"node_group": snake(group.waited(described))}
 
 
 def wanted(aws: Aws) -> dict[str, Any]:
@@ -313,7 +306,7 @@ def update_config(settings: dict[str, int]) -> dict[str, int]:
 def create(aws: Aws, names: dict[str, str]) -> dict[str, Any]:
     """Begin a node group and return it described; in check mode as it would be, as far as that is known."""
     settings = wanted(aws)
-    missing = [name for name in ("node_role_arn", "subnet_ids") if not settings.get(name)]
+    missing = [name for name in NEEDED if not settings.get(name)]
     if missing:
         raise Refused(f"a new node group needs {' and '.join(missing)}.")
     if "launch_template" not in settings:

@@ -78,6 +78,14 @@ def test_a_cluster_that_fails_is_reported_with_eks_reason_and_made_anew_by_the_n
     assert aws.run(eks_cluster, **aws.cluster_options())["cluster"]["status"] == "ACTIVE"
 
 
+def test_a_failed_cluster_is_not_cleared_away_by_a_task_that_could_not_make_another(aws: Emulated) -> None:
+    issue = {"code": "AccessDenied", "message": "The role is not what it was.", "resourceIds": []}
+    aws.control(outcomes={f"cluster/{aws.name}": {"status": "FAILED", "issues": [issue]}})
+    aws.run(eks_cluster, **aws.cluster_options(wait=False))
+    assert aws.refusal(eks_cluster, name=aws.name) == f"EKS cluster {aws.name} is FAILED: AccessDenied: The role is not what it was."
+    assert aws.client("eks").describe_cluster(name=aws.name)["cluster"]["status"] == "FAILED"
+
+
 def test_a_wait_that_is_too_short_says_so(aws: Emulated) -> None:
     aws.control(seconds={"eks": 30})
     message = aws.refusal(eks_cluster, **aws.cluster_options(wait_timeout=1))
