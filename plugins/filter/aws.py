@@ -134,9 +134,28 @@ def pod_identities(wanted: list[dict[str, Any]], compute: str, addons: dict[str,
     return [*([driver] if compute == "nodes" and "aws-ebs-csi-driver" in addons else []), *wanted]
 
 
+def rds_changes(instance: dict[str, Any], version: str, storage: int) -> dict[str, Any]:
+    """Return what of version and storage is to be asked for: of an instance that is there only what really differs.
+
+    ``17`` is every 17.x, for AWS brings minor versions by itself. Storage that has grown by itself cannot shrink, so ``storage`` (GiB) counts for a new instance.
+
+    >>> rds_changes({"engine_version": "17.6"}, "17", 20)
+    {}
+    >>> rds_changes({"engine_version": "16.9"}, "17", 20)
+    {'engine_version': '17', 'allow_major_version_upgrade': True}
+    """
+    if not instance:
+        return {"engine_version": version, "allocated_storage": storage}
+    live = str(instance["engine_version"])
+    if live == version or live.startswith(f"{version}."):
+        return {}
+    major = live.split(".")[0] != version.split(".")[0]
+    return {"engine_version": version} | ({"allow_major_version_upgrade": True} if major else {})
+
+
 class FilterModule:
     """The filters of this file."""
 
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
-        return {f.__name__: f for f in (aws_partition, vpc_subnets, trust_policy, access_entries, stale_principals, eks_roles, pod_identities)}
+        return {f.__name__: f for f in (aws_partition, vpc_subnets, trust_policy, access_entries, stale_principals, eks_roles, pod_identities, rds_changes)}
