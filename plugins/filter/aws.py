@@ -137,7 +137,7 @@ def pod_identities(wanted: list[dict[str, Any]], compute: str, addons: dict[str,
 def rds_changes(instance: dict[str, Any], version: str, storage: int) -> dict[str, Any]:
     """Return what of version and storage is to be asked for: of an instance that is there only what really differs.
 
-    ``17`` is every 17.x, for AWS brings minor versions by itself. Storage that has grown by itself cannot shrink, so ``storage`` (GiB) counts for a new instance.
+    ``17`` is every 17.x, for AWS brings minor versions by itself. Storage grows by itself and cannot shrink, so ``storage`` (GiB) is for a new instance.
 
     >>> rds_changes({"engine_version": "17.6"}, "17", 20)
     {}
