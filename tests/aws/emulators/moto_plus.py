@@ -47,10 +47,21 @@ def wrap(owner: Any, name: str) -> Callable[[Callable[..., Any]], Callable[..., 
 
 
 # --- EC2: nothing goes while something depends on it ------------------------------------------------------------------------
+@wrap(ec2_models.EC2Backend, "describe_nat_gateways")
+def describe_nat_gateways(original: Any, self: Any, filters: dict[str, list[str]], nat_gateway_ids: list[str] | None) -> Any:
+    """DescribeNatGateways: filters by tag count too."""
+    found = original(self, filters, nat_gateway_ids)
+    wanted = {name.removeprefix("tag:"): values for name, values in (filters or {}).items() if name.startswith("tag:")}
+    return [nat for nat in found if all({t["key"]: t["value"] for t in nat.get_tags()}.get(key) in values for key, values in wanted.items())]
+
+
 @wrap(ec2_models.EC2Backend, "delete_nat_gateway")
 def delete_nat_gateway(original: Any, self: Any, nat_gateway_id: str) -> Any:
-    """DeleteNatGateway: its network interface goes with it."""
+    """DeleteNatGateway: its network interface goes with it, and its address is free."""
     deleted = original(self, nat_gateway_id)
+    for address in self.addresses:
+        if address.eni is deleted._eni:
+            address.eni = address.association_id = None
     self.enis.pop(deleted._eni.id, None)
     return deleted
 
@@ -100,10 +111,13 @@ def detach_internet_gateway(original: Any, self: Any, internet_gateway_id: str, 
 
 
 # --- KMS --------------------------------------------------------------------------------------------------------------------
-@wrap(kms_models.KmsBackend, "schedule_key_deletion")
-def schedule_key_deletion(original: Any, self: Any, key_id: str, pending_window_in_days: int) -> Any:
-    """ScheduleKeyDeletion: of a key that is named by its ARN too."""
-    return original(self, self.any_id_to_key_id(key_id), pending_window_in_days)
+def by_any_name(original: Any, self: Any, key_id: str, *args: Any, **kwargs: Any) -> Any:
+    """Take a key's ARN and aliases too, where moto takes its id only."""
+    return original(self, self.any_id_to_key_id(key_id), *args, **kwargs)
+
+
+for operation in ("cancel_key_deletion", "disable_key", "enable_key", "schedule_key_deletion", "update_key_description"):
+    wrap(kms_models.KmsBackend, operation)(by_any_name)
 
 
 # --- RDS --------------------------------------------------------------------------------------------------------------------
