@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,12 @@ class ActionModule(ActionBase):
         return result | {"changed": False, "provider": check.provider, "reason": check.reason()}
 
 
+def main_options(role: Path) -> dict[str, Any]:
+    """Return the options of a role's main entry point."""
+    text = (role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
+    return yaml.load(text, Loader=yaml.CSafeLoader)["argument_specs"]["main"]["options"]
+
+
 class Check:
     """One look at the inventory of a host and at this machine."""
 
@@ -72,9 +79,9 @@ class Check:
         self.machine = preflight.Machine(Path(arguments["root"]))
         role = Path(task_vars["role_path"])
         self.project = role.parents[1]
-        text = (role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
-        options = yaml.load(text, Loader=yaml.CSafeLoader)["argument_specs"]["main"]["options"]
+        options = main_options(role)
         self.options = {name: option for name, option in options.items() if name.startswith(variables.PREFIX)}
+        self.minikube = main_options(role.parent / "minikube")
         self.extra = load_extra_vars(action._loader)
         self.inventory = Inventory(
             project=self.project,
@@ -124,7 +131,7 @@ class Check:
         """Return every problem; those of the machine only when the provider is known."""
         failed = {problem.variable for problem in self.unresolved}
         needed = {name: option for name, option in self.options.items() if name not in failed}
-        found = variables.unknown(list(self.task_vars), list(self.options))
+        found = variables.unknown(list(self.task_vars), list(self.options)) + self.minikube_settings()
         found += self.unresolved + variables.missing(self.values, needed)
         wrong = variables.types(self.values, self.options)
         typed = {name: value for name, value in self.values.items() if name not in {p.variable for p in wrong}}
@@ -133,6 +140,15 @@ class Check:
         if "berth_provider" not in suspect:
             found += self.provider_checks[self.provider](suspect)
         return found + self.path_problems(suspect) + self.registry_problems(suspect) + self.port_problems(suspect)
+
+    def minikube_settings(self) -> list[Problem]:
+        """Check the names and the types of minikube's settings, which an inventory sets straight."""
+        values = {}
+        for name in filter(self.task_vars.__contains__, self.minikube):
+            with contextlib.suppress(AnsibleError):  # it needs what the run is yet to find out
+                values[name] = self.templar.template(self.task_vars[name])
+        names = [name for name in self.task_vars if name != "minikube_facts"]
+        return variables.unknown(names, list(self.minikube), "minikube_") + variables.types(values, self.minikube)
 
     def provider_problems(self) -> list[Problem]:
         """Return what keeps the provider from being known."""
@@ -180,7 +196,8 @@ class Check:
         """Check the ports that the inventory chooses."""
         if not preflight.is_root():  # others do not see who holds a port
             return []
-        ports = {"berth_app_node_port": "0.0.0.0"}
+        # Node ports of other providers are not this machine's.
+        ports = {"berth_app_node_port": "0.0.0.0"} if self.provider == "kubeadm" else {}
         if self.registry == "loopback":
             ports["berth_registry_port"] = "127.0.0.1"
         listeners = preflight.listeners()
@@ -274,8 +291,9 @@ class Check:
 
     @property
     def provider(self) -> str:
-        """The provider that was decided on."""
-        return berth_provider.decide(self.get("berth_provider"), self._kubeconfig())[0]
+        """The provider that was decided on, "" when the inventory's value is none."""
+        wanted = self.get("berth_provider")
+        return berth_provider.decide(wanted, self._kubeconfig())[0] if isinstance(wanted, str) else ""
 
     @property
     def registry(self) -> str:

@@ -20,6 +20,7 @@ short_description: Let one run at a time touch this machine, and show the progre
 description:
   - Takes a lock when a playbook starts, and waits when another run holds it. The kernel releases it when the run ends, however it ends; of a
     run that was killed, when the task that it was at has ended.
+  - A playbook that changes nothing of the cluster says so with the variable C(run_lock=false) of each of its plays, and never waits.
   - Prints what modules report through the file that C(BERTH_PROGRESS) names, and the elapsed time of a task that says nothing.
 requirements:
   - to be listed in C(callbacks_enabled)
@@ -46,7 +47,8 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Take the lock and start to follow. A playbook started by a task of another run shares that run's lock."""
-        if "BERTH_RUN" not in os.environ:
+        needed = any(play.vars.get("run_lock", True) for play in playbook.get_plays())
+        if needed and "BERTH_RUN" not in os.environ:
             self._take_lock()
             os.environ["BERTH_RUN"] = str(os.getpid())
         handle, path = tempfile.mkstemp(prefix="berth-progress-")

@@ -20,7 +20,10 @@ def path_beside(kubeconfig: str | Path) -> Path:
 
 
 def read(kubeconfig: str | Path | None) -> dict[str, str]:
-    """Return what is recorded beside a kubeconfig: ``environment``, ``provider`` and ``cluster`` (its identity); {} without a record."""
+    """Return what is recorded beside a kubeconfig: ``environment``, ``provider`` and ``cluster``; {} without a record.
+
+    ``cluster`` is its identity, "" as long as the place is only claimed: a run that was cut off may have left a kubeconfig there.
+    """
     if not kubeconfig:
         return {}
     try:
@@ -45,10 +48,13 @@ def belongs_elsewhere(kubeconfig: str | Path | None, environment: str) -> str:
     return owner if owner != environment else ""
 
 
-def refusal(kubeconfig: str | Path, record: dict[str, str], found: str) -> str:
-    """Return why a kubeconfig that leads to the cluster ``found`` is not used, and how to accept it on purpose."""
+def refusal(kubeconfig: str | Path, record: dict[str, str], found: str, source: str = "") -> str:
+    """Return why a kubeconfig that leads to the cluster ``found`` is not used, and how to accept it on purpose.
+
+    ``source`` is what leads there when that is not the environment's own kubeconfig yet.
+    """
     return (
-        f"{kubeconfig} leads to another cluster than {record['environment']}'s: {found} answers, and {record['cluster']} is recorded "
+        f"{source or kubeconfig} leads to another cluster than {record['environment']}'s: {found} answers, and {record['cluster']} is recorded "
         f"({path_beside(kubeconfig)}). Nothing was changed there. Put the right kubeconfig back; or, if {record['environment']} "
         f"is to live in that cluster from now on, accept it once: site.yml -e berth_cluster_id={found}"
     )
@@ -77,6 +83,6 @@ def hold(kubeconfig: str, environment: str, provider: str, ask: Callable[[], str
     found = ask()
     if accept and accept != found:
         raise IdentityError(f"berth_cluster_id is {accept}, and the cluster that {kubeconfig} leads to is {found}. Nothing was changed there.")
-    if known and known["cluster"] != found and not (accept or vouched):
+    if known and known["cluster"] not in ("", found) and not (accept or vouched):
         raise IdentityError(refusal(kubeconfig, known, found))
     return {"environment": environment, "provider": provider, "cluster": found}

@@ -30,6 +30,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "ConfigMap": ("/api/v1", "configmaps", ""),
     "LimitRange": ("/api/v1", "limitranges", ""),
     "Namespace": ("/api/v1", "namespaces", ""),
+    "Node": ("/api/v1", "nodes", ""),
     "ResourceQuota": ("/api/v1", "resourcequotas", ""),
     "Event": ("/api/v1", "events", ""),
     "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims", ""),
@@ -53,7 +54,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
 }
 
 # Kinds that live in no namespace.
-CLUSTER_SCOPED = ("Namespace",)
+CLUSTER_SCOPED = ("Namespace", "Node")
 
 CONNECTION_OPTIONS: dict[str, dict[str, Any]] = {
     "kubeconfig": {"type": "path"},
@@ -172,6 +173,18 @@ class Cluster:
         """Read a container's log; ``query`` is that of the pod's log subresource."""
         return self._request("GET", "Pod", namespace, pod, "/log", query).decode("utf-8", "replace")
 
+    def version(self) -> str:
+        """Return the API server's version, e.g. ``v1.36.3``; empty when it does not tell this user.
+
+        Raises:
+            Unreachable: It does not answer.
+        """
+        response = self._send("GET", "/version", None)
+        try:
+            return str(json.loads(response.data)["gitVersion"]) if response.status == 200 else ""
+        except (ValueError, KeyError, TypeError):
+            return ""
+
     def delete(self, kind: str, namespace: str, name: str, uid: str, propagation: str) -> None:
         """Delete the very object that was read (by uid), and what it owns according to ``propagation``.
 
@@ -233,7 +246,7 @@ class Cluster:
         return self._client.configuration.host
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
-        if self._record:
+        if self._record.get("cluster"):
             found = self.identity()
             if found != self._record["cluster"]:
                 raise WrongCluster(berth_identity.refusal(self._source, self._record, found))

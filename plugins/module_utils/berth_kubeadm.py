@@ -213,14 +213,8 @@ class Removal:
                 self.removed.append(f"service {name}")
 
     def _processes(self) -> None:
-        """End shims that outlived containerd, and with them their containers."""
-        mine = [pid for pid in shims() if os.path.exists(f"/proc/{pid}")]
-        for pid in mine:
-            for process in [*descendants(pid), pid]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
-        if mine:
-            self.removed.append(f"{len(mine)} containers that were still running")
+        if ended := end_shims():
+            self.removed.append(f"{ended} containers that were still running")
 
     def _control_groups(self) -> None:
         """Remove those of the kubelet; one that still holds a process stays."""
@@ -231,13 +225,8 @@ class Removal:
                         os.rmdir(directory)
 
     def _mounts(self) -> None:
-        roots = (str(RUN), str(DIRECTORY), str(KUBELET))
-        points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()]
-        mine = [p for p in points if any(p == root or p.startswith(root + "/") for root in roots)]
-        for point in sorted(mine, key=len, reverse=True):
-            subprocess.run(["umount", "--lazy", point], capture_output=True, check=False)
-        if mine:
-            self.removed.append(f"{len(mine)} mounts")
+        if undone := unmount():
+            self.removed.append(f"{undone} mounts")
 
     def _network(self) -> None:
         leased = pod_namespaces()
@@ -304,6 +293,91 @@ class Removal:
             self.removed.append(str(path))
 
 
+def end_shims() -> int:
+    """End the shims that outlived containerd, and with them their containers; return how many there were."""
+    mine = [pid for pid in shims() if os.path.exists(f"/proc/{pid}")]
+    for pid in mine:
+        for process in [*descendants(pid), pid]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+    return len(mine)
+
+
+def unmount() -> int:
+    """Undo the mounts below the cluster's directories; return how many there were."""
+    roots = (str(RUN), str(DIRECTORY), str(KUBELET))
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()]
+    mine = [p for p in points if any(p == root or p.startswith(root + "/") for root in roots)]
+    for point in sorted(mine, key=len, reverse=True):
+        subprocess.run(["umount", "--lazy", point], capture_output=True, check=False)
+    return len(mine)
+
+
+def stop(grace: float) -> list[str]:
+    """Stop the cluster so that it can go on later, as before the machine is switched off; return what was stopped, as phrases.
+
+    Files, addresses and rules of the packet filter stay. Containers are asked to end, and made to after ``grace`` seconds.
+
+    Raises:
+        ServiceError: The kubelet or containerd does not stop.
+    """
+    stopped = []
+    # The kubelet goes first, for it would start again what ends; containerd goes last, for it keeps account of how.
+    if backend().stop("kubelet"):
+        stopped.append("service kubelet")
+    if containers := end_containers(grace):
+        stopped.append(f"{containers} containers")
+    if backend().stop("containerd"):
+        stopped.append("service containerd")
+    end_shims()
+    unmount()
+    return stopped
+
+
+def end_containers(grace: float) -> int:
+    """Ask the first process of each container to end, wait up to ``grace`` seconds, and kill what is left; return how many there were."""
+    first = [child for shim in shims() for child in children(shim)]
+    # An API server whose etcd is gone does not end by itself.
+    stores = [pid for pid in first if program(pid) == "etcd"]
+    end = time.monotonic() + grace
+    for group in ([pid for pid in first if pid not in stores], stores):
+        end_processes(group, end)
+    return len(first)
+
+
+def end_processes(asked: list[int], end: float) -> None:
+    """Ask processes to end, and kill with their children those that are left at ``end`` (of the monotonic clock)."""
+    for pid in asked:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    told = len(asked)
+    while (left := [pid for pid in asked if alive(pid)]) and time.monotonic() < end:
+        if len(left) < told:
+            told = len(left)
+            report(f"{told} of {len(asked)} containers have not ended yet")
+        time.sleep(0.2)
+    for pid in left:
+        for process in [*descendants(pid), pid]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+
+def program(pid: int) -> str:
+    """Return the name of a process's program, empty when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def alive(pid: int) -> bool:
+    """Whether the process is there and not only waits for its parent to hear of its end (proc_pid_stat(5))."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0] not in ("Z", "X")
+    except (OSError, IndexError):
+        return False
+
+
 def leave(environment: str, namespace: str, purge: bool) -> list[str]:
     """Take one environment's name from the record of a cluster that others use too; return what was removed, as phrases.
 
@@ -363,14 +437,18 @@ def shims() -> list[int]:
     return found
 
 
-def descendants(pid: int) -> list[int]:
-    """Return the process ids of the children of ``pid`` and of theirs."""
+def children(pid: int) -> list[int]:
+    """Return the process ids of the children of ``pid``."""
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
-            for child in map(int, task.read_text(encoding="ascii").split()):
-                found += [child, *descendants(child)]
+            found += map(int, task.read_text(encoding="ascii").split())
     return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the process ids of the children of ``pid`` and of theirs."""
+    return [process for child in children(pid) for process in (child, *descendants(child))]
 
 
 def pod_namespaces() -> list[str]:

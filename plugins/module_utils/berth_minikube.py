@@ -383,7 +383,8 @@ def to_started(observed: Observed, wanted: Wanted) -> Plan:
         "unready": (["stop", "start"] if observed.silent else ["start"], observed.reason),
         "running": (["start"] if needed else [], needed),
     }[observed.state]
-    addons = addon_steps(observed.addons if exists else DEFAULT_ADDONS, observed, wanted)
+    enabled = observed.addons if observed.made else observed.addons | DEFAULT_ADDONS  # a first start brings the latter
+    addons = addon_steps(enabled, observed, wanted)
     return Plan([*steps, *addons], wanted.recreate, why)
 
 

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import tempfile
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +129,6 @@ class Minikube:
         Raises:
             MinikubeError: It fails, with minikube's own reason and advice, or takes too long.
         """
-        start = time.monotonic()
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
             try:
                 process = subprocess.Popen(
@@ -154,7 +152,7 @@ class Minikube:
                 assert process.stdout is not None
                 for line in process.stdout:
                     lines.append(line)
-                    step = progress(line, time.monotonic() - start) or step
+                    step = progress(line) or step
                 process.wait()
             finally:
                 timer.cancel()
@@ -189,8 +187,12 @@ class Minikube:
         half.replace(self.record_file)
 
     def exists(self) -> bool:
-        """Whether the home has the profile, be it whole or not."""
-        return (self.directory / "profiles" / self.profile).is_dir()
+        """Whether the home has the profile, be it whole or not.
+
+        A start that fails early leaves the directory without the configuration, which minikube writes before it makes anything. To have such a
+        one deleted is dangerous: minikube goes by the name then, and takes what another minikube made with it.
+        """
+        return (self.directory / "profiles" / self.profile / "config.json").exists()
 
     def observe(self, wanted: Wanted, certificates: dict[str, str] | None = None) -> Observed:
         """Return what is there. A home without the profile is not even looked at by minikube, which would fill it with directories.
@@ -309,6 +311,8 @@ class Minikube:
         """Note whose profile it is before there is one: a start that is cut off is ours as well."""
         record = self.record() or {}
         self.write_certificates(certificates, record)
+        if not self.exists():  # what is noted then is of a start that made nothing
+            record = {}
         made = {"made": record.get("made", False), "container_runtime": record.get("container_runtime") or wanted.container_runtime}
         self.write_record(record | made | {"certificates": sorted(certificates), "extra_config": sorted(wanted.extra_config)})
 
@@ -400,13 +404,13 @@ def event(line: str) -> tuple[str, dict[str, Any]]:
         return "", {}
 
 
-def progress(line: str, seconds: float) -> str:
+def progress(line: str) -> str:
     """Report a step that minikube has reached, and return it; "" for a line that is none."""
     kind, data = event(line)
     if kind != "step":
         return ""
     message = data.get("message", "").rstrip(". ")
-    report(f"minikube: [{data.get('currentstep')}/{data.get('totalsteps')}] {message} ({seconds:.0f} s)")
+    report(f"minikube: [{data.get('currentstep')}/{data.get('totalsteps')}] {message}")
     return message
 
 
@@ -417,25 +421,30 @@ def failure(output: str, errors: str, status: int) -> str:
     """
     events = [data for kind, data in map(event, output.splitlines()) if kind == "error"]
     named = [data for data in events if data.get("name")]
-    reason, advice, issues = "", "", ""
     if named:
-        # With --force the earlier ones were passed over.
         last = named[-1]
         reason, message, status = last["name"], last.get("message", ""), last.get("exitcode", status)
-        # Some advice is a template that minikube forgot to fill in.
-        advice = last.get("advice", "") if "{{" not in last.get("advice", "") else ""
-        issues = last.get("issues", "")
     elif found := re.search(r"Exiting due to (\w+): (.*)", errors + output):
         reason, message = found.groups()
     else:
         plain = [line.lstrip("*!X ") for line in (errors + output).splitlines() if line.strip() and not event(line)[0]]
-        messages = [data.get("message", "") for data in events] or plain or ["it said nothing"]
-        message = "\n".join(messages)
+        reason, message = "", "\n".join([data.get("message", "") for data in events] or plain or ["it said nothing"])
+    code = f"{reason}, exit code {status}" if reason else f"exit code {status}"
+    # With --force it goes on after an error, so that the first one may be the cause of the last.
+    earlier = list({data["name"]: data for data in named if data["name"] != reason}.values())
+    parts = [f"{shortened(message)} ({code}).", *(f"Before that: {shortened(data.get('message', ''))} ({data['name']})." for data in earlier)]
+    for data in [*earlier, *named[-1:]]:
+        advice = data.get("advice", "").strip().rstrip(".")
+        parts += [f"{advice}." if advice and "{{" not in advice else ""]  # some are templates that minikube forgot to fill in
+        parts += [f"Known issues: {data['issues']}" if data.get("issues") else ""]
+    reasons = [*(data["name"] for data in earlier), reason]
+    parts += [next((words for name in reasons for prefix, words in ADVICE.items() if name.startswith(prefix)), "")]
+    return " ".join(" ".join(part.split()) if number else part for number, part in enumerate(parts) if part)
+
+
+def shortened(message: str) -> str:
+    """Return a message without its full stop, of a long one only the beginning and the end."""
     lines = [line for line in message.splitlines() if line.strip()]
     if len(lines) > TAIL + 2:
         lines = [lines[0], "...", *lines[-TAIL:]]
-    text = "\n".join(lines).rstrip(".")
-    code = f"{reason}, exit code {status}" if reason else f"exit code {status}"
-    ours = next((words for prefix, words in ADVICE.items() if reason.startswith(prefix)), "")
-    parts = [f"{text} ({code}).", advice, ours, f"Known issues: {issues}" if issues else ""]
-    return " ".join(" ".join(part.split()) if part is not parts[0] else part for part in parts if part)
+    return "\n".join(lines).rstrip(".")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ansible.module_utils import berth_identity
 from ansible.module_utils import berth_kubeadm as cluster
+from ansible.module_utils.berth_image import local
 
 # os-release(5) ID and VERSION_ID of the systems whose packages roles/kubeadm asks for.
 SYSTEMS = {("debian", "12"): "Debian 12", ("debian", "13"): "Debian 13", ("ubuntu", "24.04"): "Ubuntu 24.04"}
@@ -201,13 +202,14 @@ def silent_registry(host: str) -> str:
     A registry answers the API's root with 200, or with 401 to who has to log in:
     https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#determining-support
     """
+    address = f"{'http' if local(host) else 'https'}://{host}/v2/"
     try:
         context = ssl.create_default_context()
-        with urllib.request.urlopen(f"https://{host}/v2/", timeout=REGISTRY_TIMEOUT, context=context):
+        with urllib.request.urlopen(address, timeout=REGISTRY_TIMEOUT, context=context):
             return ""
     except urllib.error.HTTPError as error:
-        return "" if error.code == 401 else f"https://{host}/v2/ answers {error.code}, a registry answers 200 or 401"
+        return "" if error.code == 401 else f"{address} answers {error.code}, a registry answers 200 or 401"
     except urllib.error.URLError as error:
-        return f"https://{host}/v2/ does not answer: {error.reason}"
+        return f"{address} does not answer: {error.reason}"
     except OSError as error:
-        return f"https://{host}/v2/ does not answer: {error}"
+        return f"{address} does not answer: {error}"

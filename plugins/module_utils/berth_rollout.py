@@ -315,7 +315,8 @@ def _wanted(workload: Object) -> int:
     return 1 if replicas is None else replicas
 
 
-def _time(text: str | None) -> datetime | None:
+def parse_time(text: str | None) -> datetime | None:
+    """Return a time of RFC 3339 to the second, None for anything else."""
     # Events carry microseconds (eventTime) or seconds; the seconds are enough.
     try:
         return datetime.strptime((text or "")[:19], "%Y-%m-%dT%H:%M:%S")
@@ -351,13 +352,13 @@ def _began(workload: Object) -> str:
 
 def _young(began: str | None, since: str) -> bool:
     """Tell whether an attempt that began then is the one that is waited for since ``since``."""
-    start, wait = _time(began), _time(since)
+    start, wait = parse_time(began), parse_time(since)
     return start is None or wait is None or start >= wait - YOUNG
 
 
 def _counts(seen: str | None, began: str | None, since: str) -> bool:
     """Tell whether what the cluster saw at ``seen`` belongs to the attempt that is waited for."""
-    at, start, wait = _time(seen), _time(began), _time(since)
+    at, start, wait = parse_time(seen), parse_time(began), parse_time(since)
     if _young(began, since):
         return at is None or start is None or at >= start
     return at is not None and wait is not None and at >= wait
@@ -407,10 +408,10 @@ def unproved(workload: Object) -> bool:
 
 
 def _proved(pods: Iterable[Object], now: str) -> bool:
-    present = _time(now)
+    present = parse_time(now)
     for pod in _live(pods):
         ready = condition(pod, "Ready")
-        since = _time(ready.get("lastTransitionTime")) if ready else None
+        since = parse_time(ready.get("lastTransitionTime")) if ready else None
         if since is None or (present is not None and present - since < STAYS):
             return False
     return True

@@ -52,19 +52,19 @@ def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
     return f", did you mean {found[0]}?" if found else ""
 
 
-def unknown(names: list[str], known: list[str]) -> list[Problem]:
-    """Return a problem for each of ``names`` that looks like one of Berth's variables and is none of the ``known``."""
+def unknown(names: list[str], known: list[str], prefix: str = PREFIX) -> list[Problem]:
+    """Return a problem for each of ``names`` that looks like one of the ``known``, which all have the ``prefix``, and is none of them."""
     return [
         Problem((name,), f"unknown variable{nearest(name, known)}")
         for name in sorted(names)
-        if name not in known and (name.startswith(PREFIX) or _misspelt(name, known))
+        if name not in known and (name.startswith(prefix) or _misspelt(name, known, prefix))
     ]
 
 
-def _misspelt(name: str, known: list[str]) -> bool:
+def _misspelt(name: str, known: list[str], prefix: str) -> bool:
     """Whether a name without the prefix was meant to have it, like ``bert_namespace``."""
-    prefix, _, rest = name.partition("_")
-    return PREFIX + rest in known and difflib.SequenceMatcher(None, prefix, PREFIX).ratio() >= 0.6
+    first, _, rest = name.partition("_")
+    return prefix + rest in known and difflib.SequenceMatcher(None, first, prefix).ratio() >= 0.6
 
 
 def missing(values: dict[str, Any], options: dict[str, Any]) -> list[Problem]:
@@ -93,7 +93,7 @@ def _types(path: Path, value: Any, option: dict[str, Any], secret: bool) -> Iter
     if not _is(kind, value):
         yield Problem(path, f"has to be {KINDS[kind]}, and is {_shown(value, secret)}{_advice(kind, value, secret)}")
     elif "choices" in option and value not in option["choices"]:
-        choices = ", ".join(map(str, option["choices"]))
+        choices = ", ".join(str(choice) or '""' for choice in option["choices"])
         yield Problem(path, f"{value!r} is not one of: {choices}{nearest(str(value), option['choices'])}")
     elif kind == "list":
         element = {"type": option.get("elements", "raw"), "options": option.get("options")}

@@ -14,6 +14,10 @@ options:
   kubeconfig: {description: The environment's own kubeconfig., type: path, required: true}
   environment: {description: The environment's name., type: str, required: true}
   provider: {description: What provides the cluster., type: str, required: true}
+  claim:
+    description: Only note whose the kubeconfig is going to be, before a provider writes it, so that a run which is cut off in between can be run again.
+    type: bool
+    default: false
   identity: {description: "The identity, where the provider has found it out already; empty asks the cluster.", type: str, default: ""}
   accept:
     description: Identity of the cluster that the environment is to live in from now on, instead of the recorded one.

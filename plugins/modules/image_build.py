@@ -228,10 +228,11 @@ def main() -> None:
                 raise ImageError(f"No engine to build with (image_engine: {parameters['engine']}). Install buildah, or start Docker.")
             {"docker": build.docker, "buildah": build.buildah}[engine]()
             existing = "" if parameters["archive"] else parameters["tags"][0]
-        registry = Registry(parameters["registry"], username=parameters["username"], password=parameters["password"])
-        for tag in parameters["tags"] or []:
-            if tag != existing and registry.digest(parameters["repository"], tag) is None:
-                registry.tag(parameters["repository"], existing, tag)
+        if parameters["registry"]:
+            registry = Registry(parameters["registry"], username=parameters["username"], password=parameters["password"])
+            for tag in parameters["tags"]:
+                if tag != existing and registry.digest(parameters["repository"], tag) is None:
+                    registry.tag(parameters["repository"], existing, tag)
     except (ImageError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=True, engine=engine, seconds=int(time.monotonic() - started))

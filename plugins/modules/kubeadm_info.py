@@ -30,11 +30,15 @@ RETURN = """
 state:
   description:
     - C(absent), nothing is there; C(foreign), a cluster that Berth did not make; C(partial), a creation or removal was cut off;
-      C(unready), made but not (wholly) running; C(running).
+      C(stopped), made but nothing of it runs; C(unready), made but not wholly running; C(running).
   type: str
   returned: always
+<<<<<<< HEAD
 reason: {description: Why it is C(foreign) or C(unready)., type: str, returned: always}
 identity: {description: "The uid of the namespace kube-system, empty when the cluster is not C(running).", type: str, returned: always}
+=======
+reason: {description: Why it is none of C(absent) and C(running)., type: str, returned: always}
+>>>>>>> ops
 environments: {description: The environments that use the cluster., type: list, elements: str, returned: always}
 changed_settings: {description: "Settings that differ from those the cluster was made with, each with C(was) and C(wanted).", type: dict, returned: always}
 kubeconfig_current: {description: Whether the kubeconfig leads to this cluster., type: bool, returned: always}
@@ -65,7 +69,7 @@ def state(address: str, deployments: list[str], inputs: str) -> tuple[str, str]:
         return "partial", "an earlier run was cut off"
     stopped = [name for name in cluster.SERVICES if not backend().running(name)]
     if stopped:
-        return "unready", f"{' and '.join(stopped)} not running"
+        return "stopped" if len(stopped) == len(cluster.SERVICES) else "unready", f"{' and '.join(stopped)} not running"
     if inputs and record.get("inputs") != inputs:
         return "unready", "programs, images or files of the node are to be brought up to date"
     unready = cluster.unready(address, deployments)

@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "molecule"
 RECORD = Path("/var/lib/berth/cluster.json")
 NAMESPACE = "polls-bare"
+OURS = ("/run/berth/", "/var/lib/kubelet/", "/var/lib/berth/")
 ENVIRONMENT = os.environ | {"MOLECULE_SCENARIO_NAME": "bare", "ANSIBLE_NOCOLOR": "1"}
 INVENTORY = ["-i", "inventories/molecule"]
 
@@ -145,9 +146,7 @@ def test_no_secret_is_in_the_output_the_process_list_or_a_file_that_others_can_r
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stdout=output, stderr=subprocess.STDOUT)
         while process.poll() is None:
-            for entry in Path("/proc").glob("[0-9]*/cmdline"):
-                with contextlib.suppress(OSError):
-                    seen.add(entry.read_bytes().decode(errors="replace"))
+            seen.update(commands())
             time.sleep(0.05)
         output.seek(0)
         printed = output.read()
@@ -196,11 +195,44 @@ def reboot() -> None:
     time.sleep(1)
     points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()]
     for point in sorted(points, key=len, reverse=True):
-        if point.startswith(("/run/berth", "/var/lib/kubelet", "/var/lib/berth")):
+        if point.startswith(OURS):
             subprocess.run(["umount", "--lazy", point], check=False)
     for link in berth_kubeadm.LINKS:
         subprocess.run(["ip", "link", "delete", link], capture_output=True, check=False)
     shutil.rmtree("/run/berth", ignore_errors=True)
+
+
+def test_a_cluster_that_others_use_is_not_stopped() -> None:
+    known = RECORD.read_text(encoding="utf-8")
+    RECORD.write_text(json.dumps(json.loads(known) | {"environments": ["molecule", "dev"]}), encoding="utf-8")
+    try:
+        process = start("playbooks/ops/stop.yml")
+        printed, _ = process.communicate(timeout=120)
+    finally:
+        RECORD.write_text(known, encoding="utf-8")
+    assert process.returncode != 0
+    assert "Nothing was stopped: the cluster is also that of dev." in printed
+    assert votes() == 1
+
+
+def test_a_stopped_cluster_starts_again_with_its_votes() -> None:
+    assert changes(run("playbooks/ops/stop.yml")) > 0
+    assert berth_kubeadm.shims() == []
+    assert not [line for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines() if line.split()[4].startswith(OURS)]
+    assert not [command for command in commands() if "/var/lib/berth" in command]
+    assert "molecule: the cluster is stopped" in run("playbooks/ops/status.yml")
+    assert changes(run("playbooks/ops/stop.yml")) == 0
+    assert "answers at http://127.0.0.1:" in run("playbooks/ops/start.yml")
+    assert votes() == 1
+    assert changes(run("playbooks/ops/start.yml")) == 0
+    assert changes(run("site.yml")) == 0
+
+
+def commands() -> Iterator[str]:
+    """Yield the command line of each process."""
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            yield entry.read_bytes().decode(errors="replace")
 
 
 def test_the_data_outlive_the_cluster_and_the_cluster_leaves_nothing_else() -> None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Print what of a cluster of Berth's is on this machine, one line each; exit with 1 when there is anything.
+"""Print what of a cluster of Berth's, or of the tests' minikube, is on this machine, one line each; exit with 1 when there is anything.
 
     leftovers.py --save FILE    write down the kernel's settings, before there is a cluster
     leftovers.py [FILE]         look, and compare the settings with FILE
@@ -15,13 +15,21 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "minikube"))
+
+import engine
+
 # Whatever a removal may leave: nothing of it is there on a machine that never had a cluster.
-PATHS = ("/etc/kubernetes", "/var/lib/kubelet", "/var/lib/berth", "/run/berth", "/var/log/berth", "/var/log/pods", "/var/log/containers")
+PATHS = ("/etc/kubernetes", "/var/lib/kubelet", "/var/lib/berth", "/run/berth", "/var/log/berth", "/var/log/pods", "/var/log/containers",
+         str(engine.RUN), str(engine.DATA))  # fmt: skip
 KEPT = ("/var/lib/berth/volumes",)
 GLOBS = ("var/lib/cni/networks/berth", "var/lib/cni/results/berth-*", "etc/systemd/system/berth-*.service", "run/netns/cni-*",
-         "sys/fs/cgroup/kubepods*", "sys/fs/cgroup/*/kubepods*")  # fmt: skip
+         "sys/fs/cgroup/kubepods*", "sys/fs/cgroup/*/kubepods*", "sys/fs/cgroup/kubelet*", "sys/fs/cgroup/*/kubelet*",
+         f"sys/fs/cgroup/{engine.CONTROL_GROUP}", f"sys/fs/cgroup/*/{engine.CONTROL_GROUP}")  # fmt: skip
 SERVICES = ("containerd", "kubelet", "registry", "runsv", "svlogd")
-OURS = ("/var/lib/berth", "/run/berth", "/var/log/berth")
+OURS = ("/var/lib/berth", "/run/berth", "/var/log/berth", str(engine.PROGRAMS), str(engine.DATA))
+# Another engine on this machine has bridges of its own, named alike.
+OTHER_ENGINE = Path("/var/run/docker.sock")
 SETTINGS = (
     "net/ipv4/ip_forward", "net/ipv4/conf/all/route_localnet", "vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic",
     "kernel/panic_on_oops", "kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes",
@@ -34,6 +42,7 @@ def leftovers(settings: dict[str, str]) -> Iterator[str]:
     yield from files()
     yield from mounts()
     yield from interfaces()
+    yield from hierarchies()
     for tool in ("iptables", "ip6tables"):
         yield from rules(tool)
     for name, before in settings.items():
@@ -51,7 +60,8 @@ def processes() -> Iterator[str]:
         except OSError:
             continue
         service = Path(words[0]).name in SERVICES and any(word.startswith(OURS) for word in words)
-        if words[0] and (service or program.startswith(OURS) or "/kubepods" in control_groups(entry)):
+        contained = any(f"/{name}" in control_groups(entry) for name in ("kubepods", engine.CONTROL_GROUP))
+        if words[0] and (service or program.startswith(OURS) or contained):
             yield f"process {entry.name}: {' '.join(words)[:100].strip()}"
 
 
@@ -86,8 +96,17 @@ def interfaces() -> Iterator[str]:
     """Yield our bridges, and what is plugged into them."""
     for link in Path("/sys/class/net").iterdir():
         master = link / "master"
-        if link.name.startswith("berth-") or (master.exists() and master.resolve().name.startswith("berth-")):
+        ours = link.name.startswith("berth-") or (master.exists() and master.resolve().name.startswith("berth-"))
+        if ours or (engine.NETWORK_BRIDGE.fullmatch(link.name) and not OTHER_ENGINE.exists()):
             yield f"interface {link.name}"
+
+
+def hierarchies() -> Iterator[str]:
+    """Yield the controllers in a control group hierarchy that is mounted nowhere: a container mounted it and left groups in it."""
+    mounted = engine.mounted_controllers()
+    for controller, number in engine.hierarchies().items():
+        if number and controller not in mounted:
+            yield f"control group hierarchy {number}: {controller}"
 
 
 def rules(tool: str) -> Iterator[str]:

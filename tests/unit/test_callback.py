@@ -50,12 +50,12 @@ class Runs:
         assert "HEARTBEAT = 1.0" in text and "POLL = 0.1" in text
         (directory / "callback/berth.py").write_text(text)
 
-    def start(self, script: str, playbooks: int = 1) -> subprocess.Popen[str]:
-        """Start a run whose one task runs ``script`` in Python; it finds this directory in ``here``."""
+    def start(self, script: str, playbooks: int = 1, play: str = "") -> subprocess.Popen[str]:
+        """Start a run whose one task runs ``script`` in Python, where ``here`` is this directory; ``play`` are more lines of its play."""
         number = len(self.processes)
         program, playbook = self.directory / f"{number}.py", self.directory / f"{number}.yml"
         program.write_text(f"import os, subprocess, sys, time\nfrom pathlib import Path\nhere = Path({str(self.directory)!r})\n{script}\n")
-        playbook.write_text(PLAY.format(python=sys.executable, script=program))
+        playbook.write_text(PLAY.format(python=sys.executable, script=program) + play)
         command = [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", "local", *[str(playbook)] * playbooks]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment, start_new_session=True)
         self.processes.append(process)
@@ -107,9 +107,31 @@ def test_a_second_run_says_for_whom_it_waits_and_then_runs(runs: Runs) -> None:
     runs.wait(second)
 
 
+def test_a_playbook_that_only_reads_waits_for_nobody_and_lets_others_go_on(runs: Runs) -> None:
+    reading = "  vars: {run_lock: false}\n"
+    first = runs.start(HOLD, play=reading)
+    runs.appears("holds")
+    assert "Another Berth run" not in runs.wait(runs.start("", play=reading))
+    assert "Another Berth run" not in runs.wait(runs.start(""))
+    assert first.poll() is None
+    (runs.directory / "go").touch()
+    runs.wait(first)
+
+
+def test_a_play_that_changes_something_makes_its_playbook_wait(runs: Runs) -> None:
+    first = runs.start(HOLD)
+    runs.appears("holds")
+    mixed = f"  vars: {{run_lock: false}}\n{PLAY.format(python='echo', script='second')}"
+    second = runs.start("assert (here / 'go').exists()", play=mixed)
+    assert first_line(second).startswith("Another Berth run")
+    (runs.directory / "go").touch()
+    runs.wait(first)
+    runs.wait(second)
+
+
 def test_the_lock_of_a_killed_process_is_free_at_once(runs: Runs) -> None:
     program = runs.directory / "holder.py"
-    program.write_text("import berth, time\nberth.CallbackModule().v2_playbook_on_start(None)\nprint('held', flush=True)\ntime.sleep(60)\n")
+    program.write_text("import berth, time\nberth.CallbackModule()._take_lock()\nprint('held', flush=True)\ntime.sleep(60)\n")
     environment = runs.environment | {"PYTHONPATH": str(runs.directory / "callback")}
     holder = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
     runs.processes.append(holder)
@@ -175,4 +197,4 @@ def test_where_no_lock_can_be_made_the_variable_is_named(tmp_path: Path, monkeyp
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.delenv("BERTH_RUN", raising=False)
     with pytest.raises(AnsibleError, match="The lock of a run cannot be made: .*Check XDG_CACHE_HOME"):
-        callback.CallbackModule().v2_playbook_on_start(None)
+        callback.CallbackModule()._take_lock()

@@ -64,6 +64,15 @@ def test_a_cluster_that_berth_itself_made_anew_is_recorded_anew(path: str) -> No
     assert hold(path, "2222-elsewhere", vouched=True)["cluster"] == "2222-elsewhere"
 
 
+def test_a_place_that_is_only_claimed_takes_any_cluster_of_its_environment(path: str) -> None:
+    """The run that claimed it was cut off before it knew the cluster."""
+    record(path, cluster="")
+    assert hold(path, "1111-here")["cluster"] == "1111-here"
+    record(path, cluster="", environment="prod")
+    with pytest.raises(IdentityError, match="kubeconfig of the environment prod"):
+        hold(path, "1111-here")
+
+
 def test_the_kubeconfig_of_another_environment_is_refused_even_where_it_leads_to_the_same_cluster(path: str) -> None:
     record(path, environment="prod")
     with pytest.raises(IdentityError, match="kubeconfig of the environment prod"):

@@ -200,3 +200,10 @@ def test_a_kubeconfig_that_cannot_be_used_is_said_to_be(tmp_path: Path, name: st
     kubeconfig(tmp_path, 1)
     with pytest.raises(KubeError, match=f"The kubeconfig .*{name} cannot be used: .*Check berth_kubeconfig"):
         Cluster(str(tmp_path / name), context)
+
+
+@pytest.mark.parametrize(("answer", "version"), [((200, {"gitVersion": "v1.36.3"}), "v1.36.3"), ((403, {"message": "no"}), ""), ((200, "no JSON"), "")])
+def test_the_version_is_told_or_empty(api: ThreadingHTTPServer, cluster: Cluster, answer: tuple[int, Any], version: str) -> None:
+    api.answers = [answer]
+    assert cluster.version() == version
+    assert api.seen[0][1] == "/version"

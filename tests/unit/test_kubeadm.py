@@ -7,14 +7,19 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import kubeadm_info
 import kubeadm_remove
+import kubeadm_stop
 import pytest
 from ansible.module_utils import berth_kubeadm as cluster
 from ansible.module_utils.berth_kubeadm import without_ours
+from ansible.module_utils.berth_service import ServiceError
 from module_run import PLUGINS, run
 
 ID = "7623b8ce63473fb06bfe9cec5d10dfc1da611a306f658862348e9fc45e063c91"
@@ -177,6 +182,13 @@ def test_a_stopped_service_makes_it_unready(machine: Machine, capsys: pytest.Cap
     machine.running_services = {"containerd"}
     found = info(machine, capsys)
     assert (found["state"], found["reason"]) == ("unready", "kubelet not running")
+
+
+def test_a_cluster_of_which_nothing_runs_is_stopped(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    machine.made()
+    machine.running_services = set()
+    found = info(machine, capsys)
+    assert (found["state"], found["reason"]) == ("stopped", "containerd and kubelet not running")
 
 
 def test_changed_inputs_make_it_unready(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -392,3 +404,98 @@ def test_children_and_grandchildren_are_found_and_nobody_else() -> None:
     os.kill(found[0], signal.SIGKILL)
     os.waitpid(child, 0)
     assert cluster.descendants(child) == []
+
+
+# --- Stopping --------------------------------------------------------------
+class Services:
+    """The service backend, and in which order its services were stopped."""
+
+    def __init__(self, *running: str) -> None:
+        self.up, self.stopped = set(running), list[str]()
+
+    def running(self, name: str) -> bool:
+        """Whether the service runs."""
+        return name in self.up
+
+    def stop(self, name: str) -> bool:
+        """Stop it."""
+        self.stopped.append(name)
+        there = name in self.up
+        self.up.discard(name)
+        return there
+
+
+@pytest.fixture
+def services(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Services:
+    """Return the services of a made cluster, on a machine without shims and mounts."""
+    machine.made()
+    found = Services("containerd", "kubelet")
+    for module in (cluster, kubeadm_stop):
+        monkeypatch.setattr(module, "backend", lambda: found)
+    monkeypatch.setattr(cluster, "shims", list)
+    return found
+
+
+def container_process(program: str) -> subprocess.Popen[str]:
+    """Start a process, here a child of this one as a container's is of its shim, and wait until it is ready."""
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout and process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_what_ends_when_it_is_asked_is_not_killed_and_what_does_not_is(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    willing = container_process("import signal, sys; signal.signal(15, lambda *_: sys.exit(7)); print('ready', flush=True); signal.pause()")
+    deaf = container_process("import signal; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); signal.pause()")
+    monkeypatch.setattr(cluster, "shims", lambda: [1])
+    monkeypatch.setattr(cluster, "children", lambda pid: {1: [willing.pid, deaf.pid]}.get(pid, []))
+    assert cluster.end_containers(grace=1) == 2
+    assert (willing.wait(10), deaf.wait(10)) == (7, -signal.SIGKILL)
+
+
+def test_etcd_ends_after_the_api_server_that_needs_it(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[int]] = []
+    monkeypatch.setattr(cluster, "shims", lambda: [1, 2, 3])
+    monkeypatch.setattr(cluster, "children", lambda pid: [pid * 10])
+    monkeypatch.setattr(cluster, "program", {10: "etcd", 20: "kube-apiserver", 30: "pause"}.get)
+    monkeypatch.setattr(cluster, "end_processes", lambda pids, end: asked.append(pids))
+    assert cluster.end_containers(grace=1) == 3
+    assert asked == [[20, 30], [10]]
+
+
+def test_nothing_is_waited_for_when_all_have_ended(services: Services) -> None:
+    began = time.monotonic()
+    assert cluster.end_containers(grace=30) == 0
+    assert time.monotonic() - began < 1
+
+
+def test_the_kubelet_stops_before_the_containers_and_containerd_after_them(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "end_containers", lambda grace: services.stopped.append("containers") or 9)
+    assert cluster.stop(30) == ["service kubelet", "9 containers", "service containerd"]
+    assert services.stopped == ["kubelet", "containers", "containerd"]
+
+
+def test_stopping_removes_no_file(services: Services, machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(machine.root.rglob("*"))
+    answer = run(kubeadm_stop, capsys)
+    assert (answer["changed"], answer["stopped"]) == (True, ["service kubelet", "service containerd"])
+    assert sorted(machine.root.rglob("*")) == before
+    assert not run(kubeadm_stop, capsys)["changed"]
+
+
+def test_a_check_stops_nothing(services: Services, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(kubeadm_stop, capsys, check=True)["changed"]
+    assert services.stopped == []
+
+
+def test_a_cluster_that_berth_did_not_make_is_not_stopped(services: Services, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster.RECORD.unlink()
+    assert not run(kubeadm_stop, capsys)["changed"]
+    assert services.stopped == []
+
+
+def test_a_service_that_does_not_stop_is_named(services: Services, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str) -> bool:
+        raise ServiceError(f"sv force-shutdown {name} failed: timeout")
+
+    monkeypatch.setattr(services, "stop", refuse)
+    assert run(kubeadm_stop, capsys)["msg"] == "The cluster is not stopped whole: sv force-shutdown kubelet failed: timeout. Run the same command again."

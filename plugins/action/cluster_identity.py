@@ -1,0 +1,62 @@
+"""Hold an environment to its own cluster. The documentation is in plugins/modules/cluster_identity.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ansible.module_utils
+from ansible.plugins.action import ActionBase
+
+# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
+MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
+if MODULE_UTILS not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(MODULE_UTILS)
+
+from ansible.module_utils import berth_identity  # noqa: E402
+from ansible.module_utils.berth_kube import Cluster, KubeError, Unreachable  # noqa: E402
+
+ARGUMENTS = {
+    "kubeconfig": {"type": "path", "required": True},
+    "environment": {"type": "str", "required": True},
+    "provider": {"type": "str", "required": True},
+    "claim": {"type": "bool", "default": False},
+    "identity": {"type": "str", "default": ""},
+    "accept": {"type": "str", "default": ""},
+    "vouched": {"type": "bool", "default": False},
+}
+
+
+class ActionModule(ActionBase):
+    """The action plugin."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Compare, and record what is new."""
+        result = super().run(tmp, task_vars)
+        _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        kubeconfig, check = given["kubeconfig"], self._task.check_mode
+        if check and not Path(kubeconfig).exists():
+            return result | {"changed": True, "cluster": ""}
+
+        if given["claim"]:
+            if not check and not berth_identity.read(kubeconfig):
+                berth_identity.write(kubeconfig, {"environment": given["environment"], "provider": given["provider"], "cluster": ""})
+            return result | {"changed": False, "cluster": ""}
+
+        def ask() -> str:
+            return given["identity"] or Cluster(kubeconfig, None, guarded=False).identity()
+
+        try:
+            record = berth_identity.hold(kubeconfig, given["environment"], given["provider"], ask, given["accept"], given["vouched"])
+            changed = record != berth_identity.read(kubeconfig)
+            if changed and not check:
+                berth_identity.write(kubeconfig, record)
+        except Unreachable as error:
+            if check:
+                return result | {"changed": False, "cluster": ""}
+            return result | {"failed": True, "msg": f"{error}. Run playbooks/cluster.yml; it starts a cluster that stands still."}
+        except (berth_identity.IdentityError, KubeError, OSError) as error:
+            return result | {"failed": True, "msg": str(error)}
+        return result | {"changed": changed, "cluster": record["cluster"]}

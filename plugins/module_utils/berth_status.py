@@ -1,0 +1,285 @@
+"""Say at a glance how an environment is: from Kubernetes objects to data, and from data to a block of text.
+
+Everything here is a function of plain dicts, as the API server returns them; nothing is read from a cluster.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible.module_utils import berth_rollout
+from ansible.module_utils.berth_rollout import Finding, Snapshot, dig
+
+Object = Mapping[str, Any]
+WIDTH = 88
+"""Columns of the text: with Ansible's indentation it fits a terminal of 100."""
+_LABEL = 11  # columns of the left-hand titles
+
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job")
+
+
+def seconds_between(earlier: str | None, later: str) -> int | None:
+    """Return the seconds between two times of RFC 3339, None when one is missing or none."""
+    begin, end = berth_rollout.parse_time(earlier), berth_rollout.parse_time(later)
+    return None if begin is None or end is None else max(0, int((end - begin).total_seconds()))
+
+
+def duration(seconds: int | None) -> str:
+    """Return a time span in its largest unit, cut off as kubectl does.
+
+    >>> duration(7300)
+    '2 h'
+    """
+    if seconds is None:
+        return "?"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+# -- Data --------------------------------------------------------------------------------------------------------
+
+
+def nodes(objects: Iterable[Object], now: str) -> list[dict[str, Any]]:
+    """Return name, state, version and age (seconds) of each node."""
+    return [
+        {
+            "name": node["metadata"]["name"],
+            "state": _node_state(node),
+            "version": dig(node, "status", "nodeInfo", "kubeletVersion") or "",
+            "age": seconds_between(dig(node, "metadata", "creationTimestamp"), now),
+        }
+        for node in objects
+    ]
+
+
+def _node_state(node: Object) -> str:
+    words = ["Ready" if berth_rollout.condition(node, "Ready") else "NotReady"]
+    conditions = dig(node, "status", "conditions") or []
+    words += [each["type"] for each in conditions if each.get("type", "").endswith("Pressure") and each.get("status") == "True"]
+    return ", ".join(words + (["cordoned"] if dig(node, "spec", "unschedulable") else []))
+
+
+def release(deployment: Object, now: str) -> dict[str, Any]:
+    """Return what is released: image, version, revision, replicas, ready, and for how many seconds it has been complete.
+
+    ``since`` is None while a rollout is under way.
+    """
+    state = berth_rollout.state_of(Snapshot(deployment))
+    progressing = berth_rollout.condition(deployment, "Progressing")
+    # The controller sets this reason when a rollout ends, and writes the condition no more until the next one.
+    ended = progressing if dig(progressing, "reason") == "NewReplicaSetAvailable" else None
+    return {
+        "name": state["name"],
+        "image": next(iter(state["images"]), ""),
+        "version": dig(deployment, "metadata", "labels", "app.kubernetes.io/version") or "",
+        "revision": state["revision"],
+        "replicas": state["replicas"],
+        "ready": state["ready"],
+        "updated": dig(deployment, "status", "updatedReplicas") or 0,
+        "since": seconds_between(dig(ended, "lastUpdateTime"), now),
+    }
+
+
+def pods(objects: Iterable[Object], now: str) -> list[dict[str, Any]]:
+    """Return name, ready, containers, restarts, age (seconds) and state of each pod that has not done its work."""
+    found = []
+    for pod in sorted(objects, key=lambda each: each["metadata"]["name"]):
+        if dig(pod, "status", "phase") == "Succeeded":
+            continue
+        statuses = dig(pod, "status", "containerStatuses") or []
+        found.append(
+            {
+                "name": pod["metadata"]["name"],
+                "ready": sum(bool(each.get("ready")) for each in statuses),
+                "containers": len(dig(pod, "spec", "containers") or []),
+                "restarts": sum(each.get("restartCount") or 0 for each in statuses),
+                "age": seconds_between(dig(pod, "metadata", "creationTimestamp"), now),
+                "state": "Terminating" if dig(pod, "metadata", "deletionTimestamp") else berth_rollout.pod_state(pod),
+            }
+        )
+    return found
+
+
+def latest_jobs(jobs: Iterable[Object]) -> list[Object]:
+    """Return of each CronJob's Jobs the latest, and the latest of those that a release made."""
+    newest: dict[str, Object] = {}
+    for job in sorted(jobs, key=lambda each: dig(each, "metadata", "creationTimestamp") or ""):
+        owner = next((each.get("uid") for each in dig(job, "metadata", "ownerReferences") or []), "")
+        newest[owner or dig(job, "metadata", "labels", "app.kubernetes.io/component") or job["metadata"]["name"]] = job
+    return list(newest.values())
+
+
+def snapshots(objects: Mapping[str, Sequence[Object]], now: str) -> list[Snapshot]:
+    """Return what the rollout's judge wants to know of each workload.
+
+    Args:
+        objects: By kind, those of one namespace: workloads, Pod, ReplicaSet, PersistentVolumeClaim, Event.
+        now: The cluster's time, RFC 3339.
+    """
+    claims = {claim["metadata"]["name"]: claim for claim in objects.get("PersistentVolumeClaim", ())}
+    workloads = [each for kind in WORKLOADS[:3] for each in objects.get(kind, ())] + latest_jobs(objects.get("Job", ()))
+    found = []
+    for workload in workloads:
+        mine = [pod for pod in objects.get("Pod", ()) if _selects(workload, pod)]
+        wanted = berth_rollout.unbound_claims(mine)
+        found.append(
+            Snapshot(
+                workload,
+                pods=mine,
+                replicasets=objects.get("ReplicaSet", ()),
+                events=objects.get("Event", ()),
+                claims={name: claims.get(name) for name in wanted} if "PersistentVolumeClaim" in objects else {},
+                now=now,
+            )
+        )
+    return found
+
+
+def _selects(workload: Object, pod: Object) -> bool:
+    wanted = dig(workload, "spec", "selector", "matchLabels") or {}
+    labels = dig(pod, "metadata", "labels") or {}
+    return bool(wanted) and all(labels.get(name) == value for name, value in wanted.items())
+
+
+def problem(snapshot: Snapshot) -> tuple[Finding, str] | None:
+    """Return what keeps a workload from being complete, best explanation first, and where it stands; None when it is complete."""
+    verdict = berth_rollout.judge(snapshot)
+    if verdict.complete:
+        return None
+    return berth_rollout.best(verdict.findings) or Finding("waiting", verdict.progress, "Waiting"), verdict.progress
+
+
+def database(statefulsets: Iterable[Object], services: Iterable[Object]) -> dict[str, Any] | None:
+    """Return where the database is: in the cluster, with image and pods, or outside, with its host; None where there is none."""
+    for each in statefulsets:
+        if each["metadata"]["name"] == "database":
+            state = berth_rollout.state_of(Snapshot(each))
+            return {"host": "database", "image": next(iter(state["images"]), ""), "replicas": state["replicas"], "ready": state["ready"]}
+    for service in services:
+        if service["metadata"]["name"] == "database" and (host := dig(service, "spec", "externalName")):
+            return {"host": host, "image": "", "replicas": 0, "ready": 0}
+    return None
+
+
+def volumes(claims: Iterable[Object]) -> list[dict[str, str]]:
+    """Return name, size, state and class of each volume claim."""
+    return [
+        {
+            "name": claim["metadata"]["name"],
+            "size": dig(claim, "status", "capacity", "storage") or dig(claim, "spec", "resources", "requests", "storage") or "",
+            "state": dig(claim, "status", "phase") or "",
+            "class": dig(claim, "spec", "storageClassName") or "",
+        }
+        for claim in claims
+    ]
+
+
+# -- Text --------------------------------------------------------------------------------------------------------
+
+
+def text(status: Mapping[str, Any]) -> str:
+    """Return the whole status (see plugins/modules/environment_status.py) as a block of aligned text, WIDTH columns wide."""
+    cluster = status["cluster"]
+    lines = [f"{status['environment']}: {headline(status)}", ""]
+    version = " ".join(part for part in (cluster.get("version"), cluster.get("endpoint")) if part) if cluster["state"] != "absent" else ""
+    lines += _part("cluster", [f"{cluster['provider']}, {cluster['state']}" + (f", {version}" if version else "")])
+    if cluster.get("reason"):
+        lines += _part("", _wrap(cluster["reason"]))
+    if cluster.get("shared_with"):
+        lines += _part("", _wrap(f"shared with {', '.join(cluster['shared_with'])}"))
+    if status["advice"]:
+        return "\n".join([*lines, *_part("what to do", _wrap(status["advice"]))])
+    lines += _part("nodes", _table(("NAME", "STATE", "VERSION", "AGE"), [(n["name"], n["state"], n["version"], duration(n["age"])) for n in status["nodes"]]))
+    if released := status["release"]:
+        lines += _part("release", _released(released))
+    lines += _part(
+        "pods",
+        _table(
+            ("NAME", "READY", "RESTARTS", "AGE", "STATE"),
+            [(p["name"], f"{p['ready']}/{p['containers']}", str(p["restarts"]), duration(p["age"]), p["state"]) for p in status["pods"]],
+        ),
+    )
+    if found := status["database"]:
+        image = f"{short_image(found['image'])}, {found['ready']} of {found['replicas']} ready" if found["image"] else "outside the cluster"
+        lines += _part("database", _wrap(f"{found['host']}: {image}"))
+    lines += _part("addresses", _table((), [(each["url"], each["answer"]) for each in status["addresses"]]))
+    lines += _part("volumes", _table(("NAME", "SIZE", "STATE", "CLASS"), [(v["name"], v["size"], v["state"], v["class"]) for v in status["volumes"]]))
+    for number, each in enumerate(status["problems"]):
+        lines += _part("problems" if not number else "", _problem(each))
+    for number, note in enumerate(status["notes"]):
+        lines += _part("not read" if not number else "", _wrap(note))
+    return "\n".join(lines)
+
+
+def headline(status: Mapping[str, Any]) -> str:
+    """Return the one line that matters most."""
+    if status["advice"]:
+        return {"absent": "there is no cluster", "stopped": "the cluster is stopped"}.get(status["cluster"]["state"], "the cluster cannot be used")
+    if not status["release"]:
+        return "nothing is released yet"
+    if count := len(status["problems"]):
+        return f"{count} problem{'s' if count > 1 else ''}"
+    if not any(each["good"] for each in status["addresses"]):
+        return "all pods are ready, but no address answers here: see playbooks/ops/open.yml"
+    return "all is well"
+
+
+def short_image(reference: str) -> str:
+    """Return an image's name with as much of its digest as people compare."""
+    return re.sub(r"(@sha256:[0-9a-f]{12})[0-9a-f]+$", r"\1", reference)
+
+
+def _released(found: Mapping[str, Any]) -> list[str]:
+    since = "being rolled out" if found["since"] is None else f"for {duration(found['since'])}"
+    pairs = [
+        ("image", short_image(found["image"])),
+        ("version", found["version"]),
+        ("revision", f"{found['revision'] or '?'}, {since}"),
+        ("pods", f"{found['ready']} of {found['replicas']} ready"),
+    ]
+    return [line for name, value in pairs if value for line in _wrap(value, f"{name:<9} ")]
+
+
+def _problem(found: Mapping[str, Any]) -> list[str]:
+    where = f"{found['kind']} {found['name']}" + (f" (pod {found['pod']})" if found["pod"] else "")
+    lines = _wrap(f"{where}: {found['summary']}.")
+    if found["message"]:
+        lines += _wrap(found["message"], "  ")
+    if found["log"]:
+        lines += _wrap(found["log"], "  log: ")
+    return lines + _wrap(found["advice"], "  do: ")
+
+
+def _part(title: str, lines: Sequence[str]) -> list[str]:
+    return [f"{title if not number else '':<{_LABEL}}{line}".rstrip() for number, line in enumerate(lines)]
+
+
+def _wrap(words: str, first: str = "") -> list[str]:
+    """Return text broken at WIDTH, the lines after the first indented below its beginning."""
+    return textwrap.wrap(words, WIDTH - _LABEL, initial_indent=first, subsequent_indent=" " * len(first)) or [first.rstrip()]
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as aligned columns below their titles; no line for no rows. A name that is too long loses its middle."""
+    if not rows:
+        return []
+    cells = [list(row) for row in ([titles] if titles else []) + list(rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    widths[0] = min(widths[0], max(12, WIDTH - _LABEL - sum(width + 2 for width in widths[1:])))
+    for row in cells:
+        row[0] = _middle(row[0], widths[0])
+    return [_clip("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()) for row in cells]
+
+
+def _middle(words: str, width: int) -> str:
+    half = width // 2
+    return words if len(words) <= width else f"{words[: width - half - 1]}…{words[-half:]}"
+
+
+def _clip(words: str) -> str:
+    return words if len(words) <= WIDTH - _LABEL else f"{words[: WIDTH - _LABEL - 1]}…"

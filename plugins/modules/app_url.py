@@ -1,0 +1,232 @@
+"""The address at which an app answers, by a port-forward where there is no other."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: app_url
+short_description: Find the URL at which the app answers from this machine
+description:
+  - Asks the app's addresses (Ingress, load balancer, node port) and returns the first that answers with a page.
+  - Where none does, starts a process that forwards a port of the loopback address, which goes on after Ansible has ended, and finds it again the next time.
+  - The process ends when it is closed, and by itself when the kubeconfig is removed.
+options:
+  state: {description: "C(open) for a URL, C(closed) to end the port-forward.", type: str, choices: [open, closed], default: open}
+  kubeconfig: {description: The kubeconfig., type: path, required: true}
+  namespace: {description: The app's namespace., type: str, required: true}
+  name: {description: The name of the app's Service., type: str, required: true}
+  forwarder: {description: The program that forwards (playbooks/ops/files/port_forward.py)., type: path, required: true}
+  directory: {description: Where the port-forward's record and log are kept., type: path, required: true}
+  timeout: {description: "Seconds to wait for an answer, of a release that has only just begun to serve too.", type: int, default: 20}
+attributes:
+  check_mode: {support: full, description: Asks the addresses and starts or ends nothing.}
+  diff_mode: {support: none, description: Nothing to show.}
+"""
+
+EXAMPLES = """
+- name: Find the app's URL
+  app_url:
+    kubeconfig: .cache/dev/kubeconfig
+    namespace: polls-dev
+    name: polls
+    forwarder: playbooks/ops/files/port_forward.py
+    directory: .cache/dev
+  register: __app_url
+"""
+
+RETURN = """
+url: {description: "The URL, empty when closed.", type: str, returned: always}
+answer: {description: "What it answered, e.g. C(200 in 12 ms).", type: str, returned: always}
+via: {description: "C(direct), C(forward), or empty when closed.", type: str, returned: always}
+pid: {description: "The port-forward's process id, 0 for none.", type: int, returned: always}
+tried: {description: "Addresses that do not answer with a page, each with its answer.", type: list, elements: str, returned: always}
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible.module_utils import berth_access, berth_kube
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.berth_access import Answer
+from ansible.module_utils.berth_kube import Cluster, Forbidden, KubeError, NotFound
+
+ASK = 2.0  # seconds that an address gets
+START = 10.0  # seconds that a port-forward gets to listen
+
+
+class Failed(Exception):
+    """There is no URL; the text is for the user."""
+
+
+class Forward:
+    """The port-forward of one app.
+
+    Args:
+        parameters: The module's.
+    """
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        directory = Path(parameters["directory"])
+        self.record, self.log, self.ready = (directory / f"port-forward.{end}" for end in ("json", "log", "port"))
+        self.program = parameters["forwarder"]
+        self.target = [os.path.abspath(parameters["kubeconfig"]), parameters["namespace"], parameters["name"]]
+
+    def running(self) -> dict[str, Any] | None:
+        """Return the record of the process that still runs, None when there is none."""
+        try:
+            known = json.loads(self.record.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        # The process id may have gone to another program since.
+        done = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(known["pid"])], capture_output=True, text=True, check=False)
+        return known if all(word in done.stdout for word in (Path(self.program).name, *known["target"])) else None
+
+    def start(self, port: int) -> dict[str, Any]:
+        """Start the process and return its record.
+
+        Raises:
+            Failed: It did not begin to listen.
+        """
+        self.record.parent.mkdir(parents=True, exist_ok=True)
+        self.ready.unlink(missing_ok=True)
+        with self.log.open("w", encoding="utf-8") as log:
+            process = subprocess.Popen(
+                [sys.executable, self.program, *self.target, str(port), str(self.ready)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
+            )  # fmt: skip
+        end = time.monotonic() + START
+        while not self.ready.exists():
+            if process.poll() is not None or time.monotonic() > end:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                raise Failed(f"The port-forward did not start: {self.last_words()}")
+            time.sleep(0.05)
+        known = {"pid": process.pid, "port": int(self.ready.read_text(encoding="ascii")), "target": self.target}
+        self.ready.unlink()
+        self.record.write_text(json.dumps(known), encoding="utf-8")
+        return known
+
+    def stop(self) -> bool:
+        """End the process; return whether there was one."""
+        known = self.running()
+        if known:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(known["pid"], signal.SIGTERM)
+        self.record.unlink(missing_ok=True)
+        return bool(known)
+
+    def last_words(self) -> str:
+        """Return the last line of the process's log."""
+        try:
+            return (self.log.read_text(encoding="utf-8").strip().splitlines() or ["it says nothing"])[-1]
+        except OSError:
+            return "it says nothing"
+
+
+def look(cluster: Cluster, namespace: str, name: str) -> tuple[dict[str, Any], list[str]]:
+    """Return the app's Service and the URLs at which it may answer.
+
+    Raises:
+        Failed: There is no such Service.
+        KubeError: The API server does not answer.
+    """
+    try:
+        service = cluster.get("Service", namespace, name)
+    except NotFound as error:
+        raise Failed(f"There is no Service {name} in the namespace {namespace}, so nothing is released. Run site.yml.") from error
+    others = {}
+    for kind in ("Ingress", "Node"):
+        try:
+            others[kind] = cluster.items(kind, namespace)
+        except Forbidden:
+            others[kind] = []
+    return service, berth_access.candidates(service, others["Ingress"], others["Node"])
+
+
+def direct(urls: list[str], timeout: float) -> tuple[str, Answer | None, dict[str, Answer]]:
+    """Ask the URLs until one is a page or the time is over; return it, its answer and what all answered.
+
+    Of silent addresses only this machine's own are waited for: its cluster may only just have started.
+    """
+    end = time.monotonic() + timeout
+    while True:
+        answers = {}
+        for url in urls:
+            answers[url] = berth_access.ask(url, ASK)
+            if answers[url].good:
+                return url, answers[url], answers
+        coming = any(answer.status >= 500 or urlsplit(url).hostname == "127.0.0.1" for url, answer in answers.items())
+        if time.monotonic() > end or not coming:
+            return "", None, answers
+        time.sleep(0.5)
+
+
+def opened(module: AnsibleModule, forward: Forward) -> dict[str, Any]:
+    """Return what the module returns for C(open).
+
+    Raises:
+        Failed, KubeError: see there.
+    """
+    namespace, name, timeout = (module.params[key] for key in ("namespace", "name", "timeout"))
+    service, urls = look(Cluster(module.params["kubeconfig"], None), namespace, name)
+    known = forward.running()
+    url, answer, answers = direct(urls, 0 if known else timeout)
+    tried = [f"{each}: {answers[each].text}" for each in answers if each != url]
+    if answer:
+        return {"changed": False, "url": url, "answer": answer.text, "via": "direct", "pid": known["pid"] if known else 0, "tried": tried}
+    if any(each.status >= 500 for each in answers.values()):
+        raise Failed(f"The app answers with an error: {'; '.join(tried)}. See its log: playbooks/ops/logs.yml.")
+    started = not known or known["target"] != forward.target
+    if started and module.check_mode:
+        return {"changed": True, "url": "", "answer": "", "via": "forward", "pid": 0, "tried": tried}
+    if started or not known:
+        forward.stop()
+        known = forward.start(service["spec"]["ports"][0].get("nodePort") or 0)
+    url = f"http://127.0.0.1:{known['port']}/"
+    end = time.monotonic() + timeout
+    while not (answer := berth_access.ask(url, max(ASK, timeout / 2))).good and time.monotonic() < end:
+        time.sleep(0.5)
+    if not answer.good:
+        if started:
+            forward.stop()
+        said = f"{answer.text}; {forward.last_words()}"
+        raise Failed(f"The app does not answer through a port-forward either ({said}). playbooks/ops/status.yml says how its pods are.")
+    return {"changed": started, "url": url, "answer": answer.text, "via": "forward", "pid": known["pid"], "tried": tried}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["open", "closed"], "default": "open"},
+            "kubeconfig": {"type": "path", "required": True},
+            "namespace": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True},
+            "forwarder": {"type": "path", "required": True},
+            "directory": {"type": "path", "required": True},
+            "timeout": {"type": "int", "default": 20},
+        },
+        supports_check_mode=True,
+    )
+    if berth_kube.IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("kubernetes"))
+    forward = Forward(module.params)
+    if module.params["state"] == "closed":
+        changed = bool(forward.running()) if module.check_mode else forward.stop()
+        module.exit_json(changed=changed, url="", answer="", via="", pid=0, tried=[])
+    try:
+        module.exit_json(**opened(module, forward))
+    except (Failed, KubeError, OSError) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

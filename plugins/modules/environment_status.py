@@ -1,0 +1,224 @@
+"""How an environment is, at a glance."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: environment_status
+short_description: Read how an environment is, and say it in one block of text
+description:
+  - Reads cluster, nodes, release, pods, database, addresses and volumes with one request for each kind, and says what is wrong with what is not ready.
+  - Works without a cluster, with a stopped one and with a namespace in which nothing is released. What the user may not read is named, the rest is shown.
+  - Changes nothing. Values of Secrets are replaced by C(***) in what Kubernetes and the pods say, as far as the user may read them.
+options:
+  environment: {description: The environment's name., type: str, required: true}
+  cluster:
+    description:
+      - "The cluster role's facts: C(provider), C(state), and where known C(reason), C(version), C(endpoint) and C(shared_with)."
+      - The API server is not asked when C(state) is C(absent), C(stopped), C(partial) or C(foreign).
+    type: dict
+    required: true
+  kubeconfig: {description: The environment's kubeconfig., type: path, required: true}
+  namespace: {description: The environment's namespace., type: str, required: true}
+  app: {description: "The app's name, that of its Deployment and Service.", type: str, required: true}
+  timeout: {description: Seconds that an address gets to answer., type: int, default: 2}
+attributes:
+  check_mode: {support: full, description: Reads only.}
+  diff_mode: {support: none, description: Nothing is changed.}
+"""
+
+EXAMPLES = """
+- name: Read the status
+  environment_status:
+    environment: dev
+    cluster: "{{ cluster_facts }}"
+    kubeconfig: .cache/dev/kubeconfig
+    namespace: polls-dev
+    app: polls
+  register: __status
+"""
+
+RETURN = """
+text: {description: "The block of text, at most 88 columns wide.", type: str, returned: always}
+status:
+  description: The same as data.
+  returned: always
+  type: dict
+  contains:
+    cluster: {description: As given., type: dict}
+    advice: {description: "What to do when there is no cluster to ask, else empty.", type: str}
+    nodes: {description: "name, state, version and age (seconds) of each.", type: list, elements: dict}
+    release: {description: "name, image, version, revision, replicas, ready, updated, since (seconds; null while being rolled out). Null for none.", type: dict}
+    pods: {description: "name, ready, containers, restarts, age (seconds) and state of each.", type: list, elements: dict}
+    database: {description: "host, image, replicas and ready. Null for none.", type: dict}
+    addresses: {description: "url, answer (text) and good (whether it is a page) of each that is good, or of all where none is.", type: list, elements: dict}
+    volumes: {description: "name, size, state and class of each.", type: list, elements: dict}
+    problems: {description: "kind, name, pod, container, cause, summary, message, log (its last line) and advice.", type: list, elements: dict}
+    notes: {description: What could not be read., type: list, elements: str}
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ansible.module_utils import berth_access, berth_kube, berth_logs, berth_rollout, berth_status
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.berth_kube import Cluster, Forbidden, KubeError
+from ansible.module_utils.berth_rollout import Snapshot, dig
+
+# What to do where the API server need not be asked.
+ADVICE = {
+    "absent": "ansible-playbook site.yml -i inventories/{environment} makes it",
+    "stopped": "ansible-playbook playbooks/ops/start.yml -i inventories/{environment} starts it, with all that was in it",
+    "partial": "ansible-playbook site.yml -i inventories/{environment} begins it anew after the run that was cut off",
+    "foreign": "this machine carries a Kubernetes that Berth did not make: use another machine, or remove it with the tool that made it",
+}
+KINDS = ("Node", "Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet", "Pod", "Service", "Ingress", "PersistentVolumeClaim")
+EVENTS = 500  # of a namespace, the newest are among them: the API server keeps an hour's
+
+
+class Reader:
+    """Reads an environment.
+
+    Args:
+        cluster: The API server.
+        namespace: Of the environment.
+    """
+
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self.cluster, self.namespace = cluster, namespace
+        self.notes: list[str] = []
+
+    def read(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the objects by kind; a kind that may not be read is left out and noted.
+
+        Raises:
+            KubeError: The API server does not answer, or not to this user.
+        """
+        found = {}
+        for kind in KINDS:
+            try:
+                found[kind] = self.cluster.items(kind, self.namespace)
+            except Forbidden:
+                self.notes.append(f"{kind} objects: this user may not list them")
+        return found
+
+    def problems(self, objects: dict[str, list[dict[str, Any]]]) -> list[dict[str, str]]:
+        """Return what keeps workloads from being complete."""
+        now = self.cluster.now
+        if not any(berth_status.problem(each) for each in berth_status.snapshots(objects, now)):
+            return []
+        try:
+            objects = {**objects, "Event": self.cluster.items("Event", self.namespace, limit=EVENTS)}
+        except Forbidden:
+            self.notes.append("Event objects: this user may not list them, so causes may be missing")
+        return [self._told(each) for each in berth_status.snapshots(objects, now) if berth_status.problem(each)]
+
+    def _told(self, snapshot: Snapshot) -> dict[str, str]:
+        found = berth_status.problem(snapshot)
+        assert found
+        finding, progress = found
+        values = self._secrets(snapshot)
+        summary = finding.summary if finding.cause == "waiting" else f"{finding.summary} ({progress.partition(' (')[0]})"
+        message = finding.message.strip().partition("\n")[0]
+        return {
+            "kind": str(snapshot.workload["kind"]),
+            "name": snapshot.workload["metadata"]["name"],
+            "pod": finding.pod,
+            "container": finding.container,
+            "cause": finding.cause,
+            "summary": berth_rollout.redact(summary, values),
+            "message": "" if message in finding.summary else berth_rollout.redact(message, values),
+            "log": berth_rollout.redact(self._last_line(finding), values),
+            "advice": berth_rollout.ADVICE[finding.cause],
+        }
+
+    def _last_line(self, finding: berth_rollout.Finding) -> str:
+        """Return the last line of the log that explains a finding; empty when there is none to be had."""
+        if not (finding.log and finding.pod):
+            return ""
+        query: dict[str, str | int] = {"tailLines": 5, "container": finding.container}
+        for attempt in [{**query, "previous": "true"}, query] if finding.log == "previous" else [query]:
+            try:
+                lines = [line for line in self.cluster.log(self.namespace, finding.pod, **attempt).splitlines() if line.strip()]
+            except KubeError:
+                continue
+            if lines:
+                return berth_logs.readable(lines[-1])[0]
+        return ""
+
+    def _secrets(self, snapshot: Snapshot) -> set[str]:
+        """Return the values that must not be shown, as far as they may be read."""
+        spec = dig(snapshot.workload, "spec", "template", "spec") or {}
+        secrets = []
+        for name in berth_rollout.secret_names(spec):
+            try:
+                secrets.append(self.cluster.get("Secret", self.namespace, name))
+            except KubeError:
+                continue
+        return berth_rollout.secret_values(spec, secrets)
+
+
+def addresses(objects: Mapping[str, list[dict[str, Any]]], app: str, timeout: float) -> list[dict[str, Any]]:
+    """Return the app's addresses that answer with a page, or all of them with what they answer where none does; all asked at once."""
+    service = next((each for each in objects.get("Service", []) if each["metadata"]["name"] == app), None)
+    if not service:
+        return []
+    urls = berth_access.candidates(service, objects.get("Ingress", []), objects.get("Node", []))
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        answers = list(pool.map(lambda url: berth_access.ask(url, timeout), urls))
+    found = [{"url": url, "answer": answer.text, "good": answer.good} for url, answer in zip(urls, answers, strict=True)]
+    return [each for each in found if each["good"]] or found
+
+
+def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the status as data; a cluster that cannot be asked is part of it, not an error."""
+    environment, facts = parameters["environment"], dict(parameters["cluster"])
+    empty: dict[str, Any] = {"nodes": [], "release": None, "pods": [], "database": None, "addresses": [], "volumes": [], "problems": [], "notes": []}
+    found = {"environment": environment, "namespace": parameters["namespace"], "cluster": facts, "advice": "", **empty}
+    if facts["state"] in ADVICE:
+        return {**found, "advice": ADVICE[facts["state"]].format(environment=environment)}
+    try:
+        cluster = Cluster(parameters["kubeconfig"], None)
+        # What answers may be newer than what the facts expect.
+        facts["version"] = cluster.version() or facts.get("version", "")
+        reader = Reader(cluster, parameters["namespace"])
+        objects = reader.read()
+        problems = reader.problems(objects)
+    except KubeError as error:
+        return {**found, "advice": str(error)}
+    now, app = cluster.now, parameters["app"]
+    deployment = next((each for each in objects.get("Deployment", []) if each["metadata"]["name"] == app), None)
+    return {
+        **found,
+        "nodes": berth_status.nodes(objects.get("Node", []), now),
+        "release": berth_status.release(deployment, now) if deployment else None,
+        "pods": berth_status.pods(objects.get("Pod", []), now),
+        "database": berth_status.database(objects.get("StatefulSet", []), objects.get("Service", [])),
+        "addresses": addresses(objects, app, parameters["timeout"]),
+        "volumes": berth_status.volumes(objects.get("PersistentVolumeClaim", [])),
+        "problems": problems,
+        "notes": reader.notes,
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "environment": {"type": "str", "required": True},
+            "cluster": {"type": "dict", "required": True},
+            "kubeconfig": {"type": "path", "required": True},
+            "namespace": {"type": "str", "required": True},
+            "app": {"type": "str", "required": True},
+            "timeout": {"type": "int", "default": 2},
+        },
+        supports_check_mode=True,
+    )
+    if berth_kube.IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("kubernetes"))
+    found = status(module.params)
+    module.exit_json(changed=False, text=berth_status.text(found), status=found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""The last log lines of several pods, in the order of time."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: k8s_logs
+short_description: Read the last log lines of pods together
+description:
+  - Returns the last lines of all containers of the pods that a selector matches, in the order of time, each with its time and its pod.
+  - Lines of JSON become text. Control characters are removed.
+  - Values of the Secrets that a pod refers to are replaced by C(***), as far as the user may read them.
+options:
+  kubeconfig: {description: The kubeconfig., type: path, required: true}
+  namespace: {description: The pods' namespace., type: str, required: true}
+  selector: {description: Labels that the pods have., type: dict, required: true}
+  lines: {description: "How many lines, of all pods together.", type: int, default: 50}
+  previous: {description: "Whether to read the run before the present one, which crashed.", type: bool, default: false}
+attributes:
+  check_mode: {support: full, description: Reads only.}
+  diff_mode: {support: none, description: Nothing is changed.}
+"""
+
+EXAMPLES = """
+- name: Read the app's log
+  k8s_logs:
+    kubeconfig: .cache/dev/kubeconfig
+    namespace: polls-dev
+    selector: {app.kubernetes.io/name: polls}
+    lines: 100
+"""
+
+RETURN = """
+lines: {description: "The lines, the latest last.", type: list, elements: str, returned: always}
+pods: {description: The pods' names., type: list, elements: str, returned: always}
+notes: {description: "Containers without a log, each with the reason.", type: list, elements: str, returned: always}
+"""
+
+from typing import Any
+
+from ansible.module_utils import berth_kube, berth_logs, berth_rollout
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.berth_kube import Cluster, KubeError, Unreachable
+from ansible.module_utils.berth_rollout import dig
+
+
+def secret_values(cluster: Cluster, namespace: str, pods: list[dict[str, Any]]) -> set[str]:
+    """Return the values that must not be shown of the pods' output."""
+    read: dict[str, dict[str, Any]] = {}
+    values: set[str] = set()
+    for pod in pods:
+        for name in berth_rollout.secret_names(pod["spec"]):
+            if name not in read:
+                try:
+                    read[name] = cluster.get("Secret", namespace, name)
+                except KubeError:
+                    read[name] = {}
+        values |= berth_rollout.secret_values(pod["spec"], read.values())
+    return values
+
+
+def logs(cluster: Cluster, namespace: str, pods: list[dict[str, Any]], lines: int, previous: bool) -> tuple[dict[str, str], list[str]]:
+    """Return the log of each container by a short name, and why some have none.
+
+    Raises:
+        Unreachable: The API server does not answer.
+    """
+    found: dict[str, str] = {}
+    notes = []
+    short = berth_logs.short_names(pod["metadata"]["name"] for pod in pods)
+    for pod in pods:
+        name = pod["metadata"]["name"]
+        containers = [c["name"] for key in ("initContainers", "containers") for c in dig(pod, "spec", key) or []]
+        for container in containers:
+            source = short[name] if len(containers) == 1 else f"{short[name]}/{container}"
+            query: dict[str, str | int] = {"container": container, "tailLines": lines, "timestamps": "true"}
+            try:
+                found[source] = cluster.log(namespace, name, **(query | ({"previous": "true"} if previous else {})))
+            except Unreachable:
+                raise
+            except KubeError as error:
+                state = berth_rollout.pod_state(pod)
+                notes.append(f"{source}: {error}" if state == "Running" else f"{source} has no log: its pod is {state}")
+    return found, notes
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "kubeconfig": {"type": "path", "required": True},
+            "namespace": {"type": "str", "required": True},
+            "selector": {"type": "dict", "required": True},
+            "lines": {"type": "int", "default": 50},
+            "previous": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    if berth_kube.IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("kubernetes"))
+    namespace, lines = module.params["namespace"], module.params["lines"]
+    if lines < 1:
+        module.fail_json(msg=f"lines is {lines}; give the number of lines that you want to see.")
+    try:
+        cluster = Cluster(module.params["kubeconfig"], None)
+        selector = ",".join(f"{name}={value}" for name, value in module.params["selector"].items())
+        pods = cluster.items("Pod", namespace, labelSelector=selector)
+        found, notes = logs(cluster, namespace, pods, lines, module.params["previous"])
+        values = secret_values(cluster, namespace, pods)
+    except KubeError as error:
+        module.fail_json(msg=str(error))
+    told = [berth_rollout.redact(line, values) for line in berth_logs.merged(found, lines)]
+    module.exit_json(changed=False, lines=told, pods=[pod["metadata"]["name"] for pod in pods], notes=notes)
+
+
+if __name__ == "__main__":
+    main()

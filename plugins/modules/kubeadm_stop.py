@@ -1,0 +1,47 @@
+"""Stop this machine's kubeadm cluster, to go on with it later."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: kubeadm_stop
+short_description: Stop the cluster that Berth made on this machine, and keep all of it
+description:
+  - Stops the kubelet, then the containers, then containerd, and undoes their mounts. Removes nothing; the role's C(main) makes it run again.
+  - Without systemd a cluster that was not stopped stays stopped after a boot; a stopped one stays so with systemd too.
+  - Can be run again after it was cut off.
+options:
+  grace: {description: Seconds that containers get to end by themselves., type: int, default: 30}
+attributes:
+  check_mode: {support: full, description: Says whether there is something to stop.}
+  diff_mode: {support: none, description: Nothing to show.}
+"""
+
+EXAMPLES = """
+- name: Stop the cluster
+  kubeadm_stop:
+"""
+
+RETURN = """
+stopped: {description: "What was stopped, as phrases.", type: list, elements: str, returned: always}
+"""
+
+from ansible.module_utils import berth_kubeadm as cluster
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.berth_service import ServiceError, backend
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec={"grace": {"type": "int", "default": 30}}, supports_check_mode=True)
+    stopped: list[str] = []
+    runs = any(backend().running(name) for name in cluster.SERVICES) or bool(cluster.shims())
+    if cluster.record() is not None and runs:
+        try:
+            stopped = ["(check mode) the cluster"] if module.check_mode else cluster.stop(module.params["grace"])
+        except (ServiceError, OSError) as error:
+            module.fail_json(msg=f"The cluster is not stopped whole: {error}. Run the same command again.")
+    module.exit_json(changed=bool(stopped), stopped=stopped)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Log lines for people: what becomes of JSON, of several pods' lines, of what a terminal would act upon and of secrets."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, ClassVar
+
+import k8s_logs
+import pytest
+from ansible.module_utils import berth_logs
+from ansible.module_utils.berth_kube import KubeError, Unreachable
+from module_run import run
+
+SECRET = "correct horse battery"
+ACCESS = """{"time": "2026-11-22T21:10:03.123+00:00", "level": "INFO", "logger": "gunicorn.access", "message": "GET /polls/ 200",
+ "method": "GET", "status": 200, "duration_ms": "12"}"""
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("plain text", ["plain text"]),
+        (ACCESS, ["INFO gunicorn.access: GET /polls/ 200 (duration_ms=12)"]),
+        ('{"level": "ERROR", "message": "no", "exception": "Traceback:\\n  File"}', ["ERROR no", "    Traceback:", "      File"]),
+        ('{"severity": "warn", "msg": "pino", "pid": 7}', ["warn pino (pid=7)"]),
+        ('{"answer": 42}', ['{"answer": 42}']),
+        ("[1, 2]", ["[1, 2]"]),
+        ('{"message": null}', ['{"message": null}']),
+        ("\x1b[31mred\x1b[0m \x07bell\ttab", ["red bell\ttab"]),
+        ('{"message": "\\u001b]0;title"}', ["]0;title"]),
+    ],
+)
+def test_a_line_is_told_as_text(line: str, told: list[str]) -> None:
+    assert berth_logs.readable(line) == told
+
+
+def test_lines_of_several_pods_come_in_the_order_of_time_and_say_whose_they_are() -> None:
+    logs = {"a": "2026-11-22T21:00:01.5Z one\n2026-11-22T21:00:03.5Z three\n", "bcd": "2026-11-22T21:00:02.5Z two\n"}
+    assert berth_logs.merged(logs, 2) == ["2026-11-22 21:00:02 bcd two", "2026-11-22 21:00:03 a   three"]
+
+
+def test_lines_of_one_moment_keep_their_order() -> None:
+    assert [line[-1] for line in berth_logs.merged({"a": "2026-11-22T21:00:01Z z\n2026-11-22T21:00:01Z a\n"}, 9)] == ["z", "a"]
+
+
+def test_pods_whose_ends_are_alike_keep_their_names() -> None:
+    assert berth_logs.short_names(["polls-abc", "other-abc"]) == {"polls-abc": "polls-abc", "other-abc": "other-abc"}
+    assert berth_logs.short_names(["polls-abc", "database-0"]) == {"polls-abc": "abc", "database-0": "database-0"}
+
+
+class FakeCluster:
+    """Two pods, one of which has not started."""
+
+    logs: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def items(self, *_: Any, **query: Any) -> list[dict[str, Any]]:
+        """Return the pods."""
+        assert query == {"labelSelector": "app=polls"}
+        waiting = {"phase": "Pending", "containerStatuses": [{"name": "web", "state": {"waiting": {"reason": "ContainerCreating"}}}]}
+        spec = {"containers": [{"name": "web", "envFrom": [{"secretRef": {"name": "polls"}}]}]}
+        return [{"metadata": {"name": f"polls-{name}"}, "spec": spec, "status": waiting} for name in ("aaa", "bbb")]
+
+    def get(self, *_: Any) -> dict[str, Any]:
+        """Return the Secret."""
+        return {"data": {"PASSWORD": base64.b64encode(SECRET.encode()).decode()}}
+
+    def log(self, _namespace: str, pod: str, **_query: Any) -> str:
+        """Return the pod's log."""
+        answer = self.logs[pod]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture(autouse=True)
+def _cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(k8s_logs, "Cluster", FakeCluster)
+
+
+def logs(capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]:
+    """Return what the module answers."""
+    return run(k8s_logs, capsys, kubeconfig="k", namespace="n", selector={"app": "polls"}, **options)
+
+
+def test_a_pod_without_a_log_is_named_with_its_state_and_a_secret_is_not_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f'2026-11-22T21:00:01Z {{"message": "password \\"{SECRET}\\""}}\n'
+    monkeypatch.setattr(FakeCluster, "logs", {"polls-aaa": text, "polls-bbb": KubeError("no")})
+    answer = logs(capsys)
+    assert answer["lines"] == ['2026-11-22 21:00:01 aaa password "***"']
+    assert answer["notes"] == ["bbb has no log: its pod is ContainerCreating"]
+
+
+def test_an_api_server_that_does_not_answer_is_the_message(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeCluster, "logs", {"polls-aaa": Unreachable("The API server does not answer")})
+    assert logs(capsys)["msg"] == "The API server does not answer"
+
+
+def test_a_number_of_lines_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert logs(capsys, lines=0)["msg"] == "lines is 0; give the number of lines that you want to see."

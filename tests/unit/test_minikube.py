@@ -1,0 +1,810 @@
+"""The minikube modules against a replay of recorded calls: every state there is, and what they make of it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import signal
+import tarfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import minikube
+import minikube_images
+import minikube_info
+import pytest
+from ansible.module_utils import berth_minikube as decisions
+from ansible.module_utils import berth_minikube_calls as calls
+from ansible.module_utils.berth_minikube import Observed, Refusal, Wanted
+from module_run import run
+
+DATA = Path(__file__).resolve().parents[1] / "minikube"
+RECORDED = {call["name"]: call for call in map(json.loads, (DATA / "recorded.jsonl").read_text(encoding="utf-8").splitlines())}
+PROFILE = "dev"
+# What the recorded cluster was made with.
+SETTINGS: dict[str, Any] = {
+    "driver": "docker",
+    "memory": "6000",
+    "cpus": "2",
+    "kubernetes_version": "v1.36.3",
+    "container_runtime": "containerd",
+    "cni": "bridge",
+    "feature_gates": {"KubeletInUserNamespace": True},
+    "extra_config": ["kube-proxy.mode=nftables"],
+    "base_image": "local/kicbase:v1",
+    "addons": ["default-storageclass", "metrics-server", "storage-provisioner"],
+    "force": True,
+    "inventory": "inventories/dev/group_vars/all.yml",
+}
+READING = ("profile list", "status", "addons list", "image ls", "ip", "service list")
+
+
+class Machine:
+    """A machine with a home of its own, a replay of minikube and a container engine.
+
+    Attributes:
+        replay: Where the replay keeps its state and finds its orders.
+        home: MINIKUBE_HOME.
+    """
+
+    def __init__(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.root, self.capsys = root, capsys
+        self.replay, self.home, self.kubeconfig = root / "replay", root / "cache" / "minikube", root / "environment" / "kubeconfig"
+        self.progress_file = root / "progress"
+        for path in (self.replay, self.kubeconfig.parent):
+            path.mkdir(parents=True)
+        self.given("absent")
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the replay is in."""
+        return json.loads((self.replay / "state.json").read_text(encoding="utf-8"))
+
+    def order(self, **changes: Any) -> None:
+        """Change what the replay is in."""
+        old = self.state if (self.replay / "state.json").exists() else {}
+        (self.replay / "state.json").write_text(json.dumps(old | changes), encoding="utf-8")
+
+    def given(self, state: str, ours: bool = True, made: bool = True, **config: Any) -> None:
+        """Have the recorded cluster in a state, with other settings where ``config`` has them."""
+        profile = json.loads(RECORDED["22-profile-list-running"]["stdout"])["valid"][0]["Config"] | config
+        addons = ["default-storageclass", "metrics-server", "storage-provisioner"]
+        self.order(state=state, config=profile, addons=[] if state == "absent" else addons, images={}, runtime="containerd")
+        if state == "absent":
+            return
+        (self.home / ".minikube" / "profiles" / PROFILE).mkdir(parents=True)
+        (self.home / ".minikube" / "profiles" / PROFILE / "config.json").touch()
+        if ours:
+            record = {"made": made, "addons": addons, "certificates": [], "container_runtime": "containerd", "extra_config": ["kube-proxy.mode=nftables"]}
+            self.note(record)
+        if state not in ("interrupted", "stopped"):
+            self.lead_to(PROFILE)
+
+    def note(self, record: dict[str, Any]) -> None:
+        """Write what an earlier run noted."""
+        path = self.home / ".minikube" / "berth" / f"{PROFILE}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record), encoding="utf-8")
+
+    @property
+    def record(self) -> dict[str, Any] | None:
+        """What the last run noted."""
+        path = self.home / ".minikube" / "berth" / f"{PROFILE}.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    def lead_to(self, name: str) -> None:
+        """Write a kubeconfig that leads to a cluster."""
+        content = {"clusters": [{"name": name, "cluster": {"server": "https://192.168.49.2:8443"}}], "current-context": name}
+        self.kubeconfig.write_text(json.dumps(content), encoding="utf-8")
+
+    def run(self, check: bool = False, **options: Any) -> dict[str, Any]:
+        """Run the module ``minikube``."""
+        return self._run(minikube, check, **({"kubeconfig": str(self.kubeconfig)} | SETTINGS | options))
+
+    def images(self, check: bool = False, **images: Path) -> dict[str, Any]:
+        """Run the module ``minikube_images``."""
+        return self._run(minikube_images, check, images={"docker.io/library/" + name.replace("_", ":"): str(path) for name, path in images.items()})
+
+    def info(self, **options: Any) -> dict[str, Any]:
+        """Run the module ``minikube_info``."""
+        return self._run(minikube_info, False, kubeconfig=str(self.kubeconfig), **options)
+
+    def _run(self, module: Any, check: bool, **options: Any) -> dict[str, Any]:
+        (self.replay / "calls").unlink(missing_ok=True)
+        return run(module, self.capsys, check, **({"binary": str(DATA / "replay.py"), "home": str(self.home), "profile": PROFILE} | options))
+
+    @property
+    def calls(self) -> list[str]:
+        """The calls of the last run, without their options."""
+        path = self.replay / "calls"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return [" ".join(word for word in json.loads(line) if not word.startswith("--")) for line in lines]
+
+    @property
+    def changes(self) -> list[str]:
+        """The calls of the last run that are not just a look."""
+        return [call for call in self.calls if call not in READING]
+
+    def arguments(self, verb: str) -> list[str]:
+        """Return the options of the last run's last call of a verb."""
+        lines = (self.replay / "calls").read_text(encoding="utf-8").splitlines()
+        return next(words for words in reversed([json.loads(line) for line in lines]) if words[0] == verb)
+
+    @property
+    def progress(self) -> list[str]:
+        """What a person at the terminal saw."""
+        return self.progress_file.read_text(encoding="utf-8").splitlines() if self.progress_file.exists() else []
+
+
+def content_of(directory: Path) -> dict[str, str]:
+    """Return the checksum of every file below a directory."""
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(directory.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Machine]:
+    """Return a machine without a cluster. Whatever a test does, the user's own minikube and kubeconfig stay as they are."""
+    user = tmp_path / "user"
+    for name in (".kube/config", ".minikube/config/config.json", ".minikube/profiles/dev/config.json"):
+        (user / name).parent.mkdir(parents=True)
+        (user / name).write_text("the user's own", encoding="utf-8")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "docker").symlink_to(DATA / "docker")
+    monkeypatch.setenv("HOME", str(user))
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setenv("REPLAY", str(tmp_path / "replay"))
+    monkeypatch.setenv("BERTH_PROGRESS", str(tmp_path / "progress"))
+    monkeypatch.setenv("KUBECONFIG", str(user / ".kube" / "config"))
+    monkeypatch.setenv("MINIKUBE_DRIVER", "virtualbox")
+    before = content_of(user)
+    yield Machine(tmp_path, capsys)
+    assert content_of(user) == before
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+# --- Every state there is, times every state that is wanted -----------------------
+
+REFUSED_LOST = "cannot be started: its container or virtual machine was removed by somebody. What it held is gone. Set minikube_recreate: true"
+REFUSED_FOREIGN = "minikube has a profile dev that Berth did not make"
+# What is there, how the module calls it, and the steps (or the refusal) to started, stopped and absent.
+STATES: list[tuple[str, dict[str, Any], str, list[str] | str, list[str] | str, list[str] | str]] = [
+    ("absent", {}, "absent", ["start", "enable metrics-server"], [], []),
+    ("running", {}, "running", [], ["stop"], ["delete"]),
+    ("stopped", {}, "stopped", ["start"], [], ["delete"]),
+    ("paused", {}, "paused", ["unpause"], ["unpause", "stop"], ["delete"]),
+    ("kubelet", {}, "unready", ["start"], ["stop"], ["delete"]),
+    ("silent", {}, "unready", ["stop", "start"], ["stop"], ["delete"]),
+    ("failed", {}, "unready", ["start"], ["stop"], ["delete"]),
+    ("interrupted", {}, "partial", ["start"], ["stop"], ["delete"]),
+    ("interrupted", {"made": False}, "partial", ["start"], ["stop"], ["delete"]),
+    ("running", {"made": False}, "partial", ["start"], ["stop"], ["delete"]),
+    ("gone", {}, "lost", REFUSED_LOST, [], ["delete"]),
+    ("gone", {"made": False}, "lost", ["delete", "start", "enable metrics-server"], [], ["delete"]),
+    ("damaged", {}, "lost", "its configuration is damaged", [], ["delete"]),
+    ("damaged", {"made": False}, "lost", ["delete", "start", "enable metrics-server"], [], ["delete"]),
+    ("running", {"ours": False}, "foreign", REFUSED_FOREIGN, REFUSED_FOREIGN, REFUSED_FOREIGN),
+    ("stopped", {"ours": False}, "foreign", REFUSED_FOREIGN, REFUSED_FOREIGN, REFUSED_FOREIGN),
+]
+TABLE = [
+    pytest.param(state, given, found, wanted, expected, id=f"{state}{'-' if given else ''}{'-'.join(f'{k}={v}' for k, v in given.items())}-to-{wanted}")
+    for state, given, found, *cells in STATES
+    for wanted, expected in zip(("started", "stopped", "absent"), cells, strict=True)
+]
+END = {"started": "running", "stopped": "stopped", "absent": "absent"}
+
+
+@pytest.mark.parametrize(("state", "given", "found", "wanted", "expected"), TABLE)
+def test_every_state_is_led_to_every_wanted_one_and_stays_there(
+    machine: Machine, state: str, given: dict[str, Any], found: str, wanted: str, expected: list[str] | str
+) -> None:
+    machine.given(state, **given)
+    before = machine.state, content_of(machine.root / "cache"), content_of(machine.kubeconfig.parent)
+    foreseen = machine.run(check=True, state=wanted)
+    assert machine.changes == []
+    assert (machine.state, content_of(machine.root / "cache"), content_of(machine.kubeconfig.parent)) == before
+    result = machine.run(state=wanted)
+    if isinstance(expected, str):
+        assert expected in result["msg"]
+        assert foreseen["msg"] == result["msg"]
+        assert machine.changes == []
+        assert machine.state == before[0]
+        return
+    assert (result["found"], result["steps"], result["changed"]) == (found, expected, bool(expected))
+    assert (foreseen["found"], foreseen["steps"], foreseen["changed"]) == (found, expected, bool(expected))
+    assert machine.changes == [("addons " if " " in step else "") + step for step in expected]
+    if expected:
+        assert machine.state["state"] == END[wanted]
+        assert (machine.record is None) == (wanted == "absent")
+    again = machine.run(state=wanted)
+    assert (again["changed"], again["steps"], machine.changes) == (False, [], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [
+        ("21-status-running", "running"),
+        ("65b-status-paused", "paused"),
+        ("66-status-kubelet-stopped", "unready"),
+        ("68-status-stopped", "stopped"),
+        ("80-status-container-gone", "lost"),
+        ("81b-status", "unready"),
+        ("82c-status", "lost"),
+        ("98b-status", "partial"),
+    ],
+)
+def test_a_recorded_status_is_the_state_that_it_was_recorded_in(name: str, state: str) -> None:
+    profiles = {"valid": [{"Name": "minikube"}], "invalid": []}
+    assert decisions.classify(profiles, "minikube", RECORDED[name]["stdout"], {"made": True})[0] == state
+
+
+def test_a_worker_that_stands_still_makes_a_cluster_unready() -> None:
+    node = json.loads(RECORDED["21-status-running"]["stdout"])
+    worker = node | {"Name": "dev-m02", "Worker": True, "APIServer": "Irrelevant"}
+    profiles = {"valid": [{"Name": "dev"}]}
+    assert decisions.classify(profiles, "dev", json.dumps([node, worker]), {"made": True})[0] == "running"
+    stopped = worker | {"Host": "Stopped"}
+    state, reason, _ = decisions.classify(profiles, "dev", json.dumps([node, stopped]), {"made": True})
+    assert (state, reason) == ("unready", "dev-m02 does not run")
+
+
+# --- A first start ------------------------------------------------------------------
+
+
+def test_a_first_start_gives_minikube_every_setting(machine: Machine) -> None:
+    more = {"registry_mirrors": ["https://mirror.example.org"], "insecure_registries": ["10.0.0.1:5000"], "extra_arguments": ["--preload=false"]}
+    machine.run(**more, nodes=2, disk="20g")
+    given = set(machine.arguments("start"))
+    assert given >= {
+        "--output=json", "--interactive=false", "--wait=all", "--embed-certs", "--profile=dev", "--driver=docker", "--nodes=2", "--cpus=2",
+        "--memory=6000", "--disk-size=20g", "--kubernetes-version=v1.36.3", "--container-runtime=containerd", "--cni=bridge",
+        "--feature-gates=KubeletInUserNamespace=true", "--extra-config=kube-proxy.mode=nftables", "--base-image=local/kicbase:v1", "--force",
+        "--registry-mirror=https://mirror.example.org", "--insecure-registry=10.0.0.1:5000", "--preload=false",
+    }  # fmt: skip
+
+
+def test_what_is_left_to_minikube_is_not_said(machine: Machine) -> None:
+    options = {name: "" for name in ("driver", "cpus", "memory", "kubernetes_version", "container_runtime", "cni", "base_image")}
+    machine.run(**options, feature_gates={}, extra_config=[], force=False)
+    fixed = ["--output=json", "--interactive=false", "--wait=all", "--embed-certs", "--profile=dev"]
+    assert sorted(machine.arguments("start")) == sorted(["start", *fixed])
+
+
+def test_a_later_start_says_only_what_an_existing_profile_can_take(machine: Machine) -> None:
+    machine.given("stopped")
+    machine.run()
+    assert not [word for word in machine.arguments("start") if re.match("--(memory|cpus|disk-size|nodes|driver|registry-mirror)", word)]
+
+
+def test_the_kubeconfig_is_the_environments_own_and_only_its_user_reads_it(machine: Machine) -> None:
+    machine.run()
+    assert machine.kubeconfig.stat().st_mode & 0o777 == 0o600
+    machine.kubeconfig.chmod(0o644)
+    machine.run()
+    assert machine.kubeconfig.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_person_sees_the_steps_of_a_start(machine: Machine) -> None:
+    machine.run()
+    assert "minikube: [8/19] Creating docker container (CPUs=2, Memory=6000MB)" in machine.progress
+    assert "minikube: enable metrics-server" in machine.progress
+
+
+def test_proxies_are_in_the_environment_and_never_on_a_command_line(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = "http://me:secret@proxy.example.org:3128"
+    seen = calls.Minikube(Path("m"), machine.home, PROFILE, None, minikube.proxies({"https_proxy": address, "http_proxy": None})).environment
+    assert (seen["HTTPS_PROXY"], seen["https_proxy"]) == (address, address)
+    assert "192.168.49.0/24" in seen["NO_PROXY"]
+    machine.run(proxies={"https_proxy": address})
+    assert "secret" not in (machine.replay / "calls").read_text(encoding="utf-8")
+
+
+def test_a_users_own_minikube_variables_do_not_get_in_the_way(machine: Machine) -> None:
+    seen = calls.Minikube(Path("m"), machine.home, PROFILE).environment
+    assert "MINIKUBE_DRIVER" not in seen
+    assert seen["MINIKUBE_HOME"] == str(machine.home)
+    assert seen["KUBECONFIG"] != os.environ["KUBECONFIG"]
+
+
+# --- What is refused ------------------------------------------------------------------
+
+ADVICE = "Put it back in inventories/dev/group_vars/all.yml, or remove the cluster with playbooks/destroy.yml"
+
+
+@pytest.mark.parametrize("state", ["running", "stopped", "paused", "kubelet", "silent", "interrupted"])
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"driver": "podman"}, "minikube_driver: is docker, and podman is wanted"),
+        ({"memory": "3000"}, "minikube_memory: is 6000, and 3000 is wanted"),
+        ({"memory": "4g"}, "minikube_memory: is 6000, and 4096 is wanted"),
+        ({"cpus": "4"}, "minikube_cpus: is 2, and 4 is wanted"),
+        ({"disk": "40g"}, "minikube_disk: is 20000, and 40960 is wanted"),
+        ({"nodes": 2}, "minikube_nodes: is 1, and 2 is wanted"),
+        ({"container_runtime": "docker"}, "minikube_container_runtime: is containerd, and docker is wanted"),
+        ({"cni": "calico"}, "minikube_cni: is bridge, and calico is wanted"),
+        ({"kubernetes_version": "v1.35.1"}, "minikube_kubernetes_version: is v1.36.3, and v1.35.1 is wanted"),
+        ({"base_image": "local/kicbase:v2"}, "minikube_base_image: is local/kicbase:v1, and local/kicbase:v2 is wanted"),
+        ({"registry_mirrors": ["https://m.example.org"]}, 'minikube_registry_mirrors: is [], and ["https://m.example.org"] is wanted'),
+        ({"insecure_registries": ["10.0.0.1:5000"]}, 'minikube_insecure_registries: is [], and ["10.0.0.1:5000"] is wanted'),
+        ({"extra_config": []}, 'minikube_extra_config: is ["kube-proxy.mode=nftables"], and [] is wanted'),
+    ],
+)
+def test_a_setting_that_the_profile_cannot_take_is_named_before_minikube_is_started(
+    machine: Machine, state: str, change: dict[str, Any], line: str
+) -> None:
+    machine.given(state)
+    before = machine.state
+    message = machine.run(**change)["msg"]
+    assert line in message
+    assert ADVICE in message
+    assert machine.changes == []
+    assert machine.state == before
+
+
+def test_all_changed_settings_are_named_at_once(machine: Machine) -> None:
+    machine.given("running")
+    message = machine.run(driver="podman", memory="3000")["msg"]
+    assert "minikube_driver" in message
+    assert "minikube_memory" in message
+
+
+def test_a_first_start_that_was_cut_off_is_begun_anew_with_changed_settings(machine: Machine) -> None:
+    machine.given("interrupted", made=False)
+    assert machine.run(memory="3000")["steps"] == ["delete", "start", "enable metrics-server"]
+    assert machine.state["config"]["Memory"] == 3000
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"memory": "1000"}, "minikube_memory: 1000 MB is too little: Kubernetes needs 1800"),
+        ({"memory": "much"}, "minikube_memory: 'much' is not a size"),
+        ({"cpus": "1"}, "minikube_cpus: 1 is too few: Kubernetes needs 2"),
+        ({"cpus": "two"}, "minikube_cpus: 'two' is not a number"),
+        ({"kubernetes_version": "1.36"}, "minikube_kubernetes_version: '1.36' is not a version"),
+        ({"extra_config": ["mode=nftables"]}, "minikube_extra_config: 'mode=nftables' is not component.key=value"),
+        ({"profile": "d"}, "minikube_profile: 'd' is no name for a container"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_before_anything_is_made(machine: Machine, change: dict[str, Any], words: str) -> None:
+    message = machine.run(**change)["msg"]
+    assert words in message
+    assert "inventories/dev/group_vars/all.yml" in message
+    assert machine.calls == []
+    assert not machine.home.exists()
+
+
+@pytest.mark.parametrize("kind", ["container", "volume"])
+def test_a_container_or_volume_of_somebody_else_with_our_name_is_not_touched(machine: Machine, kind: str) -> None:
+    (machine.replay / f"{kind}s").write_text("other\ndev\n", encoding="utf-8")
+    for check in (True, False):
+        message = machine.run(check=check)["msg"]
+        assert f"docker has a {kind} named dev that Berth did not make" in message
+        assert "Set minikube_profile" in message
+    assert machine.calls == []
+    for state in ("stopped", "absent"):
+        assert not machine.run(state=state)["changed"]
+
+
+def test_a_container_whose_name_only_begins_like_ours_is_in_nobodys_way(machine: Machine) -> None:
+    (machine.replay / "containers").write_text("dev-database\n", encoding="utf-8")
+    assert machine.run()["changed"]
+
+
+def test_a_kubeconfig_that_leads_elsewhere_is_not_overwritten(machine: Machine) -> None:
+    machine.lead_to("production")
+    before = machine.kubeconfig.read_text(encoding="utf-8")
+    message = machine.run()["msg"]
+    assert "set berth_kubeconfig in inventories/dev/group_vars/all.yml to a path of its own" in message
+    machine.kubeconfig.write_text("no kubeconfig at all: [", encoding="utf-8")
+    assert "not overwritten" in machine.run()["msg"]
+    machine.lead_to("production")
+    machine.run(state="absent")
+    assert machine.kubeconfig.read_text(encoding="utf-8") == before
+
+
+def test_the_users_own_kubeconfig_is_refused(machine: Machine) -> None:
+    message = machine.run(kubeconfig=str(machine.root / "user" / ".kube" / "config"))["msg"]
+    assert "is the user's own and is left alone" in message
+
+
+def test_an_engine_that_is_down_is_not_taken_for_a_lost_cluster(machine: Machine) -> None:
+    machine.given("gone")
+    (machine.replay / "down").touch()
+    message = machine.run(recreate=True)["msg"]
+    assert "The driver docker of the minikube profile dev does not answer: Cannot connect to the Docker daemon" in message
+    assert machine.changes == []
+
+
+# --- What a running cluster takes on -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"kubernetes_version": "v1.37.0"}, "Kubernetes is v1.36.3, and v1.37.0 is wanted"),
+        ({"feature_gates": {"KubeletInUserNamespace": True, "Other": False}}, "the feature gates are others"),
+        ({"feature_gates": {}}, "the feature gates are others"),
+        ({"extra_config": ["kube-proxy.mode=iptables"]}, "the extra configuration is another"),
+        ({"extra_config": ["kube-proxy.mode=nftables", "kubelet.max-pods=200"]}, "the extra configuration is another"),
+    ],
+)
+def test_a_change_that_a_start_gives_to_a_running_cluster_is_given_once(machine: Machine, change: dict[str, Any], reason: str) -> None:
+    machine.given("running")
+    result = machine.run(**change)
+    assert (result["steps"], result["reason"]) == (["start"], reason)
+    assert not machine.run(**change)["changed"]
+
+
+def test_a_runtime_that_a_foreign_start_overwrote_in_the_profile_is_repaired(machine: Machine) -> None:
+    machine.given("running")
+    config = machine.state["config"]
+    config["KubernetesConfig"]["ContainerRuntime"] = "docker"
+    machine.order(config=config)
+    assert machine.run()["steps"] == ["start"]
+    assert machine.state["config"]["KubernetesConfig"]["ContainerRuntime"] == "containerd"
+    assert not machine.run()["changed"]
+
+
+def test_a_kubeconfig_that_was_deleted_is_written_again(machine: Machine) -> None:
+    machine.given("running")
+    machine.kubeconfig.unlink()
+    assert machine.run()["reason"] == "the kubeconfig does not lead to the cluster"
+    assert machine.kubeconfig.exists()
+
+
+def test_authorities_are_put_where_minikube_takes_them_from_and_removed_again(machine: Machine) -> None:
+    authority = machine.root / "company.crt"
+    authority.write_text("-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n", encoding="utf-8")
+    machine.run(certificates=[str(authority)])
+    installed = machine.home / ".minikube" / "certs" / "berth-dev-company.pem"
+    assert installed.read_text(encoding="utf-8") == authority.read_text(encoding="utf-8")
+    assert not machine.run(certificates=[str(authority)])["changed"]
+    authority.write_text("-----BEGIN CERTIFICATE-----\nNEW\n-----END CERTIFICATE-----\n", encoding="utf-8")
+    assert machine.run(certificates=[str(authority)])["reason"] == "the certificate authorities are others"
+    assert machine.run()["steps"] == ["start"]
+    assert not installed.exists()
+
+
+def test_a_file_that_is_no_certificate_is_refused(machine: Machine) -> None:
+    (machine.root / "key.pem").write_text("-----BEGIN PRIVATE KEY-----\n", encoding="utf-8")
+    assert "holds no certificate in PEM form" in machine.run(certificates=[str(machine.root / "key.pem")])["msg"]
+    assert "minikube_certificates: /nowhere.pem cannot be read" in machine.run(certificates=["/nowhere.pem"])["msg"]
+
+
+# --- Addons --------------------------------------------------------------------------------
+
+
+def test_an_addon_is_enabled_and_disabled_once(machine: Machine) -> None:
+    machine.given("running")
+    wanted = SETTINGS["addons"]
+    assert machine.run(addons=[*wanted, "ingress"])["steps"] == ["enable ingress"]
+    assert not machine.run(addons=[*wanted, "ingress"])["changed"]
+    assert machine.run(addons=wanted)["steps"] == ["disable ingress"]
+    assert not machine.run(addons=wanted)["changed"]
+
+
+def test_minikubes_own_addons_are_disabled_when_they_are_not_wanted(machine: Machine) -> None:
+    assert machine.run(addons=["storage-provisioner"])["steps"] == ["start", "disable default-storageclass"]
+    assert machine.state["addons"] == ["storage-provisioner"]
+
+
+def test_an_addon_that_somebody_enabled_by_hand_stays(machine: Machine) -> None:
+    machine.given("running")
+    machine.order(addons=[*machine.state["addons"], "dashboard"])
+    assert not machine.run()["changed"]
+    assert "dashboard" in machine.state["addons"]
+
+
+def test_an_addon_that_was_wanted_and_found_enabled_is_disabled_when_it_is_no_longer_wanted(machine: Machine) -> None:
+    machine.given("running")
+    machine.order(addons=[*machine.state["addons"], "dashboard"])
+    assert not machine.run(addons=[*SETTINGS["addons"], "dashboard"])["changed"]
+    assert machine.run()["steps"] == ["disable dashboard"]
+
+
+def test_an_unknown_addon_is_refused_with_those_that_exist(machine: Machine) -> None:
+    machine.given("running")
+    message = machine.run(addons=["metrics-serwer"])["msg"]
+    assert "minikube_addons: minikube has no addon metrics-serwer; it has" in message
+    assert "metrics-server" in message
+    assert machine.changes == []
+
+
+def test_an_unknown_addon_of_a_new_cluster_ends_with_minikubes_reason(machine: Machine) -> None:
+    message = machine.run(addons=["metrics-serwer"])["msg"]
+    assert "metrics-serwer is not a valid addon (MK_ADDON_ENABLE, exit code 10). Set minikube_addons" in message
+
+
+# --- Failures --------------------------------------------------------------------------------
+
+
+def test_a_failed_start_ends_with_minikubes_reason_id_and_message(machine: Machine) -> None:
+    machine.order(start=["81-start-container-gone failed"])
+    message = machine.run()["msg"]
+    assert "minikube start failed: failed to start node: wait 6m0s for node" in message
+    assert "(GUEST_START, exit code 80)" in message
+    assert "╭" not in message
+    assert machine.run()["found"] == "partial", "the next run knows that it is ours and goes on"
+    assert machine.state["state"] == "running"
+
+
+def test_after_a_start_that_failed_before_it_made_anything_nothing_is_deleted(machine: Machine) -> None:
+    """``minikube delete`` would go by the name, and take what somebody else's minikube made meanwhile."""
+    machine.order(start=["early"])
+    assert "K8S_DOWNGRADE_UNSUPPORTED" in machine.run()["msg"]
+    (machine.replay / "containers").write_text("dev\n", encoding="utf-8")
+    assert "docker has a container named dev that Berth did not make" in machine.run()["msg"]
+    assert not machine.run(state="absent")["changed"]
+    assert machine.changes == []
+    (machine.replay / "containers").unlink()
+    machine.order(start=[])
+    changed = {"container_runtime": "docker"}
+    assert machine.run(**changed)["steps"] == ["start", "enable metrics-server"]
+    assert not machine.run(**changed)["changed"]
+
+
+def test_a_long_message_of_another_program_is_cut_to_its_end(machine: Machine) -> None:
+    machine.order(start=["95-nofg-start failed"])
+    message = machine.run()["msg"]
+    assert "could not bootstrap the admin user" in message
+    assert len(message.splitlines()) < 20
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("61-start-other-driver", "(GUEST_DRIVER_MISMATCH, exit code 81). Delete the existing 'minikube' cluster using: 'minikube delete'"),
+        ("62-start-other-runtime", "docker not running (RUNTIME_ENABLE, exit code 90). Set minikube_container_runtime."),
+        ("63-start-older-k8s", "cluster to v1.35.1 (K8S_DOWNGRADE_UNSUPPORTED, exit code 106). Set minikube_kubernetes_version."),
+    ],
+)
+def test_a_recorded_failure_is_told_with_its_reason_and_advice(name: str, words: str) -> None:
+    call = RECORDED[name]
+    assert words in calls.failure(call["stdout"], call["stderr"], call["exit"])
+
+
+def test_with_force_errors_that_minikube_passed_over_are_no_failure(machine: Machine) -> None:
+    call = RECORDED["60-start-other-mem"]
+    assert call["exit"] == 0
+    assert "RSRC_INSUFFICIENT_CORES" in call["stdout"]
+    machine.order(start=["60-start-other-mem running"])
+    machine.lead_to(PROFILE)
+    assert machine.run()["changed"]
+
+
+def test_the_cause_that_minikube_named_before_its_last_words_is_told_as_well() -> None:
+    # As v1.38.1 ends with --force where Docker's engine is down.
+    events = [
+        {"name": "PROVIDER_DOCKER_NOT_RUNNING", "message": "Cannot connect to the Docker daemon", "exitcode": "63", "advice": "Start the Docker service"},
+        {"name": "MK_USAGE", "message": "Ensure your Docker is running and is healthy.", "exitcode": "14", "advice": "", "issues": ""},
+    ]
+    output = "\n".join(json.dumps({"type": "io.k8s.sigs.minikube.error", "data": data}) for data in events)
+    assert calls.failure(output, "", 14) == (
+        "Ensure your Docker is running and is healthy (MK_USAGE, exit code 14). Before that: Cannot connect to the Docker daemon "
+        "(PROVIDER_DOCKER_NOT_RUNNING). Start the Docker service. Set minikube_driver to one that works on this machine."
+    )
+
+
+def test_roots_refusal_names_the_setting(machine: Machine) -> None:
+    event = {"type": "io.k8s.sigs.minikube.error", "data": {"name": "DRV_AS_ROOT", "message": "no root", "exitcode": "37", "advice": "", "issues": ""}}
+    assert "no root (DRV_AS_ROOT, exit code 37). Run as another user who may use the driver, or set minikube_force: true." in calls.failure(
+        json.dumps(event), "", 37
+    )
+
+
+def test_a_start_that_takes_too_long_is_ended_at_a_step_that_is_named_and_the_next_run_goes_on(machine: Machine) -> None:
+    machine.order(start=["hang"])
+    begin = time.monotonic()
+    message = machine.run(timeout=1)["msg"]
+    assert time.monotonic() - begin < 10
+    assert "minikube start took longer than 1 s, at «" in message
+    assert "set minikube_timeout to more" in message
+    result = machine.run()
+    assert (result["found"], result["steps"]) == ("partial", ["start", "enable metrics-server"])
+    assert machine.record and machine.record["made"]
+
+
+@pytest.mark.parametrize("state", ["stopped", "kubelet", "silent", "interrupted", "paused"])
+def test_a_cluster_that_does_not_come_up_is_kept_unless_it_may_be_recreated(machine: Machine, state: str) -> None:
+    machine.given(state)
+    broken = {"start": ["81-start-container-gone failed"]}
+    machine.order(**broken)
+    change = {"kubernetes_version": "v1.37.0"}  # has a paused one start as well
+    message = machine.run(**change)["msg"]
+    assert "GUEST_START" in message
+    assert "minikube_recreate: true in inventories/dev/group_vars/all.yml has it deleted and made anew" in message
+    assert "delete" not in machine.changes
+    machine.order(**broken)
+    result = machine.run(**change, recreate=True)
+    assert result["changed"]
+    assert machine.changes[-3:] == ["delete", "start", "addons enable metrics-server"]
+    assert machine.state["state"] == "running"
+    assert not machine.run(**change)["changed"]
+
+
+def test_a_start_that_says_done_without_a_cluster_is_no_success(machine: Machine) -> None:
+    machine.order(start=["29-start-again-same kubelet"])
+    assert "minikube says that dev has started, but it is unready: the kubelet does not run" in machine.run()["msg"]
+
+
+def test_a_lost_cluster_is_made_anew_when_that_is_allowed(machine: Machine) -> None:
+    machine.given("gone")
+    assert machine.run(recreate=True)["steps"] == ["delete", "start", "enable metrics-server"]
+    assert machine.state["state"] == "running"
+    assert not machine.run(recreate=True)["changed"]
+
+
+def test_a_program_that_is_not_there_is_named_and_a_new_environment_can_be_checked_without_it(machine: Machine) -> None:
+    missing = str(machine.root / "no-minikube")
+    assert machine.run(check=True, binary=missing)["steps"] == ["start", "enable metrics-server"]
+    assert not machine.home.exists()
+    assert f"{missing} cannot be run: No such file or directory" in machine.run(binary=missing)["msg"]
+
+
+def test_after_a_removal_nothing_of_the_profile_is_left(machine: Machine) -> None:
+    machine.run()
+    machine.run(state="absent")
+    assert not machine.kubeconfig.exists()
+    assert machine.record is None
+
+
+# --- Facts --------------------------------------------------------------------------------------
+
+
+def test_the_facts_of_a_running_cluster(machine: Machine) -> None:
+    machine.given("running")
+    facts = machine.info(services=True)
+    assert (facts["state"], facts["version"], facts["driver"], facts["container_runtime"]) == ("running", "v1.36.3", "docker", "containerd")
+    assert (facts["ip"], facts["endpoint"]) == ("192.168.49.2", "https://192.168.49.2:8443")
+    assert facts["addons"] == SETTINGS["addons"]
+    assert facts["services"] == [{"namespace": "default", "name": "web", "urls": ["http://192.168.49.2:31202"]}]
+    assert machine.changes == []
+
+
+@pytest.mark.parametrize(("state", "given", "found"), [row[:3] for row in STATES])
+def test_the_facts_of_every_state_are_read_without_changing_it(machine: Machine, state: str, given: dict[str, Any], found: str) -> None:
+    machine.given(state, **given)
+    before = machine.state, content_of(machine.root / "cache")
+    facts = machine.info(services=True)
+    assert facts["state"] == found
+    assert (facts["ip"] != "") == (found == "running")
+    assert machine.changes == []
+    assert (machine.state, content_of(machine.root / "cache")) == before
+
+
+# --- Images ---------------------------------------------------------------------------------------
+
+
+def archive(path: Path, name: str, content: bytes) -> Path:
+    """Write an image archive, and return it."""
+    digest = hashlib.sha256(content).hexdigest()
+    manifest = json.dumps([{"Config": f"{digest}.json", "RepoTags": [name], "Layers": []}]).encode()
+    with tarfile.open(path, "w") as tar:
+        for member, data in ((f"{digest}.json", content), ("manifest.json", manifest)):
+            info = tarfile.TarInfo(member)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return path
+
+
+@pytest.fixture
+def postgres(tmp_path: Path) -> Path:
+    """Return an archive."""
+    return archive(tmp_path / "postgres.tar", "docker.io/library/postgres:17", b"one")
+
+
+def test_an_image_is_loaded_once_and_again_when_its_content_changes(machine: Machine, postgres: Path) -> None:
+    machine.given("running")
+    assert machine.images(check=True, postgres_17=postgres)["loaded"] == ["docker.io/library/postgres:17"]
+    assert machine.changes == []
+    assert machine.images(postgres_17=postgres)["changed"]
+    assert any(line.startswith("minikube: image 1 of 1: docker.io/library/postgres:17") for line in machine.progress)
+    assert not machine.images(postgres_17=postgres)["changed"]
+    assert machine.changes == []
+    archive(postgres, "docker.io/library/postgres:17", b"two")
+    assert machine.images(postgres_17=postgres)["loaded"] == ["docker.io/library/postgres:17"]
+
+
+def test_a_load_that_fails_in_silence_is_found_out(machine: Machine, postgres: Path) -> None:
+    machine.given("running")
+    machine.order(deaf=True)
+    message = machine.images(postgres_17=postgres)["msg"]
+    assert "said nothing, and these images are not in the node: docker.io/library/postgres:17" in message
+
+
+def test_an_archive_of_another_image_is_found_out(machine: Machine, postgres: Path) -> None:
+    machine.given("running")
+    assert "not in the node: docker.io/library/python:3" in machine.images(python_3=postgres)["msg"]
+
+
+@pytest.mark.parametrize("state", ["stopped", "absent", "gone"])
+def test_nothing_is_loaded_into_a_cluster_that_does_not_run(machine: Machine, postgres: Path, state: str) -> None:
+    machine.given(state)
+    assert machine.images(check=True, postgres_17=postgres)["changed"]
+    assert "does not run, so no image can be loaded" in machine.images(postgres_17=postgres)["msg"]
+    assert machine.changes == []
+
+
+def test_what_is_no_image_archive_is_named(machine: Machine, tmp_path: Path) -> None:
+    machine.given("running")
+    (tmp_path / "x.tar").write_text("x", encoding="utf-8")
+    assert "x.tar is no image archive" in machine.images(x_1=tmp_path / "x.tar")["msg"]
+    assert "gone.tar cannot be read: No such file" in machine.images(x_1=tmp_path / "gone.tar")["msg"]
+    assert machine.images(check=True, x_1=tmp_path / "gone.tar")["changed"], "it may still be made"
+
+
+def test_the_name_that_dockers_own_runtime_gives_an_image_is_the_same() -> None:
+    assert minikube_images.short("docker.io/library/python:3.13-slim") == minikube_images.short("python:3.13-slim")
+    assert minikube_images.short("docker.io/rancher/x:1") == "rancher/x:1"
+    assert minikube_images.short("quay.io/library/x:1") == "quay.io/library/x:1"
+
+
+# --- What this machine can drive -------------------------------------------------------------------
+
+
+def test_the_driver_of_a_machine_is_the_first_that_answers(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions.os, "geteuid", lambda: 1000)
+    assert decisions.drivable() == ("docker", "docker answers")
+    assert decisions.drivable("docker") == ("docker", "docker answers")
+
+
+def test_root_is_told_what_minikube_needs(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions.os, "geteuid", lambda: 0)
+    driver, reason = decisions.drivable()
+    assert driver == ""
+    assert "minikube refuses to drive it as root: run as another user who may use it, or set minikube_force: true" in reason
+    assert decisions.drivable(force=True)[0] == "docker"
+    assert decisions.drivable("none")[0] == "none"
+
+
+def test_where_nothing_answers_every_driver_is_named_with_its_reason(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    (machine.replay / "down").touch()
+    monkeypatch.setenv("PATH", f"{machine.root / 'bin'}:/bin")
+    monkeypatch.setattr(decisions.shutil, "which", lambda tool: "/bin/docker" if tool == "docker" else None)
+    driver, reason = decisions.drivable()
+    assert driver == ""
+    assert "docker: Cannot connect to the Docker daemon" in reason
+    assert "podman: not installed" in reason
+    assert "vfkit: this system is no macOS" in reason
+
+
+def test_an_engine_that_hangs_does_not_hold_anybody_up(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    (machine.root / "bin" / "docker").unlink()
+    (machine.root / "bin" / "docker").write_text("#!/bin/sh\nexec sleep 30\n", encoding="utf-8")
+    (machine.root / "bin" / "docker").chmod(0o755)
+    monkeypatch.setattr(decisions, "PROBE_TIMEOUT", 0.2)
+    assert decisions.drivable("docker") == ("", "docker: does not answer within 0.2 s")
+
+
+# --- Decisions ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("4096", 4096), ("4g", 4096), ("4GiB", 4096), ("512mb", 512), ("1.5g", 1536), ("max", None), ("0", None), ("", None)]
+)
+def test_a_size_is_read_as_minikube_reads_it(text: str, size: int | None) -> None:
+    assert decisions.megabytes(text) == size
+
+
+def test_a_driver_has_more_than_one_name() -> None:
+    observed = Observed("running", config={"Driver": "qemu2"}, record={"made": True})
+    assert decisions.differences(observed, Wanted("dev", driver="qemu")) == []
+
+
+def test_with_the_driver_none_the_machines_own_memory_counts() -> None:
+    observed = Observed("running", config={"Driver": "none", "Memory": 999, "CPUs": 1}, record={"made": True})
+    assert decisions.differences(observed, Wanted("dev", memory="4g", cpus="4")) == []
+
+
+def test_a_decision_changes_nothing_and_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions.subprocess, "run", lambda *_, **__: pytest.fail("asked somebody"))
+    assert decisions.decide(Observed("absent"), Wanted("dev")).steps == ["start", "disable default-storageclass", "disable storage-provisioner"]
+    with pytest.raises(Refusal):
+        decisions.decide(Observed("foreign", "x"), Wanted("dev"))

@@ -1,0 +1,245 @@
+"""The status: what is read, what is said of what is broken, and that it fits a terminal."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, ClassVar
+
+import environment_status
+import pytest
+from ansible.module_utils import berth_status
+from ansible.module_utils.berth_access import Answer
+from ansible.module_utils.berth_kube import Forbidden, KubeError, Unreachable
+from module_run import run
+from rollout_objects import BEGAN, IMAGE, LATER, claim, condition, crashing, deployment, ended, job, meta, pod, ready_pod, replicaset, statefulset
+
+Json = dict[str, Any]
+SECRET = "correct horse battery"
+RUNNING = {"provider": "kubeadm", "state": "running", "version": "v1.36.0", "endpoint": "https://10.245.0.1:6443", "shared_with": []}
+NODE = {
+    "metadata": {"name": "berth", "creationTimestamp": "2026-02-27T12:00:00Z"},
+    "status": {
+        "conditions": [{"type": "Ready", "status": "True"}, {"type": "DiskPressure", "status": "False"}],
+        "nodeInfo": {"kubeletVersion": "v1.36.3"},
+        "addresses": [{"type": "InternalIP", "address": "127.0.0.9"}],
+    },
+}
+SERVICE = {"metadata": {"name": "polls"}, "spec": {"ports": [{"port": 80, "nodePort": 30080}]}}
+ENDED = condition("Progressing", reason="NewReplicaSetAvailable", at="2026-03-01T10:00:20Z")
+WHOLE = deployment(replicas=2, updatedReplicas=2, readyReplicas=2, availableReplicas=2, conditions=[ENDED])
+REPLICASET = replicaset(WHOLE)
+
+
+class FakeCluster:
+    """An API server that holds what a test gives it."""
+
+    objects: ClassVar[dict[str, Any]] = {}
+    logs: ClassVar[dict[str, str]] = {}
+    asked: ClassVar[list[str]] = []
+    now = LATER
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def version(self) -> str:
+        """Return the server's version."""
+        held = self.objects.get("version", "v1.36.3")
+        if isinstance(held, KubeError):
+            raise held
+        return held
+
+    def items(self, kind: str, namespace: str, **_query: Any) -> list[Json]:
+        """Return the objects of a kind."""
+        self.asked.append(kind)
+        held = self.objects.get(kind, [])
+        if isinstance(held, KubeError):
+            raise held
+        return [{**each, "kind": kind} for each in held]
+
+    def get(self, kind: str, namespace: str, name: str) -> Json:
+        """Return the one Secret that there is."""
+        return {"data": {"PASSWORD": base64.b64encode(SECRET.encode()).decode()}}
+
+    def log(self, namespace: str, name: str, **query: Any) -> str:
+        """Return the log of a pod's previous run."""
+        assert query["previous"] == "true"
+        return self.logs[name]
+
+
+@pytest.fixture(autouse=True)
+def _cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment_status, "Cluster", FakeCluster)
+    monkeypatch.setattr(FakeCluster, "asked", [])
+    monkeypatch.setattr(environment_status.berth_access, "ask", lambda url, timeout: Answer(200, "200 in 12 ms"))
+
+
+def status(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, cluster: Json | None = None, **objects: Any) -> Json:
+    """Return what the module answers about these objects; its text has to fit."""
+    monkeypatch.setattr(FakeCluster, "objects", {"Node": [NODE], **objects})
+    answer = run(environment_status, capsys, environment="dev", cluster=cluster or RUNNING, kubeconfig="k", namespace="polls-dev", app="polls")
+    assert not answer["changed"]
+    assert [line for line in answer["text"].splitlines() if len(line) > berth_status.WIDTH or line != line.rstrip()] == []
+    return answer
+
+
+def healthy() -> Json:
+    """Return the objects of an environment in which all is well."""
+    database = statefulset(replicas=1, readyReplicas=1, updatedReplicas=1)
+    database["metadata"] = meta("database", "ss-1")
+    bound = claim("Bound", "local-path")
+    bound["status"]["capacity"] = {"storage": "1Gi"}
+    return {
+        "Deployment": [WHOLE],
+        "StatefulSet": [database],
+        "ReplicaSet": [REPLICASET],
+        "Pod": [ready_pod(REPLICASET), ready_pod(REPLICASET, name="polls-2-other"), pod(job(), name="polls-release-x", phase="Succeeded")],
+        "Service": [SERVICE],
+        "PersistentVolumeClaim": [bound],
+    }
+
+
+def test_all_is_seen_at_a_glance(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert status(capsys, monkeypatch, **healthy())["text"] == """\
+dev: all is well
+
+cluster    kubeadm, running, v1.36.3 https://10.245.0.1:6443
+nodes      NAME   STATE  VERSION  AGE
+           berth  Ready  v1.36.3  2 d
+release    image     localhost:5000/polls@sha256:4f53cda18c2b
+           revision  2, for 2 h
+           pods      2 of 2 ready
+pods       NAME           READY  RESTARTS  AGE   STATE
+           polls-2-other  1/1    0         20 s  Running
+           polls-2-ready  1/1    0         20 s  Running
+database   database: localhost:5000/polls@sha256:4f53cda18c2b, 1 of 1 ready
+addresses  http://127.0.0.1:30080/  200 in 12 ms
+volumes    NAME               SIZE  STATE  CLASS
+           data-postgresql-0  1Gi   Bound  local-path"""
+
+
+def test_each_kind_is_asked_for_once_and_events_not_while_all_is_well(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    status(capsys, monkeypatch, **healthy())
+    assert sorted(FakeCluster.asked) == sorted(environment_status.KINDS)
+
+
+@pytest.fixture
+def crash(monkeypatch: pytest.MonkeyPatch) -> Json:
+    """Return the objects of a release whose second pod crashes and says a secret."""
+    monkeypatch.setattr(FakeCluster, "logs", {"polls-2-abcde": f'starting\n{{"level": "CRITICAL", "message": "no database with {SECRET}"}}\n\n'})
+    broken = deployment()
+    broken["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [{"secretRef": {"name": "polls"}}]
+    newest = replicaset(broken)
+    return {
+        "Deployment": [broken],
+        "ReplicaSet": [newest],
+        "Service": [SERVICE],
+        "Pod": [ready_pod(newest), pod(newest, crashing(ended(1)), restarts=3, phase="Running")],
+    }
+
+
+def test_a_release_that_crashes_is_named_with_its_cause(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, crash: Json) -> None:
+    answer = status(capsys, monkeypatch, **crash)
+    (problem,) = answer["status"]["problems"]
+    assert answer["text"].startswith("dev: 1 problem\n")
+    assert (problem["kind"], problem["name"], problem["pod"], problem["cause"]) == ("Deployment", "polls", "polls-2-abcde", "crash")
+    assert problem["summary"].startswith("The container web crashes: it ")
+    assert "log: CRITICAL no database with ***" in answer["text"]
+    assert "do: Mend what the log shows" in answer["text"]
+    assert "CrashLoopBackOff" in answer["text"]
+    assert answer["status"]["release"]["since"] is None
+    assert "revision  2, being rolled out" in answer["text"]
+
+
+def test_no_secret_is_in_the_answer(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, crash: Json) -> None:
+    assert SECRET not in str(status(capsys, monkeypatch, **crash))
+
+
+def test_the_failed_job_of_a_release_is_a_problem_and_those_before_it_are_not(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = {"app.kubernetes.io/component": "release"}
+    failed = condition("Failed", reason="BackoffLimitExceeded", message="Job has reached the specified backoff limit")
+    old, new = job(failed), job(condition("Complete"))
+    old["metadata"] |= {"name": "polls-release-1", "uid": "j-0", "labels": labels}
+    new["metadata"] |= {"labels": labels, "creationTimestamp": LATER}
+    assert status(capsys, monkeypatch, **healthy(), Job=[new, old])["status"]["problems"] == []
+    old["metadata"]["creationTimestamp"], new["metadata"]["creationTimestamp"] = LATER, BEGAN
+    (problem,) = status(capsys, monkeypatch, **healthy(), Job=[new, old])["status"]["problems"]
+    assert (problem["name"], problem["cause"]) == ("polls-release-1", "job")
+
+
+@pytest.mark.parametrize(
+    ("state", "headline", "advice"),
+    [
+        ("absent", "there is no cluster", "site.yml -i inventories/dev makes it"),
+        ("stopped", "the cluster is stopped", "playbooks/ops/start.yml -i inventories/dev starts it"),
+        ("partial", "the cluster cannot be used", "begins it anew"),
+        ("foreign", "the cluster cannot be used", "that Berth did not make"),
+    ],
+)
+def test_without_a_cluster_to_ask_it_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, state: str, headline: str, advice: str
+) -> None:
+    answer = status(capsys, monkeypatch, RUNNING | {"state": state, "reason": "the reason"}, version=Unreachable("must not be asked"))
+    assert answer["text"].startswith(f"dev: {headline}\n")
+    assert "the reason" in answer["text"]
+    assert advice in " ".join(answer["text"].split())
+    assert FakeCluster.asked == []
+
+
+def test_an_api_server_that_does_not_answer_is_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = status(capsys, monkeypatch, RUNNING | {"state": "unready"}, version=Unreachable("The API server https://10.245.0.1:6443 does not answer"))
+    assert answer["text"].startswith("dev: the cluster cannot be used\n")
+    assert "The API server https://10.245.0.1:6443 does not answer" in answer["text"]
+
+
+def test_where_nothing_is_released_the_cluster_is_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = status(capsys, monkeypatch)
+    assert answer["text"].startswith("dev: nothing is released yet\n")
+    assert "berth  Ready" in answer["text"]
+
+
+def test_what_may_not_be_read_is_named_and_the_rest_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = status(capsys, monkeypatch, **(healthy() | {"Node": Forbidden("no"), "PersistentVolumeClaim": Forbidden("no")}))
+    assert "not read   Node objects: this user may not list them\n" in answer["text"]
+    assert "polls-2-ready" in answer["text"]
+
+
+def test_pods_that_serve_where_no_address_answers_are_not_called_well(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment_status.berth_access, "ask", lambda url, timeout: Answer(0, "no answer"))
+    assert "no address answers" in status(capsys, monkeypatch, **healthy())["text"].splitlines()[0]
+
+
+def test_an_address_that_does_not_let_this_machine_in_is_not_shown_beside_one_that_does(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment_status.berth_access, "ask", lambda url, timeout: Answer(400, "400") if "lb.example" in url else Answer(200, "200"))
+    balanced = SERVICE | {"status": {"loadBalancer": {"ingress": [{"hostname": "lb.example"}]}}}
+    answer = status(capsys, monkeypatch, **(healthy() | {"Service": [balanced]}))
+    assert [each["url"] for each in answer["status"]["addresses"]] == ["http://127.0.0.1:30080/"]
+
+
+def test_a_long_name_loses_its_middle_and_keeps_its_end(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = healthy()
+    objects["Pod"][0]["metadata"]["name"] = f"{'a' * 63}-{'b' * 10}-abcde"
+    text = status(capsys, monkeypatch, **objects)["text"]
+    assert "…" in text and "bbb-abcde  1/1" in text
+
+
+def test_a_database_outside_the_cluster_is_named_by_its_host(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    outside = {"metadata": {"name": "database"}, "spec": {"externalName": "polls.rds.example"}}
+    text = status(capsys, monkeypatch, **(healthy() | {"StatefulSet": [], "Service": [SERVICE, outside]}))["text"]
+    assert "database   polls.rds.example: outside the cluster\n" in text
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"), (172800, "2 d"), (None, "?")])
+def test_a_time_span_is_told_in_its_largest_unit(seconds: int | None, told: str) -> None:
+    assert berth_status.duration(seconds) == told
+
+
+def test_a_node_that_lacks_something_says_so() -> None:
+    node = {"metadata": {"name": "n"}, "spec": {"unschedulable": True}, "status": {"conditions": [{"type": "DiskPressure", "status": "True"}]}}
+    assert berth_status.nodes([node], LATER)[0]["state"] == "NotReady, DiskPressure, cordoned"
+
+
+def test_the_image_is_shown_with_as_much_of_its_digest_as_people_compare() -> None:
+    assert berth_status.short_image(IMAGE) == "localhost:5000/polls@sha256:4f53cda18c2b"
+    assert berth_status.short_image("postgres:17") == "postgres:17"
