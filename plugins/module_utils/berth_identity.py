@@ -48,10 +48,13 @@ def belongs_elsewhere(kubeconfig: str | Path | None, environment: str) -> str:
     return owner if owner != environment else ""
 
 
-def refusal(kubeconfig: str | Path, record: dict[str, str], found: str) -> str:
-    """Return why a kubeconfig that leads to the cluster ``found`` is not used, and how to accept it on purpose."""
+def refusal(kubeconfig: str | Path, record: dict[str, str], found: str, source: str = "") -> str:
+    """Return why a kubeconfig that leads to the cluster ``found`` is not used, and how to accept it on purpose.
+
+    ``source`` is what leads there when that is not the environment's own kubeconfig yet.
+    """
     return (
-        f"{kubeconfig} leads to another cluster than {record['environment']}'s: {found} answers, and {record['cluster']} is recorded "
+        f"{source or kubeconfig} leads to another cluster than {record['environment']}'s: {found} answers, and {record['cluster']} is recorded "
         f"({path_beside(kubeconfig)}). Nothing was changed there. Put the right kubeconfig back; or, if {record['environment']} "
         f"is to live in that cluster from now on, accept it once: site.yml -e berth_cluster_id={found}"
     )

@@ -107,7 +107,7 @@ def main() -> None:
         cluster = berth_kube.Cluster(options["source"], options["context"], guarded=False)
         identity, record = cluster.identity(), berth_identity.read(path)
         if record and record["cluster"] not in ("", identity) and options["accept"] != identity:
-            module.fail_json(msg=berth_identity.refusal(f"The context {options['context']} of {options['source']}", record, identity))
+            module.fail_json(msg=berth_identity.refusal(path, record, identity, f"The context {options['context']} of {options['source']}"))
         offered = capabilities(cluster)
         if found := problems(options, cluster, offered):
             module.fail_json(msg="\n".join(["This cluster cannot take the app, and nothing was changed:", *(f"- {one}" for one in found)]))

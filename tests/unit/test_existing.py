@@ -171,6 +171,7 @@ def test_a_context_that_leads_elsewhere_than_before_is_refused_until_it_is_accep
     api.asked.clear()
     answer = take_on()
     assert answer["failed"] and "-e berth_cluster_id=2222-elsewhere" in answer["msg"], answer
+    assert answer["msg"].startswith("The context one of ") and f"({own.parent}/cluster.json)" in answer["msg"], answer
     assert own.read_text() == before and api.asked == []
     assert "failed" not in take_on(accept="2222-elsewhere")
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from ansible.module_utils import berth_preflight
 from ansible.module_utils.berth_preflight import silent_registry
 
 
@@ -34,6 +35,8 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     subprocess.run([*request, *names, *files], check=True, capture_output=True)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     monkeypatch.setenv("no_proxy", "localhost")
+    # One on this machine would be asked without TLS.
+    monkeypatch.setattr(berth_preflight, "local", lambda host: False)
     servers = []
 
     def start(status: int) -> str:
