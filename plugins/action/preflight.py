@@ -213,7 +213,7 @@ class Check:
     @property
     def provider_checks(self) -> dict[str, Callable[[set[str]], list[Problem]]]:
         """What is checked for each provider; each check takes the names of variables that are wrong already."""
-        return {"minikube": self.minikube_problems, "kubeadm": self.kubeadm_problems, "existing": self.existing_problems}
+        return {"minikube": self.minikube_problems, "kubeadm": self.kubeadm_problems, "existing": self.existing_problems, "eks": self.eks_problems}
 
     def minikube_problems(self, suspect: set[str]) -> list[Problem]:
         """Check that there is something that minikube can drive."""
@@ -223,6 +223,11 @@ class Check:
             return []
         variable = "minikube_driver" if options["driver"] else "berth_provider"
         return [Problem((variable,), f"minikube has nothing to drive here ({why}); start one, or use a machine for berth_provider: kubeadm")]
+
+    def eks_problems(self, suspect: set[str]) -> list[Problem]:
+        """Check that the inventory says where in AWS."""
+        needed = ("berth_aws_account", "berth_aws_region", "berth_aws_zones", "berth_eks_version")
+        return [Problem((name,), "is missing; berth_provider: eks needs it") for name in needed if name not in suspect and not self.values.get(name)]
 
     def existing_problems(self, suspect: set[str]) -> list[Problem]:
         """Check that the kubeconfig has the context."""
@@ -293,7 +298,7 @@ class Check:
     @property
     def registry(self) -> str:
         """Where images go: what is set, or the provider's own (as C(registry) of cluster_facts)."""
-        return self.get("berth_registry") or {"minikube": "minikube"}.get(self.provider, "loopback")
+        return self.get("berth_registry") or {"minikube": "minikube", "eks": "ecr"}.get(self.provider, "loopback")
 
     def _kubeconfig(self) -> str:
         return str(Path(self.values.get("berth_kubeconfig") or "").expanduser())

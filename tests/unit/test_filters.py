@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import doctest
+import ipaddress
+import itertools
 from typing import Any
 
 import pytest
@@ -11,17 +13,18 @@ from ansible.errors import AnsibleFilterError
 from module_run import plugin
 
 artifacts = plugin("filter/artifacts.py")
+aws = plugin("filter/aws.py")
 objects = plugin("filter/objects.py")
 Json = dict[str, Any]
 
 
-@pytest.mark.parametrize("module", [artifacts, objects], ids=["artifacts", "objects"])
+@pytest.mark.parametrize("module", [artifacts, aws, objects], ids=["artifacts", "aws", "objects"])
 def test_the_examples_in_the_documentation_hold(module: Any) -> None:
     results = doctest.testmod(module)
     assert results.attempted > 0 and results.failed == 0
 
 
-@pytest.mark.parametrize("module", [artifacts, objects], ids=["artifacts", "objects"])
+@pytest.mark.parametrize("module", [artifacts, aws, objects], ids=["artifacts", "aws", "objects"])
 def test_every_filter_is_called_by_the_name_of_its_function(module: Any) -> None:
     assert {name: function.__name__ for name, function in module.FilterModule().filters().items()} == {
         name: name for name in module.FilterModule().filters()
@@ -190,3 +193,49 @@ def test_the_apps_facts_are_read_from_its_objects() -> None:
 def test_an_app_that_is_not_there_is_said_to_be_missing(live: list[Json], missing: str) -> None:
     with pytest.raises(AnsibleFilterError, match=f"The app has no {missing} in its namespace"):
         objects.app_facts(live, "127.0.0.1")
+
+
+# --- AWS -------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("network", "zones", "words"),
+    [
+        ("10.60.0.0/16", ["a"], "berth_aws_zones has to name two or three zones"),
+        ("10.60.0.0/16", ["a", "a"], "each once"),
+        ("10.60.0.0/16", ["a", "b", "c", "d"], "two or three zones"),
+        ("10.60.0.0/24", ["a", "b"], "berth_aws_network is a /24"),
+        ("10.0.0.0/8", ["a", "b"], "berth_aws_network is a /8"),
+        ("10.60.0.1/16", ["a", "b"], "berth_aws_network: 10.60.0.1/16 has host bits set"),
+    ],
+)
+def test_a_network_that_aws_or_eks_would_refuse_is_refused_with_its_variable(network: str, zones: list[str], words: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=words):
+        aws.vpc_subnets(network, zones)
+
+
+def test_subnets_do_not_overlap_and_stay_when_a_zone_is_added() -> None:
+    two, three = aws.vpc_subnets("10.60.0.0/22", ["a", "b"]), aws.vpc_subnets("10.60.0.0/22", ["a", "b", "c"])
+    networks = [ipaddress.ip_network(subnet["cidr"]) for subnet in three]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(networks, 2))
+    assert two == [subnet for subnet in three if subnet["zone"] != "c"]
+    assert min(network.num_addresses for network in networks) >= 16  # docs.aws.amazon.com/vpc: a /28 at least
+
+
+def test_an_unknown_access_policy_is_refused_with_its_variable() -> None:
+    with pytest.raises(AnsibleFilterError, match="berth_eks_access: policy root of arn is none of cluster-admin, admin, edit, view"):
+        aws.access_entries([{"principal": "arn", "policy": "root"}])
+
+
+def test_a_role_name_that_iam_would_refuse_is_refused() -> None:
+    with pytest.raises(AnsibleFilterError, match="more than 64 characters"):
+        aws.eks_roles("auto", [], "x" * 60, "123456789012", "eu-central-1")
+
+
+def test_only_the_entries_that_berth_made_are_taken_back() -> None:
+    entries = [{"principal_arn": "ours", "tags": {"berth:environment": "prod"}}, {"principal_arn": "eks", "tags": {}}, {"principal_arn": "other", "tags": None}]
+    assert aws.stale_principals(entries, [], {"berth:environment": "prod"}) == ["ours"]
+    assert aws.stale_principals(entries, [{"principal": "ours"}], {"berth:environment": "prod"}) == []
+
+
+@pytest.mark.parametrize(("live", "wanted", "changes"), [("17.6", "17", {}), ("17.6", "17.6", {}), ("17.6", "17.7", {"engine_version": "17.7"})])
+def test_a_minor_version_that_aws_brought_is_no_difference(live: str, wanted: str, changes: dict[str, str]) -> None:
+    assert aws.rds_changes({"engine_version": live}, wanted, 20) == changes

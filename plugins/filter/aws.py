@@ -1,0 +1,161 @@
+"""What the AWS roles work out from the inventory."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+# Names of the managed access policies, as people write them (docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html).
+ACCESS_POLICIES = {
+    "cluster-admin": "AmazonEKSClusterAdminPolicy",
+    "admin": "AmazonEKSAdminPolicy",
+    "edit": "AmazonEKSEditPolicy",
+    "view": "AmazonEKSViewPolicy",
+}
+
+
+def aws_partition(region: str) -> str:
+    """Return the partition of a region, the second field of every ARN (docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html).
+
+    >>> aws_partition("eu-central-1"), aws_partition("cn-north-1")
+    ('aws', 'aws-cn')
+    """
+    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(re.sub(r"-[a-z]+-\d+$", "", region), "aws")
+
+
+def vpc_subnets(network: str, zones: list[str]) -> list[dict[str, Any]]:
+    """Return a private and a public subnet for each of ``zones``, with the tags by which load balancers find them.
+
+    A private subnet takes an eighth of the network, for pods have addresses of their own; the public ones take a sixty-fourth each from its
+    last eighth. So a zone can be added at the end later without moving any other.
+
+    >>> [(s["name"], s["cidr"]) for s in vpc_subnets("10.60.0.0/16", ["eu-central-1a", "eu-central-1b"])][:2]
+    [('private-eu-central-1a', '10.60.0.0/19'), ('public-eu-central-1a', '10.60.224.0/22')]
+    """
+    if not 2 <= len(zones) <= 3 or len(set(zones)) != len(zones):
+        raise AnsibleFilterError(f"berth_aws_zones has to name two or three zones, each once; it names {', '.join(zones) or 'none'}.")
+    try:
+        whole = ipaddress.IPv4Network(network)
+    except ValueError as error:
+        raise AnsibleFilterError(f"berth_aws_network: {error}.") from error
+    # A VPC is a /16 at most; an eighth of a /22 is the smallest that leaves EKS, RDS and the pods enough addresses.
+    if not 16 <= whole.prefixlen <= 22:
+        raise AnsibleFilterError(f"berth_aws_network is a /{whole.prefixlen}. Take one from /16 (65536 addresses) to /22 (1024).")
+    eighths = list(whole.subnets(prefixlen_diff=3))
+    public = list(eighths[-1].subnets(prefixlen_diff=3))
+    subnets = []
+    for index, zone in enumerate(zones):
+        internal = {"kubernetes.io/role/internal-elb": "1"}
+        subnets.append({"name": f"private-{zone}", "zone": zone, "cidr": str(eighths[index]), "public": False, "tags": internal})
+        subnets.append({"name": f"public-{zone}", "zone": zone, "cidr": str(public[index]), "public": True, "tags": {"kubernetes.io/role/elb": "1"}})
+    return subnets
+
+
+def trust_policy(services: list[str], actions: list[str] | None = None) -> str:
+    """Return who may assume a role: AWS services, as ``eks`` for eks.amazonaws.com.
+
+    >>> trust_policy(["ec2"])
+    '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": ["ec2.amazonaws.com"]}, "Action": ["sts:AssumeRole"]}]}'
+    """
+    principal = {"Service": [f"{service}.amazonaws.com" for service in services]}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": actions or ["sts:AssumeRole"]}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def access_entries(access: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the access entries of people and roles, each with its policies as the module takes them.
+
+    >>> access_entries([{"principal": "arn:aws:iam::1:role/dev", "policy": "view", "namespaces": ["polls"]}])[0]["policies"]
+    [{'policy': 'AmazonEKSViewPolicy', 'namespaces': ['polls']}]
+    """
+    entries = []
+    for entry in access:
+        policy = entry.get("policy")
+        if policy and policy not in ACCESS_POLICIES:
+            raise AnsibleFilterError(f"berth_eks_access: policy {policy} of {entry['principal']} is none of {', '.join(ACCESS_POLICIES)}.")
+        policies = [{"policy": ACCESS_POLICIES[policy], "namespaces": entry.get("namespaces") or []}] if policy else []
+        entries.append({"principal": entry["principal"], "groups": entry.get("groups") or [], "policies": policies})
+    return entries
+
+
+def stale_principals(entries: list[dict[str, Any]], access: list[dict[str, Any]], tags: dict[str, str]) -> list[str]:
+    """Return the principals whose access entries are ours (by ``tags``) and that ``access`` no longer names.
+
+    >>> stale_principals([{"principal_arn": "arn:aws:iam::1:role/gone", "tags": {"berth:environment": "prod"}}], [], {"berth:environment": "prod"})
+    ['arn:aws:iam::1:role/gone']
+    """
+    named = {entry["principal"] for entry in access}
+    owner = "berth:environment"
+    return [e["principal_arn"] for e in entries if (e.get("tags") or {}).get(owner) == tags[owner] and e["principal_arn"] not in named]
+
+
+def eks_roles(compute: str, identities: list[dict[str, Any]], name: str, account: str, region: str) -> list[dict[str, Any]]:
+    """Return the IAM roles of a cluster: of its control plane, its nodes and the pods that need AWS.
+
+    Each has ``key`` (``cluster``, ``node`` or ``namespace/service account``), ``name``, ``arn``, ``trust`` (a document) and ``policies`` (ARNs). The managed
+    policies are those of docs.aws.amazon.com/eks/latest/userguide: "Amazon EKS cluster IAM role", "Auto Mode node IAM role" and "node IAM role".
+
+    >>> [role["arn"] for role in eks_roles("auto", [], "polls-prod", "123456789012", "eu-central-1")]
+    ['arn:aws:iam::123456789012:role/polls-prod-cluster', 'arn:aws:iam::123456789012:role/polls-prod-node']
+    """
+    automatic = compute == "auto"
+    more = ["AmazonEKSComputePolicy", "AmazonEKSBlockStoragePolicy", "AmazonEKSLoadBalancingPolicy", "AmazonEKSNetworkingPolicy"] if automatic else []
+    node = ["AmazonEKSWorkerNodeMinimalPolicy"] if automatic else ["AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy"]
+    tagged = ["sts:AssumeRole", "sts:TagSession"]
+    wanted = [
+        ("cluster", "cluster", trust_policy(["eks"], tagged if automatic else None), ["AmazonEKSClusterPolicy", *more]),
+        ("node", "node", trust_policy(["ec2"]), [*node, "AmazonEC2ContainerRegistryPullOnly"]),
+    ]
+    for identity in identities:
+        account_of_pods = f"{identity['namespace']}/{identity['service_account']}"
+        wanted.append((account_of_pods, account_of_pods.replace("/", "-"), trust_policy(["pods.eks"], tagged), identity.get("policies") or []))
+    partition = aws_partition(region)
+    roles = []
+    for key, suffix, trust, policies in wanted:
+        full = f"{name}-{suffix}"
+        if len(full) > 64:  # docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+            raise AnsibleFilterError(f"The IAM role {full} would have more than 64 characters. Shorten berth_aws_name or the service account's name.")
+        arns = [policy if policy.startswith("arn:") else f"arn:{partition}:iam::aws:policy/{policy}" for policy in policies]
+        roles.append({"key": key, "name": full, "arn": f"arn:{partition}:iam::{account}:role/{full}", "trust": trust, "policies": arns})
+    return roles
+
+
+def pod_identities(wanted: list[dict[str, Any]], compute: str, addons: dict[str, str]) -> list[dict[str, Any]]:
+    """Return the service accounts that get an IAM role: those of the inventory, and the volume driver's where it is an add-on of ours.
+
+    >>> pod_identities([], "nodes", {"aws-ebs-csi-driver": ""})[0]["service_account"]
+    'ebs-csi-controller-sa'
+    """
+    driver = {"namespace": "kube-system", "service_account": "ebs-csi-controller-sa", "policies": ["service-role/AmazonEBSCSIDriverPolicy"]}
+    return [*([driver] if compute == "nodes" and "aws-ebs-csi-driver" in addons else []), *wanted]
+
+
+def rds_changes(instance: dict[str, Any], version: str, storage: int) -> dict[str, Any]:
+    """Return what of version and storage is to be asked for: of an instance that is there only what really differs.
+
+    ``17`` is every 17.x, for AWS brings minor versions by itself. Storage grows by itself and cannot shrink, so ``storage`` (GiB) is for a new instance.
+
+    >>> rds_changes({"engine_version": "17.6"}, "17", 20)
+    {}
+    >>> rds_changes({"engine_version": "16.9"}, "17", 20)
+    {'engine_version': '17', 'allow_major_version_upgrade': True}
+    """
+    if not instance:
+        return {"engine_version": version, "allocated_storage": storage}
+    live = str(instance["engine_version"])
+    if live == version or live.startswith(f"{version}."):
+        return {}
+    major = live.split(".")[0] != version.split(".")[0]
+    return {"engine_version": version} | ({"allow_major_version_upgrade": True} if major else {})
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Any]:
+        """Return them by name."""
+        return {f.__name__: f for f in (aws_partition, vpc_subnets, trust_policy, access_entries, stale_principals, eks_roles, pod_identities, rds_changes)}

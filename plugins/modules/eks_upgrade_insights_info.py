@@ -1,0 +1,176 @@
+"""Say what stands in the way of an EKS cluster's next Kubernetes version."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: eks_upgrade_insights_info
+short_description: Say what stands in the way of an EKS cluster's next Kubernetes version
+description:
+  - Reads EKS's upgrade insights, the versions of the cluster's add-ons that fit the next Kubernetes version, and the versions of its node groups.
+  - Changes nothing.
+options:
+  name: {description: The cluster's name., type: str, required: true}
+  version: {description: "The Kubernetes version to upgrade to, the next one when left out.", type: str}
+attributes:
+  check_mode: {support: full, description: Changes nothing.}
+  diff_mode: {support: none, description: Changes nothing.}
+notes:
+  - EKS looks once a day, so an insight can be a day old; C(last_refresh_time) says when it looked.
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
+"""
+
+EXAMPLES = """
+- name: Look before the upgrade
+  eks_upgrade_insights_info:
+    name: polls-prod
+  register: upgrade
+
+- name: Refuse it while something stands in the way
+  ansible.builtin.assert:
+    that: upgrade.blockers == []
+    fail_msg: "{{ upgrade.blockers | join('\\n') }}"
+"""
+
+RETURN = """
+current: {description: The cluster's Kubernetes version., returned: always, type: str}
+version: {description: The version to upgrade to., returned: always, type: str}
+blockers:
+  description: What has to be mended before the upgrade, a sentence each.
+  returned: always
+  type: list
+  elements: str
+warnings_found:
+  description: What ought to be looked at, a sentence each.
+  returned: always
+  type: list
+  elements: str
+insights:
+  description: EKS's insights for the version, in snake_case, with the resources that each is about.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name: {description: What it looks at., type: str}
+    insight_status: {description: "C(status) is C(PASSING), C(WARNING), C(ERROR) or C(UNKNOWN); C(reason) says why.", type: dict}
+    recommendation: {description: What to do., type: str}
+    last_refresh_time: {description: When EKS looked., type: str}
+    resources: {description: What is concerned., type: list, elements: dict}
+addons:
+  description: The cluster's add-ons and their versions.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name: {description: The add-on's name., type: str}
+    version: {description: Its version., type: str}
+    compatible: {description: Whether this version runs with the Kubernetes version to upgrade to., type: bool}
+    default_version: {description: "EKS's choice for that Kubernetes version, or empty.", type: str}
+    compatible_versions: {description: "All that run with it, the newest first.", type: list, elements: str}
+node_groups:
+  description: The node groups, each with C(name) and C(version).
+  returned: always
+  type: list
+  elements: dict
+"""
+
+from typing import Any
+
+from ansible.module_utils.berth_aws import Aws, Refused, run, snake
+from ansible.module_utils.berth_eks import minor
+
+OPTIONS: dict[str, Any] = {"name": {"type": "str", "required": True}, "version": {"type": "str"}}
+
+
+def main() -> None:
+    """Run the module."""
+    run(work, "eks", "EKS cluster {name}", OPTIONS)
+
+
+def work(aws: Aws) -> dict[str, Any]:
+    """Read it all."""
+    name = aws.options["name"]
+    cluster = aws.find("describe_cluster", "cluster", name=name)
+    if not cluster:
+        raise Refused("there is no such cluster in this region and account. Check the name and the region.")
+    major, now = minor(cluster["version"])
+    version = aws.options["version"] or f"{major}.{now + 1}"
+    if minor(version) != (major, now + 1):
+        raise Refused(f"version is {cluster['version']}, and EKS goes up one minor version at a time: look at {major}.{now + 1}, not at {version}.")
+    insights, addons = read_insights(aws, version), read_addons(aws, version)
+    node_groups = read_node_groups(aws)
+    blockers = [sentence(insight) for insight in insights if insight["insight_status"]["status"] == "ERROR"]
+    # The kubelet may be three minor versions behind the API server (Kubernetes' version skew policy).
+    blockers += [
+        f"Node group {group['name']} runs {group['version']}, which the API server of {version} does not support any more. Upgrade it first."
+        for group in node_groups
+        if minor(group["version"]) < (major, now - 2)
+    ]
+    doubtful = [sentence(insight) for insight in insights if insight["insight_status"]["status"] in ("WARNING", "UNKNOWN")]
+    doubtful += [
+        f"Add-on {addon['name']} {addon['version']} does not run with Kubernetes {version}. {replacement(addon)}"
+        for addon in addons
+        if not addon["compatible"]
+    ]
+    return {
+        "current": cluster["version"], "version": version, "blockers": blockers, "warnings_found": doubtful, "insights": insights, "addons": addons,
+        "node_groups": node_groups,
+    }  # fmt: skip
+
+
+def read_insights(aws: Aws, version: str) -> list[dict[str, Any]]:
+    """Return EKS's insights on the upgrade; one that does not pass with all that EKS knows of it."""
+    name = aws.options["name"]
+    found = []
+    for insight in aws.list("list_insights", "insights", clusterName=name, filter={"categories": ["UPGRADE_READINESS"], "kubernetesVersions": [version]}):
+        passing = insight["insightStatus"]["status"] == "PASSING"
+        found.append(snake(insight if passing else aws.find("describe_insight", "insight", clusterName=name, id=insight["id"]) or insight))
+    return found
+
+
+def read_node_groups(aws: Aws) -> list[dict[str, str]]:
+    """Return the cluster's node groups with their versions."""
+    cluster = {"clusterName": aws.options["name"]}
+    names = aws.list("list_nodegroups", "nodegroups", **cluster)
+    groups = [aws.find("describe_nodegroup", "nodegroup", **cluster, nodegroupName=name) for name in names]
+    return [{"name": group["nodegroupName"], "version": group["version"]} for group in groups if group]
+
+
+def read_addons(aws: Aws, version: str) -> list[dict[str, Any]]:
+    """Return the cluster's add-ons with the versions that run with a Kubernetes version."""
+    found = []
+    for name in aws.list("list_addons", "addons", clusterName=aws.options["name"]):
+        addon = aws.find("describe_addon", "addon", clusterName=aws.options["name"], addonName=name)
+        offered = aws.list("describe_addon_versions", "addons", addonName=name, kubernetesVersion=version)
+        versions = {
+            one["addonVersion"]: any(fit.get("defaultVersion") and fit.get("clusterVersion") == version for fit in one["compatibilities"])
+            for offer in offered
+            for one in offer["addonVersions"]
+            if any(fit.get("clusterVersion") == version for fit in one["compatibilities"])
+        }
+        if addon:
+            found.append(
+                {
+                    "name": name, "version": addon["addonVersion"], "compatible": addon["addonVersion"] in versions,
+                    "default_version": next((one for one, default in versions.items() if default), ""), "compatible_versions": list(versions),
+                }
+            )  # fmt: skip
+    return found
+
+
+def replacement(addon: dict[str, Any]) -> str:
+    """Return what to do about an add-on that does not fit."""
+    version = addon["default_version"] or next(iter(addon["compatible_versions"]), "")
+    return f"Change it to {version}." if version else "EKS has no version of it that does."
+
+
+def sentence(insight: dict[str, Any]) -> str:
+    """Return what an insight says, with the resources concerned."""
+    about = [resource.get("kubernetes_resource_uri") or resource.get("arn") for resource in insight.get("resources") or []]
+    about = [one for one in about if one]
+    parts = [insight["name"], insight["insight_status"].get("reason") or insight.get("description") or "", insight.get("recommendation") or ""]
+    text = ". ".join(" ".join(part.split()).rstrip(".") for part in parts if part)
+    return f"{text} ({', '.join(about[:10])})." if about else f"{text}."
+
+
+if __name__ == "__main__":
+    main()

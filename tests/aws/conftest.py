@@ -1,0 +1,71 @@
+"""The emulated AWS on ports of its own, with a network and roles, and Berth's modules for it in this process."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.loaders
+import emulated
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from ansible.module_utils import berth_aws
+from emulated_aws import Emulated, trust
+
+# botocore reads the descriptions of services anew for every session, and each run of a module has its own.
+LOADER = functools.cache(botocore.loaders.create_loader)
+
+
+@pytest.fixture(scope="session")
+def instance() -> Iterator[emulated.Instance]:
+    """Start the emulators for this run of the tests, and end them with it."""
+    found = emulated.Instance(f"tests-{os.getpid()}")
+    try:
+        yield emulated.start(found)
+    except emulated.EmulatorError as error:
+        pytest.fail(str(error), pytrace=False)
+    finally:
+        emulated.stop(found)
+
+
+@pytest.fixture(scope="session")
+def shared(instance: emulated.Instance) -> dict[str, Any]:
+    """Make what all tests use: two subnets in two zones, and roles."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in instance.environment().items():
+            patch.setenv(name, value)
+        ec2, iam = boto3.client("ec2"), boto3.client("iam")
+        vpc = ec2.create_vpc(CidrBlock="10.90.0.0/16")["Vpc"]["VpcId"]
+        subnets = [
+            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.90.{number}.0/24", AvailabilityZone=f"eu-central-1{zone}")["Subnet"]["SubnetId"]
+            for number, zone in enumerate("abc")
+        ]
+        roles = {
+            service: iam.create_role(RoleName=f"berth-{service}", AssumeRolePolicyDocument=json.dumps(trust(f"{service}.amazonaws.com")))["Role"]["Arn"]
+            for service in ("eks", "ec2", "pods.eks")
+        }
+        other = iam.create_role(RoleName="berth-other", AssumeRolePolicyDocument=json.dumps(trust("pods.eks.amazonaws.com")))["Role"]["Arn"]
+        return {"subnets": subnets, "roles": {**roles, "other": other}, "vpc": vpc}
+
+
+@pytest.fixture
+def aws(instance: emulated.Instance, shared: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Emulated]:
+    """Return the emulated AWS, with an environment that leads there and no faults."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in instance.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(botocore.loaders, "create_loader", LOADER)
+    monkeypatch.setattr(berth_aws, "PATIENCE", 0.0)
+    monkeypatch.setattr(berth_aws, "LONGEST_PAUSE", 0.05)
+    yield Emulated(instance, capsys, f"t{uuid.uuid4().hex[:8]}", **shared)
+    instance.control.unlink(missing_ok=True)

@@ -1,0 +1,271 @@
+"""Moto with what EC2 and RDS do on AWS and moto does not: dependencies, refusals, creation that takes time, faults on demand.
+
+Run as ``moto_plus.py PORT``. EKS, ECR, IAM and STS are MiniStack's (``ministack_plus.py``). ``RDS_POSTGRES`` names the socket directory of a
+PostgreSQL server: every emulated instance of it gets its master role there, so that a managed master secret opens a real server.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qs
+
+import control
+import moto.ec2.models as ec2_models
+import moto.kms.models as kms_models
+import moto.rds.models as rds_models
+from moto.ec2 import utils as ec2_utils
+from moto.ec2.exceptions import EC2ClientError
+from moto.rds.exceptions import DBParameterGroupNotFoundError, RDSClientError
+
+ACCOUNT = "123456789012"
+
+# DescribeTags calls it "natgateway" on AWS.
+ec2_utils.EC2_PREFIX_TO_RESOURCE["nat"] = "natgateway"
+
+
+def wrap(owner: Any, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Replace a method by one that gets the original first."""
+    original = getattr(owner, name)
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        def replaced(*args: Any, **kwargs: Any) -> Any:
+            return function(original, *args, **kwargs)
+
+        setattr(owner, name, replaced)
+        return replaced
+
+    return decorate
+
+
+# --- EC2: nothing goes while something depends on it ------------------------------------------------------------------------
+@wrap(ec2_models.EC2Backend, "describe_nat_gateways")
+def describe_nat_gateways(original: Any, self: Any, filters: dict[str, list[str]], nat_gateway_ids: list[str] | None) -> Any:
+    """DescribeNatGateways: filters by tag count too."""
+    found = original(self, filters, nat_gateway_ids)
+    wanted = {name.removeprefix("tag:"): values for name, values in (filters or {}).items() if name.startswith("tag:")}
+    return [nat for nat in found if all({t["key"]: t["value"] for t in nat.get_tags()}.get(key) in values for key, values in wanted.items())]
+
+
+@wrap(ec2_models.EC2Backend, "delete_nat_gateway")
+def delete_nat_gateway(original: Any, self: Any, nat_gateway_id: str) -> Any:
+    """DeleteNatGateway: its network interface goes with it, and its address is free."""
+    deleted = original(self, nat_gateway_id)
+    for address in self.addresses:
+        if address.eni is deleted._eni:
+            address.eni = address.association_id = None
+    self.enis.pop(deleted._eni.id, None)
+    return deleted
+
+
+@wrap(ec2_models.EC2Backend, "delete_subnet")
+def delete_subnet(original: Any, self: Any, subnet_id: str) -> Any:
+    """DeleteSubnet: its association with a route table goes with it."""
+    if any(e.subnet.id == subnet_id for e in self.enis.values()):
+        raise EC2ClientError("DependencyViolation", f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
+    for table in self.route_tables.values():
+        table._associations = {key: subnet for key, subnet in table._associations.items() if subnet != subnet_id}
+    return original(self, subnet_id)
+
+
+@wrap(ec2_models.EC2Backend, "delete_security_group")
+def delete_security_group(original: Any, self: Any, name: str | None = None, group_id: str | None = None) -> Any:
+    """DeleteSecurityGroup: not while an interface, a database or a rule of another group uses it."""
+    used = any(group_id in [g.id for g in e.group_set] for e in self.enis.values())
+    for region in list(rds_models.rds_backends[ACCOUNT].values()):
+        used = used or any(group_id in (d.vpc_security_group_ids or []) for d in region.databases.values())
+    for groups in self.groups.values():
+        for group in groups.values():
+            if group.id != group_id:
+                rules = [*group.ingress_rules, *group.egress_rules]
+                used = used or any((rule.source_group or {}).get("GroupId") == group_id for rule in rules)
+    if group_id and used:
+        raise EC2ClientError("DependencyViolation", f"resource {group_id} has a dependent object")
+    return original(self, name, group_id)
+
+
+@wrap(ec2_models.EC2Backend, "release_address")
+def release_address(original: Any, self: Any, address: str | None = None, allocation_id: str | None = None) -> Any:
+    """ReleaseAddress: not while a NAT gateway has it."""
+    found = self.address_by_ip([address]) if address else self.address_by_allocation([allocation_id])
+    if any(n.state != "deleted" and found[0].eni is n._eni for n in self.nat_gateways.values()):
+        raise EC2ClientError("InvalidIPAddress.InUse", f"Address {found[0].public_ip} is in use.")
+    return original(self, address, allocation_id)
+
+
+@wrap(ec2_models.EC2Backend, "detach_internet_gateway")
+def detach_internet_gateway(original: Any, self: Any, internet_gateway_id: str, vpc_id: str) -> Any:
+    """DetachInternetGateway: not while public addresses are mapped."""
+    if any(n.vpc_id == vpc_id and n.state != "deleted" and n.connectivity_type != "private" for n in self.nat_gateways.values()):
+        raise EC2ClientError("DependencyViolation", f"Network {vpc_id} has some mapped public address(es). "
+                                                    "Please unmap those public address(es) before detaching the gateway.")  # fmt: skip
+    return original(self, internet_gateway_id, vpc_id)
+
+
+# --- KMS --------------------------------------------------------------------------------------------------------------------
+def by_any_name(original: Any, self: Any, key_id: str, *args: Any, **kwargs: Any) -> Any:
+    """Take a key's ARN and aliases too, where moto takes its id only."""
+    return original(self, self.any_id_to_key_id(key_id), *args, **kwargs)
+
+
+for operation in ("cancel_key_deletion", "disable_key", "enable_key", "schedule_key_deletion", "update_key_description"):
+    wrap(kms_models.KmsBackend, operation)(by_any_name)
+
+
+# --- RDS --------------------------------------------------------------------------------------------------------------------
+# The parameters that are asked for, each with its default and how a change is taken on.
+PARAMETERS = {
+    "log_min_duration_statement": (None, "dynamic"),
+    "max_connections": ("LEAST({DBInstanceClassMemory/9531392},5000)", "static"),
+    "rds.force_ssl": ("1", "dynamic"),
+}
+
+
+@wrap(rds_models.DBParameterGroup, "__init__")
+def parameter_group(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+    """Give a new parameter group its engine's parameters."""
+    original(self, *args, **kwargs)
+    if str(self.family).startswith("postgres"):
+        for name, (value, kind) in PARAMETERS.items():
+            entry = {"ParameterName": name, "IsModifiable": True, "ApplyType": kind, "DataType": "string", "Source": "engine-default"}
+            self.parameters[name] = entry | ({"ParameterValue": value} if value else {})
+
+
+@wrap(rds_models.RDSBackend, "describe_db_parameter_groups")
+def describe_parameter_groups(original: Any, self: Any, wanted: dict[str, Any]) -> Any:
+    """DescribeDBParameterGroups: one that is not there is an error."""
+    found = original(self, wanted)
+    if wanted.get("db_parameter_group_name") and not found:
+        raise DBParameterGroupNotFoundError(wanted["db_parameter_group_name"])
+    return found
+
+
+@wrap(rds_models.RDSBackend, "create_subnet_group")
+def create_subnet_group(original: Any, self: Any, subnet_name: str, description: str, subnets: list[Any], tags: Any) -> Any:
+    """CreateDBSubnetGroup: in two zones at least."""
+    if subnet_name.lower() in {name.lower() for name in self.subnet_groups}:
+        raise RDSClientError("DBSubnetGroupAlreadyExists", f"The DB subnet group '{subnet_name}' already exists.")
+    if len({s.availability_zone for s in subnets}) < 2:
+        raise RDSClientError("DBSubnetGroupDoesNotCoverEnoughAZs", "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. "
+                             "Current AZ coverage: 1. Add subnets to cover at least 2 AZs.")  # fmt: skip
+    return original(self, subnet_name, description, subnets, tags)
+
+
+@wrap(rds_models.RDSBackend, "delete_subnet_group")
+def delete_subnet_group(original: Any, self: Any, subnet_name: str) -> Any:
+    """DeleteDBSubnetGroup: not while an instance uses it."""
+    if any(getattr(d, "_db_subnet_group_name", None) == subnet_name for d in self.databases.values()):
+        message = f"Cannot delete the subnet group '{subnet_name}' because at least one database instance is still using it."
+        raise RDSClientError("InvalidDBSubnetGroupStateFault", message)
+    return original(self, subnet_name)
+
+
+@wrap(rds_models.MasterUserSecret, "_generate_secret_string")
+def secret_string(original: Any, self: Any) -> str:
+    """Make up the managed master password, for the user that the instance has."""
+    return json.dumps({"username": self.resource.master_username, "password": secrets.token_urlsafe(24)})
+
+
+@wrap(rds_models.DBInstance, "__init__")
+def instance(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+    """Give gp3 its defaults, and begin the time that creation takes."""
+    original(self, *args, **kwargs)
+    if self.storage_type == "gp3":
+        self.iops = self.iops or 3000
+        self._storage_throughput = self._storage_throughput or 125
+    self._ready_at = time.time() + control.seconds("rds")
+
+
+def instance_status(self: Any) -> str:
+    """Return what DescribeDBInstances says of an instance."""
+    return "creating" if time.time() < self.__dict__.get("_ready_at", 0) else self.__dict__.get("_state", "available")
+
+
+rds_models.DBInstance.status = property(instance_status, lambda self, value: self.__dict__.__setitem__("_state", value))
+
+
+def sql(text: str, database: str = "postgres") -> None:
+    """Run statements in the server behind the emulated instances."""
+    socket = os.environ["RDS_POSTGRES"]
+    command = ["psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", f"--host={socket}", "--username=postgres", f"--dbname={database}"]
+    subprocess.run(command, input=text, text=True, check=True, capture_output=True)
+
+
+@wrap(rds_models.RDSBackend, "create_db_instance")
+def create_instance(original: Any, self: Any, wanted: dict[str, Any]) -> Any:
+    """CreateDBInstance: the engine, its version and the class are looked at, and the master role is made in a real server."""
+    version = str(wanted.get("engine_version") or "17.4")
+    if wanted.get("engine") == "postgres" and not re.fullmatch(r"1[3-8](\.\d+)?", version):
+        raise RDSClientError("InvalidParameterCombination", f"Cannot find version {version} for postgres")
+    if not re.fullmatch(r"db\.[a-z]\w*\.\w+", str(wanted.get("db_instance_class"))):
+        raise RDSClientError("InvalidParameterValue", f"Invalid DB Instance class: {wanted.get('db_instance_class')}")
+    if wanted.get("master_username") in ("admin", "postgres_admin", "rdsadmin"):
+        raise RDSClientError("InvalidParameterValue", "MasterUsername admin cannot be used as it is a reserved word used by the engine")
+    created = original(self, wanted)
+    if os.environ.get("RDS_POSTGRES"):
+        user = created.master_username
+        password = created.master_user_password if not created.manage_master_user_password else json.loads(
+            self.secretsmanager.get_secret_value(created.master_user_secret.secret_arn, None, None)["SecretString"])["password"]  # fmt: skip
+        if not re.fullmatch(r"[a-z]\w*", user) or "'" in password:
+            raise RDSClientError("InvalidParameterValue", "The emulator takes plain names and passwords only")
+        # rds_superuser may make roles and databases, and is no superuser.
+        sql(f"DROP ROLE IF EXISTS {user}; CREATE ROLE {user} LOGIN CREATEROLE CREATEDB PASSWORD '{password}';")
+    return created
+
+
+@wrap(rds_models.RDSBackend, "delete_db_instance")
+def delete_instance(original: Any, self: Any, **wanted: Any) -> Any:
+    """DeleteDBInstance: with a final snapshot or without, but that has to be said."""
+    final = wanted.get("final_db_snapshot_identifier")
+    if not wanted.get("skip_final_snapshot") and not final:
+        raise RDSClientError("InvalidParameterCombination", "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.")
+    if final and final in self.database_snapshots:
+        raise RDSClientError("DBSnapshotAlreadyExists", f"Cannot create the snapshot because a snapshot with the identifier {final} already exists.")
+    return original(self, **wanted)
+
+
+# --- The server -------------------------------------------------------------------------------------------------------------
+def error_body(service: str, code: str, message: str) -> bytes:
+    """Return an error as a service's protocol has it."""
+    error = f"<Code>{code}</Code><Message>{message}</Message>"
+    if service == "ec2":
+        return f"<Response><Errors><Error>{error}</Error></Errors><RequestID>x</RequestID></Response>".encode()
+    if service in ("rds", "elasticloadbalancing", "autoscaling", "route53"):
+        return f"<ErrorResponse><Error><Type>Sender</Type>{error}</Error><RequestId>x</RequestId></ErrorResponse>".encode()
+    return json.dumps({"__type": code, "message": message}).encode()
+
+
+def with_faults(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """Return ``app`` with the faults that a test wants."""
+
+    def wsgi(environment: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        body = environment["wsgi.input"].read(int(environment.get("CONTENT_LENGTH") or 0))
+        environment["wsgi.input"] = io.BytesIO(body)
+        signed = re.search(r"Credential=[^/]+/\d+/[\w-]+/([\w-]+)/", environment.get("HTTP_AUTHORIZATION", ""))
+        service = signed[1] if signed else ""
+        target = environment.get("HTTP_X_AMZ_TARGET", "").split(".")[-1]
+        action = parse_qs(body.decode("latin1")).get("Action", [""])[0] or target or f"{environment['REQUEST_METHOD']} {environment.get('PATH_INFO')}"
+        injected = control.fault(service, action)
+        if injected:
+            text = error_body(service, injected["code"], injected["message"])
+            start(f"{injected['status']} X", [("Content-Type", "text/xml"), ("Content-Length", str(len(text))), ("x-amzn-ErrorType", injected["code"])])
+            return [text]
+        return app(environment, start)
+
+    return wsgi
+
+
+if __name__ == "__main__":
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+    from werkzeug.serving import run_simple
+
+    server = with_faults(DomainDispatcherApplication(create_backend_app))
+    run_simple("127.0.0.1", int(sys.argv[1]), server, threaded=True, request_handler=MotoRequestHandler)

@@ -1,0 +1,122 @@
+"""The module vpc against the emulated EC2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import vpc
+from emulated_aws import Emulated
+from module_run import plugin
+
+OWNER = "berth:environment"
+ZONES = ["eu-central-1a", "eu-central-1b"]
+
+
+def options(aws: Emulated, **more: Any) -> dict[str, Any]:
+    """Return the options of a network."""
+    subnets = plugin("filter/aws.py").vpc_subnets("10.60.0.0/16", ZONES)
+    return {"environment": aws.name, "name": aws.name, "cidr": "10.60.0.0/16", "subnets": subnets, "endpoints": ["s3", "ecr.api"], **more}
+
+
+def tables(aws: Emulated, network: dict[str, Any]) -> dict[str, Any]:
+    """Return where each subnet's default route leads."""
+    found = aws.client("ec2").describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [network["vpc_id"]]}])["RouteTables"]
+    routes = {}
+    for table in found:
+        target = next((r.get("NatGatewayId") or r.get("GatewayId") for r in table["Routes"] if r.get("DestinationCidrBlock") == "0.0.0.0/0"), None)
+        routes |= {a["SubnetId"]: target for a in table["Associations"] if a.get("SubnetId")}
+    return routes
+
+
+def living(aws: Emulated) -> list[str]:
+    """Return the NAT gateways of the environment."""
+    found = aws.client("ec2").describe_nat_gateways(Filter=[{"Name": f"tag:{OWNER}", "Values": [aws.name]}])["NatGateways"]
+    return [nat["NatGatewayId"] for nat in found if nat["State"] == "available"]
+
+
+def test_a_network_is_made_once_and_removed_once(aws: Emulated) -> None:
+    foretold = aws.run(vpc, check=True, **options(aws))
+    assert foretold["changed"] and not aws.client("ec2").describe_vpcs(Filters=[{"Name": f"tag:{OWNER}", "Values": [aws.name]}])["Vpcs"]
+    made = aws.run(vpc, **options(aws))
+    assert made["changed"] and set(made["diff"]["after"]) == set(foretold["diff"]["after"])
+    for check in (True, False):
+        assert aws.run(vpc, check=check, **options(aws))["changed"] is False
+    gone = {"environment": aws.name, "name": aws.name, "state": "absent"}
+    assert aws.run(vpc, check=True, **gone)["changed"] and aws.run(vpc, **gone)["changed"]
+    for check in (True, False):
+        assert aws.run(vpc, check=check, **gone)["changed"] is False
+
+
+def test_private_subnets_leave_by_nat_and_public_ones_by_the_internet_gateway(aws: Emulated) -> None:
+    network = aws.run(vpc, **options(aws))
+    routes = tables(aws, network)
+    assert {routes[subnet] for subnet in network["private_subnet_ids"]} == set(living(aws))
+    assert all(routes[subnet].startswith("igw-") for subnet in network["public_subnet_ids"])
+    assert len(network["nat_addresses"]) == 1
+
+
+def test_nat_goes_from_one_to_one_a_zone_and_back_and_leaves_no_address(aws: Emulated) -> None:
+    aws.run(vpc, **options(aws))
+    network = aws.run(vpc, **options(aws, nat="zone"))
+    assert len({tables(aws, network)[subnet] for subnet in network["private_subnet_ids"]}) == 2
+    assert aws.run(vpc, **options(aws, nat="zone"))["changed"] is False
+    aws.run(vpc, **options(aws))
+    addresses = aws.client("ec2").describe_addresses(Filters=[{"Name": f"tag:{OWNER}", "Values": [aws.name]}])["Addresses"]
+    assert (len(living(aws)), len(addresses)) == (1, 1)
+    assert aws.run(vpc, **options(aws))["changed"] is False
+
+
+def test_what_somebody_changed_by_hand_is_put_right(aws: Emulated) -> None:
+    network, ec2 = aws.run(vpc, **options(aws)), aws.client("ec2")
+    before = tables(aws, network)
+    for table in ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [network["vpc_id"]]}])["RouteTables"]:
+        if any(route.get("DestinationCidrBlock") == "0.0.0.0/0" for route in table["Routes"]):
+            ec2.delete_route(RouteTableId=table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0")
+    ec2.modify_subnet_attribute(SubnetId=network["public_subnet_ids"][0], MapPublicIpOnLaunch={"Value": False})
+    ec2.delete_tags(Resources=[network["private_subnet_ids"][0]], Tags=[{"Key": OWNER}])
+    assert aws.run(vpc, check=True, **options(aws))["changed"]
+    assert aws.run(vpc, **options(aws))["changed"]
+    assert tables(aws, network) == before
+    assert aws.run(vpc, **options(aws))["changed"] is False
+
+
+def test_tags_of_load_balancers_stay(aws: Emulated) -> None:
+    network, ec2 = aws.run(vpc, **options(aws)), aws.client("ec2")
+    subnet = network["public_subnet_ids"][0]
+    ec2.create_tags(Resources=[subnet], Tags=[{"Key": "elbv2.k8s.aws/cluster", "Value": "x"}])
+    assert aws.run(vpc, **options(aws))["changed"] is False
+    tags = {tag["Key"]: tag["Value"] for tag in ec2.describe_subnets(SubnetIds=[subnet])["Subnets"][0]["Tags"]}
+    assert tags["elbv2.k8s.aws/cluster"] == "x" and tags["kubernetes.io/role/elb"] == "1"
+
+
+@pytest.mark.parametrize("failing", ["CreateSubnet", "CreateNatGateway", "CreateRouteTable", "CreateVpcEndpoint", "AttachInternetGateway"])
+def test_a_run_that_was_cut_off_goes_on_and_leaves_nothing_twice(aws: Emulated, failing: str) -> None:
+    aws.control(faults=[{"service": "ec2", "action": f"^{failing}$", "code": "UnauthorizedOperation", "status": 403, "message": "not yours", "count": 1}])
+    assert f"permission ec2:{failing} is missing" in aws.refusal(vpc, **options(aws))
+    assert aws.run(vpc, **options(aws))["changed"]
+    assert aws.run(vpc, **options(aws))["changed"] is False
+    assert len(aws.client("ec2").describe_addresses(Filters=[{"Name": f"tag:{OWNER}", "Values": [aws.name]}])["Addresses"]) == 1
+    aws.run(vpc, environment=aws.name, name=aws.name, state="absent")
+    assert not aws.client("ec2").describe_vpcs(Filters=[{"Name": f"tag:{OWNER}", "Values": [aws.name]}])["Vpcs"]
+
+
+def test_another_network_is_refused_with_what_to_do(aws: Emulated) -> None:
+    aws.run(vpc, **options(aws))
+    message = aws.refusal(vpc, **options(aws, cidr="10.61.0.0/16"))
+    assert "cidr cannot be changed: it is 10.60.0.0/16, wanted is 10.61.0.0/16. Put 10.60.0.0/16 back" in message
+
+
+def test_a_subnet_does_not_move_to_another_zone(aws: Emulated) -> None:
+    aws.run(vpc, **options(aws))
+    turned = plugin("filter/aws.py").vpc_subnets("10.60.0.0/16", ZONES[::-1])
+    assert "cannot be changed: it is eu-central-1a, wanted is eu-central-1b" in aws.refusal(vpc, **options(aws, subnets=turned))
+
+
+def test_a_network_that_is_still_used_says_by_what(aws: Emulated) -> None:
+    network, ec2 = aws.run(vpc, **options(aws)), aws.client("ec2")
+    interface = ec2.create_network_interface(SubnetId=network["private_subnet_ids"][0], Description="ELB app/polls")["NetworkInterface"]["NetworkInterfaceId"]
+    message = aws.refusal(vpc, environment=aws.name, name=aws.name, state="absent", wait_timeout=1)
+    assert f"{interface} (ELB app/polls)" in message and "then run the same command again" in message
+    ec2.delete_network_interface(NetworkInterfaceId=interface)
+    assert aws.run(vpc, environment=aws.name, name=aws.name, state="absent")["changed"]
