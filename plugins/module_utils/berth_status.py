@@ -248,10 +248,10 @@ def _released(found: Mapping[str, Any]) -> list[str]:
 def _problem(found: Mapping[str, Any]) -> list[str]:
     where = f"{found['kind']} {found['name']}" + (f" (pod {found['pod']})" if found["pod"] else "")
     lines = _wrap(f"{where}: {found['summary']}.")
-    if found["message"]:
-        lines += _wrap(found["message"], "  ")
     if found["log"]:
         lines += _wrap(found["log"], "  log: ")
+    elif found["message"]:
+        lines += _wrap(found["message"], "  ")
     return lines + _wrap(found["advice"], "  do: ")
 
 

@@ -79,7 +79,10 @@ def logs(cluster: Cluster, namespace: str, pods: list[dict[str, Any]], lines: in
                 raise
             except KubeError as error:
                 state = berth_rollout.pod_state(pod)
-                notes.append(f"{source}: {error}" if state == "Running" else f"{source} has no log: its pod is {state}")
+                if "previous terminated container" in str(error):
+                    notes.append(f"{source} has run only once")
+                else:
+                    notes.append(f"{source}: {error}" if state == "Running" else f"{source} has no log: its pod is {state}")
     return found, notes
 
 

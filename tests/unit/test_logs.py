@@ -93,6 +93,13 @@ def test_a_pod_without_a_log_is_named_with_its_state_and_a_secret_is_not_shown(c
     assert answer["notes"] == ["bbb has no log: its pod is ContainerCreating"]
 
 
+def test_a_container_that_did_not_crash_has_no_previous_log(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = KubeError('The API server refuses to GET Pod polls-bbb/log: previous terminated container "web" in pod "polls-bbb" not found')
+    monkeypatch.setattr(FakeCluster, "logs", {"polls-aaa": "2026-11-22T21:00:01Z crashed", "polls-bbb": refusal})
+    answer = logs(capsys, previous=True)
+    assert (answer["lines"], answer["notes"]) == (["2026-11-22 21:00:01 aaa crashed"], ["bbb has run only once"])
+
+
 def test_an_api_server_that_does_not_answer_is_the_message(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeCluster, "logs", {"polls-aaa": Unreachable("The API server does not answer")})
     assert logs(capsys)["msg"] == "The API server does not answer"
