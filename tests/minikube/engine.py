@@ -51,6 +51,7 @@ SETTINGS = (
 )  # fmt: skip
 CLUSTER = Path("/var/lib/berth/cluster.json")  # while it is there, its kubelet has set the same
 SYSTEM = Path("/proc/sys")
+HIERARCHIES_GONE = 20.0  # seconds
 SYS_RESOURCE = 24  # linux/capability.h
 
 
@@ -364,21 +365,36 @@ def remove_control_groups() -> list[str]:
     removed = 0
     for top in [*Path("/sys/fs/cgroup").glob(f"*/{CONTROL_GROUP}"), Path("/sys/fs/cgroup", CONTROL_GROUP)]:
         removed += remove_groups(top) if top.is_dir() else 0
+    # The node's containerd and kubelet see the machine's own root of cgroup v2. A group with processes in it is somebody else's, and stays.
+    for name in ("k8s.io", "kubepods"):
+        for group, _, _ in os.walk(Path("/sys/fs/cgroup/unified", name), topdown=False):
+            with contextlib.suppress(OSError):
+                os.rmdir(group)
+                removed += 1
     if STATE.exists():
         before = json.loads(STATE.read_text(encoding="utf-8"))["hierarchies"]
-        new: dict[int, list[str]] = {}
-        for controller, number in hierarchies().items():
-            if number and not before.get(controller):
-                new.setdefault(number, []).append(controller)
-        for controllers in new.values():
-            removed += remove_hierarchy(controllers)
+        deadline = time.monotonic() + HIERARCHIES_GONE
+        # The kernel lets go of removed groups a moment later; until then their hierarchy outlives its last mount.
+        while (new := new_hierarchies(before)) and time.monotonic() < deadline:
+            for controllers in new:
+                with contextlib.suppress(EngineError):  # one that is just going cannot be mounted again
+                    removed += remove_hierarchy(controllers)
+            time.sleep(0.5)
     return [f"{removed} control groups"] if removed else []
+
+
+def new_hierarchies(before: dict[str, int]) -> list[list[str]]:
+    """Return the controllers of each hierarchy that was not there ``before`` and that nobody has mounted."""
+    new: dict[int, list[str]] = {}
+    mounted = mounted_controllers()
+    for controller, number in hierarchies().items():
+        if number and not before.get(controller) and controller not in mounted:
+            new.setdefault(number, []).append(controller)
+    return list(new.values())
 
 
 def remove_hierarchy(controllers: list[str]) -> int:
     """Remove the groups of a hierarchy that is mounted nowhere, and return how many."""
-    if mounted_controllers().intersection(controllers):
-        return 0
     point = Path(tempfile.mkdtemp(prefix="berth-tests."))
     try:
         run("mount", "-t", "cgroup", "-o", ",".join(controllers), "none", str(point))
