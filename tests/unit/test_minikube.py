@@ -603,7 +603,7 @@ def test_a_start_that_takes_too_long_is_ended_at_a_step_that_is_named_and_the_ne
     machine.order(start=["hang"])
     begin = time.monotonic()
     message = machine.run(timeout=1)["msg"]
-    assert time.monotonic() - begin < 30, "the start itself hangs for 60 s"
+    assert time.monotonic() - begin < 10
     assert "minikube start took longer than 1 s, at «" in message
     assert "set minikube_timeout to more" in message
     result = machine.run()
