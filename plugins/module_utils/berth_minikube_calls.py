@@ -129,6 +129,9 @@ class Minikube:
         Raises:
             MinikubeError: It fails, with minikube's own reason and advice, or takes too long.
         """
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # A shell's background job is started so, and minikube would inherit it: it could not be ended in good order.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
             try:
                 process = subprocess.Popen(

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,8 +30,9 @@ PLAY = """\
 class Runs:
     """Starts runs of playbooks that share a lock of their own."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, temporary: Path) -> None:
         self.directory = directory
+        self.temporary = temporary
         self.processes: list[subprocess.Popen[str]] = []
         (directory / "ansible.cfg").write_text("[defaults]\n")
         self.environment = {
@@ -41,9 +43,8 @@ class Runs:
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             "XDG_CACHE_HOME": str(directory / "cache"),
-            "TMPDIR": str(directory / "tmp"),
+            "TMPDIR": str(temporary),
         }
-        (directory / "tmp").mkdir()
         (directory / "callback").mkdir()
         # The same plugin with less patience.
         text = (PLUGINS / "callback/berth.py").read_text().replace("HEARTBEAT = 15.0", "HEARTBEAT = 1.0").replace("POLL = 0.5", "POLL = 0.1")
@@ -78,13 +79,15 @@ class Runs:
 @pytest.fixture
 def runs(tmp_path: Path) -> Iterator[Runs]:
     """Yield what starts runs, and end those that a failed test left."""
-    started = Runs(tmp_path)
-    yield started
-    (tmp_path / "go").touch()
-    for process in started.processes:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    # Ansible's sockets lie in the temporary directory, and tmp_path is too long for their names.
+    with tempfile.TemporaryDirectory(prefix="runs-") as temporary:
+        started = Runs(tmp_path, Path(temporary))
+        yield started
+        (tmp_path / "go").touch()
+        for process in started.processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
 HOLD = "(here / 'holds').touch()\nwhile not (here / 'go').exists(): time.sleep(0.02)"
@@ -180,7 +183,7 @@ def test_what_a_module_reports_is_shown_and_the_file_is_removed(runs: Runs) -> N
         runs.start("Path(os.environ['BERTH_PROGRESS']).open('a').write('1 of 2 pods ready\\nimported a\\n'); time.sleep(0.6)")
     )
     assert re.search(r"^  \.\.\. 1 of 2 pods ready \(\d+ s\)\n  \.\.\. imported a \(\d+ s\)$", output, re.MULTILINE)
-    assert [path.name for path in (runs.directory / "tmp").glob("berth-*")] == []
+    assert [path.name for path in runs.temporary.glob("berth-*")] == []
 
 
 def test_the_second_playbook_of_one_command_is_followed_too(runs: Runs) -> None:

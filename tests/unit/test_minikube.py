@@ -599,8 +599,10 @@ def test_roots_refusal_names_the_setting(machine: Machine) -> None:
     )
 
 
-def test_a_start_that_takes_too_long_is_ended_at_a_step_that_is_named_and_the_next_run_goes_on(machine: Machine) -> None:
+@pytest.mark.parametrize("interrupt", [signal.default_int_handler, signal.SIG_IGN], ids=["foreground", "background"])
+def test_a_start_that_takes_too_long_is_ended_at_a_step_that_is_named_and_the_next_run_goes_on(machine: Machine, interrupt: Any) -> None:
     machine.order(start=["hang"])
+    signal.signal(signal.SIGINT, interrupt)
     begin = time.monotonic()
     message = machine.run(timeout=1)["msg"]
     assert time.monotonic() - begin < 10
