@@ -138,7 +138,7 @@ class Check:
         found += wrong + variables.values(typed) + self.connection_problems()
         suspect = {problem.variable for problem in found}
         if "berth_provider" not in suspect:
-            found += self.provider_checks[self.provider](suspect)
+            found += self.provider_checks[self.provider](suspect) + self.entry_problems(suspect)
         return found + self.path_problems(suspect) + self.registry_problems(suspect) + self.port_problems(suspect)
 
     def minikube_settings(self) -> list[Problem]:
@@ -191,6 +191,13 @@ class Check:
             return []
         text = preflight.silent_registry(self.values["berth_registry_host"])
         return [Problem(("berth_registry_host",), text)] if text else []
+
+    def entry_problems(self, suspect: set[str]) -> list[Problem]:
+        """Check that the provider has what makes a public entry."""
+        if "berth_entry" in suspect or self.get("berth_entry") == "none" or self.provider == "eks":
+            return []
+        text = f"{self.get('berth_entry')} needs berth_provider: eks, and here it is {self.provider}; leave it out, berth_app_node_port is the way in there"
+        return [Problem(("berth_entry",), text)]
 
     def port_problems(self, suspect: set[str]) -> list[Problem]:
         """Check the ports that the inventory chooses."""
