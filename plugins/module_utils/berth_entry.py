@@ -79,7 +79,7 @@ STATUSES = {
     404: "the load balancer has no rule for the host name, or the app has no page there",
     500: "the app fails: playbooks/ops/logs.yml shows why",
     502: "the app's pods end the connection: playbooks/ops/logs.yml shows why",
-    503: "the load balancer has no healthy pod: does the app answer 200 at berth_app_readiness_path, whatever the Host header says? See playbooks/ops/status.yml",
+    503: "the load balancer has no healthy pod: the app must answer 200 at berth_app_readiness_path, whatever the Host header says (playbooks/ops/status.yml)",
     504: "the load balancer does not reach the app's pods: security groups, or a network policy",
 }
 

@@ -44,7 +44,7 @@ def find_zone(client: Any, wanted: str, host: str) -> Zone:
         raise Refused(f"this account has no public hosted zone {wanted} in Route 53. Correct berth_entry_zone, or leave it out and make the record yourself.")
     if len(found) > 1:
         ids = ", ".join(zone["Id"].removeprefix("/hostedzone/") for zone in found)
-        raise Refused(f"there are {len(found)} public hosted zones {wanted}: {ids}. Set berth_entry_zone to the id of the one to which the domain is delegated.")
+        raise Refused(f"there are {len(found)} public hosted zones {wanted}: {ids}. Set berth_entry_zone to the id of the one that the domain is delegated to.")
     zone = Zone(found[0]["Id"].removeprefix("/hostedzone/"), found[0]["Name"].removesuffix("."))
     if found[0].get("Config", {}).get("PrivateZone"):
         raise Refused(f"the hosted zone {wanted} is a private one, which the internet does not see. Set berth_entry_zone to a public one.")

@@ -81,7 +81,6 @@ def work(aws: Aws) -> dict[str, Any]:
         return {"arn": "", "status": "", "removed": remove(aws)}
     if not aws.options["host"]:
         raise Refused("no host is given. Set berth_entry_host.")
-    aws.subject = f"Certificate of {aws.options['host']}"
     arn = aws.options["arn"] or provide(aws)
     if not arn:
         return {"arn": "", "status": "", "removed": []}
@@ -185,17 +184,18 @@ def validate(aws: Aws, route53: Any, zone: Any, arn: str) -> None:
         Refused: ACM does not issue it, with the reason.
     """
 
+    subject = f"{aws.subject} for {aws.options['host']}"
+
     def named() -> tuple[str, str]:
         found = describe(aws, arn)
         return ("named" if validation(found) else "without the record that validates it"), ""
 
     if not aws.check:
-        aws.wait.until(aws.subject, named, good=("named",), bad={"without the record that validates it": PATIENCE})
+        aws.wait.until(subject, named, good=("named",), bad={"without the record that validates it": PATIENCE})
     for record in validation(describe(aws, arn)):
         name = record["Name"].removesuffix(".")
         if record["Type"] not in records(route53, zone, name):
-            aws.note({"validation": (None, name)})
-            aws.changed = True
+            aws.changed = True  # not in the diff: of a certificate that is yet to be requested nobody knows the record
             if not aws.check:
                 upsert(route53, zone.id, "UPSERT", plain(name, record["Type"], record["Value"]))
     if aws.check or not aws.options["wait"]:
@@ -206,7 +206,7 @@ def validate(aws: Aws, route53: Any, zone: Any, arn: str) -> None:
         return found.get("Status", GONE), found.get("FailureReason", "")
 
     try:
-        aws.wait.until(aws.subject, issued, good=("ISSUED",), bad={"FAILED": 0.0, "VALIDATION_TIMED_OUT": 0.0, "REVOKED": 0.0, "EXPIRED": 0.0, GONE: 0.0})
+        aws.wait.until(subject, issued, good=("ISSUED",), bad={"FAILED": 0.0, "VALIDATION_TIMED_OUT": 0.0, "REVOKED": 0.0, "EXPIRED": 0.0, GONE: 0.0})
     except Refused as error:
         if "PENDING_VALIDATION" not in str(error):
             raise
@@ -260,7 +260,7 @@ def unused(aws: Aws, arn: str) -> None:
         users = (describe(aws, arn) or {}).get("InUseBy") or []
         return ("in use", f"by {', '.join(users)}") if users else ("unused", "")
 
-    aws.wait.until(f"Certificate {arn}", look, good=("unused",), bad={})
+    aws.wait.until(f"{aws.subject}, {arn},", look, good=("unused",), bad={})
 
 
 def forget(aws: Aws, route53: Any, zone_id: str, found: dict[str, Any]) -> None:

@@ -48,7 +48,7 @@ PATIENCE = 60.0  # seconds that AWS has to know one that its controller has just
 
 def main() -> None:
     """Run the module."""
-    run(work, "elasticloadbalancing", "Load balancer {address}", OPTIONS)
+    run(work, "elbv2", "Load balancer {address}", OPTIONS)
 
 
 def work(aws: Aws) -> dict[str, Any]:

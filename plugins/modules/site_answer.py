@@ -62,8 +62,8 @@ def verdict(host: str, seconds: int, named: Reply, direct: Reply | None) -> str:
     began = f"https://{host}/ gives no page after {seconds} s"
     if direct and direct.good and named.kind == "dns":
         return (
-            f"{began}: {named.text}, while its load balancer answers well. The record is there, so either it has not spread yet (a resolver that was asked too "
-            f"early remembers for up to 15 minutes that there was none: run the same command again), or the domain is not delegated to the hosted zone's name servers."
+            f"{began}: {named.text}, while its load balancer answers well. The record is there, so it has not spread yet (a resolver that was asked too early "
+            "remembers for up to 15 minutes that there was none: run the same command again), or the domain is not delegated to the hosted zone."
         )
     if direct and direct.good:
         return f"{began}: {named.text}. Its load balancer answers well, so the name leads elsewhere, or a proxy is between."

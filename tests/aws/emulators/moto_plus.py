@@ -19,9 +19,13 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import control
+import moto.acm.models as acm_models
 import moto.ec2.models as ec2_models
+import moto.elbv2.models as elbv2_models
 import moto.kms.models as kms_models
 import moto.rds.models as rds_models
+import moto.route53.models as route53_models
+from moto.acm.exceptions import AWSResourceNotFoundException
 from moto.ec2 import utils as ec2_utils
 from moto.ec2.exceptions import EC2ClientError
 from moto.rds.exceptions import DBParameterGroupNotFoundError, RDSClientError
@@ -108,6 +112,59 @@ def detach_internet_gateway(original: Any, self: Any, internet_gateway_id: str, 
         raise EC2ClientError("DependencyViolation", f"Network {vpc_id} has some mapped public address(es). "
                                                     "Please unmap those public address(es) before detaching the gateway.")  # fmt: skip
     return original(self, internet_gateway_id, vpc_id)
+
+
+# --- ACM: issued when the record is there, and kept while it is used ---------------------------------------------------------
+@wrap(acm_models.CertBundle, "check")
+def check_certificate(_original: Any, self: Any) -> None:
+    """Issue a certificate when the records of its validation are in a public zone, and the time that it takes is over."""
+    if self.type != "AMAZON_ISSUED" or self.status != "PENDING_VALIDATION":
+        return
+    if outcome := control.outcome(f"certificate/{self.common_name}"):
+        self.status = outcome["status"]
+        return
+    zones = route53_models.route53_backends[ACCOUNT]["aws"].zones.values()
+    public = {(r.name.rstrip("."), r.type): list(r.records) for zone in zones if not zone.private_zone for r in zone.rrsets}
+    wanted = [each["ResourceRecord"] for each in self.describe()["Certificate"]["DomainValidationOptions"]]
+    if all(public.get((record["Name"].rstrip("."), record["Type"])) == [record["Value"]] for record in wanted):
+        self.validated_at = getattr(self, "validated_at", time.time())
+        if time.time() - self.validated_at >= control.seconds("acm"):
+            self.status = "ISSUED"
+
+
+class CertificateInUse(AWSResourceNotFoundException):
+    """ACM's word on a certificate that a load balancer uses."""
+
+    TYPE = "ResourceInUseException"
+
+
+@wrap(acm_models.AWSCertificateManagerBackend, "delete_certificate")
+def delete_certificate(original: Any, self: Any, arn: str) -> Any:
+    """DeleteCertificate: not while a load balancer uses it."""
+    if arn in self._certificates and self._certificates[arn].in_use_by:
+        raise CertificateInUse(f"Certificate {arn} in account {ACCOUNT} is in use.")
+    return original(self, arn)
+
+
+@wrap(acm_models.AWSCertificateManagerBackend, "set_certificate_in_use_by")
+def use_certificate(original: Any, self: Any, arn: str, user: str) -> Any:
+    """Name the load balancer that uses a certificate, not its listener."""
+    return original(self, arn, re.sub(r":listener/(.*)/\w+$", r":loadbalancer/\1", user))
+
+
+@wrap(elbv2_models.ELBv2Backend, "delete_load_balancer")
+def delete_load_balancer(original: Any, self: Any, arn: str) -> Any:
+    """DeleteLoadBalancer: its listeners use no certificate any more."""
+    for certificate in acm_models.acm_backends[ACCOUNT][self.region_name]._certificates.values():
+        certificate.in_use_by = [user for user in certificate.in_use_by if user != arn]
+    return original(self, arn)
+
+
+# --- Route 53 ---------------------------------------------------------------------------------------------------------------
+@wrap(route53_models, "create_route53_zone_id")
+def zone_id(original: Any, **wanted: Any) -> str:
+    """Return an id that begins as those of AWS do."""
+    return "Z" + original(**wanted)[1:]
 
 
 # --- KMS --------------------------------------------------------------------------------------------------------------------
