@@ -310,7 +310,8 @@ class Cluster:
         """Change an Ingress; one that is gone meanwhile needs no change."""
         operation = self.networking.patch_namespaced_ingress_status if status else self.networking.patch_namespaced_ingress
         try:
-            operation(ingress["metadata"]["name"], ingress["metadata"]["namespace"], body)
+            # A strategic merge, the client's own choice, takes no finalizer out of a list.
+            operation(ingress["metadata"]["name"], ingress["metadata"]["namespace"], body, _content_type="application/merge-patch+json")
         except kubernetes.client.ApiException as error:
             if error.status != 404:
                 raise
