@@ -126,6 +126,8 @@ def test_another_certificate_takes_the_place_of_the_first(entry: Entry, kube: Fa
     kube.spec = {**kube.spec, "certificateARNs": [second]}
     controller.round()
     assert entry.acm.describe_certificate(CertificateArn=second)["Certificate"]["InUseBy"]
+    answer = entry.aws.run(acm_certificate, **entry.owner(state="absent", keep=second, wait_timeout=1))
+    assert len(answer["removed"]) == 1  # the first is used no more
 
 
 def test_a_deleted_ingress_goes_after_its_load_balancer(entry: Entry, kube: FakeKube) -> None:

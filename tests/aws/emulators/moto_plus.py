@@ -160,6 +160,16 @@ def delete_load_balancer(original: Any, self: Any, arn: str) -> Any:
     return original(self, arn)
 
 
+@wrap(elbv2_models.ELBv2Backend, "delete_listener")
+def delete_listener(original: Any, self: Any, listener_arn: str) -> Any:
+    """DeleteListener: it uses no certificate any more."""
+    deleted = original(self, listener_arn)
+    for certificate in acm_models.acm_backends[ACCOUNT][self.region_name]._certificates.values():
+        if certificate.arn in deleted.certificates:
+            certificate.in_use_by = [user for user in certificate.in_use_by if user != deleted.load_balancer_arn]
+    return deleted
+
+
 # --- Route 53 ---------------------------------------------------------------------------------------------------------------
 @wrap(route53_models, "create_route53_zone_id")
 def zone_id(original: Any, **wanted: Any) -> str:
