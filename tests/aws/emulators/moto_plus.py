@@ -129,6 +129,14 @@ PARAMETERS = {
 }
 
 
+@wrap(ec2_models.EC2Backend, "create_launch_template")
+def create_template(original: Any, self: Any, name: str, description: str, data: dict[str, Any], tags: dict[str, Any]) -> Any:
+    """CreateLaunchTemplate: the template's own tags are no part of its data."""
+    kept = [one for one in data.get("TagSpecifications", []) if one["ResourceType"] != "launch-template"]
+    data = {key: value for key, value in data.items() if key != "TagSpecifications"} | ({"TagSpecifications": kept} if kept else {})
+    return original(self, name, description, data, tags)
+
+
 @wrap(rds_models.DBParameterGroup, "__init__")
 def parameter_group(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
     """Give a new parameter group its engine's parameters."""
