@@ -176,6 +176,10 @@ class Check:
                 found.append(Problem(("berth_app_source",), f"{source} is not a directory"))
             elif not dockerfile.is_file():
                 found.append(Problem(("berth_app_dockerfile",), f"there is no file {dockerfile}"))
+        if self.get("berth_database_ca") and "berth_database_ca" not in suspect:
+            path = Path(self.get("berth_database_ca")).expanduser()
+            if not path.is_file() or "-----BEGIN CERTIFICATE-----" not in path.read_text(encoding="utf-8", errors="replace"):
+                found.append(Problem(("berth_database_ca",), f"{path} is no file with certificates (PEM)"))
         if "berth_kubeconfig" in self.values and "berth_kubeconfig" not in suspect:
             path = Path(self.values["berth_kubeconfig"]).expanduser()
             if owner := berth_identity.belongs_elsewhere(path, self.inventory.host):

@@ -166,6 +166,9 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "berth_registry_port": lambda value: formats.port(int(value)),
     "berth_registry_host": formats.host_port,
     "berth_node_port_addresses": formats.network,
+    "berth_database_networks": formats.network,
+    "berth_database_host": formats.host_name,
+    "berth_database_port": lambda value: formats.port(int(value)),
     "berth_kubeconfig": lambda value: "" if value.strip() else "is empty",
 }
 
@@ -186,6 +189,11 @@ def values(given: dict[str, Any]) -> list[Problem]:
     for name in ("berth_existing_kubeconfig", "berth_existing_context"):
         if given.get("berth_provider") == "existing" and not given.get(name):
             found.append(Problem((name,), "is not set, and berth_provider: existing needs it"))
+    for name in ("berth_database_host", "berth_database_ca"):
+        if given.get("berth_database") == "external" and not given.get(name):
+            found.append(Problem((name,), "is not set, and berth_database: external needs it"))
+    if given.get("berth_database") == "rds" and given.get("berth_provider") != "eks":
+        found.append(Problem(("berth_database",), "rds lies in the network of berth_provider: eks; choose cluster, or external for a server that is there"))
     return found
 
 

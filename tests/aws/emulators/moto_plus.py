@@ -1,6 +1,6 @@
 """Moto with what EC2 and RDS do on AWS and moto does not: dependencies, refusals, creation that takes time, faults on demand.
 
-Run as ``moto_plus.py PORT``. EKS, ECR, IAM and STS are MiniStack's (``ministack_plus.py``). ``RDS_POSTGRES`` names the socket directory of a
+Run as ``moto_plus.py PORT``. EKS, ECR, IAM and STS are MiniStack's (``ministack_plus.py``). ``RDS_PSQL`` is the command (JSON list) of psql for a
 PostgreSQL server: every emulated instance of it gets its master role there, so that a managed master secret opens a real server.
 """
 
@@ -194,9 +194,7 @@ rds_models.DBInstance.status = property(instance_status, lambda self, value: sel
 
 def sql(text: str, database: str = "postgres") -> None:
     """Run statements in the server behind the emulated instances."""
-    socket = os.environ["RDS_POSTGRES"]
-    command = ["psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", f"--host={socket}", "--username=postgres", f"--dbname={database}"]
-    subprocess.run(command, input=text, text=True, check=True, capture_output=True)
+    subprocess.run([*json.loads(os.environ["RDS_PSQL"]), f"--dbname={database}"], input=text, text=True, check=True, capture_output=True)
 
 
 @wrap(rds_models.RDSBackend, "create_db_instance")
@@ -210,15 +208,33 @@ def create_instance(original: Any, self: Any, wanted: dict[str, Any]) -> Any:
     if wanted.get("master_username") in ("admin", "postgres_admin", "rdsadmin"):
         raise RDSClientError("InvalidParameterValue", "MasterUsername admin cannot be used as it is a reserved word used by the engine")
     created = original(self, wanted)
-    if os.environ.get("RDS_POSTGRES"):
-        user = created.master_username
-        password = created.master_user_password if not created.manage_master_user_password else json.loads(
-            self.secretsmanager.get_secret_value(created.master_user_secret.secret_arn, None, None)["SecretString"])["password"]  # fmt: skip
-        if not re.fullmatch(r"[a-z]\w*", user) or "'" in password:
-            raise RDSClientError("InvalidParameterValue", "The emulator takes plain names and passwords only")
-        # rds_superuser may make roles and databases, and is no superuser.
-        sql(f"DROP ROLE IF EXISTS {user}; CREATE ROLE {user} LOGIN CREATEROLE CREATEDB PASSWORD '{password}';")
+    master(created, wanted.get("master_user_password"), self.secretsmanager)
     return created
+
+
+@wrap(rds_models.RDSBackend, "modify_db_instance")
+def modify_instance(original: Any, self: Any, name: str, wanted: dict[str, Any]) -> Any:
+    """ModifyDBInstance: a new master password opens the real server too."""
+    modified = original(self, name, wanted)
+    if "manage_master_user_password" in wanted or "master_user_password" in wanted:
+        master(modified, wanted.get("master_user_password"), self.secretsmanager)
+    return modified
+
+
+def master(instance: Any, password: str, secrets_manager: Any) -> None:
+    """Give an instance's master role its password in the real server."""
+    if not os.environ.get("RDS_PSQL"):
+        return
+    user = instance.master_username
+    if instance.manage_master_user_password:
+        password = json.loads(secrets_manager.get_secret_value(instance.master_user_secret.secret_arn, None, None)["SecretString"])["password"]
+    if not re.fullmatch(r"[a-z]\w*", user) or "'" in password:
+        raise RDSClientError("InvalidParameterValue", "The emulator takes plain names and passwords only")
+    # rds_superuser may make roles and databases, and is no superuser.
+    sql(
+        f"DO $$ BEGIN CREATE ROLE {user} LOGIN CREATEROLE CREATEDB; EXCEPTION WHEN duplicate_object THEN END $$;\n"
+        f"ALTER ROLE {user} PASSWORD '{password}';"
+    )
 
 
 @wrap(rds_models.RDSBackend, "delete_db_instance")
