@@ -238,7 +238,7 @@ class Check:
     def budget_problems(self, suspect: set[str]) -> list[Problem]:
         """Check what the environment would cost, once nothing else is wrong that it is reckoned by."""
         variable = "berth_budget_monthly"
-        if self.provider != "eks" or not self.values.get(variable) or any(name.startswith(berth_cost.PREFIXES) for name in suspect):
+        if any(name.startswith(berth_cost.PREFIXES) for name in suspect) or self.provider != "eks" or not self.values.get(variable):
             return []
         try:
             found = berth_cost.bill(self.project, self.action._loader, self.templar, self.task_vars, datetime.now(UTC).date())
