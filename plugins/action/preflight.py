@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils import berth_identity, berth_minikube, berth_provider  # noqa: E402
+from ansible.module_utils import berth_cost, berth_identity, berth_minikube, berth_provider  # noqa: E402
 from ansible.module_utils import berth_preflight as preflight  # noqa: E402
 from ansible.module_utils import berth_variables as variables  # noqa: E402
 from ansible.module_utils.berth_existing import ExistingError, read_context  # noqa: E402
@@ -139,6 +140,7 @@ class Check:
         suspect = {problem.variable for problem in found}
         if "berth_provider" not in suspect:
             found += self.provider_checks[self.provider](suspect) + self.entry_problems(suspect)
+        found += self.budget_problems({problem.variable for problem in found})
         return found + self.path_problems(suspect) + self.registry_problems(suspect) + self.port_problems(suspect)
 
     def minikube_settings(self) -> list[Problem]:
@@ -239,6 +241,18 @@ class Check:
         """Check that the inventory says where in AWS."""
         needed = ("berth_aws_account", "berth_aws_region", "berth_aws_zones", "berth_eks_version")
         return [Problem((name,), "is missing; berth_provider: eks needs it") for name in needed if name not in suspect and not self.values.get(name)]
+
+    def budget_problems(self, suspect: set[str]) -> list[Problem]:
+        """Check what the environment would cost, once nothing else is wrong that it is reckoned by."""
+        variable = "berth_budget_monthly"
+        if any(name.startswith(berth_cost.PREFIXES) for name in suspect) or self.provider != "eks" or not self.values.get(variable):
+            return []
+        try:
+            found = berth_cost.bill(self.project, self.action._loader, self.templar, self.task_vars, datetime.now(UTC).date())
+        except berth_cost.CostError as error:
+            return [Problem(error.path, f"{error.text}{error.advice(self.inventory.source())}")]
+        text = berth_cost.over_budget(found, int(self.values[variable]))
+        return [Problem((variable,), text)] if text else []
 
     def existing_problems(self, suspect: set[str]) -> list[Problem]:
         """Check that the kubeconfig has the context."""

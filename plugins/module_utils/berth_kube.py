@@ -239,7 +239,7 @@ class Cluster:
     def _unknown_user(self) -> str:
         return (
             f"The API server {self._client.configuration.host} does not accept the credentials of {self._source}. "
-            "Write a new kubeconfig with playbooks/cluster.yml."
+            "Write a new kubeconfig with playbooks/cluster.yml; with EKS, name the IAM user or role of your AWS credentials in berth_eks_access."
         )
 
     @property

@@ -154,6 +154,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "berth_app_port": lambda value: formats.port(int(value)),
     "berth_app_node_port": lambda value: formats.node_port(int(value)),
     "berth_app_replicas": lambda value: "" if int(value) >= 1 else f"{value} is too few: at least 1 is needed",
+    "berth_budget_monthly": lambda value: "" if int(value) >= 1 else f"{value} is too little: leave it out for no budget",
     "berth_app_liveness_path": formats.http_path,
     "berth_app_readiness_path": formats.http_path,
     "berth_app_hosts": formats.host_name,

@@ -196,6 +196,14 @@ PARAMETERS = {
 }
 
 
+@wrap(ec2_models.EC2Backend, "create_launch_template")
+def create_template(original: Any, self: Any, name: str, description: str, data: dict[str, Any], tags: dict[str, Any]) -> Any:
+    """CreateLaunchTemplate: the template's own tags are no part of its data."""
+    kept = [one for one in data.get("TagSpecifications", []) if one["ResourceType"] != "launch-template"]
+    data = {key: value for key, value in data.items() if key != "TagSpecifications"} | ({"TagSpecifications": kept} if kept else {})
+    return original(self, name, description, data, tags)
+
+
 @wrap(rds_models.DBParameterGroup, "__init__")
 def parameter_group(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
     """Give a new parameter group its engine's parameters."""
@@ -275,7 +283,7 @@ def create_instance(original: Any, self: Any, wanted: dict[str, Any]) -> Any:
     if wanted.get("master_username") in ("admin", "postgres_admin", "rdsadmin"):
         raise RDSClientError("InvalidParameterValue", "MasterUsername admin cannot be used as it is a reserved word used by the engine")
     created = original(self, wanted)
-    master(created, self.secretsmanager)
+    master(created, wanted.get("master_user_password"), self.secretsmanager)
     return created
 
 
@@ -284,15 +292,15 @@ def modify_instance(original: Any, self: Any, name: str, wanted: dict[str, Any])
     """ModifyDBInstance: a new master password opens the real server too."""
     modified = original(self, name, wanted)
     if "manage_master_user_password" in wanted or "master_user_password" in wanted:
-        master(modified, self.secretsmanager)
+        master(modified, wanted.get("master_user_password"), self.secretsmanager)
     return modified
 
 
-def master(instance: Any, secrets_manager: Any) -> None:
+def master(instance: Any, password: str, secrets_manager: Any) -> None:
     """Give an instance's master role its password in the real server."""
     if not os.environ.get("RDS_PSQL"):
         return
-    user, password = instance.master_username, instance.master_user_password
+    user = instance.master_username
     if instance.manage_master_user_password:
         password = json.loads(secrets_manager.get_secret_value(instance.master_user_secret.secret_arn, None, None)["SecretString"])["password"]
     if not re.fullmatch(r"[a-z]\w*", user) or "'" in password:
