@@ -188,6 +188,7 @@ def start(instance: Instance, endpoint: str = "", ca_file: str = "", psql: str =
     deployer = json.loads(subprocess.run(command, env=common | root, capture_output=True, text=True, check=True).stdout)
     lines = "".join(f"{key}={value}\n" for key, value in (root | deployer).items())
     instance.env.write_text(lines, encoding="utf-8")
+    instance.env.with_suffix(".json").write_text(json.dumps(root | deployer), encoding="utf-8")
     mark.write_text(settings, encoding="utf-8")
     return instance
 
