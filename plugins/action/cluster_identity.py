@@ -21,7 +21,6 @@ ARGUMENTS = {
     "environment": {"type": "str", "required": True},
     "provider": {"type": "str", "required": True},
     "claim": {"type": "bool", "default": False},
-    "identity": {"type": "str", "default": ""},
     "accept": {"type": "str", "default": ""},
     "vouched": {"type": "bool", "default": False},
 }
@@ -45,8 +44,8 @@ class ActionModule(ActionBase):
                 berth_identity.write(kubeconfig, {"environment": given["environment"], "provider": given["provider"], "cluster": ""})
             return result | {"changed": False, "cluster": ""}
 
-        def ask() -> str:
-            return given["identity"] or Cluster(kubeconfig, None, guarded=False).identity()
+        def ask() -> berth_identity.Identity:
+            return Cluster(kubeconfig, None, guarded=False).identity()
 
         try:
             record = berth_identity.hold(kubeconfig, given["environment"], given["provider"], ask, given["accept"], given["vouched"])
@@ -59,4 +58,4 @@ class ActionModule(ActionBase):
             return result | {"failed": True, "msg": f"{error}. Run playbooks/cluster.yml; it starts a cluster that stands still."}
         except (berth_identity.IdentityError, KubeError, OSError) as error:
             return result | {"failed": True, "msg": str(error)}
-        return result | {"changed": changed, "cluster": record["cluster"]}
+        return result | {"changed": changed, "cluster": str(berth_identity.identity(record))}

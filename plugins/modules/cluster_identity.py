@@ -7,8 +7,10 @@ module: cluster_identity
 short_description: Hold an environment to its own cluster
 description:
   - Records beside the kubeconfig which cluster it leads to, for which environment, and refuses any other from then on.
-  - The identity is the uid of the namespace C(kube-system), or what the kubeconfig says of the cluster where its user may not read that.
-  - It runs in Ansible's own process, and where the identity is given without a request.
+  - The identity is the uid of the namespace C(kube-system) and the fingerprint of the authority that the kubeconfig trusts (without one, the
+    address). They are compared as far as both are known, the uid before the authority, which may be renewed; so a user who may not read the
+    uid, or not any more, is held to the authority.
+  - It runs in Ansible's own process.
   - Every module of Berth that talks to a cluster looks at the record before its first request.
 options:
   kubeconfig: {description: The environment's own kubeconfig., type: path, required: true}
@@ -18,9 +20,10 @@ options:
     description: Only note whose the kubeconfig is going to be, before a provider writes it, so that a run which is cut off in between can be run again.
     type: bool
     default: false
-  identity: {description: "The identity, where the provider has found it out already; empty asks the cluster.", type: str, default: ""}
   accept:
-    description: Identity of the cluster that the environment is to live in from now on, instead of the recorded one.
+    description: >-
+      Identity of the cluster that the environment is to live in from now on, instead of the recorded one: the uid, or the authority where the
+      user may not read the uid.
     type: str
     default: ""
   vouched:
@@ -40,5 +43,5 @@ EXAMPLES = """
 """
 
 RETURN = """
-cluster: {description: "The identity, empty in check mode where no cluster answers yet.", type: str, returned: always}
+cluster: {description: "The uid, or the authority where the uid is not known; empty in check mode where no cluster answers yet.", type: str, returned: always}
 """
