@@ -84,6 +84,19 @@ def belongs_elsewhere(kubeconfig: str | Path | None, environment: str) -> str:
     return owner if owner != environment else ""
 
 
+def refuse_owner(kubeconfig: str | Path, environment: str) -> None:
+    """Refuse the kubeconfig of another environment.
+
+    Raises:
+        IdentityError: It is recorded for another one.
+    """
+    if owner := belongs_elsewhere(kubeconfig, environment):
+        raise IdentityError(
+            f"{kubeconfig} is the kubeconfig of the environment {owner} ({path_beside(kubeconfig)}), not of {environment}. "
+            f"Set berth_kubeconfig in inventories/{environment}/group_vars/all.yml to a path of its own."
+        )
+
+
 def refusal(kubeconfig: str | Path, record: dict[str, str], found: Identity, accept: str = "", source: str = "") -> str:
     """Return why a kubeconfig that leads to the cluster ``found`` is not used, and how to accept it on purpose; "" when it is used.
 
@@ -123,11 +136,7 @@ def hold(kubeconfig: str, environment: str, provider: str, ask: Callable[[], Ide
         IdentityError: The kubeconfig is another environment's, or leads elsewhere than what is recorded or accepted.
     """
     record = read(kubeconfig)
-    if owner := belongs_elsewhere(kubeconfig, environment):
-        raise IdentityError(
-            f"{kubeconfig} is the kubeconfig of the environment {owner} ({path_beside(kubeconfig)}), not of {environment}. "
-            f"Set berth_kubeconfig in inventories/{environment}/group_vars/all.yml to a path of its own."
-        )
+    refuse_owner(kubeconfig, environment)
     found, known = ask(), identity(record)
     if accept and accept not in (found.uid, found.authority):
         raise IdentityError(f"berth_cluster_id is {accept}, and the cluster that {kubeconfig} leads to is {found}. Nothing was changed there.")

@@ -16,10 +16,16 @@ options:
   kubeconfig: {description: The environment's own kubeconfig., type: path, required: true}
   environment: {description: The environment's name., type: str, required: true}
   provider: {description: What provides the cluster., type: str, required: true}
-  claim:
-    description: Only note whose the kubeconfig is going to be, before a provider writes it, so that a run which is cut off in between can be run again.
-    type: bool
-    default: false
+  step:
+    description:
+      - C(compare) only refuses a kubeconfig that leads to another cluster than the recorded one. One that leads nowhere passes, for nothing can be
+        changed by it.
+      - C(claim) compares, and notes whose the kubeconfig is going to be, before a provider writes it, so that a run which is cut off in between can
+        be run again.
+      - C(record) compares and records what is new.
+    type: str
+    choices: [compare, claim, record]
+    default: record
   accept:
     description: >-
       Identity of the cluster that the environment is to live in from now on, instead of the recorded one: the uid, or the authority where the
@@ -40,8 +46,15 @@ EXAMPLES = """
     kubeconfig: .cache/staging/kubeconfig
     environment: staging
     provider: existing
+
+- name: Refuse a kubeconfig that leads to another cluster, before anything is deleted by it
+  cluster_identity:
+    kubeconfig: .cache/staging/kubeconfig
+    environment: staging
+    provider: existing
+    step: compare
 """
 
 RETURN = """
-cluster: {description: "The uid, or the authority where the uid is not known; empty in check mode where no cluster answers yet.", type: str, returned: always}
+cluster: {description: "The uid, else the authority; empty where no cluster answers and that is no failure.", type: str, returned: always}
 """

@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from ansible.module_utils.berth_identity import Identity, IdentityError
 from ansible.module_utils.berth_kube import Cluster, KubeError, WrongCluster
 from fake_api import UID, Api, certificate, kubeconfig, running
 
+PROJECT = Path(__file__).resolve().parents[2]
 HERE = Identity("1111-here", "authority:aaaa")
 ELSEWHERE = Identity("2222-elsewhere", "authority:bbbb")
 ANSWERS = {"here": (200, {"metadata": {"uid": "1111-here"}}), "elsewhere": (200, {"metadata": {"uid": "2222-elsewhere"}}), "refused": (403, {"message": "no"})}
@@ -264,3 +268,51 @@ def test_credentials_that_are_not_accepted_are_no_other_cluster(api: Api, path: 
 def test_a_record_that_cannot_be_read_counts_as_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "cluster.json").write_text(text)
     assert berth_identity.read(tmp_path / "kubeconfig") == {}
+
+
+# --- The task --------------------------------------------------------------------------
+def task(path: str, **options: Any) -> tuple[bool, str]:
+    """Run the task for the environment dev; return whether it passed, and what it said."""
+    arguments = {"kubeconfig": path, "environment": "dev", "provider": "existing", **options}
+    command = [str(Path(sys.executable).with_name("ansible")), "localhost", "-i", "localhost,", "-c", "local", "-m", "cluster_identity"]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
+    ran = subprocess.run([*command, "-a", json.dumps(arguments)], env=environment, capture_output=True, text=True, check=False)
+    return ran.returncode == 0, " ".join(ran.stdout.split())
+
+
+@pytest.mark.parametrize("step", ["compare", "claim"])
+def test_before_anything_is_changed_another_cluster_is_refused_and_nothing_recorded(api: Api, path: str, step: str) -> None:
+    record(path)
+    before = berth_identity.path_beside(path).read_text()
+    api.answers[UID] = ANSWERS["elsewhere"]
+    passed, said = task(path, step=step)
+    assert not passed and "leads to another cluster than dev's: 2222-elsewhere answers" in said
+    assert task(path, step=step, accept="2222-elsewhere")[0], "its owner says that it is meant"
+    assert berth_identity.path_beside(path).read_text() == before
+    assert {(method, url) for method, url, *_ in api.seen} == {("GET", UID)}
+
+
+def test_a_cluster_that_nothing_can_be_done_to_is_no_reason_to_refuse(api: Api, path: str, tmp_path: Path) -> None:
+    """It stands still, was made anew with another authority, or is gone."""
+    record(path)
+    api.answers[UID] = (401, {})
+    assert task(path, step="compare")[0]
+    kubeconfig(tmp_path, "http://127.0.0.1:1")
+    assert task(path, step="compare")[0]
+    Path(path).unlink()
+    assert task(path, step="claim")[0]
+
+
+def test_a_place_is_claimed_once_and_not_another_environments(path: str) -> None:
+    Path(path).unlink()
+    assert task(path, step="claim")[0]
+    assert berth_identity.read(path) == {"environment": "dev", "provider": "existing", "cluster": "", "authority": ""}
+    passed, said = task(path, step="compare", environment="prod")
+    assert not passed and "is the kubeconfig of the environment dev" in said
+
+
+def test_the_task_records_what_answers_and_finds_it_again(api: Api, path: str, authority: str) -> None:
+    api.answers[UID] = ANSWERS["here"]
+    assert "CHANGED" in task(path)[1]
+    assert berth_identity.identity(berth_identity.read(path)) == Identity("1111-here", authority)
+    assert "SUCCESS" in task(path)[1]
