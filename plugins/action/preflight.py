@@ -19,7 +19,7 @@ MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils import berth_identity, berth_minikube, berth_provider  # noqa: E402
+from ansible.module_utils import berth_aws_variables, berth_identity, berth_minikube, berth_provider  # noqa: E402
 from ansible.module_utils import berth_preflight as preflight  # noqa: E402
 from ansible.module_utils import berth_variables as variables  # noqa: E402
 from ansible.module_utils.berth_existing import ExistingError, read_context  # noqa: E402
@@ -225,9 +225,8 @@ class Check:
         return [Problem((variable,), f"minikube has nothing to drive here ({why}); start one, or use a machine for berth_provider: kubeadm")]
 
     def eks_problems(self, suspect: set[str]) -> list[Problem]:
-        """Check that the inventory says where in AWS."""
-        needed = ("berth_aws_account", "berth_aws_region", "berth_aws_zones", "berth_eks_version")
-        return [Problem((name,), "is missing; berth_provider: eks needs it") for name in needed if name not in suspect and not self.values.get(name)]
+        """Check what is known of AWS without asking it."""
+        return berth_aws_variables.problems(self.get, self.inventory.host, suspect)
 
     def existing_problems(self, suspect: set[str]) -> list[Problem]:
         """Check that the kubeconfig has the context."""
