@@ -58,6 +58,12 @@ class ActionModule(ActionBase):
         _, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
         check = Check(self, task_vars or {}, arguments)
         problems = check.all() if arguments["checks"] else check.provider_problems()
+        if arguments["checks"] and not problems and check.provider == "eks":
+            answer = check.ask_aws()
+            if answer.get("failed"):
+                return result | answer
+            problems = [Problem(tuple(found["path"]), found["text"]) for found in answer["problems"]]
+            result["warnings"] = answer.get("warnings") or []
         if problems:
             return result | {"failed": True, "changed": False, "msg": check.message(problems)}
         return result | {"changed": False, "provider": check.provider, "reason": check.reason()}
@@ -227,6 +233,32 @@ class Check:
     def eks_problems(self, suspect: set[str]) -> list[Problem]:
         """Check what is known of AWS without asking it."""
         return berth_aws_variables.problems(self.get, self.inventory.host, suspect)
+
+    def ask_aws(self) -> dict[str, Any]:
+        """Return the answer of the module aws_preflight: AWS is asked in a process of its own, for boto3 is slow to load and others do not need it."""
+        nodes, storage = (self.get(name) for name in ("berth_eks_nodes", "berth_rds_storage"))
+        defaults = {name: self.options[name]["options"] for name in ("berth_eks_nodes", "berth_rds_storage")}
+        rds = {
+            "class": self.get("berth_rds_class"),
+            "version": self.get("berth_rds_version"),
+            "multi_az": boolean(self.get("berth_rds_multi_az")),
+            "storage_max": int(storage.get("max", defaults["berth_rds_storage"]["max"]["default"])),
+        }
+        wanted = {
+            "region": self.get("berth_aws_region"),
+            "account": self.get("berth_aws_account"),
+            "zones": self.get("berth_aws_zones"),
+            "environment": self.inventory.host,
+            "name": berth_aws_variables.environment_name(self.get, self.inventory.host),
+            "network": self.get("berth_aws_network"),
+            "vpc": self.get("berth_aws_vpc"),
+            "nat": self.get("berth_aws_nat"),
+            "version": self.get("berth_eks_version"),
+            "compute": self.get("berth_eks_compute"),
+            "types": nodes.get("types", defaults["berth_eks_nodes"]["types"]["default"]),
+            "rds": rds if self.get("berth_database") == "rds" else {},
+        }
+        return self.action._execute_module(module_name="aws_preflight", module_args=wanted, task_vars=self.task_vars)
 
     def existing_problems(self, suspect: set[str]) -> list[Problem]:
         """Check that the kubeconfig has the context."""

@@ -20,6 +20,7 @@ from typing import Any
 
 import boto3
 import botocore.exceptions
+import calls
 import control
 import ministack.services.eks as eks
 from ministack.services import ecr, iam
@@ -718,7 +719,38 @@ ecr._get_authorization_token = authorization_token
 ecr._v2_put_manifest = put_manifest
 ecr.handle_registry_request = registry
 
-if __name__ == "__main__":
-    from ministack.app import main
 
-    main()
+
+# --- The server -------------------------------------------------------------------------------------------------------------
+def with_record(app: Callable[..., Any]) -> Callable[..., Any]:
+    """Return MiniStack's ``app`` with a record of its calls, and with the faults that a test wants of IAM and STS."""
+
+    async def asgi(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+        if scope["type"] != "http":
+            return await app(scope, receive, send)
+        body, messages = b"", []
+        while not messages or messages[-1].get("more_body"):
+            messages.append(await receive())
+            body += messages[-1].get("body", b"")
+
+        async def again() -> Any:
+            return messages.pop(0) if messages else await receive()
+
+        headers = {key.decode("latin1").lower(): value.decode("latin1") for key, value in scope["headers"]}
+        service, operation, parameters = calls.read(scope["method"], scope["path"], scope["query_string"].decode(), headers, body)
+        calls.record(service, operation, parameters)
+        injected = control.fault(service, operation) if service in ("iam", "sts") else None
+        if not injected:
+            return await app(scope, again, send)
+        text = f"<ErrorResponse><Error><Code>{injected['code']}</Code><Message>{injected['message']}</Message></Error></ErrorResponse>".encode()
+        await send({"type": "http.response.start", "status": injected["status"], "headers": [(b"content-type", b"text/xml")]})
+        await send({"type": "http.response.body", "body": text})
+
+    return asgi
+
+
+if __name__ == "__main__":
+    import ministack.app
+
+    ministack.app.app = with_record(ministack.app.app)
+    ministack.app.main()
