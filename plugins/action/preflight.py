@@ -244,12 +244,17 @@ class Check:
             "multi_az": boolean(self.get("berth_rds_multi_az")),
             "storage_max": int(storage.get("max", defaults["berth_rds_storage"]["max"]["default"])),
         }
+        name = berth_aws_variables.environment_name(self.get, self.inventory.host)
+        names = {"account": self.get("berth_aws_account"), "region": self.get("berth_aws_region"), "environment": self.inventory.host, "name": name}
+        text = (self.project / "roles/eks/files/iam_policies.json").read_text(encoding="utf-8")
+        policies = berth_aws_variables.policies(text, names | {"repository": self.get("berth_app_name")})
         wanted = {
             "region": self.get("berth_aws_region"),
             "account": self.get("berth_aws_account"),
             "zones": self.get("berth_aws_zones"),
             "environment": self.inventory.host,
-            "name": berth_aws_variables.environment_name(self.get, self.inventory.host),
+            "name": name,
+            "statements": [statement for policy in policies.values() for statement in policy["Statement"]],
             "network": self.get("berth_aws_network"),
             "vpc": self.get("berth_aws_vpc"),
             "nat": self.get("berth_aws_nat"),

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import re
+from pathlib import Path
 from typing import Any
 
+import ansible.module_utils
 from ansible.errors import AnsibleFilterError
+
+# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
+MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
+if MODULE_UTILS not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(MODULE_UTILS)
+
+from ansible.module_utils import berth_aws_variables  # noqa: E402
 
 # Names of the managed access policies, as people write them (docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html).
 ACCESS_POLICIES = {
@@ -24,7 +32,7 @@ def aws_partition(region: str) -> str:
     >>> aws_partition("eu-central-1"), aws_partition("cn-north-1")
     ('aws', 'aws-cn')
     """
-    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(re.sub(r"-[a-z]+-\d+$", "", region), "aws")
+    return berth_aws_variables.partition(region)
 
 
 def vpc_subnets(network: str, zones: list[str]) -> list[dict[str, Any]]:
@@ -134,6 +142,15 @@ def pod_identities(wanted: list[dict[str, Any]], compute: str, addons: dict[str,
     return [*([driver] if compute == "nodes" and "aws-ebs-csi-driver" in addons else []), *wanted]
 
 
+def iam_policies(text: str, names: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the IAM policies that an environment needs, by name; ``text`` is roles/eks/files/iam_policies.json, ``names`` what is filled in.
+
+    >>> iam_policies('{"data": {"Resource": "arn:${partition}:rds:${region}"}}', {"region": "cn-north-1"})
+    {'data': {'Resource': 'arn:aws-cn:rds:cn-north-1'}}
+    """
+    return berth_aws_variables.policies(text, names)
+
+
 def rds_changes(instance: dict[str, Any], version: str, storage: int) -> dict[str, Any]:
     """Return what of version and storage is to be asked for: of an instance that is there only what really differs.
 
@@ -158,4 +175,5 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
-        return {f.__name__: f for f in (aws_partition, vpc_subnets, trust_policy, access_entries, stale_principals, eks_roles, pod_identities, rds_changes)}
+        network, access = (aws_partition, vpc_subnets), (trust_policy, access_entries, stale_principals, eks_roles, pod_identities, iam_policies)
+        return {f.__name__: f for f in (*network, *access, rds_changes)}

@@ -496,7 +496,7 @@ def simulation_questions(caller: str, role: str, statements: list[Mapping[str, A
     Args:
         caller: An ARN as STS gives it.
         role: The ARN of the role where the caller is a session of one, else empty.
-        statements: Of the policy that Berth needs (roles/eks/files/iam_policy.json), filled in.
+        statements: Of the policy that Berth needs (roles/eks/files/iam_policies.json), filled in.
         region: Where.
     """
     source = role or caller
@@ -507,7 +507,7 @@ def simulation_questions(caller: str, role: str, statements: list[Mapping[str, A
     for number, statement in enumerate(statements):
         services = ((statement.get("Condition") or {}).get("StringEquals") or {}).get("iam:PassedToService")
         more = [{"ContextKeyName": "iam:PassedToService", "ContextKeyType": "string", "ContextKeyValues": services[:1]}] if services else []
-        resources = {} if statement["Resource"] == "*" else {"ResourceArns": [arn.replace("*", "x") for arn in statement["Resource"]][:1]}
+        resources = {} if statement["Resource"] == ["*"] else {"ResourceArns": [arn.replace("*", "x") for arn in statement["Resource"]]}
         parameters = {"PolicySourceArn": source, "ActionNames": statement["Action"], "ContextEntries": context + more, **resources}
         questions[f"simulation {number}"] = Question("iam", "simulate_principal_policy", "EvaluationResults", parameters)
     return questions
@@ -516,7 +516,11 @@ def simulation_questions(caller: str, role: str, statements: list[Mapping[str, A
 def refused_actions(answers: Mapping[str, Answer]) -> set[str]:
     """Return the actions that a simulation refuses for certain; where it lacks context it may be wrong."""
     results = [result for name, answer in answers.items() if name.startswith("simulation ") for result in answer.value or []]
-    return {one["EvalActionName"] for one in results if one["EvalDecision"] != "allowed" and not one.get("MissingContextValues")}
+    # One of a statement's resources will do: an action is of a cluster or of a node group.
+    allowed = {one["EvalActionName"] for one in results if one["EvalDecision"] == "allowed" or one.get("MissingContextValues") or any(
+        part["EvalResourceDecision"] == "allowed" or part.get("MissingContextValues") for part in one.get("ResourceSpecificResults") or []
+    )}  # fmt: skip
+    return {one["EvalActionName"] for one in results} - allowed
 
 
 # --- All of it -------------------------------------------------------------------------------------------------------

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
-from collections.abc import Callable
+import string
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.module_utils import berth_formats as formats
@@ -47,6 +49,21 @@ def problems(get: Get, environment: str, suspect: set[str]) -> list[Problem]:
 def environment_name(get: Get, environment: str) -> str:
     """Return the name of the environment's resources in AWS (as C(eks_name) of the role eks)."""
     return get("berth_aws_name") or f"{get('berth_app_name')}-{environment}"
+
+
+def partition(region: str) -> str:
+    """Return the partition of a region, the second field of every ARN (docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html)."""
+    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")
+
+
+def policies(text: str, names: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the IAM policies that an environment needs, by name.
+
+    Args:
+        text: Of roles/eks/files/iam_policies.json.
+        names: ``account``, ``region``, ``environment``, ``name`` (of its resources) and ``repository``.
+    """
+    return json.loads(string.Template(text).safe_substitute(names, partition=partition(names["region"])))
 
 
 def _account(get: Get, environment: str) -> list[Problem]:

@@ -1,7 +1,8 @@
 """Every call that the emulators get, in a file: what of AWS the toolkit uses, so that the IAM policy that it needs follows from it.
 
-The file that ``BERTH_EMULATOR_CALLS`` names gets a line of JSON a call: ``{"service": ..., "operation": ..., "names": {...}}``; ``service`` is the name that
-signs (which IAM has as the action's prefix, but for a few), ``names`` are the parameters that name a resource. Other parameters, such as passwords, stay out.
+The file that ``BERTH_EMULATOR_CALLS`` names gets a line of JSON a call: ``{"by": ..., "service": ..., "operation": ..., "names": {...}}``; ``by`` is the access key,
+``service`` the name that signs (which IAM has as the action's prefix, but for a few), ``names`` are the parameters that name a resource. Other parameters, such
+as passwords, stay out.
 """
 
 from __future__ import annotations
@@ -44,15 +45,15 @@ def pattern(template: str) -> re.Pattern[str]:
 
 
 def read(method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str, dict[str, Any]]:
-    """Return a call's service, its operation and its parameters as far as they are strings.
+    """Return a call's service, its operation and its parameters as far as they are strings; ``by`` among them is whose access key it is.
 
     Args:
         headers: With small letters.
     """
-    signed = re.search(r"Credential=[^/]+/\d+/[\w-]+/([\w-]+)/", headers.get("authorization", ""))
-    service = signed[1] if signed else ""
+    signed = re.search(r"Credential=([^/]+)/\d+/[\w-]+/([\w-]+)/", headers.get("authorization", ""))
+    service = signed[2] if signed else ""
     target = headers.get("x-amz-target", "").split(".")[-1]
-    parameters: dict[str, Any] = dict(parse_qsl(query, keep_blank_values=True))
+    parameters: dict[str, Any] = dict(parse_qsl(query, keep_blank_values=True)) | {"by": signed[1] if signed else ""}
     if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         parameters |= dict(parse_qsl(body.decode("latin1"), keep_blank_values=True))
     elif body[:1] == b"{":
@@ -74,7 +75,7 @@ def record(service: str, operation: str, parameters: Mapping[str, Any]) -> None:
     if not (path and service and operation):
         return
     names = {key: str(value) for key, value in sorted(parameters.items()) if NAMING.match(key)}
-    line = json.dumps({"service": service, "operation": operation, "names": names})
+    line = json.dumps({"by": parameters.get("by", ""), "service": service, "operation": operation, "names": names})
     with _LOCK:
         if line not in _SEEN or not os.path.exists(path):
             _SEEN.add(line)

@@ -110,6 +110,20 @@ def detach_internet_gateway(original: Any, self: Any, internet_gateway_id: str, 
     return original(self, internet_gateway_id, vpc_id)
 
 
+@wrap(ec2_models.EC2Backend, "modify_vpc_endpoint")
+def modify_vpc_endpoint(original: Any, self: Any, vpc_id: str, *args: Any, **wanted: Any) -> None:
+    """ModifyVpcEndpoint: a gateway's routes come and go with its route tables, which DeleteVpcEndpoints counts on."""
+    endpoint = self.describe_vpc_endpoints(vpc_end_point_ids=[vpc_id])[0]
+    before = set(endpoint.route_table_ids or [])
+    original(self, vpc_id, *args, **wanted)
+    if endpoint.vpc_endpoint_type.lower() != "interface":
+        after = set(endpoint.route_table_ids or [])
+        for table in after - before:
+            self.create_route(table, None, gateway_id=vpc_id, destination_prefix_list_id=endpoint.destination_prefix_list_id)
+        for table in before - after:
+            self.delete_route(table, endpoint.destination_prefix_list_id)
+
+
 # --- KMS --------------------------------------------------------------------------------------------------------------------
 def by_any_name(original: Any, self: Any, key_id: str, *args: Any, **kwargs: Any) -> Any:
     """Take a key's ARN and aliases too, where moto takes its id only."""
