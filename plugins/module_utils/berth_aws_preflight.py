@@ -502,13 +502,16 @@ def simulation_questions(caller: str, role: str, statements: list[Mapping[str, A
     source = role or caller
     if source.endswith(":root") or ":assumed-role/" in source or ":federated-user/" in source:
         return {}
-    context = [{"ContextKeyName": "aws:RequestedRegion", "ContextKeyType": "string", "ContextKeyValues": [region]}]
     questions = {}
     for number, statement in enumerate(statements):
-        services = ((statement.get("Condition") or {}).get("StringEquals") or {}).get("iam:PassedToService")
-        more = [{"ContextKeyName": "iam:PassedToService", "ContextKeyType": "string", "ContextKeyValues": services[:1]}] if services else []
+        # What a real call would bring along: the very things that the statement's conditions ask for.
+        given = {"aws:RequestedRegion": ("string", region)}
+        for operator, keys in (statement.get("Condition") or {}).items():
+            kind = "boolean" if operator == "Bool" else "string"
+            given |= {key: (kind, value[0] if isinstance(value, list) else value) for key, value in keys.items()}
+        context = [{"ContextKeyName": key, "ContextKeyType": kind, "ContextKeyValues": [value]} for key, (kind, value) in given.items()]
         resources = {} if statement["Resource"] == ["*"] else {"ResourceArns": [arn.replace("*", "x") for arn in statement["Resource"]]}
-        parameters = {"PolicySourceArn": source, "ActionNames": statement["Action"], "ContextEntries": context + more, **resources}
+        parameters = {"PolicySourceArn": source, "ActionNames": statement["Action"], "ContextEntries": context, **resources}
         questions[f"simulation {number}"] = Question("iam", "simulate_principal_policy", "EvaluationResults", parameters)
     return questions
 

@@ -1,8 +1,8 @@
 """Every call that the emulators get, in a file: what of AWS the toolkit uses, so that the IAM policy that it needs follows from it.
 
-The file that ``BERTH_EMULATOR_CALLS`` names gets a line of JSON a call: ``{"by": ..., "service": ..., "operation": ..., "names": {...}}``; ``by`` is the access key,
-``service`` the name that signs (which IAM has as the action's prefix, but for a few), ``names`` are the parameters that name a resource. Other parameters, such
-as passwords, stay out.
+The file that ``BERTH_EMULATOR_CALLS`` names gets a line of JSON a call: ``{"by": ..., "service": ..., "operation": ..., "names": {...}}``; ``by`` is the access
+key, ``service`` the name that signs (which IAM has as the action's prefix, but for a few), ``names`` are the parameters that name a resource. Other
+parameters, such as passwords, stay out.
 """
 
 from __future__ import annotations

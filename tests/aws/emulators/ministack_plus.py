@@ -22,6 +22,7 @@ import boto3
 import botocore.exceptions
 import calls
 import control
+import ministack.core.iam_evaluator as iam_evaluator
 import ministack.services.eks as eks
 from ministack.services import ecr, iam
 
@@ -719,6 +720,49 @@ ecr._get_authorization_token = authorization_token
 ecr._v2_put_manifest = put_manifest
 ecr.handle_registry_request = registry
 
+
+
+# --- IAM: a simulation with the context that it is given, and with all resources --------------------------------------------
+def numbered(parameters: dict[str, Any], name: str) -> list[str]:
+    """Return a list of the query protocol."""
+    found = []
+    while value := iam._p(parameters, f"{name}.member.{len(found) + 1}"):
+        found.append(value)
+    return found
+
+
+def simulate(parameters: dict[str, Any]) -> Answer:
+    """SimulatePrincipalPolicy: MiniStack looks at the first resource only, and at no context."""
+    source, account = iam._p(parameters, "PolicySourceArn"), os.environ["MINISTACK_ACCOUNT_ID"]
+    kind, name = source.split(":")[5].split("/", 1)
+    policies = (iam_evaluator._gather_user_policies if kind == "user" else iam_evaluator._gather_role_policies)(name, account)
+    context, number = {}, 1
+    while key := iam._p(parameters, f"ContextEntries.member.{number}.ContextKeyName"):
+        context[key.lower()] = iam._p(parameters, f"ContextEntries.member.{number}.ContextKeyValues.member.1")
+        number += 1
+
+    def decide(action: str, resource: str) -> str:
+        asked = iam_evaluator.EvalContext(
+            principal_arn=source, principal_type="User", principal_account=account, action=action, resource_arn=resource,
+            region=context.get("aws:requestedregion", os.environ["MINISTACK_REGION"]), service_context=context,
+            request_tags={key.split("/", 1)[1]: value for key, value in context.items() if key.startswith("aws:requesttag/")},
+        )  # fmt: skip
+        decisions = {"Allow": "allowed", "Deny": "explicitDeny"}
+        return decisions.get(iam_evaluator.evaluate(asked, policies).decision, "implicitDeny") if policies else "implicitDeny"
+
+    resources = numbered(parameters, "ResourceArns") or ["*"]
+    members = ""
+    for action in numbered(parameters, "ActionNames"):
+        each = {resource: decide(action, resource) for resource in resources}
+        whole = next((decision for decision in each.values() if decision != "allowed"), "allowed")
+        parts = "".join(f"<member><EvalResourceName>{r}</EvalResourceName><EvalResourceDecision>{d}</EvalResourceDecision></member>" for r, d in each.items())
+        members += (f"<member><EvalActionName>{action}</EvalActionName><EvalDecision>{whole}</EvalDecision>"
+                    f"<ResourceSpecificResults>{parts}</ResourceSpecificResults></member>")  # fmt: skip
+    result = f"<EvaluationResults>{members}</EvaluationResults><IsTruncated>false</IsTruncated>"
+    return iam._xml(200, "SimulatePrincipalPolicyResponse", f"<SimulatePrincipalPolicyResult>{result}</SimulatePrincipalPolicyResult>", ns="iam")
+
+
+iam._IAM_HANDLERS["SimulatePrincipalPolicy"] = simulate
 
 
 # --- The server -------------------------------------------------------------------------------------------------------------
