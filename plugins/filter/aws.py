@@ -151,6 +151,65 @@ def iam_policies(text: str, names: dict[str, str]) -> dict[str, dict[str, Any]]:
     return berth_aws_variables.policies(text, names)
 
 
+def upgrade_plan(version: str, live: str, node_groups: list[dict[str, str]]) -> dict[str, Any]:
+    """Return what brings a cluster that runs ``live`` to ``version``: ``control_plane``, the names of ``nodes``; or why it is ``refused``.
+
+    >>> upgrade_plan("1.35", "1.34", [{"nodegroup_name": "polls", "version": "1.34"}])
+    {'refused': '', 'control_plane': True, 'nodes': ['polls']}
+    >>> upgrade_plan("1.36", "1.34", [])["refused"]
+    'EKS goes up one minor version at a time: set berth_eks_version to "1.35" first (the cluster runs 1.34, wanted is 1.36).'
+    """
+    now, then = berth_aws_variables.minor(live), berth_aws_variables.minor(version)
+    both = f"(the cluster runs {live}, wanted is {version})"
+    refused = ""
+    if then < now:
+        refused = f'EKS does not go back to an earlier version: set berth_eks_version to "{live}" {both}.'
+    elif then > (now[0], now[1] + 1):
+        refused = f'EKS goes up one minor version at a time: set berth_eks_version to "{now[0]}.{now[1] + 1}" first {both}.'
+    behind = [group["nodegroup_name"] for group in node_groups if berth_aws_variables.minor(group["version"]) < then]
+    return {"refused": refused, "control_plane": then > now, "nodes": behind}
+
+
+def addon_plan(addons: list[dict[str, Any]], wanted: dict[str, str], version: str) -> dict[str, Any]:
+    """Return the versions to which add-ons that do not run with a Kubernetes version go (``targets``), and what is in the way (``blockers``).
+
+    Args:
+        addons: As eks_upgrade_insights_info returns them.
+        wanted: The inventory's, each with its version or empty for EKS's choice.
+        version: Of Kubernetes.
+
+    >>> addon_plan([{"name": "coredns", "compatible": False, "default_version": "v2", "compatible_versions": ["v2"]}], {}, "1.35")
+    {'targets': {'coredns': 'v2'}, 'blockers': []}
+    """
+    targets, blockers = {}, []
+    for addon in addons:
+        name, choices, pinned = addon["name"], addon["compatible_versions"], wanted.get(addon["name"], "")
+        best = addon["default_version"] or next(iter(choices), "")
+        if pinned and pinned not in choices:
+            text = f"berth_eks_addons.{name}: {pinned} does not run with Kubernetes {version}"
+            blockers.append(f"{text}; set it to {best}, or to nothing for EKS's choice." if best else f"{text}, and EKS has no version of it that does.")
+        elif not addon["compatible"] and not best:
+            blockers.append(f"Add-on {name}: EKS has no version of it that runs with Kubernetes {version}; remove it first, or wait for one.")
+        elif not addon["compatible"]:
+            targets[name] = pinned or best
+    return {"targets": targets, "blockers": blockers}
+
+
+def upgrade_report(upgrade: dict[str, Any]) -> list[str]:
+    """Return what is to be upgraded and what was found, a line each; ``upgrade`` is C(eks_upgrade) of the role eks.
+
+    >>> upgrade_report({"current": "1.35", "version": "1.35", "control_plane": False, "nodes": [], "addons": {}, "blockers": [], "warnings": []})
+    ['The cluster runs 1.35, as the inventory wants it: there is nothing to upgrade.']
+    """
+    steps = [f"the control plane from {upgrade['current']} to {upgrade['version']}"] if upgrade["control_plane"] else []
+    steps += [f"the nodes of {name} to {upgrade['version']}" for name in upgrade["nodes"]]
+    steps += [f"the add-on {name} to {version}" for name, version in upgrade["addons"].items()]
+    nothing = f"The cluster runs {upgrade['version']}, as the inventory wants it: there is nothing to upgrade."
+    lines = [f"To be upgraded: {'; then '.join(steps)}." if steps else nothing]
+    lines += [f"In the way: {sentence}" for sentence in upgrade["blockers"]]
+    return lines + [f"To be looked at: {sentence}" for sentence in upgrade["warnings"]]
+
+
 def rds_changes(instance: dict[str, Any], version: str, storage: int) -> dict[str, Any]:
     """Return what of version and storage is to be asked for: of an instance that is there only what really differs.
 
@@ -176,4 +235,4 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
         network, access = (aws_partition, vpc_subnets), (trust_policy, access_entries, stale_principals, eks_roles, pod_identities, iam_policies)
-        return {f.__name__: f for f in (*network, *access, rds_changes)}
+        return {f.__name__: f for f in (*network, *access, upgrade_plan, addon_plan, upgrade_report, rds_changes)}

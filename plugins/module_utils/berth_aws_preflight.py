@@ -33,7 +33,7 @@ SETTINGS = {"connect_timeout": 3, "read_timeout": 15, "max_pool_connections": WO
 ATTEMPTS = 3
 OWNER = "berth:environment"
 RUNBOOK = "playbooks/ops/upgrade.yml"
-PAGE = "playbooks/ops/aws-permissions.md"
+PAGE = "playbooks/ops/permissions.md"
 
 # What the role eks runs on nodes (roles/eks/tasks/nodes.yml: ami_type).
 ARCHITECTURE = "x86_64"

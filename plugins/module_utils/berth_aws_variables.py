@@ -56,6 +56,12 @@ def partition(region: str) -> str:
     return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")
 
 
+def minor(version: str) -> tuple[int, int]:
+    """Return the numbers of a Kubernetes version that is well written."""
+    major, _, rest = version.partition(".")
+    return int(major), int(rest)
+
+
 def policies(text: str, names: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return the IAM policies that an environment needs, by name.
 

@@ -128,7 +128,7 @@ def test_whoever_has_the_policies_passes_the_simulation(instance: emulated.Insta
 
 
 def test_the_runbook_writes_the_policies_of_an_environment(tmp_path: Path, instance: emulated.Instance, committed: dict[str, Any]) -> None:
-    play(instance, tmp_path, "playbooks/ops/aws-permissions.yml")
+    play(instance, tmp_path, "playbooks/ops/permissions.yml")
     written = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "iam").iterdir()}
     assert set(written) == set(committed)
     assert "${" not in json.dumps(written)
