@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.util
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +12,7 @@ from typing import Any
 
 import emulated
 import pytest
+from emulated_aws import play
 
 PROJECT = Path(__file__).resolve().parents[2]
 NAMES = {
@@ -46,27 +45,14 @@ def policy() -> ModuleType:
     return module
 
 
-def play(instance: emulated.Instance, directory: Path, playbook: str, **variables: Any) -> str:
-    """Run a playbook as the deployer of the rehearsal and return what it prints."""
-    (directory / "kubeconfig").unlink(missing_ok=True)
-    leading = dict(line.split("=", 1) for line in instance.env.read_text(encoding="utf-8").splitlines())
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | leading
-    environment |= {"XDG_CACHE_HOME": str(directory), "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-    variables |= {"berth_kubeconfig": str(directory / "kubeconfig"), "berth_secrets_directory": str(directory / "secrets")}
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), playbook, "-i", "inventories/rehearsal", "-e", json.dumps(variables)]
-    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def called(instance: emulated.Instance, tmp_path_factory: pytest.TempPathFactory, policy: ModuleType) -> list[dict[str, Any]]:
     """Let an environment live: made, run again, changed, removed; return the calls."""
     directory = tmp_path_factory.mktemp("life")
-    provide = "tests/aws/playbooks/provide.yml"
-    play(instance, directory, provide)
-    play(instance, directory, provide)
-    play(instance, directory, provide, **CHANGES)
+    for variables in ({}, {}, CHANGES):
+        # No cluster answers here, so that there is no record of whose the kubeconfig is.
+        (directory / "kubeconfig").unlink(missing_ok=True)
+        play(instance, directory, "tests/aws/playbooks/provide.yml", **variables)
     play(instance, directory, "playbooks/destroy.yml", berth_confirm="rehearsal", **CHANGES)
     return policy.calls([instance.calls])
 

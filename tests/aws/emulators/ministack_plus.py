@@ -443,7 +443,8 @@ def check_addon(name: str, body: dict[str, Any], addon: str) -> None:
     """Refuse an add-on or a version that EKS does not have."""
     if addon not in ADDONS:
         raise invalid(f"Addon {addon} specified is not supported in {cluster_of(name)['version']} kubernetes version")
-    if body.get("addonVersion") and body["addonVersion"] not in (ADDONS[addon], OLDER[addon]):
+    more = [version for versions in control.content().get("addons", {}).values() for version in versions.get(addon, [])]
+    if body.get("addonVersion") and body["addonVersion"] not in (ADDONS[addon], OLDER[addon], *more):
         raise invalid(f"Addon version specified is not supported: {addon} {body['addonVersion']}")
 
 
@@ -486,12 +487,16 @@ def update_addon(name: str, addon: str, body: dict[str, Any]) -> Answer:
 def addon_versions(query: dict[str, str]) -> Answer:
     """DescribeAddonVersions."""
     versions = [query["kubernetesVersion"]] if query.get("kubernetesVersion") else SUPPORTED
-    return ok({"addons": [
-        {"addonName": name, "type": "networking", "publisher": "eks", "owner": "aws", "addonVersions": [
-            {"addonVersion": version, "compatibilities": [
-                {"clusterVersion": cluster, "platformVersions": ["*"], "defaultVersion": version == ADDONS[name]} for cluster in versions]}
-            for version in (ADDONS[name], OLDER[name])]}
-        for name in ADDONS if query.get("addonName") in (None, name)]})  # fmt: skip
+    found = []
+    for name in [name for name in ADDONS if query.get("addonName") in (None, name)]:
+        # By add-on version, the clusters' versions that it runs with; the first of a cluster's is its default.
+        fits: dict[str, list[dict[str, Any]]] = {}
+        for cluster in versions:
+            for number, version in enumerate(control.content().get("addons", {}).get(cluster, {}).get(name, [ADDONS[name], OLDER[name]])):
+                fits.setdefault(version, []).append({"clusterVersion": cluster, "platformVersions": ["*"], "defaultVersion": number == 0})
+        offered = [{"addonVersion": version, "compatibilities": clusters} for version, clusters in fits.items()]
+        found.append({"addonName": name, "type": "networking", "publisher": "eks", "owner": "aws", "addonVersions": offered})
+    return ok({"addons": found})
 
 
 def cluster_versions() -> Answer:
