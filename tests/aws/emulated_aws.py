@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +19,7 @@ import eks_cluster
 import emulated
 import pytest
 from module_run import run
+from test_kube import kubeconfig
 
 PROJECT = Path(__file__).resolve().parents[2]
 KEY = f"arn:aws:kms:{emulated.REGION}:{emulated.ACCOUNT}:key/"
@@ -48,6 +53,40 @@ def play(instance: emulated.Instance, directory: Path, playbook: str, *arguments
     assert (done.returncode == 0) is good, printed
     assert "Traceback" not in printed, printed
     return printed
+
+
+Objects = dict[str, list[dict[str, Any]]]
+
+
+class ApiServer(BaseHTTPRequestHandler):
+    """An API server that lists the objects which a test has put there."""
+
+    def do_GET(self) -> None:
+        """List a kind."""
+        data = json.dumps({"items": self.server.objects.get(self.path.rsplit("/", 1)[-1], [])}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep the test's output clean."""
+
+
+@contextlib.contextmanager
+def api_server(directory: Path) -> Iterator[Objects]:
+    """Run an API server, with a kubeconfig for it in ``directory``; its objects, by plural, are the caller's to fill."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), ApiServer)
+    server.objects = {}
+    kubeconfig(directory, server.server_port)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server.objects
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 class Emulated:

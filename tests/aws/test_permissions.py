@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.util
 import json
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,13 +13,15 @@ from typing import Any
 
 import emulated
 import pytest
-from emulated_aws import play
+from emulated_aws import api_server, play
 
 PROJECT = Path(__file__).resolve().parents[2]
 NAMES = {
     "partition": "aws", "account": emulated.ACCOUNT, "region": emulated.REGION, "environment": "rehearsal", "name": "polls-rehearsal", "repository": "polls",
 }  # fmt: skip
 LONGEST = 6144  # characters of a managed policy: docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+KEPT = emulated.CACHE / "calls.jsonl"
+ADVICE = f"run scripts/aws-policy --write {KEPT}, and look at what it adds"
 # What an inventory may change, all of it at once.
 CHANGES: dict[str, Any] = {
     "berth_eks_compute": "nodes",
@@ -47,14 +50,18 @@ def policy() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def called(instance: emulated.Instance, tmp_path_factory: pytest.TempPathFactory, policy: ModuleType) -> list[dict[str, Any]]:
-    """Let an environment live: made, run again, changed, removed; return the calls."""
+    """Let an environment live: made, run again, changed, upgraded, removed; return the calls."""
     directory = tmp_path_factory.mktemp("life")
-    for variables in ({}, {}, CHANGES):
+    for variables in ({"berth_eks_version": "1.34"}, {"berth_eks_version": "1.34"}, {"berth_eks_version": "1.34", **CHANGES}):
         # No cluster answers here, so that there is no record of whose the kubeconfig is.
         (directory / "kubeconfig").unlink(missing_ok=True)
         play(instance, directory, "tests/aws/playbooks/provide.yml", **variables)
+    with api_server(directory):
+        play(instance, directory, "playbooks/ops/upgrade.yml", ops_upgrade_confirm="1.35", **CHANGES)
     play(instance, directory, "playbooks/destroy.yml", berth_confirm="rehearsal", **CHANGES)
-    return policy.calls([instance.calls])
+    # For scripts/aws-policy: the emulators' own files go with them.
+    shutil.copy(instance.calls, KEPT)
+    return policy.calls([KEPT])
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +72,11 @@ def committed(policy: ModuleType) -> dict[str, Any]:
 
 def test_the_committed_policies_allow_every_call_of_an_environments_life(called: list[dict[str, Any]], committed: dict[str, Any], policy: ModuleType) -> None:
     assert len({policy.action(call) for call in called}) > 100
-    assert sorted({refusal for call in called if (refusal := policy.refused(call, committed, NAMES))}) == [], "run scripts/aws-policy --write with calls.jsonl"
+    assert sorted({refusal for call in called if (refusal := policy.refused(call, committed, NAMES))}) == [], ADVICE
 
 
 def test_the_committed_policies_are_those_that_follow_from_the_calls(called: list[dict[str, Any]], committed: dict[str, Any], policy: ModuleType) -> None:
-    assert policy.policies(called) == committed, "run scripts/aws-policy --write with calls.jsonl"
+    assert policy.policies(called) == committed, ADVICE
 
 
 def test_a_call_that_is_not_allowed_is_found(committed: dict[str, Any], policy: ModuleType) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,42 +10,19 @@ import eks_addon
 import eks_cluster
 import eks_node_group
 import pytest
-from emulated_aws import Emulated, play
+from emulated_aws import Emulated, Objects, api_server, play
 from test_evictions import budget, pod
-from test_kube import kubeconfig
 
 NAME = "polls-rehearsal"
 RUNBOOK = "playbooks/ops/upgrade.yml"
 OLD = "v0.8.0-eksbuild.2"
 
 
-class Cluster(BaseHTTPRequestHandler):
-    """An API server that has budgets and pods."""
-
-    def do_GET(self) -> None:
-        """List what the test has put there."""
-        data = json.dumps({"items": self.server.objects.get(self.path.rsplit("/", 1)[-1], [])}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep the test's output clean."""
-
-
 @pytest.fixture
-def objects(tmp_path: Path) -> Iterator[dict[str, list[dict[str, Any]]]]:
+def objects(tmp_path: Path) -> Iterator[Objects]:
     """Run an API server behind the cluster for one test, and return its objects, by plural."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Cluster)
-    server.objects = {}
-    kubeconfig(tmp_path, server.server_port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server.objects
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with api_server(tmp_path) as found:
+        yield found
 
 
 @pytest.fixture
@@ -68,7 +42,7 @@ Upgrade = Callable[..., str]
 
 
 @pytest.fixture
-def upgrade(aws: Emulated, cluster: None, objects: dict[str, Any], tmp_path: Path) -> Upgrade:
+def upgrade(aws: Emulated, cluster: None, objects: Objects, tmp_path: Path) -> Upgrade:
     """Return a function that runs the runbook."""
 
     def run(version: str = "1.35", *arguments: str, good: bool = True, **variables: Any) -> str:
@@ -123,7 +97,7 @@ def test_a_skipped_version_and_the_way_back_are_refused(aws: Emulated, upgrade: 
     assert versions(aws) == ("1.34", "1.34", OLD)
 
 
-def test_all_that_is_in_the_way_is_named_before_anything_is_changed(aws: Emulated, upgrade: Upgrade, objects: dict[str, Any]) -> None:
+def test_all_that_is_in_the_way_is_named_before_anything_is_changed(aws: Emulated, upgrade: Upgrade, objects: Objects) -> None:
     insight = {"name": "Deprecated APIs removed in Kubernetes v1.35", "status": "ERROR", "reason": "Deprecated API usage detected", "recommendation": "Mend it"}
     aws.control(insights=[insight], addons={"1.35": {"metrics-server": ["v0.9.0-eksbuild.1"]}})
     objects |= {"poddisruptionbudgets": [budget(0)], "pods": [pod("a"), pod("by-hand", owners=[])]}
@@ -136,12 +110,13 @@ def test_all_that_is_in_the_way_is_named_before_anything_is_changed(aws: Emulate
     assert versions(aws) == ("1.34", "1.34", OLD)
 
 
-def test_with_auto_mode_a_budget_is_a_warning(aws: Emulated, upgrade: Upgrade, objects: dict[str, Any]) -> None:
+def test_with_auto_mode_a_budget_is_a_warning(aws: Emulated, upgrade: Upgrade, objects: Objects) -> None:
     objects |= {"poddisruptionbudgets": [budget(0)], "pods": [pod("a")]}
     assert "To be looked at: PodDisruptionBudget polls/polls" in " ".join(upgrade("1.35", "--check", berth_eks_compute="auto").split())
 
 
-def test_nodes_that_are_not_replaced_name_what_blocks_them_and_the_next_run_goes_on(aws: Emulated, upgrade: Upgrade, objects: dict[str, Any]) -> None:
+def test_nodes_that_are_not_replaced_name_what_blocks_them_and_the_next_run_goes_on(aws: Emulated, upgrade: Upgrade, objects: Objects) -> None:
+    objects |= {"poddisruptionbudgets": [], "pods": [pod("a")]}
     errors = [{"errorCode": "PodEvictionFailure", "errorMessage": "Reached max retries while trying to evict pods", "resourceIds": ["node-1"]}]
     # The control plane's update is of the same type, so it goes first.
     aws.run(eks_cluster, name=NAME, version="1.35")
@@ -149,7 +124,10 @@ def test_nodes_that_are_not_replaced_name_what_blocks_them_and_the_next_run_goes
     printed = " ".join(upgrade(good=False, ops_upgrade_confirm="1.35").split())
     assert "PodEvictionFailure: Reached max retries while trying to evict pods (node-1)" in printed
     assert "run the same command again: it goes on with the nodes" in printed
+    assert versions(aws) == ("1.35", "1.34", OLD)
     aws.control()
+    assert "To be upgraded: the nodes of polls-rehearsal to 1.35." in " ".join(upgrade(ops_upgrade_confirm="1.35").split())
+    assert versions(aws) == ("1.35", "1.35", OLD)
 
 
 def test_the_phase_of_the_cluster_does_not_upgrade_by_the_way(aws: Emulated, upgrade: Upgrade, tmp_path: Path) -> None:

@@ -116,8 +116,8 @@ def forget(name: str) -> None:
         print(f"cluster security group {group} stays: {error}", flush=True)
 
 
-def update(name: str, kind: str, parameters: dict[str, Any]) -> Answer:
-    """Begin an update of ``name`` (``kind/name``)."""
+def update(name: str, kind: str, parameters: dict[str, Any], before: tuple[dict[str, Any], dict[str, Any]] | None = None) -> Answer:
+    """Begin an update of ``name`` (``kind/name``); ``before`` is a record, and what of it a failure puts back."""
     now = time.time()
     if any(u["_until"] > now for u in UPDATES.values() if u["_of"] == name):
         raise in_use(f"{name.split('/', 1)[1]} currently has update in progress")
@@ -129,6 +129,7 @@ def update(name: str, kind: str, parameters: dict[str, Any]) -> Answer:
         "createdAt": now,
         "errors": [],
         "_of": name,
+        "_before": before,
         "_until": now + control.seconds("eks"),
     }
     UPDATES[record["id"]] = record
@@ -141,6 +142,9 @@ def shown(record: dict[str, Any]) -> dict[str, Any]:
         failed = control.outcome(f"update/{record['type']}")
         record["status"] = failed.get("status", "Successful")
         record["errors"] = failed.get("errors", [])
+        if failed and record["_before"]:
+            changed, old = record["_before"]
+            changed.update(old)
     return {key: value for key, value in record.items() if not key.startswith("_")}
 
 
@@ -421,11 +425,12 @@ def update_nodegroup_version(name: str, group: str, body: dict[str, Any]) -> Ans
     wanted = body.get("version") or record["version"]
     if wanted not in SUPPORTED or SUPPORTED.index(wanted) > SUPPORTED.index(cluster_of(name)["version"]):
         raise invalid(f"Nodegroup Kubernetes version {wanted} should be equal to or less than the cluster's")
+    before = {key: record[key] for key in ("version", "releaseVersion")}
     record["version"] = wanted
     record["releaseVersion"] = body.get("releaseVersion") or f"{wanted}.0-20261101"
     if body.get("launchTemplate"):
         record["launchTemplate"] = {**record.get("launchTemplate", {}), **body["launchTemplate"]}
-    return update(f"nodegroup/{group}", "VersionUpdate", body)
+    return update(f"nodegroup/{group}", "VersionUpdate", body, (record, before))
 
 
 def delete_nodegroup(name: str, group: str) -> Answer:
