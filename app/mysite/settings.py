@@ -25,7 +25,7 @@ SECRET_KEY = env.text(
     why="give it a long random value, or set DJANGO_DEBUG=1 on a laptop",
 )
 
-# The probes of Kubernetes ask for localhost, whatever the site is called.
+# `kubectl port-forward` and what else runs beside the site ask for localhost, whatever it is called.
 ALLOWED_HOSTS = list(dict.fromkeys([*env.words("DJANGO_ALLOWED_HOSTS", "127.0.0.1,[::1]"), "localhost"]))
 CSRF_TRUSTED_ORIGINS = env.words("DJANGO_CSRF_TRUSTED_ORIGINS")
 
@@ -71,6 +71,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "mysite.health.ProbesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",

@@ -6,12 +6,8 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from mysite import health
-
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="polls:index"), name="home"),
     path("polls/", include("polls.urls")),
     path("admin/", admin.site.urls),
-    path("livez", health.livez, name="livez"),
-    path("readyz", health.readyz, name="readyz"),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils import berth_aws_variables, berth_identity, berth_minikube, berth_provider  # noqa: E402
+from ansible.module_utils import berth_aws_variables, berth_cost, berth_identity, berth_minikube, berth_provider  # noqa: E402
 from ansible.module_utils import berth_preflight as preflight  # noqa: E402
 from ansible.module_utils import berth_variables as variables  # noqa: E402
 from ansible.module_utils.berth_existing import ExistingError, read_context  # noqa: E402
@@ -144,7 +145,8 @@ class Check:
         found += wrong + variables.values(typed) + self.connection_problems()
         suspect = {problem.variable for problem in found}
         if "berth_provider" not in suspect:
-            found += self.provider_checks[self.provider](suspect)
+            found += self.provider_checks[self.provider](suspect) + self.entry_problems(suspect)
+        found += self.budget_problems({problem.variable for problem in found})
         return found + self.path_problems(suspect) + self.registry_problems(suspect) + self.port_problems(suspect)
 
     def minikube_settings(self) -> list[Problem]:
@@ -180,6 +182,10 @@ class Check:
                 found.append(Problem(("berth_app_source",), f"{source} is not a directory"))
             elif not dockerfile.is_file():
                 found.append(Problem(("berth_app_dockerfile",), f"there is no file {dockerfile}"))
+        if self.get("berth_database_ca") and "berth_database_ca" not in suspect:
+            path = Path(self.get("berth_database_ca")).expanduser()
+            if not path.is_file() or "-----BEGIN CERTIFICATE-----" not in path.read_text(encoding="utf-8", errors="replace"):
+                found.append(Problem(("berth_database_ca",), f"{path} is no file with certificates (PEM)"))
         if "berth_kubeconfig" in self.values and "berth_kubeconfig" not in suspect:
             path = Path(self.values["berth_kubeconfig"]).expanduser()
             if owner := berth_identity.belongs_elsewhere(path, self.inventory.host):
@@ -197,6 +203,13 @@ class Check:
             return []
         text = preflight.silent_registry(self.values["berth_registry_host"])
         return [Problem(("berth_registry_host",), text)] if text else []
+
+    def entry_problems(self, suspect: set[str]) -> list[Problem]:
+        """Check that the provider has what makes a public entry."""
+        if "berth_entry" in suspect or self.get("berth_entry") == "none" or self.provider == "eks":
+            return []
+        text = f"{self.get('berth_entry')} needs berth_provider: eks, and here it is {self.provider}; leave it out, berth_app_node_port is the way in there"
+        return [Problem(("berth_entry",), text)]
 
     def port_problems(self, suspect: set[str]) -> list[Problem]:
         """Check the ports that the inventory chooses."""
@@ -264,6 +277,18 @@ class Check:
             "rds": rds if self.get("berth_database") == "rds" else {},
         }
         return self.action._execute_module(module_name="aws_preflight", module_args=wanted, task_vars=self.task_vars)
+
+    def budget_problems(self, suspect: set[str]) -> list[Problem]:
+        """Check what the environment would cost, once nothing else is wrong that it is reckoned by."""
+        variable = "berth_budget_monthly"
+        if any(name.startswith(berth_cost.PREFIXES) for name in suspect) or self.provider != "eks" or not self.values.get(variable):
+            return []
+        try:
+            found = berth_cost.bill(self.project, self.action._loader, self.templar, self.task_vars, datetime.now(UTC).date())
+        except berth_cost.CostError as error:
+            return [Problem(error.path, f"{error.text}{error.advice(self.inventory.source())}")]
+        text = berth_cost.over_budget(found, int(self.values[variable]))
+        return [Problem((variable,), text)] if text else []
 
     def existing_problems(self, suspect: set[str]) -> list[Problem]:
         """Check that the kubeconfig has the context."""

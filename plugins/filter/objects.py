@@ -90,6 +90,15 @@ def object_names(objects: list[dict[str, Any]]) -> list[dict[str, str]]:
     return [{"kind": item["kind"], "name": item["metadata"]["name"]} for item in objects]
 
 
+def ip_blocks(networks: list[str]) -> list[dict[str, Any]]:
+    """Return networks (CIDR) as the peers of a NetworkPolicy's rule.
+
+    >>> ip_blocks(["10.60.0.0/16"])
+    [{'ipBlock': {'cidr': '10.60.0.0/16'}}]
+    """
+    return [{"ipBlock": {"cidr": network}} for network in networks]
+
+
 def settled(objects: list[dict[str, Any]]) -> bool:
     """Whether every workload among live ``objects`` has reached what is wanted.
 
@@ -144,5 +153,5 @@ class FilterModule:
         """Return them by name."""
         return {
             f.__name__: f
-            for f in (secret_data, short_hash, command_containers, cron_jobs, object_names, app_facts, settled, failed_jobs)
+            for f in (secret_data, short_hash, command_containers, cron_jobs, object_names, app_facts, settled, failed_jobs, ip_blocks)
         }

@@ -35,6 +35,9 @@ LONGEST_PAUSE = 15.0
 GONE = ""
 """The status of what does not exist."""
 
+PREFIXES = {"elbv2": "elasticloadbalancing"}
+"""What IAM calls a service, where boto3 calls it otherwise."""
+
 MISSING = ("ResourceNotFoundException", "NoSuchEntity", "DBInstanceNotFound", "DBInstanceNotFoundFault")
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 NOT_ACCEPTED = (
@@ -84,12 +87,13 @@ def explain(error: Exception, service: str, attempts: int = ATTEMPTS) -> str:
 
     Args:
         error: A BotoCoreError, ClientError or ResponseParserError.
-        service: As IAM calls it, for an action that AWS does not name.
+        service: As boto3 or IAM calls it, for an action that AWS does not name.
         attempts: How often it was tried.
     """
     if isinstance(error, boto.ClientError):
         answer = error.response.get("Error", {})
-        return _explain_answer(answer.get("Code", "Unknown"), answer.get("Message", ""), f"{service}:{error.operation_name}", attempts)
+        action = f"{PREFIXES.get(service, service)}:{error.operation_name}"
+        return _explain_answer(answer.get("Code", "Unknown"), answer.get("Message", ""), action, attempts)
     if isinstance(error, boto.NoRegionError):
         return "no region is set. Give the option region, or AWS_REGION in the environment."
     if isinstance(error, boto.ProfileNotFound):

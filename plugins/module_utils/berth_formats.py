@@ -27,6 +27,10 @@ UNITS = {unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", 
     unit: Decimal(10) ** power for unit, power in zip("numkMGTPE", (-9, -6, -3, 3, 6, 9, 12, 15, 18), strict=True)
 }
 
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscertificatemanager.html
+CERTIFICATE = re.compile(r"arn:(?P<partition>aws[a-z-]*):acm:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):certificate/(?P<id>[A-Za-z0-9-]+)")
+ZONE_ID = re.compile(r"Z[A-Z0-9]{6,31}")  # ResourceId of Route 53's API, at most 32 characters
+
 # What Kubernetes' parser takes: https://pkg.go.dev/github.com/robfig/cron/v3#hdr-CRON_Expression_Format
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -178,6 +182,39 @@ def network(value: str) -> str:
     except ValueError:
         return f"{value!r} is not a network; write it like 192.168.1.0/24"
     return "" if "/" in value else f"{value!r} has no prefix length; write {value}/32 for one address"
+
+
+def public_host(value: str) -> str:
+    """Check the one name by which visitors know a site: a certificate is asked for it, so it is no address, no pattern and no top-level domain.
+
+    https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html
+    """
+    labels = value.split(".")
+    if len(labels) > 1 and len(value) <= 253 and all(len(part) <= LABEL_LENGTH and LABEL.fullmatch(part) for part in labels) and not labels[-1].isdecimal():
+        return ""
+    return f"{value!r} is not the host name of a site; write it in lower case, without scheme, port and path, like polls.example.com"
+
+
+def hosted_zone(value: str) -> str:
+    """Check a hosted zone of Route 53: its name or its id."""
+    if ZONE_ID.fullmatch(value) or not public_host(value.removesuffix(".")):
+        return ""
+    return f"{value!r} is neither the name of a hosted zone nor its id; write it like example.com or Z0123456789ABCDEFGHIJ"
+
+
+def certificate(value: str) -> str:
+    """Check the ARN of a certificate of ACM."""
+    if CERTIFICATE.fullmatch(value):
+        return ""
+    return f"{value!r} is not the ARN of a certificate of ACM; write it like arn:aws:acm:eu-central-1:123456789012:certificate/0f5a..."
+
+
+def ipv4_network(value: str) -> str:
+    """Check a network of IPv4 in CIDR notation."""
+    wrong = network(value)
+    if wrong or ipaddress.ip_network(value, strict=False).version == 4:
+        return wrong
+    return f"{value!r} is a network of IPv6, and the load balancer has IPv4 addresses only; leave it out"
 
 
 def sql_name(value: str) -> str:

@@ -61,6 +61,10 @@ class Inventory:
         names = ("group_vars/all.yml", "group_vars/berth.yml", "group_vars/all/main.yml")
         return self.shown(next((directory / n for n in names if (directory / n).is_file()), directory / names[0]))
 
+    def source(self) -> str:
+        """Return what ``-i`` takes for the environment."""
+        return next((self.shown(source) for source in self.sources), self.shown(self.directories()[0]))
+
     def hosts(self) -> str:
         """Return the file that names the host."""
         return self.locate(self.host).rpartition(":")[0] or self.shown(self.directories()[0] / "hosts.yml")

@@ -47,6 +47,8 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "Job": ("/apis/batch/v1", "jobs", "batch"),
     "HorizontalPodAutoscaler": ("/apis/autoscaling/v2", "horizontalpodautoscalers", "autoscaling"),
     "Ingress": ("/apis/networking.k8s.io/v1", "ingresses", "networking.k8s.io"),
+    "IngressClass": ("/apis/networking.k8s.io/v1", "ingressclasses", "networking.k8s.io"),
+    "IngressClassParams": ("/apis/eks.amazonaws.com/v1", "ingressclassparams", "eks.amazonaws.com"),
     "NetworkPolicy": ("/apis/networking.k8s.io/v1", "networkpolicies", "networking.k8s.io"),
     "PodDisruptionBudget": ("/apis/policy/v1", "poddisruptionbudgets", "policy"),
     "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles", "rbac.authorization.k8s.io"),
@@ -54,7 +56,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
 }
 
 # Kinds that live in no namespace.
-CLUSTER_SCOPED = ("Namespace", "Node")
+CLUSTER_SCOPED = ("IngressClass", "IngressClassParams", "Namespace", "Node")
 
 CONNECTION_OPTIONS: dict[str, dict[str, Any]] = {
     "kubeconfig": {"type": "path"},
@@ -237,7 +239,7 @@ class Cluster:
     def _unknown_user(self) -> str:
         return (
             f"The API server {self._client.configuration.host} does not accept the credentials of {self._source}. "
-            "Write a new kubeconfig with playbooks/cluster.yml."
+            "Write a new kubeconfig with playbooks/cluster.yml; with EKS, name the IAM user or role of your AWS credentials in berth_eks_access."
         )
 
     @property

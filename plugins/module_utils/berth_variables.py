@@ -154,6 +154,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "berth_app_port": lambda value: formats.port(int(value)),
     "berth_app_node_port": lambda value: formats.node_port(int(value)),
     "berth_app_replicas": lambda value: "" if int(value) >= 1 else f"{value} is too few: at least 1 is needed",
+    "berth_budget_monthly": lambda value: "" if int(value) >= 1 else f"{value} is too little: leave it out for no budget",
     "berth_app_liveness_path": formats.http_path,
     "berth_app_readiness_path": formats.http_path,
     "berth_app_hosts": formats.host_name,
@@ -165,6 +166,13 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "berth_registry_port": lambda value: formats.port(int(value)),
     "berth_registry_host": formats.host_port,
     "berth_node_port_addresses": formats.network,
+    "berth_entry_host": lambda value: formats.public_host(value) if value else "",
+    "berth_entry_zone": lambda value: formats.hosted_zone(value) if value else "",
+    "berth_entry_certificate": lambda value: formats.certificate(value) if value else "",
+    "berth_entry_networks": formats.ipv4_network,
+    "berth_database_networks": formats.network,
+    "berth_database_host": formats.host_name,
+    "berth_database_port": lambda value: formats.port(int(value)),
     "berth_kubeconfig": lambda value: "" if value.strip() else "is empty",
 }
 
@@ -178,6 +186,7 @@ def values(given: dict[str, Any]) -> list[Problem]:
     found += autoscaling(given.get("berth_app_autoscaling", {}))
     found += schedules(given.get("berth_app_schedules", []), given.get("berth_app_name", ""))
     found += quota(given.get("berth_quota", {}))
+    found += entry(given)
     if given.get("berth_registry") == "external" and not given.get("berth_registry_host"):
         found.append(Problem(("berth_registry_host",), "is not set, and berth_registry: external needs it"))
     if given.get("berth_registry_username") and not given.get("berth_registry_password"):
@@ -185,6 +194,11 @@ def values(given: dict[str, Any]) -> list[Problem]:
     for name in ("berth_existing_kubeconfig", "berth_existing_context"):
         if given.get("berth_provider") == "existing" and not given.get(name):
             found.append(Problem((name,), "is not set, and berth_provider: existing needs it"))
+    for name in ("berth_database_host", "berth_database_ca"):
+        if given.get("berth_database") == "external" and not given.get(name):
+            found.append(Problem((name,), "is not set, and berth_database: external needs it"))
+    if given.get("berth_database") == "rds" and given.get("berth_provider") != "eks":
+        found.append(Problem(("berth_database",), "rds lies in the network of berth_provider: eks; choose cluster, or external for a server that is there"))
     return found
 
 
@@ -275,3 +289,31 @@ def quota(given: dict[str, Any]) -> list[Problem]:
         for key, value in given.items()
         if formats.quantity(value) is None
     ]
+
+
+def entry(given: dict[str, Any]) -> list[Problem]:
+    """Check that the parts of the public entry go together; what is wrong with one of them by itself is told elsewhere."""
+    if given.get("berth_entry", "none") == "none":
+        return []
+    host, zone, certificate = (given.get(f"berth_entry_{part}", "") for part in ("host", "zone", "certificate"))
+    found = []
+    if not host:
+        found.append(Problem(("berth_entry_host",), "is not set, and berth_entry: loadbalancer needs it"))
+    if not certificate and not zone:
+        text = "is not set, and neither is berth_entry_zone, in which Berth would have a certificate validated; set one of the two"
+        found.append(Problem(("berth_entry_certificate",), text))
+    name = "" if formats.hosted_zone(zone) or formats.ZONE_ID.fullmatch(zone) else zone.removesuffix(".")
+    if not formats.public_host(host) and name and host != name and not host.endswith(f".{name}"):
+        found.append(Problem(("berth_entry_host",), f"{host!r} is not in the zone {name} (berth_entry_zone)"))
+    parts = formats.CERTIFICATE.fullmatch(certificate)
+    for part, variable in (("region", "berth_aws_region"), ("account", "berth_aws_account")):
+        wanted = given.get(variable, "")
+        if parts and wanted and parts[part] != wanted:
+            text = f"is a certificate of {part} {parts[part]}, and the load balancer is in {wanted} ({variable}), where it cannot be used"
+            found.append(Problem(("berth_entry_certificate",), text))
+    if given.get("berth_entry_networks") == []:
+        found.append(Problem(("berth_entry_networks",), "is empty, so nobody could come in; name networks, or set berth_entry: none"))
+    if given.get("berth_eks_compute") == "nodes":
+        text = "loadbalancer needs berth_eks_compute: auto; nothing in a cluster with a node group makes load balancers of Ingresses"
+        found.append(Problem(("berth_entry",), text))
+    return found

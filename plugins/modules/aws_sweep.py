@@ -160,6 +160,14 @@ class Sweep:
         for group in self.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=f"/aws/eks/{self.name}/"):
             yield "log group", group["logGroupName"], ""
 
+    def certificates(self) -> Found:
+        """Certificates of the public entry."""
+        client = self.module.client("acm")
+        for certificate in self.pages("acm", "list_certificates", "CertificateSummaryList"):
+            arn = certificate["CertificateArn"]
+            if self.tagged(client.list_tags_for_certificate(CertificateArn=arn)["Tags"]):
+                yield "certificate", arn, ""
+
     def secrets(self) -> Found:
         """Secrets; one whose deletion is scheduled is kept until then."""
         for secret in self.pages("secretsmanager", "list_secrets", "SecretList", IncludePlannedDeletion=True):
@@ -169,7 +177,7 @@ class Sweep:
     def everything(self) -> tuple[list[dict[str, str]], list[dict[str, str]], list[str]]:
         """Return what remains, what is kept, and which services could not be asked."""
         looks: list[Callable[[], Found]] = [
-            self.ec2, self.load_balancers, self.eks, self.ecr, self.rds, self.iam, self.kms, self.logs, self.secrets,
+            self.ec2, self.load_balancers, self.eks, self.ecr, self.rds, self.iam, self.kms, self.logs, self.certificates, self.secrets,
         ]  # fmt: skip
         remains: dict[tuple[str, str], dict[str, str]] = {}
         kept: dict[tuple[str, str], dict[str, str]] = {}

@@ -22,6 +22,7 @@ EXAMPLES = """
 """
 
 RETURN = """
+cidr_blocks: {description: The networks (CIDR) of the cluster's VPC., returned: always, type: list, elements: str}
 exists: {description: Whether there is such a cluster., returned: always, type: bool}
 cluster: {description: "The cluster as M(eks_cluster) returns it, empty when there is none.", returned: always, type: dict}
 node_groups: {description: The node groups as M(eks_node_group) returns them., returned: always, type: list, elements: dict}
@@ -36,7 +37,7 @@ pod_identity_associations:
 
 from typing import Any
 
-from ansible.module_utils.berth_aws import Aws, run, snake
+from ansible.module_utils.berth_aws import Aws, connect, run, snake
 from ansible.module_utils.berth_eks import shown_cluster
 
 OPTIONS: dict[str, Any] = {"name": {"type": "str", "required": True}}
@@ -53,6 +54,7 @@ def work(aws: Aws) -> dict[str, Any]:
     cluster = aws.find("describe_cluster", "cluster", name=name)
     return {
         "exists": bool(cluster),
+        "cidr_blocks": cidr_blocks(aws, cluster["resourcesVpcConfig"].get("vpcId", "")) if cluster else [],
         "cluster": shown_cluster(cluster) if cluster else {},
         "node_groups": each(aws, "list_nodegroups", "nodegroups", "describe_nodegroup", "nodegroup", "nodegroupName"),
         "addons": each(aws, "list_addons", "addons", "describe_addon", "addon", "addonName"),
@@ -61,6 +63,14 @@ def work(aws: Aws) -> dict[str, Any]:
             aws, "list_pod_identity_associations", "associations", "describe_pod_identity_association", "association", "associationId"
         ),
     }
+
+
+def cidr_blocks(aws: Aws, vpc: str) -> list[str]:
+    """Return the networks of a VPC; none when there is none (yet)."""
+    if not vpc:
+        return []
+    found = connect(aws.module, "ec2").describe_vpcs(VpcIds=[vpc])["Vpcs"]
+    return [block["CidrBlock"] for block in found[0]["CidrBlockAssociationSet"] if block["CidrBlockState"]["State"] == "associated"]
 
 
 def each(aws: Aws, listing: str, listed: str, describing: str, described: str, key: str) -> list[dict[str, Any]]:

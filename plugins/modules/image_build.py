@@ -88,7 +88,7 @@ class Build:
                     report(line.strip()[:120])
         if process.wait():
             words = "\n".join(tail)
-            raise ImageError(f"{' '.join(command[:2])} failed. Its last lines ({self.log}):\n{words}")
+            raise ImageError(f"{Path(command[0]).name} failed. Its last lines ({self.log}):\n{words}")
 
     def output(self, *command: str) -> str:
         """Return what a read-only command prints, empty when it fails."""

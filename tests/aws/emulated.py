@@ -132,7 +132,7 @@ def start_time(number: int) -> str:
     return Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
 
 
-def start(instance: Instance, endpoint: str = "", ca_file: str = "", postgres: str = "", webhook_token: str = "") -> Instance:
+def start(instance: Instance, endpoint: str = "", ca_file: str = "", psql: str = "", webhook_token: str = "") -> Instance:
     """Start the two emulators where they do not run with these settings, and wait until they answer.
 
     Raises :class:`EmulatorError` when the environment cannot be made, a port is taken or an emulator ends.
@@ -142,7 +142,7 @@ def start(instance: Instance, endpoint: str = "", ca_file: str = "", postgres: s
     moto_port, ministack_port = instance.ports
     files = {"BERTH_EMULATOR_CONTROL": str(instance.control), "BERTH_EMULATOR_CALLS": str(instance.calls)}
     common = {k: v for k, v in os.environ.items() if not k.startswith(OWN)} | files | {"PYTHONDONTWRITEBYTECODE": "1"}
-    moto = common | {"MOTO_EC2_LOAD_DEFAULT_AMIS": "true", "RDS_POSTGRES": postgres}
+    moto = common | {"MOTO_EC2_LOAD_DEFAULT_AMIS": "true", "RDS_PSQL": psql}
     ministack = common | {
         "AUTH": "true",  # IAM policies and access entries count
         "BIND_HOST": "127.0.0.1",
@@ -160,7 +160,7 @@ def start(instance: Instance, endpoint: str = "", ca_file: str = "", postgres: s
         "EKS_WEBHOOK_TOKEN": webhook_token,
     }
     sources = sorted((HERE / "emulators").glob("*.py"))
-    settings = hashlib.sha256(b"".join(f.read_bytes() for f in sources) + repr((endpoint, ca_file, postgres, webhook_token)).encode()).hexdigest()
+    settings = hashlib.sha256(b"".join(f.read_bytes() for f in sources) + repr((endpoint, ca_file, psql, webhook_token)).encode()).hexdigest()
     mark = directory / "settings"
     running = [process_id(directory / f"{name}.pid") for name in ("moto", "ministack")]
     if all(running) and mark.exists() and mark.read_text(encoding="utf-8") == settings:
@@ -194,6 +194,7 @@ def start(instance: Instance, endpoint: str = "", ca_file: str = "", postgres: s
     deployer = json.loads(subprocess.run(command, env=common | root, capture_output=True, text=True, check=True).stdout)
     lines = "".join(f"{key}={value}\n" for key, value in (root | deployer).items())
     instance.env.write_text(lines, encoding="utf-8")
+    instance.env.with_suffix(".json").write_text(json.dumps(root | deployer), encoding="utf-8")
     mark.write_text(settings, encoding="utf-8")
     return instance
 

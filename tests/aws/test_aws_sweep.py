@@ -34,6 +34,8 @@ def test_everything_that_berth_makes_is_found(aws: Emulated) -> None:
     aws.client("logs").create_log_group(logGroupName=f"/aws/eks/{aws.name}/cluster")
     aws.client("iam").create_role(RoleName=f"{aws.name}-node", AssumeRolePolicyDocument='{"Version": "2012-10-17", "Statement": []}')
     aws.client("secretsmanager").create_secret(Name=f"{aws.name}/app", SecretString="x")
+    tags = [{"Key": "berth:environment", "Value": aws.name}]
+    aws.client("acm").request_certificate(DomainName=f"{aws.name}.example", ValidationMethod="DNS", Tags=tags)
     rds = aws.client("rds")
     rds.create_db_subnet_group(DBSubnetGroupName=aws.name, DBSubnetGroupDescription="x", SubnetIds=aws.subnets[:2])
     rds.create_db_parameter_group(DBParameterGroupName=f"{aws.name}-postgres17", DBParameterGroupFamily="postgres17", Description="x")
@@ -44,6 +46,7 @@ def test_everything_that_berth_makes_is_found(aws: Emulated) -> None:
     assert kinds(answer) == {
         "VPC", "subnet", "route table", "internet gateway", "NAT gateway", "address", "security group", "endpoint", "EKS cluster", "ECR repository",
         "RDS instance", "RDS subnet group", "RDS parameter group", "IAM role", "log group", "secret",
+        "certificate",
     }  # fmt: skip
 
 

@@ -147,6 +147,7 @@ def test_a_provider_that_the_inventory_may_choose_is_one_of_its_role() -> None:
         ("berth_provider", "cluster"),
         ("berth_database", "database"),
         ("berth_registry", "registry"),
+        ("berth_entry", "entry"),
     ):
         choices = set(KNOWN[variable]["choices"]) - {"auto"}
         assert choices == set(own_options(role)[f"{role}_provider"]["choices"]), variable

@@ -132,7 +132,8 @@ def render(directory: Path, **variables: Any) -> Rendered:
     extra = json.dumps(variables | {"rendered": str(rendered)})
     playbook = Path(sys.executable).with_name("ansible-playbook")
     command = [str(playbook if playbook.exists() else shutil.which("ansible-playbook")), "render.yml", "-e", extra]
-    answer = subprocess.run(command, cwd=SOURCE, capture_output=True, text=True, check=False)
+    environment = os.environ | {"ANSIBLE_FILTER_PLUGINS": str(ROOT / "plugins" / "filter")}
+    answer = subprocess.run(command, cwd=SOURCE, env=environment, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     made = json.loads(rendered.read_text(encoding="utf-8"))
     policies = {found["metadata"]["name"]: found for found in made["objects"] if found["kind"] == "NetworkPolicy"}
@@ -149,6 +150,12 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
 def with_mail(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     """Render the roles for an inventory that lets the app send mail."""
     return render(tmp_path_factory.mktemp("namespace"), berth_app_egress=[MAIL])
+
+
+@pytest.fixture(scope="session")
+def with_rds(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
+    """Render the roles for a database in a network outside the cluster."""
+    return render(tmp_path_factory.mktemp("namespace"), berth_database_networks=["10.60.0.0/16"])
 
 
 def ask(analyser: Path, made: Rendered, flows: dict[str, tuple[Peer, Peer, int, str]], without: str = "") -> set[str]:
@@ -237,6 +244,21 @@ def test_an_inventory_that_lets_the_app_out_changes_no_other_flow(
     analyser: Path, with_mail: Rendered, passing: set[str]
 ) -> None:
     assert ask(analyser, with_mail, FLOWS) == passing
+
+
+def test_a_database_outside_the_cluster_is_reached_in_its_network_by_the_app_and_the_job_that_makes_its_role(
+    analyser: Path, with_rds: Rendered
+) -> None:
+    instance = Peer(None, ip="10.60.3.4")
+    flows = {
+        "a web pod reaches it": (WEB, instance, 5432, "TCP"),
+        "the release job reaches it": (RELEASE, instance, 5432, "TCP"),
+        "the job that makes the role reaches it": (Peer("login"), instance, 5432, "TCP"),
+        "a web pod reaches its other ports": (WEB, instance, 22, "TCP"),
+        "a web pod reaches a database elsewhere": (WEB, INTERNET, 5432, "TCP"),
+        "a pod without labels reaches it": (UNLABELLED, instance, 5432, "TCP"),
+    }
+    assert ask(analyser, with_rds, flows) == set(list(flows)[:3])
 
 
 def test_every_policy_is_in_this_table(rendered: Rendered) -> None:

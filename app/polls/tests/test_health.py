@@ -30,6 +30,22 @@ class LivezTests(SimpleTestCase):
                 self.assertEqual(self.client.post(path).status_code, 405)
 
 
+class HostTests(SimpleTestCase):
+    """A load balancer asks a pod by its address, which no list of hosts holds."""
+
+    def test_livez_answers_whatever_the_host_is(self) -> None:
+        """Also to what is no host name at all."""
+        for host in ("10.60.3.17:8000", "elsewhere.example", "bad host\x00"):
+            with self.subTest(host):
+                self.assertEqual(self.client.get("/livez", headers={"host": host}).status_code, 200)
+
+    def test_every_other_path_is_refused_to_a_host_that_is_not_the_sites(self) -> None:
+        """Django's check holds for all but the probes' very paths."""
+        for path in ("/", "/polls/", "/livez/", "/readyz/x", "//livez", "/admin/login/"):
+            with self.subTest(path), self.assertLogs("django.security.DisallowedHost", "ERROR"):
+                self.assertEqual(self.client.get(path, headers={"host": "10.60.3.17:8000"}).status_code, 400)
+
+
 class ReadyzTests(TestCase):
     """Readiness."""
 
@@ -42,6 +58,10 @@ class ReadyzTests(TestCase):
         """The database answers and nothing is left to migrate."""
         response = self.client.get("/readyz", headers={"host": "localhost:8000"})
         self.assertEqual((response.status_code, response.json()), (200, {"status": "ok"}))
+
+    def test_readyz_answers_whatever_the_host_is(self) -> None:
+        """The health check of a load balancer takes the pod in."""
+        self.assertEqual(self.client.get("/readyz", headers={"host": "10.60.3.17:8000"}).status_code, 200)
 
     def test_readyz_asks_for_migrations_only_until_they_are_applied(self) -> None:
         """The second answer costs one query."""

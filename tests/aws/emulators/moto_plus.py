@@ -1,6 +1,6 @@
 """Moto with what EC2 and RDS do on AWS and moto does not: dependencies, refusals, creation that takes time, faults on demand.
 
-Run as ``moto_plus.py PORT``. EKS, ECR, IAM and STS are MiniStack's (``ministack_plus.py``). ``RDS_POSTGRES`` names the socket directory of a
+Run as ``moto_plus.py PORT``. EKS, ECR, IAM and STS are MiniStack's (``ministack_plus.py``). ``RDS_PSQL`` is the command (JSON list) of psql for a
 PostgreSQL server: every emulated instance of it gets its master role there, so that a managed master secret opens a real server.
 """
 
@@ -19,9 +19,13 @@ from typing import Any
 
 import calls
 import control
+import moto.acm.models as acm_models
 import moto.ec2.models as ec2_models
+import moto.elbv2.models as elbv2_models
 import moto.kms.models as kms_models
 import moto.rds.models as rds_models
+import moto.route53.models as route53_models
+from moto.acm.exceptions import AWSResourceNotFoundException
 from moto.ec2 import utils as ec2_utils
 from moto.ec2.exceptions import EC2ClientError
 from moto.rds.exceptions import DBParameterGroupNotFoundError, RDSClientError
@@ -124,6 +128,69 @@ def modify_vpc_endpoint(original: Any, self: Any, vpc_id: str, *args: Any, **wan
             self.delete_route(table, endpoint.destination_prefix_list_id)
 
 
+# --- ACM: issued when the record is there, and kept while it is used ---------------------------------------------------------
+@wrap(acm_models.CertBundle, "check")
+def check_certificate(_original: Any, self: Any) -> None:
+    """Issue a certificate when the records of its validation are in a public zone, and the time that it takes is over."""
+    if self.type != "AMAZON_ISSUED" or self.status != "PENDING_VALIDATION":
+        return
+    if outcome := control.outcome(f"certificate/{self.common_name}"):
+        self.status = outcome["status"]
+        return
+    zones = route53_models.route53_backends[ACCOUNT]["aws"].zones.values()
+    public = {(r.name.rstrip("."), r.type): list(r.records) for zone in zones if not zone.private_zone for r in zone.rrsets}
+    wanted = [each["ResourceRecord"] for each in self.describe()["Certificate"]["DomainValidationOptions"]]
+    if all(public.get((record["Name"].rstrip("."), record["Type"])) == [record["Value"]] for record in wanted):
+        self.validated_at = getattr(self, "validated_at", time.time())
+        if time.time() - self.validated_at >= control.seconds("acm"):
+            self.status = "ISSUED"
+
+
+class CertificateInUse(AWSResourceNotFoundException):
+    """ACM's word on a certificate that a load balancer uses."""
+
+    TYPE = "ResourceInUseException"
+
+
+@wrap(acm_models.AWSCertificateManagerBackend, "delete_certificate")
+def delete_certificate(original: Any, self: Any, arn: str) -> Any:
+    """DeleteCertificate: not while a load balancer uses it."""
+    if arn in self._certificates and self._certificates[arn].in_use_by:
+        raise CertificateInUse(f"Certificate {arn} in account {ACCOUNT} is in use.")
+    return original(self, arn)
+
+
+@wrap(acm_models.AWSCertificateManagerBackend, "set_certificate_in_use_by")
+def use_certificate(original: Any, self: Any, arn: str, user: str) -> Any:
+    """Name the load balancer that uses a certificate, not its listener."""
+    return original(self, arn, re.sub(r":listener/(.*)/\w+$", r":loadbalancer/\1", user))
+
+
+@wrap(elbv2_models.ELBv2Backend, "delete_load_balancer")
+def delete_load_balancer(original: Any, self: Any, arn: str) -> Any:
+    """DeleteLoadBalancer: its listeners use no certificate any more."""
+    for certificate in acm_models.acm_backends[ACCOUNT][self.region_name]._certificates.values():
+        certificate.in_use_by = [user for user in certificate.in_use_by if user != arn]
+    return original(self, arn)
+
+
+@wrap(elbv2_models.ELBv2Backend, "delete_listener")
+def delete_listener(original: Any, self: Any, listener_arn: str) -> Any:
+    """DeleteListener: it uses no certificate any more."""
+    deleted = original(self, listener_arn)
+    for certificate in acm_models.acm_backends[ACCOUNT][self.region_name]._certificates.values():
+        if certificate.arn in deleted.certificates:
+            certificate.in_use_by = [user for user in certificate.in_use_by if user != deleted.load_balancer_arn]
+    return deleted
+
+
+# --- Route 53 ---------------------------------------------------------------------------------------------------------------
+@wrap(route53_models, "create_route53_zone_id")
+def zone_id(original: Any, **wanted: Any) -> str:
+    """Return an id that begins as those of AWS do."""
+    return "Z" + original(**wanted)[1:]
+
+
 # --- KMS --------------------------------------------------------------------------------------------------------------------
 def by_any_name(original: Any, self: Any, key_id: str, *args: Any, **kwargs: Any) -> Any:
     """Take a key's ARN and aliases too, where moto takes its id only."""
@@ -141,6 +208,14 @@ PARAMETERS = {
     "max_connections": ("LEAST({DBInstanceClassMemory/9531392},5000)", "static"),
     "rds.force_ssl": ("1", "dynamic"),
 }
+
+
+@wrap(ec2_models.EC2Backend, "create_launch_template")
+def create_template(original: Any, self: Any, name: str, description: str, data: dict[str, Any], tags: dict[str, Any]) -> Any:
+    """CreateLaunchTemplate: the template's own tags are no part of its data."""
+    kept = [one for one in data.get("TagSpecifications", []) if one["ResourceType"] != "launch-template"]
+    data = {key: value for key, value in data.items() if key != "TagSpecifications"} | ({"TagSpecifications": kept} if kept else {})
+    return original(self, name, description, data, tags)
 
 
 @wrap(rds_models.DBParameterGroup, "__init__")
@@ -208,9 +283,7 @@ rds_models.DBInstance.status = property(instance_status, lambda self, value: sel
 
 def sql(text: str, database: str = "postgres") -> None:
     """Run statements in the server behind the emulated instances."""
-    socket = os.environ["RDS_POSTGRES"]
-    command = ["psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", f"--host={socket}", "--username=postgres", f"--dbname={database}"]
-    subprocess.run(command, input=text, text=True, check=True, capture_output=True)
+    subprocess.run([*json.loads(os.environ["RDS_PSQL"]), f"--dbname={database}"], input=text, text=True, check=True, capture_output=True)
 
 
 @wrap(rds_models.RDSBackend, "create_db_instance")
@@ -224,15 +297,33 @@ def create_instance(original: Any, self: Any, wanted: dict[str, Any]) -> Any:
     if wanted.get("master_username") in ("admin", "postgres_admin", "rdsadmin"):
         raise RDSClientError("InvalidParameterValue", "MasterUsername admin cannot be used as it is a reserved word used by the engine")
     created = original(self, wanted)
-    if os.environ.get("RDS_POSTGRES"):
-        user = created.master_username
-        password = created.master_user_password if not created.manage_master_user_password else json.loads(
-            self.secretsmanager.get_secret_value(created.master_user_secret.secret_arn, None, None)["SecretString"])["password"]  # fmt: skip
-        if not re.fullmatch(r"[a-z]\w*", user) or "'" in password:
-            raise RDSClientError("InvalidParameterValue", "The emulator takes plain names and passwords only")
-        # rds_superuser may make roles and databases, and is no superuser.
-        sql(f"DROP ROLE IF EXISTS {user}; CREATE ROLE {user} LOGIN CREATEROLE CREATEDB PASSWORD '{password}';")
+    master(created, wanted.get("master_user_password"), self.secretsmanager)
     return created
+
+
+@wrap(rds_models.RDSBackend, "modify_db_instance")
+def modify_instance(original: Any, self: Any, name: str, wanted: dict[str, Any]) -> Any:
+    """ModifyDBInstance: a new master password opens the real server too."""
+    modified = original(self, name, wanted)
+    if "manage_master_user_password" in wanted or "master_user_password" in wanted:
+        master(modified, wanted.get("master_user_password"), self.secretsmanager)
+    return modified
+
+
+def master(instance: Any, password: str, secrets_manager: Any) -> None:
+    """Give an instance's master role its password in the real server."""
+    if not os.environ.get("RDS_PSQL"):
+        return
+    user = instance.master_username
+    if instance.manage_master_user_password:
+        password = json.loads(secrets_manager.get_secret_value(instance.master_user_secret.secret_arn, None, None)["SecretString"])["password"]
+    if not re.fullmatch(r"[a-z]\w*", user) or "'" in password:
+        raise RDSClientError("InvalidParameterValue", "The emulator takes plain names and passwords only")
+    # rds_superuser may make roles and databases, and is no superuser.
+    sql(
+        f"DO $$ BEGIN CREATE ROLE {user} LOGIN CREATEROLE CREATEDB; EXCEPTION WHEN duplicate_object THEN END $$;\n"
+        f"ALTER ROLE {user} PASSWORD '{password}';"
+    )
 
 
 @wrap(rds_models.RDSBackend, "delete_db_instance")

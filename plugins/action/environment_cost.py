@@ -1,0 +1,74 @@
+"""Say what an environment in AWS costs. The documentation is in plugins/modules/environment_cost.py."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import ansible.module_utils
+from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
+
+# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
+MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
+if MODULE_UTILS not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(MODULE_UTILS)
+
+from ansible.module_utils import berth_cost  # noqa: E402
+from ansible.module_utils.berth_inventory import Inventory  # noqa: E402
+from ansible.module_utils.berth_variables import Problem, types  # noqa: E402
+
+ARGUMENTS = {"budget": {"type": "int"}, "today": {"type": "str", "default": ""}}
+PROJECT = Path(__file__).resolve().parents[2]
+SPECIFICATION = "roles/preflight/meta/argument_specs.yml"
+
+
+class ActionModule(ActionBase):
+    """The action plugin."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the bill as text and as data, or one message that says why there is none."""
+        result, variables = super().run(tmp, task_vars), task_vars or {}
+        _, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        try:
+            today = date.fromisoformat(arguments["today"]) if arguments["today"] else datetime.now(UTC).date()
+        except ValueError:
+            return result | {"failed": True, "msg": f"today has to be a date like 2027-03-27, and is {arguments['today']!r}."}
+        if problems := self._wrong(variables):
+            return result | {"failed": True, "msg": "\n".join(self._line(problem, variables) for problem in problems)}
+        try:
+            found = berth_cost.bill(PROJECT, self._loader, self._templar, variables, today)
+        except berth_cost.CostError as error:
+            advice = error.advice(self._inventory(variables).source())
+            return result | {"failed": True, "msg": self._line(Problem(error.path, f"{error.text}{advice}"), variables)}
+        items = [{"name": i.name, "least": float(i.least), "most": float(i.most), "variable": i.variable} for i in found.items]
+        return result | {
+            "changed": False,
+            "text": berth_cost.text(variables["inventory_hostname"], found, arguments["budget"]),
+            "least": float(found.least),
+            "most": float(found.most),
+            "items": items,
+        }
+
+    def _wrong(self, variables: dict[str, Any]) -> list[Problem]:
+        """Return what is not of its type; preflight, which checks everything, need not have been run."""
+        options = self._loader.load_from_file(str(PROJECT / SPECIFICATION))["argument_specs"]["main"]["options"]
+        read = [name for name, option in options.items() if name.startswith(berth_cost.PREFIXES) and not option.get("no_log")]
+        return types({name: self._templar.template(variables[name]) for name in read if name in variables}, options)
+
+    def _line(self, problem: Problem, variables: dict[str, Any]) -> str:
+        inventory = self._inventory(variables)
+        where = "-e" if problem.variable in load_extra_vars(self._loader) else inventory.locate(*problem.path) or inventory.home()
+        return f"{problem.name}: {problem.text} ({where})"
+
+    def _inventory(self, variables: dict[str, Any]) -> Inventory:
+        return Inventory(
+            project=PROJECT,
+            sources=[Path(source) for source in variables.get("ansible_inventory_sources") or []],
+            playbook=Path(variables.get("playbook_dir", PROJECT)),
+            host=variables["inventory_hostname"],
+            groups=variables.get("group_names", []),
+        )

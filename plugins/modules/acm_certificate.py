@@ -1,0 +1,282 @@
+"""Have a certificate of ACM issued for a host name, and remove it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: acm_certificate
+short_description: Have a certificate of ACM issued for a host name, and remove it
+description:
+  - Requests a certificate, makes the record in Route 53 by which ACM sees that the domain is ours, and waits until it is issued. ACM renews it by the
+    same record, so that stays as long as the certificate.
+  - A certificate is the environment's when its tags C(berth:environment) and C(berth:name) say so. No other is changed or deleted.
+  - Given O(arn), it only looks whether that certificate can be used.
+options:
+  environment: {description: "The environment; the value of the tag C(berth:environment).", type: str, required: true}
+  name: {description: "The beginning of the environment's names; the value of the tag C(berth:name).", type: str, required: true}
+  state:
+    description: Whether the certificate is there. V(absent) removes all of the environment's but O(keep).
+    type: str
+    choices: [present, absent]
+    default: present
+  host: {description: The host name. Needed for V(present)., type: str, default: ""}
+  zone: {description: "The public hosted zone in which it is validated, by name or id.", type: str, default: ""}
+  arn: {description: A certificate that somebody else looks after., type: str, default: ""}
+  keep: {description: "A certificate that stays, as ARN.", type: str, default: ""}
+  tags: {description: Tags besides Berth's own., type: dict, default: {}}
+  wait: {description: Whether to wait until it is issued., type: bool, default: true}
+  wait_timeout: {description: "Seconds to wait until it is issued, or until no load balancer uses it any more.", type: int, default: 900}
+attributes:
+  check_mode: {support: full, description: Says what would change.}
+  diff_mode: {support: full, description: Shows what is requested and removed.}
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
+"""
+
+EXAMPLES = """
+- name: Provide the certificate
+  acm_certificate:
+    environment: prod
+    name: polls-prod
+    host: polls.example.com
+    zone: example.com
+  register: certificate
+"""
+
+RETURN = """
+arn: {description: "The certificate, empty in check mode before it is requested.", type: str, returned: always}
+status: {description: "Its status as ACM says it, C(ISSUED) when it can be used; empty when there is none.", type: str, returned: always}
+removed: {description: "The certificates that were removed, or would be.", type: list, elements: str, returned: always}
+"""
+
+from typing import Any
+
+from ansible.module_utils.berth_aws import GONE, Aws, Refused, connect, run, strings, tag_changes, wait_options
+from ansible.module_utils.berth_route53 import find_zone, name_servers, plain, records
+
+OPTIONS: dict[str, Any] = {
+    "environment": {"type": "str", "required": True},
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "host": {"type": "str", "default": ""},
+    "zone": {"type": "str", "default": ""},
+    "arn": {"type": "str", "default": ""},
+    "keep": {"type": "str", "default": ""},
+    "tags": {"type": "dict", "default": {}},
+    **wait_options(900),
+}
+PATIENCE = 60.0  # seconds that ACM has to say by which record it validates
+LIVE = ("ISSUED", "PENDING_VALIDATION")
+KEYS = ["RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1"]
+ZONE = "berth:zone"
+"""The tag that names the hosted zone in which Berth made the record of the validation."""
+
+
+def main() -> None:
+    """Run the module."""
+    run(work, "acm", "Certificate of {name}", OPTIONS)
+
+
+def work(aws: Aws) -> dict[str, Any]:
+    """Do what is wanted."""
+    if aws.options["state"] == "absent":
+        return {"arn": "", "status": "", "removed": remove(aws)}
+    if not aws.options["host"]:
+        raise Refused("no host is given. Set berth_entry_host.")
+    arn = aws.options["arn"] or provide(aws)
+    if not arn:
+        return {"arn": "", "status": "", "removed": []}
+    if aws.options["arn"]:
+        usable(aws.options["host"], describe(aws, arn), arn)
+    return {"arn": arn, "status": (describe(aws, arn) or {}).get("Status", ""), "removed": []}
+
+
+def describe(aws: Aws, arn: str) -> dict[str, Any] | None:
+    """Return the described certificate, None when there is none."""
+    return aws.find("describe_certificate", "Certificate", CertificateArn=arn)
+
+
+def covers(host: str, names: list[str]) -> bool:
+    """Whether one of a certificate's names is the host name, or the pattern of it (RFC 6125, section 6.4.3).
+
+    >>> covers("polls.example.com", ["*.example.com"]), covers("a.polls.example.com", ["*.example.com"])
+    (True, False)
+    """
+    return any(name.lower() == host or (name.startswith("*.") and name[2:].lower() == host.partition(".")[2]) for name in names)
+
+
+def usable(host: str, found: dict[str, Any] | None, arn: str) -> None:
+    """Look whether a certificate that somebody else looks after can be used.
+
+    Raises:
+        Refused: It cannot.
+    """
+    if not found:
+        raise Refused(f"there is no certificate {arn} in this account and region. Correct berth_entry_certificate.")
+    if found["Status"] != "ISSUED":
+        raise Refused(f"{arn} is {found['Status']}, not ISSUED, so no load balancer can use it. See it in ACM, or set another berth_entry_certificate.")
+    names = found.get("SubjectAlternativeNames") or [found["DomainName"]]
+    if not covers(host, names):
+        raise Refused(f"{arn} is for {', '.join(names)}, not for {host}. Set another berth_entry_certificate, or another berth_entry_host.")
+
+
+def own(aws: Aws) -> list[tuple[dict[str, Any], dict[str, str]]]:
+    """Return the environment's certificates as listed, each with its tags."""
+    owner = owner_tags(aws)
+    found = []
+    for each in aws.list("list_certificates", "CertificateSummaryList", Includes={"keyTypes": KEYS}):
+        listed = aws.find("list_tags_for_certificate", "Tags", CertificateArn=each["CertificateArn"]) or []
+        tags = {tag["Key"]: tag.get("Value", "") for tag in listed}
+        if owner.items() <= tags.items():
+            found.append((each, tags))
+    return found
+
+
+def owner_tags(aws: Aws) -> dict[str, str]:
+    """Return the tags by which a certificate is the environment's."""
+    return {"berth:environment": aws.options["environment"], "berth:name": aws.options["name"]}
+
+
+def provide(aws: Aws) -> str:
+    """Return the ARN of a certificate that is issued; "" in check mode before it is requested.
+
+    Raises:
+        Refused: It is not issued, with the reason.
+    """
+    options, route53 = aws.options, connect(aws.module, "route53")
+    if not options["zone"]:
+        raise Refused("without a hosted zone it cannot be validated. Set berth_entry_zone, or berth_entry_certificate to one that there is.")
+    zone = find_zone(route53, options["zone"], options["host"])
+    arn, wanted = "", {**strings(options["tags"]), **owner_tags(aws), ZONE: zone.id}
+    for each, tags in own(aws):
+        found = describe(aws, each["CertificateArn"]) or {}
+        if found.get("DomainName") == options["host"] and found.get("Status") in LIVE:
+            arn = each["CertificateArn"]
+            retag(aws, arn, tags, wanted)
+            break
+    if not arn:
+        aws.note({"certificate": (None, options["host"])})
+        tags = [{"Key": key, "Value": value} for key, value in wanted.items()]
+        arn = aws.change("request_certificate", DomainName=options["host"], ValidationMethod="DNS", Tags=tags).get("CertificateArn", "")
+    if arn and (describe(aws, arn) or {}).get("Status") != "ISSUED":
+        validate(aws, route53, zone, arn)
+    return arn
+
+
+def retag(aws: Aws, arn: str, live: dict[str, str], wanted: dict[str, str]) -> None:
+    """Make the tags as wanted."""
+    to_set, to_unset = tag_changes(live, wanted, purge=True)
+    if to_set or to_unset:
+        aws.note({"tags": (live, wanted)})
+    if to_unset:
+        aws.change("remove_tags_from_certificate", CertificateArn=arn, Tags=[{"Key": key} for key in to_unset])
+    if to_set:
+        aws.change("add_tags_to_certificate", CertificateArn=arn, Tags=[{"Key": key, "Value": value} for key, value in to_set.items()])
+
+
+def validation(found: dict[str, Any] | None) -> list[dict[str, str]]:
+    """Return the records by which ACM validates a certificate, each with Name, Type and Value."""
+    return [each["ResourceRecord"] for each in (found or {}).get("DomainValidationOptions", []) if "ResourceRecord" in each]
+
+
+def validate(aws: Aws, route53: Any, zone: Any, arn: str) -> None:
+    """Make the records of the validation, and wait until the certificate is issued.
+
+    Raises:
+        Refused: ACM does not issue it, with the reason.
+    """
+
+    subject = f"{aws.subject} for {aws.options['host']}"
+
+    def named() -> tuple[str, str]:
+        found = describe(aws, arn)
+        return ("named" if validation(found) else "without the record that validates it"), ""
+
+    if not aws.check:
+        aws.wait.until(subject, named, good=("named",), bad={"without the record that validates it": PATIENCE})
+    for record in validation(describe(aws, arn)):
+        name = record["Name"].removesuffix(".")
+        if record["Type"] not in records(route53, zone, name):
+            aws.changed = True  # not in the diff: of a certificate that is yet to be requested nobody knows the record
+            if not aws.check:
+                upsert(route53, zone.id, "UPSERT", plain(name, record["Type"], record["Value"]))
+    if aws.check or not aws.options["wait"]:
+        return
+
+    def issued() -> tuple[str, str]:
+        found = describe(aws, arn) or {}
+        return found.get("Status", GONE), found.get("FailureReason", "")
+
+    try:
+        aws.wait.until(subject, issued, good=("ISSUED",), bad={"FAILED": 0.0, "VALIDATION_TIMED_OUT": 0.0, "REVOKED": 0.0, "EXPIRED": 0.0, GONE: 0.0})
+    except Refused as error:
+        if "PENDING_VALIDATION" not in str(error):
+            raise
+        raise Refused(
+            f"{error} ACM does not see the record of the validation. Is {zone.name} delegated to the name servers of this zone "
+            f"({', '.join(name_servers(route53, zone))})? A CAA record of the domain must admit amazon.com."
+        ) from error
+
+
+def upsert(route53: Any, zone_id: str, action: str, record: dict[str, Any]) -> None:
+    """Make or remove a record."""
+    route53.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]})
+
+
+def remove(aws: Aws) -> list[str]:
+    """Remove the environment's certificates but the one to keep, and return them.
+
+    The record of a validation goes along, unless another certificate of the account and region is for the same name: its renewal uses the same one.
+
+    Raises:
+        Refused: A load balancer still uses one of them.
+    """
+    gone = [(each["CertificateArn"], tags) for each, tags in own(aws) if each["CertificateArn"] != aws.options["keep"]]
+    if not gone:
+        return []
+    route53 = connect(aws.module, "route53")
+    arns = [arn for arn, _ in gone]
+    others = [each for each in aws.list("list_certificates", "CertificateSummaryList", Includes={"keyTypes": KEYS}) if each["CertificateArn"] not in arns]
+    names = {name for each in others for name in [each["DomainName"], *(each.get("SubjectAlternativeNameSummaries") or [])]}
+    aws.note({"certificates": (arns, [])})
+    for arn, tags in gone:
+        found = describe(aws, arn)
+        if not found:
+            continue
+        if not aws.check:
+            unused(aws, arn)
+        aws.change("delete_certificate", CertificateArn=arn)
+        if tags.get(ZONE) and not names & {found["DomainName"], *(found.get("SubjectAlternativeNames") or [])}:
+            forget(aws, route53, tags[ZONE], found)
+    return arns
+
+
+def unused(aws: Aws, arn: str) -> None:
+    """Wait until no load balancer uses a certificate.
+
+    Raises:
+        Refused: One still does, and which.
+    """
+
+    def look() -> tuple[str, str]:
+        users = (describe(aws, arn) or {}).get("InUseBy") or []
+        return ("in use", f"by {', '.join(users)}") if users else ("unused", "")
+
+    aws.wait.until(f"{aws.subject}, {arn},", look, good=("unused",), bad={})
+
+
+def forget(aws: Aws, route53: Any, zone_id: str, found: dict[str, Any]) -> None:
+    """Remove the records by which a certificate was validated, as far as they are as Berth made them."""
+    for record in validation(found):
+        name = record["Name"].removesuffix(".")
+        try:
+            zone = find_zone(route53, zone_id, "")
+        except Refused:
+            return  # with its zone a record is gone too
+        live = records(route53, zone, name).get(record["Type"])
+        if live and [each["Value"] for each in live.get("ResourceRecords", [])] == [record["Value"]]:
+            aws.changed = True
+            if not aws.check:
+                upsert(route53, zone.id, "DELETE", live)
+
+
+if __name__ == "__main__":
+    main()

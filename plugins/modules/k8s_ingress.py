@@ -1,0 +1,215 @@
+"""Wait for an Ingress's load balancer, or remove both."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: k8s_ingress
+short_description: Wait for an Ingress's load balancer, or remove both
+description:
+  - Waits until an Ingress's controller has given it an address. Where it cannot, the controller's words are the message.
+  - Removes an Ingress with its class and the class's parameters, which are of the same name, and waits until the controller has let the Ingress go.
+    AWS' controller does so after its load balancer is gone.
+  - What does not carry Berth's labels is left alone.
+options:
+  kubeconfig: {description: Path of the kubeconfig., type: path, required: true}
+  namespace: {description: The Ingress's namespace., type: str, required: true}
+  name: {description: "The Ingress's name, which is the app's.", type: str, required: true}
+  state:
+    description: Whether the Ingress is there. V(present) changes nothing.
+    type: str
+    choices: [present, absent]
+    default: present
+  api: {description: "An API that the cluster has to serve, as C(group/version).", type: str, default: ""}
+  wait: {description: "Whether to wait for the address, or until all is gone.", type: bool, default: true}
+  wait_timeout: {description: Seconds to wait., type: int, default: 600}
+  patience: {description: "Seconds for which a warning of the controller may stand before it is the end, for some pass by themselves.", type: int, default: 120}
+requirements: [kubernetes]
+attributes:
+  check_mode: {support: full, description: "Says what would be removed, and waits for nothing."}
+  diff_mode: {support: full, description: Shows what is removed.}
+"""
+
+EXAMPLES = """
+- name: Wait for the load balancer's address
+  k8s_ingress:
+    kubeconfig: .cache/prod/kubeconfig
+    namespace: polls
+    name: polls
+  register: ingress
+"""
+
+RETURN = """
+exists: {description: Whether the Ingress is there., type: bool, returned: always}
+ours: {description: Whether it carries Berth's labels., type: bool, returned: always}
+address: {description: "Where its load balancer answers, empty while there is none.", type: str, returned: always}
+host: {description: "The host name that it is for, empty when there is none.", type: str, returned: always}
+annotations: {description: Its annotations., type: dict, returned: always}
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils import berth_entry, berth_kube
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.berth_kube import Cluster, Forbidden, KubeError, NotFound, Unreachable
+from ansible.module_utils.berth_progress import report
+
+OWNER = {"app.kubernetes.io/managed-by": "berth"}
+INSTANCE = "app.kubernetes.io/instance"
+PAUSE = 2.0  # seconds between two looks
+ABSENT: dict[str, Any] = {"exists": False, "ours": False, "address": "", "host": "", "annotations": {}}
+
+
+class Refused(Exception):
+    """What cannot be done or has failed; the text is for the user."""
+
+
+class Ingress:
+    """One Ingress, and what it needs."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.options: dict[str, Any] = module.params
+        self.check: bool = module.check_mode
+        self.namespace, self.name = module.params["namespace"], module.params["name"]
+        self.cluster = Cluster(module.params["kubeconfig"], None)
+        self.end = time.monotonic() + module.params["wait_timeout"]
+
+    def serves(self) -> None:
+        """Look whether the cluster serves the API that is needed.
+
+        Raises:
+            Refused: It does not.
+        """
+        api = self.options["api"]
+        if api and self.cluster.ask(f"/apis/{api}")[0] == 404:
+            raise Refused(
+                f"The cluster does not serve {api}, which EKS Auto Mode brings along: its load balancing is off. "
+                "Set berth_eks_compute: auto and run site.yml --tags cluster."
+            )
+
+    def find(self, kind: str = "Ingress") -> dict[str, Any] | None:
+        """Return the Ingress, or what is of its name; None when there is none."""
+        try:
+            return self.cluster.get(kind, self.namespace, self.name)
+        except NotFound:
+            return None
+
+    def ours(self, found: dict[str, Any]) -> bool:
+        """Whether an object carries the labels by which it is Berth's."""
+        return (OWNER | {INSTANCE: self.name}).items() <= (found["metadata"].get("labels") or {}).items()
+
+    def described(self, found: dict[str, Any] | None) -> dict[str, Any]:
+        """Return what the module returns of an Ingress."""
+        if not found:
+            return dict(ABSENT)
+        return {
+            "exists": True,
+            "ours": self.ours(found),
+            "address": berth_entry.address(found),
+            "host": berth_entry.host(found),
+            "annotations": found["metadata"].get("annotations") or {},
+        }
+
+    def warning(self) -> str:
+        """Return the controller's last word about the Ingress, when it is a warning."""
+        try:
+            events = self.cluster.items("Event", self.namespace, fieldSelector=f"involvedObject.kind=Ingress,involvedObject.name={self.name}")
+        except Forbidden:
+            return ""
+        return berth_entry.warning(events)
+
+    def addressed(self) -> dict[str, Any]:
+        """Wait for the address and return the Ingress described.
+
+        Raises:
+            Refused: There is no address, with the controller's reason.
+        """
+        told, since = "", time.monotonic()
+        while True:
+            found = self.find()
+            if found is None:
+                raise Refused(f"There is no Ingress {self.name} in the namespace {self.namespace}. Run site.yml --tags app.")
+            answer = self.described(found)
+            if answer["address"]:
+                return answer
+            said, now = self.warning(), time.monotonic()
+            if bool(said) != bool(told):
+                since = now
+            if said != told:
+                told = said
+                report(f"Ingress {self.name}: {said or 'no address yet'}")
+            if said and now - since >= self.options["patience"]:
+                raise Refused(f"The load balancer of Ingress {self.name} cannot be made. {said}. {berth_entry.advice(said)}")
+            if now >= self.end:
+                why = f"{said}. {berth_entry.advice(said)}" if said else berth_entry.SILENT
+                raise Refused(f"Ingress {self.name} has no address after {self.options['wait_timeout']} s. {why}")
+            time.sleep(PAUSE)
+
+    def removed(self) -> list[str]:
+        """Remove the Ingress, its class and the class's parameters; return what was, or would be, removed.
+
+        Raises:
+            Refused: The controller does not let the Ingress go.
+        """
+        gone = []
+        # The class tells the controller whose Ingress it is: it goes after it.
+        for kind in ("Ingress", "IngressClass", "IngressClassParams"):
+            found = self.find(kind)
+            if not found or not self.ours(found):
+                continue
+            gone.append(f"{kind} {self.name}")
+            if self.check:
+                continue
+            self.cluster.delete(kind, self.namespace, self.name, found["metadata"]["uid"], "Background")
+            while self.options["wait"] and (left := self.find(kind)) and left["metadata"]["uid"] == found["metadata"]["uid"]:
+                if time.monotonic() >= self.end:
+                    waits = ", ".join(left["metadata"].get("finalizers") or []) or "nothing"
+                    said = self.warning() if kind == "Ingress" else ""
+                    raise Refused(
+                        f"{kind} {self.name} is still there after {self.options['wait_timeout']} s; it waits for {waits}. "
+                        + (f"{said}. {berth_entry.advice(said)}" if said else "Its controller says nothing; run the same command again to wait on.")
+                    )
+                time.sleep(PAUSE)
+        return gone
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "kubeconfig": {"type": "path", "required": True},
+            "namespace": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "api": {"type": "str", "default": ""},
+            "wait": {"type": "bool", "default": True},
+            "wait_timeout": {"type": "int", "default": 600},
+            "patience": {"type": "int", "default": 120},
+        },
+        supports_check_mode=True,
+    )
+    if berth_kube.IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("kubernetes"))
+    if module.check_mode and not Path(module.params["kubeconfig"]).exists():
+        module.exit_json(changed=False, **ABSENT)
+    try:
+        ingress = Ingress(module)
+        if module.params["state"] == "absent":
+            gone = ingress.removed()
+            diff = {"before": "".join(f"{each}\n" for each in gone), "after": ""}
+            module.exit_json(changed=bool(gone), diff=diff, **ABSENT)
+        ingress.serves()
+        waits = module.params["wait"] and not module.check_mode
+        module.exit_json(changed=False, **(ingress.addressed() if waits else ingress.described(ingress.find())))
+    except Unreachable as error:
+        if module.check_mode:
+            module.exit_json(changed=False, **ABSENT)
+        message = str(error)
+    except (Refused, KubeError) as error:
+        message = str(error)
+    module.fail_json(msg=message)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Lead a host name to a load balancer in Route 53, and take it away."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: route53_alias
+short_description: Lead a host name to a load balancer in Route 53, and take it away
+description:
+  - An alias record of type A, and beside it a TXT record C(_berth.HOST) that says whose it is, both in one change.
+  - A name that has records without that TXT record is somebody else's. It is neither changed nor removed.
+  - There is no AAAA record, for the load balancer has IPv4 addresses only.
+options:
+  host: {description: The host name., type: str, required: true}
+  zone: {description: "The public hosted zone, by name or id.", type: str, required: true}
+  environment: {description: The environment that the name is for., type: str, required: true}
+  name: {description: The beginning of the environment's names., type: str, required: true}
+  state:
+    description: Whether the name is there.
+    type: str
+    choices: [present, absent]
+    default: present
+  target: {description: The load balancer's DNS name. Needed for V(present)., type: str, default: ""}
+  target_zone: {description: The hosted zone of the load balancer's DNS name. Needed for V(present)., type: str, default: ""}
+  wait: {description: Whether to wait until all servers of Route 53 know., type: bool, default: true}
+  wait_timeout: {description: Seconds to wait., type: int, default: 300}
+attributes:
+  check_mode: {support: full, description: Says what would change.}
+  diff_mode: {support: full, description: Shows the records that change.}
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
+"""
+
+EXAMPLES = """
+- name: Lead the host name to the load balancer
+  route53_alias:
+    environment: prod
+    name: polls-prod
+    host: polls.example.com
+    zone: example.com
+    target: k8s-polls-polls-0123456789-1.eu-central-1.elb.amazonaws.com
+    target_zone: Z215JYRZR1TBD5
+"""
+
+RETURN = """
+zone_id: {description: "The hosted zone, empty where there is none any more.", type: str, returned: always}
+exists: {description: Whether the host name leads to the load balancer., type: bool, returned: always}
+"""
+
+import re
+from typing import Any
+
+from ansible.module_utils.berth_aws import Aws, Refused, run, wait_options
+from ansible.module_utils.berth_route53 import Zone, find_zone, plain, records, spread
+
+BALANCER = re.compile(r"\.elb\.(?:[a-z0-9-]+\.)?amazonaws\.com(?:\.cn)?$")
+OPTIONS: dict[str, Any] = {
+    "host": {"type": "str", "required": True},
+    "zone": {"type": "str", "required": True},
+    "environment": {"type": "str", "required": True},
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "target": {"type": "str", "default": ""},
+    "target_zone": {"type": "str", "default": ""},
+    **wait_options(300),
+}
+
+
+def main() -> None:
+    """Run the module."""
+    run(work, "route53", "Record {host}", OPTIONS, required_if=[("state", "present", ("target", "target_zone"))])
+
+
+def mark(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the TXT record that says whose a host name is."""
+    return plain(f"_berth.{options['host']}", "TXT", f'"environment={options["environment"]} name={options["name"]}"')
+
+
+def work(aws: Aws) -> dict[str, Any]:
+    """Make the records as wanted."""
+    options = aws.options
+    try:
+        zone = find_zone(aws.client, options["zone"], options["host"])
+    except Refused:
+        if options["state"] == "absent":
+            return {"exists": False, "zone_id": ""}  # with its zone a record is gone too
+        raise
+    live, marks = records(aws.client, zone, options["host"]), records(aws.client, zone, f"_berth.{options['host']}")
+    (remove if options["state"] == "absent" else provide)(aws, zone, live, marks.get("TXT"))
+    return {"exists": options["state"] == "present", "zone_id": zone.id}
+
+
+def ours(options: dict[str, Any], found: dict[str, Any] | None) -> bool:
+    """Whether the TXT record that was found is this environment's."""
+    return bool(found) and found.get("ResourceRecords") == mark(options)["ResourceRecords"]
+
+
+def alias(record: dict[str, Any] | None) -> str:
+    """Return where an alias leads to, "" for what is none."""
+    return ((record or {}).get("AliasTarget") or {}).get("DNSName", "").removesuffix(".").lower()
+
+
+def provide(aws: Aws, zone: Zone, live: dict[str, dict[str, Any]], found: dict[str, Any] | None) -> None:
+    """Make or change the two records.
+
+    Raises:
+        Refused: The name is somebody else's.
+    """
+    options = aws.options
+    in_the_way = [kind for kind in ("A", "AAAA", "CNAME") if kind in live]
+    if in_the_way and not ours(options, found):
+        whose = found["ResourceRecords"][0]["Value"].strip('"') if found else "nothing says that Berth made it"
+        raise Refused(
+            f"the hosted zone {zone.name} has a record {' and '.join(in_the_way)} of that name already, which is not this environment's ({whose}). "
+            "Remove it, set another berth_entry_host, or leave berth_entry_zone out and look after the record yourself."
+        )
+    target = options["target"].removesuffix(".").lower()
+    if ours(options, found) and alias(live.get("A")) == target:
+        return
+    aws.note({"target": (alias(live.get("A")) or None, target), "zone": (zone.name, zone.name)})
+    lead = {"HostedZoneId": options["target_zone"], "DNSName": target, "EvaluateTargetHealth": False}
+    wanted = [mark(options), {"Name": options["host"], "Type": "A", "AliasTarget": lead}]
+    change(aws, zone, [("UPSERT", record) for record in wanted])
+
+
+def remove(aws: Aws, zone: Zone, live: dict[str, dict[str, Any]], found: dict[str, Any] | None) -> None:
+    """Remove the two records where they are this environment's; what somebody has led elsewhere since stays."""
+    if not ours(aws.options, found):
+        return
+    gone = [found]
+    if BALANCER.search(alias(live.get("A"))):
+        gone.append(live["A"])
+    aws.note({"target": (alias(live.get("A")) or None, None), "zone": (zone.name, zone.name)})
+    change(aws, zone, [("DELETE", record) for record in gone if record])
+
+
+def change(aws: Aws, zone: Zone, changes: list[tuple[str, dict[str, Any]]]) -> None:
+    """Make all changes or none, and wait until every server knows."""
+    batch = {"Comment": f"Berth, {aws.options['name']}", "Changes": [{"Action": action, "ResourceRecordSet": record} for action, record in changes]}
+    answer = aws.change("change_resource_record_sets", HostedZoneId=zone.id, ChangeBatch=batch)
+    if answer and aws.options["wait"]:
+        spread(aws.client, answer["ChangeInfo"], aws.wait, aws.subject)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Make the app's role and its database on a server outside the cluster, as the master; then look that the app gets in.
+
+Runs in the app's image, which surely can be pulled and speaks PostgreSQL: with psycopg 3 or psycopg2, whichever it has.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+try:
+    import psycopg as driver
+    from psycopg import sql
+except ImportError:
+    import psycopg2 as driver
+    from psycopg2 import sql
+    from psycopg2.extensions import encrypt_password
+
+NAME, USER, PASSWORD = (os.environ[f"DATABASE_{name}"] for name in ("NAME", "USER", "PASSWORD"))
+WAY = {"host": os.environ["DATABASE_HOST"], "port": os.environ["DATABASE_PORT"], "connect_timeout": 10}
+TLS = {"sslmode": os.environ["DATABASE_SSLMODE"], "sslrootcert": os.environ["DATABASE_SSLROOTCERT"]}
+
+
+def connect(user: str, password: str, database: str) -> Any:
+    """Open a connection without transactions: CREATE DATABASE takes none."""
+    found = driver.connect(user=user, password=password, dbname=database, **WAY, **TLS)
+    found.autocommit = True
+    return found
+
+
+def verifier(connection: Any) -> str:
+    """Return what the server stores of the app's password, so that no log of statements shows the password itself."""
+    if hasattr(connection, "pgconn"):
+        return connection.pgconn.encrypt_password(PASSWORD.encode(), USER.encode(), b"scram-sha-256").decode()
+    return encrypt_password(PASSWORD, USER, connection, "scram-sha-256")
+
+
+def provide(cursor: Any, hashed: str) -> None:
+    """Make the role and the database where they are missing; the password is set in any case."""
+    user, name = sql.Identifier(USER), sql.Identifier(NAME)
+    cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", [USER])
+    verb = sql.SQL("ALTER" if cursor.fetchone() else "CREATE")
+    cursor.execute(sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, user, sql.Literal(hashed)))
+    cursor.execute("SELECT FROM pg_database WHERE datname = %s", [NAME])
+    if not cursor.fetchone():
+        # Only a member of a role may give it a database (www.postgresql.org/docs/17/sql-createdatabase.html).
+        cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(user))
+        cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, user))
+        cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+        cursor.execute(sql.SQL("REVOKE {} FROM CURRENT_USER").format(user))
+
+
+def main() -> int:
+    """Return 0 when the app gets in."""
+    who = os.environ["MASTER_USER"]
+    try:
+        master = connect(who, os.environ["MASTER_PASSWORD"], "postgres")
+        provide(master.cursor(), verifier(master))
+        master.close()
+        who = USER
+        app = connect(USER, PASSWORD, NAME)
+        app.cursor().execute("SELECT 1")
+        app.close()
+    except driver.Error as error:
+        print(f"{who} at {WAY['host']}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    print(f"{USER} owns the database {NAME} and gets in with {TLS['sslmode']}.")
+    return 0
+
+
+sys.exit(main())
