@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,7 @@ ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},
     "environment": {"type": "str", "required": True},
     "provider": {"type": "str", "required": True},
-    "claim": {"type": "bool", "default": False},
-    "identity": {"type": "str", "default": ""},
+    "step": {"type": "str", "choices": ["compare", "claim", "record"], "default": "record"},
     "accept": {"type": "str", "default": ""},
     "vouched": {"type": "bool", "default": False},
 }
@@ -36,27 +36,42 @@ class ActionModule(ActionBase):
         """Compare, and record what is new."""
         result = super().run(tmp, task_vars)
         _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        try:
+            return result | (self._record(given) if given["step"] == "record" else self._compare(given))
+        except (berth_identity.IdentityError, KubeError, OSError) as error:
+            return result | {"failed": True, "msg": str(error)}
+
+    def _compare(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a kubeconfig that leads elsewhere; where nothing answers to it, nothing can be changed either."""
+        kubeconfig = given["kubeconfig"]
+        found = ""
+        berth_identity.refuse_owner(kubeconfig, given["environment"])
+        if Path(kubeconfig).exists():
+            with contextlib.suppress(KubeError):
+                identity = Cluster(kubeconfig, None, guarded=False).identity()
+                found = str(identity)
+                if text := berth_identity.refusal(kubeconfig, berth_identity.read(kubeconfig), identity, given["accept"]):
+                    raise berth_identity.IdentityError(text)
+        if given["step"] == "claim" and not self._task.check_mode and not berth_identity.read(kubeconfig):
+            berth_identity.write(kubeconfig, {"environment": given["environment"], "provider": given["provider"], "cluster": ""})
+        return {"changed": False, "cluster": found}
+
+    def _record(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Record the cluster, and refuse another than the recorded one."""
         kubeconfig, check = given["kubeconfig"], self._task.check_mode
         if check and not Path(kubeconfig).exists():
-            return result | {"changed": True, "cluster": ""}
+            return {"changed": True, "cluster": ""}
 
-        if given["claim"]:
-            if not check and not berth_identity.read(kubeconfig):
-                berth_identity.write(kubeconfig, {"environment": given["environment"], "provider": given["provider"], "cluster": ""})
-            return result | {"changed": False, "cluster": ""}
-
-        def ask() -> str:
-            return given["identity"] or Cluster(kubeconfig, None, guarded=False).identity()
+        def ask() -> berth_identity.Identity:
+            return Cluster(kubeconfig, None, guarded=False).identity()
 
         try:
             record = berth_identity.hold(kubeconfig, given["environment"], given["provider"], ask, given["accept"], given["vouched"])
-            changed = record != berth_identity.read(kubeconfig)
-            if changed and not check:
-                berth_identity.write(kubeconfig, record)
         except Unreachable as error:
             if check:
-                return result | {"changed": False, "cluster": ""}
-            return result | {"failed": True, "msg": f"{error}. Run playbooks/cluster.yml; it starts a cluster that stands still."}
-        except (berth_identity.IdentityError, KubeError, OSError) as error:
-            return result | {"failed": True, "msg": str(error)}
-        return result | {"changed": changed, "cluster": record["cluster"]}
+                return {"changed": False, "cluster": ""}
+            raise KubeError(f"{error}. Run playbooks/cluster.yml; it starts a cluster that stands still.") from error
+        changed = record != berth_identity.read(kubeconfig)
+        if changed and not check:
+            berth_identity.write(kubeconfig, record)
+        return {"changed": changed, "cluster": str(berth_identity.identity(record))}

@@ -46,7 +46,8 @@ class ActionModule(ActionBase):
             return result | {"failed": True, "msg": self._not_ours(arguments["kubeconfig"], owner, environment)}
         wanted = self._objects(arguments, task_vars or {})
         try:
-            live = self._live(arguments, wanted)
+            cluster = self._cluster(arguments)
+            live = self._live(cluster, wanted)
         except KubeError as error:
             return result | {"failed": True, "msg": str(error)}
         foreign = [title(item) for item, there in zip(wanted, live, strict=True) if berth_apply.foreign(item, there)]
@@ -54,7 +55,7 @@ class ActionModule(ActionBase):
             return result | {"failed": True, "msg": self._refusal(foreign, arguments["namespace"], environment)}
         pairs = [(item, there) for item, there in zip(wanted, live, strict=True) if not berth_apply.unchanged(item, there)]
         if pairs:
-            answer = self._apply(arguments, pairs, task_vars or {})
+            answer = self._apply(cluster, arguments, pairs, task_vars or {})
             if answer.get("failed"):
                 return result | answer
             made = {title(item): item for item in answer["objects"]}
@@ -78,11 +79,16 @@ class ActionModule(ActionBase):
                 item["metadata"].setdefault("namespace", arguments["namespace"])
         return found
 
-    def _live(self, arguments: dict[str, Any], wanted: list[dict[str, Any]]) -> list[dict[str, Any] | None]:
-        """Read each of the objects, None where it does not exist; in check mode also where no cluster answers yet."""
+    def _cluster(self, arguments: dict[str, Any]) -> Cluster | None:
+        """Return the API server; in check mode None where there is no kubeconfig yet."""
         if self._task.check_mode and not Path(arguments["kubeconfig"]).exists():
+            return None
+        return Cluster(arguments["kubeconfig"], arguments["context"] or None)
+
+    def _live(self, cluster: Cluster | None, wanted: list[dict[str, Any]]) -> list[dict[str, Any] | None]:
+        """Read each of the objects, None where it does not exist; in check mode also where no cluster answers yet."""
+        if cluster is None:
             return [None] * len(wanted)
-        cluster = Cluster(arguments["kubeconfig"], arguments["context"] or None)
         found: list[dict[str, Any] | None] = []
         for item in wanted:
             try:
@@ -95,9 +101,15 @@ class ActionModule(ActionBase):
                 return [None] * len(wanted)
         return found
 
-    def _apply(self, arguments: dict[str, Any], pairs: list[tuple[dict[str, Any], dict[str, Any] | None]], task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _apply(
+        self,
+        cluster: Cluster | None,
+        arguments: dict[str, Any],
+        pairs: list[tuple[dict[str, Any], dict[str, Any] | None]],
+        task_vars: dict[str, Any],
+    ) -> dict[str, Any]:
         """Give the objects that differ to kubernetes.core.k8s; return the live ones, or the failure."""
-        if self._task.check_mode and not self._namespace_is_there(arguments):
+        if self._task.check_mode and not self._namespace_is_there(cluster, arguments["namespace"]):
             return {"objects": []}
         connection = {"kubeconfig": arguments["kubeconfig"]}
         if arguments["context"]:
@@ -124,11 +136,11 @@ class ActionModule(ActionBase):
         found = answer["result"]
         return {"objects": [item["result"] for item in found["results"]] if "results" in found else [found]}
 
-    def _namespace_is_there(self, arguments: dict[str, Any]) -> bool:
-        if not Path(arguments["kubeconfig"]).exists():
+    def _namespace_is_there(self, cluster: Cluster | None, name: str) -> bool:
+        if cluster is None:
             return False
         try:
-            Cluster(arguments["kubeconfig"], arguments["context"] or None).get("Namespace", "", arguments["namespace"])
+            cluster.get("Namespace", "", name)
         except (NotFound, Unreachable):
             return False
         return True

@@ -1,7 +1,8 @@
-"""What the kubeadm role takes from the artifacts role."""
+"""What is taken from the artifacts role."""
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -41,9 +42,18 @@ def binary_files(names: list[str], binaries: dict[str, str], directory: str) -> 
         raise AnsibleFilterError(f"artifacts_facts has no binary {error}.") from error
 
 
+def first_program(names: list[str]) -> str:
+    """Return the first of ``names`` (paths, or names to be found on PATH) that can be run here, "" when none can.
+
+    >>> first_program(["/nowhere/sh", "sh"])
+    'sh'
+    """
+    return next((name for name in names if shutil.which(name)), "")
+
+
 class FilterModule:
     """The filters of this file."""
 
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
-        return {"image_archives": image_archives, "binary_files": binary_files}
+        return {"image_archives": image_archives, "binary_files": binary_files, "first_program": first_program}

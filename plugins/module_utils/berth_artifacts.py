@@ -38,6 +38,51 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 GO_PLACES = ["/usr/local/go/bin/go", "/usr/lib/go-*/bin/go"]  # of go.dev's archive, and of Debian's versioned packages
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # as Go, Debian and the registries call them
 
+# What the module takes.
+BUILD = {
+    "packages": {"type": "list", "elements": "str"},
+    "unpack": {"type": "list", "elements": "str"},
+    "files": {"type": "dict"},
+    "applets": {"type": "str"},
+    "exclude": {"type": "list", "elements": "str"},
+    "prepare": {"type": "list", "elements": "str"},
+    "setup": {"type": "list", "elements": "str"},
+    "binary": {"type": "str"},
+    "path": {"type": "str"},
+    "config": {"type": "dict"},
+}
+BINARY = {
+    "name": {"type": "str", "required": True},
+    "version": {"type": "str", "required": True},
+    "package": {"type": "str", "required": True},
+    "variables": {"type": "dict"},
+    "go_dir": {"type": "path"},
+    "cgo": {"type": "bool"},
+    "tags": {"type": "list", "elements": "str"},
+    "url": {"type": "str"},
+    "checksum": {"type": "str"},
+    "sha256": {"type": "str"},
+    "member": {"type": "str"},
+}
+IMAGE = {
+    "name": {"type": "str", "required": True},
+    "short": {"type": "str", "required": True},
+    "digest": {"type": "str"},
+    "build": {"type": "dict", "required": True, "options": BUILD},
+}
+OPTIONS = {
+    "cache_dir": {"type": "path", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "source": {"type": "str", "choices": ["auto", "download", "build"], "default": "auto"},
+    "binaries": {"type": "list", "elements": "dict", "default": [], "options": BINARY},
+    "images": {"type": "list", "elements": "dict", "default": [], "options": IMAGE},
+    "wanted": {"type": "list", "elements": "str", "default": []},
+    "go_dir": {"type": "path"},
+    "debian": {"type": "dict", "default": {}},
+    "mirrors": {"type": "dict", "default": {}},
+    "probe_timeout": {"type": "float", "default": 5.0},
+}
+
 
 class ArtifactError(Exception):
     """What is wrong, where, and what to do, in words for the person at the terminal."""
@@ -103,6 +148,12 @@ class Settings:
     def modules(self, spec: dict[str, Any]) -> Path:
         """Return the directory with the go.mod and go.sum that a binary is built from."""
         return Path(spec.get("go_dir") or self.go_dir)
+
+
+def settings_of(options: dict[str, Any]) -> Settings:
+    """Return the settings that the module's options, OPTIONS, are."""
+    names = ("source", "binaries", "images", "wanted", "debian", "mirrors", "probe_timeout")
+    return Settings(cache_dir=Path(options["cache_dir"]), go_dir=Path(options["go_dir"] or "."), **{name: options[name] for name in names})
 
 
 @dataclass
@@ -233,15 +284,50 @@ def make_plan(settings: Settings) -> Plan:
         )
     if settings.source != "auto":
         return plan_for(settings, settings.source, f"artifacts_source is {settings.source}")
-    for source in ("download", "build"):
-        plan = plan_for(settings, source, "everything is in the cache already")
-        if plan.complete:
-            return plan
+    if plan := whole_plan(settings):
+        return plan
     plan = plan_for(settings, "download", "the release hosts answer")
     silent = silent_hosts(settings, plan)
     if silent:
         return plan_for(settings, "build", silent[0])
     return plan
+
+
+def whole_plan(settings: Settings) -> Plan | None:
+    """Return the plan of which nothing is missing in the cache, None when there is none. Asks no host.
+
+    Raises:
+        ArtifactError: As for plan_for.
+    """
+    sources = ("download", "build") if settings.source == "auto" else (settings.source,)
+    reason = "everything is in the cache already" if settings.source == "auto" else f"artifacts_source is {settings.source}"
+    plans = (plan_for(settings, source, reason) for source in sources)
+    return next((plan for plan in plans if plan.complete), None)
+
+
+def facts(settings: Settings, plan: Plan) -> dict[str, Any]:
+    """Return what a plan tells other tasks."""
+    missing = plan.missing
+    return {
+        "source": plan.source,
+        "reason": plan.reason,
+        "directory": str(plan.directory),
+        "binaries": {entry.name: str(entry.file) for entry in plan.binaries},
+        "images": {entry.name: str(entry.file) for entry in plan.images},
+        "refs": {spec["short"]: spec["name"] for spec in settings.images},
+        "present": {entry.name: str(entry.file) for entry in plan.binaries if entry not in missing},
+        "missing": [entry.name for entry in missing],
+    }
+
+
+def from_cache(settings: Settings) -> dict[str, Any] | None:
+    """Return what the module answers where nothing is left to do, else None.
+
+    Raises:
+        ArtifactError: As for plan_for.
+    """
+    plan = whole_plan(settings)
+    return {"changed": False, "made": [], "packages": [], **facts(settings, plan)} if plan else None
 
 
 def probes(settings: Settings, plan: Plan) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 NAME = "cluster.json"
@@ -14,15 +15,41 @@ class IdentityError(Exception):
     """The kubeconfig is another environment's, or leads to another cluster; the text is for the user."""
 
 
+@dataclass(frozen=True)
+class Identity:
+    """What tells a cluster from every other, as far as it is known.
+
+    Attributes:
+        uid: That of the namespace kube-system, which stays as long as the cluster; "" where the user may not read it.
+        authority: What the kubeconfig says: ``authority:`` and the fingerprint of the certificates that it trusts, which may be renewed,
+            or ``server:`` and an address where it trusts none of its own.
+    """
+
+    uid: str = ""
+    authority: str = ""
+
+    def __str__(self) -> str:
+        """Return the surest value, which is what the user names it by."""
+        return self.uid or self.authority
+
+    def same(self, other: Identity) -> bool | None:
+        """Whether both are of one cluster, by the surest value of a kind that both have; None when they have none."""
+        if self.uid and other.uid:
+            return self.uid == other.uid
+        kinds = {one.partition(":")[0] for one in (self.authority, other.authority)}
+        return self.authority == other.authority if len(kinds) == 1 and kinds != {""} else None
+
+
 def path_beside(kubeconfig: str | Path) -> Path:
     """Return where the record of a kubeconfig's cluster lies."""
     return Path(kubeconfig).with_name(NAME)
 
 
 def read(kubeconfig: str | Path | None) -> dict[str, str]:
-    """Return what is recorded beside a kubeconfig: ``environment``, ``provider`` and ``cluster``; {} without a record.
+    """Return what is recorded beside a kubeconfig: ``environment``, ``provider``, ``cluster`` and ``authority``; {} without a record.
 
-    ``cluster`` is its identity, "" as long as the place is only claimed: a run that was cut off may have left a kubeconfig there.
+    ``cluster`` and ``authority`` are its identity, both "" as long as the place is only claimed: a run that was cut off may have left a
+    kubeconfig there. Earlier versions recorded one value only.
     """
     if not kubeconfig:
         return {}
@@ -30,7 +57,16 @@ def read(kubeconfig: str | Path | None) -> dict[str, str]:
         found = json.loads(path_beside(kubeconfig).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) and {"environment", "provider", "cluster"} <= set(found) else {}
+    if not isinstance(found, dict) or not all(isinstance(found.get(name), str) for name in ("environment", "provider", "cluster")):
+        return {}
+    if found["cluster"].startswith(("authority:", "server:")):
+        found |= {"cluster": "", "authority": found["cluster"]}
+    return {"authority": "", **found}
+
+
+def identity(record: dict[str, str]) -> Identity:
+    """Return the identity that is recorded, an empty one without a record."""
+    return Identity(record.get("cluster", ""), record.get("authority", ""))
 
 
 def write(kubeconfig: str | Path, record: dict[str, str]) -> None:
@@ -48,19 +84,44 @@ def belongs_elsewhere(kubeconfig: str | Path | None, environment: str) -> str:
     return owner if owner != environment else ""
 
 
-def refusal(kubeconfig: str | Path, record: dict[str, str], found: str, source: str = "") -> str:
-    """Return why a kubeconfig that leads to the cluster ``found`` is not used, and how to accept it on purpose.
+def refuse_owner(kubeconfig: str | Path, environment: str) -> None:
+    """Refuse the kubeconfig of another environment.
 
-    ``source`` is what leads there when that is not the environment's own kubeconfig yet.
+    Raises:
+        IdentityError: It is recorded for another one.
     """
+    if owner := belongs_elsewhere(kubeconfig, environment):
+        raise IdentityError(
+            f"{kubeconfig} is the kubeconfig of the environment {owner} ({path_beside(kubeconfig)}), not of {environment}. "
+            f"Set berth_kubeconfig in inventories/{environment}/group_vars/all.yml to a path of its own."
+        )
+
+
+def refusal(kubeconfig: str | Path, record: dict[str, str], found: Identity, accept: str = "", source: str = "") -> str:
+    """Return why a kubeconfig that leads to the cluster ``found`` is not used, and how to accept it on purpose; "" when it is used.
+
+    ``accept`` is the identity to take instead of the recorded one; ``source`` is what leads there when that is not the environment's own
+    kubeconfig yet.
+    """
+    known = identity(record)
+    same = found.same(known)
+    if same or not str(known) or accept == str(found):
+        return ""
+    environment, source, path = record["environment"], source or str(kubeconfig), path_beside(kubeconfig)
+    if same is None:
+        return (
+            f"It cannot be told whether {source} leads to {environment}'s cluster: {found} is all that this user sees, and {known} is recorded "
+            f"({path}). Nothing was changed there. Let the user read the namespace kube-system, or put the kubeconfig back as it was; or, if you know "
+            f"that it is the cluster, accept it once: site.yml -e berth_cluster_id={found}"
+        )
     return (
-        f"{source or kubeconfig} leads to another cluster than {record['environment']}'s: {found} answers, and {record['cluster']} is recorded "
-        f"({path_beside(kubeconfig)}). Nothing was changed there. Put the right kubeconfig back; or, if {record['environment']} "
+        f"{source} leads to another cluster than {environment}'s: {found} answers, and {known if found.uid else known.authority} is recorded "
+        f"({path}). Nothing was changed there. Put the right kubeconfig back; or, if {environment} "
         f"is to live in that cluster from now on, accept it once: site.yml -e berth_cluster_id={found}"
     )
 
 
-def hold(kubeconfig: str, environment: str, provider: str, ask: Callable[[], str], accept: str = "", vouched: bool = False) -> dict[str, str]:
+def hold(kubeconfig: str, environment: str, provider: str, ask: Callable[[], Identity], accept: str = "", vouched: bool = False) -> dict[str, str]:
     """Return what is to be recorded beside a kubeconfig.
 
     Args:
@@ -68,21 +129,19 @@ def hold(kubeconfig: str, environment: str, provider: str, ask: Callable[[], str
         environment: Its name.
         provider: What provides the cluster.
         ask: Returns the identity of the cluster that the kubeconfig leads to.
-        accept: Identity of a cluster to take instead of the recorded one.
+        accept: Identity of a cluster to take instead of the recorded one: its uid, or its authority where the uid cannot be read.
         vouched: Whether the provider itself made the cluster for this environment, so that a new identity is that of a cluster made anew.
 
     Raises:
         IdentityError: The kubeconfig is another environment's, or leads elsewhere than what is recorded or accepted.
     """
-    known = read(kubeconfig)
-    if owner := belongs_elsewhere(kubeconfig, environment):
-        raise IdentityError(
-            f"{kubeconfig} is the kubeconfig of the environment {owner} ({path_beside(kubeconfig)}), not of {environment}. "
-            f"Set berth_kubeconfig in inventories/{environment}/group_vars/all.yml to a path of its own."
-        )
-    found = ask()
-    if accept and accept != found:
+    record = read(kubeconfig)
+    refuse_owner(kubeconfig, environment)
+    found, known = ask(), identity(record)
+    if accept and accept not in (found.uid, found.authority):
         raise IdentityError(f"berth_cluster_id is {accept}, and the cluster that {kubeconfig} leads to is {found}. Nothing was changed there.")
-    if known and known["cluster"] not in ("", found) and not (accept or vouched):
-        raise IdentityError(refusal(kubeconfig, known, found))
-    return {"environment": environment, "provider": provider, "cluster": found}
+    if not vouched and (text := refusal(kubeconfig, record, found, accept)):
+        raise IdentityError(text)
+    if found.same(known):  # what cannot be read now stays on record
+        found = Identity(found.uid or known.uid, found.authority or known.authority)
+    return {"environment": environment, "provider": provider, "cluster": found.uid, "authority": found.authority}

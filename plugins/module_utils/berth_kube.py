@@ -11,6 +11,7 @@ import base64
 import contextlib
 import hashlib
 import json
+import re
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -54,6 +55,9 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles", "rbac.authorization.k8s.io"),
     "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings", "rbac.authorization.k8s.io"),
 }
+
+# One of those in a PEM file (RFC 7468).
+CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----")
 
 # Kinds that live in no namespace.
 CLUSTER_SCOPED = ("IngressClass", "IngressClassParams", "Namespace", "Node")
@@ -125,27 +129,29 @@ class Cluster:
                 "Check berth_kubeconfig; the playbook playbooks/cluster.yml writes the file."
             ) from error
 
-    def identity(self) -> str:
-        """Return what tells this cluster from every other: the uid of its namespace kube-system.
-
-        For a user who may not read that, the fingerprint of the authority or, without one, the address.
+    def identity(self) -> berth_identity.Identity:
+        """Return what tells this cluster from every other: the uid of its namespace kube-system, as far as the user may read it, and its authority.
 
         Raises:
             Unreachable, KubeError: see there.
         """
         response = self._ask("GET", "/api/v1/namespaces/kube-system", None)
-        if response.status == 200:
-            return json.loads(response.data)["metadata"]["uid"]
-        if response.status not in (401, 403):
-            raise Unreachable(f"The API server answers {response.status} when asked for the namespace kube-system")
         if response.status == 401:
             raise KubeError(self._unknown_user())
+        if response.status not in (200, 403):
+            raise Unreachable(f"The API server answers {response.status} when asked for the namespace kube-system")
+        uid = json.loads(response.data)["metadata"]["uid"] if response.status == 200 else ""
+        return berth_identity.Identity(uid, self._authority())
+
+    def _authority(self) -> str:
+        """Return the fingerprint of the certificates that the kubeconfig trusts; without any, or where none is looked at, the address."""
         configuration = self._client.configuration
-        if not configuration.ssl_ca_cert:
+        if not configuration.ssl_ca_cert or not configuration.verify_ssl:
             return f"server:{configuration.host}"
-        with open(configuration.ssl_ca_cert, encoding="ascii", errors="replace") as authority:
-            body = "".join(line for line in authority.read().split("\n") if line and not line.startswith("-----"))
-        return f"authority:{hashlib.sha256(base64.b64decode(body)).hexdigest()[:32]}"
+        with open(configuration.ssl_ca_cert, encoding="ascii", errors="replace") as file:
+            certificates = CERTIFICATE.findall(file.read())
+        content = b"".join(base64.b64decode(certificate) for certificate in certificates)
+        return f"authority:{hashlib.sha256(content).hexdigest()[:32]}"
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
         """Read a path of the API, or post ``body`` to it; return the answer's HTTP status and content.
@@ -248,10 +254,9 @@ class Cluster:
         return self._client.configuration.host
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
-        if self._record.get("cluster"):
-            found = self.identity()
-            if found != self._record["cluster"]:
-                raise WrongCluster(berth_identity.refusal(self._source, self._record, found))
+        if str(berth_identity.identity(self._record)):
+            if refusal := berth_identity.refusal(self._source, self._record, self.identity()):
+                raise WrongCluster(refusal)
             self._record = {}  # seen once, it stays that cluster
         return self._ask(method, path, body)
 

@@ -137,13 +137,6 @@ def unready(address: str, deployments: list[str]) -> list[str]:
     return found
 
 
-def identity(address: str) -> str:
-    """Return what tells this cluster from every other, the uid of its namespace kube-system; "" when it does not answer."""
-    context = credentials()
-    found = get(address, "/api/v1/namespaces/kube-system", context) if context else None
-    return found["metadata"]["uid"] if found else ""
-
-
 def cgroup_version() -> int:
     """Return 1 or 2: what is mounted at /sys/fs/cgroup (cgroups(7))."""
     return 2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1

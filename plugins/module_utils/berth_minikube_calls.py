@@ -51,6 +51,13 @@ ADVICE = {
     "MK_ADDON_": "Set minikube_addons, or look at its pods.",
 }
 
+# What every module of minikube's takes.
+PROFILE_OPTIONS: dict[str, dict[str, Any]] = {
+    "binary": {"type": "path", "required": True},
+    "home": {"type": "path", "default": "~/.cache/berth/minikube"},
+    "profile": {"type": "str", "required": True},
+}
+
 
 class Minikube:
     """The program, for one profile in one home.
@@ -86,6 +93,12 @@ class Minikube:
         }
         for name, value in (proxies or {}).items():
             self.environment |= {name: value, name.upper(): value}
+
+    @classmethod
+    def of(cls, options: dict[str, Any], proxies: dict[str, str] | None = None) -> Minikube:
+        """Return the program as a module's options, PROFILE_OPTIONS and perhaps ``kubeconfig``, name it."""
+        kubeconfig = options.get("kubeconfig")
+        return cls(Path(options["binary"]), Path(options["home"]), options["profile"], Path(kubeconfig) if kubeconfig else None, proxies)
 
     # --- Calls -------------------------------------------------------------------
 

@@ -249,87 +249,30 @@ packages:
 """
 
 import os
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.berth_artifacts import (
+    OPTIONS,
     ArtifactError,
-    Plan,
     Settings,
+    facts,
+    from_cache,
     make_plan,
     missing_packages,
     remove,
+    settings_of,
     which,
 )
 from ansible.module_utils.berth_artifacts_make import make
 from ansible.module_utils.berth_progress import report
 
-BUILD = {
-    "packages": {"type": "list", "elements": "str"},
-    "unpack": {"type": "list", "elements": "str"},
-    "files": {"type": "dict"},
-    "applets": {"type": "str"},
-    "exclude": {"type": "list", "elements": "str"},
-    "prepare": {"type": "list", "elements": "str"},
-    "setup": {"type": "list", "elements": "str"},
-    "binary": {"type": "str"},
-    "path": {"type": "str"},
-    "config": {"type": "dict"},
-}
-BINARY = {
-    "name": {"type": "str", "required": True},
-    "version": {"type": "str", "required": True},
-    "package": {"type": "str", "required": True},
-    "variables": {"type": "dict"},
-    "go_dir": {"type": "path"},
-    "cgo": {"type": "bool"},
-    "tags": {"type": "list", "elements": "str"},
-    "url": {"type": "str"},
-    "checksum": {"type": "str"},
-    "sha256": {"type": "str"},
-    "member": {"type": "str"},
-}
-IMAGE = {
-    "name": {"type": "str", "required": True},
-    "short": {"type": "str", "required": True},
-    "digest": {"type": "str"},
-    "build": {"type": "dict", "required": True, "options": BUILD},
-}
-OPTIONS = {
-    "cache_dir": {"type": "path", "required": True},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "source": {"type": "str", "choices": ["auto", "download", "build"], "default": "auto"},
-    "binaries": {"type": "list", "elements": "dict", "default": [], "options": BINARY},
-    "images": {"type": "list", "elements": "dict", "default": [], "options": IMAGE},
-    "wanted": {"type": "list", "elements": "str", "default": []},
-    "go_dir": {"type": "path"},
-    "debian": {"type": "dict", "default": {}},
-    "mirrors": {"type": "dict", "default": {}},
-    "probe_timeout": {"type": "float", "default": 5.0},
-}
-
-
-def facts(settings: Settings, plan: Plan) -> dict[str, Any]:
-    """Return what a plan tells other tasks."""
-    missing = plan.missing
-    return {
-        "source": plan.source,
-        "reason": plan.reason,
-        "directory": str(plan.directory),
-        "binaries": {entry.name: str(entry.file) for entry in plan.binaries},
-        "images": {entry.name: str(entry.file) for entry in plan.images},
-        "refs": {spec["short"]: spec["name"] for spec in settings.images},
-        "present": {entry.name: str(entry.file) for entry in plan.binaries if entry not in missing},
-        "missing": [entry.name for entry in missing],
-    }
-
 
 def present(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     """Have the artifacts, or in check mode say what that would take."""
+    if answer := from_cache(settings):
+        return answer
     plan = make_plan(settings)
-    if plan.complete:
-        return {"changed": False, "made": [], "packages": [], **facts(settings, plan)}
     packages = missing_packages(settings, plan)
     if module.check_mode:
         if packages and not which("apt-get"):
@@ -352,20 +295,9 @@ def present(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
-    options = module.params
-    settings = Settings(
-        cache_dir=Path(options["cache_dir"]),
-        source=options["source"],
-        binaries=options["binaries"],
-        images=options["images"],
-        go_dir=Path(options["go_dir"] or "."),
-        wanted=options["wanted"],
-        debian=options["debian"],
-        mirrors=options["mirrors"],
-        probe_timeout=options["probe_timeout"],
-    )
+    settings = settings_of(module.params)
     try:
-        if options["state"] == "absent":
+        if module.params["state"] == "absent":
             module.exit_json(changed=remove(settings.cache_dir, module.check_mode))
         module.exit_json(**present(module, settings))
     except ArtifactError as error:

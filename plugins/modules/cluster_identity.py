@@ -7,20 +7,29 @@ module: cluster_identity
 short_description: Hold an environment to its own cluster
 description:
   - Records beside the kubeconfig which cluster it leads to, for which environment, and refuses any other from then on.
-  - The identity is the uid of the namespace C(kube-system), or what the kubeconfig says of the cluster where its user may not read that.
-  - It runs in Ansible's own process, and where the identity is given without a request.
+  - The identity is the uid of the namespace C(kube-system) and the fingerprint of the authority that the kubeconfig trusts (without one, the
+    address). They are compared as far as both are known, the uid before the authority, which may be renewed; so a user who may not read the
+    uid, or not any more, is held to the authority.
+  - It runs in Ansible's own process.
   - Every module of Berth that talks to a cluster looks at the record before its first request.
 options:
   kubeconfig: {description: The environment's own kubeconfig., type: path, required: true}
   environment: {description: The environment's name., type: str, required: true}
   provider: {description: What provides the cluster., type: str, required: true}
-  claim:
-    description: Only note whose the kubeconfig is going to be, before a provider writes it, so that a run which is cut off in between can be run again.
-    type: bool
-    default: false
-  identity: {description: "The identity, where the provider has found it out already; empty asks the cluster.", type: str, default: ""}
+  step:
+    description:
+      - C(compare) only refuses a kubeconfig that leads to another cluster than the recorded one. One that leads nowhere passes, for nothing can be
+        changed by it.
+      - C(claim) compares, and notes whose the kubeconfig is going to be, before a provider writes it, so that a run which is cut off in between can
+        be run again.
+      - C(record) compares and records what is new.
+    type: str
+    choices: [compare, claim, record]
+    default: record
   accept:
-    description: Identity of the cluster that the environment is to live in from now on, instead of the recorded one.
+    description: >-
+      Identity of the cluster that the environment is to live in from now on, instead of the recorded one: the uid, or the authority where the
+      user may not read the uid.
     type: str
     default: ""
   vouched:
@@ -37,8 +46,15 @@ EXAMPLES = """
     kubeconfig: .cache/staging/kubeconfig
     environment: staging
     provider: existing
+
+- name: Refuse a kubeconfig that leads to another cluster, before anything is deleted by it
+  cluster_identity:
+    kubeconfig: .cache/staging/kubeconfig
+    environment: staging
+    provider: existing
+    step: compare
 """
 
 RETURN = """
-cluster: {description: "The identity, empty in check mode where no cluster answers yet.", type: str, returned: always}
+cluster: {description: "The uid, else the authority; empty where no cluster answers and that is no failure.", type: str, returned: always}
 """

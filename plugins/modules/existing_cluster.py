@@ -33,7 +33,6 @@ EXAMPLES = """
 """
 
 RETURN = """
-identity: {description: What tells the cluster from every other., type: str, returned: always}
 endpoint: {description: The API server's address., type: str, returned: always}
 version: {description: Kubernetes' version., type: str, returned: always}
 storage_classes: {description: "Their names, null when the user may not read them.", type: list, elements: str, returned: always}
@@ -105,9 +104,9 @@ def main() -> None:
     try:
         document = read_context(Path(options["source"]), options["context"])
         cluster = berth_kube.Cluster(options["source"], options["context"], guarded=False)
-        identity, record = cluster.identity(), berth_identity.read(path)
-        if record and record["cluster"] not in ("", identity) and options["accept"] != identity:
-            module.fail_json(msg=berth_identity.refusal(path, record, identity, f"The context {options['context']} of {options['source']}"))
+        context = f"The context {options['context']} of {options['source']}"
+        if refusal := berth_identity.refusal(path, berth_identity.read(path), cluster.identity(), options["accept"], context):
+            module.fail_json(msg=refusal)
         offered = capabilities(cluster)
         if found := problems(options, cluster, offered):
             module.fail_json(msg="\n".join(["This cluster cannot take the app, and nothing was changed:", *(f"- {one}" for one in found)]))
@@ -119,7 +118,7 @@ def main() -> None:
         module.fail_json(msg=f"{error}. Nothing was changed.".replace("..", "."))
     except OSError as error:
         module.fail_json(msg=f"berth_kubeconfig: {path} cannot be written: {error.strerror}")
-    module.exit_json(changed=changed, identity=identity, endpoint=cluster.endpoint, **offered)
+    module.exit_json(changed=changed, endpoint=cluster.endpoint, **offered)
 
 
 if __name__ == "__main__":

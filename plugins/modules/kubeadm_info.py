@@ -34,7 +34,6 @@ state:
   type: str
   returned: always
 reason: {description: Why it is none of C(absent) and C(running)., type: str, returned: always}
-identity: {description: "The uid of the namespace kube-system, empty when the cluster is not C(running).", type: str, returned: always}
 environments: {description: The environments that use the cluster., type: list, elements: str, returned: always}
 changed_settings: {description: "Settings that differ from those the cluster was made with, each with C(was) and C(wanted).", type: dict, returned: always}
 kubeconfig_current: {description: Whether the kubeconfig leads to this cluster., type: bool, returned: always}
@@ -115,7 +114,6 @@ def main() -> None:
         changed=False,
         state=found,
         reason=reason,
-        identity=cluster.identity(module.params["address"]) if found == "running" else "",
         environments=record.get("environments", []),
         changed_settings={k: {"was": was.get(k), "wanted": v} for k, v in wanted.items() if was.get(k) != v},
         missing_packages=sorted(set(packages) - cluster.installed(packages)) if packages else [],

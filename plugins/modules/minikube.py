@@ -132,15 +132,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.berth_minikube import MinikubeError, Refusal, Wanted, decide
-from ansible.module_utils.berth_minikube_calls import Minikube, certificates_of
+from ansible.module_utils.berth_minikube_calls import PROFILE_OPTIONS, Minikube, certificates_of
 
 # Networks of minikube's drivers and of services: https://minikube.sigs.k8s.io/docs/handbook/vpn_and_proxy/
 OWN_NETWORKS = "localhost,127.0.0.1,10.96.0.0/12,192.168.39.0/24,192.168.49.0/24,192.168.59.0/24"
 STRINGS = {"type": "list", "elements": "str", "default": []}
 OPTIONS: dict[str, dict[str, Any]] = {
-    "binary": {"type": "path", "required": True},
-    "home": {"type": "path", "default": "~/.cache/berth/minikube"},
-    "profile": {"type": "str", "required": True},
+    **PROFILE_OPTIONS,
     "state": {"type": "str", "choices": ["started", "stopped", "absent"], "default": "started"},
     "kubeconfig": {"type": "path", "required": True},
     "driver": {"type": "str", "choices": ["", "docker", "podman", "kvm2", "qemu2", "vfkit", "hyperkit", "none"], "default": ""},
@@ -186,7 +184,7 @@ def ensure(module: AnsibleModule) -> dict[str, Any]:
     if kubeconfig.resolve() == (Path.home() / ".kube" / "config").resolve():
         raise Refusal(f"berth_kubeconfig: {kubeconfig} is the user's own and is left alone; name another file in {wanted.inventory}.")
     certificates = certificates_of(options["certificates"], wanted.profile) if wanted.state == "started" else {}
-    minikube = Minikube(Path(options["binary"]), Path(options["home"]).expanduser(), wanted.profile, kubeconfig, proxies(options["proxies"]))
+    minikube = Minikube.of(options, proxies(options["proxies"]))
     observed = minikube.observe(wanted, certificates)
     plan = decide(observed, wanted)
     if not module.check_mode:

@@ -37,7 +37,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.berth_minikube import MinikubeError
-from ansible.module_utils.berth_minikube_calls import Minikube
+from ansible.module_utils.berth_minikube_calls import PROFILE_OPTIONS, Minikube
 from ansible.module_utils.berth_progress import report
 
 
@@ -103,16 +103,14 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "binary": {"type": "path", "required": True},
-            "home": {"type": "path", "default": "~/.cache/berth/minikube"},
-            "profile": {"type": "str", "required": True},
+            **PROFILE_OPTIONS,
             "images": {"type": "dict", "required": True},
             "timeout": {"type": "int", "default": 300},
         },
         supports_check_mode=True,
     )
     options = module.params
-    minikube = Minikube(Path(options["binary"]), Path(options["home"]), options["profile"])
+    minikube = Minikube.of(options)
     try:
         loaded = ensure(minikube, options["images"], options["timeout"], module.check_mode)
         module.exit_json(changed=bool(loaded), loaded=loaded)

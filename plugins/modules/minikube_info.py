@@ -47,12 +47,11 @@ services:
   returned: when O(services) is set
 """
 
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.berth_minikube import MinikubeError, Observed, Wanted, enabled_addons
-from ansible.module_utils.berth_minikube_calls import Minikube
+from ansible.module_utils.berth_minikube_calls import PROFILE_OPTIONS, Minikube
 
 
 def facts(minikube: Minikube, observed: Observed, services: bool) -> dict[str, Any]:
@@ -79,16 +78,14 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "binary": {"type": "path", "required": True},
-            "home": {"type": "path", "default": "~/.cache/berth/minikube"},
-            "profile": {"type": "str", "required": True},
+            **PROFILE_OPTIONS,
             "kubeconfig": {"type": "path", "required": True},
             "services": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     options = module.params
-    minikube = Minikube(Path(options["binary"]), Path(options["home"]), options["profile"], Path(options["kubeconfig"]))
+    minikube = Minikube.of(options)
     try:
         # As for a cluster that shall stop: nothing of what a start needs to know is looked at.
         observed = minikube.observe(Wanted(options["profile"], state="stopped"))

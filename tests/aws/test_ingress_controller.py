@@ -9,8 +9,8 @@ from typing import Any
 import acm_certificate
 import pytest
 from emulated_aws import Emulated
+from emulated_entry import Entry
 from ingress_controller import CONTROLLER, FINALIZER, Controller
-from test_entry import Entry
 
 Json = dict[str, Any]
 HOSTS = "polls.example"

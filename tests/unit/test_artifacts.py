@@ -348,6 +348,23 @@ def test_a_second_run_makes_nothing_and_is_quick(machine: Machine) -> None:
     assert machine.log("built") == ["example.org/cmd/alpha", "example.org/cmd/beta"]
 
 
+def test_a_cache_that_is_whole_is_looked_at_without_a_process_of_its_own(machine: Machine) -> None:
+    """Ansible takes a good part of a second for one."""
+    options = {"source": "build", "binaries": [ALPHA], "images": [PAUSE], "debian": {"suite": "trixie"}}
+    there = machine.run(**options)["present"]["alpha"]
+
+    def look() -> str:
+        command = [str(Path(sys.executable).with_name("ansible")), "localhost", "-i", "localhost,", "-c", "local", "--check", "-m", "artifacts"]
+        arguments = json.dumps({"cache_dir": str(machine.cache), "go_dir": str(machine.go_dir), **options})
+        environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
+        no_process = ["-e", "ansible_python_interpreter=/nowhere/python"]
+        return subprocess.run([*command, *no_process, "-a", arguments], env=environment, capture_output=True, text=True, check=False).stdout
+
+    assert f"alpha: {there}" in look()
+    Path(there).write_text("cut", encoding="utf-8")
+    assert "/nowhere/python" in look(), "what is missing is the module's business"
+
+
 def test_a_person_sees_which_of_how_many_is_built_and_for_how_long(machine: Machine) -> None:
     machine.order("slow")
     machine.run(source="build", binaries=[ALPHA, BETA])

@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,60 +14,51 @@ import yaml
 from ansible.module_utils import berth_identity
 from ansible.module_utils.berth_existing import NEEDED, ExistingError, capabilities, read_context
 from ansible.module_utils.berth_kube import Cluster
+from fake_api import UID, Api, running
 from module_run import plugin, run
 
 existing_cluster = plugin("modules/existing_cluster.py")
 REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+STORAGE = "/apis/storage.k8s.io/v1/storageclasses"
+NODE = "127.0.0.1"  # says at once that no kubelet listens
 DEFAULT = {"storageclass.kubernetes.io/is-default-class": "true"}
 
 
-class Api(BaseHTTPRequestHandler):
-    """An API server that allows everything but what its server's list denies."""
+class Reviewing(Api):
+    """An API server of a cluster that has everything, and allows everything but what is ``denied``; ``asked`` is what it was asked about."""
 
-    def do_GET(self) -> None:
-        """Answer with what is known of the path, else 404."""
-        path = self.path.partition("?")[0]
-        status, body = self.server.answers.get(path, (404, {}))
-        if path == REVIEW:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["spec"]["resourceAttributes"]
-            resource = asked["resource"] + (f"/{asked['subresource']}" if asked["subresource"] else "")
-            self.server.asked.append((asked["verb"], resource, asked["namespace"]))
-            status, body = 201, {"status": {"allowed": (asked["verb"], resource) not in self.server.denied}}
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+    def __init__(self) -> None:
+        super().__init__()
+        self.denied: set[tuple[str, str]] = set()
+        self.asked: list[tuple[str, str, str]] = []
+        self.answers = {
+            UID: (200, {"metadata": {"uid": "1111-here"}}),
+            "/version": (200, {"gitVersion": "v1.36.3"}),
+            "/apis": (200, {"groups": [{"name": "metrics.k8s.io"}, {"name": "gateway.networking.k8s.io"}]}),
+            STORAGE: (200, {"items": [{"metadata": {"name": "slow"}}, {"metadata": {"name": "fast", "annotations": DEFAULT}}]}),
+            "/api/v1/nodes": (200, {"items": [{"status": {"addresses": [{"type": "InternalIP", "address": NODE}]}}]}),
+            "/api/v1/services": (200, {"items": [{"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.8"}]}}}]}),
+        }
 
-    do_POST = do_GET
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep the test's output clean."""
+    def answer(self, path: str, body: str) -> tuple[int, Any]:
+        """Answer a review from what is denied."""
+        if path != REVIEW:
+            return super().answer(path, body)
+        asked = json.loads(body)["spec"]["resourceAttributes"]
+        resource = asked["resource"] + (f"/{asked['subresource']}" if asked["subresource"] else "")
+        self.asked.append((asked["verb"], resource, asked["namespace"]))
+        return 201, {"status": {"allowed": (asked["verb"], resource) not in self.denied}}
 
 
 @pytest.fixture
-def api() -> Iterator[ThreadingHTTPServer]:
+def api() -> Iterator[Reviewing]:
     """Run an API server of a cluster that has everything."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
-    server.denied, server.asked = set(), []
-    server.answers = {
-        "/api/v1/namespaces/kube-system": (200, {"metadata": {"uid": "1111-here"}}),
-        "/version": (200, {"gitVersion": "v1.36.3"}),
-        "/apis": (200, {"groups": [{"name": "metrics.k8s.io"}, {"name": "gateway.networking.k8s.io"}]}),
-        "/apis/storage.k8s.io/v1/storageclasses": (200, {"items": [{"metadata": {"name": "slow"}}, {"metadata": {"name": "fast", "annotations": DEFAULT}}]}),
-        "/api/v1/nodes": (200, {"items": [{"status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.7"}]}}]}),
-        "/api/v1/services": (200, {"items": [{"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.8"}]}}}]}),
-    }
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with running(Reviewing()) as server:
+        yield server
 
 
 @pytest.fixture
-def source(api: ThreadingHTTPServer, tmp_path: Path) -> Path:
+def source(api: Reviewing, tmp_path: Path) -> Path:
     """Return a person's own kubeconfig, with a second context and a key in a file."""
     directory = tmp_path / "home"
     directory.mkdir()
@@ -78,7 +67,7 @@ def source(api: ThreadingHTTPServer, tmp_path: Path) -> Path:
     document = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": n, "cluster": {"server": f"http://127.0.0.1:{api.server_port}"}} for n in ("one", "two")],
+        "clusters": [{"name": n, "cluster": {"server": api.url}} for n in ("one", "two")],
         "users": [{"name": "one", "user": {"token": "a-token"}}, {"name": "two", "user": {"client-key": "key.pem"}}],
         "contexts": [{"name": n, "context": {"cluster": n, "user": n}} for n in ("one", "two")],
         "current-context": "two",
@@ -116,7 +105,7 @@ def test_what_the_cluster_offers_is_told(take_on: Any) -> None:
 
 def test_a_node_is_named_only_when_it_can_be_reached_from_here(source: Path) -> None:
     cluster = Cluster(str(source), "one")
-    assert capabilities(cluster, reach=lambda address: True)["node_address"] == "192.0.2.7"
+    assert capabilities(cluster, reach=lambda address: True)["node_address"] == NODE
     assert capabilities(cluster, reach=lambda address: False)["node_address"] == ""
 
 
@@ -125,19 +114,19 @@ def test_a_check_writes_nothing(take_on: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "own").exists()
 
 
-def test_everything_that_a_release_does_is_asked_for_in_its_namespace(take_on: Any, api: ThreadingHTTPServer) -> None:
+def test_everything_that_a_release_does_is_asked_for_in_its_namespace(take_on: Any, api: Reviewing) -> None:
     take_on()
     wanted = {(verb, resource, "polls") for _, resource, verbs in NEEDED for verb in verbs}
     assert set(api.asked) == wanted | {("get", "namespaces", ""), ("create", "namespaces", "")}
 
 
-def test_a_namespace_that_is_there_need_not_be_created(take_on: Any, api: ThreadingHTTPServer) -> None:
+def test_a_namespace_that_is_there_need_not_be_created(take_on: Any, api: Reviewing) -> None:
     api.answers["/api/v1/namespaces/polls"] = (200, {})
     take_on()
     assert ("create", "namespaces", "") not in api.asked
 
 
-def test_missing_permissions_are_listed_together_and_nothing_is_written(take_on: Any, api: ThreadingHTTPServer, tmp_path: Path) -> None:
+def test_missing_permissions_are_listed_together_and_nothing_is_written(take_on: Any, api: Reviewing, tmp_path: Path) -> None:
     api.denied = {("create", "deployments"), ("patch", "deployments"), ("get", "pods/log")}
     answer = take_on()
     assert answer["failed"], answer
@@ -145,29 +134,29 @@ def test_missing_permissions_are_listed_together_and_nothing_is_written(take_on:
     assert not (tmp_path / "own").exists()
 
 
-def test_a_volume_needs_a_default_storage_class_or_a_named_one(take_on: Any, api: ThreadingHTTPServer) -> None:
-    api.answers["/apis/storage.k8s.io/v1/storageclasses"] = (200, {"items": [{"metadata": {"name": "slow"}}]})
+def test_a_volume_needs_a_default_storage_class_or_a_named_one(take_on: Any, api: Reviewing) -> None:
+    api.answers[STORAGE] = (200, {"items": [{"metadata": {"name": "slow"}}]})
     assert "set berth_database_storage_class to one of them (slow)" in take_on(needs_storage=True)["msg"]
     assert "there is no such StorageClass; there is slow" in take_on(needs_storage=True, storage_class="fast")["msg"]
     assert "failed" not in take_on(needs_storage=True, storage_class="slow")
 
 
-def test_storage_classes_that_may_not_be_read_do_not_stop_a_release(take_on: Any, api: ThreadingHTTPServer) -> None:
-    api.answers["/apis/storage.k8s.io/v1/storageclasses"] = (403, {})
+def test_storage_classes_that_may_not_be_read_do_not_stop_a_release(take_on: Any, api: Reviewing) -> None:
+    api.answers[STORAGE] = (403, {})
     assert take_on(needs_storage=True)["storage_classes"] is None
 
 
-def test_scaling_by_load_needs_metrics(take_on: Any, api: ThreadingHTTPServer) -> None:
+def test_scaling_by_load_needs_metrics(take_on: Any, api: Reviewing) -> None:
     api.answers["/apis"] = (200, {"groups": []})
     assert "nothing serves metrics.k8s.io" in take_on(needs_metrics=True)["msg"]
 
 
-def test_a_context_that_leads_elsewhere_than_before_is_refused_until_it_is_accepted(take_on: Any, api: ThreadingHTTPServer, tmp_path: Path) -> None:
+def test_a_context_that_leads_elsewhere_than_before_is_refused_until_it_is_accepted(take_on: Any, api: Reviewing, tmp_path: Path) -> None:
     take_on()
     own = tmp_path / "own" / "kubeconfig"
     berth_identity.write(own, {"environment": "staging", "provider": "existing", "cluster": "1111-here"})
     before = own.read_text()
-    api.answers["/api/v1/namespaces/kube-system"] = (200, {"metadata": {"uid": "2222-elsewhere"}})
+    api.answers[UID] = (200, {"metadata": {"uid": "2222-elsewhere"}})
     api.asked.clear()
     answer = take_on()
     assert answer["failed"] and "-e berth_cluster_id=2222-elsewhere" in answer["msg"], answer

@@ -6,6 +6,7 @@ import base64
 import doctest
 import ipaddress
 import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +44,20 @@ def test_an_image_that_the_artifacts_lack_is_named() -> None:
 def test_a_binary_that_the_artifacts_lack_is_named() -> None:
     with pytest.raises(AnsibleFilterError, match="artifacts_facts has no binary 'kubelet'"):
         artifacts.binary_files(["kubelet"], {}, "/bin")
+
+
+def test_the_first_program_that_can_be_run_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for kubectl: the node's own, the user's, the one that came with the cluster."""
+    candidates = [str(tmp_path / "node" / "kubectl"), "kubectl", str(tmp_path / "cache" / "kubectl")]
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    assert artifacts.first_program(candidates) == ""
+    for directory, found in (("cache", candidates[2]), ("path", "kubectl"), ("node", candidates[0])):
+        program = tmp_path / directory / "kubectl"
+        program.parent.mkdir()
+        program.touch(mode=0o644)
+        assert artifacts.first_program(candidates) != found, "a file that cannot be run is no program"
+        program.chmod(0o755)
+        assert artifacts.first_program(candidates) == found
 
 
 # --- Secrets and checksums -------------------------------------------------

@@ -175,6 +175,7 @@ def role(tmp_path: Path) -> Callable[..., tuple[int, str]]:
     settings = {
         "ANSIBLE_ROLES_PATH": str(ROOT / "roles"),
         "ANSIBLE_ACTION_PLUGINS": str(ROOT / "plugins" / "action"),
+        "ANSIBLE_FILTER_PLUGINS": str(ROOT / "plugins" / "filter"),
         "ANSIBLE_LIBRARY": str(ROOT / "plugins" / "modules"),
         "ANSIBLE_MODULE_UTILS": str(ROOT / "plugins" / "module_utils"),
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",

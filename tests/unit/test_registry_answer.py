@@ -2,64 +2,30 @@
 
 from __future__ import annotations
 
-import http.server
-import ssl
-import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from ansible.module_utils import berth_preflight
 from ansible.module_utils.berth_preflight import silent_registry
+from fake_api import Api, certificate, running
 
 
 @pytest.fixture
 def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], str]]:
-    """Return a function that starts a TLS server which answers /v2/ with a status, and returns its host and port."""
-    certificate = tmp_path / "tls.pem"
-    request = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-days",
-        "1",
-    ]
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    files = ["-keyout", str(tmp_path / "key.pem"), "-out", str(certificate)]
-    subprocess.run([*request, *names, *files], check=True, capture_output=True)
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    """Return a function that has a TLS server answer /v2/ with a status, and returns its host and port."""
+    made, key = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(made))
     monkeypatch.setenv("no_proxy", "localhost")
     # One on this machine would be asked without TLS.
     monkeypatch.setattr(berth_preflight, "local", lambda host: False)
-    servers = []
+    with running(Api((made, key))) as server:
 
-    def start(status: int) -> str:
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(status if self.path == "/v2/" else 404)
-                self.end_headers()
+        def answer(status: int) -> str:
+            server.answers["/v2/"] = (status, {})
+            return f"localhost:{server.server_port}"
 
-            def log_message(self, *words: object) -> None:
-                pass
-
-        server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, tmp_path / "key.pem")
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"localhost:{server.server_port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        yield answer
 
 
 @pytest.mark.parametrize("status", [200, 401])

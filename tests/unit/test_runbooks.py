@@ -74,6 +74,15 @@ def test_a_runbook_that_waits_for_nobody_changes_nothing_of_the_cluster(path: Pa
             assert not [word for word in changing if re.search(rf"(?<!_){word}", yaml.safe_dump(play["tasks"]))]
 
 
+@pytest.mark.parametrize("path", [*PLAYBOOKS, PROJECT / "playbooks" / "destroy.yml"], ids=lambda path: path.stem)
+def test_a_runbook_that_changes_something_first_makes_sure_that_it_is_the_environments_cluster(path: Path) -> None:
+    for play in yaml.safe_load(path.read_text(encoding="utf-8")):
+        if "tasks" in play and play.get("vars", {}).get("run_lock", True):
+            roles = [task.get("ansible.builtin.import_role") or {} for task in play["tasks"]]
+            asking = [task for task in play["tasks"] if "include_tasks" in str(task) and "confirm" in str(task)]
+            assert {"name": "cluster", "tasks_from": "guard"} in roles[: len(asking) + 1]
+
+
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)
 def test_a_runbook_is_a_playbook(path: Path) -> None:
     command = ["ansible-playbook", "--syntax-check", str(path.relative_to(PROJECT)), "-i", "inventories/dev"]
