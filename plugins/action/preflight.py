@@ -20,7 +20,7 @@ MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils import berth_cost, berth_identity, berth_minikube, berth_provider  # noqa: E402
+from ansible.module_utils import berth_aws_variables, berth_cost, berth_identity, berth_minikube, berth_provider  # noqa: E402
 from ansible.module_utils import berth_preflight as preflight  # noqa: E402
 from ansible.module_utils import berth_variables as variables  # noqa: E402
 from ansible.module_utils.berth_existing import ExistingError, read_context  # noqa: E402
@@ -59,6 +59,12 @@ class ActionModule(ActionBase):
         _, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
         check = Check(self, task_vars or {}, arguments)
         problems = check.all() if arguments["checks"] else check.provider_problems()
+        if arguments["checks"] and not problems and check.provider == "eks":
+            answer = check.ask_aws()
+            if answer.get("failed"):
+                return result | answer
+            problems = [Problem(tuple(found["path"]), found["text"]) for found in answer["problems"]]
+            result["warnings"] = answer.get("warnings") or []
         if problems:
             return result | {"failed": True, "changed": False, "msg": check.message(problems)}
         return result | {"changed": False, "provider": check.provider, "reason": check.reason()}
@@ -238,9 +244,39 @@ class Check:
         return [Problem((variable,), f"minikube has nothing to drive here ({why}); start one, or use a machine for berth_provider: kubeadm")]
 
     def eks_problems(self, suspect: set[str]) -> list[Problem]:
-        """Check that the inventory says where in AWS."""
-        needed = ("berth_aws_account", "berth_aws_region", "berth_aws_zones", "berth_eks_version")
-        return [Problem((name,), "is missing; berth_provider: eks needs it") for name in needed if name not in suspect and not self.values.get(name)]
+        """Check what is known of AWS without asking it."""
+        return berth_aws_variables.problems(self.get, self.inventory.host, suspect)
+
+    def ask_aws(self) -> dict[str, Any]:
+        """Return the answer of the module aws_preflight: AWS is asked in a process of its own, for boto3 is slow to load and others do not need it."""
+        nodes, storage = (self.get(name) for name in ("berth_eks_nodes", "berth_rds_storage"))
+        defaults = {name: self.options[name]["options"] for name in ("berth_eks_nodes", "berth_rds_storage")}
+        rds = {
+            "class": self.get("berth_rds_class"),
+            "version": self.get("berth_rds_version"),
+            "multi_az": boolean(self.get("berth_rds_multi_az")),
+            "storage_max": int(storage.get("max", defaults["berth_rds_storage"]["max"]["default"])),
+        }
+        name = berth_aws_variables.environment_name(self.get, self.inventory.host)
+        names = {"account": self.get("berth_aws_account"), "region": self.get("berth_aws_region"), "environment": self.inventory.host, "name": name}
+        text = (self.project / "roles/eks/files/iam_policies.json").read_text(encoding="utf-8")
+        policies = berth_aws_variables.policies(text, names | {"repository": self.get("berth_app_name")})
+        wanted = {
+            "region": self.get("berth_aws_region"),
+            "account": self.get("berth_aws_account"),
+            "zones": self.get("berth_aws_zones"),
+            "environment": self.inventory.host,
+            "name": name,
+            "statements": [statement for policy in policies.values() for statement in policy["Statement"]],
+            "network": self.get("berth_aws_network"),
+            "vpc": self.get("berth_aws_vpc"),
+            "nat": self.get("berth_aws_nat"),
+            "version": self.get("berth_eks_version"),
+            "compute": self.get("berth_eks_compute"),
+            "types": nodes.get("types", defaults["berth_eks_nodes"]["types"]["default"]),
+            "rds": rds if self.get("berth_database") == "rds" else {},
+        }
+        return self.action._execute_module(module_name="aws_preflight", module_args=wanted, task_vars=self.task_vars)
 
     def budget_problems(self, suspect: set[str]) -> list[Problem]:
         """Check what the environment would cost, once nothing else is wrong that it is reckoned by."""

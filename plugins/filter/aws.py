@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import re
+from pathlib import Path
 from typing import Any
 
+import ansible.module_utils
 from ansible.errors import AnsibleFilterError
+
+# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
+MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
+if MODULE_UTILS not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(MODULE_UTILS)
+
+from ansible.module_utils import berth_aws_variables  # noqa: E402
 
 # Names of the managed access policies, as people write them (docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html).
 ACCESS_POLICIES = {
@@ -24,7 +32,7 @@ def aws_partition(region: str) -> str:
     >>> aws_partition("eu-central-1"), aws_partition("cn-north-1")
     ('aws', 'aws-cn')
     """
-    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(re.sub(r"-[a-z]+-\d+$", "", region), "aws")
+    return berth_aws_variables.partition(region)
 
 
 def vpc_subnets(network: str, zones: list[str]) -> list[dict[str, Any]]:
@@ -134,6 +142,74 @@ def pod_identities(wanted: list[dict[str, Any]], compute: str, addons: dict[str,
     return [*([driver] if compute == "nodes" and "aws-ebs-csi-driver" in addons else []), *wanted]
 
 
+def iam_policies(text: str, names: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the IAM policies that an environment needs, by name; ``text`` is roles/eks/files/iam_policies.json, ``names`` what is filled in.
+
+    >>> iam_policies('{"data": {"Resource": "arn:${partition}:rds:${region}"}}', {"region": "cn-north-1"})
+    {'data': {'Resource': 'arn:aws-cn:rds:cn-north-1'}}
+    """
+    return berth_aws_variables.policies(text, names)
+
+
+def upgrade_plan(version: str, live: str, node_groups: list[dict[str, str]]) -> dict[str, Any]:
+    """Return what brings a cluster that runs ``live`` to ``version``: ``control_plane``, the names of ``nodes``; or why it is ``refused``.
+
+    >>> upgrade_plan("1.35", "1.34", [{"nodegroup_name": "polls", "version": "1.34"}])
+    {'refused': '', 'control_plane': True, 'nodes': ['polls']}
+    >>> upgrade_plan("1.36", "1.34", [])["refused"]
+    'EKS goes up one minor version at a time: set berth_eks_version to "1.35" first (the cluster runs 1.34, wanted is 1.36).'
+    """
+    now, then = berth_aws_variables.minor(live), berth_aws_variables.minor(version)
+    both = f"(the cluster runs {live}, wanted is {version})"
+    refused = ""
+    if then < now:
+        refused = f'EKS does not go back to an earlier version: set berth_eks_version to "{live}" {both}.'
+    elif then > (now[0], now[1] + 1):
+        refused = f'EKS goes up one minor version at a time: set berth_eks_version to "{now[0]}.{now[1] + 1}" first {both}.'
+    behind = [group["nodegroup_name"] for group in node_groups if berth_aws_variables.minor(group["version"]) < then]
+    return {"refused": refused, "control_plane": then > now, "nodes": behind}
+
+
+def addon_plan(addons: list[dict[str, Any]], wanted: dict[str, str], version: str) -> dict[str, Any]:
+    """Return the versions to which add-ons that do not run with a Kubernetes version go (``targets``), and what is in the way (``blockers``).
+
+    Args:
+        addons: As eks_upgrade_insights_info returns them.
+        wanted: The inventory's, each with its version or empty for EKS's choice.
+        version: Of Kubernetes.
+
+    >>> addon_plan([{"name": "coredns", "compatible": False, "default_version": "v2", "compatible_versions": ["v2"]}], {}, "1.35")
+    {'targets': {'coredns': 'v2'}, 'blockers': []}
+    """
+    targets, blockers = {}, []
+    for addon in addons:
+        name, choices, pinned = addon["name"], addon["compatible_versions"], wanted.get(addon["name"], "")
+        best = addon["default_version"] or next(iter(choices), "")
+        if pinned and pinned not in choices:
+            text = f"berth_eks_addons.{name}: {pinned} does not run with Kubernetes {version}"
+            blockers.append(f"{text}; set it to {best}, or to nothing for EKS's choice." if best else f"{text}, and EKS has no version of it that does.")
+        elif not addon["compatible"] and not best:
+            blockers.append(f"Add-on {name}: EKS has no version of it that runs with Kubernetes {version}; remove it first, or wait for one.")
+        elif not addon["compatible"]:
+            targets[name] = pinned or best
+    return {"targets": targets, "blockers": blockers}
+
+
+def upgrade_report(upgrade: dict[str, Any]) -> list[str]:
+    """Return what is to be upgraded and what was found, a line each; ``upgrade`` is C(eks_upgrade) of the role eks.
+
+    >>> upgrade_report({"current": "1.35", "version": "1.35", "control_plane": False, "nodes": [], "addons": {}, "blockers": [], "warnings": []})
+    ['The cluster runs 1.35, as the inventory wants it: there is nothing to upgrade.']
+    """
+    steps = [f"the control plane from {upgrade['current']} to {upgrade['version']}"] if upgrade["control_plane"] else []
+    steps += [f"the nodes of {name} to {upgrade['version']}" for name in upgrade["nodes"]]
+    steps += [f"the add-on {name} to {version}" for name, version in upgrade["addons"].items()]
+    nothing = f"The cluster runs {upgrade['version']}, as the inventory wants it: there is nothing to upgrade."
+    lines = [f"To be upgraded: {'; then '.join(steps)}." if steps else nothing]
+    lines += [f"In the way: {sentence}" for sentence in upgrade["blockers"]]
+    return lines + [f"To be looked at: {sentence}" for sentence in upgrade["warnings"]]
+
+
 def rds_changes(instance: dict[str, Any], version: str, storage: int) -> dict[str, Any]:
     """Return what of version and storage is to be asked for: of an instance that is there only what really differs.
 
@@ -158,4 +234,5 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
-        return {f.__name__: f for f in (aws_partition, vpc_subnets, trust_policy, access_entries, stale_principals, eks_roles, pod_identities, rds_changes)}
+        network, access = (aws_partition, vpc_subnets), (trust_policy, access_entries, stale_principals, eks_roles, pod_identities, iam_policies)
+        return {f.__name__: f for f in (*network, *access, upgrade_plan, addon_plan, upgrade_report, rds_changes)}

@@ -68,8 +68,8 @@ def wait_options(seconds: int) -> dict[str, Any]:
     return {"wait": {"type": "bool", "default": True}, "wait_timeout": {"type": "int", "default": seconds}}
 
 
-def connect(module: AnsibleAWSModule, service: str) -> Any:
-    """Return a boto3 client for ``service``.
+def connect(module: AnsibleAWSModule, service: str, region: str = "", attempts: int = ATTEMPTS, **settings: Any) -> Any:
+    """Return a boto3 client for ``service``, by default in the module's region; ``settings`` are botocore's, such as timeouts.
 
     botocore itself retries: its standard mode knows every code with which a service throttles (EKS says ThrottlingException, which AWSRetry does
     not know) and covers paginators and lost connections too.
@@ -77,22 +77,23 @@ def connect(module: AnsibleAWSModule, service: str) -> Any:
     Raises:
         BotoCoreError: There is no region, or no such profile.
     """
-    region, endpoint, parameters = get_aws_connection_info(module)
-    config = Config(retries={"mode": "standard", "total_max_attempts": ATTEMPTS})
-    return boto3_inventory_conn("client", resource=service, region=region, endpoint=endpoint, config=config, **parameters)
+    given, endpoint, parameters = get_aws_connection_info(module)
+    config = Config(retries={"mode": "standard", "total_max_attempts": attempts}, **settings)
+    return boto3_inventory_conn("client", resource=service, region=region or given, endpoint=endpoint, config=config, **parameters)
 
 
-def explain(error: Exception, service: str) -> str:
+def explain(error: Exception, service: str, attempts: int = ATTEMPTS) -> str:
     """Return what went wrong between us and AWS, and what to do, in one line.
 
     Args:
         error: A BotoCoreError, ClientError or ResponseParserError.
         service: As boto3 or IAM calls it, for an action that AWS does not name.
+        attempts: How often it was tried.
     """
     if isinstance(error, boto.ClientError):
         answer = error.response.get("Error", {})
         action = f"{PREFIXES.get(service, service)}:{error.operation_name}"
-        return _explain_answer(answer.get("Code", "Unknown"), answer.get("Message", ""), action)
+        return _explain_answer(answer.get("Code", "Unknown"), answer.get("Message", ""), action, attempts)
     if isinstance(error, boto.NoRegionError):
         return "no region is set. Give the option region, or AWS_REGION in the environment."
     if isinstance(error, boto.ProfileNotFound):
@@ -110,7 +111,7 @@ def explain(error: Exception, service: str) -> str:
     return " ".join(str(error).split())
 
 
-def _explain_answer(code: str, message: str, action: str) -> str:
+def _explain_answer(code: str, message: str, action: str, attempts: int) -> str:
     message = " ".join(message.split()).rstrip(".")
     if code in EXPIRED:
         return f"the AWS credentials have expired ({code}). Log in again, then run the same command again: it goes on from here."
@@ -120,7 +121,7 @@ def _explain_answer(code: str, message: str, action: str) -> str:
         named = re.search(r"perform:? (\w[\w-]*:\w+)", message)
         return f"the permission {named[1] if named else action} is missing ({code}: {message}). Add it to the IAM policy of whom the credentials belong to."
     if code in THROTTLED:
-        return f"AWS still throttles {action} after {ATTEMPTS} attempts ({code}: {message}). Run the same command again later: it goes on from here."
+        return f"AWS still throttles {action} after {attempts} attempts ({code}: {message}). Run the same command again later: it goes on from here."
     if code in ("ResourceLimitExceededException", "LimitExceeded", "ServiceQuotaExceededException"):
         return f"a quota of the account is used up ({action}: {message}). Have it raised in Service Quotas, or remove what is not needed."
     unknown = re.search(r"^No cluster found for name: (\S+)$", message)

@@ -58,6 +58,11 @@ class Instance:
         return self.directory / "control.json"
 
     @property
+    def calls(self) -> Path:
+        """The file in which it notes what it is called for (emulators/calls.py)."""
+        return self.directory / "calls.jsonl"
+
+    @property
     def ports(self) -> tuple[int, int]:
         """The ports of moto and MiniStack; below those that Linux gives to clients (32768 on)."""
         first = 24000 if self.name == "default" else 24002 + int(hashlib.sha256(self.name.encode()).hexdigest(), 16) % 2000 * 2
@@ -135,7 +140,8 @@ def start(instance: Instance, endpoint: str = "", ca_file: str = "", psql: str =
     python = prepare()
     directory = instance.directory
     moto_port, ministack_port = instance.ports
-    common = {k: v for k, v in os.environ.items() if not k.startswith(OWN)} | {"BERTH_EMULATOR_CONTROL": str(instance.control), "PYTHONDONTWRITEBYTECODE": "1"}
+    files = {"BERTH_EMULATOR_CONTROL": str(instance.control), "BERTH_EMULATOR_CALLS": str(instance.calls)}
+    common = {k: v for k, v in os.environ.items() if not k.startswith(OWN)} | files | {"PYTHONDONTWRITEBYTECODE": "1"}
     moto = common | {"MOTO_EC2_LOAD_DEFAULT_AMIS": "true", "RDS_PSQL": psql}
     ministack = common | {
         "AUTH": "true",  # IAM policies and access entries count

@@ -1,8 +1,16 @@
-"""What the tests do with the emulated AWS: run a module, four beats of one, faults and outcomes."""
+"""What the tests do with the emulated AWS: run a module or a playbook, four beats of a module, faults and outcomes."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -11,7 +19,9 @@ import eks_cluster
 import emulated
 import pytest
 from module_run import run
+from test_kube import kubeconfig
 
+PROJECT = Path(__file__).resolve().parents[2]
 KEY = f"arn:aws:kms:{emulated.REGION}:{emulated.ACCOUNT}:key/"
 
 
@@ -21,6 +31,62 @@ def trust(service: str) -> dict[str, Any]:
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Principal": {"Service": service}, "Action": ["sts:AssumeRole", "sts:TagSession"]}],
     }
+
+
+def play(instance: emulated.Instance, directory: Path, playbook: str, *arguments: str, good: bool = True, **variables: Any) -> str:
+    """Run a playbook as the deployer of the rehearsal and return what it prints.
+
+    Args:
+        directory: Where the kubeconfig is, and what Berth caches.
+        arguments: Further ones of ansible-playbook.
+        good: Whether it has to end well.
+        variables: Of the inventory, as with -e.
+    """
+    leading = dict(line.split("=", 1) for line in instance.env.read_text(encoding="utf-8").splitlines())
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | leading
+    environment |= {"XDG_CACHE_HOME": str(directory), "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    variables |= {"berth_kubeconfig": str(directory / "kubeconfig"), "berth_secrets_directory": str(directory / "secrets")}
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    command = [program, playbook, "-i", "inventories/rehearsal", "-e", json.dumps(variables), *arguments]
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    printed = done.stdout + done.stderr
+    assert (done.returncode == 0) is good, printed
+    assert "Traceback" not in printed, printed
+    return printed
+
+
+Objects = dict[str, list[dict[str, Any]]]
+
+
+class ApiServer(BaseHTTPRequestHandler):
+    """An API server that lists the objects which a test has put there."""
+
+    def do_GET(self) -> None:
+        """List a kind."""
+        data = json.dumps({"items": self.server.objects.get(self.path.rsplit("/", 1)[-1], [])}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep the test's output clean."""
+
+
+@contextlib.contextmanager
+def api_server(directory: Path) -> Iterator[Objects]:
+    """Run an API server, with a kubeconfig for it in ``directory``; its objects, by plural, are the caller's to fill."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), ApiServer)
+    server.objects = {}
+    kubeconfig(directory, server.server_port)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server.objects
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 class Emulated:

@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -168,3 +169,10 @@ def test_no_value_whatever_ends_in_a_traceback(junk: object, run) -> None:
         problem.split(":")[0] for problem in problems
     }
     assert all(problem.endswith(" (-e)") for problem in problems)
+
+
+def test_no_other_provider_waits_for_boto3() -> None:
+    """Loading it takes a second, and only AWS needs it, in a process of its own."""
+    code = "import sys, runpy; runpy.run_path('plugins/action/preflight.py'); print([name for name in ('boto3', 'botocore') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

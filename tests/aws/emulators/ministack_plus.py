@@ -20,7 +20,9 @@ from typing import Any
 
 import boto3
 import botocore.exceptions
+import calls
 import control
+import ministack.core.iam_evaluator as iam_evaluator
 import ministack.services.eks as eks
 from ministack.services import ecr, iam
 
@@ -114,8 +116,8 @@ def forget(name: str) -> None:
         print(f"cluster security group {group} stays: {error}", flush=True)
 
 
-def update(name: str, kind: str, parameters: dict[str, Any]) -> Answer:
-    """Begin an update of ``name`` (``kind/name``)."""
+def update(name: str, kind: str, parameters: dict[str, Any], before: tuple[dict[str, Any], dict[str, Any]] | None = None) -> Answer:
+    """Begin an update of ``name`` (``kind/name``); ``before`` is a record, and what of it a failure puts back."""
     now = time.time()
     if any(u["_until"] > now for u in UPDATES.values() if u["_of"] == name):
         raise in_use(f"{name.split('/', 1)[1]} currently has update in progress")
@@ -127,6 +129,7 @@ def update(name: str, kind: str, parameters: dict[str, Any]) -> Answer:
         "createdAt": now,
         "errors": [],
         "_of": name,
+        "_before": before,
         "_until": now + control.seconds("eks"),
     }
     UPDATES[record["id"]] = record
@@ -139,6 +142,9 @@ def shown(record: dict[str, Any]) -> dict[str, Any]:
         failed = control.outcome(f"update/{record['type']}")
         record["status"] = failed.get("status", "Successful")
         record["errors"] = failed.get("errors", [])
+        if failed and record["_before"]:
+            changed, old = record["_before"]
+            changed.update(old)
     return {key: value for key, value in record.items() if not key.startswith("_")}
 
 
@@ -419,11 +425,12 @@ def update_nodegroup_version(name: str, group: str, body: dict[str, Any]) -> Ans
     wanted = body.get("version") or record["version"]
     if wanted not in SUPPORTED or SUPPORTED.index(wanted) > SUPPORTED.index(cluster_of(name)["version"]):
         raise invalid(f"Nodegroup Kubernetes version {wanted} should be equal to or less than the cluster's")
+    before = {key: record[key] for key in ("version", "releaseVersion")}
     record["version"] = wanted
     record["releaseVersion"] = body.get("releaseVersion") or f"{wanted}.0-20261101"
     if body.get("launchTemplate"):
         record["launchTemplate"] = {**record.get("launchTemplate", {}), **body["launchTemplate"]}
-    return update(f"nodegroup/{group}", "VersionUpdate", body)
+    return update(f"nodegroup/{group}", "VersionUpdate", body, (record, before))
 
 
 def delete_nodegroup(name: str, group: str) -> Answer:
@@ -441,7 +448,8 @@ def check_addon(name: str, body: dict[str, Any], addon: str) -> None:
     """Refuse an add-on or a version that EKS does not have."""
     if addon not in ADDONS:
         raise invalid(f"Addon {addon} specified is not supported in {cluster_of(name)['version']} kubernetes version")
-    if body.get("addonVersion") and body["addonVersion"] not in (ADDONS[addon], OLDER[addon]):
+    more = [version for versions in control.content().get("addons", {}).values() for version in versions.get(addon, [])]
+    if body.get("addonVersion") and body["addonVersion"] not in (ADDONS[addon], OLDER[addon], *more):
         raise invalid(f"Addon version specified is not supported: {addon} {body['addonVersion']}")
 
 
@@ -484,12 +492,16 @@ def update_addon(name: str, addon: str, body: dict[str, Any]) -> Answer:
 def addon_versions(query: dict[str, str]) -> Answer:
     """DescribeAddonVersions."""
     versions = [query["kubernetesVersion"]] if query.get("kubernetesVersion") else SUPPORTED
-    return ok({"addons": [
-        {"addonName": name, "type": "networking", "publisher": "eks", "owner": "aws", "addonVersions": [
-            {"addonVersion": version, "compatibilities": [
-                {"clusterVersion": cluster, "platformVersions": ["*"], "defaultVersion": version == ADDONS[name]} for cluster in versions]}
-            for version in (ADDONS[name], OLDER[name])]}
-        for name in ADDONS if query.get("addonName") in (None, name)]})  # fmt: skip
+    found = []
+    for name in [name for name in ADDONS if query.get("addonName") in (None, name)]:
+        # By add-on version, the clusters' versions that it runs with; the first of a cluster's is its default.
+        fits: dict[str, list[dict[str, Any]]] = {}
+        for cluster in versions:
+            for number, version in enumerate(control.content().get("addons", {}).get(cluster, {}).get(name, [ADDONS[name], OLDER[name]])):
+                fits.setdefault(version, []).append({"clusterVersion": cluster, "platformVersions": ["*"], "defaultVersion": number == 0})
+        offered = [{"addonVersion": version, "compatibilities": clusters} for version, clusters in fits.items()]
+        found.append({"addonName": name, "type": "networking", "publisher": "eks", "owner": "aws", "addonVersions": offered})
+    return ok({"addons": found})
 
 
 def cluster_versions() -> Answer:
@@ -718,7 +730,81 @@ ecr._get_authorization_token = authorization_token
 ecr._v2_put_manifest = put_manifest
 ecr.handle_registry_request = registry
 
-if __name__ == "__main__":
-    from ministack.app import main
 
-    main()
+
+# --- IAM: a simulation with the context that it is given, and with all resources --------------------------------------------
+def numbered(parameters: dict[str, Any], name: str) -> list[str]:
+    """Return a list of the query protocol."""
+    found = []
+    while value := iam._p(parameters, f"{name}.member.{len(found) + 1}"):
+        found.append(value)
+    return found
+
+
+def simulate(parameters: dict[str, Any]) -> Answer:
+    """SimulatePrincipalPolicy: MiniStack looks at the first resource only, and at no context."""
+    source, account = iam._p(parameters, "PolicySourceArn"), os.environ["MINISTACK_ACCOUNT_ID"]
+    kind, name = source.split(":")[5].split("/", 1)
+    policies = (iam_evaluator._gather_user_policies if kind == "user" else iam_evaluator._gather_role_policies)(name, account)
+    context, number = {}, 1
+    while key := iam._p(parameters, f"ContextEntries.member.{number}.ContextKeyName"):
+        context[key.lower()] = iam._p(parameters, f"ContextEntries.member.{number}.ContextKeyValues.member.1")
+        number += 1
+
+    def decide(action: str, resource: str) -> str:
+        asked = iam_evaluator.EvalContext(
+            principal_arn=source, principal_type="User", principal_account=account, action=action, resource_arn=resource,
+            region=context.get("aws:requestedregion", os.environ["MINISTACK_REGION"]), service_context=context,
+            request_tags={key.split("/", 1)[1]: value for key, value in context.items() if key.startswith("aws:requesttag/")},
+        )  # fmt: skip
+        decisions = {"Allow": "allowed", "Deny": "explicitDeny"}
+        return decisions.get(iam_evaluator.evaluate(asked, policies).decision, "implicitDeny") if policies else "implicitDeny"
+
+    resources = numbered(parameters, "ResourceArns") or ["*"]
+    members = ""
+    for action in numbered(parameters, "ActionNames"):
+        each = {resource: decide(action, resource) for resource in resources}
+        whole = next((decision for decision in each.values() if decision != "allowed"), "allowed")
+        parts = "".join(f"<member><EvalResourceName>{r}</EvalResourceName><EvalResourceDecision>{d}</EvalResourceDecision></member>" for r, d in each.items())
+        members += (f"<member><EvalActionName>{action}</EvalActionName><EvalDecision>{whole}</EvalDecision>"
+                    f"<ResourceSpecificResults>{parts}</ResourceSpecificResults></member>")  # fmt: skip
+    result = f"<EvaluationResults>{members}</EvaluationResults><IsTruncated>false</IsTruncated>"
+    return iam._xml(200, "SimulatePrincipalPolicyResponse", f"<SimulatePrincipalPolicyResult>{result}</SimulatePrincipalPolicyResult>", ns="iam")
+
+
+iam._IAM_HANDLERS["SimulatePrincipalPolicy"] = simulate
+
+
+# --- The server -------------------------------------------------------------------------------------------------------------
+def with_record(app: Callable[..., Any]) -> Callable[..., Any]:
+    """Return MiniStack's ``app`` with a record of its calls, and with the faults that a test wants of IAM and STS."""
+
+    async def asgi(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+        if scope["type"] != "http":
+            return await app(scope, receive, send)
+        body, messages = b"", []
+        while not messages or messages[-1].get("more_body"):
+            messages.append(await receive())
+            body += messages[-1].get("body", b"")
+
+        async def again() -> Any:
+            return messages.pop(0) if messages else await receive()
+
+        headers = {key.decode("latin1").lower(): value.decode("latin1") for key, value in scope["headers"]}
+        service, operation, parameters = calls.read(scope["method"], scope["path"], scope["query_string"].decode(), headers, body)
+        calls.record(service, operation, parameters)
+        injected = control.fault(service, operation) if service in ("iam", "sts") else None
+        if not injected:
+            return await app(scope, again, send)
+        text = f"<ErrorResponse><Error><Code>{injected['code']}</Code><Message>{injected['message']}</Message></Error></ErrorResponse>".encode()
+        await send({"type": "http.response.start", "status": injected["status"], "headers": [(b"content-type", b"text/xml")]})
+        await send({"type": "http.response.body", "body": text})
+
+    return asgi
+
+
+if __name__ == "__main__":
+    import ministack.app
+
+    ministack.app.app = with_record(ministack.app.app)
+    ministack.app.main()

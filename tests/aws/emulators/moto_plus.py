@@ -16,8 +16,8 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import parse_qs
 
+import calls
 import control
 import moto.acm.models as acm_models
 import moto.ec2.models as ec2_models
@@ -112,6 +112,20 @@ def detach_internet_gateway(original: Any, self: Any, internet_gateway_id: str, 
         raise EC2ClientError("DependencyViolation", f"Network {vpc_id} has some mapped public address(es). "
                                                     "Please unmap those public address(es) before detaching the gateway.")  # fmt: skip
     return original(self, internet_gateway_id, vpc_id)
+
+
+@wrap(ec2_models.EC2Backend, "modify_vpc_endpoint")
+def modify_vpc_endpoint(original: Any, self: Any, vpc_id: str, *args: Any, **wanted: Any) -> None:
+    """ModifyVpcEndpoint: a gateway's routes come and go with its route tables, which DeleteVpcEndpoints counts on."""
+    endpoint = self.describe_vpc_endpoints(vpc_end_point_ids=[vpc_id])[0]
+    before = set(endpoint.route_table_ids or [])
+    original(self, vpc_id, *args, **wanted)
+    if endpoint.vpc_endpoint_type.lower() != "interface":
+        after = set(endpoint.route_table_ids or [])
+        for table in after - before:
+            self.create_route(table, None, gateway_id=vpc_id, destination_prefix_list_id=endpoint.destination_prefix_list_id)
+        for table in before - after:
+            self.delete_route(table, endpoint.destination_prefix_list_id)
 
 
 # --- ACM: issued when the record is there, and kept while it is used ---------------------------------------------------------
@@ -334,22 +348,73 @@ def error_body(service: str, code: str, message: str) -> bytes:
     return json.dumps({"__type": code, "message": message}).encode()
 
 
+# PostgreSQL's versions on RDS, the newest of each major one last; what each class of instance runs.
+POSTGRES = {"13": ["13.22"], "14": ["14.19"], "15": ["15.14"], "16": ["16.9", "16.10"], "17": ["17.4", "17.6"], "18": ["18.1"]}
+CLASSES = {"db.t4g.micro": 13, "db.t4g.medium": 13, "db.m7g.large": 13, "db.m8g.large": 16, "db.t3.micro": 13}
+SINGLE = ("db.t3.micro",)  # pretended to have no standby
+# docs.aws.amazon.com/general/latest/gr: what a new account has. A test sets others (control.py: quotas).
+QUOTAS = {"L-F678F1CE": 5.0, "L-0263D0A3": 5.0, "L-1194D53C": 100.0}
+
+
+def engine_versions() -> str:
+    """DescribeDBEngineVersions, which moto does not know, of PostgreSQL."""
+    found = ""
+    for major, version in [(major, version) for major, versions in POSTGRES.items() for version in versions]:
+        newest = [versions[-1] for other, versions in POSTGRES.items() if int(major) <= int(other) <= int(major) + 3 and versions[-1] != version]
+        targets = "".join(f"<UpgradeTarget><EngineVersion>{target}</EngineVersion></UpgradeTarget>" for target in newest)
+        found += f"<DBEngineVersion><EngineVersion>{version}</EngineVersion><ValidUpgradeTarget>{targets}</ValidUpgradeTarget></DBEngineVersion>"
+    return f"<DBEngineVersions>{found}</DBEngineVersions>"
+
+
+def orderable_options(parameters: dict[str, Any]) -> str:
+    """DescribeOrderableDBInstanceOptions, which moto knows of Aurora only."""
+    kind = parameters.get("DBInstanceClass", "")
+    found = "".join(
+        f"<OrderableDBInstanceOption><Engine>postgres</Engine><EngineVersion>{version}</EngineVersion><DBInstanceClass>{kind}</DBInstanceClass>"
+        f"<StorageType>gp3</StorageType><MultiAZCapable>{'false' if kind in SINGLE else 'true'}</MultiAZCapable></OrderableDBInstanceOption>"
+        for major, versions in POSTGRES.items()
+        for version in versions
+        if int(major) >= CLASSES.get(kind, 99)
+    )
+    return f"<OrderableDBInstanceOptions>{found}</OrderableDBInstanceOptions>"
+
+
+def own_answer(service: str, action: str, parameters: dict[str, Any]) -> tuple[int, bytes] | None:
+    """Return the HTTP status and the text of an answer that moto has not, None where moto answers."""
+    if service == "ec2" and parameters.get("DryRun") == "true":
+        # moto does some of them for real.
+        return 412, error_body("ec2", "DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+    if service == "rds" and action in ("DescribeDBEngineVersions", "DescribeOrderableDBInstanceOptions"):
+        text = engine_versions() if action == "DescribeDBEngineVersions" else orderable_options(parameters)
+        return 200, f"<{action}Response><{action}Result>{text}</{action}Result></{action}Response>".encode()
+    if service == "servicequotas" and action == "GetServiceQuota":
+        code = parameters.get("QuotaCode", "")
+        quotas = QUOTAS | control.content().get("quotas", {})
+        if code in quotas:
+            return 200, json.dumps({"Quota": {"ServiceCode": parameters["ServiceCode"], "QuotaCode": code, "Value": quotas[code]}}).encode()
+    return None
+
+
 def with_faults(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Return ``app`` with the faults that a test wants."""
+    """Return ``app`` with the faults that a test wants, and with what moto lacks."""
 
     def wsgi(environment: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         body = environment["wsgi.input"].read(int(environment.get("CONTENT_LENGTH") or 0))
         environment["wsgi.input"] = io.BytesIO(body)
-        signed = re.search(r"Credential=[^/]+/\d+/[\w-]+/([\w-]+)/", environment.get("HTTP_AUTHORIZATION", ""))
-        service = signed[1] if signed else ""
-        target = environment.get("HTTP_X_AMZ_TARGET", "").split(".")[-1]
-        action = parse_qs(body.decode("latin1")).get("Action", [""])[0] or target or f"{environment['REQUEST_METHOD']} {environment.get('PATH_INFO')}"
-        injected = control.fault(service, action)
+        headers = {name.removeprefix("HTTP_").lower().replace("_", "-"): value for name, value in environment.items() if isinstance(value, str)}
+        path = environment.get("PATH_INFO", "")
+        service, action, parameters = calls.read(environment["REQUEST_METHOD"], path, environment.get("QUERY_STRING", ""), headers, body)
+        calls.record(service, action, parameters)
+        injected = control.fault(service, action or f"{environment['REQUEST_METHOD']} {path}")
+        status, text, code = 0, b"", ""
         if injected:
-            text = error_body(service, injected["code"], injected["message"])
-            start(f"{injected['status']} X", [("Content-Type", "text/xml"), ("Content-Length", str(len(text))), ("x-amzn-ErrorType", injected["code"])])
-            return [text]
-        return app(environment, start)
+            status, text, code = injected["status"], error_body(service, injected["code"], injected["message"]), injected["code"]
+        elif own := own_answer(service, action, parameters):
+            status, text = own
+        if not status:
+            return app(environment, start)
+        start(f"{status} X", [("Content-Type", "text/xml"), ("Content-Length", str(len(text))), *([("x-amzn-ErrorType", code)] if code else [])])
+        return [text]
 
     return wsgi
 

@@ -1,0 +1,126 @@
+"""Ask AWS what stands in the way of an environment."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: aws_preflight
+short_description: Ask AWS what stands in the way of an environment
+description:
+  - Looks at the credentials, the account, the region, its zones, what EKS, EC2 and RDS offer there, what there is already and cannot be changed, and,
+    where something is yet to be made, at quotas and permissions.
+  - Asks side by side, within seconds, and changes nothing. Permissions are tried by dry run where EC2 has one, and by IAM's simulation of
+    O(statements) where it may be asked.
+  - Is called by M(preflight) when nothing is wrong that can be known without AWS; that says where each variable is set.
+options:
+  account: {description: The account that the credentials have to be of., type: str, required: true}
+  zones: {description: The availability zones., type: list, elements: str, required: true}
+  environment: {description: The environment's name., type: str, required: true}
+  name: {description: The name of its resources in AWS., type: str, required: true}
+  network: {description: The VPC's network (CIDR)., type: str, required: true}
+  vpc:
+    description: A VPC that somebody else looks after, with C(id) and C(private_subnet_ids); empty for one of Berth's.
+    type: dict
+    default: {}
+  nat: {description: The NAT gateways., type: str, choices: [none, one, zone], default: one}
+  version: {description: The Kubernetes version., type: str, required: true}
+  compute: {description: What looks after the nodes., type: str, choices: [auto, nodes], default: auto}
+  types:
+    description: The node group's instance types.
+    type: list
+    elements: str
+    default: []
+  rds:
+    description: C(class), C(version), C(multi_az) and C(storage_max) (GiB) of the database; empty for none in RDS.
+    type: dict
+    default: {}
+  statements:
+    description: The statements of the IAM policy that Berth needs, with account, region and names filled in.
+    type: list
+    elements: dict
+    default: []
+attributes:
+  check_mode: {support: full, description: Changes nothing.}
+  diff_mode: {support: none, description: Changes nothing.}
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
+"""
+
+EXAMPLES = """
+- name: Ask AWS
+  aws_preflight:
+    region: eu-central-1
+    account: "123456789012"
+    zones: [eu-central-1a, eu-central-1b]
+    environment: prod
+    name: polls-prod
+    network: 10.60.0.0/16
+    version: "1.35"
+  register: aws
+"""
+
+RETURN = """
+problems:
+  description: What is wrong.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    path: {description: The variable of the inventory with the keys and numbers within it., type: list}
+    text: {description: "What is wrong with it, and what to do.", type: str}
+"""
+
+import contextlib
+from typing import Any
+
+from ansible.module_utils.berth_aws import EXPIRED, NOT_ACCEPTED, Refused, explain
+from ansible.module_utils.berth_aws_preflight import ATTEMPTS, look
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+with contextlib.suppress(ImportError):  # AnsibleAWSModule says that boto3 is missing.
+    from botocore import exceptions as boto
+
+OPTIONS: dict[str, Any] = {
+    "account": {"type": "str", "required": True},
+    "zones": {"type": "list", "elements": "str", "required": True},
+    "environment": {"type": "str", "required": True},
+    "name": {"type": "str", "required": True},
+    "network": {"type": "str", "required": True},
+    "vpc": {"type": "dict", "default": {}},
+    "nat": {"type": "str", "choices": ["none", "one", "zone"], "default": "one"},
+    "version": {"type": "str", "required": True},
+    "compute": {"type": "str", "choices": ["auto", "nodes"], "default": "auto"},
+    "types": {"type": "list", "elements": "str", "default": []},
+    "rds": {"type": "dict", "default": {}},
+    "statements": {"type": "list", "elements": "dict", "default": []},
+}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleAWSModule(argument_spec=OPTIONS, supports_check_mode=True)
+    try:
+        problems, left_out = look(module, module.params)
+    except Refused as refusal:
+        problems, left_out = [((blamed(refusal.__cause__),), str(refusal))], []
+    except (boto.BotoCoreError, boto.ClientError) as error:  # already when a client is made
+        problems, left_out = [((blamed(error),), explain(error, "sts", ATTEMPTS))], []
+    except ValueError as error:
+        # botocore's word on an address that is none; nothing else of AWS's raises it.
+        text = f"the address of AWS is wrong: {error}. Check AWS_ENDPOINT_URL* in the environment"
+        problems, left_out = [(("berth_aws_region",), text)], []
+    for text in left_out:
+        module.warn(text)
+    module.exit_json(changed=False, problems=[{"path": list(path), "text": text.rstrip(".")} for path, text in problems])
+
+
+def blamed(error: BaseException | None) -> str:
+    """Return the variable that a failure to ask is told at: whose credentials, or where."""
+    if isinstance(error, boto.ClientError):
+        return "berth_aws_account" if error.response["Error"]["Code"] in (*EXPIRED, *NOT_ACCEPTED) else "berth_aws_region"
+    credentials = (
+        boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError, boto.TokenRetrievalError, boto.SSOError, boto.ProfileNotFound,
+    )  # fmt: skip
+    return "berth_aws_account" if isinstance(error, credentials) else "berth_aws_region"
+
+
+if __name__ == "__main__":
+    main()

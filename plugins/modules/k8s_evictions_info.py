@@ -1,0 +1,68 @@
+"""Say what keeps pods from being evicted."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: k8s_evictions_info
+short_description: Say what keeps pods from being evicted
+description:
+  - Looks at all PodDisruptionBudgets and pods of a cluster, before nodes are drained.
+  - Two requests, and changes nothing.
+options:
+  kubeconfig: {description: The kubeconfig., type: path, required: true}
+requirements: [kubernetes]
+attributes:
+  check_mode: {support: full, description: Reads only.}
+  diff_mode: {support: none, description: Nothing is changed.}
+"""
+
+EXAMPLES = """
+- name: Look what stands in the way of new nodes
+  k8s_evictions_info:
+    kubeconfig: .cache/prod/kubeconfig
+  register: __evictions
+"""
+
+RETURN = """
+blocked: {description: "What lets pods not be evicted now, a sentence each with what to do.", returned: always, type: list, elements: str}
+lost: {description: "Pods that nothing makes anew once they are evicted, a sentence each.", returned: always, type: list, elements: str}
+"""
+
+from typing import Any
+
+from ansible.module_utils import berth_evictions, berth_kube
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+PATHS = {"poddisruptionbudgets": "/apis/policy/v1/poddisruptionbudgets", "pods": "/api/v1/pods"}
+
+
+def listed(cluster: berth_kube.Cluster, plural: str) -> list[dict[str, Any]]:
+    """Return everything of a kind, in all namespaces.
+
+    Raises:
+        berth_kube.KubeError: The API server does not answer, or refuses to tell.
+    """
+    status, answer = cluster.ask(PATHS[plural])
+    if status == 200:
+        return answer.get("items") or []
+    said = answer.get("message") or "it gives no reason"
+    if status in (401, 403):
+        raise berth_kube.Forbidden(f"The API server does not let this user list {plural} in all namespaces: {said}. Grant it with a ClusterRole.")
+    raise berth_kube.KubeError(f"The API server answers {status} when asked for all {plural}: {said}.")
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec={"kubeconfig": {"type": "path", "required": True}}, supports_check_mode=True)
+    if berth_kube.IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("kubernetes"))
+    try:
+        cluster = berth_kube.Cluster(module.params["kubeconfig"], None)
+        budgets, pods = (listed(cluster, plural) for plural in PATHS)
+    except berth_kube.KubeError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, blocked=berth_evictions.obstacles(budgets, pods), lost=berth_evictions.lost(pods))
+
+
+if __name__ == "__main__":
+    main()
