@@ -39,10 +39,10 @@ def verifier(connection: Any) -> str:
 def provide(cursor: Any, hashed: str) -> None:
     """Make the role and the database where they are missing; the password is set in any case."""
     user, name = sql.Identifier(USER), sql.Identifier(NAME)
-    cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", [USER])
+    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [USER])
     verb = sql.SQL("ALTER" if cursor.fetchone() else "CREATE")
     cursor.execute(sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, user, sql.Literal(hashed)))
-    cursor.execute("SELECT FROM pg_database WHERE datname = %s", [NAME])
+    cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME])
     if not cursor.fetchone():
         # Only a member of a role may give it a database (www.postgresql.org/docs/17/sql-createdatabase.html).
         cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(user))
