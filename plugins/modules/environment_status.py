@@ -73,6 +73,8 @@ ADVICE = {
     "foreign": "this machine carries a Kubernetes that Berth did not make: use another machine, or remove it with the tool that made it",
 }
 KINDS = ("Node", "Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet", "Pod", "Service", "Ingress", "PersistentVolumeClaim")
+# The Job by which the namespace role tries whether policies are enforced: that it fails is an answer, not a problem.
+PROBE = "probe"
 EVENTS = 500  # of a namespace, the newest are among them: the API server keeps an hour's
 
 
@@ -89,7 +91,7 @@ class Reader:
         self.notes: list[str] = []
 
     def read(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the objects by kind; a kind that may not be read is left out and noted.
+        """Return the objects by kind, without the probe; a kind that may not be read is left out and noted.
 
         Raises:
             KubeError: The API server does not answer, or not to this user.
@@ -97,7 +99,8 @@ class Reader:
         found = {}
         for kind in KINDS:
             try:
-                found[kind] = self.cluster.items(kind, self.namespace)
+                items = self.cluster.items(kind, self.namespace)
+                found[kind] = [each for each in items if dig(each, "metadata", "labels", "app.kubernetes.io/component") != PROBE]
             except Forbidden:
                 self.notes.append(f"{kind} objects: this user may not list them")
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -192,6 +193,7 @@ def test_the_second_playbook_of_one_command_is_followed_too(runs: Runs) -> None:
 
 
 def test_a_short_run_says_nothing(runs: Runs) -> None:
+    shutil.copy(PLUGINS / "callback/berth.py", runs.directory / "callback/berth.py")  # with the patience that it is shipped with
     assert "..." not in runs.wait(runs.start("")).replace("*", "")
 
 

@@ -117,6 +117,16 @@ volumes    NAME               SIZE  STATE  CLASS
            data-postgresql-0  1Gi   Bound  local-path"""
 
 
+def test_a_probe_that_says_that_no_policy_is_enforced_is_no_problem(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = healthy()
+    probe = job(condition("Failed", reason="BackoffLimitExceeded"), failed=1)
+    asked = pod(probe, phase="Failed", name="network-policy-probe-abcde")
+    for each in (probe, asked):
+        each["metadata"]["labels"] = {"app.kubernetes.io/component": "probe"}
+    with_probe = {**objects, "Job": [*objects.get("Job", []), probe], "Pod": [*objects["Pod"], asked]}
+    assert status(capsys, monkeypatch, **with_probe)["text"] == status(capsys, monkeypatch, **objects)["text"]
+
+
 def test_each_kind_is_asked_for_once_and_events_not_while_all_is_well(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     status(capsys, monkeypatch, **healthy())
     assert sorted(FakeCluster.asked) == sorted(environment_status.KINDS)
