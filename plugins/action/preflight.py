@@ -267,7 +267,7 @@ class Check:
             "zones": self.get("berth_aws_zones"),
             "environment": self.inventory.host,
             "name": name,
-            "statements": [statement for policy in policies.values() for statement in policy["Statement"]],
+            "statements": [one for policy in policies.values() for one in policy["Statement"] if one["Sid"] not in self.unused_statements()],
             "network": self.get("berth_aws_network"),
             "vpc": self.get("berth_aws_vpc"),
             "nat": self.get("berth_aws_nat"),
@@ -277,6 +277,15 @@ class Check:
             "rds": rds if self.get("berth_database") == "rds" else {},
         }
         return self.action._execute_module(module_name="aws_preflight", module_args=wanted, task_vars=self.task_vars)
+
+    def unused_statements(self) -> set[str]:
+        """Return the names of the IAM policies' statements (scripts/aws-policy) that this environment does not need."""
+        parts = {
+            ("Certificates", "Zones", "Records"): self.get("berth_entry") != "none",
+            ("Database", "MasterSecret"): self.get("berth_database") == "rds",
+            ("Images",): self.registry == "ecr",
+        }
+        return {name for names, used in parts.items() if not used for name in names}
 
     def budget_problems(self, suspect: set[str]) -> list[Problem]:
         """Check what the environment would cost, once nothing else is wrong that it is reckoned by."""

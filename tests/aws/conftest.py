@@ -19,18 +19,36 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from ansible.module_utils import berth_aws
-from emulated_aws import Emulated, trust
+from emulated_aws import Emulated, hold, trust
+from fake_api import Api, certificate, running
 
 # botocore reads the descriptions of services anew for every session, and each run of a module has its own.
 LOADER = functools.cache(botocore.loaders.create_loader)
 
 
 @pytest.fixture(scope="session")
-def instance() -> Iterator[emulated.Instance]:
+def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Api, Path]]:
+    """Run the API server behind every cluster, and return it with its authority."""
+    files = certificate(tmp_path_factory.mktemp("tls"))
+    with running(Api(files)) as server:
+        yield server, files[0]
+
+
+@pytest.fixture
+def api(api_server: tuple[Api, Path]) -> Iterator[Api]:
+    """Return the API server behind every cluster, without PodDisruptionBudgets and Pods."""
+    hold(api_server[0])
+    yield api_server[0]
+    api_server[0].answers.clear()
+
+
+@pytest.fixture(scope="session")
+def instance(api_server: tuple[Api, Path]) -> Iterator[emulated.Instance]:
     """Start the emulators for this run of the tests, and end them with it."""
     found = emulated.Instance(f"tests-{os.getpid()}")
+    server, authority = api_server
     try:
-        yield emulated.start(found)
+        yield emulated.start(found, endpoint=server.url, ca_file=str(authority))
     except emulated.EmulatorError as error:
         pytest.fail(str(error), pytrace=False)
     finally:

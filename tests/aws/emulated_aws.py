@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,8 +15,8 @@ import boto3
 import eks_cluster
 import emulated
 import pytest
+from fake_api import Api
 from module_run import run
-from test_kube import kubeconfig
 
 PROJECT = Path(__file__).resolve().parents[2]
 KEY = f"arn:aws:kms:{emulated.REGION}:{emulated.ACCOUNT}:key/"
@@ -46,6 +43,7 @@ def play(instance: emulated.Instance, directory: Path, playbook: str, *arguments
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | leading
     environment |= {"XDG_CACHE_HOME": str(directory), "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
     variables |= {"berth_kubeconfig": str(directory / "kubeconfig"), "berth_secrets_directory": str(directory / "secrets")}
+    variables["berth_database_ca"] = str(PROJECT / "tests/inventories/valid/authority.pem")
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     command = [program, playbook, "-i", "inventories/rehearsal", "-e", json.dumps(variables), *arguments]
     done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
@@ -55,38 +53,9 @@ def play(instance: emulated.Instance, directory: Path, playbook: str, *arguments
     return printed
 
 
-Objects = dict[str, list[dict[str, Any]]]
-
-
-class ApiServer(BaseHTTPRequestHandler):
-    """An API server that lists the objects which a test has put there."""
-
-    def do_GET(self) -> None:
-        """List a kind."""
-        data = json.dumps({"items": self.server.objects.get(self.path.rsplit("/", 1)[-1], [])}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep the test's output clean."""
-
-
-@contextlib.contextmanager
-def api_server(directory: Path) -> Iterator[Objects]:
-    """Run an API server, with a kubeconfig for it in ``directory``; its objects, by plural, are the caller's to fill."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), ApiServer)
-    server.objects = {}
-    kubeconfig(directory, server.server_port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server.objects
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+def hold(api: Api, budgets: Sequence[Any] = (), pods: Sequence[Any] = ()) -> None:
+    """Let an API server have these PodDisruptionBudgets and Pods."""
+    api.answers |= {"/apis/policy/v1/poddisruptionbudgets": (200, {"items": [*budgets]}), "/api/v1/pods": (200, {"items": [*pods]})}
 
 
 class Emulated:

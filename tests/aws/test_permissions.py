@@ -7,13 +7,16 @@ import importlib.util
 import json
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import boto3
 import emulated
 import pytest
-from emulated_aws import api_server, play
+from emulated_aws import hold, play
+from fake_api import Api
 
 PROJECT = Path(__file__).resolve().parents[2]
 NAMES = {
@@ -49,16 +52,33 @@ def policy() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def called(instance: emulated.Instance, tmp_path_factory: pytest.TempPathFactory, policy: ModuleType) -> list[dict[str, Any]]:
-    """Let an environment live: made, run again, changed, upgraded, removed; return the calls."""
+def entry(instance: emulated.Instance, shared: dict[str, Any]) -> Iterator[dict[str, str]]:
+    """Make a hosted zone and a load balancer, which are there before Berth, and return the variables of a public entry."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in instance.environment().items():
+            patch.setenv(name, value)
+        route53, elb = boto3.client("route53"), boto3.client("elbv2")
+        zone = route53.create_hosted_zone(Name="permissions.example", CallerReference="permissions")["HostedZone"]["Id"]
+        balancer = elb.create_load_balancer(Name="permissions", Subnets=shared["subnets"][:2])["LoadBalancers"][0]
+        yield {"berth_entry_host": "polls.permissions.example", "berth_entry_zone": "permissions.example", "test_address": balancer["DNSName"]}
+        elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
+        route53.delete_hosted_zone(Id=zone)
+
+
+@pytest.fixture(scope="module")
+def called(
+    instance: emulated.Instance, api_server: tuple[Api, Path], tmp_path_factory: pytest.TempPathFactory, policy: ModuleType, entry: dict[str, str]
+) -> list[dict[str, Any]]:
+    """Let an environment live: made, run again, changed, upgraded, published, removed; return the calls."""
     directory = tmp_path_factory.mktemp("life")
     for variables in ({"berth_eks_version": "1.34"}, {"berth_eks_version": "1.34"}, {"berth_eks_version": "1.34", **CHANGES}):
         # No cluster answers here, so that there is no record of whose the kubeconfig is.
         (directory / "kubeconfig").unlink(missing_ok=True)
         play(instance, directory, "tests/aws/playbooks/provide.yml", **variables)
-    with api_server(directory):
-        play(instance, directory, "playbooks/ops/upgrade.yml", ops_upgrade_confirm="1.35", **CHANGES)
-    play(instance, directory, "playbooks/destroy.yml", berth_confirm="rehearsal", **CHANGES)
+    hold(api_server[0])
+    play(instance, directory, "playbooks/ops/upgrade.yml", ops_upgrade_confirm="1.35", **CHANGES)
+    play(instance, directory, "tests/aws/playbooks/publish.yml", **entry)
+    play(instance, directory, "tests/aws/playbooks/remove.yml", **CHANGES)
     # For scripts/aws-policy: the emulators' own files go with them.
     shutil.copy(instance.calls, KEPT)
     return policy.calls([KEPT])
@@ -127,3 +147,9 @@ def test_the_runbook_writes_the_policies_of_an_environment(tmp_path: Path, insta
     assert "${" not in json.dumps(written)
     roles = next(one for one in written["cluster"]["Statement"] if one["Sid"] == "Roles")
     assert roles["Resource"] == [f"arn:aws:iam::{emulated.ACCOUNT}:role/polls-rehearsal-*"]
+
+
+def test_statements_that_an_environment_may_not_need_are_among_the_policies(committed: dict[str, Any]) -> None:
+    """Preflight leaves them out by their names."""
+    names = {statement["Sid"] for document in committed.values() for statement in document["Statement"]}
+    assert {"Certificates", "Zones", "Records", "Database", "MasterSecret", "Images"} <= names

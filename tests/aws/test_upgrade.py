@@ -10,19 +10,13 @@ import eks_addon
 import eks_cluster
 import eks_node_group
 import pytest
-from emulated_aws import Emulated, Objects, api_server, play
+from emulated_aws import Emulated, hold, play
+from fake_api import Api, kubeconfig
 from test_evictions import budget, pod
 
 NAME = "polls-rehearsal"
 RUNBOOK = "playbooks/ops/upgrade.yml"
 OLD = "v0.8.0-eksbuild.2"
-
-
-@pytest.fixture
-def objects(tmp_path: Path) -> Iterator[Objects]:
-    """Run an API server behind the cluster for one test, and return its objects, by plural."""
-    with api_server(tmp_path) as found:
-        yield found
 
 
 @pytest.fixture
@@ -42,8 +36,9 @@ Upgrade = Callable[..., str]
 
 
 @pytest.fixture
-def upgrade(aws: Emulated, cluster: None, objects: Objects, tmp_path: Path) -> Upgrade:
-    """Return a function that runs the runbook."""
+def upgrade(aws: Emulated, cluster: None, api: Api, api_server: tuple[Api, Path], tmp_path: Path) -> Upgrade:
+    """Return a function that runs the runbook on a machine that knows the cluster."""
+    kubeconfig(tmp_path, api.url, **{"certificate-authority": str(api_server[1])})
 
     def run(version: str = "1.35", *arguments: str, good: bool = True, **variables: Any) -> str:
         wanted = {"berth_eks_version": version, "berth_eks_compute": "nodes", "berth_eks_addons": {"metrics-server": ""}} | variables
@@ -97,10 +92,10 @@ def test_a_skipped_version_and_the_way_back_are_refused(aws: Emulated, upgrade: 
     assert versions(aws) == ("1.34", "1.34", OLD)
 
 
-def test_all_that_is_in_the_way_is_named_before_anything_is_changed(aws: Emulated, upgrade: Upgrade, objects: Objects) -> None:
+def test_all_that_is_in_the_way_is_named_before_anything_is_changed(aws: Emulated, upgrade: Upgrade, api: Api) -> None:
     insight = {"name": "Deprecated APIs removed in Kubernetes v1.35", "status": "ERROR", "reason": "Deprecated API usage detected", "recommendation": "Mend it"}
     aws.control(insights=[insight], addons={"1.35": {"metrics-server": ["v0.9.0-eksbuild.1"]}})
-    objects |= {"poddisruptionbudgets": [budget(0)], "pods": [pod("a"), pod("by-hand", owners=[])]}
+    hold(api, [budget(0)], [pod("a"), pod("by-hand", owners=[])])
     printed = upgrade(good=False, ops_upgrade_confirm="1.35", berth_eks_addons={"metrics-server": OLD})
     told = printed[printed.index("Mend these first:") :]
     assert "Deprecated APIs removed in Kubernetes v1.35. Deprecated API usage detected. Mend it." in told
@@ -110,13 +105,13 @@ def test_all_that_is_in_the_way_is_named_before_anything_is_changed(aws: Emulate
     assert versions(aws) == ("1.34", "1.34", OLD)
 
 
-def test_with_auto_mode_a_budget_is_a_warning(aws: Emulated, upgrade: Upgrade, objects: Objects) -> None:
-    objects |= {"poddisruptionbudgets": [budget(0)], "pods": [pod("a")]}
+def test_with_auto_mode_a_budget_is_a_warning(aws: Emulated, upgrade: Upgrade, api: Api) -> None:
+    hold(api, [budget(0)], [pod("a")])
     assert "To be looked at: PodDisruptionBudget polls/polls" in " ".join(upgrade("1.35", "--check", berth_eks_compute="auto").split())
 
 
-def test_nodes_that_are_not_replaced_name_what_blocks_them_and_the_next_run_goes_on(aws: Emulated, upgrade: Upgrade, objects: Objects) -> None:
-    objects |= {"poddisruptionbudgets": [], "pods": [pod("a")]}
+def test_nodes_that_are_not_replaced_name_what_blocks_them_and_the_next_run_goes_on(aws: Emulated, upgrade: Upgrade, api: Api) -> None:
+    hold(api, [], [pod("a")])
     errors = [{"errorCode": "PodEvictionFailure", "errorMessage": "Reached max retries while trying to evict pods", "resourceIds": ["node-1"]}]
     # The control plane's update is of the same type, so it goes first.
     aws.run(eks_cluster, name=NAME, version="1.35")

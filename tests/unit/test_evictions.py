@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import k8s_evictions_info
 import pytest
 from ansible.module_utils.berth_evictions import KEEP, lost, matches, obstacles
+from fake_api import Api, kubeconfig, running
 from module_run import run
-from test_kube import Api, kubeconfig
 
 DEPLOYMENT = [{"kind": "ReplicaSet", "controller": True}]
 
@@ -103,21 +101,15 @@ def test_a_selector_selects_as_kubernetes_does(selector: dict[str, Any] | None, 
 
 
 @pytest.fixture
-def api() -> Iterator[ThreadingHTTPServer]:
+def api() -> Iterator[Api]:
     """Run an API server for one test."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
-    server.seen, server.answers = [], []
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with running(Api()) as server:
+        yield server
 
 
-def test_the_module_asks_twice_and_says_what_it_found(api: ThreadingHTTPServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    api.answers = [(200, {"items": [budget(0)]}), (200, {"items": [pod("a"), pod("by-hand", owners=[])]})]
-    answer = run(k8s_evictions_info, capsys, kubeconfig=kubeconfig(tmp_path, api.server_port))
+def test_the_module_asks_twice_and_says_what_it_found(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    api.queue = [(200, {"items": [budget(0)]}), (200, {"items": [pod("a"), pod("by-hand", owners=[])]})]
+    answer = run(k8s_evictions_info, capsys, kubeconfig=kubeconfig(tmp_path, api.url))
     assert [path for _, path, _, _ in api.seen] == ["/apis/policy/v1/poddisruptionbudgets", "/api/v1/pods"]
     assert answer["changed"] is False and len(answer["blocked"]) == 1 and len(answer["lost"]) == 1
 
@@ -129,9 +121,9 @@ def test_the_module_asks_twice_and_says_what_it_found(api: ThreadingHTTPServer, 
         ((500, {}), "answers 500 when asked for all poddisruptionbudgets: it gives no reason."),
     ],
 )
-def test_a_refusal_is_one_message(api: ThreadingHTTPServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], answer: Any, words: str) -> None:
-    api.answers = [answer]
-    failed = run(k8s_evictions_info, capsys, kubeconfig=kubeconfig(tmp_path, api.server_port))
+def test_a_refusal_is_one_message(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str], answer: Any, words: str) -> None:
+    api.queue = [answer]
+    failed = run(k8s_evictions_info, capsys, kubeconfig=kubeconfig(tmp_path, api.url))
     assert failed["failed"] and words in failed["msg"] and "Traceback" not in json.dumps(failed)
 
 
