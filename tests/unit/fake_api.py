@@ -69,8 +69,8 @@ class Request(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running(server: Api) -> Iterator[Api]:
-    """Have an API server answer meanwhile."""
+def running[Server: ThreadingHTTPServer](server: Server) -> Iterator[Server]:
+    """Have a server answer meanwhile."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +19,7 @@ import pytest
 from ansible.module_utils import berth_access
 from ansible.module_utils.berth_kube import Forbidden, NotFound
 from ansible.module_utils.berth_kubeadm import alive
+from fake_api import running
 from module_run import PLUGINS, run
 
 Json = dict[str, Any]
@@ -92,12 +92,8 @@ def site() -> Iterator[ThreadingHTTPServer]:
     """Run a site that answers 200 unless a test says otherwise."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
     server.statuses = [200]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with running(server):
+        yield server
 
 
 @pytest.mark.parametrize(("status", "good"), [(200, True), (204, True), (400, False), (404, False), (500, False)])
