@@ -71,10 +71,17 @@ class Sweep:
         self.module = module
         self.environment, self.name = module.params["environment"], module.params["name"]
         self.repository: str = module.params["repository"]
+        self.clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        """Return the client of a service; to make one takes longer than most calls."""
+        if service not in self.clients:
+            self.clients[service] = self.module.client(service)
+        return self.clients[service]
 
     def pages(self, service: str, operation: str, result: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         """Yield everything that an operation lists."""
-        client = self.module.client(service)
+        client = self.client(service)
         if client.can_paginate(operation):
             yield from client.get_paginator(operation).paginate(**parameters).build_full_result().get(result, [])
         else:
@@ -101,7 +108,7 @@ class Sweep:
 
     def load_balancers(self) -> Found:
         """Load balancers that the cluster's controllers made."""
-        client = self.module.client("elbv2")
+        client = self.client("elbv2")
         for balancer in self.pages("elbv2", "describe_load_balancers", "LoadBalancers"):
             arn = balancer["LoadBalancerArn"]
             tags = client.describe_tags(ResourceArns=[arn])["TagDescriptions"][0]["Tags"]
@@ -140,14 +147,14 @@ class Sweep:
         for role in self.pages("iam", "list_roles", "Roles"):
             if self.named(role["RoleName"]):
                 yield "IAM role", role["RoleName"], ""
-        client = self.module.client("iam")
+        client = self.client("iam")
         for provider in client.list_open_id_connect_providers()["OpenIDConnectProviderList"]:
             if self.tagged(client.list_open_id_connect_provider_tags(OpenIDConnectProviderArn=provider["Arn"])["Tags"]):
                 yield "OIDC provider", provider["Arn"], ""
 
     def kms(self) -> Found:
         """Keys; one whose deletion is scheduled is kept until then."""
-        client = self.module.client("kms")
+        client = self.client("kms")
         for alias in self.pages("kms", "list_aliases", "Aliases"):
             if not self.named(alias["AliasName"].removeprefix("alias/")) or not alias.get("TargetKeyId"):
                 continue
@@ -162,7 +169,7 @@ class Sweep:
 
     def certificates(self) -> Found:
         """Certificates of the public entry."""
-        client = self.module.client("acm")
+        client = self.client("acm")
         for certificate in self.pages("acm", "list_certificates", "CertificateSummaryList"):
             arn = certificate["CertificateArn"]
             if self.tagged(client.list_tags_for_certificate(CertificateArn=arn)["Tags"]):

@@ -60,6 +60,10 @@ options:
       - ServiceAccount
       - Role
       - RoleBinding
+  wait:
+    description: Seconds to wait until what was removed is gone with all that it owned; 0 does not wait. That it takes longer is no failure.
+    type: int
+    default: 0
 attributes:
   check_mode:
     support: full
@@ -95,6 +99,8 @@ removed:
   sample: [{kind: CronJob, name: polls-clearsessions}]
 """
 
+import contextlib
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -174,6 +180,16 @@ def surplus(
     return sorted(found, key=lambda each: (DEFAULT_KINDS.index(each["kind"]), each["metadata"]["name"]))
 
 
+def listed(cluster: Cluster, kinds: Iterable[str], namespace: str, query: str) -> list[Mapping[str, Any]]:
+    """Return the objects of these kinds that carry the labels of ``query``, as the API writes a selector."""
+    objects: list[Mapping[str, Any]] = []
+    for kind in kinds:
+        # An API that this cluster does not serve has no objects.
+        with contextlib.suppress(NotFound):
+            objects += cluster.items(kind, namespace, labelSelector=query)
+    return objects
+
+
 def main() -> None:
     """Run the module."""
     named = {"kind": {"type": "str", "required": True}, "name": {"type": "str", "required": True}}
@@ -183,6 +199,7 @@ def main() -> None:
             "selector": {"type": "dict", "required": True},
             "keep": {"type": "list", "elements": "dict", "required": True, "options": named},
             "kinds": {"type": "list", "elements": "str", "default": list(DEFAULT_KINDS)},
+            "wait": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )
@@ -196,21 +213,21 @@ def main() -> None:
     removed: list[dict[str, str]] = []
     try:
         cluster = Cluster(options["kubeconfig"], options["context"])
-        objects: list[Mapping[str, Any]] = []
-        for kind in kinds:
-            try:
-                objects += cluster.items(kind, options["namespace"], labelSelector=query)
-            except NotFound:
-                # An API that this cluster does not serve has no objects.
-                continue
-        for each in surplus(objects, options["keep"], options["selector"]):
+        going = surplus(listed(cluster, kinds, options["namespace"], query), options["keep"], options["selector"])
+        for each in going:
             name = each["metadata"]["name"]
             if not module.check_mode:
-                # Background: the garbage collector takes what the object owns (pods of a Job, ReplicaSets) after it;
-                # without a policy the API of Jobs would leave the pods behind.
+                # Either way the garbage collector takes what the object owns (pods of a Job, ReplicaSets): after it, or before it where
+                # somebody waits for that. Without a policy the API of Jobs would leave the pods behind.
                 # https://kubernetes.io/docs/concepts/architecture/garbage-collection/#cascading-deletion
-                cluster.delete(each["kind"], options["namespace"], name, each["metadata"]["uid"], "Background")
+                policy = "Foreground" if options["wait"] else "Background"
+                cluster.delete(each["kind"], options["namespace"], name, each["metadata"]["uid"], policy)
             removed.append({"kind": each["kind"], "name": name})
+        end = time.monotonic() + (0 if module.check_mode else options["wait"])
+        gone = {each["metadata"]["uid"] for each in going}
+        found = list(dict.fromkeys(each["kind"] for each in going))
+        while time.monotonic() < end and any(each["metadata"]["uid"] in gone for each in listed(cluster, found, options["namespace"], query)):
+            time.sleep(1)
     except KubeError as error:
         module.fail_json(msg=str(error), changed=bool(removed) and not module.check_mode, removed=removed)
     lines = "".join(f"{each['kind']} {each['name']}\n" for each in removed)

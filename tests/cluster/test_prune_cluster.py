@@ -78,6 +78,16 @@ def test_a_job_goes_with_its_pods(run: Callable[..., Json], apply: Callable[...,
     until(lambda: not core.list_namespaced_pod(namespace).items, "the pod's end", 60)
 
 
+def test_who_waits_finds_nothing_of_it_left(run: Callable[..., Json], apply: Callable[..., None], api: client.ApiClient, namespace: str) -> None:
+    """Neither the object nor what it owned."""
+    core = client.CoreV1Api(api)
+    apply(job("migrate"))
+    until(lambda: core.list_namespaced_pod(namespace).items, "the Job's pod")
+    assert run(k8s_prune, selector=OURS, keep=[], wait=60)["removed"] == [{"kind": "Job", "name": "migrate"}]
+    assert client.BatchV1Api(api).list_namespaced_job(namespace).items == []
+    assert core.list_namespaced_pod(namespace).items == []
+
+
 def test_a_claim_is_refused(run: Callable[..., Json]) -> None:
     """Before anything is read."""
     result = run(k8s_prune, selector=OURS, keep=[], kinds=["PersistentVolumeClaim"])
