@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import signal
 import sys
 import uuid
 from collections.abc import Iterator
@@ -46,6 +47,7 @@ def api(api_server: tuple[Api, Path]) -> Iterator[Api]:
 def instance(api_server: tuple[Api, Path]) -> Iterator[emulated.Instance]:
     """Start the emulators for this run of the tests, and end them with it."""
     found = emulated.Instance(f"tests-{os.getpid()}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that they end with a run that is told to end, too
     server, authority = api_server
     try:
         yield emulated.start(found, endpoint=server.url, ca_file=str(authority))
