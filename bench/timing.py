@@ -33,4 +33,9 @@ def medians(name: str, ours: list[float], other: str, bare: list[float]) -> None
     for words, times in ((name, ours), (other, bare)):
         print(f"{words}: median {statistics.median(times):.1f} s of {len(times)} ({min(times):.1f} to {max(times):.1f})")
     print(f"ratio: {statistics.median(ours) / statistics.median(bare):.2f}")
+    machine()
+
+
+def machine() -> None:
+    """Print what the times were taken on."""
     print(f"machine: {os.cpu_count()} cores, {platform.freedesktop_os_release()['PRETTY_NAME']}, load {os.getloadavg()[0]:.1f}")

@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -175,12 +176,7 @@ def start(instance: Instance, endpoint: str = "", ca_file: str = "", psql: str =
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 stop(instance)
                 raise EmulatorError(f"Port {port} of 127.0.0.1, which {name} needs, is taken by another program.")
-        with (directory / f"{name}.log").open("wb") as log:
-            process = subprocess.Popen(
-                [str(python), str(HERE / "emulators" / f"{name}_plus.py"), *arguments],
-                env=environment, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
-        (directory / f"{name}.pid").write_text(f"{process.pid} {start_time(process.pid)}", encoding="utf-8")
+        launch(instance, name, [str(python), str(HERE / "emulators" / f"{name}_plus.py"), *arguments], environment)
     until = time.monotonic() + 60
     for name, port, path in (("moto", moto_port, "/moto-api/"), ("ministack", ministack_port, "/_ministack/health")):
         while not answers(f"http://127.0.0.1:{port}{path}"):
@@ -199,9 +195,21 @@ def start(instance: Instance, endpoint: str = "", ca_file: str = "", psql: str =
     return instance
 
 
+def launch(instance: Instance, name: str, command: list[str], environment: Mapping[str, str]) -> None:
+    """Start a program of ``instance`` that outlives this one, unless it runs; what it says is in its log."""
+    directory = instance.directory
+    if process_id(directory / f"{name}.pid"):
+        return
+    with (directory / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, env=environment, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    (directory / f"{name}.pid").write_text(f"{process.pid} {start_time(process.pid)}", encoding="utf-8")
+
+
 def stop(instance: Instance) -> None:
-    """End the emulators of ``instance`` and remove their files."""
-    numbers = [n for name in ("moto", "ministack") if (n := process_id(instance.directory / f"{name}.pid"))]
+    """End the programs of ``instance`` and remove their files."""
+    numbers = [n for file in instance.directory.glob("*.pid") if (n := process_id(file))]
     for number in numbers:
         with contextlib.suppress(ProcessLookupError):
             os.kill(number, signal.SIGTERM)

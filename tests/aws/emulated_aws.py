@@ -30,13 +30,12 @@ def trust(service: str) -> dict[str, Any]:
     }
 
 
-def play(instance: emulated.Instance, directory: Path, playbook: str, *arguments: str, good: bool = True, **variables: Any) -> str:
-    """Run a playbook as the deployer of the rehearsal and return what it prints.
+def deployment(instance: emulated.Instance, directory: Path, playbook: str, *arguments: str, **variables: Any) -> dict[str, Any]:
+    """Return how a playbook is run as the deployer of the rehearsal, for subprocess.
 
     Args:
         directory: Where the kubeconfig is, and what Berth caches.
         arguments: Further ones of ansible-playbook.
-        good: Whether it has to end well.
         variables: Of the inventory, as with -e.
     """
     leading = dict(line.split("=", 1) for line in instance.env.read_text(encoding="utf-8").splitlines())
@@ -46,7 +45,12 @@ def play(instance: emulated.Instance, directory: Path, playbook: str, *arguments
     variables["berth_database_ca"] = str(PROJECT / "tests/inventories/valid/authority.pem")
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     command = [program, playbook, "-i", "inventories/rehearsal", "-e", json.dumps(variables), *arguments]
-    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    return {"args": command, "cwd": PROJECT, "env": environment, "text": True, "stdin": subprocess.DEVNULL}
+
+
+def play(instance: emulated.Instance, directory: Path, playbook: str, *arguments: str, good: bool = True, **variables: Any) -> str:
+    """Run a playbook, as :func:`deployment` says, and return what it prints; ``good`` is whether it has to end well."""
+    done = subprocess.run(**deployment(instance, directory, playbook, *arguments, **variables), capture_output=True, check=False)
     printed = done.stdout + done.stderr
     assert (done.returncode == 0) is good, printed
     assert "Traceback" not in printed, printed

@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN_BY = {"make test": "this test is part of it"}
+REHEARSAL = "molecule/rehearsal"
+RUN_BY = {
+    "make test": "this test is part of it",
+    "tests/aws/rehearsal start": REHEARSAL,
+    "set -a; . ~/.cache/berth/tests/aws/run/default/env; set +a": REHEARSAL,
+    "ansible-playbook site.yml -i inventories/rehearsal": REHEARSAL,
+    "ansible-playbook playbooks/destroy.yml -i inventories/rehearsal -e berth_confirm=rehearsal": REHEARSAL,
+    "tests/aws/rehearsal stop": REHEARSAL,
+}
 
 
 def commands() -> list[str]:

@@ -1,0 +1,57 @@
+"""A run that is killed leaves nothing that the next one cannot go on with, and nothing that destroy does not find."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from emulated_aws import Emulated, deployment, play
+
+PROVIDE, REMOVE = "tests/aws/playbooks/provide.yml", "tests/aws/playbooks/remove.yml"
+TASKS = [
+    "Begin | Provide the network",
+    "Begin | Provide the IAM roles",
+    "Begin | Provide the key that encrypts Secrets",
+    "Begin | Make the control plane",
+    "Rds | Provide the subnet group",
+    "Rds | Provide the security group",
+    "Rds | Begin the instance",
+    "Ecr | Provide the repository",
+    "Ready | Wait for the control plane",
+    "Ready | Begin the add-ons",
+]
+
+
+def killed(aws: Emulated, directory: Path, task: str) -> None:
+    """Make an environment, and kill the run with all its processes in the midst of a task."""
+    aws.control(seconds={"eks": 3, "rds": 3})
+    with subprocess.Popen(
+        **deployment(aws.instance, directory, PROVIDE), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    ) as process:
+        assert process.stdout
+        printed = ""
+        for line in process.stdout:
+            printed += line
+            if f": {task}]" in line:
+                break
+        else:
+            pytest.fail(f"There was no task {task}:\n{printed}")
+        time.sleep(0.7)
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_nothing_is_left_of_an_environment_whose_making_was_killed(aws: Emulated, tmp_path: Path, task: str) -> None:
+    killed(aws, tmp_path, task)
+    # The sweep ends it with an error while something remains.
+    assert "Look for what is left in AWS" in play(aws.instance, tmp_path, REMOVE)
+
+
+def test_the_run_after_a_killed_one_goes_on(aws: Emulated, tmp_path: Path) -> None:
+    killed(aws, tmp_path, "Rds | Provide the security group")
+    play(aws.instance, tmp_path, PROVIDE)
+    play(aws.instance, tmp_path, REMOVE)
