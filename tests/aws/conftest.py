@@ -20,7 +20,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from ansible.module_utils import berth_aws
-from emulated_aws import Emulated, hold, trust
+from emulated_aws import Emulated, account, hold, tell, trust
 from fake_api import Api, certificate, running
 
 # botocore reads the descriptions of services anew for every session, and each run of a module has its own.
@@ -51,15 +51,9 @@ def api(api_server: tuple[Api, Path]) -> Iterator[Api]:
 @pytest.fixture(scope="session")
 def instance(api_server: tuple[Api, Path]) -> Iterator[emulated.Instance]:
     """Start the emulators for this run of the tests, and end them with it."""
-    found = emulated.Instance(f"tests-{os.getpid()}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that they end with a run that is told to end, too
-    server, authority = api_server
-    try:
-        yield emulated.start(found, endpoint=server.url, ca_file=str(authority))
-    except emulated.EmulatorError as error:
-        pytest.fail(str(error), pytrace=False)
-    finally:
-        emulated.stop(found)
+    with account("tests", *api_server) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -93,4 +87,4 @@ def aws(instance: emulated.Instance, shared: dict[str, Any], monkeypatch: pytest
     monkeypatch.setattr(berth_aws, "PATIENCE", 0.0)
     monkeypatch.setattr(berth_aws, "LONGEST_PAUSE", 0.05)
     yield Emulated(instance, capsys, f"t{uuid.uuid4().hex[:8]}", **shared)
-    instance.control.unlink(missing_ok=True)
+    tell(instance)

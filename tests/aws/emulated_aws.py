@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,9 @@ from module_run import run
 
 PROJECT = Path(__file__).resolve().parents[2]
 KEY = f"arn:aws:kms:{emulated.REGION}:{emulated.ACCOUNT}:key/"
+
+# The quotas of VPCs, addresses and clusters: what the tests leave behind fills an account up.
+ROOM = {"L-F678F1CE": 1000, "L-0263D0A3": 1000, "L-1194D53C": 1000}
 
 
 def trust(service: str) -> dict[str, Any]:
@@ -57,6 +61,25 @@ def play(instance: emulated.Instance, directory: Path, playbook: str, *arguments
     return printed
 
 
+@contextlib.contextmanager
+def account(name: str, server: Api, authority: Path) -> Iterator[emulated.Instance]:
+    """Have emulators of this run's own, behind whose clusters is ``server``, and end them afterwards."""
+    found = emulated.Instance(f"{name}-{os.getpid()}")
+    try:
+        emulated.start(found, endpoint=server.url, ca_file=str(authority))
+        tell(found)
+        yield found
+    except emulated.EmulatorError as error:
+        pytest.fail(str(error), pytrace=False)
+    finally:
+        emulated.stop(found)
+
+
+def tell(instance: emulated.Instance, **content: Any) -> None:
+    """Tell the emulators about faults, times and outcomes (emulators/control.py); unless told otherwise, quotas leave room."""
+    instance.control.write_text(json.dumps({"quotas": ROOM} | content), encoding="utf-8")
+
+
 def hold(api: Api, budgets: Sequence[Any] = (), pods: Sequence[Any] = ()) -> None:
     """Let an API server have these PodDisruptionBudgets and Pods."""
     api.answers |= {"/apis/policy/v1/poddisruptionbudgets": (200, {"items": [*budgets]}), "/api/v1/pods": (200, {"items": [*pods]})}
@@ -82,7 +105,7 @@ class Emulated:
 
     def control(self, **content: Any) -> None:
         """Tell the emulators about faults, times and outcomes (emulators/control.py)."""
-        self.instance.control.write_text(json.dumps(content), encoding="utf-8")
+        tell(self.instance, **content)
 
     def run(self, module: ModuleType, check: bool = False, **arguments: Any) -> dict[str, Any]:
         """Return what a module answers."""

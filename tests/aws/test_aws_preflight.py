@@ -13,24 +13,17 @@ import emulated
 import pytest
 import vpc
 from ansible.module_utils import berth_aws_preflight as looking
-from emulated_aws import Emulated
+from emulated_aws import ROOM, Emulated
 from module_run import plugin
 
 ZONES = ["eu-central-1a", "eu-central-1b"]
 RDS = {"class": "db.t4g.medium", "version": "17", "multi_az": True, "storage_max": 100}
 DENIED = {"code": "UnauthorizedOperation", "status": 403, "message": "You are not authorized to perform this operation."}
-ROOM = {"L-F678F1CE": 1000, "L-0263D0A3": 1000, "L-1194D53C": 1000}
 
 
 def tell(aws: Emulated, quotas: dict[str, int] | None = None, **content: Any) -> None:
     """Tell the emulators what goes wrong; other tests' networks are no matter for a quota."""
     aws.control(quotas=ROOM | (quotas or {}), **content)
-
-
-@pytest.fixture(autouse=True)
-def room(aws: Emulated) -> None:
-    """Leave room for what tests make."""
-    tell(aws)
 
 
 def options(aws: Emulated, **more: Any) -> dict[str, Any]:

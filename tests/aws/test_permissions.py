@@ -15,7 +15,7 @@ from typing import Any
 import boto3
 import emulated
 import pytest
-from emulated_aws import hold, play
+from emulated_aws import account, hold, play
 from fake_api import Api
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -52,35 +52,44 @@ def policy() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def entry(instance: emulated.Instance, shared: dict[str, Any]) -> Iterator[dict[str, str]]:
+def own(api_server: tuple[Api, Path]) -> Iterator[emulated.Instance]:
+    """Start an account of its own, in which nothing is called but what an environment needs."""
+    with account("life", *api_server) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def entry(own: emulated.Instance) -> Iterator[dict[str, str]]:
     """Make a hosted zone and a load balancer, which are there before Berth, and return the variables of a public entry."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in instance.environment().items():
+        for name, value in own.environment().items():
             patch.setenv(name, value)
-        route53, elb = boto3.client("route53"), boto3.client("elbv2")
-        zone = route53.create_hosted_zone(Name="permissions.example", CallerReference="permissions")["HostedZone"]["Id"]
-        balancer = elb.create_load_balancer(Name="permissions", Subnets=shared["subnets"][:2])["LoadBalancers"][0]
+        ec2, elb = boto3.client("ec2"), boto3.client("elbv2")
+        boto3.client("route53").create_hosted_zone(Name="permissions.example", CallerReference="permissions")
+        vpc = ec2.create_vpc(CidrBlock="10.90.0.0/16")["Vpc"]["VpcId"]
+        zones = {"eu-central-1a": "10.90.0.0/24", "eu-central-1b": "10.90.1.0/24"}
+        subnets = [ec2.create_subnet(VpcId=vpc, CidrBlock=block, AvailabilityZone=zone)["Subnet"]["SubnetId"] for zone, block in zones.items()]
+        balancer = elb.create_load_balancer(Name="permissions", Subnets=subnets)["LoadBalancers"][0]
         yield {"berth_entry_host": "polls.permissions.example", "berth_entry_zone": "permissions.example", "test_address": balancer["DNSName"]}
-        elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
-        route53.delete_hosted_zone(Id=zone)
 
 
 @pytest.fixture(scope="module")
 def called(
-    instance: emulated.Instance, api_server: tuple[Api, Path], tmp_path_factory: pytest.TempPathFactory, policy: ModuleType, entry: dict[str, str]
+    own: emulated.Instance, api_server: tuple[Api, Path], tmp_path_factory: pytest.TempPathFactory, policy: ModuleType, entry: dict[str, str]
 ) -> list[dict[str, Any]]:
-    """Let an environment live: made, run again, changed, upgraded, published, removed; return the calls."""
+    """Let an environment live: made, run again, changed, upgraded, published, removed, made once more; return the calls."""
     directory = tmp_path_factory.mktemp("life")
     for variables in ({"berth_eks_version": "1.34"}, {"berth_eks_version": "1.34"}, {"berth_eks_version": "1.34", **CHANGES}):
         # No cluster answers here, so that there is no record of whose the kubeconfig is.
         (directory / "kubeconfig").unlink(missing_ok=True)
-        play(instance, directory, "tests/aws/playbooks/provide.yml", **variables)
+        play(own, directory, "tests/aws/playbooks/provide.yml", **variables)
     hold(api_server[0])
-    play(instance, directory, "playbooks/ops/upgrade.yml", ops_upgrade_confirm="1.35", **CHANGES)
-    play(instance, directory, "tests/aws/playbooks/publish.yml", **entry)
-    play(instance, directory, "tests/aws/playbooks/remove.yml", **CHANGES)
+    play(own, directory, "playbooks/ops/upgrade.yml", ops_upgrade_confirm="1.35", **CHANGES)
+    play(own, directory, "tests/aws/playbooks/publish.yml", **entry)
+    play(own, directory, "tests/aws/playbooks/remove.yml", **CHANGES)
+    play(own, directory, "tests/aws/playbooks/begin.yml")  # finds the key whose deletion is scheduled
     # For scripts/aws-policy: the emulators' own files go with them.
-    shutil.copy(instance.calls, KEPT)
+    shutil.copy(own.calls, KEPT)
     return policy.calls([KEPT])
 
 
@@ -129,7 +138,6 @@ def test_whoever_has_the_policies_passes_the_simulation(instance: emulated.Insta
         leading = instance.env.read_text(encoding="utf-8")
         lines = [line for line in leading.splitlines() if not line.startswith(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))]
         lines += [f"AWS_ACCESS_KEY_ID={key['AccessKeyId']}", f"AWS_SECRET_ACCESS_KEY={key['SecretAccessKey']}"]
-        aws.control(quotas={"L-F678F1CE": 1000, "L-0263D0A3": 1000})
         try:
             own.env.write_text("\n".join(lines) + "\n", encoding="utf-8")
             assert "provider eks" in play(own, tmp_path, "playbooks/preflight.yml")
