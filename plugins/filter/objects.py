@@ -111,7 +111,7 @@ def settled(objects: list[dict[str, Any]]) -> bool:
 def _settled(item: dict[str, Any]) -> bool:
     spec, status = item.get("spec", {}), item.get("status", {})
     if item["kind"] == "Job":
-        return any(c["type"] == "Complete" and c["status"] == "True" for c in status.get("conditions", []))
+        return _has(item, "Complete")
     if item["kind"] not in ("Deployment", "StatefulSet"):
         return True
     wanted = spec.get("replicas", 1)
@@ -121,11 +121,16 @@ def _settled(item: dict[str, Any]) -> bool:
 
 def failed_jobs(objects: list[dict[str, Any]]) -> list[str]:
     """Return the names of the Jobs among live ``objects`` that have failed for good."""
-    return [
-        item["metadata"]["name"]
-        for item in objects
-        if item["kind"] == "Job" and any(c["type"] == "Failed" and c["status"] == "True" for c in item.get("status", {}).get("conditions", []))
-    ]
+    return [item["metadata"]["name"] for item in objects if item["kind"] == "Job" and _has(item, "Failed")]
+
+
+def ended(jobs: list[dict[str, Any]]) -> bool:
+    """Whether there are live ``jobs`` and each has run to its end, with or without success."""
+    return bool(jobs) and all(_has(job, "Complete") or _has(job, "Failed") for job in jobs)
+
+
+def _has(item: dict[str, Any], condition: str) -> bool:
+    return any(c["type"] == condition and c["status"] == "True" for c in item.get("status", {}).get("conditions", []))
 
 
 def app_facts(objects: list[dict[str, Any]], address: str, revision: str = "") -> dict[str, Any]:
@@ -153,5 +158,5 @@ class FilterModule:
         """Return them by name."""
         return {
             f.__name__: f
-            for f in (secret_data, short_hash, command_containers, cron_jobs, object_names, app_facts, settled, failed_jobs, ip_blocks)
+            for f in (secret_data, short_hash, command_containers, cron_jobs, object_names, app_facts, settled, failed_jobs, ended, ip_blocks)
         }

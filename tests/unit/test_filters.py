@@ -191,6 +191,13 @@ def test_only_jobs_that_failed_for_good_are_told() -> None:
     assert objects.failed_jobs([job("Complete"), job("Failed", "False"), job()]) == []
 
 
+def test_jobs_have_ended_when_there_are_some_and_none_still_runs() -> None:
+    assert objects.ended([job("Complete"), job("Failed")])
+    assert not objects.ended([job("Complete"), job()])
+    assert not objects.ended([job("Failed", "False")])
+    assert not objects.ended([])
+
+
 def service(node_port: int = 30080) -> Json:
     """Return the app's Service."""
     return {"kind": "Service", "metadata": {"name": "polls"}, "spec": {"ports": [{"port": 80, "nodePort": node_port}]}}
