@@ -62,7 +62,7 @@ def in_registry(module: AnsibleModule, content: str, release: str) -> dict[str, 
     try:
         digest = registry.digest(repository, content_tag) or ""
         named = registry.digest(repository, release)
-        if digest and named and named != digest:  # a release's tag never moves
+        if named and named != digest:  # a release's tag never moves
             release = f"{release}-{content[:12]}"
             named = registry.digest(repository, release)
         tagged = bool(digest) and named == digest

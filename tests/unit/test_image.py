@@ -411,6 +411,16 @@ def test_a_releases_tag_never_moves_to_another_digest(
     assert answer["digest"] == "sha256:two" and not answer["tagged"]
 
 
+def test_a_release_whose_tag_is_taken_by_other_content_is_named_before_it_is_built(
+    fake: Fake, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit = git(repository, "rev-parse", "--short", "HEAD")
+    fake[1].manifests = {commit: b"one"}
+    answer = run(image_info, capsys, source=str(repository), dockerfile=str(repository / "Dockerfile"), registry=fake[0].host, repository="polls")
+    assert answer["version"] == f"{commit}-{hashed(repository)[:12]}", "so that the build leaves nothing to tag for the next run"
+    assert not answer["complete"]
+
+
 @pytest.mark.parametrize("check", [True, False])
 def test_without_a_registry_only_check_mode_goes_on(repository: Path, capsys: pytest.CaptureFixture[str], check: bool) -> None:
     answer = run(
