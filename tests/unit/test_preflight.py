@@ -87,7 +87,7 @@ def listing(*directories: Path) -> set[Path]:
 @pytest.mark.parametrize("case", INVALID)
 def test_bad_input_ends_with_its_message_before_anything_is_changed(case: str, run) -> None:
     inventory = INVENTORIES / "invalid" / case
-    before = listing(inventory, PROJECT / ".cache")
+    before = listing(inventory, PROJECT / ".cache" / "invalid")
 
     # In check mode, so that a check that fails to refuse costs no cluster.
     done = run("site.yml", inventory, "--check")
@@ -103,7 +103,7 @@ def test_bad_input_ends_with_its_message_before_anything_is_changed(case: str, r
         "Refuse an inventory without an environment",
         "preflight : Look at the inventory and this machine",
     }
-    assert listing(inventory, PROJECT / ".cache") == before
+    assert listing(inventory, PROJECT / ".cache" / "invalid") == before
 
 
 def test_every_invalid_inventory_has_its_expected_message() -> None:
