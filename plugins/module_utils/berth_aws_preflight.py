@@ -189,7 +189,8 @@ def inventory_questions(wanted: Mapping[str, Any]) -> dict[str, Question]:
         "cluster": Question("eks", "describe_cluster", "cluster", {"name": name}),
         "group": Question("eks", "describe_nodegroup", "nodegroup", {"clusterName": name, "nodegroupName": name}),
         "vpcs": Question("ec2", "describe_vpcs", "Vpcs"),
-        "subnets": Question("ec2", "describe_subnets", "Subnets", {"SubnetIds": vpc["private_subnet_ids"]} if vpc else own),
+        # By a filter, as the identifiers themselves are refused with one of those that are not there.
+        "subnets": Question("ec2", "describe_subnets", "Subnets", {"Filters": [{"Name": "subnet-id", "Values": vpc["private_subnet_ids"]}]} if vpc else own),
     }
     if vpc:
         for attribute in ("enableDnsSupport", "enableDnsHostnames"):
@@ -270,13 +271,11 @@ class Findings:
         if self.get("vpcs") is not None and vpc["id"] not in [one["VpcId"] for one in self.get("vpcs")]:
             return [((name, "id"), f"there is no VPC {vpc['id']} in this account and region")]
         found: list[Problem] = []
-        if self.answers["subnets"].code.startswith("InvalidSubnetID"):
-            message = self.answers["subnets"].error.response["Error"]["Message"].rstrip(".")
-            return [((name, "private_subnet_ids"), f"{message[0].lower()}{message[1:]} in this account and region")]
         subnets = {subnet["SubnetId"]: subnet for subnet in self.get("subnets") or []}
-        for number, identifier in enumerate(vpc["private_subnet_ids"]):
+        for number, identifier in enumerate(vpc["private_subnet_ids"] if self.get("subnets") is not None else []):
             path, subnet = (name, "private_subnet_ids", number), subnets.get(identifier)
             if not subnet:
+                found.append((path, f"there is no subnet {identifier} in this account and region"))
                 continue
             if subnet["VpcId"] != vpc["id"]:
                 found.append((path, f"{identifier} lies in {subnet['VpcId']}, not in {vpc['id']}"))
@@ -284,7 +283,7 @@ class Findings:
                 text = f"{identifier} ({subnet['CidrBlock']}) has {subnet['AvailableIpAddressCount']} free addresses, and EKS needs {FREE_ADDRESSES}"
                 found.append((path, f"{text}; free some, or take a larger subnet"))
         zones = {subnet["AvailabilityZone"] for subnet in subnets.values()}
-        if len(zones) == 1:
+        if len(zones) == 1 and len(subnets) == len(vpc["private_subnet_ids"]):
             found.append(((name, "private_subnet_ids"), f"all of them lie in {zones.pop()}; EKS and RDS want two zones at least"))
         for attribute, words in (("enableDnsSupport", "DNS resolution"), ("enableDnsHostnames", "DNS hostnames")):
             if (self.get(attribute) or {}).get("Value") is False:

@@ -268,8 +268,9 @@ def test_all_that_is_known_of_a_vpc_is_looked_at(aws: Emulated) -> None:
 def test_a_vpc_or_a_subnet_that_is_not_there_is_named(aws: Emulated) -> None:
     found = problems(aws, vpc={"id": "vpc-0", "private_subnet_ids": aws.subnets[:2]})
     assert found["berth_aws_vpc.id"] == "there is no VPC vpc-0 in this account and region"
-    found = problems(aws, vpc={"id": aws.vpc, "private_subnet_ids": ["subnet-0", aws.subnets[0]]})
-    assert "subnet-0" in found["berth_aws_vpc.private_subnet_ids"]
+    found = problems(aws, vpc={"id": aws.vpc, "private_subnet_ids": ["subnet-0", aws.subnets[0], "subnet-1"]})
+    for number in (0, 2):
+        assert found[f"berth_aws_vpc.private_subnet_ids.{number}"] == f"there is no subnet subnet-{number // 2} in this account and region"
 
 
 def test_a_subnet_without_free_addresses_is_named() -> None:
