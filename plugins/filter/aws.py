@@ -25,6 +25,10 @@ ACCESS_POLICIES = {
     "view": "AmazonEKSViewPolicy",
 }
 
+# What a gp3 volume of RDS for PostgreSQL has at least from so many GiB on (docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html).
+FASTER_FROM = 400
+FASTER = {"iops": 12000, "storage_throughput": 500}
+
 
 def aws_partition(region: str) -> str:
     """Return the partition of a region, the second field of every ARN (docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html).
@@ -211,22 +215,29 @@ def upgrade_report(upgrade: dict[str, Any]) -> list[str]:
 
 
 def rds_changes(instance: dict[str, Any], version: str, storage: int) -> dict[str, Any]:
-    """Return what of version and storage is to be asked for: of an instance that is there only what really differs.
+    """Return what of version and storage (GiB, at least) is to be asked for: of an instance that is there only what really differs.
 
-    ``17`` is every 17.x, for AWS brings minor versions by itself. Storage grows by itself and cannot shrink, so ``storage`` (GiB) is for a new instance.
+    ``17`` is every 17.x, for AWS brings minor versions by itself. Storage grows by itself and cannot shrink.
+    What waits for the maintenance window counts as done.
 
-    >>> rds_changes({"engine_version": "17.6"}, "17", 20)
+    >>> rds_changes({"engine_version": "17.6", "allocated_storage": 30}, "17", 20)
     {}
-    >>> rds_changes({"engine_version": "16.9"}, "17", 20)
-    {'engine_version': '17', 'allow_major_version_upgrade': True}
+    >>> rds_changes({"engine_version": "16.9", "allocated_storage": 20}, "17", 40)
+    {'engine_version': '17', 'allow_major_version_upgrade': True, 'allocated_storage': 40}
     """
     if not instance:
         return {"engine_version": version, "allocated_storage": storage}
-    live = str(instance["engine_version"])
-    if live == version or live.startswith(f"{version}."):
-        return {}
-    major = live.split(".")[0] != version.split(".")[0]
-    return {"engine_version": version} | ({"allow_major_version_upgrade": True} if major else {})
+    there = instance | (instance.get("pending_modified_values") or {})
+    live, changes = str(there["engine_version"]), {}
+    if live != version and not live.startswith(f"{version}."):
+        changes["engine_version"] = version
+        if live.split(".")[0] != version.split(".")[0]:
+            changes["allow_major_version_upgrade"] = True
+    if there["allocated_storage"] < storage:
+        changes["allocated_storage"] = storage
+        if there["allocated_storage"] < FASTER_FROM <= storage:
+            changes |= FASTER
+    return changes
 
 
 class FilterModule:

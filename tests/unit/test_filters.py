@@ -260,4 +260,22 @@ def test_only_the_entries_that_berth_made_are_taken_back() -> None:
 
 @pytest.mark.parametrize(("live", "wanted", "changes"), [("17.6", "17", {}), ("17.6", "17.6", {}), ("17.6", "17.7", {"engine_version": "17.7"})])
 def test_a_minor_version_that_aws_brought_is_no_difference(live: str, wanted: str, changes: dict[str, str]) -> None:
-    assert aws.rds_changes({"engine_version": live}, wanted, 20) == changes
+    assert aws.rds_changes({"engine_version": live, "allocated_storage": 20}, wanted, 20) == changes
+
+
+@pytest.mark.parametrize(
+    ("live", "wanted", "changes"),
+    [
+        (20, 40, {"allocated_storage": 40}),
+        (50, 40, {}),
+        (20, 400, {"allocated_storage": 400, "iops": 12000, "storage_throughput": 500}),
+        (400, 500, {"allocated_storage": 500}),
+    ],
+)
+def test_storage_grows_to_what_is_asked_for_and_never_shrinks(live: int, wanted: int, changes: dict[str, int]) -> None:
+    assert aws.rds_changes({"engine_version": "17.6", "allocated_storage": live}, "17", wanted) == changes
+
+
+def test_what_waits_for_the_maintenance_window_is_not_asked_for_again() -> None:
+    instance = {"engine_version": "16.9", "allocated_storage": 20, "pending_modified_values": {"engine_version": "17.6", "allocated_storage": 40}}
+    assert aws.rds_changes(instance, "17", 40) == {}
