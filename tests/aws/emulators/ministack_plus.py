@@ -777,7 +777,7 @@ iam._IAM_HANDLERS["SimulatePrincipalPolicy"] = simulate
 
 # --- The server -------------------------------------------------------------------------------------------------------------
 def with_record(app: Callable[..., Any]) -> Callable[..., Any]:
-    """Return MiniStack's ``app`` with a record of its calls, and with the faults that a test wants of IAM and STS."""
+    """Return MiniStack's ``app`` with a record of its calls, and with the faults that a test wants; EKS has its own (above)."""
 
     async def asgi(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
         if scope["type"] != "http":
@@ -793,12 +793,15 @@ def with_record(app: Callable[..., Any]) -> Callable[..., Any]:
         headers = {key.decode("latin1").lower(): value.decode("latin1") for key, value in scope["headers"]}
         service, operation, parameters = calls.read(scope["method"], scope["path"], scope["query_string"].decode(), headers, body)
         calls.record(service, operation, parameters)
-        injected = control.fault(service, operation) if service in ("iam", "sts") else None
+        injected = control.fault(service, operation) if service != "eks" else None
         if not injected:
             return await app(scope, again, send)
-        text = f"<ErrorResponse><Error><Code>{injected['code']}</Code><Message>{injected['message']}</Message></Error></ErrorResponse>".encode()
-        await send({"type": "http.response.start", "status": injected["status"], "headers": [(b"content-type", b"text/xml")]})
-        await send({"type": "http.response.body", "body": text})
+        if service in ("iam", "sts"):
+            kind, text = b"text/xml", f"<ErrorResponse><Error><Code>{injected['code']}</Code><Message>{injected['message']}</Message></Error></ErrorResponse>"
+        else:
+            kind, text = b"application/x-amz-json-1.1", json.dumps({"__type": injected["code"], "message": injected["message"]})
+        await send({"type": "http.response.start", "status": injected["status"], "headers": [(b"content-type", kind)]})
+        await send({"type": "http.response.body", "body": text.encode()})
 
     return asgi
 
