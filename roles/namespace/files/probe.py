@@ -5,11 +5,11 @@ import sys
 import time
 
 reached = False
-for _ in range(3):  # policies may reach the node a moment after the pod, so the last call counts
+for pause in (0, 1, 2):  # policies may reach the node a moment after the pod, so the last call counts
+    time.sleep(pause)
     try:
         socket.create_connection((sys.argv[1], 80), timeout=3).close()
         reached = True
     except OSError:
         reached = False
-    time.sleep(1)
 sys.exit(reached)
