@@ -32,6 +32,11 @@ def until(condition: Callable[[], object], seconds: float = 8) -> bool:
     return False
 
 
+def text(path: Path) -> str:
+    """What a file holds that may not be there yet."""
+    return path.read_text() if path.exists() else ""
+
+
 def alive(pid: int) -> bool:
     """Whether a process is there that has not ended."""
     try:
@@ -78,7 +83,7 @@ def supervisor(runit: Runit) -> int:
 def test_a_started_service_runs_and_its_output_is_kept(runit: Runit, tmp_path: Path) -> None:
     pid = started(runit, "sh", "-c", "echo 'hello world'; exec sleep 60")
     assert runit.running("s") and alive(pid)
-    assert until(lambda: "hello world" in (tmp_path / "logs/s/current").read_text())
+    assert until(lambda: "hello world" in text(tmp_path / "logs/s/current"))
 
 
 @needs_runit
@@ -103,7 +108,7 @@ def test_a_stopped_service_is_gone_with_its_supervisor_and_can_be_started_at_onc
 def test_a_service_that_does_not_heed_the_signal_is_killed(runit: Runit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(berth_service, "STOP_TIMEOUT", 1)
     pid = started(runit, sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True); time.sleep(60)")
-    assert until(lambda: "1" in (berth_service.LOGS / "s/current").read_text())
+    assert until(lambda: "1" in text(berth_service.LOGS / "s/current"))
     with contextlib.suppress(ServiceError):
         runit.stop("s")
     assert until(lambda: not alive(pid) and not runit.running("s"))
@@ -183,7 +188,7 @@ def test_words_with_spaces_and_quotes_reach_the_program_whole(runit: Runit, tmp_
     words = ["two words", "it's", "$HOME", "100%", ""]
     code = f"import sys, time; open({str(tmp_path / 'words')!r}, 'w').write(repr(sys.argv[1:])); time.sleep(60)"
     started(runit, sys.executable, "-c", code, *words)
-    assert until(lambda: (tmp_path / "words").exists() and (tmp_path / "words").read_text() == repr(words))
+    assert until(lambda: text(tmp_path / "words") == repr(words))
 
 
 # --- The module ------------------------------------------------------------
