@@ -79,7 +79,7 @@ def work(aws: Aws) -> dict[str, Any]:
     if not live:
         aws.note({"managed_secret": (False, True)})
         if not aws.check:
-            aws.wait.until(aws.subject, instance_status, ["available"], FAILED | {GONE: 0})
+            aws.wait.until(aws.subject, instance_status, ["available", "storage-optimization"], FAILED | {GONE: 0})
         key = {"MasterUserSecretKmsKeyId": aws.options["kms_key_id"]} if aws.options["kms_key_id"] else {}
         aws.change("modify_db_instance", **name, ManageMasterUserPassword=True, ApplyImmediately=True, **key)
     elif aws.options["kms_key_id"] and live.get("KmsKeyId") != aws.options["kms_key_id"]:

@@ -4,7 +4,8 @@ The file that ``BERTH_EMULATOR_CONTROL`` names holds JSON and is read again when
 
     {"seconds": {"eks": 2, "rds": 2},
      "faults": [{"service": "ec2", "action": "DescribeVpcs", "code": "RequestLimitExceeded", "status": 503, "count": 3}],
-     "outcomes": {"nodegroup/main": {"status": "CREATE_FAILED", "issues": [{"code": "NodeCreationFailure", "message": "...", "resourceIds": []}]}},
+     "outcomes": {"db/main": {"status": "backing-up", "until": 1800000000},
+                  "nodegroup/main": {"status": "CREATE_FAILED", "issues": [{"code": "NodeCreationFailure", "message": "...", "resourceIds": []}]}},
      "addons": {"1.35": {"metrics-server": ["v0.9.0-eksbuild.1"]}},
      "quotas": {"L-F678F1CE": 1},
      "insights": [{"name": "Deprecated APIs removed in Kubernetes v1.32", "status": "ERROR", "reason": "..."}]}

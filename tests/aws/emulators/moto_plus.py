@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import re
 import secrets
@@ -274,7 +275,10 @@ def instance(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
 
 
 def instance_status(self: Any) -> str:
-    """Return what DescribeDBInstances says of an instance."""
+    """Return what DescribeDBInstances says of an instance; a test may say it, ``until`` a time in seconds since 1970."""
+    told = control.outcome(f"db/{self.db_instance_identifier}")
+    if told and time.time() < told.get("until", math.inf):
+        return told["status"]
     return "creating" if time.time() < self.__dict__.get("_ready_at", 0) else self.__dict__.get("_state", "available")
 
 
@@ -303,7 +307,9 @@ def create_instance(original: Any, self: Any, wanted: dict[str, Any]) -> Any:
 
 @wrap(rds_models.RDSBackend, "modify_db_instance")
 def modify_instance(original: Any, self: Any, name: str, wanted: dict[str, Any]) -> Any:
-    """ModifyDBInstance: a new master password opens the real server too."""
+    """ModifyDBInstance: a busy instance takes no change, and a new master password opens the real server too."""
+    if (status := self.describe_db_instances(name)[0].status) not in ("available", "storage-optimization"):
+        raise RDSClientError("InvalidDBInstanceState", f"Database instance is not in available state: {status}")
     modified = original(self, name, wanted)
     if "manage_master_user_password" in wanted or "master_user_password" in wanted:
         master(modified, wanted.get("master_user_password"), self.secretsmanager)
