@@ -16,18 +16,30 @@ from ansible.plugins.callback import CallbackBase
 DOCUMENTATION = """
 name: berth
 type: notification
-short_description: Let one run at a time touch this machine, and show the progress of long tasks
+short_description: Let one run at a time touch an environment, and show the progress of long tasks
 description:
   - Takes a lock when a playbook starts, and waits when another run holds it. The kernel releases it when the run ends, however it ends; of a
     run that was killed, when the task that it was at has ended.
+  - Environments whose cluster is elsewhere have a lock each (C(berth_provider) C(eks) or C(existing)); all the others share this machine's.
   - A playbook that changes nothing of the cluster says so with the variable C(run_lock=false) of each of its plays, and never waits.
   - Prints what modules report through the file that C(BERTH_PROGRESS) names, and the elapsed time of a task that says nothing.
 requirements:
   - to be listed in C(callbacks_enabled)
 """
 
+ELSEWHERE = ("eks", "existing")  # providers whose environments share nothing of this machine but its caches, which have locks of their own
 HEARTBEAT = 15.0  # seconds of silence after which a running task says that it is alive
 POLL = 0.5  # seconds between two looks at the progress file
+
+
+def lock_name(play: Any) -> str:
+    """Return the name of the lock's file for a play: its environment's where the cluster is elsewhere, else the machine's."""
+    manager = play.get_variable_manager()
+    group = manager._inventory.groups.get("berth")  # no public way leads there before the first task
+    environments = group.get_hosts() if group else []
+    # Untemplated: what is wrong in the inventory is for preflight to say.
+    providers = [manager.get_vars(play=play, host=environment).get("berth_provider") for environment in environments]
+    return f"run-{environments[0].name}.lock" if len(providers) == 1 and providers[0] in ELSEWHERE else "run.lock"
 
 
 class CallbackModule(CallbackBase):
@@ -47,9 +59,9 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Take the lock and start to follow. A playbook started by a task of another run shares that run's lock."""
-        needed = any(play.vars.get("run_lock", True) for play in playbook.get_plays())
-        if needed and "BERTH_RUN" not in os.environ:
-            self._take_lock()
+        changing = [play for play in playbook.get_plays() if play.vars.get("run_lock", True)]
+        if changing and "BERTH_RUN" not in os.environ:
+            self._take_lock(lock_name(changing[0]))
             os.environ["BERTH_RUN"] = str(os.getpid())
         handle, path = tempfile.mkstemp(prefix="berth-progress-")
         os.close(handle)
@@ -69,11 +81,11 @@ class CallbackModule(CallbackBase):
         self._done.set()
         Path(os.environ["BERTH_PROGRESS"]).unlink(missing_ok=True)
 
-    def _take_lock(self) -> None:
+    def _take_lock(self, name: str) -> None:
         directory = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "berth"
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(directory / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock = os.open(directory / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise AnsibleError(f"The lock of a run cannot be made: {error}. Check XDG_CACHE_HOME.") from error
         try:

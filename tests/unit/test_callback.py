@@ -52,13 +52,22 @@ class Runs:
         assert "HEARTBEAT = 1.0" in text and "POLL = 0.1" in text
         (directory / "callback/berth.py").write_text(text)
 
-    def start(self, script: str, playbooks: int = 1, play: str = "") -> subprocess.Popen[str]:
-        """Start a run whose one task runs ``script`` in Python, where ``here`` is this directory; ``play`` are more lines of its play."""
+    def start(self, script: str, playbooks: int = 1, play: str = "", environment: tuple[str, str] = ("dev", "kubeadm")) -> subprocess.Popen[str]:
+        """Start a run whose one task runs ``script`` in Python, where ``here`` is this directory.
+
+        Args:
+            script: Lines of Python.
+            playbooks: How often the command names the playbook.
+            play: More lines of its play.
+            environment: Its name and its provider.
+        """
         number = len(self.processes)
         program, playbook = self.directory / f"{number}.py", self.directory / f"{number}.yml"
         program.write_text(f"import os, subprocess, sys, time\nfrom pathlib import Path\nhere = Path({str(self.directory)!r})\n{script}\n")
         playbook.write_text(PLAY.format(python=sys.executable, script=program) + play)
-        command = [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", "local", *[str(playbook)] * playbooks]
+        inventory = self.directory / f"{number}.ini"
+        inventory.write_text("[berth]\n{}\n[berth:vars]\nberth_provider={}\n".format(*environment))
+        command = [sys.executable, "-m", "ansible", "playbook", "-i", str(inventory), "-c", "local", *[str(playbook)] * playbooks]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment, start_new_session=True)
         self.processes.append(process)
         return process
@@ -122,6 +131,30 @@ def test_a_playbook_that_only_reads_waits_for_nobody_and_lets_others_go_on(runs:
     runs.wait(first)
 
 
+@pytest.mark.parametrize("others", [("prod", "eks"), ("dev", "existing")])
+def test_environments_whose_cluster_is_elsewhere_wait_for_nobody_but_themselves(runs: Runs, others: tuple[str, str]) -> None:
+    first = runs.start(HOLD, environment=("staging", "eks"))
+    runs.appears("holds")
+    assert "Another Berth run" not in runs.wait(runs.start("", environment=others))
+    assert "Another Berth run" not in runs.wait(runs.start(""))
+    second = runs.start("assert (here / 'go').exists()", environment=("staging", "eks"))
+    assert first_line(second).startswith("Another Berth run")
+    (runs.directory / "go").touch()
+    runs.wait(first)
+    runs.wait(second)
+
+
+@pytest.mark.parametrize("others", [("test", "minikube"), ("test", "auto")])
+def test_environments_of_one_machine_wait_for_each_other(runs: Runs, others: tuple[str, str]) -> None:
+    first = runs.start(HOLD)
+    runs.appears("holds")
+    second = runs.start("assert (here / 'go').exists()", environment=others)
+    assert first_line(second).startswith("Another Berth run")
+    (runs.directory / "go").touch()
+    runs.wait(first)
+    runs.wait(second)
+
+
 def test_a_play_that_changes_something_makes_its_playbook_wait(runs: Runs) -> None:
     first = runs.start(HOLD)
     runs.appears("holds")
@@ -135,7 +168,7 @@ def test_a_play_that_changes_something_makes_its_playbook_wait(runs: Runs) -> No
 
 def test_the_lock_of_a_killed_process_is_free_at_once(runs: Runs) -> None:
     program = runs.directory / "holder.py"
-    program.write_text("import berth, time\nberth.CallbackModule()._take_lock()\nprint('held', flush=True)\ntime.sleep(60)\n")
+    program.write_text("import berth, time\nberth.CallbackModule()._take_lock('run.lock')\nprint('held', flush=True)\ntime.sleep(60)\n")
     environment = runs.environment | {"PYTHONPATH": str(runs.directory / "callback")}
     holder = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
     runs.processes.append(holder)
@@ -202,4 +235,4 @@ def test_where_no_lock_can_be_made_the_variable_is_named(tmp_path: Path, monkeyp
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.delenv("BERTH_RUN", raising=False)
     with pytest.raises(AnsibleError, match="The lock of a run cannot be made: .*Check XDG_CACHE_HOME"):
-        callback.CallbackModule()._take_lock()
+        callback.CallbackModule()._take_lock("run.lock")
