@@ -21,11 +21,16 @@ def playbook(name: str, options: str = "", inventory: str = "molecule") -> str:
 
 def seconds(command: str) -> float:
     """Run a shell command to its end and return how long it took; end the program with its output when it fails."""
+    return run(command)[0]
+
+
+def run(command: str) -> tuple[float, str]:
+    """Run a shell command as ``seconds`` does, and return its output too."""
     started = time.monotonic()
     done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{command}\nfailed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
-    return time.monotonic() - started
+    return time.monotonic() - started, done.stdout
 
 
 def medians(name: str, ours: list[float], other: str, bare: list[float]) -> None:

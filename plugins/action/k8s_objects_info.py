@@ -1,0 +1,65 @@
+"""Read objects of several kinds. The documentation is in plugins/modules/k8s_objects_info.py."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import ansible.module_utils
+from ansible.plugins.action import ActionBase
+
+# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
+MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
+if MODULE_UTILS not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(MODULE_UTILS)
+
+from ansible.module_utils.berth_kube import KINDS, Cluster, KubeError, NotFound  # noqa: E402
+
+ARGUMENTS = {
+    "kubeconfig": {"type": "path", "required": True},
+    "context": {"type": "str", "default": ""},
+    "namespace": {"type": "str", "required": True},
+    # What is read is shown with -v.
+    "kinds": {"type": "list", "elements": "str", "required": True, "choices": sorted(KINDS.keys() - {"Secret"})},
+    "name": {"type": "str", "default": ""},
+    "selector": {"type": "dict", "default": {}},
+}
+
+
+def read(cluster: Cluster, kinds: list[str], namespace: str, name: str, selector: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the objects, each with its ``kind``; what does not exist is left out.
+
+    Args:
+        cluster: The API server to ask.
+        kinds: Kinds as in KINDS.
+        namespace: The one that they are in.
+        name: Of the one object of each kind; empty for all.
+        selector: Labels that each carries, with their values; not looked at where there is a name.
+
+    Raises:
+        KubeError: The API server does not answer, or refuses to.
+    """
+    query = {"labelSelector": ",".join(f"{key}={value}" for key, value in selector.items())} if selector else {}
+    found: list[dict[str, Any]] = []
+    for kind in kinds:
+        with contextlib.suppress(NotFound):
+            # Who may get an object is not always allowed to list its kind.
+            found += [cluster.get(kind, namespace, name) | {"kind": kind}] if name else cluster.items(kind, namespace, **query)
+    return found
+
+
+class ActionModule(ActionBase):
+    """The action plugin."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return what there is."""
+        result = super().run(tmp, task_vars)
+        _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        try:
+            cluster = Cluster(given["kubeconfig"], given["context"] or None)
+            return result | {"changed": False, "objects": read(cluster, given["kinds"], given["namespace"], given["name"], given["selector"])}
+        except KubeError as error:
+            return result | {"failed": True, "msg": str(error)}
