@@ -337,11 +337,11 @@ def main() -> None:
     given = parser.parse_args()
     cluster = Cluster(given.kubeconfig)
     cluster.define()
-    controller: Controller | None = None
+    eks, controller = boto3.client("eks"), None
     while True:
         try:
-            if controller is None:
-                vpc = boto3.client("eks").describe_cluster(name=given.cluster)["cluster"]["resourcesVpcConfig"]["vpcId"]
+            vpc = eks.describe_cluster(name=given.cluster)["cluster"]["resourcesVpcConfig"]["vpcId"]
+            if controller is None or controller.vpc != vpc:  # a cluster that was made anew
                 controller = Controller(cluster, given.cluster, vpc)
                 print(f"Looks after the Ingresses of {given.cluster} in {vpc}.", flush=True)
             controller.round()
