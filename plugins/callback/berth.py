@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import importlib
 import os
 import tempfile
 import threading
@@ -22,6 +24,7 @@ description:
     run that was killed, when the task that it was at has ended.
   - Environments whose cluster is elsewhere have a lock each (C(berth_provider) C(eks) or C(existing)); all the others share this machine's.
   - A playbook that changes nothing of the cluster says so with the variable C(run_lock=false) of each of its plays, and never waits.
+  - Imports the clients of Kubernetes and, for C(eks), of AWS once for all modules that the connection C(forked) runs.
   - Prints what modules report through the file that C(BERTH_PROGRESS) names, and the elapsed time of a task that says nothing.
 requirements:
   - to be listed in C(callbacks_enabled)
@@ -32,14 +35,20 @@ HEARTBEAT = 15.0  # seconds of silence after which a running task says that it i
 POLL = 0.5  # seconds between two looks at the progress file
 
 
-def lock_name(play: Any) -> str:
-    """Return the name of the lock's file for a play: its environment's where the cluster is elsewhere, else the machine's."""
+def environments(play: Any) -> dict[str, Any]:
+    """Return the inventory's environments, each with its provider: as it is written, for what is wrong there is for preflight to say."""
     manager = play.get_variable_manager()
     group = manager._inventory.groups.get("berth")  # no public way leads there before the first task
-    environments = group.get_hosts() if group else []
-    # Untemplated: what is wrong in the inventory is for preflight to say.
-    providers = [manager.get_vars(play=play, host=environment).get("berth_provider") for environment in environments]
-    return f"run-{environments[0].name}.lock" if len(providers) == 1 and providers[0] in ELSEWHERE else "run.lock"
+    hosts = group.get_hosts() if group else []
+    return {host.name: manager.get_vars(play=play, host=host).get("berth_provider") for host in hosts}
+
+
+def lock_name(play: Any) -> str:
+    """Return the name of the lock's file for a play: its environment's where the cluster is elsewhere, else the machine's."""
+    match list(environments(play).items()):
+        case [(name, provider)] if provider in ELSEWHERE:
+            return f"run-{name}.lock"
+    return "run.lock"
 
 
 class CallbackModule(CallbackBase):
@@ -68,6 +77,13 @@ class CallbackModule(CallbackBase):
         os.environ["BERTH_PROGRESS"] = path
         self._done = threading.Event()  # one command can run several playbooks
         threading.Thread(target=self._follow, args=(Path(path), self._done), daemon=True).start()
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        """Import what the play's modules import, unless it is preflight's: its refusals are quicker without."""
+        if Path(play.get_path().rpartition(":")[0]).name != "preflight.yml":
+            for name in ["kubernetes.dynamic", *(["boto3"] if "eks" in environments(play).values() else [])]:
+                with contextlib.suppress(ImportError):  # the module that needs it says so
+                    importlib.import_module(name)
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Begin to count the seconds of a task."""

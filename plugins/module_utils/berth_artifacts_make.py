@@ -328,6 +328,8 @@ def build_binary(work: Work, entry: Entry, what: str, go: str) -> None:
     linker = " ".join(["-s -w", *(f"-X {name}={value}" for name, value in (spec.get("variables") or {}).items())])
     # GOTOOLCHAIN: never fetch another Go behind the user's back.
     env = {"GOFLAGS": "-mod=readonly", "GOWORK": "off", "GOTOOLCHAIN": "local", "CGO_ENABLED": "1" if spec.get("cgo") else "0"}
+    # A tenth of the time is the compiler's and linker's collecting of garbage (measured on two cores): less often, but never at memory's expense.
+    env |= {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
     tags = ["-tags", ",".join(spec["tags"])] if spec.get("tags") else []
 
     def detail() -> str:
