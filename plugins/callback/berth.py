@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import importlib
 import os
+import shutil
 import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import ansible
+from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 
@@ -24,6 +28,7 @@ description:
     run that was killed, when the task that it was at has ended.
   - Environments whose cluster is elsewhere have a lock each (C(berth_provider) C(eks) or C(existing)); all the others share this machine's.
   - A playbook that changes nothing of the cluster says so with the variable C(run_lock=false) of each of its plays, and never waits.
+  - Keeps the payloads in which Ansible wraps modules from run to run, for as long as neither they nor Ansible change.
   - Imports the clients of Kubernetes and, for C(eks), of AWS once for all modules that the connection C(forked) runs.
   - Prints what modules report through the file that C(BERTH_PROGRESS) names, and the elapsed time of a task that says nothing.
 requirements:
@@ -32,6 +37,7 @@ requirements:
 
 ELSEWHERE = ("eks", "existing")  # providers whose environments share nothing of this machine but its caches, which have locks of their own
 HEARTBEAT = 15.0  # seconds of silence after which a running task says that it is alive
+PAYLOADS_KEPT = 30 * 24 * 3600.0  # seconds for which modules' payloads are kept after code has changed
 POLL = 0.5  # seconds between two looks at the progress file
 
 
@@ -49,6 +55,31 @@ def lock_name(play: Any) -> str:
         case [(name, provider)] if provider in ELSEWHERE:
             return f"run-{name}.lock"
     return "run.lock"
+
+
+def cache() -> Path:
+    """Return the directory where Berth keeps what can be made again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "berth"
+
+
+def keep_payloads() -> None:
+    """Let Ansible find the modules' payloads, which it makes anew in each run, where the run before left them.
+
+    There is a directory for each state of Ansible, its collections, and the project's modules and module_utils. Payloads are pickled, so
+    only their owner may write them.
+    """
+    plugins = Path(__file__).resolve().parents[1]
+    code = [Path(ansible.__file__), *plugins.glob("modules/*.py"), *plugins.glob("module_utils/*.py")]
+    code += [each for path in constants.COLLECTIONS_PATHS for each in Path(path, "ansible_collections").glob("*/*")]
+    state = [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(code)]
+    payloads = cache() / "payloads"
+    mine = payloads / hashlib.sha256(repr((ansible.__version__, state)).encode()).hexdigest()[:16]
+    mine.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.utime(mine)
+    Path(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache").symlink_to(mine)
+    for other in payloads.iterdir():
+        if time.time() - other.stat().st_mtime > PAYLOADS_KEPT:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 class CallbackModule(CallbackBase):
@@ -72,6 +103,8 @@ class CallbackModule(CallbackBase):
         if changing and "BERTH_RUN" not in os.environ:
             self._take_lock(lock_name(changing[0]))
             os.environ["BERTH_RUN"] = str(os.getpid())
+        with contextlib.suppress(OSError):  # it costs time, no more
+            keep_payloads()
         handle, path = tempfile.mkstemp(prefix="berth-progress-")
         os.close(handle)
         os.environ["BERTH_PROGRESS"] = path
@@ -98,7 +131,7 @@ class CallbackModule(CallbackBase):
         Path(os.environ["BERTH_PROGRESS"]).unlink(missing_ok=True)
 
     def _take_lock(self, name: str) -> None:
-        directory = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "berth"
+        directory = cache()
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(directory / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

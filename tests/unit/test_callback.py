@@ -236,3 +236,35 @@ def test_where_no_lock_can_be_made_the_variable_is_named(tmp_path: Path, monkeyp
     monkeypatch.delenv("BERTH_RUN", raising=False)
     with pytest.raises(AnsibleError, match="The lock of a run cannot be made: .*Check XDG_CACHE_HOME"):
         callback.CallbackModule()._take_lock("run.lock")
+
+
+def test_a_module_is_wrapped_once_for_all_runs_until_code_changes(runs: Runs) -> None:
+    def wrapped() -> dict[str, int]:
+        return {str(path.relative_to(kept)): path.stat().st_mtime_ns for path in kept.glob("*/*command*") if path.suffix != ".lock"}
+
+    kept = runs.directory / "cache/berth/payloads"
+    runs.wait(runs.start(""))
+    first = wrapped()
+    assert len(first) == 1
+    assert [path.stat().st_mode & 0o777 for path in kept.iterdir()] == [0o700]
+    runs.wait(runs.start(""))
+    assert wrapped() == first
+    (runs.directory / "modules").mkdir()
+    (runs.directory / "modules/new.py").touch()
+    runs.wait(runs.start(""))
+    assert len(wrapped()) == 2 and wrapped().items() > first.items()
+
+
+def test_what_was_wrapped_a_month_ago_for_other_code_is_removed(runs: Runs) -> None:
+    kept = runs.directory / "cache/berth/payloads"
+    for name, days in (("old", 31), ("recent", 29)):
+        (kept / name).mkdir(parents=True)
+        os.utime(kept / name, (time.time() - days * 86400,) * 2)
+    runs.wait(runs.start(""))
+    assert not (kept / "old").exists() and (kept / "recent").exists()
+
+
+def test_a_run_goes_on_where_nothing_can_be_kept(runs: Runs) -> None:
+    (runs.directory / "cache/berth").mkdir(parents=True)
+    (runs.directory / "cache/berth/payloads").touch()
+    assert "failed=0" in runs.wait(runs.start(""))
