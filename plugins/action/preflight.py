@@ -191,6 +191,8 @@ class Check:
             if owner := berth_identity.belongs_elsewhere(path, self.inventory.host):
                 text = f"{path} is the kubeconfig of the environment {owner}; name a path of this environment's own"
                 found.append(Problem(("berth_kubeconfig",), text))
+            elif damage := berth_identity.read(path).get("damage"):
+                found.append(Problem(("berth_kubeconfig",), damage.rstrip(".")))
             elif preflight.foreign_kubeconfig(path):
                 text = f"{path} is there and Berth did not write it, so it is not overwritten"
                 text += "; name a path of this environment's own"

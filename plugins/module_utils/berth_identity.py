@@ -49,19 +49,33 @@ def read(kubeconfig: str | Path | None) -> dict[str, str]:
     """Return what is recorded beside a kubeconfig: ``environment``, ``provider``, ``cluster`` and ``authority``; {} without a record.
 
     ``cluster`` and ``authority`` are its identity, both "" as long as the place is only claimed: a run that was cut off may have left a
-    kubeconfig there. Earlier versions recorded one value only.
+    kubeconfig there. Earlier versions recorded one value only. A record that cannot be read has its ``damage`` instead, what is wrong and
+    what to do, and no cluster is like it: a guard that nobody can ask lets nobody through.
     """
     if not kubeconfig:
         return {}
     try:
         found = json.loads(path_beside(kubeconfig).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError):
         return {}
-    if not isinstance(found, dict) or not all(isinstance(found.get(name), str) for name in ("environment", "provider", "cluster")):
-        return {}
+    except OSError as error:
+        return _damaged(kubeconfig, f"cannot be read: {error.strerror}")
+    except ValueError:
+        return _damaged(kubeconfig, "is damaged: it is no JSON")
+    for name in ("environment", "provider", "cluster"):
+        if not isinstance(found, dict) or not isinstance(found.get(name), str):
+            return _damaged(kubeconfig, f"is damaged: it has no {name}")
     if found["cluster"].startswith(("authority:", "server:")):
         found |= {"cluster": "", "authority": found["cluster"]}
     return {"authority": "", **found}
+
+
+def _damaged(kubeconfig: str | Path, what: str) -> dict[str, str]:
+    text = (
+        f"{path_beside(kubeconfig)}, which says what cluster is this environment's, {what}. Nothing was changed. Make sure that {kubeconfig} leads to "
+        "this environment's cluster; then delete both files and run site.yml, which writes them anew."
+    )
+    return {"environment": "", "provider": "", "cluster": "", "authority": "damaged", "damage": text}
 
 
 def identity(record: dict[str, str]) -> Identity:
@@ -85,11 +99,13 @@ def belongs_elsewhere(kubeconfig: str | Path | None, environment: str) -> str:
 
 
 def refuse_owner(kubeconfig: str | Path, environment: str) -> None:
-    """Refuse the kubeconfig of another environment.
+    """Refuse the kubeconfig of another environment, or of one that cannot be told.
 
     Raises:
-        IdentityError: It is recorded for another one.
+        IdentityError: It is recorded for another one, or the record cannot be read.
     """
+    if damage := read(kubeconfig).get("damage"):
+        raise IdentityError(damage)
     if owner := belongs_elsewhere(kubeconfig, environment):
         raise IdentityError(
             f"{kubeconfig} is the kubeconfig of the environment {owner} ({path_beside(kubeconfig)}), not of {environment}. "
@@ -103,6 +119,8 @@ def refusal(kubeconfig: str | Path, record: dict[str, str], found: Identity, acc
     ``accept`` is the identity to take instead of the recorded one; ``source`` is what leads there when that is not the environment's own
     kubeconfig yet.
     """
+    if damage := record.get("damage"):
+        return damage
     known = identity(record)
     same = found.same(known)
     if same or not str(known) or accept == str(found):

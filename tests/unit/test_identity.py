@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import ssl
 import subprocess
 import sys
@@ -264,10 +265,32 @@ def test_credentials_that_are_not_accepted_are_no_other_cluster(api: Api, path: 
     assert not isinstance(caught.value, WrongCluster)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", json.dumps({"environment": "dev"})])
-def test_a_record_that_cannot_be_read_counts_as_none(tmp_path: Path, text: str) -> None:
-    (tmp_path / "cluster.json").write_text(text)
-    assert berth_identity.read(tmp_path / "kubeconfig") == {}
+@pytest.fixture(params=["", "[]", "{", '{"environment": "dev"}', '{"environment": "dev", "provider": "existing", "cluster": 1}', b"\xff", None], ids=repr)
+def damaged(request: pytest.FixtureRequest, path: str) -> str:
+    """Return a kubeconfig beside which the record cannot be read: half written, of another form, or a directory."""
+    file = berth_identity.path_beside(path)
+    if request.param is None:
+        file.mkdir()
+    else:
+        file.write_bytes(request.param if isinstance(request.param, bytes) else request.param.encode())
+    return path
+
+
+def test_a_place_without_a_record_has_none(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert berth_identity.read(tmp_path / "kubeconfig") == berth_identity.read(tmp_path / "file" / "kubeconfig") == berth_identity.read(None) == {}
+
+
+def test_a_record_that_cannot_be_read_lets_nothing_through(api: Api, damaged: str) -> None:
+    """Else whoever damages it could have any cluster taken for the environment's own."""
+    api.answers |= {UID: ANSWERS["here"], "/api/v1/namespaces/polls-dev/pods/x": (200, {"kind": "Pod"})}
+    advice = re.escape(f"{damaged} leads to this environment's cluster; then delete both files and run site.yml")
+    with pytest.raises(IdentityError, match=f"cluster.json, .* (is damaged: it |cannot be read: Is a directory).*{advice}"):
+        hold(damaged, HERE, accept=str(HERE), vouched=True)
+    with pytest.raises(WrongCluster, match=advice):
+        Cluster(damaged, None).get("Pod", "polls-dev", "x")
+    assert {url for _, url, *_ in api.seen} == {UID}
+    assert berth_identity.belongs_elsewhere(damaged, "dev") == ""
 
 
 # --- The task --------------------------------------------------------------------------
@@ -290,6 +313,16 @@ def test_before_anything_is_changed_another_cluster_is_refused_and_nothing_recor
     assert task(path, step=step, accept="2222-elsewhere")[0], "its owner says that it is meant"
     assert berth_identity.path_beside(path).read_text() == before
     assert {(method, url) for method, url, *_ in api.seen} == {("GET", UID)}
+
+
+@pytest.mark.parametrize("step", ["compare", "claim", "record"])
+def test_a_damaged_record_ends_the_task_and_stays_as_it_is(api: Api, path: str, step: str) -> None:
+    api.answers[UID] = ANSWERS["here"]
+    berth_identity.path_beside(path).write_text("{")
+    for accept in ("", "1111-here"):
+        passed, said = task(path, step=step, accept=accept)
+        assert not passed and "delete both files and run site.yml" in said and "Traceback" not in said
+    assert berth_identity.path_beside(path).read_text() == "{" and api.seen == []
 
 
 def test_a_cluster_that_nothing_can_be_done_to_is_no_reason_to_refuse(api: Api, path: str, tmp_path: Path) -> None:
