@@ -20,6 +20,7 @@ from ansible.module_utils import berth_identity
 
 try:
     import urllib3
+    import yaml
     from kubernetes import config as kube_config
 except ImportError as error:
     IMPORT_ERROR: ImportError | None = error
@@ -123,11 +124,25 @@ class Cluster:
             self._client = kube_config.new_client_from_config(
                 config_file=self._kubeconfig, context=self._context, persist_config=False
             )
-        except (kube_config.ConfigException, OSError, ValueError, TypeError) as error:
+        except (kube_config.ConfigException, OSError, ValueError, TypeError, yaml.YAMLError) as error:
+            if self._leads_nowhere():
+                self._client = None
+                return
             raise KubeError(
-                f"The kubeconfig {self._source} cannot be used: {str(error).rstrip('.')}. "
+                f"The kubeconfig {self._source} cannot be used: {' '.join(str(error).split()).rstrip('.')}. "
                 "Check berth_kubeconfig; the playbook playbooks/cluster.yml writes the file."
             ) from error
+
+    def _leads_nowhere(self) -> bool:
+        """Whether the kubeconfig has no context at all, as ``minikube stop`` leaves it: as good as a cluster that does not answer."""
+        if not self._kubeconfig or self._context:
+            return False
+        try:
+            with open(self._kubeconfig, encoding="utf-8") as file:
+                content = yaml.safe_load(file)
+        except (OSError, ValueError, yaml.YAMLError):
+            return False
+        return isinstance(content, dict) and not content.get("contexts")
 
     def identity(self) -> berth_identity.Identity:
         """Return what tells this cluster from every other: the uid of its namespace kube-system, as far as the user may read it, and its authority.
@@ -261,6 +276,8 @@ class Cluster:
         return self._ask(method, path, body)
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+        if self._client is None:
+            raise Unreachable(f"The kubeconfig {self._source} leads to no cluster: it has no context")
         configuration = self._client.configuration
         headers = {"Accept": "application/json, */*", "User-Agent": "berth"}
         if body is not None:

@@ -21,6 +21,8 @@ STATUS = {
     "failed": "81b-status",
 }
 PROFILE_STATUS = {"stopped": "Stopped", "interrupted": "Starting", "gone": "", "absent": ""}
+# As fake_api.py has it.
+EMPTIED = 'apiVersion: v1\nclusters: null\ncontexts: null\ncurrent-context: ""\nkind: Config\npreferences: {}\nusers: null\n'
 START = {
     "absent": "20-start-first",
     "running": "29-start-again-same",
@@ -161,6 +163,9 @@ class Minikube:
 
     def stop(self) -> int:
         name = "67b-stop-again" if self.state["state"] == "stopped" else "67-stop"
+        kubeconfig = Path(os.environ["KUBECONFIG"])
+        if kubeconfig.exists():  # it takes its context out (DeleteContext in pkg/minikube/kubeconfig); here there never is another
+            kubeconfig.write_text(EMPTIED, encoding="utf-8")
         self.turn("stopped")
         return self.say(name)
 

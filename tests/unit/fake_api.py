@@ -14,6 +14,8 @@ from typing import Any
 
 UID = "/api/v1/namespaces/kube-system"
 """The path that tells one cluster from another."""
+EMPTIED = 'apiVersion: v1\nclusters: null\ncontexts: null\ncurrent-context: ""\nkind: Config\npreferences: {}\nusers: null\n'
+"""The kubeconfig that ``minikube stop`` leaves (DeleteContext in pkg/minikube/kubeconfig)."""
 
 
 class Api(ThreadingHTTPServer):

@@ -18,7 +18,7 @@ import pytest
 from ansible.module_utils import berth_identity
 from ansible.module_utils.berth_identity import Identity, IdentityError
 from ansible.module_utils.berth_kube import Cluster, KubeError, WrongCluster
-from fake_api import UID, Api, certificate, kubeconfig, running
+from fake_api import EMPTIED, UID, Api, certificate, kubeconfig, running
 
 PROJECT = Path(__file__).resolve().parents[2]
 HERE = Identity("1111-here", "authority:aaaa")
@@ -294,12 +294,12 @@ def test_a_record_that_cannot_be_read_lets_nothing_through(api: Api, damaged: st
 
 
 # --- The task --------------------------------------------------------------------------
-def task(path: str, **options: Any) -> tuple[bool, str]:
-    """Run the task for the environment dev; return whether it passed, and what it said."""
+def task(path: str, *more: str, **options: Any) -> tuple[bool, str]:
+    """Run the task, with ``more`` options of Ansible's, for the environment dev; return whether it passed, and what it said."""
     arguments = {"kubeconfig": path, "environment": "dev", "provider": "existing", **options}
     command = [str(Path(sys.executable).with_name("ansible")), "localhost", "-i", "localhost,", "-c", "local", "-m", "cluster_identity"]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
-    ran = subprocess.run([*command, "-a", json.dumps(arguments)], env=environment, capture_output=True, text=True, check=False)
+    ran = subprocess.run([*command, "-a", json.dumps(arguments), *more], env=environment, capture_output=True, text=True, check=False)
     return ran.returncode == 0, " ".join(ran.stdout.split())
 
 
@@ -334,6 +334,15 @@ def test_a_cluster_that_nothing_can_be_done_to_is_no_reason_to_refuse(api: Api, 
     assert task(path, step="compare")[0]
     Path(path).unlink()
     assert task(path, step="claim")[0]
+
+
+def test_a_check_passes_while_the_kubeconfig_leads_nowhere_because_the_cluster_is_stopped(path: str) -> None:
+    record(path)
+    Path(path).write_text(EMPTIED)
+    for step in ("compare", "claim", "record"):
+        assert task(path, "--check", step=step)[0], step
+    passed, said = task(path)
+    assert not passed and "leads to no cluster: it has no context" in said and "Run playbooks/cluster.yml" in said
 
 
 def test_a_place_is_claimed_once_and_not_another_environments(path: str) -> None:

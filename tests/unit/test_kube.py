@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.berth_kube import KINDS, Cluster, Forbidden, KubeError, NotFound, Unreachable, path_of
-from fake_api import Api, kubeconfig, running
+from fake_api import EMPTIED, Api, kubeconfig, running
 
 
 @pytest.fixture
@@ -154,6 +154,24 @@ def test_a_kubeconfig_that_cannot_be_used_is_said_to_be(tmp_path: Path, name: st
     kubeconfig(tmp_path, "http://127.0.0.1:1")
     with pytest.raises(KubeError, match=f"The kubeconfig .*{name} cannot be used: .*Check berth_kubeconfig"):
         Cluster(str(tmp_path / name), context)
+
+
+def test_a_kubeconfig_without_a_context_leads_to_a_cluster_that_does_not_answer(tmp_path: Path) -> None:
+    (tmp_path / "kubeconfig").write_text(EMPTIED)
+    cluster = Cluster(str(tmp_path / "kubeconfig"), None)
+    for ask in (cluster.identity, cluster.version, lambda: cluster.get("Pod", "polls-dev", "x")):
+        with pytest.raises(Unreachable, match="The kubeconfig .*kubeconfig leads to no cluster: it has no context"):
+            ask()
+    with pytest.raises(KubeError, match="cannot be used: .*Check berth_kubeconfig"):
+        Cluster(str(tmp_path / "kubeconfig"), "dev")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "contexts: [{", "kind: Config\ncontexts: [{name: dev, context: {cluster: dev, user: dev}}]\n"])
+def test_a_kubeconfig_that_is_none_or_lacks_its_current_context_is_not_taken_for_one_of_a_stopped_cluster(tmp_path: Path, text: str) -> None:
+    (tmp_path / "kubeconfig").write_text(text)
+    with pytest.raises(KubeError, match="cannot be used") as raised:
+        Cluster(str(tmp_path / "kubeconfig"), None)
+    assert not isinstance(raised.value, Unreachable)
 
 
 @pytest.mark.parametrize(("answer", "version"), [((200, {"gitVersion": "v1.36.3"}), "v1.36.3"), ((403, {"message": "no"}), ""), ((200, "no JSON"), "")])

@@ -21,6 +21,7 @@ import pytest
 from ansible.module_utils import berth_minikube as decisions
 from ansible.module_utils import berth_minikube_calls as calls
 from ansible.module_utils.berth_minikube import Observed, Refusal, Wanted
+from fake_api import EMPTIED
 from module_run import run
 
 DATA = Path(__file__).resolve().parents[1] / "minikube"
@@ -82,7 +83,9 @@ class Machine:
         if ours:
             record = {"made": made, "addons": addons, "certificates": [], "container_runtime": "containerd", "extra_config": ["kube-proxy.mode=nftables"]}
             self.note(record)
-        if state not in ("interrupted", "stopped"):
+        if state == "stopped":
+            self.kubeconfig.write_text(EMPTIED, encoding="utf-8")
+        elif state != "interrupted":
             self.lead_to(PROFILE)
 
     def note(self, record: dict[str, Any]) -> None:
@@ -407,6 +410,15 @@ def test_a_kubeconfig_that_leads_elsewhere_is_not_overwritten(machine: Machine) 
     machine.lead_to("production")
     machine.run(state="absent")
     assert machine.kubeconfig.read_text(encoding="utf-8") == before
+
+
+def test_the_kubeconfig_leads_nowhere_while_the_cluster_is_stopped_and_back_afterwards(machine: Machine) -> None:
+    machine.given("running")
+    led = machine.kubeconfig.read_text(encoding="utf-8")
+    machine.run(state="stopped")
+    assert machine.kubeconfig.read_text(encoding="utf-8") == EMPTIED
+    assert machine.run()["steps"] == ["start"]
+    assert json.loads(machine.kubeconfig.read_text(encoding="utf-8"))["clusters"] == json.loads(led)["clusters"]
 
 
 def test_the_users_own_kubeconfig_is_refused(machine: Machine) -> None:

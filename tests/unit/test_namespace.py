@@ -17,6 +17,7 @@ import k8s_namespace_info
 import pytest
 from ansible.module_utils.berth_kube import KubeError
 from ansible.module_utils.testing import patch_module_args
+from fake_api import EMPTIED
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -213,6 +214,13 @@ def test_a_check_of_a_bare_machine_passes_and_says_what_would_be_made(role: Call
 
 def test_a_check_passes_while_the_cluster_stands_still(kubeconfig: str, role: Callable[..., tuple[int, str]]) -> None:
     code, printed = role("--check", "--diff", berth_kubeconfig=kubeconfig)
+    assert code == 0, printed
+    assert "+++ after: Namespace polls-dev" in printed
+
+
+def test_a_check_passes_while_the_kubeconfig_leads_nowhere_because_the_cluster_is_stopped(tmp_path: Path, role: Callable[..., tuple[int, str]]) -> None:
+    (tmp_path / "kubeconfig").write_text(EMPTIED)
+    code, printed = role("--check", "--diff", berth_kubeconfig=str(tmp_path / "kubeconfig"))
     assert code == 0, printed
     assert "+++ after: Namespace polls-dev" in printed
 
