@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -151,12 +152,24 @@ class Check:
 
     def minikube_settings(self) -> list[Problem]:
         """Check the names and the types of minikube's settings, which an inventory sets straight."""
+        values = self.minikube_values
+        names = [name for name in self.task_vars if name != "minikube_facts"]
+        return variables.unknown(names, list(self.minikube), "minikube_") + variables.types(values, self.minikube)
+
+    @functools.cached_property
+    def minikube_values(self) -> dict[str, Any]:
+        """The settings of minikube that the inventory sets."""
         values = {}
         for name in filter(self.task_vars.__contains__, self.minikube):
             with contextlib.suppress(AnsibleError):  # it needs what the run is yet to find out
                 values[name] = self.templar.template(self.task_vars[name])
-        names = [name for name in self.task_vars if name != "minikube_facts"]
-        return variables.unknown(names, list(self.minikube), "minikube_") + variables.types(values, self.minikube)
+        return values
+
+    @property
+    def minikube_way(self) -> tuple[str, bool]:
+        """The driver that minikube has to use, "" for one of its choice, and whether it is forced."""
+        driver, force = (self.minikube_values.get(f"minikube_{name}") or "" for name in ("driver", "force"))
+        return str(driver), boolean(force or False, strict=False)
 
     def provider_problems(self) -> list[Problem]:
         """Return what keeps the provider from being known."""
@@ -237,13 +250,21 @@ class Check:
         return {"minikube": self.minikube_problems, "kubeadm": self.kubeadm_problems, "existing": self.existing_problems, "eks": self.eks_problems}
 
     def minikube_problems(self, suspect: set[str]) -> list[Problem]:
-        """Check that there is something that minikube can drive."""
-        options = {name: self.task_vars.get(f"minikube_{name}", "") for name in ("driver", "force")}
-        driver, why = berth_minikube.drivable(str(self.templar.template(options["driver"])), boolean(options["force"] or False, strict=False))
-        if driver:
-            return []
-        variable = "minikube_driver" if options["driver"] else "berth_provider"
-        return [Problem((variable,), f"minikube has nothing to drive here ({why}); start one, or use a machine for berth_provider: kubeadm")]
+        """Check that there is something that minikube can drive, and what of the settings can be known to be no good."""
+        found = []
+        if "minikube_driver" not in suspect:
+            driver, why = berth_minikube.drivable(*self.minikube_way)
+            variable = "minikube_driver" if self.minikube_way[0] else "berth_provider"
+            if not driver:
+                found.append(Problem((variable,), f"minikube has nothing to drive here ({why}); start one, or use a machine for berth_provider: kubeadm"))
+        given = {name: value for name, value in self.minikube_values.items() if name not in suspect and value is not None}
+        texts = {name: str(given.get(f"minikube_{name}", "")) for name in ("cpus", "memory", "disk", "kubernetes_version")}
+        profile = str(given.get("minikube_profile", self.inventory.host))
+        wanted = berth_minikube.Wanted(profile, extra_config=given.get("minikube_extra_config", []), **texts)
+        for text in berth_minikube.unusable(wanted):
+            variable, _, what = text.partition(": ")
+            found.append(Problem((variable,), what))
+        return found
 
     def eks_problems(self, suspect: set[str]) -> list[Problem]:
         """Check what is known of AWS without asking it."""
@@ -321,7 +342,7 @@ class Check:
         if not preflight.is_root():
             text = "kubeadm needs root, and this is another user; run it with sudo, or as root"
             if self.get("berth_provider") == "auto":
-                text += f". Without root minikube would do, but it has nothing to drive here ({berth_minikube.drivable()[1]})"
+                text += f". Without root minikube would do, but it has nothing to drive here ({berth_minikube.drivable(*self.minikube_way)[1]})"
             return [self._machine_problem(text)]
         if foreign := self.machine.foreign_cluster():
             text = f"this machine carries a Kubernetes that Berth did not make ({', '.join(foreign)})"
@@ -365,7 +386,7 @@ class Check:
     def provider(self) -> str:
         """The provider that was decided on, "" when the inventory's value is none."""
         wanted = self.get("berth_provider")
-        return berth_provider.decide(wanted, self._kubeconfig())[0] if isinstance(wanted, str) else ""
+        return berth_provider.decide(wanted, self._kubeconfig(), *self.minikube_way)[0] if isinstance(wanted, str) else ""
 
     @property
     def registry(self) -> str:
@@ -379,7 +400,7 @@ class Check:
         """Return why it is this provider."""
         if self.get("berth_provider") != "auto":
             return f"set in {self._where('berth_provider')}"
-        why = berth_provider.decide("auto", self._kubeconfig())[1]
+        why = berth_provider.decide("auto", self._kubeconfig(), *self.minikube_way)[1]
         return f"auto: {why or f'this machine is a {self.machine.description()} with root'}"
 
     def message(self, problems: list[Problem]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import ansible.module_utils
+from ansible.module_utils.parsing.convert_bool import boolean
 
 # Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
 MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
@@ -22,12 +23,14 @@ description:
 options:
   _input: {description: C(berth_provider)., type: str, required: true}
   kubeconfig: {description: The environment's own kubeconfig., type: path, required: true}
+  driver: {description: "C(minikube_driver), which minikube has to be able to drive here.", type: str, default: ""}
+  force: {description: "C(minikube_force), with which minikube drives for root.", type: bool, default: false}
 """
 
 
-def provider(wanted: str, kubeconfig: str) -> str:
+def provider(wanted: str, kubeconfig: str, driver: str = "", force: Any = False) -> str:
     """Return the provider; ``wanted`` is ``berth_provider``, ``kubeconfig`` the environment's own."""
-    return berth_provider.decide(wanted, kubeconfig)[0]
+    return berth_provider.decide(wanted, kubeconfig, driver or "", boolean(force or False, strict=False))[0]
 
 
 class FilterModule:

@@ -9,17 +9,20 @@ from ansible.module_utils import berth_identity, berth_minikube
 
 
 @functools.cache
-def decide(wanted: str, kubeconfig: str) -> tuple[str, str]:
+def decide(wanted: str, kubeconfig: str, driver: str = "", force: bool = False) -> tuple[str, str]:
     """Return the provider that ``berth_provider`` (``wanted``) comes to, and the reason for it as a phrase, "" where it was named.
 
-    ``auto`` stays with what the environment lives in already (berth_identity): an engine that is started later does not move it.
-    Root gets kubeadm: minikube refuses most drivers to root.
+    ``auto`` stays with what the environment lives in already (berth_identity): an engine that is started later does not move it. A place
+    that is only claimed is no cluster yet: the run with another provider may have been refused.
+    Root gets kubeadm, for minikube refuses root every driver but ``none``, unless it is forced; ``driver`` and ``force`` are
+    ``minikube_driver`` and ``minikube_force``.
     """
     if wanted != "auto":
         return wanted, ""
-    if known := berth_identity.read(kubeconfig).get("provider"):
-        return known, "the environment lives there already"
-    if os.geteuid() == 0:
+    record = berth_identity.read(kubeconfig)
+    if record.get("provider") and str(berth_identity.identity(record)):
+        return record["provider"], "the environment lives there already"
+    if os.geteuid() == 0 and driver != "none" and not force:
         return "kubeadm", ""
-    driver, why = berth_minikube.drivable()
-    return ("minikube", why) if driver else ("kubeadm", "")
+    found, why = berth_minikube.drivable(driver, force)
+    return ("minikube", why) if found else ("kubeadm", "")
