@@ -70,9 +70,10 @@ class Observed:
     """What is there.
 
     Attributes:
-        state: ``absent``; ``foreign``, of another tool or user; ``lost``, the profile's container or machine was removed by somebody;
+        state: ``absent``; ``foreign``, of another tool, user or environment; ``lost``, the profile's container or machine was removed by somebody;
             ``partial``, a start was cut off; ``stopped``; ``paused``; ``unready``, made but not wholly running; ``running``.
         reason: Why it is not ``absent``, ``stopped``, ``paused`` or ``running``, as a phrase.
+        remedy: What else than another name helps where it is ``foreign``, as a phrase.
         silent: Whether the kubelet runs and the API server does not answer.
         config: The profile's configuration, as minikube keeps it.
         record: What an earlier run wrote about the profile; None when none did.
@@ -85,6 +86,7 @@ class Observed:
 
     state: str
     reason: str = ""
+    remedy: str = "remove it with the tool that made it"
     silent: bool = False
     config: dict[str, Any] = field(default_factory=dict)
     record: dict[str, Any] | None = None
@@ -326,14 +328,14 @@ def to_absent(observed: Observed, wanted: Wanted) -> Plan:
     if observed.state == "absent":
         return Plan([])
     if observed.state == "foreign":
-        raise Refusal(f"{observed.reason}, so it stays; remove it with the tool that made it.")
+        raise Refusal(f"{observed.reason}, so it stays; {observed.remedy}.")
     return Plan(["delete"])
 
 
 def to_stopped(observed: Observed) -> Plan:
     """Stop the cluster, if it is ours and there is anything to stop."""
     if observed.state == "foreign":
-        raise Refusal(f"{observed.reason}, so it is not stopped.")
+        raise Refusal(f"{observed.reason}, so it is not stopped; {observed.remedy}.")
     if observed.state in ("absent", "lost", "stopped"):
         return Plan([])
     return Plan(["unpause", "stop"] if observed.state == "paused" else ["stop"])
@@ -349,8 +351,7 @@ def to_started(observed: Observed, wanted: Wanted) -> Plan:
         raise Refusal("\n".join(f"{problem} ({wanted.inventory})" for problem in problems))
     if observed.state == "foreign":
         raise Refusal(
-            f"{observed.reason}, and it is not touched. Set minikube_profile in {wanted.inventory} to another name, or remove it with the "
-            "tool that made it."
+            f"{observed.reason}, and it is not touched. Set minikube_profile in {wanted.inventory} to another name, or {observed.remedy}."
         )
     if observed.kubeconfig_foreign:
         raise Refusal(

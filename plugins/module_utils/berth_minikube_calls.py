@@ -81,6 +81,7 @@ class Minikube:
         self.profile = profile
         self.kubeconfig = kubeconfig
         self.record_file = self.directory / "berth" / f"{profile}.json"
+        self.owner_file = self.record_file.with_suffix(".owner")
         # A user's MINIKUBE_DRIVER and the like would be options of every call.
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MINIKUBE_")}
         self.environment = {
@@ -202,6 +203,20 @@ class Minikube:
         half.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         half.replace(self.record_file)
 
+    def other_owner(self) -> str:
+        """Return the kubeconfig that the profile was made for, "" when it is ours or nobody's: the home is the user's, a profile one environment's."""
+        try:
+            owner = self.owner_file.read_text(encoding="utf-8").strip()
+        except OSError:
+            return ""
+        return owner if self.kubeconfig and owner != os.path.realpath(self.kubeconfig) else ""
+
+    def note_owner(self) -> None:
+        """Note whose profile it is: earlier versions did not, and a project may have been moved."""
+        if self.kubeconfig and not self.owner_file.exists():
+            self.owner_file.parent.mkdir(parents=True, exist_ok=True)
+            self.owner_file.write_text(f"{os.path.realpath(self.kubeconfig)}\n", encoding="utf-8")
+
     def exists(self) -> bool:
         """Whether the home has the profile, be it whole or not.
 
@@ -227,6 +242,10 @@ class Minikube:
         if not self.exists():
             reason = taken(self.profile, wanted.driver) if wanted.state == "started" else ""
             return Observed("foreign" if reason else "absent", reason, **found)
+        if owner := self.other_owner():
+            remedy = f"if that project was moved or is gone, remove {self.owner_file}, and run again"
+            reason = f"the minikube profile {self.profile} is that of the environment whose kubeconfig is {owner}"
+            return Observed("foreign", reason, remedy=remedy, **found)
         if not self.binary.exists():
             if record is None:
                 return Observed("foreign", f"minikube has a profile {self.profile} that Berth did not make", **found)
@@ -329,6 +348,8 @@ class Minikube:
         self.write_certificates(certificates, record)
         if not self.exists():  # what is noted then is of a start that made nothing
             record = {}
+            self.owner_file.unlink(missing_ok=True)
+        self.note_owner()
         made = {"made": record.get("made", False), "container_runtime": record.get("container_runtime") or wanted.container_runtime}
         self.write_record(record | made | {"certificates": sorted(certificates), "extra_config": sorted(wanted.extra_config)})
 

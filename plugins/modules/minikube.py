@@ -7,7 +7,7 @@ module: minikube
 short_description: Start, stop or delete a minikube profile
 description:
   - Reads the profile's state first, and does only what leads from there to O(state).
-  - A profile, a container or a volume of the name that this module did not make is never touched.
+  - A profile, a container or a volume of the name that this module did not make, or made for another O(kubeconfig), is never touched.
   - A setting that an existing profile cannot take is refused, with its live and its wanted value; minikube itself would ignore most of them
     with a warning. A newer Kubernetes version, other feature gates and other extra configuration are taken on.
   - The user's C(~/.minikube), C(~/.kube/config) and current context are left alone.
@@ -191,6 +191,7 @@ def ensure(module: AnsibleModule) -> dict[str, Any]:
         minikube.carry_out(plan, observed, wanted, certificates, options["timeout"])
         if wanted.state == "started":
             minikube.tidy_kubeconfig()
+            minikube.note_owner()
             minikube.note_addons(wanted.addons)
     return {"changed": bool(plan.steps), "found": observed.state, "reason": plan.why or observed.reason, "steps": plan.steps}
 

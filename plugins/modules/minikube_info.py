@@ -29,7 +29,7 @@ EXAMPLES = r"""
 RETURN = r"""
 state:
   description:
-    - C(absent), nothing is there; C(foreign), a profile that Berth did not make; C(lost), its container or virtual machine was removed by
+    - C(absent), nothing is there; C(foreign), a profile that Berth did not make, or for another O(kubeconfig); C(lost), its container or virtual machine was removed by
       somebody; C(partial), a start was cut off; C(stopped); C(paused); C(unready), made but not (wholly) running; C(running).
   type: str
   returned: always

@@ -115,7 +115,7 @@ class Machine:
 
     def info(self, **options: Any) -> dict[str, Any]:
         """Run the module ``minikube_info``."""
-        return self._run(minikube_info, False, kubeconfig=str(self.kubeconfig), **options)
+        return self._run(minikube_info, False, **({"kubeconfig": str(self.kubeconfig)} | options))
 
     def _run(self, module: Any, check: bool, **options: Any) -> dict[str, Any]:
         (self.replay / "calls").unlink(missing_ok=True)
@@ -410,6 +410,59 @@ def test_a_kubeconfig_that_leads_elsewhere_is_not_overwritten(machine: Machine) 
     machine.lead_to("production")
     machine.run(state="absent")
     assert machine.kubeconfig.read_text(encoding="utf-8") == before
+
+
+def test_a_second_project_with_an_environment_of_the_same_name_does_not_get_the_firsts_cluster(machine: Machine) -> None:
+    machine.run()
+    first = machine.kubeconfig
+    before = machine.state, content_of(machine.root / "cache"), content_of(first.parent)
+    second = {"kubeconfig": str(machine.root / "second" / "kubeconfig")}
+    for state in ("started", "stopped", "absent"):
+        for check in (True, False):
+            message = machine.run(check=check, state=state, **second)["msg"]
+            assert f"the minikube profile dev is that of the environment whose kubeconfig is {first}" in message
+            assert f"if that project was moved or is gone, remove {machine.home}/.minikube/berth/dev.owner, and run again" in message
+            assert machine.calls == []
+    assert "Set minikube_profile in inventories/dev/group_vars/all.yml to another name, or if" in machine.run(**second)["msg"]
+    assert (machine.info(**second)["state"], machine.info()["state"]) == ("foreign", "running")
+    assert not (machine.root / "second").exists()
+    assert (machine.state, content_of(machine.root / "cache"), content_of(first.parent)) == before
+
+
+def test_a_project_that_was_moved_gets_its_cluster_back(machine: Machine) -> None:
+    machine.run()
+    moved = machine.root / "moved"
+    machine.kubeconfig.parent.rename(moved)
+    machine.kubeconfig = moved / "kubeconfig"
+    message = machine.run()["msg"]
+    Path(re.findall("remove (/.*?), and run again", message)[0]).unlink()
+    assert not machine.run()["changed"]
+    assert machine.run(kubeconfig=str(machine.root / "environment" / "kubeconfig"))["msg"], "from now on it is the moved project's"
+
+
+def test_a_profile_is_its_environments_own_by_whatever_name_the_kubeconfig_is_called(machine: Machine) -> None:
+    machine.run()
+    (machine.root / "link").symlink_to(machine.kubeconfig.parent)
+    assert not machine.run(kubeconfig=str(machine.root / "link" / "kubeconfig"))["changed"]
+
+
+def test_a_profile_of_before_whose_owner_was_not_noted_is_of_who_uses_it_next(machine: Machine) -> None:
+    machine.given("running")
+    assert not machine.run()["changed"]
+    assert "is that of the environment" in machine.run(kubeconfig=str(machine.root / "second" / "kubeconfig"))["msg"]
+
+
+def test_a_first_start_that_was_cut_off_is_its_environments_own(machine: Machine) -> None:
+    machine.order(start=["81-start-container-gone failed"])
+    machine.run()
+    assert "is that of the environment" in machine.run(kubeconfig=str(machine.root / "second" / "kubeconfig"))["msg"]
+
+
+def test_a_name_is_free_when_the_cluster_is_deleted(machine: Machine) -> None:
+    machine.run()
+    machine.run(state="absent")
+    (machine.root / "second").mkdir()
+    assert machine.run(kubeconfig=str(machine.root / "second" / "kubeconfig"))["changed"]
 
 
 def test_the_kubeconfig_leads_nowhere_while_the_cluster_is_stopped_and_back_afterwards(machine: Machine) -> None:
