@@ -88,9 +88,7 @@ class Runit:
 
     def running(self, name: str) -> bool:
         """Whether the supervisor of the service and the service itself are there."""
-        directory = self.services / name
-        done = subprocess.run(["sv", "status", str(directory)], capture_output=True, text=True, check=False)
-        return done.returncode == 0 and done.stdout.startswith("run:")
+        return self._status(name).startswith("run:")
 
     def pid(self, name: str) -> int:
         """Return the process id, 0 when it does not run."""
@@ -99,9 +97,16 @@ class Runit:
         except (OSError, ValueError):
             return 0
 
+    def _status(self, name: str) -> str:
+        """Return what sv(8) says of the service; empty where there is none, as before runit is installed."""
+        try:
+            done = subprocess.run(["sv", "status", str(self.services / name)], capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            return ""
+        return done.stdout if done.returncode == 0 else ""
+
     def _supervised(self, name: str) -> bool:
-        done = subprocess.run(["sv", "status", str(self.services / name)], capture_output=True, text=True, check=False)
-        return done.returncode == 0 and not done.stdout.startswith("fail:")
+        return self._status(name).partition(":")[0] not in ("", "fail")
 
     def start(self, name: str) -> None:
         """Start the supervisor where it is missing, and the service."""

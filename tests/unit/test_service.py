@@ -215,6 +215,16 @@ def test_check_mode_starts_and_stops_nothing(runit: Runit, capsys: pytest.Captur
     assert alive(pid) and runit.running("s")
 
 
+def test_a_check_before_runit_is_installed_finds_nothing_running(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(background_service, "backend", lambda: Runit(tmp_path / "services"))
+    service = {"name": "s", "command": ["sleep", "60"]}
+    assert run(background_service, capsys, check=True, services=[service])["changed"]
+    assert not run(background_service, capsys, check=True, services=[service], state="absent")["changed"]
+
+
 @needs_runit
 def test_a_supervisor_that_cannot_start_is_named(runit: Runit, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(berth_service.shutil, "which", lambda _: "/usr/bin/false")
