@@ -29,8 +29,9 @@ EXAMPLES = r"""
 RETURN = r"""
 state:
   description:
-    - C(absent), nothing is there; C(foreign), a profile that Berth did not make, or for another O(kubeconfig); C(lost), its container or virtual machine was removed by
-      somebody; C(partial), a start was cut off; C(stopped); C(paused); C(unready), made but not (wholly) running; C(running).
+    - C(absent), nothing is there; C(foreign), a profile that Berth did not make, or made for another O(kubeconfig); C(lost), its container or
+      virtual machine was removed by somebody; C(partial), a start was cut off; C(stopped); C(paused); C(unready), made but not (wholly) running;
+      C(running).
   type: str
   returned: always
 reason: {description: "Why it is C(foreign), C(lost), C(partial) or C(unready).", type: str, returned: always}

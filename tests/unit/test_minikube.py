@@ -8,9 +8,11 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,15 @@ import minikube
 import minikube_images
 import minikube_info
 import pytest
+from ansible.module_utils import berth_identity, berth_preflight
 from ansible.module_utils import berth_minikube as decisions
 from ansible.module_utils import berth_minikube_calls as calls
 from ansible.module_utils.berth_minikube import Observed, Refusal, Wanted
 from fake_api import EMPTIED
 from module_run import run
 
-DATA = Path(__file__).resolve().parents[1] / "minikube"
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "tests" / "minikube"
 RECORDED = {call["name"]: call for call in map(json.loads, (DATA / "recorded.jsonl").read_text(encoding="utf-8").splitlines())}
 PROFILE = "dev"
 # What the recorded cluster was made with.
@@ -875,3 +879,51 @@ def test_a_decision_changes_nothing_and_asks_nobody(monkeypatch: pytest.MonkeyPa
     assert decisions.decide(Observed("absent"), Wanted("dev")).steps == ["start", "disable default-storageclass", "disable storage-provisioner"]
     with pytest.raises(Refusal):
         decisions.decide(Observed("foreign", "x"), Wanted("dev"))
+
+
+# --- The role ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def play(machine: Machine) -> Callable[..., str]:
+    """Return a function that runs tasks of a role on the machine, as the environment dev, and returns what it printed."""
+    plugins = {"ACTION_PLUGINS": "action", "FILTER_PLUGINS": "filter", "LIBRARY": "modules", "MODULE_UTILS": "module_utils"}
+    settings = {f"ANSIBLE_{name}": str(ROOT / "plugins" / directory) for name, directory in plugins.items()}
+    settings |= {"ANSIBLE_ROLES_PATH": str(ROOT / "roles")}
+    settings |= dict.fromkeys(("ANSIBLE_HOME", "ANSIBLE_REMOTE_TEMP", "XDG_CACHE_HOME"), str(machine.root / "ansible"))
+    given = {
+        "berth_kubeconfig": str(machine.kubeconfig), "berth_namespace": "polls-dev", "berth_provider": "minikube", "minikube_home": str(machine.home),
+        "artifacts_facts": {"binaries": {"minikube": str(DATA / "replay.py"), "kubectl": "/bin/true"}, "versions": {"kubernetes": "v1.36.3"}, "images": {}},
+        "minikube_images": {},
+    }  # fmt: skip
+
+    def run_role(role: str, tasks: str, **variables: Any) -> str:
+        tasks_of_play = [{"ansible.builtin.include_role": {"name": role, "tasks_from": tasks}}, {"ansible.builtin.debug": {"var": "minikube_facts"}}]
+        content = [{"hosts": "dev", "gather_facts": False, "tasks": tasks_of_play}]
+        (machine.root / "play.yml").write_text(json.dumps(content), encoding="utf-8")
+        command = [sys.executable, "-m", "ansible", "playbook", "-i", "dev,", "-c", "local", str(machine.root / "play.yml")]
+        extra = given | {"ansible_python_interpreter": sys.executable} | variables
+        done = subprocess.run([*command, "-e", json.dumps(extra)], env=os.environ | settings, capture_output=True, text=True, check=False)
+        printed = done.stdout + done.stderr
+        assert done.returncode == 0, printed
+        return printed
+
+    return run_role
+
+
+def test_a_destroy_that_only_stops_lets_the_next_run_find_its_own_cluster(machine: Machine, play: Callable[..., str]) -> None:
+    machine.given("running")
+    record = {"environment": "dev", "provider": "minikube", "cluster": "1111", "authority": ""}
+    berth_identity.write(machine.kubeconfig, record)
+    play("cluster", "absent", minikube_on_destroy="stop")
+    assert machine.state["state"] == "stopped"
+    assert berth_identity.read(machine.kubeconfig) == record
+    assert not berth_preflight.foreign_kubeconfig(machine.kubeconfig)
+
+
+def test_a_destroy_that_deletes_leaves_neither_kubeconfig_nor_record(machine: Machine, play: Callable[..., str]) -> None:
+    machine.given("running")
+    berth_identity.write(machine.kubeconfig, {"environment": "dev", "provider": "minikube", "cluster": "1111", "authority": ""})
+    play("cluster", "absent")
+    assert machine.state["state"] == "absent"
+    assert list(machine.kubeconfig.parent.iterdir()) == []
