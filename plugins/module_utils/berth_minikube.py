@@ -158,7 +158,7 @@ def classify(profiles: dict[str, Any], profile: str, status: str, record: dict[s
         return "unready", "the kubelet does not run", False
     if server != "Running":
         return "unready", "the API server does not answer", True
-    workers = [node.get("Name", "") for node in nodes if node.get("Worker") and "Stopped" in (node.get("Host"), node.get("Kubelet"))]
+    workers = [node.get("Name", "") for node in nodes if node.get("Worker") and {node.get("Host"), node.get("Kubelet")} != {"Running"}]
     if workers:
         return "unready", f"{', '.join(workers)} does not run", False
     return "running", "", False
@@ -366,7 +366,7 @@ def to_started(observed: Observed, wanted: Wanted) -> Plan:
             f"{wanted.inventory} to have it made anew, or remove the rest with playbooks/destroy.yml and run again."
         )
     exists = observed.state not in ("absent", "lost")
-    changed = differences(observed, wanted) if exists else []
+    changed = differences(observed, wanted) if exists and observed.config else []  # which is not known while the program is to be fetched
     if changed and observed.made:
         lines = [f"{variable}: is {live}, and {want} is wanted" for variable, live, want in changed]
         raise Refusal(

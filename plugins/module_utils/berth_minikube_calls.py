@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from typing import Any
 
 import yaml
 from ansible.module_utils.berth_minikube import (
+    DEFAULT_ADDONS,
     MinikubeError,
     Observed,
     Plan,
@@ -123,7 +125,12 @@ class Minikube:
                 f"minikube {' '.join(words)} does not answer within {READ_TIMEOUT} s. See whether the driver does: docker ps, virsh list."
             ) from None
         except OSError as error:
-            raise MinikubeError(f"{self.binary} cannot be run: {error.strerror}") from error
+            raise self.unusable(error) from error
+
+    def unusable(self, error: OSError) -> MinikubeError:
+        """Return that the program cannot be run, with what helps where it is not there: its pin may have moved since the last run."""
+        advice = " Run playbooks/cluster.yml, which provides it, and then this again." if isinstance(error, FileNotFoundError) else ""
+        return MinikubeError(f"{self.binary} cannot be run: {error.strerror}.{advice}")
 
     def answer(self, *words: str) -> Any:
         """Return the JSON that minikube answers with.
@@ -153,7 +160,7 @@ class Minikube:
                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True, errors="replace", env=self.environment, start_new_session=True,
                 )  # fmt: skip
             except OSError as error:
-                raise MinikubeError(f"{self.binary} cannot be run: {error.strerror}") from error
+                raise self.unusable(error) from error
             late = threading.Event()
 
             def give_up() -> None:
@@ -225,6 +232,14 @@ class Minikube:
         """
         return (self.directory / "profiles" / self.profile / "config.json").exists()
 
+    def stored_config(self) -> dict[str, Any]:
+        """Return the profile's configuration as it lies in the home, which is what minikube shows of it; {} when it cannot be read."""
+        try:
+            content = json.loads((self.directory / "profiles" / self.profile / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
     def observe(self, wanted: Wanted, certificates: dict[str, str] | None = None) -> Observed:
         """Return what is there. A home without the profile is not even looked at by minikube, which would fill it with directories.
 
@@ -249,7 +264,8 @@ class Minikube:
         if not self.binary.exists():
             if record is None:
                 return Observed("foreign", f"minikube has a profile {self.profile} that Berth did not make", **found)
-            return Observed("unready", f"{self.binary} is not there, so nobody can ask", **found)
+            noted = frozenset(record.get("addons", DEFAULT_ADDONS))
+            return Observed("unready", f"{self.binary} is not there yet, so nobody can ask", config=self.stored_config(), addons=noted, **found)
         profiles = self.answer("profile", "list", "--output=json")
         status = self.read("status", "--output=json").stdout
         state, reason, silent = classify(profiles, self.profile, status, record)
@@ -313,6 +329,8 @@ class Minikube:
         Raises:
             MinikubeError: A step failed.
         """
+        if plan.steps and not self.binary.exists():
+            raise self.unusable(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
         steps = [step for step in plan.steps if " " not in step]
         try:
             self.steps(steps, wanted, certificates, timeout)

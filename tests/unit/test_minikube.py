@@ -250,14 +250,27 @@ def test_a_recorded_status_is_the_state_that_it_was_recorded_in(name: str, state
     assert decisions.classify(profiles, "minikube", RECORDED[name]["stdout"], {"made": True})[0] == state
 
 
-def test_a_worker_that_stands_still_makes_a_cluster_unready() -> None:
+# What minikube calls a host (pkg/minikube/machine and libmachine/state), besides Running.
+ODD = ["Stopped", "Nonexistent", "Paused", "Saved", "Starting", "Stopping", "Error", "Timeout", ""]
+
+
+@pytest.mark.parametrize("part", ["Host", "Kubelet"])
+@pytest.mark.parametrize("odd", ODD)
+def test_a_worker_that_does_not_run_makes_a_cluster_unready(part: str, odd: str) -> None:
     node = json.loads(RECORDED["21-status-running"]["stdout"])
-    worker = node | {"Name": "dev-m02", "Worker": True, "APIServer": "Irrelevant"}
+    worker = node | {"Name": "dev-m02", "Worker": True, "APIServer": "Irrelevant", "Kubeconfig": "Irrelevant"}
     profiles = {"valid": [{"Name": "dev"}]}
     assert decisions.classify(profiles, "dev", json.dumps([node, worker]), {"made": True})[0] == "running"
-    stopped = worker | {"Host": "Stopped"}
-    state, reason, _ = decisions.classify(profiles, "dev", json.dumps([node, stopped]), {"made": True})
+    state, reason, _ = decisions.classify(profiles, "dev", json.dumps([node, worker | {part: odd}]), {"made": True})
     assert (state, reason) == ("unready", "dev-m02 does not run")
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_node_is_stopped_paused_lost_or_else_named_as_minikube_calls_it(odd: str) -> None:
+    node = json.loads(RECORDED["21-status-running"]["stdout"]) | {"Host": odd, "Kubelet": odd, "APIServer": odd}
+    found = decisions.classify({"valid": [{"Name": "dev"}]}, "dev", json.dumps(node), {"made": True})
+    named = {"Stopped": ("stopped", ""), "Paused": ("paused", ""), "Nonexistent": ("lost", "its container or virtual machine was removed by somebody")}
+    assert found == (*named.get(odd, ("unready", f"the node is {odd or 'in an unknown state'}")), False)
 
 
 # --- A first start ------------------------------------------------------------------
@@ -717,6 +730,33 @@ def test_a_program_that_is_not_there_is_named_and_a_new_environment_can_be_check
     assert machine.run(check=True, binary=missing)["steps"] == ["start", "enable metrics-server"]
     assert not machine.home.exists()
     assert f"{missing} cannot be run: No such file or directory" in machine.run(binary=missing)["msg"]
+
+
+@pytest.mark.parametrize("config", ["whole", "damaged"])
+def test_a_program_that_is_still_to_be_fetched_is_no_changed_setting(machine: Machine, config: str) -> None:
+    """As after the pin has moved: the cluster is there, and the program of the new version is not."""
+    machine.given("running")
+    stored = machine.home / ".minikube" / "profiles" / PROFILE / "config.json"
+    stored.write_text(json.dumps(machine.state["config"]) if config == "whole" else "{", encoding="utf-8")
+    missing = str(machine.root / "no-minikube")
+    result = machine.run(check=True, binary=missing)
+    assert (result["found"], result["steps"]) == ("unready", ["start"])
+    assert result["reason"] == f"{missing} is not there yet, so nobody can ask"
+    if config == "whole":
+        message = machine.run(check=True, binary=missing, memory="3000")["msg"]
+        assert message.count(" is wanted") == 1 and "minikube_memory: is 6000, and 3000 is wanted" in message
+        assert machine.info(binary=missing)["version"] == "v1.36.3"
+
+
+@pytest.mark.parametrize("state", ["started", "stopped", "absent"])
+def test_without_the_program_nothing_is_done_and_the_playbook_that_provides_it_is_named(machine: Machine, state: str) -> None:
+    machine.given("running")
+    before = content_of(machine.root / "cache")
+    missing = str(machine.root / "no-minikube")
+    for recreate in (False, True):
+        message = machine.run(binary=missing, state=state, recreate=recreate)["msg"]
+        assert message == f"{missing} cannot be run: No such file or directory. Run playbooks/cluster.yml, which provides it, and then this again."
+    assert content_of(machine.root / "cache") == before
 
 
 def test_after_a_removal_nothing_of_the_profile_is_left(machine: Machine) -> None:
