@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import concurrent.futures
 import contextlib
+import ipaddress
+import itertools
 import os
 import socket
 from collections.abc import Callable
@@ -30,7 +32,6 @@ NEEDED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("", "events", ("list",)),
     ("", "persistentvolumeclaims", ("get", "list")),
     ("apps", "deployments", (*APPLY, "list", "delete")),
-    ("apps", "statefulsets", APPLY),
     ("apps", "replicasets", ("list",)),
     ("batch", "jobs", (*APPLY, "list", "delete")),
     ("batch", "cronjobs", (*APPLY, "list", "delete")),
@@ -38,6 +39,8 @@ NEEDED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("networking.k8s.io", "networkpolicies", APPLY),
     ("policy", "poddisruptionbudgets", (*APPLY, "list", "delete")),
 )
+# And what it does besides where the database is in the cluster.
+NEEDED_BY_DATABASE: tuple[tuple[str, str, tuple[str, ...]], ...] = (("apps", "statefulsets", APPLY),)
 
 
 class ExistingError(Exception):
@@ -97,30 +100,38 @@ def _flat(entry: dict[str, Any], base: Path) -> dict[str, Any]:
     return flat
 
 
-def refused(cluster: Cluster, namespace: str) -> list[str]:
+def refused(cluster: Cluster, namespace: str, database: bool = False) -> list[str]:
     """Return what the user may not do that a release does, as ``verb resource`` phrases.
 
     Asked with SelfSubjectAccessReview (https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/), several at a time.
-    The namespace itself is only created where it is missing.
+    The namespace itself is only created where it is missing; where it is there, rights to this one alone will do, which a Role in it gives
+    (https://kubernetes.io/docs/reference/access-authn-authz/authorization/: a request for a namespace is one within it).
+
+    Args:
+        cluster: The cluster, as the user.
+        namespace: The app's.
+        database: Whether the database is in the cluster too.
 
     Raises:
         berth_kube.Unreachable, berth_kube.KubeError: The API server does not answer.
     """
-    questions = [(group, resource, verb, namespace) for group, resource, verbs in NEEDED for verb in verbs]
+    needed = [*NEEDED, *(NEEDED_BY_DATABASE if database else ())]
+    questions = [(group, resource, verb, namespace, "") for group, resource, verbs in needed for verb in verbs]
     there, _ = cluster.ask(f"/api/v1/namespaces/{namespace}")
-    questions += [("", "namespaces", verb, "") for verb in (("get", "patch") if there == 200 else ("get", "create"))]
+    questions.append(("", "namespaces", "get", namespace, namespace))
+    questions.append(("", "namespaces", "patch", namespace, namespace) if there == 200 else ("", "namespaces", "create", "", ""))
     with concurrent.futures.ThreadPoolExecutor(max_workers=8) as pool:
         answers = list(pool.map(lambda question: _allowed(cluster, *question), questions))
     denied: dict[str, list[str]] = {}
-    for (group, resource, verb, _), allowed in zip(questions, answers, strict=True):
+    for (group, resource, verb, *_), allowed in zip(questions, answers, strict=True):
         if not allowed:
             denied.setdefault(f"{resource}.{group}" if group else resource, []).append(verb)
     return [f"{resource}: {', '.join(verbs)}" for resource, verbs in denied.items()]
 
 
-def _allowed(cluster: Cluster, group: str, resource: str, verb: str, namespace: str) -> bool:
-    name, _, subresource = resource.partition("/")
-    attributes = {"group": group, "resource": name, "subresource": subresource, "verb": verb, "namespace": namespace}
+def _allowed(cluster: Cluster, group: str, resource: str, verb: str, namespace: str, name: str) -> bool:
+    plural, _, subresource = resource.partition("/")
+    attributes = {"group": group, "resource": plural, "subresource": subresource, "verb": verb, "namespace": namespace, "name": name}
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": attributes}}
     _, answer = cluster.ask("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body)
     return bool((answer.get("status") or {}).get("allowed"))
@@ -130,8 +141,8 @@ def capabilities(cluster: Cluster, reach: Callable[[str], bool] | None = None) -
     """Return what the cluster offers; ``reach`` tells whether a node's address can be reached from here.
 
     ``version``; ``storage_classes`` and ``storage_class`` (the default one, "" for none); ``metrics``, ``gateway`` (their API groups are served);
-    ``load_balancer`` (a cloud's or an own implementation is seen at work); ``node_address`` (one that can be reached from here, "" for none).
-    What the user may not read counts as not there, but for storage classes, which are None then.
+    ``load_balancer`` (a cloud's or an own implementation is seen at work); ``node_address`` (one that can be reached from here, "" for none);
+    ``nodes``, the addresses of each. What the user may not read counts as not there, but for storage classes and nodes, which are None then.
     """
     _, version = cluster.ask("/version")
     _, groups = cluster.ask("/apis")
@@ -143,13 +154,10 @@ def capabilities(cluster: Cluster, reach: Callable[[str], bool] | None = None) -
         for item in classes.get("items") or []
         if (item["metadata"].get("annotations") or {}).get("storageclass.kubernetes.io/is-default-class") == "true"
     ]
-    _, nodes = cluster.ask("/api/v1/nodes")
-    addresses = [
-        address["address"]
-        for node in nodes.get("items") or []
-        for kind in ("ExternalIP", "InternalIP")
-        for address in node["status"].get("addresses") or []
-        if address["type"] == kind
+    seen, listed = cluster.ask("/api/v1/nodes")
+    nodes = [
+        [address["address"] for kind in ("ExternalIP", "InternalIP") for address in node["status"].get("addresses") or [] if address["type"] == kind]
+        for node in listed.get("items") or []
     ]
     _, services = cluster.ask("/api/v1/services?limit=500")
     balanced = any((item["status"].get("loadBalancer") or {}).get("ingress") for item in services.get("items") or [])
@@ -160,8 +168,41 @@ def capabilities(cluster: Cluster, reach: Callable[[str], bool] | None = None) -
         "metrics": "metrics.k8s.io" in served,
         "gateway": "gateway.networking.k8s.io" in served,
         "load_balancer": balanced,
-        "node_address": next(filter(reach or reachable, addresses), ""),
+        "nodes": nodes if seen == 200 else None,
+        "node_address": next(filter(reach or reachable, itertools.chain(*nodes)), ""),
     }
+
+
+def described(offered: dict[str, Any]) -> str:
+    """Return what ``capabilities`` found out as one line."""
+    default = "not to be read by this user" if offered["storage_classes"] is None else offered["storage_class"] or "none"
+    return "; ".join(
+        (
+            f"Kubernetes {offered['version'] or 'of an unknown version'}",
+            f"default StorageClass: {default}",
+            f"metrics: {'yes' if offered['metrics'] else 'no'}",
+            f"load balancer: {'seen at work' if offered['load_balancer'] else 'none seen'}",
+            f"Gateway API: {'yes' if offered['gateway'] else 'no'}",
+        )
+    )
+
+
+def elsewhere(nodes: list[list[str]] | None) -> str:
+    """Return why a node may not reach what listens on this machine's loopback, as a phrase; "" when all nodes are this machine."""
+    if nodes is None:
+        return "this user may not list its nodes"
+    if not nodes:
+        return "it has no nodes"
+    away = [", ".join(addresses) for addresses in nodes if not any(map(own, addresses))]
+    return f"its nodes are elsewhere ({'; '.join(away)})" if away else ""
+
+
+def own(address: str) -> bool:
+    """Whether an address is this machine's: only to such a one a socket can be bound. Nothing is sent."""
+    with contextlib.suppress(OSError, ValueError), socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as look:
+        look.bind((str(ipaddress.ip_address(address)), 0))
+        return True
+    return False
 
 
 def reachable(address: str) -> bool:

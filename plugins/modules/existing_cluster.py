@@ -15,9 +15,10 @@ options:
   kubeconfig: {description: "The environment's own kubeconfig, written with mode 0600.", type: path, required: true}
   namespace: {description: The app's namespace., type: str, required: true}
   accept: {description: Identity of the cluster to accept instead of the recorded one., type: str, default: ""}
-  needs_storage: {description: Whether a volume will be claimed., type: bool, default: false}
+  needs_storage: {description: "Whether a volume will be claimed, for a database in the cluster.", type: bool, default: false}
   storage_class: {description: "The storage class to claim it from, empty for the default one.", type: str, default: ""}
   needs_metrics: {description: Whether pods will be scaled by their load., type: bool, default: false}
+  needs_registry: {description: Whether its nodes have to pull from a registry that listens on this machine only., type: bool, default: false}
 attributes:
   check_mode: {support: full, description: Reads and refuses as ever, and writes no kubeconfig.}
 """
@@ -40,6 +41,8 @@ storage_class: {description: "The default one, or empty.", type: str, returned: 
 metrics: {description: Whether the metrics API is served., type: bool, returned: always}
 gateway: {description: Whether the Gateway API is served., type: bool, returned: always}
 load_balancer: {description: Whether a Service has got an address from a load balancer., type: bool, returned: always}
+offers: {description: What the cluster offers as one line., type: str, returned: always}
+nodes: {description: "The addresses of each node, null when the user may not read them.", type: list, elements: list, returned: always}
 node_address: {description: "A node's address that this machine reaches, or empty.", type: str, returned: always}
 """
 
@@ -50,16 +53,16 @@ from typing import Any
 import yaml
 from ansible.module_utils import berth_identity, berth_kube
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.berth_existing import ExistingError, capabilities, read_context, refused
+from ansible.module_utils.berth_existing import ExistingError, capabilities, described, elsewhere, read_context, refused
 
 
 def problems(options: dict[str, Any], cluster: berth_kube.Cluster, offered: dict[str, Any]) -> list[str]:
     """Return what keeps the app from being released to the cluster, a sentence each."""
     found = []
-    if denied := refused(cluster, options["namespace"]):
+    if denied := refused(cluster, options["namespace"], options["needs_storage"]):
         rights = "\n".join(f"  {one}" for one in denied)
         found.append(
-            f"the user of {options['context']} lacks permissions (a Role in the namespace {options['namespace']}, for namespaces a ClusterRole):\n{rights}"
+            f"the user of {options['context']} lacks permissions (a Role in the namespace {options['namespace']}; to create it a ClusterRole):\n{rights}"
         )
     classes, wanted = offered["storage_classes"], options["storage_class"]
     if options["needs_storage"] and classes is not None:
@@ -69,6 +72,11 @@ def problems(options: dict[str, Any], cluster: berth_kube.Cluster, offered: dict
             found.append(f"no StorageClass is the default: set berth_database_storage_class to one of them ({', '.join(classes) or 'there is none'})")
     if options["needs_metrics"] and not offered["metrics"]:
         found.append("berth_app_autoscaling is set, and nothing serves metrics.k8s.io: install metrics-server, or unset it")
+    if options["needs_registry"] and (why := elsewhere(offered["nodes"])):
+        found.append(
+            f"berth_registry is not set, so images would go to this machine, and {why}: set berth_registry: external and berth_registry_host to a "
+            "registry that the nodes can pull from; or, if every node is this machine, berth_registry: loopback"
+        )
     return found
 
 
@@ -94,6 +102,7 @@ def main() -> None:
             "needs_storage": {"type": "bool", "default": False},
             "storage_class": {"type": "str", "default": ""},
             "needs_metrics": {"type": "bool", "default": False},
+            "needs_registry": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -118,7 +127,7 @@ def main() -> None:
         module.fail_json(msg=f"{error}. Nothing was changed.".replace("..", "."))
     except OSError as error:
         module.fail_json(msg=f"berth_kubeconfig: {path} cannot be written: {error.strerror}")
-    module.exit_json(changed=changed, endpoint=cluster.endpoint, **offered)
+    module.exit_json(changed=changed, endpoint=cluster.endpoint, offers=described(offered), **offered)
 
 
 if __name__ == "__main__":

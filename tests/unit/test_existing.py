@@ -5,6 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,7 @@ from fake_api import UID, Api, running
 from module_run import plugin, run
 
 existing_cluster = plugin("modules/existing_cluster.py")
+PROJECT = Path(__file__).resolve().parents[2]
 REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 STORAGE = "/apis/storage.k8s.io/v1/storageclasses"
 NODE = "127.0.0.1"  # says at once that no kubelet listens
@@ -25,12 +30,15 @@ DEFAULT = {"storageclass.kubernetes.io/is-default-class": "true"}
 
 
 class Reviewing(Api):
-    """An API server of a cluster that has everything, and allows everything but what is ``denied``; ``asked`` is what it was asked about."""
+    """An API server of a cluster that has everything, and allows everything but what is ``denied``, (verb, resource); ``asked`` is what it was asked about.
+
+    A ``denied`` with a third part, a name, is of everything but the object of that name.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.denied: set[tuple[str, str]] = set()
-        self.asked: list[tuple[str, str, str]] = []
+        self.denied: set[tuple[str, ...]] = set()
+        self.asked: list[tuple[str, str, str, str]] = []
         self.answers = {
             UID: (200, {"metadata": {"uid": "1111-here"}}),
             "/version": (200, {"gitVersion": "v1.36.3"}),
@@ -46,8 +54,10 @@ class Reviewing(Api):
             return super().answer(path, body)
         asked = json.loads(body)["spec"]["resourceAttributes"]
         resource = asked["resource"] + (f"/{asked['subresource']}" if asked["subresource"] else "")
-        self.asked.append((asked["verb"], resource, asked["namespace"]))
-        return 201, {"status": {"allowed": (asked["verb"], resource) not in self.denied}}
+        verb, name = asked["verb"], asked["name"]
+        self.asked.append((verb, resource, asked["namespace"], name))
+        limits = {one[2] for one in self.denied if len(one) == 3 and one[:2] == (verb, resource)}
+        return 201, {"status": {"allowed": (verb, resource) not in self.denied and not limits - {name}}}
 
 
 @pytest.fixture
@@ -100,7 +110,15 @@ def test_only_the_named_context_is_copied_for_the_user_alone_and_the_source_stay
 def test_what_the_cluster_offers_is_told(take_on: Any) -> None:
     found = take_on()
     assert (found["version"], found["storage_class"], found["storage_classes"]) == ("v1.36.3", "fast", ["slow", "fast"])
-    assert (found["metrics"], found["gateway"], found["load_balancer"]) == (True, True, True)
+    assert (found["metrics"], found["node_address"]) == (True, "")
+    assert found["offers"] == "Kubernetes v1.36.3; default StorageClass: fast; metrics: yes; load balancer: seen at work; Gateway API: yes"
+
+
+def test_what_is_not_there_or_cannot_be_seen_is_told_too(take_on: Any, api: Reviewing) -> None:
+    api.answers |= {"/apis": (200, {"groups": []}), "/api/v1/services": (403, {}), STORAGE: (200, {"items": []})}
+    assert take_on()["offers"] == "Kubernetes v1.36.3; default StorageClass: none; metrics: no; load balancer: none seen; Gateway API: no"
+    api.answers[STORAGE] = (403, {})
+    assert "; default StorageClass: not to be read by this user; " in take_on()["offers"]
 
 
 def test_a_node_is_named_only_when_it_can_be_reached_from_here(source: Path) -> None:
@@ -116,14 +134,57 @@ def test_a_check_writes_nothing(take_on: Any, tmp_path: Path) -> None:
 
 def test_everything_that_a_release_does_is_asked_for_in_its_namespace(take_on: Any, api: Reviewing) -> None:
     take_on()
-    wanted = {(verb, resource, "polls") for _, resource, verbs in NEEDED for verb in verbs}
-    assert set(api.asked) == wanted | {("get", "namespaces", ""), ("create", "namespaces", "")}
+    wanted = {(verb, resource, "polls", "") for _, resource, verbs in NEEDED for verb in verbs}
+    assert set(api.asked) == wanted | {("get", "namespaces", "polls", "polls"), ("create", "namespaces", "", "")}
+
+
+def test_a_database_in_the_cluster_asks_for_more_than_one_elsewhere(take_on: Any, api: Reviewing) -> None:
+    api.denied = {("create", "statefulsets")}
+    assert "failed" not in take_on()
+    assert "statefulsets.apps: create" in take_on(needs_storage=True)["msg"]
+    assert {verb for verb, resource, namespace, _ in api.asked if (resource, namespace) == ("statefulsets", "polls")} == {"get", "create", "patch"}
 
 
 def test_a_namespace_that_is_there_need_not_be_created(take_on: Any, api: Reviewing) -> None:
     api.answers["/api/v1/namespaces/polls"] = (200, {})
     take_on()
-    assert ("create", "namespaces", "") not in api.asked
+    assert {one for one in api.asked if one[1] == "namespaces"} == {("get", "namespaces", "polls", "polls"), ("patch", "namespaces", "polls", "polls")}
+
+
+def test_rights_to_that_one_namespace_are_enough(take_on: Any, api: Reviewing) -> None:
+    """A Role in it, or a ClusterRole with its name, allows no more."""
+    api.answers["/api/v1/namespaces/polls"] = (200, {})
+    api.denied = {("get", "namespaces", "polls"), ("patch", "namespaces", "polls")}
+    assert "failed" not in take_on()
+    api.denied = {("get", "namespaces", "others"), ("patch", "namespaces", "others")}
+    assert "  namespaces: get, patch" in take_on()["msg"]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        ([NODE], ""),
+        ([NODE, "127.0.0.2"], ""),
+        (["192.0.2.7"], "its nodes are elsewhere (192.0.2.7)"),
+        ([NODE, "192.0.2.7"], "its nodes are elsewhere (192.0.2.7)"),
+        (["2001:db8::7"], "its nodes are elsewhere (2001:db8::7)"),
+        (["no address"], "its nodes are elsewhere (no address)"),
+        (None, "this user may not list its nodes"),
+        ([], "it has no nodes"),
+    ],
+)
+def test_a_registry_on_this_machine_needs_nodes_on_this_machine(take_on: Any, api: Reviewing, tmp_path: Path, nodes: list[str] | None, said: str) -> None:
+    """Else it is known after the build, when a node cannot pull."""
+    items = [{"status": {"addresses": [{"type": "InternalIP", "address": node}, {"type": "Hostname", "address": "n"}]}} for node in nodes or []]
+    api.answers["/api/v1/nodes"] = (200, {"items": items}) if nodes is not None else (403, {})
+    answer = take_on(needs_registry=True)
+    if said:
+        assert f"berth_registry is not set, so images would go to this machine, and {said}" in answer["msg"], answer["msg"]
+        assert "set berth_registry: external and berth_registry_host" in answer["msg"]
+        assert not (tmp_path / "own").exists()
+    else:
+        assert "failed" not in answer, answer["msg"]
+    assert "failed" not in take_on(), "the inventory names a registry"
 
 
 def test_missing_permissions_are_listed_together_and_nothing_is_written(take_on: Any, api: Reviewing, tmp_path: Path) -> None:
@@ -132,6 +193,33 @@ def test_missing_permissions_are_listed_together_and_nothing_is_written(take_on:
     assert answer["failed"], answer
     assert "  deployments.apps: create, patch\n" in answer["msg"] + "\n" and "  pods/log: get" in answer["msg"], answer["msg"]
     assert not (tmp_path / "own").exists()
+
+
+def test_a_cluster_is_reviewed_before_anything_is_written_or_fetched(api: Reviewing, source: Path, tmp_path: Path) -> None:
+    """Neither is its place claimed, nor are programs and images fetched, minutes before the refusal."""
+    api.denied = {("create", "deployments")}
+    host = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "berth_provider": "existing",
+        "berth_existing_kubeconfig": str(source),
+        "berth_existing_context": "one",
+        "berth_kubeconfig": str(tmp_path / "own" / "kubeconfig"),
+        "berth_namespace": "polls",
+        "berth_registry": "external",
+    }
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(json.dumps({"berth": {"hosts": {"dev": host}}}))
+    environment = os.environ | {"ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    command = [program, "playbooks/cluster.yml", "-i", str(inventory)]
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode != 0 and "deployments.apps: create" in done.stdout + done.stderr, done.stdout
+    assert "nothing was changed" in done.stdout + done.stderr
+    assert not (tmp_path / "own").exists()
+    assert not [path for path in tmp_path.rglob("artifacts*") if path.is_dir()]
+    assert re.findall(r"^TASK \[(.*?)\]", done.stdout, re.MULTILINE)[-1] == "existing : Take on the cluster"
+    assert "artifacts :" not in done.stdout and "Claim" not in done.stdout
 
 
 def test_a_volume_needs_a_default_storage_class_or_a_named_one(take_on: Any, api: Reviewing) -> None:
