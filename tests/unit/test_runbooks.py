@@ -84,6 +84,23 @@ def test_a_runbook_that_changes_something_first_makes_sure_that_it_is_the_enviro
 
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)
+def test_a_runbook_that_names_a_cluster_for_kubectl_first_makes_sure_that_it_is_the_environments(path: Path) -> None:
+    """Else commands that mean the environment reach another cluster by its name."""
+    for play in yaml.safe_load(path.read_text(encoding="utf-8")):
+        tasks = play.get("tasks", [])
+        naming = [number for number, task in enumerate(tasks) if task.get("kubeconfig_context", {"state": "absent"}).get("state") != "absent"]
+        guards = [task for task in tasks[: min(naming, default=0)] if task.get("ansible.builtin.import_role") == {"name": "cluster", "tasks_from": "guard"}]
+        for number in naming:
+            assert [guard.get("when") for guard in guards] == [tasks[number].get("when")]
+
+
+def test_the_runbook_kubeconfig_names_a_cluster() -> None:
+    """Or the test above holds nothing."""
+    tasks = [task for play in yaml.safe_load((OPS / "kubeconfig.yml").read_text(encoding="utf-8")) for task in play["tasks"]]
+    assert [task["kubeconfig_context"].get("state", "present") for task in tasks if "kubeconfig_context" in task] == ["present", "absent"]
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)
 def test_a_runbook_is_a_playbook(path: Path) -> None:
     command = ["ansible-playbook", "--syntax-check", str(path.relative_to(PROJECT)), "-i", "inventories/dev"]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
