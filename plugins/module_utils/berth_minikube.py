@@ -5,6 +5,7 @@ How minikube v1.38.1 answers was recorded call by call (tests/minikube/recorded.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -57,6 +58,7 @@ class Wanted:
     extra_config: list[str] = field(default_factory=list)
     registry_mirrors: list[str] = field(default_factory=list)
     insecure_registries: list[str] = field(default_factory=list)
+    proxies: dict[str, str | None] = field(default_factory=dict)
     base_image: str = ""
     addons: list[str] = field(default_factory=list)
     extra_arguments: list[str] = field(default_factory=list)
@@ -115,11 +117,13 @@ class Plan:
         steps: ``delete``, ``unpause``, ``stop``, ``start``, ``enable NAME``, ``disable NAME``.
         recreate: Whether a cluster that the steps do not bring up may be deleted and made anew.
         why: What makes the first step necessary, as a phrase.
+        warning: What is perhaps not done, and what to do about it.
     """
 
     steps: list[str]
     recreate: bool = False
     why: str = ""
+    warning: str = ""
 
 
 # --- What is there -----------------------------------------------------------
@@ -250,21 +254,25 @@ def differences(observed: Observed, wanted: Wanted) -> list[tuple[str, str, str]
     if driver:
         pairs.append(("driver", config.get("Driver", ""), driver))
     if config.get("Driver") != "none":  # the machine's own are used
-        pairs += [
-            (name, config.get(key), size)
-            for name, key, size in (("memory", "Memory", megabytes(wanted.memory)), ("disk", "DiskSize", megabytes(wanted.disk)))
-            if size is not None
-        ]
-        if wanted.cpus.isdigit() and int(wanted.cpus):
-            pairs.append(("cpus", config.get("CPUs"), int(wanted.cpus)))
+        sizes = {"memory": megabytes(wanted.memory), "disk": megabytes(wanted.disk), "cpus": int(wanted.cpus) if wanted.cpus.isdigit() else None}
+        for name, key in (("memory", "Memory"), ("disk", "DiskSize"), ("cpus", "CPUs")):
+            text = getattr(wanted, name)
+            if sizes[name]:
+                pairs.append((name, config.get(key), sizes[name]))
+            elif text in ("max", "no-limit") and record.get(name, text) != text:  # how much that was only the first start knew
+                pairs.append((name, config.get(key), text))
     pairs.append(("nodes", len(config.get("Nodes") or [None]), wanted.nodes))
     if wanted.container_runtime:
         # A start with another runtime fails and overwrites the profile's file: what the cluster was made with is in the record.
         pairs.append(("container_runtime", record.get("container_runtime") or kubernetes.get("ContainerRuntime"), wanted.container_runtime))
-    if wanted.cni not in ("", "auto") and "/" not in wanted.cni:  # a path is that of a manifest, which minikube copies
+    if "cni" in record:
+        pairs.append(("cni", record["cni"], wanted.cni or "auto"))
+    elif wanted.cni not in ("", "auto") and "/" not in wanted.cni:  # a path is that of a manifest, which minikube copies
         pairs.append(("cni", kubernetes.get("CNI", ""), wanted.cni))
     if wanted.base_image:
         pairs.append(("base_image", config.get("KicBaseImage", ""), wanted.base_image))
+    if record.get("proxies", given(wanted)["proxies"]) != given(wanted)["proxies"]:
+        pairs.append(("proxies", "what it was made with", "another value (either may hold a password)"))
     pairs.append(("registry_mirrors", sorted(config.get("RegistryMirror") or []), sorted(wanted.registry_mirrors)))
     pairs.append(("insecure_registries", sorted(config.get("InsecureRegistry") or []), sorted(wanted.insecure_registries)))
     live, want = observed.kubernetes_version, wanted.kubernetes_version
@@ -273,6 +281,23 @@ def differences(observed: Observed, wanted: Wanted) -> list[tuple[str, str, str]
     if record.get("extra_config") and not wanted.extra_config:  # minikube knows no way to take the last one back
         pairs.append(("extra_config", record["extra_config"], []))
     return [(f"minikube_{name}", shown(is_now), shown(shall)) for name, is_now, shall in pairs if is_now != shall]
+
+
+def given(wanted: Wanted) -> dict[str, str]:
+    """Return those settings of a first start that a profile does not tell afterwards, for the record; of what may hold a secret a checksum."""
+    proxies = sorted((name, value) for name, value in wanted.proxies.items() if value)
+    return {
+        "cni": wanted.cni or "auto",
+        "cpus": wanted.cpus,
+        "disk": wanted.disk,
+        "memory": wanted.memory,
+        "proxies": checksum(proxies),
+    }
+
+
+def checksum(value: Any) -> str:
+    """Return what tells a value from another without telling the value."""
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
 def shown(value: Any) -> str:
@@ -293,6 +318,8 @@ def to_take_on(observed: Observed, wanted: Wanted) -> str:
     recorded = set((observed.record or {}).get("extra_config", []))
     if set(wanted.extra_config) - options or recorded - set(wanted.extra_config):  # minikube adds some of its own
         return "the extra configuration is another"
+    if other_arguments(observed, wanted):
+        return "the extra arguments are others"
     if wanted.container_runtime and kubernetes.get("ContainerRuntime") != wanted.container_runtime:
         return "a start with another container runtime damaged the profile"
     if not observed.certificates_current:
@@ -300,6 +327,12 @@ def to_take_on(observed: Observed, wanted: Wanted) -> str:
     if not observed.kubeconfig_current:
         return "the kubeconfig does not lead to the cluster"
     return ""
+
+
+def other_arguments(observed: Observed, wanted: Wanted) -> bool:
+    """Whether the last start had other extra arguments, as far as that is known."""
+    now = checksum(wanted.extra_arguments)
+    return (observed.record or {}).get("extra_arguments", now) != now
 
 
 def feature_gates(wanted: Wanted) -> list[str]:
@@ -386,7 +419,11 @@ def to_started(observed: Observed, wanted: Wanted) -> Plan:
     }[observed.state]
     enabled = observed.addons if observed.made else observed.addons | DEFAULT_ADDONS  # a first start brings the latter
     addons = addon_steps(enabled, observed, wanted)
-    return Plan([*steps, *addons], wanted.recreate, why)
+    warning = (
+        f"minikube_extra_arguments: the minikube profile {wanted.profile} was started with others. minikube passes over those that only a new "
+        "profile takes; to have them all, remove the cluster with playbooks/destroy.yml and run again."
+    )
+    return Plan([*steps, *addons], wanted.recreate, why, warning if exists and other_arguments(observed, wanted) else "")
 
 
 def addon_steps(enabled: frozenset[str], observed: Observed, wanted: Wanted) -> list[str]:

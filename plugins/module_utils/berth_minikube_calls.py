@@ -23,9 +23,11 @@ from ansible.module_utils.berth_minikube import (
     Refusal,
     Wanted,
     addon_steps,
+    checksum,
     classify,
     directory_of,
     enabled_addons,
+    given,
     probe,
     start_arguments,
     status_of,
@@ -365,7 +367,7 @@ class Minikube:
         record = self.record() or {}
         self.write_certificates(certificates, record)
         if not self.exists():  # what is noted then is of a start that made nothing
-            record = {}
+            record = given(wanted)
             self.owner_file.unlink(missing_ok=True)
         self.note_owner()
         made = {"made": record.get("made", False), "container_runtime": record.get("container_runtime") or wanted.container_runtime}
@@ -377,7 +379,7 @@ class Minikube:
         Raises:
             MinikubeError: It does not run although minikube says so.
         """
-        self.write_record((self.record() or {}) | {"made": True})
+        self.write_record((self.record() or {}) | {"made": True, "extra_arguments": checksum(wanted.extra_arguments)})
         seen = self.observe(wanted)
         if seen.state != "running":
             raise MinikubeError(f"minikube says that {self.profile} has started, but it is {seen.state}: {seen.reason}.")
@@ -390,11 +392,12 @@ class Minikube:
             report(f"minikube: {step}")
             self.act("addons", verb, name, timeout=timeout)
 
-    def note_addons(self, addons: list[str]) -> None:
-        """Note the addons that are wanted, so that a later run knows which of them no longer are."""
+    def note(self, wanted: Wanted) -> None:
+        """Note the addons that are wanted, so that a later run knows which of them no longer are, and what earlier versions did not note."""
         record = self.record() or {}
-        if record.get("addons") != sorted(addons):
-            self.write_record(record | {"addons": sorted(addons)})
+        known = given(wanted) | {"extra_arguments": checksum(wanted.extra_arguments)} | record | {"addons": sorted(wanted.addons)}
+        if known != record:
+            self.write_record(known)
 
     def forget(self) -> None:
         """Take away what was noted about a profile that is gone, and the kubeconfig that led to it."""

@@ -73,7 +73,11 @@ options:
     type: list
     elements: str
     default: []
-  extra_arguments: {description: More arguments of C(minikube start)., type: list, elements: str, default: []}
+  extra_arguments:
+    description: More arguments of C(minikube start). Others than before are given to an existing profile with a start, and a warning says so.
+    type: list
+    elements: str
+    default: []
   force: {description: "Whether to start with C(--force), which root needs.", type: bool, default: false}
   recreate: {description: Whether a cluster that cannot be brought up again may be deleted and made anew., type: bool, default: false}
   timeout: {description: Seconds that one step may take., type: int, default: 900}
@@ -192,7 +196,9 @@ def ensure(module: AnsibleModule) -> dict[str, Any]:
         if wanted.state == "started":
             minikube.tidy_kubeconfig()
             minikube.note_owner()
-            minikube.note_addons(wanted.addons)
+            minikube.note(wanted)
+    if plan.warning:
+        module.warn(plan.warning)
     return {"changed": bool(plan.steps), "found": observed.state, "reason": plan.why or observed.reason, "steps": plan.steps}
 
 

@@ -51,6 +51,10 @@ class Minikube:
         """Return the value of an option, "" when it is not given."""
         return next((word.partition("=")[2] for word in self.flags if word.startswith(f"--{name}=")), "")
 
+    def size(self, name: str, own: int) -> int:
+        """Return the number that an option gives; where it leaves it to minikube, ``own``."""
+        return own if self.flag(name) in ("", "max", "no-limit") else int(self.flag(name))
+
     def say(self, name: str, change: dict[str, str] | None = None) -> int:
         """Print a recorded answer, and return its exit code."""
         call = RECORDED[name]
@@ -144,7 +148,7 @@ class Minikube:
                 return self.say("81-start-container-gone")
         else:
             self.state["addons"] = ["default-storageclass", "storage-provisioner"]
-            config |= {"Driver": self.flag("driver") or "docker", "Memory": int(self.flag("memory") or 6000), "CPUs": int(self.flag("cpus") or 2)}
+            config |= {"Driver": self.flag("driver") or "docker", "Memory": self.size("memory", 6000), "CPUs": self.size("cpus", 2)}
             kubernetes["CNI"] = self.flag("cni")
             config["RegistryMirror"] = [word.partition("=")[2] for word in self.flags if word.startswith("--registry-mirror=")]
             self.state["runtime"] = self.flag("container-runtime") or "docker"

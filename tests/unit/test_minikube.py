@@ -367,6 +367,70 @@ def test_a_setting_that_the_profile_cannot_take_is_named_before_minikube_is_star
     assert machine.state == before
 
 
+PROXY = "http://me:secret@proxy.example.org:3128"
+
+
+@pytest.mark.parametrize("state", ["running", "stopped"])
+@pytest.mark.parametrize(
+    ("first", "then", "line"),
+    [
+        ({}, {"cni": "auto"}, "minikube_cni: is bridge, and auto is wanted"),
+        ({}, {"cni": ""}, "minikube_cni: is bridge, and auto is wanted"),
+        ({}, {"cni": "/etc/cni.yaml"}, "minikube_cni: is bridge, and /etc/cni.yaml is wanted"),
+        ({"cni": "auto"}, {}, "minikube_cni: is auto, and bridge is wanted"),
+        ({}, {"memory": "max"}, "minikube_memory: is 6000, and max is wanted"),
+        ({}, {"memory": "no-limit"}, "minikube_memory: is 6000, and no-limit is wanted"),
+        ({}, {"cpus": "max"}, "minikube_cpus: is 2, and max is wanted"),
+        ({"disk": ""}, {"disk": "max"}, "minikube_disk: is 20000, and max is wanted"),
+        ({}, {"proxies": {"https_proxy": PROXY}}, "minikube_proxies: is what it was made with, and another value (either may hold a password) is wanted"),
+        ({"proxies": {"https_proxy": PROXY}}, {}, "minikube_proxies: is what it was made with, and another value (either may hold a password) is wanted"),
+    ],
+)
+def test_a_setting_that_minikube_does_not_tell_again_is_named_as_well(
+    machine: Machine, state: str, first: dict[str, Any], then: dict[str, Any], line: str
+) -> None:
+    machine.run(**first)
+    if state == "stopped":
+        machine.run(state="stopped")
+    assert not machine.run(**first, check=True)["changed"] or state == "stopped"
+    before = machine.state
+    message = machine.run(**then)["msg"]
+    assert line in message.splitlines()
+    assert ADVICE in message
+    assert "secret" not in message + json.dumps(machine.record)
+    assert machine.changes == []
+    assert machine.state == before
+
+
+@pytest.mark.parametrize("settings", [{"memory": "max", "cpus": "max"}, {"memory": "", "cpus": ""}, {"cni": ""}, {"proxies": {"http_proxy": PROXY}}])
+def test_a_setting_that_minikube_does_not_tell_again_stays_as_it_was_given(machine: Machine, settings: dict[str, Any]) -> None:
+    machine.run(**settings)
+    assert not machine.run(**settings)["changed"]
+    machine.run(state="stopped")
+    assert machine.run(**settings)["steps"] == ["start"]
+
+
+def test_of_a_profile_of_before_what_was_not_noted_is_noted_and_a_later_change_named(machine: Machine) -> None:
+    machine.given("running")
+    assert not machine.run(memory="max", proxies={"http_proxy": PROXY})["changed"]
+    assert "minikube_proxies: is what it was made with" in machine.run(memory="max")["msg"]
+
+
+def test_other_extra_arguments_are_given_with_a_start_and_a_word_about_what_it_cannot_do(machine: Machine) -> None:
+    machine.run()
+    more = {"extra_arguments": ["--apiserver-ips=10.0.0.1"]}
+    for check in (True, False):
+        result = machine.run(**more, check=check)
+        assert (result["steps"], result["reason"]) == (["start"], "the extra arguments are others")
+        assert "minikube_extra_arguments: the minikube profile dev was started with others" in str(result["warnings"])
+        assert "remove the cluster with playbooks/destroy.yml" in str(result["warnings"])
+    assert "--apiserver-ips=10.0.0.1" in machine.arguments("start")
+    assert not machine.run(**more)["changed"]
+    # Not from the answer: Ansible keeps a process's warnings, and all runs of a test are one process.
+    assert not decisions.other_arguments(Observed("running", record=machine.record), Wanted(PROFILE, **more))
+    assert machine.run()["steps"] == ["start"]
+
+
 def test_all_changed_settings_are_named_at_once(machine: Machine) -> None:
     machine.given("running")
     message = machine.run(driver="podman", memory="3000")["msg"]
