@@ -1,0 +1,43 @@
+"""Print an account that may do what a release needs (berth_existing.NEEDED) and nothing else in the cluster, as objects in JSON.
+
+So a permission that is missing in that list fails the scenario. Besides, it may list nodes: the app is asked for its page at a node's address.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import ansible.module_utils
+
+ansible.module_utils.__path__.append(str(Path(sys.argv[0]).resolve().parents[3] / "plugins" / "module_utils"))
+
+from ansible.module_utils.berth_existing import NEEDED, NEEDED_BY_DATABASE  # noqa: E402
+
+NAME = "molecule-releaser"
+rights = [*NEEDED, *NEEDED_BY_DATABASE, ("", "namespaces", ("get", "create", "patch")), ("", "nodes", ("list",))]
+rbac = "rbac.authorization.k8s.io"
+account = {"kind": "ServiceAccount", "name": NAME, "namespace": "default"}
+objects = [
+    {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME, "namespace": "default"}},
+    {
+        # Its token stays the same, so a second run changes nothing.
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/service-account-token",
+        "metadata": {"name": NAME, "namespace": "default", "annotations": {"kubernetes.io/service-account.name": NAME}},
+    },
+    {
+        "apiVersion": f"{rbac}/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": NAME},
+        "rules": [{"apiGroups": [group], "resources": [resource], "verbs": list(verbs)} for group, resource, verbs in rights],
+    },
+    {
+        "apiVersion": f"{rbac}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": NAME},
+        "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": NAME},
+        "subjects": [account],
+    },
+]
+print(json.dumps(objects))
