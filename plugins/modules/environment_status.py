@@ -14,7 +14,7 @@ options:
   cluster:
     description:
       - "The cluster role's facts: C(provider), C(state), and where known C(reason), C(version), C(endpoint) and C(shared_with)."
-      - The API server is not asked when C(state) is C(absent), C(stopped), C(partial) or C(foreign).
+      - The API server is not asked when C(state) is C(absent), C(stopped), C(paused), C(partial), C(lost) or C(foreign).
     type: dict
     required: true
   kubeconfig: {description: The environment's kubeconfig., type: path, required: true}
@@ -70,8 +70,14 @@ ADVICE = {
     "absent": "ansible-playbook site.yml -i inventories/{environment} makes it",
     "stopped": "ansible-playbook playbooks/ops/start.yml -i inventories/{environment} starts it, with all that was in it",
     "partial": "ansible-playbook site.yml -i inventories/{environment} begins it anew after the run that was cut off",
+    "paused": "ansible-playbook playbooks/ops/start.yml -i inventories/{environment} lets it go on",
+    "lost": "ansible-playbook site.yml -i inventories/{environment} -e minikube_recreate=true makes it anew; what it held is gone",
     "foreign": "this machine carries a Kubernetes that Berth did not make: use another machine, or remove it with the tool that made it",
 }
+# A machine has room for one cluster of kubeadm's, and for many of minikube's.
+ADVICE_FOREIGN_PROFILE = "set minikube_profile in inventories/{environment}/group_vars/all.yml to another name, or see to what has this one"
+# Where it was asked, because it may answer all the same.
+ADVICE_UNREADY = "ansible-playbook playbooks/ops/start.yml -i inventories/{environment} starts what of it stands still"
 KINDS = ("Node", "Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet", "Pod", "Service", "Ingress", "PersistentVolumeClaim")
 # The Job by which the namespace role tries whether policies are enforced: that it fails is an answer, not a problem.
 PROBE = "probe"
@@ -179,7 +185,8 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
     empty: dict[str, Any] = {"nodes": [], "release": None, "pods": [], "database": None, "addresses": [], "volumes": [], "problems": [], "notes": []}
     found = {"environment": environment, "namespace": parameters["namespace"], "cluster": facts, "advice": "", **empty}
     if facts["state"] in ADVICE:
-        return {**found, "advice": ADVICE[facts["state"]].format(environment=environment)}
+        profile = facts["state"] == "foreign" and facts.get("provider") == "minikube"
+        return {**found, "advice": (ADVICE_FOREIGN_PROFILE if profile else ADVICE[facts["state"]]).format(environment=environment)}
     try:
         cluster = Cluster(parameters["kubeconfig"], None)
         # What answers may be newer than what the facts expect.
@@ -188,7 +195,8 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
         objects = reader.read()
         problems = reader.problems(objects)
     except KubeError as error:
-        return {**found, "advice": str(error)}
+        more = f". {ADVICE_UNREADY.format(environment=environment)}" if facts["state"] == "unready" else ""
+        return {**found, "advice": f"{error}{more}"}
     now, app = cluster.now, parameters["app"]
     deployment = next((each for each in objects.get("Deployment", []) if each["metadata"]["name"] == app), None)
     return {

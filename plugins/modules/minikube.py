@@ -31,7 +31,7 @@ options:
   driver:
     description: The driver; empty leaves the choice to minikube.
     type: str
-    choices: ["", docker, podman, kvm2, qemu2, vfkit, hyperkit, none]
+    choices: ["", docker, podman, kvm, kvm2, qemu, qemu2, vfkit, hyperkit, none]
     default: ""
   nodes: {description: How many nodes the cluster has., type: int, default: 1}
   cpus: {description: "CPUs of a node, or C(max).", type: str, default: ""}
@@ -145,7 +145,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     **PROFILE_OPTIONS,
     "state": {"type": "str", "choices": ["started", "stopped", "absent"], "default": "started"},
     "kubeconfig": {"type": "path", "required": True},
-    "driver": {"type": "str", "choices": ["", "docker", "podman", "kvm2", "qemu2", "vfkit", "hyperkit", "none"], "default": ""},
+    "driver": {"type": "str", "choices": ["", "docker", "podman", "kvm", "kvm2", "qemu", "qemu2", "vfkit", "hyperkit", "none"], "default": ""},
     "nodes": {"type": "int", "default": 1},
     "cpus": {"type": "str", "default": ""},
     "memory": {"type": "str", "default": ""},

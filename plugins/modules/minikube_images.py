@@ -7,6 +7,8 @@ module: minikube_images
 short_description: Load image archives into a minikube node
 description:
   - Loads what the node lacks or has with another content, told by the image's id, which is the digest of its configuration.
+  - C(minikube image load) is right for every driver and runtime, as it writes into the runtime of each node. The registry addon would need a
+    push through a tunnel, a node that trusts it, and a copy of every image on the node's disk.
   - Looks again afterwards, because C(minikube image load) says nothing when it fails.
 options:
   binary: {description: The minikube program., type: path, required: true}

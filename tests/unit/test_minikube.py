@@ -20,6 +20,7 @@ import minikube
 import minikube_images
 import minikube_info
 import pytest
+import yaml
 from ansible.module_utils import berth_identity, berth_preflight
 from ansible.module_utils import berth_minikube as decisions
 from ansible.module_utils import berth_minikube_calls as calls
@@ -968,6 +969,15 @@ def test_a_size_is_read_as_minikube_reads_it(text: str, size: int | None) -> Non
     assert decisions.megabytes(text) == size
 
 
+@pytest.mark.parametrize(("driver", "own"), decisions.DRIVER_ALIASES.items())
+def test_a_driver_may_be_called_by_its_other_name(machine: Machine, driver: str, own: str) -> None:
+    assert machine.run(driver=driver)["steps"] == ["start", "enable metrics-server"]
+    assert f"--driver={driver}" in machine.arguments("start")
+    machine.order(config=machine.state["config"] | {"Driver": own})
+    assert not machine.run(driver=driver)["changed"]
+    assert not machine.run(driver=own)["changed"]
+
+
 def test_a_driver_has_more_than_one_name() -> None:
     observed = Observed("running", config={"Driver": "qemu2"}, record={"made": True})
     assert decisions.differences(observed, Wanted("dev", driver="qemu")) == []
@@ -993,7 +1003,7 @@ def play(machine: Machine) -> Callable[..., str]:
     """Return a function that runs tasks of a role on the machine, as the environment dev, and returns what it printed."""
     plugins = {"ACTION_PLUGINS": "action", "FILTER_PLUGINS": "filter", "LIBRARY": "modules", "MODULE_UTILS": "module_utils"}
     settings = {f"ANSIBLE_{name}": str(ROOT / "plugins" / directory) for name, directory in plugins.items()}
-    settings |= {"ANSIBLE_ROLES_PATH": str(ROOT / "roles")}
+    settings |= {"ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
     settings |= dict.fromkeys(("ANSIBLE_HOME", "ANSIBLE_REMOTE_TEMP", "XDG_CACHE_HOME"), str(machine.root / "ansible"))
     given = {
         "berth_kubeconfig": str(machine.kubeconfig), "berth_namespace": "polls-dev", "berth_provider": "minikube", "minikube_home": str(machine.home),
@@ -1031,3 +1041,38 @@ def test_a_destroy_that_deletes_leaves_neither_kubeconfig_nor_record(machine: Ma
     play("cluster", "absent")
     assert machine.state["state"] == "absent"
     assert list(machine.kubeconfig.parent.iterdir()) == []
+
+
+def test_the_facts_say_why_a_cluster_is_what_it_is(machine: Machine, play: Callable[..., str]) -> None:
+    machine.given("gone")
+    assert '"reason": "its container or virtual machine was removed by somebody"' in play("minikube", "facts")
+
+
+def test_the_dashboards_command_is_whole(machine: Machine, play: Callable[..., str]) -> None:
+    command = f"KUBECONFIG={machine.kubeconfig} MINIKUBE_HOME={machine.home} {DATA / 'replay.py'} dashboard --url --profile dev"
+    assert command in play("minikube", "dashboard")
+
+
+def test_people_get_the_programs_where_they_want_them(machine: Machine, play: Callable[..., str]) -> None:
+    directory = machine.root / "programs"
+    assert "minikube_facts" in play("minikube", "main", minikube_programs_directory=str(directory), minikube_cni="bridge")
+    assert {path.name for path in directory.iterdir()} == {"minikube", "kubectl"}
+    assert (directory / "minikube").read_bytes() == (DATA / "replay.py").read_bytes()
+    assert os.access(directory / "minikube", os.X_OK)
+
+
+def test_a_cluster_of_the_defaults_enforces_network_policies(machine: Machine, play: Callable[..., str]) -> None:
+    assert '"network_policy": "enforced"' in play("minikube", "main")
+    assert "--cni=calico" in machine.arguments("start")
+
+
+def test_the_role_gives_the_module_every_option_from_the_variable_of_its_name() -> None:
+    given = yaml.safe_load((ROOT / "roles/minikube/tasks/start.yml").read_text(encoding="utf-8"))[0]["minikube"]
+    others = {"binary": "{{ __minikube_binary }}", "inventory": "{{ __minikube_inventory }}"}
+    assert given == {name: others.get(name, f"{{{{ minikube_{name} }}}}") for name in minikube.OPTIONS if name != "state"}
+
+
+def test_the_role_takes_what_the_module_takes() -> None:
+    options = yaml.safe_load((ROOT / "roles/minikube/meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+    for name in ("driver", "container_runtime"):
+        assert options[f"minikube_{name}"]["choices"] == minikube.OPTIONS[name]["choices"]

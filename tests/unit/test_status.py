@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import Any, ClassVar
 
 import environment_status
 import pytest
+import yaml
 from ansible.module_utils import berth_status
 from ansible.module_utils.berth_access import Answer
 from ansible.module_utils.berth_kube import Forbidden, KubeError, Unreachable
@@ -183,6 +185,8 @@ def test_the_failed_job_of_a_release_is_a_problem_and_those_before_it_are_not(ca
         ("stopped", "the cluster is stopped", "playbooks/ops/start.yml -i inventories/dev starts it"),
         ("partial", "the cluster cannot be used", "begins it anew"),
         ("foreign", "the cluster cannot be used", "that Berth did not make"),
+        ("paused", "the cluster cannot be used", "playbooks/ops/start.yml -i inventories/dev lets it go on"),
+        ("lost", "the cluster cannot be used", "site.yml -i inventories/dev -e minikube_recreate=true makes it anew"),
     ],
 )
 def test_without_a_cluster_to_ask_it_says_what_to_do(
@@ -195,10 +199,26 @@ def test_without_a_cluster_to_ask_it_says_what_to_do(
     assert FakeCluster.asked == []
 
 
+def test_a_minikube_profile_of_somebody_else_is_no_reason_to_take_another_machine(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = status(capsys, monkeypatch, RUNNING | {"provider": "minikube", "state": "foreign", "reason": "minikube has a profile dev"})
+    text = " ".join(answer["text"].split())
+    assert "minikube has a profile dev" in text
+    assert "set minikube_profile in inventories/dev/group_vars/all.yml to another name" in text
+    assert "another machine" not in text
+
+
+def test_a_runbook_that_needs_the_cluster_refuses_every_state_in_which_it_is_not_asked() -> None:
+    path = Path(__file__).resolve().parents[2] / "playbooks" / "ops" / "tasks" / "running.yml"
+    assert yaml.safe_load(path.read_text(encoding="utf-8"))[0]["vars"]["__states"].keys() == environment_status.ADVICE.keys()
+
+
 def test_an_api_server_that_does_not_answer_is_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     answer = status(capsys, monkeypatch, RUNNING | {"state": "unready"}, version=Unreachable("The API server https://10.245.0.1:6443 does not answer"))
     assert answer["text"].startswith("dev: the cluster cannot be used\n")
     assert "The API server https://10.245.0.1:6443 does not answer" in answer["text"]
+    assert "playbooks/ops/start.yml -i inventories/dev starts what of it stands still" in " ".join(answer["text"].split())
 
 
 def test_where_nothing_is_released_the_cluster_is_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
