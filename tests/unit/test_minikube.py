@@ -746,6 +746,23 @@ def test_roots_refusal_names_the_setting(machine: Machine) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("reason", "advice"),
+    [
+        ("K8S_OLD_UNSUPPORTED", " Set minikube_kubernetes_version."),
+        ("K8S_NEW_UNSUPPORTED", " Set minikube_kubernetes_version."),
+        ("K8S_DOWNGRADE_UNSUPPORTED", " Set minikube_kubernetes_version."),
+        ("K8S_FAIL_CONNECT", " Set minikube_proxies or minikube_registry_mirrors."),
+        ("K8S_INSTALL_FAILED_CONTAINER_RUNTIME_NOT_RUNNING", " Set minikube_container_runtime."),
+        ("K8S_INSTALL_FAILED", ""),
+    ],
+)
+def test_what_minikube_says_about_kubernetes_names_the_setting_that_helps(reason: str, advice: str) -> None:
+    data = {"name": reason, "message": "Kubernetes is not right", "exitcode": "106", "advice": ""}
+    told = calls.failure(json.dumps({"type": "io.k8s.sigs.minikube.error", "data": data}), "", 106)
+    assert told == f"Kubernetes is not right ({reason}, exit code 106).{advice}"
+
+
 @pytest.mark.parametrize("interrupt", [signal.default_int_handler, signal.SIG_IGN], ids=["foreground", "background"])
 def test_a_start_that_takes_too_long_is_ended_at_a_step_that_is_named_and_the_next_run_goes_on(machine: Machine, interrupt: Any) -> None:
     machine.order(start=["hang"])
@@ -957,6 +974,75 @@ def test_an_engine_that_hangs_does_not_hold_anybody_up(machine: Machine, monkeyp
     (machine.root / "bin" / "docker").chmod(0o755)
     monkeypatch.setattr(decisions, "PROBE_TIMEOUT", 0.2)
     assert decisions.drivable("docker") == ("", "docker: does not answer within 0.2 s")
+
+
+def program(machine: Machine, name: str, script: str) -> None:
+    """Put a program on the machine's path, which notes how it was called."""
+    path = machine.root / "bin" / name
+    path.write_text(f'#!/bin/sh\necho "{name} $*" >> "$REPLAY/programs"\n{script}\n', encoding="utf-8")
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("driver", "name", "call"),
+    [
+        ("kvm2", "virsh", "virsh --connect qemu:///system domcapabilities --virttype kvm"),
+        ("kvm", "virsh", "virsh --connect qemu:///system domcapabilities --virttype kvm"),
+        ("qemu2", "qemu-system-x86_64", "qemu-system-x86_64 --version"),
+        ("qemu", "qemu-system-x86_64", "qemu-system-x86_64 --version"),
+        ("podman", "podman", "podman version --format {{.Version}}"),
+    ],
+)
+def test_a_driver_is_asked_for_by_its_program_and_named_with_what_it_says_when_it_fails(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, driver: str, name: str, call: str
+) -> None:
+    monkeypatch.setenv("PATH", f"{machine.root / 'bin'}:/bin")
+    monkeypatch.setattr(decisions.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(decisions.platform, "machine", lambda: "x86_64")
+    monkeypatch.delenv("LIBVIRT_DEFAULT_URI", raising=False)
+    found = decisions.shutil.which  # this machine may have the program in /bin
+    monkeypatch.setattr(decisions.shutil, "which", lambda tool: (path := found(tool)) and (path if path.startswith(str(machine.root)) else None))
+    monkeypatch.setattr(decisions.os, "geteuid", lambda: 0)
+    assert decisions.drivable(driver, force=True) == ("", f"{driver}: not installed")
+    program(machine, name, "echo 5.0")
+    assert decisions.drivable(driver, force=True) == (driver, f"{driver} answers")
+    assert (machine.replay / "programs").read_text(encoding="utf-8") == f"{call}\n"
+    program(machine, name, "echo a line before >&2; echo no permission >&2; exit 3")
+    assert decisions.drivable(driver, force=True) == ("", f"{driver}: no permission")
+    program(machine, name, "exit 3")
+    assert decisions.drivable(driver, force=True) == ("", f"{driver}: exits 3")
+
+
+@pytest.mark.parametrize(
+    ("name", "system", "user", "command"),
+    [
+        ("podman", "Linux", 1000, ["sudo", "-n", "podman"]),
+        ("podman", "Linux", 0, ["podman"]),
+        ("podman", "Darwin", 501, ["podman"]),
+        ("docker", "Linux", 1000, ["docker"]),
+    ],
+)
+def test_podman_is_called_as_root_on_linux(monkeypatch: pytest.MonkeyPatch, name: str, system: str, user: int, command: list[str]) -> None:
+    monkeypatch.setattr(decisions.platform, "system", lambda: system)
+    monkeypatch.setattr(decisions.os, "geteuid", lambda: user)
+    assert decisions.engine(name) == command
+
+
+def test_podman_that_sudo_would_ask_a_password_for_is_said(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(machine, "podman", "echo 5.0")
+    program(machine, "sudo", "echo sudo: a password is required >&2; exit 1")
+    monkeypatch.setattr(decisions.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(decisions.os, "geteuid", lambda: 1000)
+    assert decisions.drivable("podman") == ("", "podman: sudo: a password is required")
+    assert (machine.replay / "programs").read_text(encoding="utf-8") == "sudo -n podman version --format {{.Version}}\n"
+
+
+@pytest.mark.parametrize("driver", ["kvm2", "kvm"])
+def test_a_virtual_machine_of_somebody_else_with_our_name_is_not_touched(machine: Machine, driver: str) -> None:
+    program(machine, "virsh", "printf 'dev\nother\n'")
+    message = machine.run(driver=driver)["msg"]
+    assert "libvirt has a virtual machine named dev that Berth did not make" in message
+    assert machine.calls == []
 
 
 # --- Decisions ---------------------------------------------------------------------------------------
