@@ -142,7 +142,7 @@ class Cluster:
                 content = yaml.safe_load(file)
         except (OSError, ValueError, yaml.YAMLError):
             return False
-        return isinstance(content, dict) and not content.get("contexts")
+        return isinstance(content, dict) and content.get("kind") == "Config" and not content.get("contexts")
 
     def identity(self) -> berth_identity.Identity:
         """Return what tells this cluster from every other: the uid of its namespace kube-system, as far as the user may read it, and its authority.
