@@ -151,6 +151,18 @@ def app_facts(objects: list[dict[str, Any]], address: str, revision: str = "") -
     }
 
 
+def data_within(state: str, claims: list[dict[str, Any]]) -> str:
+    """Return what data a cluster in ``state`` would take with it, in words: its volume ``claims``, which only a running one tells of. Empty for none.
+
+    >>> data_within("stopped", [])
+    'not to be seen while it is stopped'
+    """
+    if state in ("stopped", "paused", "unready"):
+        return f"not to be seen while it is {state}"
+    names = [claim["metadata"]["name"] for claim in claims] if state == "running" else []
+    return f"volume claim {', '.join(names)}" if names else ""
+
+
 class FilterModule:
     """The filters of this file."""
 
@@ -158,5 +170,5 @@ class FilterModule:
         """Return them by name."""
         return {
             f.__name__: f
-            for f in (secret_data, short_hash, command_containers, cron_jobs, object_names, app_facts, settled, failed_jobs, ended, ip_blocks)
+            for f in (secret_data, short_hash, command_containers, cron_jobs, object_names, app_facts, settled, failed_jobs, ended, ip_blocks, data_within)
         }

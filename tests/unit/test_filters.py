@@ -279,3 +279,20 @@ def test_storage_grows_to_what_is_asked_for_and_never_shrinks(live: int, wanted:
 def test_what_waits_for_the_maintenance_window_is_not_asked_for_again() -> None:
     instance = {"engine_version": "16.9", "allocated_storage": 20, "pending_modified_values": {"engine_version": "17.6", "allocated_storage": 40}}
     assert aws.rds_changes(instance, "17", 40) == {}
+
+
+@pytest.mark.parametrize(
+    ("state", "claims", "within"),
+    [
+        ("running", ["data-database-0"], "volume claim data-database-0"),
+        ("running", ["a", "b"], "volume claim a, b"),
+        ("running", [], ""),
+        ("stopped", [], "not to be seen while it is stopped"),
+        ("paused", [], "not to be seen while it is paused"),
+        ("unready", [], "not to be seen while it is unready"),
+        ("absent", [], ""),
+        ("partial", [], ""),
+    ],
+)
+def test_data_that_a_cluster_would_take_with_it_are_named_and_those_that_cannot_be_seen_too(state: str, claims: list[str], within: str) -> None:
+    assert objects.data_within(state, [{"metadata": {"name": name}} for name in claims]) == within
