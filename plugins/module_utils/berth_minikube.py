@@ -42,6 +42,7 @@ class Wanted:
 
     Attributes:
         memory: In minikube's notation, such as ``4096`` (MB), ``4g`` or ``max``; "" leaves it to minikube, as everywhere.
+        cni_manifest: A checksum of the manifest that ``cni`` is the path of, "" where it is none.
     """
 
     profile: str
@@ -54,6 +55,7 @@ class Wanted:
     kubernetes_version: str = ""
     container_runtime: str = ""
     cni: str = ""
+    cni_manifest: str = ""
     feature_gates: dict[str, bool] = field(default_factory=dict)
     extra_config: list[str] = field(default_factory=list)
     registry_mirrors: list[str] = field(default_factory=list)
@@ -269,6 +271,8 @@ def differences(observed: Observed, wanted: Wanted) -> list[tuple[str, str, str]
         pairs.append(("cni", record["cni"], wanted.cni or "auto"))
     elif wanted.cni not in ("", "auto") and "/" not in wanted.cni:  # a path is that of a manifest, which minikube copies
         pairs.append(("cni", kubernetes.get("CNI", ""), wanted.cni))
+    if record.get("cni_manifest", wanted.cni_manifest) != wanted.cni_manifest and record.get("cni") == wanted.cni:
+        pairs.append(("cni", f"{wanted.cni} as it was at the first start", "what that file holds now"))
     if wanted.base_image:
         pairs.append(("base_image", config.get("KicBaseImage", ""), wanted.base_image))
     if record.get("proxies", given(wanted)["proxies"]) != given(wanted)["proxies"]:
@@ -288,6 +292,7 @@ def given(wanted: Wanted) -> dict[str, str]:
     proxies = sorted((name, value) for name, value in wanted.proxies.items() if value)
     return {
         "cni": wanted.cni or "auto",
+        "cni_manifest": wanted.cni_manifest,
         "cpus": wanted.cpus,
         "disk": wanted.disk,
         "memory": wanted.memory,

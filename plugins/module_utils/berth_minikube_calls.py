@@ -451,6 +451,20 @@ def certificates_of(paths: list[str], profile: str) -> dict[str, str]:
     return found
 
 
+def manifest_of(cni: str) -> str:
+    """Return a checksum of the manifest that ``minikube_cni`` is the path of, "" for the name of a plugin.
+
+    Raises:
+        Refusal: It cannot be read.
+    """
+    if "/" not in cni:
+        return ""
+    try:
+        return checksum(Path(cni).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refusal(f"minikube_cni: {cni} cannot be read: {getattr(error, 'strerror', None) or 'it is no text file'}") from error
+
+
 # --- What minikube says ----------------------------------------------------------
 
 

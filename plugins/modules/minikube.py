@@ -136,7 +136,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.berth_minikube import MinikubeError, Refusal, Wanted, decide
-from ansible.module_utils.berth_minikube_calls import PROFILE_OPTIONS, Minikube, certificates_of
+from ansible.module_utils.berth_minikube_calls import PROFILE_OPTIONS, Minikube, certificates_of, manifest_of
 
 # Networks of minikube's drivers and of services: https://minikube.sigs.k8s.io/docs/handbook/vpn_and_proxy/
 OWN_NETWORKS = "localhost,127.0.0.1,10.96.0.0/12,192.168.39.0/24,192.168.49.0/24,192.168.59.0/24"
@@ -183,7 +183,8 @@ def proxies(given: dict[str, str | None]) -> dict[str, str]:
 def ensure(module: AnsibleModule) -> dict[str, Any]:
     """Bring the profile into the wanted state; in check mode say what that would take."""
     options = module.params
-    wanted = Wanted(**{name: options[name] for name in Wanted.__dataclass_fields__})
+    manifest = manifest_of(options["cni"]) if options["state"] == "started" else ""
+    wanted = Wanted(cni_manifest=manifest, **{name: options[name] for name in Wanted.__dataclass_fields__ if name in options})
     kubeconfig = Path(options["kubeconfig"])
     if kubeconfig.resolve() == (Path.home() / ".kube" / "config").resolve():
         raise Refusal(f"berth_kubeconfig: {kubeconfig} is the user's own and is left alone; name another file in {wanted.inventory}.")

@@ -377,7 +377,7 @@ PROXY = "http://me:secret@proxy.example.org:3128"
     [
         ({}, {"cni": "auto"}, "minikube_cni: is bridge, and auto is wanted"),
         ({}, {"cni": ""}, "minikube_cni: is bridge, and auto is wanted"),
-        ({}, {"cni": "/etc/cni.yaml"}, "minikube_cni: is bridge, and /etc/cni.yaml is wanted"),
+        ({}, {"cni": "/etc/passwd"}, "minikube_cni: is bridge, and /etc/passwd is wanted"),
         ({"cni": "auto"}, {}, "minikube_cni: is auto, and bridge is wanted"),
         ({}, {"memory": "max"}, "minikube_memory: is 6000, and max is wanted"),
         ({}, {"memory": "no-limit"}, "minikube_memory: is 6000, and no-limit is wanted"),
@@ -409,6 +409,21 @@ def test_a_setting_that_minikube_does_not_tell_again_stays_as_it_was_given(machi
     assert not machine.run(**settings)["changed"]
     machine.run(state="stopped")
     assert machine.run(**settings)["steps"] == ["start"]
+
+
+def test_a_manifest_of_the_network_that_holds_something_else_by_now_is_named(machine: Machine, tmp_path: Path) -> None:
+    manifest = tmp_path / "cni.yaml"
+    missing = machine.run(cni=str(manifest))["msg"]
+    assert missing == f"minikube_cni: {manifest} cannot be read: No such file or directory"
+    assert machine.changes == []
+    manifest.write_text("kind: DaemonSet")
+    machine.run(cni=str(manifest))
+    assert not machine.run(cni=str(manifest))["changed"]
+    manifest.write_text("kind: Deployment")
+    message = machine.run(cni=str(manifest))["msg"]
+    assert f"minikube_cni: is {manifest} as it was at the first start, and what that file holds now is wanted" in message
+    manifest.unlink()
+    assert machine.run(state="stopped")["changed"]
 
 
 def test_of_a_profile_of_before_what_was_not_noted_is_noted_and_a_later_change_named(machine: Machine) -> None:
