@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import importlib
 import os
@@ -29,12 +30,14 @@ description:
   - Environments whose cluster is elsewhere have a lock each (C(berth_provider) C(eks) or C(existing)); all the others share this machine's.
   - A playbook that changes nothing of the cluster says so with the variable C(run_lock=false) of each of its plays, and never waits.
   - Keeps the payloads in which Ansible wraps modules from run to run, for as long as neither they nor Ansible change.
-  - Imports the clients of Kubernetes and, for C(eks), of AWS once for all modules that the connection C(forked) runs.
+  - Imports the clients of Kubernetes and, for C(eks), of AWS once for all modules that the connection C(forked) runs, and reads AWS's
+    descriptions of its services once.
   - Prints what modules report through the file that C(BERTH_PROGRESS) names, and the elapsed time of a task that says nothing.
 requirements:
   - to be listed in C(callbacks_enabled)
 """
 
+AWS_SERVICES = ("acm", "ec2", "ecr", "eks", "elbv2", "iam", "kms", "logs", "rds", "route53", "sts")  # those that the modules ask
 ELSEWHERE = ("eks", "existing")  # providers whose environments share nothing of this machine but its caches, which have locks of their own
 HEARTBEAT = 15.0  # seconds of silence after which a running task says that it is alive
 PAYLOADS_KEPT = 30 * 24 * 3600.0  # seconds for which modules' payloads are kept after code has changed
@@ -82,6 +85,22 @@ def keep_payloads() -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
+@functools.cache
+def preload(aws: bool) -> None:
+    """Import what modules import and, for ``aws``, read the descriptions of its services, so that no module has to."""
+    with contextlib.suppress(Exception):  # it costs time, no more; the module says what is wrong, such as a profile that does not exist
+        importlib.import_module("kubernetes.dynamic")
+        if aws:
+            importlib.import_module("ansible_collections.amazon.aws.plugins.module_utils.modules")
+            loaders = importlib.import_module("botocore.loaders")
+            load = functools.cache(loaders.JSONFileLoader().load_file)
+            # A module makes a session of its own, and with it a loader.
+            loaders.JSONFileLoader.load_file = lambda _loader, path: load(path)
+            session = importlib.import_module("boto3").session.Session("none", "none", region_name="us-east-1")
+            for service in AWS_SERVICES:
+                session.client(service)  # asks nobody
+
+
 class CallbackModule(CallbackBase):
     """Holds the lock of the run and follows its long tasks."""
 
@@ -114,9 +133,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Import what the play's modules import, unless it is preflight's: its refusals are quicker without."""
         if Path(play.get_path().rpartition(":")[0]).name != "preflight.yml":
-            for name in ["kubernetes.dynamic", *(["boto3"] if "eks" in environments(play).values() else [])]:
-                with contextlib.suppress(ImportError):  # the module that needs it says so
-                    importlib.import_module(name)
+            preload("eks" in environments(play).values())
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Begin to count the seconds of a task."""

@@ -273,9 +273,9 @@ class Minikube:
             noted = frozenset(record.get("addons", DEFAULT_ADDONS))
             return Observed("unready", f"{self.binary} is not there yet, so nobody can ask", config=self.stored_config(), addons=noted, **found)
         profiles = self.answer("profile", "list", "--output=json")
-        status = self.read("status", "--output=json").stdout
-        state, reason, silent = classify(profiles, self.profile, status, record)
         config = next((item.get("Config") or {} for item in profiles.get("valid") or [] if item.get("Name") == self.profile), {})
+        status = self.status(config)
+        state, reason, silent = classify(profiles, self.profile, status, record)
         if state == "lost" and config and (problem := probe(config["Driver"])):  # an engine that is down shows no containers either
             raise MinikubeError(f"The driver {config['Driver']} of the minikube profile {self.profile} does not answer: {problem}. Start it, and run again.")
         if wanted.state == "started" and state not in ("foreign", "lost"):
@@ -286,6 +286,16 @@ class Minikube:
         return Observed(
             state, reason, silent=silent, config=config, certificates_current=self.certificates_current(certificates or {}, record or {}), **found
         )
+
+    def status(self, config: dict[str, Any]) -> str:
+        """Return what ``status -o json`` prints. Where a node is gone that is ``null`` for all, so each of several is asked for by itself then."""
+        text = self.read("status", "--output=json").stdout
+        nodes = config.get("Nodes") or []
+        if status_of(text) or len(nodes) < 2:
+            return text
+        # How minikube calls a node's machine: MachineName in pkg/minikube/config.
+        names = [f"{self.profile}-{node['Name']}" if node.get("Name") else self.profile for node in nodes]
+        return json.dumps([node for name in names for node in status_of(self.read("status", "--output=json", f"--node={name}").stdout)])
 
     def kubeconfig_state(self) -> dict[str, bool]:
         """Return whether the kubeconfig leads to the profile, and whether it leads elsewhere."""

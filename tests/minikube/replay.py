@@ -28,6 +28,7 @@ START = {
     "running": "29-start-again-same",
     "kubelet": "29-start-again-same",
     "silent": "29-start-again-same",
+    "worker-gone": "29-start-again-same",
     "paused": "29-start-again-same",
     "stopped": "75-start-after-stop",
     "interrupted": "98d-start-resume",
@@ -87,7 +88,18 @@ class Minikube:
         if self.state["state"] == "silent":
             self.say("21-status-running", {'"APIServer":"Running"': '"APIServer":"Stopped"'})
             return 2
+        if self.state["state"] == "worker-gone":
+            return self.status_of_two(self.flag("node"))
         return self.say(STATUS.get(self.state["state"], "02b-status-none-p"))
+
+    def status_of_two(self, node: str) -> int:
+        """Answer for two nodes of which the worker's container was removed: nothing at all, unless one is asked for."""
+        if node == self.profile:
+            return self.say("21-status-running")
+        if not node:
+            return self.say("80-status-container-gone")
+        print(json.dumps(dict.fromkeys(("Host", "Kubelet", "APIServer", "Kubeconfig"), "Nonexistent") | {"Name": node, "Worker": True}))
+        return 7
 
     def addons_list(self) -> int:
         names = json.loads(RECORDED["25-addons-list"]["stdout"])

@@ -274,6 +274,16 @@ def test_a_node_is_stopped_paused_lost_or_else_named_as_minikube_calls_it(odd: s
     assert found == (*named.get(odd, ("unready", f"the node is {odd or 'in an unknown state'}")), False)
 
 
+def test_a_worker_that_was_removed_costs_a_start_and_not_the_cluster(machine: Machine) -> None:
+    machine.given("worker-gone", Nodes=[{"Name": "", "ControlPlane": True, "Worker": True}, {"Name": "m02", "Worker": True}])
+    seen = machine.info()
+    assert (seen["state"], seen["reason"]) == ("unready", "dev-m02 does not run")
+    assert machine.run(nodes=2, check=True)["steps"] == ["start"]
+    assert machine.run(nodes=2)["steps"] == ["start"]
+    assert machine.changes == ["start"]
+    assert not machine.run(nodes=2)["changed"]
+
+
 # --- A first start ------------------------------------------------------------------
 
 
