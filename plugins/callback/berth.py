@@ -19,6 +19,7 @@ import ansible
 from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
+from ansible.plugins.loader import filter_loader, test_loader
 
 DOCUMENTATION = """
 name: berth
@@ -93,9 +94,7 @@ def preload(aws: bool) -> None:
         if aws:
             importlib.import_module("ansible_collections.amazon.aws.plugins.module_utils.modules")
             loaders = importlib.import_module("botocore.loaders")
-            load = functools.cache(loaders.JSONFileLoader().load_file)
-            # A module makes a session of its own, and with it a loader.
-            loaders.JSONFileLoader.load_file = lambda _loader, path: load(path)
+            loaders.create_loader = functools.cache(loaders.create_loader)  # a module makes a session of its own, and with it a loader
             session = importlib.import_module("boto3").session.Session("none", "none", region_name="us-east-1")
             for service in AWS_SERVICES:
                 session.client(service)  # asks nobody
@@ -124,6 +123,8 @@ class CallbackModule(CallbackBase):
             os.environ["BERTH_RUN"] = str(os.getpid())
         with contextlib.suppress(OSError):  # it costs time, no more
             keep_payloads()
+        for loader in (filter_loader, test_loader):
+            loader.get("defined")  # reads them all, which every task's process would do for itself
         handle, path = tempfile.mkstemp(prefix="berth-progress-")
         os.close(handle)
         os.environ["BERTH_PROGRESS"] = path
