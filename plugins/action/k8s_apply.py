@@ -9,7 +9,7 @@ import ansible.module_utils
 import yaml
 from ansible.parsing.yaml.dumper import AnsibleDumper
 from ansible.plugins.action import ActionBase
-from ansible.plugins.loader import lookup_loader
+from ansible.template import trust_as_template
 
 # Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
 MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
@@ -44,7 +44,7 @@ class ActionModule(ActionBase):
         environment = (task_vars or {}).get("inventory_hostname", "")
         if owner := berth_identity.belongs_elsewhere(arguments["kubeconfig"], environment):
             return result | {"failed": True, "msg": self._not_ours(arguments["kubeconfig"], owner, environment)}
-        wanted = self._objects(arguments, task_vars or {})
+        wanted = self._objects(arguments)
         try:
             cluster = self._cluster(arguments)
             live = self._live(cluster, wanted)
@@ -67,13 +67,13 @@ class ActionModule(ActionBase):
             "diff": [self._diff(*pair) for pair in pairs] if self._task.diff else [],
         }
 
-    def _objects(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> list[dict[str, Any]]:
-        """Render the templates into objects with a namespace."""
-        template = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)
+    def _objects(self, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+        """Render the templates into objects with a namespace. The lookup ``template`` does the same, and copies every variable for each file."""
         found = []
         for name in arguments["templates"]:
-            text = "".join(template.run([name], variables=task_vars))
-            found += berth_apply.flatten(list(yaml.safe_load_all(text)))
+            text = trust_as_template(self._loader.get_text_file_contents(self._find_needle("templates", name)))
+            rendered = self._templar.template(text, escape_backslashes=False, overrides={"trim_blocks": True})
+            found += berth_apply.flatten(list(yaml.safe_load_all(rendered)))
         for item in found:
             if item["kind"] not in CLUSTER_SCOPED:
                 item["metadata"].setdefault("namespace", arguments["namespace"])
