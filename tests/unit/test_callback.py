@@ -268,3 +268,19 @@ def test_a_run_goes_on_where_nothing_can_be_kept(runs: Runs) -> None:
     (runs.directory / "cache/berth").mkdir(parents=True)
     (runs.directory / "cache/berth/payloads").touch()
     assert "failed=0" in runs.wait(runs.start(""))
+
+
+@pytest.mark.parametrize("variables", [{}, {"AWS_PROFILE": "nobody"}], ids=["usual", "no such profile"])
+def test_awss_descriptions_are_read_once_for_all_modules(runs: Runs, variables: dict[str, str]) -> None:
+    program = runs.directory / "sessions.py"
+    program.write_text(
+        "import os, berth\n"
+        "berth.preload(True)\n"
+        "os.environ.pop('AWS_PROFILE', None)\n"
+        "import botocore.session\n"
+        "first, second = (botocore.session.get_session().get_component('data_loader') for _ in range(2))\n"
+        "print(first is second)\n"
+    )
+    environment = runs.environment | {"PYTHONPATH": str(runs.directory / "callback")} | variables
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, env=environment, check=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")
