@@ -93,8 +93,8 @@ def preload(aws: bool) -> None:
         importlib.import_module("kubernetes.dynamic")
         if aws:
             importlib.import_module("ansible_collections.amazon.aws.plugins.module_utils.modules")
-            botocore = importlib.import_module("botocore.session")
-            botocore.create_loader = functools.cache(botocore.create_loader)  # a module makes a session of its own, and with it a loader
+            sessions = importlib.import_module("botocore.session")
+            sessions.create_loader = functools.cache(sessions.create_loader)  # a module makes a session of its own, and with it a loader
             session = importlib.import_module("boto3").session.Session("none", "none", region_name="us-east-1")
             for service in AWS_SERVICES:
                 session.client(service)  # asks nobody

@@ -145,7 +145,7 @@ def test_another_question_has_a_token_of_its_own(capsys: pytest.CaptureFixture[s
     assert token(capsys, *arguments) == "token 1"
 
 
-@pytest.mark.parametrize("state", ["read by others", "a link", "damaged", "a directory"])
+@pytest.mark.parametrize("state", ["read by others", "a link", "damaged", "a time without its zone", "a directory"])
 def test_a_kept_token_that_cannot_be_trusted_is_not_used(capsys: pytest.CaptureFixture[str], made: list[str], tmp_path: Path, state: str) -> None:
     token(capsys)
     (path,) = (tmp_path / "cache" / "berth" / "tokens").iterdir()
@@ -158,6 +158,9 @@ def test_a_kept_token_that_cannot_be_trusted_is_not_used(capsys: pytest.CaptureF
             (tmp_path / "elsewhere").write_text(content)
             (tmp_path / "elsewhere").chmod(0o600)
             path.symlink_to(tmp_path / "elsewhere")
+        elif state == "a time without its zone":
+            path.touch(0o600)
+            path.write_text("token 0\n2999-01-01T00:00:00")
         elif state == "a directory":
             path.mkdir()
         else:
