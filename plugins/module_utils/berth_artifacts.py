@@ -255,8 +255,9 @@ def plan_for(settings: Settings, source: str, reason: str) -> Plan:
 
 
 def pins(go_dir: Path) -> str:
-    """Return the checksum of what pins the modules of a build."""
-    return digest_of([(go_dir / name).read_text(encoding="utf-8") for name in ("go.mod", "go.sum")], 64)
+    """Return the checksum of what pins the modules of a build, and of the main programs that are beside them."""
+    files = [go_dir / "go.mod", go_dir / "go.sum", *sorted(go_dir.glob("*/*.go"))]
+    return digest_of([path.read_text(encoding="utf-8") for path in files], 64)
 
 
 def content_of(settings: Settings, spec: dict[str, Any], source: str) -> dict[str, Any]:

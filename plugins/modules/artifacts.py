@@ -43,7 +43,7 @@ options:
         type: str
         required: true
       package:
-        description: The Go package to build. Its module and version are in O(go_dir)'s C(go.mod).
+        description: The Go package to build, from O(go_dir) itself or from a module that its C(go.mod) pins.
         type: str
         required: true
       variables:

@@ -444,7 +444,7 @@ def test_a_file_without_its_record_is_not_taken_for_a_whole_one(machine: Machine
     assert machine.run(source="build", binaries=[ALPHA], _ansible_check_mode=True)["missing"] == ["alpha"]
 
 
-@pytest.mark.parametrize("change", ["version", "variables", "go.sum"])
+@pytest.mark.parametrize("change", ["version", "variables", "go.sum", "a main program"])
 def test_a_changed_pin_makes_a_new_file_and_leaves_the_old_one(machine: Machine, change: str) -> None:
     old = machine.run(source="build", binaries=[ALPHA])["present"]["alpha"]
     changed = {**ALPHA, **({change: "v2.0.0"} if change == "version" else {})}
@@ -452,6 +452,9 @@ def test_a_changed_pin_makes_a_new_file_and_leaves_the_old_one(machine: Machine,
         changed["variables"] = {"main.version": "v2.0.0"}
     if change == "go.sum":
         (machine.go_dir / "go.sum").write_text("another line\n", encoding="utf-8")
+    if change == "a main program":
+        (machine.go_dir / "alpha").mkdir()
+        (machine.go_dir / "alpha" / "main.go").write_text("package main\n", encoding="utf-8")
     new = machine.run(source="build", binaries=[changed])["present"]["alpha"]
     assert new != old
     assert Path(old).exists()
@@ -886,10 +889,11 @@ def test_the_pinned_versions_are_those_of_go_mod() -> None:
     for item in role_vars()["__artifacts_binaries"]:
         go_mod = Path(item.get("go_dir", "{{ role_path }}/files/go").replace("{{ role_path }}", str(ROLE))) / "go.mod"
         required = dict(re.findall(r"^\s+(\S+) (v\S+)", go_mod.read_text(encoding="utf-8"), re.MULTILINE))
-        module = next(
-            (name for name in sorted(required, key=len, reverse=True) if f"{item['package']}/".startswith(f"{name}/")),
-            None,
-        )
+        package = item["package"]
+        if package.startswith("berth.local/"):  # a main program of our own: what it makes a program of
+            source = (go_mod.parent / Path(package).name / "main.go").read_text(encoding="utf-8")
+            package = re.findall(r'^\t"(github\.com/\S+)"$', source, re.MULTILINE)[0]
+        module = next((name for name in sorted(required, key=len, reverse=True) if f"{package}/".startswith(f"{name}/")), None)
         assert module, item["name"]
         assert required[module] == item["version"], item["name"]
 
