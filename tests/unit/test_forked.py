@@ -66,8 +66,8 @@ PLAY = """
       check_mode: true
       register: checked
     - process: {{}}
-      async: 30
-      poll: 1
+      async: 60
+      poll: 5 # Ansible's first look comes too soon on a busy machine: "could not find job"
       register: asynchronous
     - process: {{}}
       become: true
