@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import botocore.loaders
+import botocore.session
 import emulated
 import pytest
 
@@ -24,7 +24,7 @@ from emulated_aws import Emulated, account, hold, tell, trust
 from fake_api import Api, certificate, running
 
 # botocore reads the descriptions of services anew for every session, and each run of a module has its own.
-LOADER = functools.cache(botocore.loaders.create_loader)
+LOADER = functools.cache(botocore.session.create_loader)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -83,7 +83,7 @@ def aws(instance: emulated.Instance, shared: dict[str, Any], monkeypatch: pytest
         monkeypatch.delenv(name)
     for name, value in instance.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(botocore.loaders, "create_loader", LOADER)
+    monkeypatch.setattr(botocore.session, "create_loader", LOADER)
     monkeypatch.setattr(berth_aws, "PATIENCE", 0.0)
     monkeypatch.setattr(berth_aws, "LONGEST_PAUSE", 0.05)
     yield Emulated(instance, capsys, f"t{uuid.uuid4().hex[:8]}", **shared)
