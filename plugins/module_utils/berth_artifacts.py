@@ -216,10 +216,11 @@ def plan_for(settings: Settings, source: str, reason: str) -> Plan:
         ArtifactError: ``wanted`` has a name that is neither a binary nor an image.
     """
     binaries: dict[str, Entry] = {}
+    recipes = {go_dir: pins(go_dir) for go_dir in {settings.modules(spec) for spec in settings.binaries}} if source == "build" else {}
     for spec in settings.binaries:
         if source == "download" and not spec.get("url"):
             continue  # released as an image only
-        recipe = pins(settings.modules(spec)) if source == "build" else ""
+        recipe = recipes[settings.modules(spec)] if source == "build" else ""
         key = digest_of([settings.arch, recipe, content_of(settings, spec, source)])
         directory = settings.cache_dir / "binaries" / f"{spec['name']}-{spec['version']}-{source}-{key}"
         short = f"{spec['name']} {spec['version']}"
