@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
+import gc
 import hashlib
 import importlib
 import os
@@ -135,6 +136,7 @@ class CallbackModule(CallbackBase):
         """Import what the play's modules import, unless it is preflight's: its refusals are quicker without."""
         if Path(play.get_path().rpartition(":")[0]).name != "preflight.yml":
             preload("eks" in environments(play).values())
+        gc.freeze()  # else each task's process, a fork, would copy what the collector looks at, which is everything
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Begin to count the seconds of a task."""

@@ -379,8 +379,8 @@ def judge(snapshot: Snapshot, since: str = "", scheduling_grace: float = SCHEDUL
     complete, note = _JUDGES[workload["kind"]](workload)
     pods = current_pods(snapshot)
     if workload["kind"] == "Job" and not complete:
-        # The Job's own status follows its pods' a second or two later.
-        complete = condition(workload, "Failed") is None and len(_succeeded(pods)) >= _wanted(workload)
+        # The Job's own status follows its pods' containers two or three seconds later.
+        complete = condition(workload, "Failed") is None and len(succeeded(pods)) >= _wanted(workload)
     if complete and unproved(workload) and not _proved(pods, snapshot.now):
         complete, note = False, f"must stay so for {STAYS.seconds} s, for there is no readiness probe"
     verdict = Verdict(complete, _progress(workload, pods, complete, note), state_of(snapshot))
@@ -417,8 +417,14 @@ def _proved(pods: Iterable[Object], now: str) -> bool:
     return True
 
 
-def _succeeded(pods: Iterable[Object]) -> list[Object]:
-    return [pod for pod in pods if dig(pod, "status", "phase") == "Succeeded"]
+def succeeded(pods: Iterable[Object]) -> list[Object]:
+    """Return the pods of a Job whose containers have all ended well, also those that the kubelet does not call Succeeded yet."""
+    return [pod for pod in pods if dig(pod, "status", "phase") == "Succeeded" or _ended_well(pod)]
+
+
+def _ended_well(pod: Object) -> bool:
+    statuses = dig(pod, "status", "containerStatuses") or []
+    return bool(statuses) and all(dig(status, "state", "terminated", "exitCode") == 0 for status in statuses)
 
 
 def state_of(snapshot: Snapshot) -> dict[str, Any]:
@@ -435,7 +441,7 @@ def state_of(snapshot: Snapshot) -> dict[str, Any]:
     elif kind == "DaemonSet":
         revision, ready = _daemonset_revision(snapshot), status.get("numberReady") or 0
     else:
-        revision, ready = dig(workload, "metadata", "uid") or "", max(status.get("succeeded") or 0, len(_succeeded(current_pods(snapshot))))
+        revision, ready = dig(workload, "metadata", "uid") or "", max(status.get("succeeded") or 0, len(succeeded(current_pods(snapshot))))
     return {
         "kind": kind,
         "name": workload["metadata"]["name"],

@@ -221,10 +221,9 @@ class Rollout:
         except KubeError:
             return []
         current = berth_rollout.current_pods(replace(self.snapshot, pods=pods))
-        for pod in reversed(current):
-            if dig(pod, "status", "phase") == "Succeeded":
-                container = dig(pod, "spec", "containers", 0, "name") or ""
-                return self._log(pod["metadata"]["name"], container, previous=False)
+        for pod in reversed(berth_rollout.succeeded(current)):
+            container = dig(pod, "spec", "containers", 0, "name") or ""
+            return self._log(pod["metadata"]["name"], container, previous=False)
         return []
 
     def _tell(self, progress: str) -> None:
@@ -244,7 +243,6 @@ class Rollout:
             snapshot,
             pods=self.cluster.items("Pod", self.namespace, labelSelector=selector),
             replicasets=replicasets,
-            now=self.cluster.now,
         )
         snapshot = replace(snapshot, now=self.cluster.now)
         claims = {

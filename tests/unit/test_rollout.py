@@ -852,6 +852,15 @@ def test_a_job_is_complete_when_its_pod_has_succeeded_although_its_status_follow
     assert (verdict.complete, verdict.progress, verdict.state["ready"]) == (True, "complete", 1)
 
 
+def test_a_job_is_complete_when_its_pods_containers_have_ended_well_although_the_kubelet_says_so_later() -> None:
+    """The pod's phase follows a second or two after them."""
+    workload = job(active=1)
+    done = pod(workload, container(state=ended(0, "Completed")), phase="Running")
+    half = pod(workload, container(state=ended(0, "Completed")), container("proxy", state={"running": {}}), phase="Running")
+    assert rollout.judge(Snapshot(workload, pods=[done]), SINCE).complete
+    assert not rollout.judge(Snapshot(workload, pods=[half]), SINCE).complete
+
+
 def test_a_job_that_failed_is_not_complete_because_a_pod_succeeded() -> None:
     """It may have been over its deadline."""
     workload = job(condition("Failed", reason="DeadlineExceeded"))
