@@ -16,6 +16,7 @@ import jinja2
 import jinja2.nodes
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
 from packaging.specifiers import SpecifierSet
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -101,6 +102,13 @@ def own_options(role: str) -> dict[str, dict[str, Any]]:
         for name, option in entry.get("options", {}).items()
         if not name.startswith("berth_")
     }
+
+
+def test_no_file_has_a_key_twice_of_which_ansible_would_warn_in_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by an alias whose keys are replaced."""
+    monkeypatch.setenv("ANSIBLE_DUPLICATE_YAML_DICT_KEY", "error")
+    for path in files("*.yml", "playbooks/**/*.yml", "roles/**/*.yml", "molecule/**/*.yml"):
+        DataLoader().load_from_file(str(path), cache="none")
 
 
 # --- Roles -----------------------------------------------------------------------------------------------------------
