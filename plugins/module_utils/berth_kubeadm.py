@@ -34,6 +34,7 @@ RECORD = DIRECTORY / "cluster.json"
 INITIALIZED = DIRECTORY / "initialized"
 VOLUMES = DIRECTORY / "volumes"
 SOCKET = RUN / "containerd" / "containerd.sock"
+TASKS = RUN / "containerd" / "io.containerd.runtime.v2.task" / "k8s.io"  # a directory for each container that runs
 SERVICES = ("containerd", "kubelet")
 LINKS = ("berth-pods", "berth-node")
 
@@ -63,6 +64,10 @@ FOREIGN = (
     Path("/var/snap/microk8s"),
     Path("/var/lib/k0s"),
 )
+
+
+# What counts ready pods, over all namespaces.
+WORKLOADS = ("/apis/apps/v1/deployments", "/apis/apps/v1/statefulsets")
 
 
 def there(path: Path) -> bool:
@@ -135,6 +140,33 @@ def unready(address: str, deployments: list[str]) -> list[str]:
         elif live.get("status", {}).get("availableReplicas", 0) < live["spec"]["replicas"]:
             found.append(f"deployment {deployment} is not available")
     return found
+
+
+def outdated(address: str) -> list[str] | None:
+    """Return the pods and workloads (``namespace/name``) that are ready by the API server's account and not here; None when it does not answer.
+
+    Of a node that was off, the API server knows what was before until the kubelet has looked at each pod, and a controller at those.
+    """
+    context = credentials()
+    answers = [get(address, path, context) if context else None for path in ("/api/v1/pods", *WORKLOADS)]
+    if not all(isinstance(answer, dict) for answer in answers):
+        return None
+    pods, *workloads = [answer.get("items", []) for answer in answers]
+    ready = [pod for pod in pods if any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))]
+    found = [pod for pod in ready if not all(map(runs, pod["status"].get("containerStatuses", [])))]
+    for workload in (each for group in workloads for each in group):
+        labels = workload["spec"]["selector"].get("matchLabels", {}).items()
+        place = workload["metadata"]["namespace"]
+        mine = [pod for pod in ready if pod["metadata"]["namespace"] == place and labels <= pod["metadata"].get("labels", {}).items()]
+        if workload["status"].get("readyReplicas", 0) > len(mine):
+            found.append(workload)
+    return [f"{each['metadata']['namespace']}/{each['metadata']['name']}" for each in found]
+
+
+def runs(container: dict[str, Any]) -> bool:
+    """Whether the container of a status (ContainerStatus) runs on this machine."""
+    name = container.get("containerID", "").rpartition("/")[2]
+    return bool(name) and (TASKS / name).exists()
 
 
 def cgroup_version() -> int:

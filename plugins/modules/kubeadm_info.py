@@ -34,6 +34,12 @@ state:
   type: str
   returned: always
 reason: {description: Why it is none of C(absent) and C(running)., type: str, returned: always}
+outdated:
+  description:
+    - Pods and workloads that are ready by the API server's account, as C(namespace/name), and not on this machine. None when it does not answer.
+  type: list
+  elements: str
+  returned: always
 environments: {description: The environments that use the cluster., type: list, elements: str, returned: always}
 changed_settings: {description: "Settings that differ from those the cluster was made with, each with C(was) and C(wanted).", type: dict, returned: always}
 kubeconfig_current: {description: Whether the kubeconfig leads to this cluster., type: bool, returned: always}
@@ -54,7 +60,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.berth_service import backend, manager
 
 
-def state(address: str, deployments: list[str], inputs: str) -> tuple[str, str]:
+def state(address: str, deployments: list[str], inputs: str, outdated: list[str] | None) -> tuple[str, str]:
     """Return the state and its reason."""
     record = cluster.record()
     if record is None:
@@ -68,6 +74,8 @@ def state(address: str, deployments: list[str], inputs: str) -> tuple[str, str]:
     if inputs and record.get("inputs") != inputs:
         return "unready", "programs, images or files of the node are to be brought up to date"
     unready = cluster.unready(address, deployments)
+    own = {deployment.split("/")[0] for deployment in deployments}  # an app's pod may just have crashed
+    unready += [f"{name} does not run, though its status says so" for name in outdated or [] if name.split("/")[0] in own]
     return ("unready", "; ".join(unready)) if unready else ("running", "")
 
 
@@ -106,7 +114,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     wanted: dict[str, Any] = module.params["settings"]
-    found, reason = state(module.params["address"], module.params["deployments"], module.params["inputs"])
+    outdated = cluster.outdated(module.params["address"])
+    found, reason = state(module.params["address"], module.params["deployments"], module.params["inputs"], outdated)
     record = cluster.record() or {}
     was = record.get("settings", wanted)
     packages = module.params["packages"]
@@ -114,6 +123,7 @@ def main() -> None:
         changed=False,
         state=found,
         reason=reason,
+        outdated=outdated,
         environments=record.get("environments", []),
         changed_settings={k: {"was": was.get(k), "wanted": v} for k, v in wanted.items() if was.get(k) != v},
         missing_packages=sorted(set(packages) - cluster.installed(packages)) if packages else [],

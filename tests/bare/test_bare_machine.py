@@ -117,6 +117,14 @@ def without_packages(directory: Path) -> str:
     return f"{own}:{directory}"
 
 
+def test_a_phase_says_which_one_comes_first() -> None:
+    process = start("site.yml", "--tags", "app")
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "There is no cluster. ansible-playbook site.yml -i inventories/molecule makes it." in printed
+    assert "Traceback" not in printed
+
+
 def test_a_check_of_a_bare_machine_succeeds_and_changes_nothing(tmp_path: Path) -> None:
     shutil.rmtree(CACHE, ignore_errors=True)
     printed = run("site.yml", "--check", "--diff", PATH=without_packages(tmp_path))
@@ -142,6 +150,27 @@ def test_the_run_after_the_killed_ones_converges_and_the_next_changes_nothing() 
     assert changes(run("site.yml")) == 0
     vote(1)
     assert votes() == 1
+
+
+@pytest.mark.parametrize("phase", ["cluster", "image", "database", "config", "app"])
+def test_each_phase_can_be_run_by_itself_by_its_tag_or_as_a_playbook(phase: str) -> None:
+    for arguments in (["site.yml", "--tags", phase], [f"playbooks/{phase}.yml"]):
+        printed = run(*arguments)
+        assert changes(printed) == 0
+        assert ("answers at http://127.0.0.1:" in printed) == (phase == "app")
+
+
+def test_what_has_not_been_built_is_not_released(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "app", tmp_path / "app")
+    shutil.copy(ROOT / "Dockerfile", tmp_path)
+    (tmp_path / "app" / "new.txt").write_text("not in any image", encoding="utf-8")
+    before = kubectl("get", "deployment", "polls", "--output", "jsonpath={.metadata.resourceVersion}")
+    process = start("site.yml", "--tags", "app", "-e", f"berth_app_source={tmp_path}")
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert f"polls as it is in {tmp_path} has not been built yet, so nothing was released." in printed
+    assert "--tags image,app builds and releases it." in printed
+    assert before == kubectl("get", "deployment", "polls", "--output", "jsonpath={.metadata.resourceVersion}")
 
 
 def test_a_check_of_a_running_environment_changes_nothing_and_shows_no_secret() -> None:

@@ -88,7 +88,7 @@ def test_a_machine_with_nothing_but_us_is_left_with_its_own_chains() -> None:
 # --- The machine -----------------------------------------------------------
 PATHS = {
     "DIRECTORY": "lib", "RUN": "run", "LOGS": "log", "KUBERNETES": "etc", "KUBELET": "kubelet", "CNI_LEASES": "cni/networks/berth",
-    "RECORD": "lib/cluster.json", "INITIALIZED": "lib/initialized", "VOLUMES": "lib/volumes",
+    "TASKS": "run/tasks", "RECORD": "lib/cluster.json", "INITIALIZED": "lib/initialized", "VOLUMES": "lib/volumes",
 }  # fmt: skip
 
 
@@ -99,6 +99,7 @@ class Machine:
         self.root = root
         self.running_services = set(cluster.SERVICES)
         self.api: dict[str, Any] = {"/readyz": "ok", "/api/v1/nodes": {"items": []}}
+        self.api |= {path: {"items": []} for path in ("/api/v1/pods", *cluster.WORKLOADS)}
 
     def running(self, name: str) -> bool:
         """Stand in for the service backend."""
@@ -217,6 +218,41 @@ def test_what_is_not_ready_is_said(machine: Machine, capsys: pytest.CaptureFixtu
     machine.api |= answers
     found = info(machine, capsys, deployments=["kube-system/coredns"])
     assert (found["state"], found["reason"]) == ("unready", reason)
+
+
+def test_what_ran_before_the_machine_was_off_is_not_taken_for_ready(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    machine.made()
+    machine.write("run/tasks/alive/config.json")
+    pods = [pod("kube-system/a", "alive"), pod("kube-system/b", "alive", "ended"), pod("dev/c", ""), pod("dev/d", "ended", ready="False")]
+    machine.api["/api/v1/pods"] = {"items": pods}
+    found = info(machine, capsys, deployments=["kube-system/b"])
+    assert found["outdated"] == ["kube-system/b", "dev/c"]
+    assert found["reason"] == "deployment kube-system/b is missing; kube-system/b does not run, though its status says so"
+    machine.api["/api/v1/pods"] = None
+    assert info(machine, capsys)["outdated"] is None
+
+
+def test_a_workload_that_counts_pods_of_before_is_not_taken_for_ready(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its controller starts later than the kubelet."""
+    machine.made()
+    machine.write("run/tasks/alive/config.json")
+    machine.api["/api/v1/pods"] = {"items": [pod("dev/polls-1", "alive"), pod("dev/polls-2", "alive", ready="False"), pod("other/polls-3", "alive")]}
+    machine.api["/apis/apps/v1/deployments"] = {"items": [workload("dev/polls", ready=2), workload("other/polls", ready=1)]}
+    assert info(machine, capsys)["outdated"] == ["dev/polls"]
+
+
+def pod(name: str, *containers: str, ready: str = "True") -> dict[str, Any]:
+    """Return a pod as the API server describes it."""
+    namespace, name = name.split("/")
+    statuses = [{"name": str(i), "containerID": f"containerd://{container}" if container else ""} for i, container in enumerate(containers)]
+    status = {"conditions": [{"type": "Ready", "status": ready}], "containerStatuses": statuses}
+    return {"metadata": {"namespace": namespace, "name": name, "labels": {"app": name.split("-")[0], "more": "x"}}, "status": status}
+
+
+def workload(name: str, ready: int) -> dict[str, Any]:
+    """Return a Deployment as the API server describes it."""
+    namespace, name = name.split("/")
+    return {"metadata": {"namespace": namespace, "name": name}, "spec": {"selector": {"matchLabels": {"app": name}}}, "status": {"readyReplicas": ready}}
 
 
 def test_a_changed_setting_is_told_with_both_values(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
