@@ -782,10 +782,10 @@ def with_record(app: Callable[..., Any]) -> Callable[..., Any]:
     async def asgi(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
         if scope["type"] != "http":
             return await app(scope, receive, send)
-        body, messages = b"", []
+        messages: list[dict[str, Any]] = []
         while not messages or messages[-1].get("more_body"):
             messages.append(await receive())
-            body += messages[-1].get("body", b"")
+        body = b"".join(message.get("body", b"") for message in messages)  # an image's layer has a thousand parts
 
         async def again() -> Any:
             return messages.pop(0) if messages else await receive()
