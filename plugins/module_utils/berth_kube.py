@@ -217,6 +217,14 @@ class Cluster:
         with contextlib.suppress(NotFound):
             self._request("DELETE", kind, namespace, name, body=body)
 
+    def patch(self, kind: str, namespace: str, name: str, operations: list[dict[str, Any]]) -> dict[str, Any]:
+        """Apply a JSON patch (RFC 6902) to an object, and return what it is then.
+
+        Raises:
+            NotFound, Forbidden, Unreachable, KubeError: see there; also where the patch tests something that is not so any more.
+        """
+        return json.loads(self._request("PATCH", kind, namespace, name, body=operations))
+
     def _request(
         self,
         method: str,
@@ -225,7 +233,7 @@ class Cluster:
         name: str = "",
         subresource: str = "",
         query: dict[str, str | int] | None = None,
-        body: dict[str, Any] | None = None,
+        body: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> bytes:
         url = path_of(kind, namespace, name) + subresource + (f"?{urlencode(query)}" if query else "")
         response = self._send(method, url, body)
@@ -245,7 +253,7 @@ class Cluster:
         if response.status == 404:
             raise NotFound(f"{where} in namespace {namespace}: {said or 'not found'}")
         if response.status == 403:
-            verb = {"GET": "get" if name else "list", "DELETE": "delete"}[method]
+            verb = {"GET": "get" if name else "list", "DELETE": "delete", "PATCH": "patch"}[method]
             _prefix, plural, group = KINDS[kind]
             raise Forbidden(
                 f"Kubernetes does not let this user {verb} {plural}{subresource} in namespace {namespace}: {said}. "
@@ -268,20 +276,20 @@ class Cluster:
         """The API server's address."""
         return self._client.configuration.host
 
-    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+    def _send(self, method: str, path: str, body: dict[str, Any] | list[dict[str, Any]] | None) -> Any:
         if str(berth_identity.identity(self._record)):
             if refusal := berth_identity.refusal(self._source, self._record, self.identity()):
                 raise WrongCluster(refusal)
             self._record = {}  # seen once, it stays that cluster
         return self._ask(method, path, body)
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+    def _ask(self, method: str, path: str, body: dict[str, Any] | list[dict[str, Any]] | None) -> Any:
         if self._client is None:
             raise Unreachable(f"The kubeconfig {self._source} leads to no cluster: it has no context")
         configuration = self._client.configuration
         headers = {"Accept": "application/json, */*", "User-Agent": "berth"}
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = "application/json-patch+json" if method == "PATCH" else "application/json"
         for setting in configuration.auth_settings().values():
             if setting["in"] == "header" and setting["value"]:
                 headers[setting["key"]] = setting["value"]

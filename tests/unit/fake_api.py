@@ -64,7 +64,7 @@ class Request(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    do_DELETE = do_POST = do_GET
+    do_DELETE = do_PATCH = do_POST = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
         """Keep the test's output clean."""

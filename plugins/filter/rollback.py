@@ -1,0 +1,59 @@
+"""What a rollback says, and what it reads from the earlier release."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+
+def release_table(history: list[dict[str, Any]]) -> str:
+    """Return the releases that k8s_rollback tells of (RETURN ``history``) as aligned lines, the newest first."""
+    rows = [("REVISION", "VERSION", "FIRST RELEASED", "PODS", "")]
+    rows += [(str(each["revision"]), each["version"], each["created"], str(each["ready"]), "runs" if each["current"] else "") for each in history]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def unknown_migrations(log: list[str]) -> dict[str, list[str]]:
+    """Return what roles/app/files/unknown_migrations.py has printed into a log: ``unknown`` migrations, and commands of ``manage.py`` that ``undo`` them."""
+    for line in reversed(log):
+        head, _, answer = line.partition(" ")
+        if head == "unknown-migrations":
+            return json.loads(answer)
+    last = "\n".join(log[-5:])
+    raise AnsibleFilterError(f"The earlier release did not say which migrations it has, so nothing was changed. Its last lines:\n{last}")
+
+
+def schema_refusal(schema: dict[str, list[str]], version: str, kubeconfig: str, namespace: str, name: str) -> str:
+    """Return why an app does not go back to a version that lacks the ``unknown`` migrations of ``schema``, and what to do."""
+    kubectl = f"kubectl --kubeconfig {kubeconfig} --namespace {namespace} exec deployment/{name} -- python manage.py"
+    undo = "\n".join(f"  {kubectl} {command}" for command in schema["undo"])
+    return (
+        f"Nothing was changed. The database has gone further than version {version}, which does not have: {', '.join(schema['unknown'])}.\n"
+        f"Where that version works with them all the same, as with a column that is only more: -e ops_database=unchecked\n"
+        f"Else undo them first, with the release that runs now; what they added to the data is lost then:\n{undo}"
+    )
+
+
+def rollback_report(went: dict[str, Any], name: str, revision: str) -> str:
+    """Return what a rollback did, from the result of k8s_rollback and the ``revision`` that the app ends with, empty in check mode."""
+    target, left = went["target"], went["left"]
+    if not went["changed"]:
+        return f"{name} runs version {target['version']} (revision {target['revision']}) already; nothing was changed."
+    if not revision:
+        return f"{name} would go back to version {target['version']} (revision {target['revision']}) from {left['version']} (revision {left['revision']})."
+    followed = f" So do {', '.join(went['followed'])}." if went["followed"] else ""
+    return (
+        f"{name} runs version {target['version']} again (as revision {revision}), not {left['version']} (revision {left['revision']}).{followed}\n"
+        "Settings, secrets and the database are as they were. site.yml releases what is in the source: let that go back, too."
+    )
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Any]:
+        """Return them by name."""
+        return {f.__name__: f for f in (release_table, unknown_migrations, schema_refusal, rollback_report)}

@@ -1,0 +1,164 @@
+"""Let a Deployment go back to an earlier release."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: k8s_rollback
+short_description: Let a Deployment go back to an earlier release
+description:
+  - Makes the pod template of an earlier revision what the Deployment wants, with that revision's annotations, as C(kubectl rollout undo) does.
+    The label C(app.kubernetes.io/version) goes back with it.
+  - CronJobs that run the image of the release that is left run the other one's from then on.
+  - A release that was gone back from is noted (annotation C(berth/left) of its ReplicaSet), so that going back once more goes further back.
+  - Does not wait; see M(k8s_rollout). Settings, secrets and the database stay as they are.
+options:
+  kubeconfig:
+    description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) when left out.
+    type: path
+  context:
+    description: Context of the kubeconfig; its current one when left out.
+    type: str
+  namespace:
+    description: Namespace of the Deployment.
+    type: str
+    required: true
+  name:
+    description: Name of the Deployment.
+    type: str
+    required: true
+  revision:
+    description:
+      - The revision to go back to, also by a number that it had before.
+      - With 0, the newest one with another image that was not gone back from.
+    type: int
+    default: 0
+  cron_selector:
+    description: Labels of the CronJobs that follow; none when empty.
+    type: dict
+    default: {}
+attributes:
+  check_mode:
+    support: full
+    description: Says to which release it would go back.
+  diff_mode:
+    support: full
+    description: Shows version, revision and image.
+seealso:
+  - name: kubectl rollout undo
+    description: What goes back with a revision is what goes back there.
+    link: https://kubernetes.io/docs/reference/kubectl/generated/kubectl_rollout/kubectl_rollout_undo/
+"""
+
+EXAMPLES = """
+- name: Go back to the release before
+  k8s_rollback:
+    kubeconfig: .cache/dev/kubeconfig
+    namespace: polls-dev
+    name: polls
+    cron_selector:
+      app.kubernetes.io/instance: polls
+      app.kubernetes.io/component: schedule
+"""
+
+RETURN = """
+target:
+  description: The release that it went back to, with the revision that it was before.
+  returned: success
+  type: dict
+  contains:
+    revision: {description: The Deployment's revision number., type: int}
+    version: {description: "The release's version, from the annotation C(kubernetes.io/change-cause).", type: str}
+    image: {description: The first container's image., type: str}
+    created: {description: "When it was first released, RFC 3339.", type: str}
+    ready: {description: Pods of it that were ready., type: int}
+    current: {description: Whether it was what the Deployment wanted already., type: bool}
+left:
+  description: The release that was left, as RV(target).
+  returned: success
+  type: dict
+history:
+  description: All releases that are kept, the newest first, each as RV(target).
+  returned: success
+  type: list
+  elements: dict
+followed: {description: CronJobs that run the other image now., returned: success, type: list, elements: str}
+"""
+
+from typing import Any
+
+from ansible.module_utils import berth_kube, berth_rollback
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.berth_kube import Cluster, KubeError, NotFound
+from ansible.module_utils.berth_rollback import Refused, Release
+
+
+def shown(release: Release) -> str:
+    """Return a release as text for a diff."""
+    return f"version: {release.version}\nimage: {release.image}\n"
+
+
+def cron_jobs(cluster: Cluster, namespace: str, selector: dict[str, str]) -> list[dict[str, Any]]:
+    """Return the CronJobs that carry all labels of ``selector``; none where it is empty."""
+    query = ",".join(f"{key}={value}" for key, value in selector.items())
+    return cluster.items("CronJob", namespace, labelSelector=query) if query else []
+
+
+def go_back(cluster: Cluster, options: dict[str, Any], check: bool) -> dict[str, Any]:
+    """Go back and return what the module returns.
+
+    Raises:
+        Refused: There is no release to go back to.
+        KubeError: The API server does not let us, or the Deployment was changed meanwhile.
+    """
+    namespace, name = options["namespace"], options["name"]
+    try:
+        deployment = cluster.get("Deployment", namespace, name)
+    except NotFound:
+        raise Refused(f"Nothing was changed: there is no Deployment {name} in the namespace {namespace}, so nothing is released.") from None
+    found = berth_rollback.releases(deployment, cluster.items("ReplicaSet", namespace))
+    target = berth_rollback.choose(name, found, options["revision"])
+    left = next(each for each in found if each.current)
+    followed = []
+    if not target.current:
+        patches = [(each, berth_rollback.following(each, left.image, target.image)) for each in cron_jobs(cluster, namespace, options["cron_selector"])]
+        followed = [each["metadata"]["name"] for each, operations in patches if operations]
+        if not check:
+            cluster.patch("Deployment", namespace, name, berth_rollback.operations(deployment, target))
+            if operations := berth_rollback.leaving(left, target):
+                cluster.patch("ReplicaSet", namespace, left.replicaset["metadata"]["name"], operations)
+            for each, operations in patches:
+                if operations:
+                    cluster.patch("CronJob", namespace, each["metadata"]["name"], operations)
+    return {
+        "changed": not target.current,
+        "target": target.told(),
+        "left": left.told(),
+        "history": [each.told() for each in found],
+        "followed": followed,
+        "diff": {"before": shown(left), "after": shown(target)},
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **berth_kube.CONNECTION_OPTIONS,
+            "name": {"type": "str", "required": True},
+            "revision": {"type": "int", "default": 0},
+            "cron_selector": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    if berth_kube.IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("kubernetes"))
+    try:
+        cluster = Cluster(module.params["kubeconfig"], module.params["context"])
+        result = go_back(cluster, module.params, module.check_mode)
+    except (Refused, KubeError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

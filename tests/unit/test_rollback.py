@@ -1,0 +1,262 @@
+"""To which release a Deployment goes back, what is changed for it, and what is said."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import k8s_rollback
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible.module_utils import berth_rollback
+from ansible.module_utils.berth_rollback import Refused, choose, following, operations, releases
+from fake_api import Api, running
+from module_run import plugin, run
+from rollout_objects import Json, meta
+
+filters = plugin("filter/rollback.py")
+
+REVISION, HISTORY, CAUSE = berth_rollback.REVISION, berth_rollback.REVISIONS, berth_rollback.VERSION
+
+
+def template(image: str) -> Json:
+    """Return the pod template of a release."""
+    return {"metadata": {"labels": {"app": "polls"}}, "spec": {"containers": [{"name": "web", "image": image}]}}
+
+
+def deployment(image: str = "polls@sha256:3", version: str = "1.3", revision: int = 3) -> Json:
+    """Return the Deployment."""
+    found = {"kind": "Deployment", "metadata": meta("polls", "uid-polls"), "spec": {"template": template(image)}}
+    found["metadata"] |= {
+        "generation": 7,
+        "labels": {"app.kubernetes.io/name": "polls", "app.kubernetes.io/version": version},
+        "annotations": {REVISION: str(revision), CAUSE: version, "kubectl.kubernetes.io/last-applied-configuration": "{}"},
+    }
+    return found
+
+
+def replicaset(number: int, ready: int = 0, **annotations: str) -> Json:
+    """Return the ReplicaSet of the Deployment's revision of that number, which ran version 1.NUMBER."""
+    found = {
+        "kind": "ReplicaSet",
+        "metadata": meta(f"polls-{number}", f"uid-polls-{number}", deployment(), created=f"2026-11-0{number}T10:00:00Z"),
+        "spec": {"template": template(f"polls@sha256:{number}")},
+        "status": {"readyReplicas": ready},
+    }
+    found["spec"]["template"]["metadata"]["labels"]["pod-template-hash"] = str(number)
+    found["metadata"]["annotations"] = {REVISION: str(number), CAUSE: f"1.{number}", "deployment.kubernetes.io/desired-replicas": "2"} | annotations
+    return found
+
+
+THREE = [replicaset(1), replicaset(3), replicaset(2, ready=2)]
+
+
+def chosen(replicasets: list[Json], wanted: int = 0) -> tuple[int, str]:
+    """Return revision and version of the release to go back to."""
+    found = choose("polls", releases(deployment(), replicasets), wanted)
+    return found.revision, found.version
+
+
+# --- Which -----------------------------------------------------------------
+def test_releases_are_told_the_newest_first_and_others_replicasets_are_none() -> None:
+    other = replicaset(9)
+    other["metadata"]["ownerReferences"][0]["uid"] = "another"
+    found = releases(deployment(), [*THREE, other])
+    assert [(each.revision, each.current, each.ready) for each in found] == [(3, True, 0), (2, False, 2), (1, False, 0)]
+
+
+def test_it_goes_to_the_release_before() -> None:
+    assert chosen(THREE) == (2, "1.2")
+
+
+def test_it_does_not_go_to_a_release_that_was_gone_back_from() -> None:
+    assert chosen([replicaset(1), replicaset(2, **{berth_rollback.LEFT: "2"}), replicaset(3)]) == (1, "1.1")
+
+
+def test_it_does_not_go_to_the_same_image_before_a_restart_or_with_other_settings() -> None:
+    again = replicaset(4)
+    again["spec"]["template"]["spec"]["containers"][0]["image"] = "polls@sha256:3"
+    assert chosen([*THREE, again]) == (2, "1.2")
+    assert chosen([*THREE, again], wanted=3) == (3, "1.3")
+
+
+def test_a_release_that_came_again_after_it_was_left_counts_again() -> None:
+    assert chosen([replicaset(1), replicaset(2, **{berth_rollback.LEFT: "1"}), replicaset(3)]) == (2, "1.2")
+
+
+def test_a_revision_is_found_by_a_number_that_it_had_before() -> None:
+    assert chosen([replicaset(3, **{HISTORY: "1,2"}), replicaset(4, **{REVISION: "2"})], wanted=1) == (3, "1.3")
+
+
+def test_a_number_that_is_a_revisions_now_goes_before_one_that_another_had() -> None:
+    assert chosen([replicaset(3, **{HISTORY: "2"}), replicaset(2)], wanted=2) == (2, "1.2")
+
+
+@pytest.mark.parametrize(
+    ("replicasets", "wanted", "message"),
+    [
+        ([], 0, "the Deployment polls has no revision yet"),
+        ([replicaset(3)], 0, r"no release of polls to go back to, for it is the only one\. To choose one, name its revision:\n  revision   3  1.3"),
+        ([replicaset(3), replicaset(2, **{berth_rollback.LEFT: "2"})], 0, r"each of the others was gone back from(.|\n)*revision   2  1.2 .* gone back from"),
+        (THREE, 8, r"polls has no revision 8\. It has these:\n  revision   3  1.3  since \S+  runs\n  revision   2"),
+    ],
+)
+def test_where_there_is_none_it_says_so_with_those_that_there_are(replicasets: list[Json], wanted: int, message: str) -> None:
+    with pytest.raises(Refused, match=message) as refused:
+        chosen(replicasets, wanted)
+    assert str(refused.value).startswith("Nothing was changed: ")
+
+
+# --- How -------------------------------------------------------------------
+def apply(thing: Json, patch: berth_rollback.Operations) -> Json:
+    """Return ``thing`` patched, as the API server does it."""
+    changed = copy.deepcopy(thing)
+    for operation in patch:
+        *parents, last = [word.replace("~1", "/") for word in operation["path"].split("/")[1:]]
+        place: Any = changed
+        for word in parents:
+            place = place[int(word)] if isinstance(place, list) else place[word]
+        if operation["op"] == "test":
+            assert place[last] == operation["value"]
+        else:
+            place[last] = operation["value"]
+    return changed
+
+
+def test_the_pod_template_goes_back_with_the_versions_name_and_the_rest_stays() -> None:
+    back = apply(deployment(), operations(deployment(), releases(deployment(), THREE)[1]))
+    assert back["spec"]["template"] == template("polls@sha256:2")
+    assert back["metadata"]["annotations"] == {REVISION: "3", CAUSE: "1.2", "kubectl.kubernetes.io/last-applied-configuration": "{}"}
+    assert back["metadata"]["labels"] == {"app.kubernetes.io/name": "polls", "app.kubernetes.io/version": "1.2"}
+
+
+def test_a_deployment_that_was_changed_meanwhile_is_not_patched() -> None:
+    patch = operations(deployment(), releases(deployment(), THREE)[1])
+    changed = deployment()
+    changed["metadata"]["generation"] = 8
+    with pytest.raises(AssertionError):
+        apply(changed, patch)
+
+
+def test_the_release_that_is_left_is_noted_at_its_revision() -> None:
+    left, target, _ = releases(deployment(), THREE)
+    assert apply(left.replicaset, berth_rollback.leaving(left, target))["metadata"]["annotations"][berth_rollback.LEFT] == "3"
+    assert berth_rollback.leaving(target, left) == []  # that would be forward
+
+
+def test_commands_that_run_at_times_follow_where_they_run_the_same_image() -> None:
+    containers = [{"name": "a", "image": "polls@sha256:3"}, {"name": "b", "image": "other"}]
+    job = {"metadata": {"name": "polls-clearsessions", "generation": 1}, "spec": {"jobTemplate": {"spec": {"template": {"spec": {"containers": containers}}}}}}
+    back = apply(job, following(job, "polls@sha256:3", "polls@sha256:2"))
+    images = [each["image"] for each in back["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]]
+    assert images == ["polls@sha256:2", "other"]
+    assert following(job, "another", "polls@sha256:2") == []
+
+
+# --- The module ------------------------------------------------------------
+@pytest.fixture
+def api() -> Iterator[Api]:
+    """Return an API server that answers."""
+    with running(Api()) as server:
+        yield server
+
+
+def module(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str], check: bool = False, **options: Any) -> dict[str, Any]:
+    """Run the module against the API server."""
+    kubeconfig = tmp_path / "kubeconfig"
+    cluster, user = {"name": "c", "cluster": {"server": api.url}}, {"name": "u", "user": {"token": "t"}}
+    context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
+    content = {"apiVersion": "v1", "kind": "Config", "clusters": [cluster], "users": [user], "contexts": [context], "current-context": "x"}
+    kubeconfig.write_text(json.dumps(content), encoding="utf-8")
+    arguments = {"kubeconfig": str(kubeconfig), "namespace": "dev", "name": "polls", "cron_selector": {"component": "schedule"}} | options
+    return run(k8s_rollback, capsys, check, **arguments)
+
+
+def released(api: Api) -> None:
+    """Have the API server know three releases and a CronJob."""
+    apps, batch = "/apis/apps/v1/namespaces/dev", "/apis/batch/v1/namespaces/dev"
+    containers = [{"name": "a", "image": "polls@sha256:3"}]
+    job = {"metadata": {"name": "polls-clearsessions", "generation": 1}, "spec": {"jobTemplate": {"spec": {"template": {"spec": {"containers": containers}}}}}}
+    api.answers = {
+        f"{apps}/deployments/polls": (200, deployment()),
+        f"{apps}/replicasets": (200, {"items": THREE}),
+        f"{apps}/replicasets/polls-3": (200, {}),
+        f"{batch}/cronjobs": (200, {"items": [job]}),
+        f"{batch}/cronjobs/polls-clearsessions": (200, {}),
+    }
+
+
+def patched(api: Api) -> list[str]:
+    """Return what was patched, in order."""
+    return [path.rpartition("/")[2] for method, path, _, _ in api.seen if method == "PATCH"]
+
+
+def test_the_deployment_goes_back_first_then_what_follows(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    released(api)
+    result = module(api, tmp_path, capsys)
+    assert patched(api) == ["polls", "polls-3", "polls-clearsessions"]
+    assert result["changed"]
+    assert (result["target"]["version"], result["left"]["version"], result["followed"]) == ("1.2", "1.3", ["polls-clearsessions"])
+    assert [each["revision"] for each in result["history"]] == [3, 2, 1]
+
+
+def test_a_check_says_where_it_would_go_and_patches_nothing(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    released(api)
+    result = module(api, tmp_path, capsys, check=True)
+    assert (result["changed"], result["target"]["version"], result["followed"], patched(api)) == (True, "1.2", ["polls-clearsessions"], [])
+
+
+def test_the_revision_that_runs_already_changes_nothing(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    released(api)
+    result = module(api, tmp_path, capsys, revision=3)
+    assert (result["changed"], result["target"], patched(api)) == (False, result["left"], [])
+
+
+def test_what_is_not_released_cannot_go_back(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert module(api, tmp_path, capsys)["msg"].startswith("Nothing was changed: there is no Deployment polls in the namespace dev")
+
+
+# --- What is said ----------------------------------------------------------
+def test_the_answer_of_the_earlier_release_is_found_in_its_log() -> None:
+    schema = {"unknown": ["polls.0002_more"], "undo": ["migrate polls 0001_initial"]}
+    assert filters.unknown_migrations(["noise", f"unknown-migrations {json.dumps(schema)}", "more noise"]) == schema
+
+
+def test_a_release_that_does_not_answer_is_told_with_its_last_lines() -> None:
+    with pytest.raises(AnsibleFilterError, match=r"did not say which migrations it has, so nothing was changed\. Its last lines:\nUnknown command"):
+        filters.unknown_migrations(["Unknown command"])
+
+
+def test_a_database_that_has_gone_further_is_refused_with_the_commands_that_undo_it() -> None:
+    schema = {"unknown": ["polls.0002_more", "shop.0001_initial"], "undo": ["migrate shop zero", "migrate polls 0001_initial"]}
+    words = filters.schema_refusal(schema, "1.2", "/k", "dev", "polls").splitlines()
+    assert words[0] == "Nothing was changed. The database has gone further than version 1.2, which does not have: polls.0002_more, shop.0001_initial."
+    assert words[1].endswith("-e ops_database=unchecked")
+    assert words[-2:] == [
+        "  kubectl --kubeconfig /k --namespace dev exec deployment/polls -- python manage.py migrate shop zero",
+        "  kubectl --kubeconfig /k --namespace dev exec deployment/polls -- python manage.py migrate polls 0001_initial",
+    ]
+
+
+def test_releases_are_shown_as_a_table() -> None:
+    history = [each.told() for each in releases(deployment(), THREE)]
+    assert filters.release_table(history).splitlines()[:2] == [
+        "REVISION  VERSION  FIRST RELEASED        PODS",
+        f"3         1.3      {history[0]['created']}  0     runs",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "revision", "words"),
+    [
+        (True, "4", "polls runs version 1.2 again (as revision 4), not 1.3 (revision 3). So do polls-clearsessions.\nSettings, secrets"),
+        (True, "", "polls would go back to version 1.2 (revision 2) from 1.3 (revision 3)."),
+        (False, "2", "polls runs version 1.2 (revision 2) already; nothing was changed."),
+    ],
+)
+def test_what_was_done_is_said(changed: bool, revision: str, words: str) -> None:
+    went = {"changed": changed, "target": {"version": "1.2", "revision": 2}, "left": {"version": "1.3", "revision": 3}, "followed": ["polls-clearsessions"]}
+    assert filters.rollback_report(went, "polls", revision).startswith(words)
