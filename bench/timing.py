@@ -33,11 +33,13 @@ def run(command: str) -> tuple[float, str]:
     return time.monotonic() - started, done.stdout
 
 
-def medians(name: str, ours: list[float], other: str, bare: list[float]) -> None:
-    """Print both medians with their spread, their ratio, and the machine."""
-    for words, times in ((name, ours), (other, bare)):
-        print(f"{words}: median {statistics.median(times):.1f} s of {len(times)} ({min(times):.1f} to {max(times):.1f})")
-    print(f"ratio: {statistics.median(ours) / statistics.median(bare):.2f}")
+def medians(times: dict[str, list[float]]) -> None:
+    """Print each median with its spread, the first one's ratio to each of the others, and the machine."""
+    ours, *others = times
+    for words, taken in times.items():
+        print(f"{words}: median {statistics.median(taken):.1f} s of {len(taken)} ({min(taken):.1f} to {max(taken):.1f})")
+    for other in others:
+        print(f"ratio to {other}: {statistics.median(times[ours]) / statistics.median(times[other]):.2f}")
     machine()
 
 

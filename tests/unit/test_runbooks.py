@@ -12,6 +12,7 @@ import yaml
 PROJECT = Path(__file__).resolve().parents[2]
 OPS = PROJECT / "playbooks" / "ops"
 PAGES = sorted(path for path in OPS.glob("*.md") if path.name != "README.md")
+READMES = [PROJECT / "README.md", PROJECT / "inventories" / "README.md", OPS / "README.md"]
 PLAYBOOKS = sorted(OPS.glob("*.yml"))
 # Does its work outside ops/, and has its page here.
 ELSEWHERE = {"destroy": "playbooks/destroy.yml"}
@@ -44,7 +45,7 @@ def test_a_page_ends_in_one_command_and_has_no_other(page: Path) -> None:
     assert text.count("```") == 2
 
 
-@pytest.mark.parametrize("path", [*PAGES, OPS / "README.md"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*PAGES, *READMES], ids=lambda path: str(path.relative_to(PROJECT)))
 def test_the_links_of_a_page_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text(encoding="utf-8"))
     assert [link for link in links if not (path.parent / link).is_file()] == []
