@@ -12,7 +12,7 @@ import yaml
 PROJECT = Path(__file__).resolve().parents[2]
 OPS = PROJECT / "playbooks" / "ops"
 PAGES = sorted(path for path in OPS.glob("*.md") if path.name != "README.md")
-READMES = [PROJECT / "README.md", PROJECT / "inventories" / "README.md", OPS / "README.md"]
+READMES = [PROJECT / "README.md", OPS / "README.md"]
 PLAYBOOKS = sorted(OPS.glob("*.yml"))
 # Does its work outside ops/, and has its page here.
 ELSEWHERE = {"destroy": "playbooks/destroy.yml"}
