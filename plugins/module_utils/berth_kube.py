@@ -22,6 +22,8 @@ try:
     import urllib3
     import yaml
     from kubernetes import config as kube_config
+    from kubernetes.stream.ws_client import WSClient, get_websocket_url
+    from websocket import WebSocketBadStatusException, WebSocketException
 except ImportError as error:
     IMPORT_ERROR: ImportError | None = error
 else:
@@ -196,6 +198,27 @@ class Cluster:
         """Read a container's log; ``query`` is that of the pod's log subresource."""
         return self._request("GET", "Pod", namespace, pod, "/log", query).decode("utf-8", "replace")
 
+    def execute(self, namespace: str, pod: str, container: str, command: list[str], stdin: bool = False) -> WSClient:
+        """Start a command in a container, and return the connection that its streams share.
+
+        Raises:
+            NotFound, Forbidden, Unreachable, KubeError: see there.
+        """
+        self.get("Pod", namespace, pod)  # which tells what is wrong in words, and loads new credentials; and only the right cluster gets further
+        query = [("container", container), ("stdin", str(stdin).lower()), ("stdout", "true"), ("stderr", "true"), ("command", command)]
+        url = get_websocket_url(self._client.configuration.host + path_of("Pod", namespace, pod) + "/exec", query)
+        try:
+            return WSClient(self._client.configuration, url, self._credentials(), capture_all=False, binary=True)
+        except WebSocketBadStatusException as error:
+            if error.status_code == 403:
+                raise Forbidden(
+                    f"Kubernetes does not let this user run commands in pods of the namespace {namespace}. "
+                    'Grant it with a Role: apiGroups [""], resources ["pods/exec"], verbs ["create", "get"].'
+                ) from None
+            raise KubeError(f"The API server runs no command in Pod {pod} in namespace {namespace}, it answers {error.status_code}") from None
+        except (WebSocketException, OSError) as error:
+            raise Unreachable(f"The API server {self.endpoint} does not answer: {error}") from error
+
     def version(self) -> str:
         """Return the API server's version, e.g. ``v1.36.3``; empty when it does not tell this user.
 
@@ -276,6 +299,11 @@ class Cluster:
         """The API server's address."""
         return self._client.configuration.host
 
+    def _credentials(self) -> dict[str, str]:
+        """Return the headers that say who asks."""
+        settings = self._client.configuration.auth_settings().values()
+        return {setting["key"]: setting["value"] for setting in settings if setting["in"] == "header" and setting["value"]}
+
     def _send(self, method: str, path: str, body: dict[str, Any] | list[dict[str, Any]] | None) -> Any:
         if str(berth_identity.identity(self._record)):
             if refusal := berth_identity.refusal(self._source, self._record, self.identity()):
@@ -287,12 +315,9 @@ class Cluster:
         if self._client is None:
             raise Unreachable(f"The kubeconfig {self._source} leads to no cluster: it has no context")
         configuration = self._client.configuration
-        headers = {"Accept": "application/json, */*", "User-Agent": "berth"}
+        headers = {"Accept": "application/json, */*", "User-Agent": "berth", **self._credentials()}
         if body is not None:
             headers["Content-Type"] = "application/json-patch+json" if method == "PATCH" else "application/json"
-        for setting in configuration.auth_settings().values():
-            if setting["in"] == "header" and setting["value"]:
-                headers[setting["key"]] = setting["value"]
         try:
             return self._client.rest_client.pool_manager.request(
                 method,

@@ -1,0 +1,228 @@
+"""Run a command in a container, with files of this machine as its input and output."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: pod_command
+short_description: Run a command in a container, with files of this machine as its input and output
+description:
+  - Unlike M(kubernetes.core.k8s_exec), what the command reads and writes is data of any kind and size and goes from file to file.
+  - A file appears under its name once it is whole, readable by its user alone.
+  - The container needs C(sh) and C(head) where there is an input, which Kubernetes' older protocols cannot end.
+options:
+  kubeconfig:
+    description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) when left out.
+    type: path
+  context: {description: Context of the kubeconfig; its current one when left out., type: str}
+  namespace: {description: Namespace of the pod., type: str, required: true}
+  pod: {description: Name of the pod., type: str, required: true}
+  container: {description: Name of the container in it., type: str, required: true}
+  command: {description: "The command, with its arguments.", type: list, elements: str, required: true}
+  input: {description: The file that the command reads., type: path}
+  output: {description: "The file that the command's output makes, which must not be there yet. Without it the output is thrown away.", type: path}
+attributes:
+  check_mode: {support: full, description: "Looks whether pod and input are there, and runs nothing."}
+  diff_mode: {support: none, description: What the command changes is not known.}
+seealso:
+  - name: The protocol of exec
+    description: What the channels of the connection are.
+    link: https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4006-transition-spdy-to-websockets
+"""
+
+EXAMPLES = """
+- name: Copy the database
+  pod_command:
+    kubeconfig: .cache/dev/kubeconfig
+    namespace: polls-dev
+    pod: database-0
+    container: postgresql
+    command: [pg_dump, --username, polls, --format, custom, polls]
+    output: polls.dump
+"""
+
+RETURN = """
+output: {description: "O(output), where the file is, or would be.", type: str, returned: success}
+size: {description: "Bytes that the command has written, or has been given to read.", type: int, returned: success}
+rc: {description: "The command's exit code, where it has ended.", type: int, returned: when it has run}
+stderr: {description: "The end of what it said.", type: str, returned: when it has run}
+"""
+
+import json
+import os
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from ansible.module_utils import berth_kube
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.berth_kube import Cluster, KubeError, Unreachable
+from ansible.module_utils.berth_progress import report
+
+OUT, ERR, STATUS = 1, 2, 3
+"""Channels of the connection (k8s.io/apimachinery/pkg/util/remotecommand)."""
+CHUNK = 1 << 16  # bytes
+SAID = 4000  # characters of what the command says, its end
+SPEAK = 5  # seconds between two lines of progress
+
+
+class Refused(Exception):
+    """What is asked for cannot be done; the text is meant for the user."""
+
+
+class Streams:
+    """The streams of one command that runs.
+
+    Args:
+        connection: As Cluster.execute returns it.
+        target: Where its output goes; None for nowhere.
+    """
+
+    def __init__(self, connection: Any, target: IO[bytes] | None) -> None:
+        self._connection, self._target = connection, target
+        self._status = b""
+        self.said = b""
+        self.size = 0
+        self._spoke = time.monotonic()
+
+    def feed(self, source: IO[bytes]) -> None:
+        """Give the command all of ``source`` to read, or as much as it takes."""
+        while (chunk := source.read(CHUNK)) and self._connection.is_open():
+            try:
+                self._connection.write_stdin(chunk)
+            except berth_kube.WebSocketException:
+                return  # it has ended without reading all; how, its status says
+            self.size += len(chunk)
+            self._take(0)
+
+    def follow(self) -> int:
+        """Wait for the command's end, and return its exit code.
+
+        Raises:
+            Unreachable: The connection broke before.
+        """
+        try:
+            while self._connection.is_open():
+                self._take(1)
+            self._take(0)
+        except (berth_kube.WebSocketException, OSError):
+            pass  # the same as an end without a status
+        # https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/apimachinery/pkg/util/remotecommand/constants.go
+        with suppress(ValueError, KeyError, IndexError):
+            status = json.loads(self._status)
+            if status["status"] == "Success":
+                return 0
+            if status.get("reason") != "NonZeroExitCode":
+                raise Unreachable(f"Kubernetes could not run the command: {status.get('message')}")
+            return int(next(cause["message"] for cause in status["details"]["causes"] if cause["reason"] == "ExitCode"))
+        raise Unreachable("The connection to the container broke before the command had ended")
+
+    def _take(self, seconds: float) -> None:
+        self._connection.update(timeout=seconds)
+        out = self._connection.read_channel(OUT)
+        if self._target is not None:
+            self._target.write(out)
+            self.size += len(out)
+        self.said = (self.said + self._connection.read_channel(ERR))[-SAID:]
+        self._status += self._connection.read_channel(STATUS)
+        if time.monotonic() - self._spoke >= SPEAK:
+            self._spoke = time.monotonic()
+            report(f"{self.size / 1e6:.1f} MB copied")
+
+
+def run(cluster: Cluster, options: dict[str, Any], source: IO[bytes] | None, target: IO[bytes] | None) -> dict[str, Any]:
+    """Run the command and return ``rc``, ``stderr`` and ``size``.
+
+    Raises:
+        KubeError: It could not be started, or the connection broke.
+    """
+    command = options["command"]
+    if source is not None:
+        command = ["sh", "-c", 'size=$1; shift; head -c "$size" | "$@"', "sh", str(os.fstat(source.fileno()).st_size), *command]
+    connection = cluster.execute(options["namespace"], options["pod"], options["container"], command, stdin=source is not None)
+    try:
+        streams = Streams(connection, target)
+        if source is not None:
+            streams.feed(source)
+        code = streams.follow()
+    finally:
+        connection.close()
+    return {"rc": code, "stderr": streams.said.decode("utf-8", "replace").strip(), "size": streams.size}
+
+
+def check(cluster: Cluster, options: dict[str, Any]) -> None:
+    """Look at what can be known before.
+
+    Raises:
+        Refused: A file is missing, or in the way.
+        KubeError: There is no such pod.
+    """
+    if options["input"] and not Path(options["input"]).is_file():
+        raise Refused(f"There is no file {options['input']}.")
+    if options["output"] and Path(options["output"]).exists():
+        raise Refused(f"{options['output']} is there already, and is not overwritten; name another file.")
+    cluster.get("Pod", options["namespace"], options["pod"])
+
+
+def copied(cluster: Cluster, options: dict[str, Any]) -> dict[str, Any]:
+    """Run the command from file to file, and return what ``run`` does.
+
+    Raises:
+        KubeError, OSError: see there.
+    """
+    if options["input"]:
+        with Path(options["input"]).open("rb") as source:
+            return run(cluster, options, source, None)
+    if not options["output"]:
+        return run(cluster, options, None, None)
+    output = Path(options["output"])
+    output.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle, partial = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
+    try:
+        with os.fdopen(handle, "wb") as target:
+            result = run(cluster, options, None, target)
+            target.flush()
+            os.fsync(target.fileno())
+        if result["rc"] == 0:
+            os.link(partial, output)  # unlike a rename, never over another one
+    finally:
+        os.unlink(partial)
+    return result
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **berth_kube.CONNECTION_OPTIONS,
+            "pod": {"type": "str", "required": True},
+            "container": {"type": "str", "required": True},
+            "command": {"type": "list", "elements": "str", "required": True},
+            "input": {"type": "path"},
+            "output": {"type": "path"},
+        },
+        mutually_exclusive=[("input", "output")],
+        supports_check_mode=True,
+    )
+    if berth_kube.IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("kubernetes"))
+    options = module.params
+    where = f"Pod {options['pod']} in namespace {options['namespace']}"
+    try:
+        cluster = Cluster(options["kubeconfig"], options["context"])
+        check(cluster, options)
+        if module.check_mode:
+            module.exit_json(changed=True, size=0, output=options["output"] or "")
+        result = copied(cluster, options)
+    except (Refused, KubeError) as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename or options['output']}: {error.strerror}.")
+    if result["rc"]:
+        module.fail_json(msg=f"{options['command'][0]} in {where} ended with code {result['rc']}: {result['stderr'] or 'it said nothing'}", **result)
+    module.exit_json(changed=True, output=options["output"] or "", **result)
+
+
+if __name__ == "__main__":
+    main()
