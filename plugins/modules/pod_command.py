@@ -60,8 +60,10 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.berth_kube import Cluster, KubeError, Unreachable
 from ansible.module_utils.berth_progress import report
 
-OUT, ERR, STATUS = 1, 2, 3
-"""Channels of the connection (k8s.io/apimachinery/pkg/util/remotecommand)."""
+# Channels of the connection (k8s.io/apimachinery/pkg/util/remotecommand).
+OUT = 1
+ERR = 2
+STATUS = 3
 CHUNK = 1 << 16  # bytes
 SAID = 4000  # characters of what the command says, its end
 SPEAK = 5  # seconds between two lines of progress
@@ -162,6 +164,8 @@ def check(cluster: Cluster, options: dict[str, Any]) -> None:
         raise Refused(f"There is no file {options['input']}.")
     if options["output"] and Path(options["output"]).exists():
         raise Refused(f"{options['output']} is there already, and is not overwritten; name another file.")
+    if options["output"] and not (nearest := next(each for each in Path(options["output"]).absolute().parents if each.exists())).is_dir():
+        raise Refused(f"{nearest} is not a directory, so {options['output']} cannot be made; name another file.")
     cluster.get("Pod", options["namespace"], options["pod"])
 
 
