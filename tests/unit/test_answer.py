@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from fake_api import running
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -46,28 +46,22 @@ def ask(tmp_path: Path, url: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("status", [200, 401, 404])
 def test_any_answer_of_the_app_itself_is_one(tmp_path: Path, status: int) -> None:
-    with server(status) as site:
-        threading.Thread(target=site.serve_forever, daemon=True).start()
+    with running(server(status)) as site:
         done = ask(tmp_path, f"http://127.0.0.1:{site.server_port}/")
-        site.shutdown()
     assert done.returncode == 0, done.stdout
 
 
 def test_a_site_that_begins_to_answer_a_moment_later_is_waited_for(tmp_path: Path) -> None:
-    with server(200, silent=2) as site:
-        threading.Thread(target=site.serve_forever, daemon=True).start()
+    with running(server(200, silent=2)) as site:
         done = ask(tmp_path, f"http://127.0.0.1:{site.server_port}/")
-        site.shutdown()
     assert done.returncode == 0, done.stdout
     assert done.stdout.count("FAILED - RETRYING") == 2
 
 
 def test_an_error_of_the_server_fails_the_run_with_what_to_do(tmp_path: Path) -> None:
-    with server(500) as site:
-        threading.Thread(target=site.serve_forever, daemon=True).start()
+    with running(server(500)) as site:
         url = f"http://127.0.0.1:{site.server_port}/"
         done = ask(tmp_path, url)
-        site.shutdown()
     words = " ".join((done.stdout + done.stderr).split())
     assert done.returncode != 0
     assert f"polls is released, its pods are ready, and {url} does not serve: Status code was 500" in words
