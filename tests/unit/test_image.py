@@ -11,9 +11,12 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import image_build
 import image_info
 import pytest
+from ansible.module_utils import berth_image
 from ansible.module_utils.berth_image import ImageError, Registry, content_hash, context_files, version
 from module_run import run
 
@@ -430,3 +433,67 @@ def test_without_a_registry_only_check_mode_goes_on(repository: Path, capsys: py
         assert not answer["registry_answers"] and answer["ref"] == f"127.0.0.1:1/polls:content-{hashed(repository)}"
     else:
         assert answer["failed"] and "127.0.0.1:1 does not answer" in json.dumps(answer["msg"])
+
+
+# --- Docker as the builder ---------------------------------------------------
+DOCKER = """#!/bin/sh
+echo "$@" >>"$ASKED"
+case "$1 $2" in
+"info --format") [ -e "$ASKED.down" ] && exit 1; echo 29.0 ;;
+"image ls") [ "$4" = here ] && echo sha256:1 ;;
+"save --output") echo archive >"$3" ;;
+push*) cat "$DOCKER_CONFIG/config.json" >"$ASKED.config"; stat -c %a "$DOCKER_CONFIG/config.json" >"$ASKED.mode"; echo "$DOCKER_CONFIG" >"$ASKED.place" ;;
+esac
+exit 0
+"""
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put an engine on the PATH that notes what it is asked, in the file that this returns."""
+    for name, text in {"docker": DOCKER, "buildah": "#!/bin/sh\nexit 1\n"}.items():
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        (tmp_path / "bin" / name).write_text(text, encoding="utf-8")
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("ASKED", str(tmp_path / "asked"))
+    return tmp_path / "asked"
+
+
+def docker(tmp_path: Path, **options: Any) -> None:
+    """Build with Docker."""
+    parameters = {
+        "source": "src", "dockerfile": "src/Dockerfile", "arguments": {"PYTHON_IMAGE": "here"}, "bases": {"here": "here.tar", "absent": "absent.tar"},
+        "registry": "registry.example", "repository": "polls", "tags": ["1"], "archive": None, "ref": None, "username": "", "password": "",
+    }  # fmt: skip
+    image_build.Build({**parameters, "log": str(tmp_path / "log"), **options}).docker()
+
+
+def test_docker_loads_the_base_images_that_it_lacks_builds_and_pushes(asked: Path, tmp_path: Path) -> None:
+    docker(tmp_path)
+    commands = [line for line in asked.read_text(encoding="utf-8").splitlines() if not line.startswith("image ls")]
+    assert commands[0] == "load --quiet --input absent.tar"
+    assert commands[1].startswith("build --progress plain --network host ")
+    assert commands[1].endswith("--build-arg PYTHON_IMAGE=here --file src/Dockerfile --tag registry.example/polls:1 src")
+    assert commands[2:] == ["push --quiet registry.example/polls:1"]
+
+
+def test_docker_logs_in_by_a_file_of_its_own_for_the_push_alone(asked: Path, tmp_path: Path) -> None:
+    docker(tmp_path, username="robot", password="s3cret-of-the-robot")
+    assert "s3cret" not in asked.read_text(encoding="utf-8")
+    auth = json.loads(Path(f"{asked}.config").read_text(encoding="utf-8"))["auths"]["registry.example"]["auth"]
+    assert base64.b64decode(auth) == b"robot:s3cret-of-the-robot"
+    assert Path(f"{asked}.mode").read_text(encoding="utf-8") == "600\n"
+    assert not Path(Path(f"{asked}.place").read_text(encoding="utf-8").strip()).exists()
+
+
+def test_docker_keeps_an_image_as_an_archive_where_nothing_is_pushed(asked: Path, tmp_path: Path) -> None:
+    docker(tmp_path, registry=None, ref="local/polls:1", archive=str(tmp_path / "kept" / "polls-1.tar"))
+    assert (tmp_path / "kept" / "polls-1.tar").read_text(encoding="utf-8") == "archive\n"
+    assert "push" not in asked.read_text(encoding="utf-8")
+
+
+def test_docker_builds_where_its_engine_answers_and_buildah_elsewhere(asked: Path) -> None:
+    assert [berth_image.engine(wanted) for wanted in ("auto", "docker", "buildah")] == ["docker", "docker", "buildah"]
+    Path(f"{asked}.down").touch()
+    assert [berth_image.engine(wanted) for wanted in ("auto", "docker", "buildah")] == ["buildah", "", "buildah"]
