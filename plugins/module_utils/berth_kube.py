@@ -195,8 +195,17 @@ class Cluster:
         return [{**item, "kind": kind} for item in self.get(kind, namespace, **query).get("items") or []]
 
     def log(self, namespace: str, pod: str, **query: str | int) -> str:
-        """Read a container's log; ``query`` is that of the pod's log subresource."""
-        return self._request("GET", "Pod", namespace, pod, "/log", query).decode("utf-8", "replace")
+        """Read a container's log; ``query`` is that of the pod's log subresource.
+
+        Raises:
+            NotFound: There is none, or the node has removed the container that wrote it.
+            Forbidden, Unreachable, KubeError: see there.
+        """
+        text = self._request("GET", "Pod", namespace, pod, "/log", query).decode("utf-8", "replace")
+        # The kubelet says so in place of the log, with status 200 (GetContainerLogs in kuberuntime_container.go).
+        if re.fullmatch(r"unable to retrieve container logs for \S+\s*", text):
+            raise NotFound(f"The node has no longer the log that was asked for of Pod {pod} in namespace {namespace}")
+        return text
 
     def execute(self, namespace: str, pod: str, container: str, command: list[str], stdin: bool = False) -> WSClient:
         """Start a command in a container, and return the connection that its streams share.

@@ -924,12 +924,14 @@ def _crash(
     ended = dig(status, "state", "terminated") or dig(status, "lastState", "terminated") or {}
     restarts = status.get("restartCount") or 0
     unready = [event for event in events if event.get("reason") == "Unhealthy" and name in _event_container(event)]
-    looping = reason == "CrashLoopBackOff" or (restarts >= 2 and ended and not status.get("ready"))
+    down = bool(dig(status, "state", "terminated", "exitCode"))
+    # An init container keeps its end as its state until the back-off is over: only then it is said to wait.
+    looping = reason == "CrashLoopBackOff" or (restarts >= (1 if down else 2) and ended and not status.get("ready"))
     if looping:
         counts = _counts(ended.get("finishedAt"), dig(pod, "metadata", "creationTimestamp"), since)
         # One that runs again may come up this time; the back-off says that it came down at least twice.
         patience = CREATED_SOON if running else 0
-        cause, summary = _crash_cause(name, ended, restarts, unready)
+        cause, summary = _crash_cause(name, ended, restarts if running else restarts + 1, unready)
         yield Finding(
             cause,
             summary,
@@ -948,7 +950,7 @@ def _crash(
             yield Finding("readiness", summary, "NotReady", probe, **where, log="current")
     elif ended and dig(ended, "exitCode") not in (None, 0):
         yield Finding(
-            _crash_cause(name, ended, restarts, unready)[0],
+            _crash_cause(name, ended, restarts + 1, unready)[0],
             f"The container {name} {_ending(ended)}",
             ended.get("reason") or "Error",
             ended.get("message") or "",
@@ -957,8 +959,8 @@ def _crash(
         )
 
 
-def _crash_cause(name: str, ended: Object, restarts: int, unhealthy: Sequence[Object]) -> tuple[str, str]:
-    times = f"{restarts + 1} times" if restarts else "again"
+def _crash_cause(name: str, ended: Object, runs: int, unhealthy: Sequence[Object]) -> tuple[str, str]:
+    times = f"{runs} times" if runs > 1 else "again"
     if ended.get("reason") == "OOMKilled":
         return "memory", f"The container {name} uses more memory than its limit and is killed (OOMKilled)"
     if ended.get("reason") in ("StartError", "ContainerCannotRun"):

@@ -179,3 +179,12 @@ def test_the_version_is_told_or_empty(api: Api, cluster: Cluster, answer: tuple[
     api.queue = [answer]
     assert cluster.version() == version
     assert api.seen[0][1] == "/version"
+
+
+def test_a_log_that_the_node_removed_is_none_and_one_that_tells_of_such_is_shown(api: Api, cluster: Cluster) -> None:
+    """The kubelet says so with status 200, where the log would be."""
+    gone = "unable to retrieve container logs for containerd://219436b7"
+    api.queue = [(200, gone), (200, f"{gone}\nstarting\n")]
+    with pytest.raises(NotFound, match="Pod polls-2-abcde in namespace polls-dev"):
+        cluster.log("polls-dev", "polls-2-abcde", previous="true")
+    assert cluster.log("polls-dev", "polls-2-abcde") == f"{gone}\nstarting\n"

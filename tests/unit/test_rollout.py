@@ -304,12 +304,23 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "Error",
     ),
     (
+        "an init container that has crashed twice and whose back-off has begun",
+        of_deployment(
+            waiting("PodInitializing"),
+            init=container("wait", restartCount=1, state=ended(3), lastState=ended(3)),
+        ),
+        "crash",
+        "The container wait crashes: it ended with exit code 3, 2 times",
+        0,
+        "Error",
+    ),
+    (
         "a process that has crashed twice and runs again",
         of_deployment(
             container(restartCount=2, state={"running": {"startedAt": LATER}}, lastState=ended(1)), phase="Running"
         ),
         "crash",
-        "The container web crashes: it ended with exit code 1, 3 times",
+        "The container web crashes: it ended with exit code 1, 2 times",
         rollout.CREATED_SOON,
         "Error",
     ),
