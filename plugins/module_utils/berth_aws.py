@@ -216,7 +216,7 @@ class Wait:
                     f"{subject} is still {status or 'gone'} after {self.seconds} s (wait_timeout){f': {reason}' if reason else ''}. "
                     "AWS goes on with it: run the same command again to wait on, or raise wait_timeout."
                 )
-            time.sleep(max(0.0, min(LONGEST_PAUSE, 1 + (now - started) / 20, self.end - now)))
+            time.sleep(max(0.0, min(LONGEST_PAUSE, 1 + (now - started) / 60, self.end - now)))
 
 
 class Aws:

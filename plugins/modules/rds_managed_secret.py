@@ -45,12 +45,10 @@ secret:
 
 from typing import Any
 
-from ansible.module_utils.berth_aws import GONE, Aws, Refused, refuse_fixed, run, snake, wait_options
+from ansible.module_utils.berth_aws import Aws, Refused, refuse_fixed, run, snake, wait_options
+from ansible.module_utils.berth_rds import wait_until_it_works
 
 OPTIONS: dict[str, Any] = {"db_instance_identifier": {"type": "str", "required": True}, "kms_key_id": {"type": "str"}, **wait_options(1800)}
-
-FAILED = dict.fromkeys(["failed", "incompatible-network", "incompatible-parameters", "incompatible-restore", "restore-error", "storage-full", "deleting"], 0)
-"""States of an instance in which it takes no change."""
 
 
 def main() -> None:
@@ -66,10 +64,6 @@ def work(aws: Aws) -> dict[str, Any]:
         found = aws.find("describe_db_instances", "DBInstances", **name)
         return found[0].get("MasterUserSecret") or {} if found else None
 
-    def instance_status() -> tuple[str, str]:
-        found = aws.find("describe_db_instances", "DBInstances", **name)
-        return (found[0]["DBInstanceStatus"], "") if found else (GONE, "")
-
     def secret_status() -> tuple[str, str]:
         return (secret() or {}).get("SecretStatus") or "creating", ""
 
@@ -79,7 +73,7 @@ def work(aws: Aws) -> dict[str, Any]:
     if not live:
         aws.note({"managed_secret": (False, True)})
         if not aws.check:
-            aws.wait.until(aws.subject, instance_status, ["available", "storage-optimization"], FAILED | {GONE: 0})
+            wait_until_it_works(aws, name["DBInstanceIdentifier"])
         key = {"MasterUserSecretKmsKeyId": aws.options["kms_key_id"]} if aws.options["kms_key_id"] else {}
         aws.change("modify_db_instance", **name, ManageMasterUserPassword=True, ApplyImmediately=True, **key)
     elif aws.options["kms_key_id"] and live.get("KmsKeyId") != aws.options["kms_key_id"]:

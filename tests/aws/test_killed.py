@@ -1,4 +1,4 @@
-"""A run that is killed leaves nothing that the next one cannot go on with, and nothing that destroy does not find."""
+"""A run that is killed or fails leaves nothing that the next one cannot go on with, and nothing that destroy does not find."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MORE_TASKS = [
     "Rds | Provide the security group",
     "Ecr | Provide the repository",
     "Ready | Wait for the control plane",
-    "Ready | Begin the add-ons",
+    "Add-ons | Have them as the inventory says",
 ]
 
 
@@ -55,3 +55,16 @@ def test_the_run_after_a_killed_one_goes_on(aws: Emulated, tmp_path: Path) -> No
     killed(aws, tmp_path, "Rds | Provide the security group")
     play(aws.instance, tmp_path, PROVIDE)
     play(aws.instance, tmp_path, REMOVE)
+
+
+def test_the_run_after_one_that_an_addon_failed_goes_on(aws: Emulated, tmp_path: Path) -> None:
+    """An add-on is begun long before it is waited for."""
+    addons = {"berth_eks_addons": {"coredns": ""}}
+    issue = {"code": "ConfigurationConflict", "message": "Conflicts found when trying to apply.", "resourceIds": []}
+    aws.control(outcomes={"addon/coredns": {"status": "CREATE_FAILED", "issues": [issue]}})
+    told = "coredns is CREATE_FAILED: ConfigurationConflict: Conflicts found when trying to apply."
+    assert told in play(aws.instance, tmp_path, PROVIDE, good=False, **addons)
+    aws.control()
+    (tmp_path / "kubeconfig").unlink()  # no cluster answers here, so that there is no record of whose it is
+    play(aws.instance, tmp_path, PROVIDE, **addons)
+    play(aws.instance, tmp_path, REMOVE, **addons)

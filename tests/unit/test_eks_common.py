@@ -17,7 +17,7 @@ from module_run import run
 
 MODULES = [
     "eks_access_entry", "eks_addon", "eks_cluster", "eks_info", "eks_node_group", "eks_pod_identity_association", "eks_upgrade_insights_info",
-    "iam_oidc_provider", "rds_managed_secret",
+    "iam_oidc_provider", "rds_instance_wait", "rds_managed_secret",
 ]  # fmt: skip
 
 
@@ -177,7 +177,7 @@ def test_the_first_look_is_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_looks_become_rarer_and_stay_often_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = waiting(monkeypatch, *[("CREATING", "")] * 100, ("ACTIVE", ""))
+    clock = waiting(monkeypatch, *[("CREATING", "")] * 200, ("ACTIVE", ""))
     Wait(3600).until("it", clock.look, ["ACTIVE"], {})
     assert clock.pauses == sorted(clock.pauses)
     assert (clock.pauses[0], clock.pauses[-1]) == (1, 15)
