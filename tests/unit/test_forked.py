@@ -67,7 +67,7 @@ PLAY = """
       register: checked
     - process: {{}}
       async: 60
-      poll: 5 # Ansible's first look comes too soon on a busy machine: "could not find job"
+      poll: 1
       register: asynchronous
     - process: {{}}
       become: true
@@ -108,6 +108,8 @@ def run(directory: Path, connection: str) -> dict[str, Any]:
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     environment |= {"ANSIBLE_CONFIG": str(directory / "ansible.cfg"), "ANSIBLE_BECOME_ALLOW_SAME_USER": "true"}
+    # Where HOME is not the user's own, Ansible looks for a job elsewhere than it has written it: "could not find job".
+    environment |= {"ANSIBLE_ASYNC_DIR": str(directory / "jobs")}
     interpreter = f"ansible_python_interpreter={sys.executable}"
     command = [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", connection, "-e", interpreter, "-vvv", "play.yml"]
     started = time.monotonic()
