@@ -73,7 +73,7 @@ def work(aws: Aws) -> dict[str, Any]:
     if not live:
         aws.note({"managed_secret": (False, True)})
         if not aws.check:
-            wait_until_it_works(aws, name["DBInstanceIdentifier"])
+            wait_until_it_works(aws, aws.options["db_instance_identifier"])
         key = {"MasterUserSecretKmsKeyId": aws.options["kms_key_id"]} if aws.options["kms_key_id"] else {}
         aws.change("modify_db_instance", **name, ManageMasterUserPassword=True, ApplyImmediately=True, **key)
     elif aws.options["kms_key_id"] and live.get("KmsKeyId") != aws.options["kms_key_id"]:

@@ -134,6 +134,15 @@ class Emulated:
         assert "Traceback" not in json.dumps(answer)
         return answer["msg"]
 
+    def database(self) -> None:
+        """Make a database with a password."""
+        rds = self.client("rds")
+        rds.create_db_subnet_group(DBSubnetGroupName=self.name, DBSubnetGroupDescription="of a try", SubnetIds=self.subnets)
+        rds.create_db_instance(
+            DBInstanceIdentifier=self.name, Engine="postgres", EngineVersion="17.4", DBInstanceClass="db.t4g.micro", AllocatedStorage=20,
+            MasterUsername="polls", MasterUserPassword="longenough1", DBSubnetGroupName=self.name,
+        )  # fmt: skip
+
     def cluster_options(self, **options: Any) -> dict[str, Any]:
         """Return the options of a cluster."""
         return {"name": self.name, "version": "1.33", "role_arn": self.roles["eks"], "subnet_ids": self.subnets[:2], **options}

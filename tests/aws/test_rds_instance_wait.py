@@ -8,19 +8,9 @@ import rds_instance_wait
 from emulated_aws import Emulated
 
 
-def instance(aws: Emulated) -> None:
-    """Make a database."""
-    rds = aws.client("rds")
-    rds.create_db_subnet_group(DBSubnetGroupName=aws.name, DBSubnetGroupDescription="of a try", SubnetIds=aws.subnets)
-    rds.create_db_instance(
-        DBInstanceIdentifier=aws.name, Engine="postgres", EngineVersion="17.4", DBInstanceClass="db.t4g.micro", AllocatedStorage=20, MasterUsername="polls",
-        MasterUserPassword="longenough1", DBSubnetGroupName=aws.name,
-    )  # fmt: skip
-
-
 def test_an_instance_that_is_being_made_is_waited_for_and_described(aws: Emulated) -> None:
     aws.control(seconds={"rds": 1.5})
-    instance(aws)
+    aws.database()
     answer = aws.run(rds_instance_wait, db_instance_identifier=aws.name)
     (described,) = answer["instances"]
     assert not answer["changed"]
@@ -29,7 +19,7 @@ def test_an_instance_that_is_being_made_is_waited_for_and_described(aws: Emulate
 
 
 def test_one_that_works_costs_no_wait(aws: Emulated) -> None:
-    instance(aws)
+    aws.database()
     aws.control(outcomes={f"db/{aws.name}": {"status": "storage-optimization"}})
     began = time.monotonic()
     aws.run(rds_instance_wait, db_instance_identifier=aws.name)
@@ -37,7 +27,7 @@ def test_one_that_works_costs_no_wait(aws: Emulated) -> None:
 
 
 def test_one_that_needs_help_is_not_waited_for_and_the_message_says_where_to_look(aws: Emulated) -> None:
-    instance(aws)
+    aws.database()
     aws.control(outcomes={f"db/{aws.name}": {"status": "incompatible-parameters"}})
     message = aws.refusal(rds_instance_wait, db_instance_identifier=aws.name)
     assert message == (
@@ -52,7 +42,7 @@ def test_one_that_is_gone_will_not_come_and_is_what_absent_waits_for(aws: Emulat
 
 
 def test_a_deletion_is_waited_for_until_the_time_is_over(aws: Emulated) -> None:
-    instance(aws)
+    aws.database()
     message = aws.refusal(rds_instance_wait, db_instance_identifier=aws.name, state="absent", wait_timeout=1)
     assert message.startswith(f"RDS instance {aws.name} is still available after 1 s (wait_timeout).")
     aws.client("rds").delete_db_instance(DBInstanceIdentifier=aws.name, SkipFinalSnapshot=True)
@@ -61,6 +51,6 @@ def test_a_deletion_is_waited_for_until_the_time_is_over(aws: Emulated) -> None:
 
 def test_check_mode_waits_for_nothing(aws: Emulated) -> None:
     aws.control(seconds={"rds": 60})
-    instance(aws)
+    aws.database()
     (described,) = aws.run(rds_instance_wait, check=True, db_instance_identifier=aws.name)["instances"]
     assert described["db_instance_status"] == "creating"

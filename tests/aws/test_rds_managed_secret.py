@@ -8,18 +8,8 @@ import rds_managed_secret
 from emulated_aws import Emulated
 
 
-def instance(aws: Emulated) -> None:
-    """Make a database with a password."""
-    rds = aws.client("rds")
-    rds.create_db_subnet_group(DBSubnetGroupName=aws.name, DBSubnetGroupDescription="of a try", SubnetIds=aws.subnets)
-    rds.create_db_instance(
-        DBInstanceIdentifier=aws.name, Engine="postgres", EngineVersion="17.4", DBInstanceClass="db.t4g.micro", AllocatedStorage=20, MasterUsername="polls",
-        MasterUserPassword="longenough1", DBSubnetGroupName=aws.name,
-    )  # fmt: skip
-
-
 def test_the_password_is_handed_over_once(aws: Emulated) -> None:
-    instance(aws)
+    aws.database()
     secret = aws.beats(rds_managed_secret, db_instance_identifier=aws.name)["secret"]
     assert secret["secret_status"] == "active"
     value = json.loads(aws.client("secretsmanager").get_secret_value(SecretId=secret["secret_arn"])["SecretString"])
@@ -29,7 +19,7 @@ def test_the_password_is_handed_over_once(aws: Emulated) -> None:
 
 def test_an_instance_that_is_still_being_made_is_waited_for(aws: Emulated) -> None:
     aws.control(seconds={"rds": 0.5})
-    instance(aws)
+    aws.database()
     assert aws.run(rds_managed_secret, db_instance_identifier=aws.name)["secret"]["secret_arn"]
 
 
@@ -44,7 +34,7 @@ def test_before_there_is_an_instance_check_mode_goes_on(aws: Emulated) -> None:
 
 
 def test_the_key_of_the_secret_is_not_changed(aws: Emulated) -> None:
-    instance(aws)
+    aws.database()
     aws.run(rds_managed_secret, db_instance_identifier=aws.name)
     message = aws.refusal(rds_managed_secret, db_instance_identifier=aws.name, kms_key_id="arn:aws:kms:eu-central-1:123456789012:key/other")
     assert "kms_key_id cannot be changed" in message
