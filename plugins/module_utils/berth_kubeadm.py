@@ -36,6 +36,7 @@ VOLUMES = DIRECTORY / "volumes"
 SOCKET = RUN / "containerd" / "containerd.sock"
 TASKS = RUN / "containerd" / "io.containerd.runtime.v2.task" / "k8s.io"  # a directory for each container that runs
 SERVICES = ("containerd", "kubelet")
+NETWORK_NAMESPACES = Path("/run/netns")
 LINKS = ("berth-pods", "berth-node")
 
 # What roles/kubeadm's node-up notes in NAME.before: kube-proxy sets the first two, the kubelet the others
@@ -265,6 +266,10 @@ class Removal:
                 self.removed.append(f"interface {link}")
         for namespace in leased:
             subprocess.run(["ip", "netns", "delete", namespace], capture_output=True, check=False)
+        with contextlib.suppress(OSError):  # where others have namespaces, it is theirs
+            if not os.listdir(NETWORK_NAMESPACES):
+                subprocess.run(["umount", str(NETWORK_NAMESPACES)], capture_output=True, check=False)
+                NETWORK_NAMESPACES.rmdir()
         self._settings()
 
     def _settings(self) -> None:
@@ -486,7 +491,7 @@ def pod_namespaces() -> list[str]:
     if not addresses:
         return []
     found = []
-    for path in Path("/run/netns").glob("cni-*"):
+    for path in NETWORK_NAMESPACES.glob("cni-*"):
         done = subprocess.run(
             ["ip", "-json", "-netns", path.name, "address"], capture_output=True, text=True, check=False
         )
