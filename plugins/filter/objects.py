@@ -8,9 +8,18 @@ import itertools
 import json
 import re
 import shlex
+from pathlib import Path
 from typing import Any
 
+import ansible.module_utils
 from ansible.errors import AnsibleFilterError
+
+# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
+MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
+if MODULE_UTILS not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(MODULE_UTILS)
+
+from ansible.module_utils.berth_references import references  # noqa: E402
 
 
 def secret_data(settings: dict[str, Any]) -> dict[str, str]:
@@ -151,6 +160,18 @@ def app_facts(objects: list[dict[str, Any]], address: str, revision: str = "") -
     }
 
 
+def pods_with_secret(pods: list[dict[str, Any]], secret: str, since: str) -> list[str]:
+    """Return the names of live ``pods`` that began before ``since`` (RFC 3339, empty for never) with values of a Secret in their environment."""
+    return [
+        pod["metadata"]["name"]
+        for pod in pods
+        if pod["metadata"]["creationTimestamp"] < since
+        and not pod["metadata"].get("deletionTimestamp")
+        and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+        and ("Secret", secret) in references(pod["spec"])
+    ]
+
+
 def data_within(state: str, claims: list[dict[str, Any]]) -> str:
     """Return what data a cluster in ``state`` would take with it, in words: its volume ``claims``, which only a running one tells of. Empty for none.
 
@@ -168,7 +189,8 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
-        return {
-            f.__name__: f
-            for f in (secret_data, short_hash, command_containers, cron_jobs, object_names, app_facts, settled, failed_jobs, ended, ip_blocks, data_within)
-        }
+        functions = (
+            secret_data, short_hash, command_containers, cron_jobs, object_names, app_facts, settled, failed_jobs, ended, ip_blocks, data_within,
+            pods_with_secret,
+        )  # fmt: skip
+        return {f.__name__: f for f in functions}

@@ -37,17 +37,26 @@ def schema_refusal(schema: dict[str, list[str]], version: str, kubeconfig: str, 
     )
 
 
-def rollback_report(went: dict[str, Any], name: str, revision: str) -> str:
-    """Return what a rollback did, from the result of k8s_rollback and the ``revision`` that the app ends with, empty in check mode."""
+def rollback_report(went: dict[str, Any], name: str, revision: str, configuration: str) -> str:
+    """Return what a rollback did.
+
+    Args:
+        went: The result of k8s_rollback.
+        name: The app's.
+        revision: The one that the app ends with, empty in check mode.
+        configuration: Which one it has now, as k8s_rollback was told: ``release`` or ``current``.
+    """
     target, left = went["target"], went["left"]
     if not went["changed"]:
         return f"{name} runs version {target['version']} (revision {target['revision']}) already; nothing was changed."
     if not revision:
         return f"{name} would go back to version {target['version']} (revision {target['revision']}) from {left['version']} (revision {left['revision']})."
+    kept = {"release": "those that it was released with", "current": "those of the release that was left"}
     followed = f" So do {', '.join(went['followed'])}." if went["followed"] else ""
     return (
         f"{name} runs version {target['version']} again (as revision {revision}), not {left['version']} (revision {left['revision']}).{followed}\n"
-        "Settings, secrets and the database are as they were. site.yml releases what is in the source: let that go back, too."
+        f"Its settings and secrets are {kept[configuration]}; the database is as it was.\n"
+        "site.yml releases what is in the source and in the inventory: change them, too, or it brings the other release back."
     )
 
 

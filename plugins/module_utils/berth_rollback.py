@@ -61,9 +61,24 @@ class Release:
     """Revisions that it was before."""
     replicaset: Object
 
+    @property
+    def container(self) -> Object:
+        """The description of its first container."""
+        return dig(self.replicaset, "spec", "template", "spec", "containers", 0) or {}
+
+    @property
+    def environment(self) -> list[Object]:
+        """The ConfigMaps and Secrets that its environment comes from, as ``envFrom`` of a container names them."""
+        return self.container.get("envFrom") or []
+
+    def is_release_of(self, other: Release) -> bool:
+        """Whether it runs what ``other`` does: a restart makes another revision of the same release."""
+        return (self.image, self.environment) == (other.image, other.environment)
+
     def told(self) -> dict[str, Any]:
         """Return what a module returns of it."""
-        return {"revision": self.revision, "version": self.version, "image": self.image, "created": self.created, "ready": self.ready, "current": self.current}
+        names = ("revision", "version", "image", "environment", "created", "ready", "current")
+        return {name: getattr(self, name) for name in names}
 
 
 def releases(deployment: Object, replicasets: Iterable[Object]) -> list[Release]:
@@ -97,8 +112,8 @@ def choose(name: str, found: Sequence[Release], wanted: int) -> Release:
     Args:
         name: The Deployment's.
         found: Its releases, the newest first.
-        wanted: A revision, also one that is another by now; 0 for the newest with another image that was not gone back from: one with the
-            same image was restarted or given other settings, and these do not go back.
+        wanted: A revision, also one that is another by now; 0 for the newest with another image or configuration that was not gone back
+            from: one with the same of both was restarted or given other resources.
 
     Raises:
         Refused: There is none.
@@ -111,17 +126,28 @@ def choose(name: str, found: Sequence[Release], wanted: int) -> Release:
         if match is None:
             raise Refused(f"Nothing was changed: {name} has no revision {wanted}. It has these:\n{table(found)}")
         return match
-    match = next((each for each in found if each.image != current.image and not each.left), None)
+    others = [each for each in found if not each.is_release_of(current)]
+    match = next((each for each in others if not each.left), None)
     if match is None:
-        why = "each of the others was gone back from" if any(each.image != current.image for each in found) else "it is the only one"
+        why = "each of the others was gone back from" if others else "it is the only one"
         raise Refused(f"Nothing was changed: there is no release of {name} to go back to, for {why}. To choose one, name its revision:\n{table(found)}")
     return match
 
 
-def operations(deployment: Object, release: Release) -> Operations:
-    """Return the patch that makes ``release`` what the Deployment wants. It fails where the Deployment has been changed meanwhile."""
+def operations(deployment: Object, release: Release, environment: Sequence[Object] | None = None) -> Operations:
+    """Return the patch that makes ``release`` what the Deployment wants. It fails where the Deployment has been changed meanwhile.
+
+    Args:
+        deployment: As read.
+        release: The one to go to.
+        environment: Another configuration for it, as ``envFrom`` of a container names it; None for its own.
+    """
     template = copy.deepcopy(dict(release.replicaset["spec"]["template"]))
     template.get("metadata", {}).get("labels", {}).pop(HASH, None)
+    if environment is not None:
+        for container in [*template["spec"]["containers"], *(template["spec"].get("initContainers") or [])]:
+            if container.get("envFrom") == release.environment:
+                container["envFrom"] = list(environment)
     annotations = dict(dig(deployment, "metadata", "annotations") or {})
     theirs = dig(release.replicaset, "metadata", "annotations") or {}
     annotations = {key: value for key, value in annotations.items() if key in STAYS} | {key: value for key, value in theirs.items() if key not in STAYS}
@@ -143,13 +169,15 @@ def leaving(release: Release, target: Release) -> Operations:
     return [{"op": "add", "path": f"/metadata/annotations/{LEFT.replace('/', '~1')}", "value": str(release.revision)}]
 
 
-def following(cronjob: Object, image: str, other: str) -> Operations:
-    """Return the patch that lets a CronJob run ``other`` where it runs ``image``; empty where it does not."""
+def following(cronjob: Object, left: Release, image: str, environment: Sequence[Object]) -> Operations:
+    """Return the patch that lets a CronJob run ``image`` with ``environment`` where it runs what was left; empty where it does not."""
     containers = dig(cronjob, "spec", "jobTemplate", "spec", "template", "spec", "containers") or []
     path = "/spec/jobTemplate/spec/template/spec/containers"
-    changed: Operations = [
-        {"op": "replace", "path": f"{path}/{number}/image", "value": other} for number, each in enumerate(containers) if each.get("image") == image
-    ]
+    changed: Operations = []
+    for number, each in enumerate(containers):
+        if (each.get("image"), each.get("envFrom") or []) == (left.image, left.environment):
+            changed.append({"op": "replace", "path": f"{path}/{number}/image", "value": image})
+            changed.append({"op": "add", "path": f"{path}/{number}/envFrom", "value": list(environment)})
     return [_unchanged(cronjob), *changed] if changed else []
 
 

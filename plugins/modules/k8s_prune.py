@@ -60,6 +60,10 @@ options:
       - ServiceAccount
       - Role
       - RoleBinding
+  keep_referenced:
+    description: Whether a ConfigMap or Secret stays while a pod, or anything that makes pods (a ReplicaSet of an earlier release, too), refers to it.
+    type: bool
+    default: false
   wait:
     description: Seconds to wait until what was removed is gone with all that it owned; 0 does not wait. That it takes longer is no failure.
     type: int
@@ -107,6 +111,7 @@ from typing import Any
 from ansible.module_utils import berth_kube
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.berth_kube import Cluster, KubeError, NotFound
+from ansible.module_utils.berth_references import WORKLOADS, referenced
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 DEFAULT_KINDS = (
@@ -190,6 +195,26 @@ def listed(cluster: Cluster, kinds: Iterable[str], namespace: str, query: str) -
     return objects
 
 
+def unreferenced(cluster: Cluster, namespace: str, going: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return of the objects that are to go those that nothing which makes pods refers to.
+
+    Raises:
+        KubeError: What refers to them cannot be read.
+    """
+    if not any(each["kind"] in ("ConfigMap", "Secret") for each in going):
+        return going
+    doomed = {each["metadata"]["uid"] for each in going}
+    makers = listed(cluster, WORKLOADS, namespace, "")
+    while owned := {each["metadata"]["uid"] for each in makers if _owners(each) & doomed} - doomed:  # a CronJob's Jobs, then their pods
+        doomed |= owned
+    needed = referenced(each for each in makers if each["metadata"]["uid"] not in doomed)
+    return [each for each in going if (each["kind"], each["metadata"]["name"]) not in needed]
+
+
+def _owners(each: Mapping[str, Any]) -> set[str]:
+    return {reference["uid"] for reference in each["metadata"].get("ownerReferences") or []}
+
+
 def main() -> None:
     """Run the module."""
     named = {"kind": {"type": "str", "required": True}, "name": {"type": "str", "required": True}}
@@ -199,6 +224,7 @@ def main() -> None:
             "selector": {"type": "dict", "required": True},
             "keep": {"type": "list", "elements": "dict", "required": True, "options": named},
             "kinds": {"type": "list", "elements": "str", "default": list(DEFAULT_KINDS)},
+            "keep_referenced": {"type": "bool", "default": False},
             "wait": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
@@ -214,6 +240,8 @@ def main() -> None:
     try:
         cluster = Cluster(options["kubeconfig"], options["context"])
         going = surplus(listed(cluster, kinds, options["namespace"], query), options["keep"], options["selector"])
+        if options["keep_referenced"]:
+            going = unreferenced(cluster, options["namespace"], going)
         for each in going:
             name = each["metadata"]["name"]
             if not module.check_mode:

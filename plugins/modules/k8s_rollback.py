@@ -8,9 +8,10 @@ short_description: Let a Deployment go back to an earlier release
 description:
   - Makes the pod template of an earlier revision what the Deployment wants, with that revision's annotations, as C(kubectl rollout undo) does.
     The label C(app.kubernetes.io/version) goes back with it.
-  - CronJobs that run the image of the release that is left run the other one's from then on.
+  - CronJobs that run the image and the configuration of the release that is left run the other one's from then on.
   - A release that was gone back from is noted (annotation C(berth/left) of its ReplicaSet), so that going back once more goes further back.
-  - Does not wait; see M(k8s_rollout). Settings, secrets and the database stay as they are.
+  - The configuration goes back with it, for the pod template names the ConfigMap and the Secret of its release.
+  - Does not wait; see M(k8s_rollout). The database stays as it is.
 options:
   kubeconfig:
     description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) when left out.
@@ -29,9 +30,14 @@ options:
   revision:
     description:
       - The revision to go back to, also by a number that it had before.
-      - With 0, the newest one with another image that was not gone back from.
+      - With 0, the newest one with another image or configuration that was not gone back from.
     type: int
     default: 0
+  configuration:
+    description: Whether the earlier release runs with its own configuration or with that of the release that is left.
+    type: str
+    choices: [release, current]
+    default: release
   cron_selector:
     description: Labels of the CronJobs that follow; none when empty.
     type: dict
@@ -69,6 +75,7 @@ target:
     revision: {description: The Deployment's revision number., type: int}
     version: {description: "The release's version, from the annotation C(kubernetes.io/change-cause).", type: str}
     image: {description: The first container's image., type: str}
+    environment: {description: "The ConfigMaps and Secrets of its environment, as C(envFrom) names them.", type: list, elements: dict}
     created: {description: "When it was first released, RFC 3339.", type: str}
     ready: {description: Pods of it that were ready., type: int}
     current: {description: Whether it was what the Deployment wanted already., type: bool}
@@ -94,7 +101,8 @@ from ansible.module_utils.berth_rollback import Refused, Release
 
 def shown(release: Release) -> str:
     """Return a release as text for a diff."""
-    return f"version: {release.version}\nimage: {release.image}\n"
+    names = [source["name"] for each in release.environment for key, source in each.items() if key.endswith("Ref")]
+    return f"version: {release.version}\nimage: {release.image}\nconfiguration: {', '.join(names)}\n"
 
 
 def cron_jobs(cluster: Cluster, namespace: str, selector: dict[str, str]) -> list[dict[str, Any]]:
@@ -118,12 +126,14 @@ def go_back(cluster: Cluster, options: dict[str, Any], check: bool) -> dict[str,
     found = berth_rollback.releases(deployment, cluster.items("ReplicaSet", namespace))
     target = berth_rollback.choose(name, found, options["revision"])
     left = next(each for each in found if each.current)
+    environment = left.environment if options["configuration"] == "current" else target.environment
     followed = []
     if not target.current:
-        patches = [(each, berth_rollback.following(each, left.image, target.image)) for each in cron_jobs(cluster, namespace, options["cron_selector"])]
+        jobs = cron_jobs(cluster, namespace, options["cron_selector"])
+        patches = [(each, berth_rollback.following(each, left, target.image, environment)) for each in jobs]
         followed = [each["metadata"]["name"] for each, operations in patches if operations]
         if not check:
-            cluster.patch("Deployment", namespace, name, berth_rollback.operations(deployment, target))
+            cluster.patch("Deployment", namespace, name, berth_rollback.operations(deployment, target, environment))
             if operations := berth_rollback.leaving(left, target):
                 cluster.patch("ReplicaSet", namespace, left.replicaset["metadata"]["name"], operations)
             for each, operations in patches:
@@ -131,7 +141,7 @@ def go_back(cluster: Cluster, options: dict[str, Any], check: bool) -> dict[str,
                     cluster.patch("CronJob", namespace, each["metadata"]["name"], operations)
     return {
         "changed": not target.current,
-        "target": target.told(),
+        "target": target.told() | {"environment": environment},
         "left": left.told(),
         "history": [each.told() for each in found],
         "followed": followed,
@@ -146,6 +156,7 @@ def main() -> None:
             **berth_kube.CONNECTION_OPTIONS,
             "name": {"type": "str", "required": True},
             "revision": {"type": "int", "default": 0},
+            "configuration": {"type": "str", "choices": ["release", "current"], "default": "release"},
             "cron_selector": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,

@@ -19,6 +19,7 @@ options:
   container: {description: Name of the container in it., type: str, required: true}
   command: {description: "The command, with its arguments.", type: list, elements: str, required: true}
   input: {description: The file that the command reads., type: path}
+  content: {description: "What the command reads instead of a file, such as a password.", type: str}
   output: {description: "The file that the command's output makes, which must not be there yet. Without it the output is thrown away.", type: path}
 attributes:
   check_mode: {support: full, description: "Looks whether pod and input are there, and runs nothing."}
@@ -134,7 +135,7 @@ class Streams:
 
 
 def run(cluster: Cluster, options: dict[str, Any], source: IO[bytes] | None, target: IO[bytes] | None) -> dict[str, Any]:
-    """Run the command and return ``rc``, ``stderr`` and ``size``.
+    """Run the command and return ``rc``, ``stderr`` and ``size``. The input is a real file, for its size is told first.
 
     Raises:
         KubeError: It could not be started, or the connection broke.
@@ -175,6 +176,11 @@ def copied(cluster: Cluster, options: dict[str, Any]) -> dict[str, Any]:
     Raises:
         KubeError, OSError: see there.
     """
+    if options["content"] is not None:
+        with tempfile.TemporaryFile() as source:
+            source.write(options["content"].encode())
+            source.seek(0)
+            return run(cluster, options, source, None)
     if options["input"]:
         with Path(options["input"]).open("rb") as source:
             return run(cluster, options, source, None)
@@ -204,9 +210,10 @@ def main() -> None:
             "container": {"type": "str", "required": True},
             "command": {"type": "list", "elements": "str", "required": True},
             "input": {"type": "path"},
+            "content": {"type": "str", "no_log": True},
             "output": {"type": "path"},
         },
-        mutually_exclusive=[("input", "output")],
+        mutually_exclusive=[("input", "content", "output")],
         supports_check_mode=True,
     )
     if berth_kube.IMPORT_ERROR:

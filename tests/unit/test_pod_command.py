@@ -138,6 +138,14 @@ def test_a_command_reads_the_file_to_its_end(said: Any, tmp_path: Path) -> None:
     assert not answer.get("failed")
 
 
+def test_a_command_reads_a_password_that_is_in_no_argument(said: Any) -> None:
+    connection = Connection([(STATUS, SUCCESS)])
+    answer = said(connection, content="höchst-geheim", command=["sh", "/scripts/password"])
+    assert b"".join(connection.given).decode() == "höchst-geheim"
+    assert answer["asked"] == ["True", "sh", "-c", 'size=$1; shift; head -c "$size" | "$@"', "sh", "14", "sh", "/scripts/password"]
+    assert "geheim" not in json.dumps(answer)
+
+
 def test_a_command_that_ends_before_it_has_read_all_is_told_of_by_its_own_words(said: Any, tmp_path: Path) -> None:
     (tmp_path / "polls.dump").write_bytes(b"no backup")
     answer = said(Connection([(ERR, b"not an archive"), (STATUS, FAILURE)], takes=0), input="polls.dump")

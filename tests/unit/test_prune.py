@@ -105,3 +105,46 @@ def test_what_is_being_deleted_is_not_removed_again() -> None:
 def test_what_does_not_carry_all_labels_stays(labels: Json) -> None:
     """Whatever the API server answered."""
     assert k8s_prune.surplus([thing("ConfigMap", "x", labels)], [], OURS) == []
+
+
+# --- What others refer to --------------------------------------------------
+class Listing:
+    """A cluster that lists ``objects``, each by its kind."""
+
+    def __init__(self, *objects: Json) -> None:
+        self.objects = objects
+        self.asked: list[str] = []
+
+    def items(self, kind: str, _namespace: str, **_query: str) -> list[Json]:
+        """List those of a kind."""
+        self.asked.append(kind)
+        return [each for each in self.objects if each["kind"] == kind]
+
+
+def template(**names: str) -> Json:
+    """Return the description of a pod with the environment of a ConfigMap and a Secret."""
+    sources = [{f"{kind}Ref": {"name": name}} for kind, name in names.items()]
+    return {"template": {"spec": {"containers": [{"name": "web", "envFrom": sources}]}}}
+
+
+def test_a_configuration_stays_as_long_as_a_kept_release_refers_to_it() -> None:
+    """That has no pods any more, but could be gone back to."""
+    going = [thing("ConfigMap", "polls-1"), thing("ConfigMap", "polls-2"), thing("Secret", "polls-1"), thing("Service", "old")]
+    kept = thing("ReplicaSet", "polls-abc") | {"spec": template(configMap="polls-1", secret="polls-3")}
+    assert names(k8s_prune.unreferenced(Listing(kept), "polls-dev", going)) == [("ConfigMap", "polls-2"), ("Secret", "polls-1"), ("Service", "old")]
+
+
+def test_what_goes_itself_keeps_nothing() -> None:
+    """Nor does what goes with it, such as the pods of a Job of a CronJob."""
+    spec = template(configMap="polls-1")
+    cronjob = thing("CronJob", "polls-nightly") | {"spec": {"jobTemplate": {"spec": spec}}}
+    job = thing("Job", "polls-nightly-1", ownerReferences=[{"uid": "uid-polls-nightly"}]) | {"spec": spec}
+    pod = thing("Pod", "polls-nightly-1-x", ownerReferences=[{"uid": "uid-polls-nightly-1"}]) | spec["template"]
+    going = [cronjob, thing("ConfigMap", "polls-1")]
+    assert k8s_prune.unreferenced(Listing(pod, cronjob, job), "polls-dev", going) == going
+
+
+def test_without_a_configuration_that_could_go_nothing_more_is_read() -> None:
+    listing = Listing()
+    k8s_prune.unreferenced(listing, "polls-dev", [thing("Service", "old")])
+    assert listing.asked == []

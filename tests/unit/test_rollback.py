@@ -76,11 +76,28 @@ def test_it_does_not_go_to_a_release_that_was_gone_back_from() -> None:
     assert chosen([replicaset(1), replicaset(2, **{berth_rollback.LEFT: "2"}), replicaset(3)]) == (1, "1.1")
 
 
-def test_it_does_not_go_to_the_same_image_before_a_restart_or_with_other_settings() -> None:
+def environment(name: str) -> list[Json]:
+    """Return the environment of a container as a release refers to it."""
+    return [{"configMapRef": {"name": name}}, {"secretRef": {"name": "database-login"}}]
+
+
+def configured(number: int, image: int, name: str, **annotations: str) -> Json:
+    """Return the ReplicaSet of a revision that runs the image of another number with a configuration."""
+    found = replicaset(number, **annotations)
+    found["spec"]["template"]["spec"]["containers"][0] |= {"image": f"polls@sha256:{image}", "envFrom": environment(name)}
+    return found
+
+
+def test_it_does_not_go_to_the_same_release_before_a_restart() -> None:
     again = replicaset(4)
     again["spec"]["template"]["spec"]["containers"][0]["image"] = "polls@sha256:3"
     assert chosen([*THREE, again]) == (2, "1.2")
     assert chosen([*THREE, again], wanted=3) == (3, "1.3")
+
+
+def test_it_goes_to_the_same_image_with_the_settings_of_before() -> None:
+    assert chosen([configured(1, 1, "polls-a"), configured(2, 1, "polls-b")]) == (1, "1.1")
+    assert chosen([configured(1, 1, "polls-a"), configured(2, 1, "polls-b", **{berth_rollback.LEFT: "2"}), configured(3, 1, "polls-c")]) == (1, "1.1")
 
 
 def test_a_release_that_came_again_after_it_was_left_counts_again() -> None:
@@ -133,6 +150,15 @@ def test_the_pod_template_goes_back_with_the_versions_name_and_the_rest_stays() 
     assert back["metadata"]["labels"] == {"app.kubernetes.io/name": "polls", "app.kubernetes.io/version": "1.2"}
 
 
+def test_a_release_takes_its_configuration_along_or_gets_the_current_one() -> None:
+    current, target = releases(deployment(), [configured(1, 1, "polls-a"), configured(2, 2, "polls-b")])
+    for chosen_environment, expected in ((None, "polls-a"), (target.environment, "polls-a"), (current.environment, "polls-b")):
+        back = apply(deployment(), operations(deployment(), target, chosen_environment))
+        container = back["spec"]["template"]["spec"]["containers"][0]
+        assert (container["image"], container["envFrom"]) == ("polls@sha256:1", environment(expected))
+    assert target.environment == environment("polls-a")  # and what was read is as it was
+
+
 def test_a_deployment_that_was_changed_meanwhile_is_not_patched() -> None:
     patch = operations(deployment(), releases(deployment(), THREE)[1])
     changed = deployment()
@@ -147,13 +173,31 @@ def test_the_release_that_is_left_is_noted_at_its_revision() -> None:
     assert berth_rollback.leaving(target, left) == []  # that would be forward
 
 
-def test_commands_that_run_at_times_follow_where_they_run_the_same_image() -> None:
-    containers = [{"name": "a", "image": "polls@sha256:3"}, {"name": "b", "image": "other"}]
-    job = {"metadata": {"name": "polls-clearsessions", "generation": 1}, "spec": {"jobTemplate": {"spec": {"template": {"spec": {"containers": containers}}}}}}
-    back = apply(job, following(job, "polls@sha256:3", "polls@sha256:2"))
-    images = [each["image"] for each in back["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]]
-    assert images == ["polls@sha256:2", "other"]
-    assert following(job, "another", "polls@sha256:2") == []
+def cronjob(*containers: Json) -> Json:
+    """Return a CronJob that runs ``containers``."""
+    spec = {"jobTemplate": {"spec": {"template": {"spec": {"containers": list(containers)}}}}}
+    return {"metadata": {"name": "polls-clearsessions", "generation": 1}, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("container", "expected"),
+    [
+        ({"image": "polls@sha256:2", "envFrom": environment("polls-b")}, ("polls@sha256:1", environment("polls-a"))),
+        ({"image": "polls@sha256:2", "envFrom": environment("polls-a")}, None),  # the configuration of another release
+        ({"image": "other", "envFrom": environment("polls-b")}, None),
+        ({"image": "polls@sha256:2"}, None),
+    ],
+)
+def test_scheduled_commands_follow_where_they_run_what_is_left(container: Json, expected: tuple[str, list[Json]] | None) -> None:
+    left, target = releases(deployment(), [configured(1, 1, "polls-a"), configured(2, 2, "polls-b")])
+    job = cronjob({"name": "a"} | container, {"name": "b", "image": "other"})
+    patch = following(job, left, target.image, target.environment)
+    if expected is None:
+        assert patch == []
+        return
+    first, second = apply(job, patch)["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert (first["image"], first["envFrom"]) == expected
+    assert second == {"name": "b", "image": "other"}
 
 
 # --- The module ------------------------------------------------------------
@@ -178,8 +222,7 @@ def module(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str], check: 
 def released(api: Api) -> None:
     """Have the API server know three releases and a CronJob."""
     apps, batch = "/apis/apps/v1/namespaces/dev", "/apis/batch/v1/namespaces/dev"
-    containers = [{"name": "a", "image": "polls@sha256:3"}]
-    job = {"metadata": {"name": "polls-clearsessions", "generation": 1}, "spec": {"jobTemplate": {"spec": {"template": {"spec": {"containers": containers}}}}}}
+    job = cronjob({"name": "a", "image": "polls@sha256:3"})
     api.answers = {
         f"{apps}/deployments/polls": (200, deployment()),
         f"{apps}/replicasets": (200, {"items": THREE}),
@@ -201,6 +244,18 @@ def test_the_deployment_goes_back_first_then_what_follows(api: Api, tmp_path: Pa
     assert result["changed"]
     assert (result["target"]["version"], result["left"]["version"], result["followed"]) == ("1.2", "1.3", ["polls-clearsessions"])
     assert [each["revision"] for each in result["history"]] == [3, 2, 1]
+
+
+@pytest.mark.parametrize(("configuration", "expected"), [("release", "polls-a"), ("current", "polls-b")])
+def test_the_configuration_goes_back_unless_the_current_one_is_asked_for(
+    api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str], configuration: str, expected: str
+) -> None:
+    released(api)
+    api.answers["/apis/apps/v1/namespaces/dev/replicasets"] = (200, {"items": [configured(1, 1, "polls-a"), configured(2, 2, "polls-b")]})
+    api.answers["/apis/apps/v1/namespaces/dev/replicasets/polls-2"] = (200, {})
+    assert module(api, tmp_path, capsys, configuration=configuration)["target"]["environment"] == environment(expected)
+    patch = next(json.loads(body) for method, path, _, body in api.seen if method == "PATCH" and path.endswith("/polls"))
+    assert next(each for each in patch if each["path"] == "/spec/template")["value"]["spec"]["containers"][0]["envFrom"] == environment(expected)
 
 
 def test_a_check_says_where_it_would_go_and_patches_nothing(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -252,11 +307,16 @@ def test_releases_are_shown_as_a_table() -> None:
 @pytest.mark.parametrize(
     ("changed", "revision", "words"),
     [
-        (True, "4", "polls runs version 1.2 again (as revision 4), not 1.3 (revision 3). So do polls-clearsessions.\nSettings, secrets"),
+        (True, "4", "polls runs version 1.2 again (as revision 4), not 1.3 (revision 3). So do polls-clearsessions.\nIts settings"),
         (True, "", "polls would go back to version 1.2 (revision 2) from 1.3 (revision 3)."),
         (False, "2", "polls runs version 1.2 (revision 2) already; nothing was changed."),
     ],
 )
 def test_what_was_done_is_said(changed: bool, revision: str, words: str) -> None:
     went = {"changed": changed, "target": {"version": "1.2", "revision": 2}, "left": {"version": "1.3", "revision": 3}, "followed": ["polls-clearsessions"]}
-    assert filters.rollback_report(went, "polls", revision).startswith(words)
+    assert filters.rollback_report(went, "polls", revision, "release").startswith(words)
+
+
+def test_it_is_said_whose_configuration_runs() -> None:
+    went = {"changed": True, "target": {"version": "1.2", "revision": 2}, "left": {"version": "1.3", "revision": 3}, "followed": []}
+    assert "Its settings and secrets are those of the release that was left;" in filters.rollback_report(went, "polls", "4", "current")

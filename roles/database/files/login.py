@@ -1,5 +1,7 @@
-"""Make the app's role and its database on a server outside the cluster, as the master; then look that the app gets in.
+"""Set the password of the app's role on a server outside the cluster, then see whether the app logs in with it.
 
+With a master's login the role and its database are made where they are missing. Without one they are there, and the role sets its own
+password, logged in with the one that it had before.
 Runs in the app's image, which surely can be pulled and speaks PostgreSQL: with psycopg 3 or psycopg2, whichever it has.
 """
 
@@ -37,7 +39,7 @@ def verifier(connection: Any) -> str:
 
 
 def provide(cursor: Any, hashed: str) -> None:
-    """Make the role and the database where they are missing; the password is set in any case."""
+    """As the master, make the role and the database where they are missing; the password is set in any case."""
     user, name = sql.Identifier(USER), sql.Identifier(NAME)
     cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [USER])
     verb = sql.SQL("ALTER" if cursor.fetchone() else "CREATE")
@@ -51,13 +53,33 @@ def provide(cursor: Any, hashed: str) -> None:
         cursor.execute(sql.SQL("REVOKE {} FROM CURRENT_USER").format(user))
 
 
-def main() -> int:
-    """Return 0 when the app gets in."""
-    who = os.environ["MASTER_USER"]
+def renew() -> None:
+    """As the app's own role, log in with the password of before where today's is refused, and set today's."""
     try:
-        master = connect(who, os.environ["MASTER_PASSWORD"], "postgres")
-        provide(master.cursor(), verifier(master))
-        master.close()
+        connect(USER, PASSWORD, NAME).close()
+    except driver.OperationalError:
+        before = os.environ.get("DATABASE_PASSWORD_BEFORE", PASSWORD)
+        if before == PASSWORD:
+            raise
+        try:
+            app = connect(USER, before, NAME)
+        except driver.OperationalError as error:
+            raise driver.OperationalError(f"{error} (neither berth_database_password nor the password in use until now)") from error
+        # Anybody may change a password of their own (www.postgresql.org/docs/17/sql-alterrole.html).
+        app.cursor().execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(USER), sql.Literal(verifier(app))))
+        app.close()
+
+
+def main() -> int:
+    """Return 0 when the app logs in."""
+    who = os.environ.get("MASTER_USER", USER)
+    try:
+        if "MASTER_USER" in os.environ:
+            master = connect(who, os.environ["MASTER_PASSWORD"], "postgres")
+            provide(master.cursor(), verifier(master))
+            master.close()
+        else:
+            renew()
         who = USER
         app = connect(USER, PASSWORD, NAME)
         app.cursor().execute("SELECT 1")
@@ -65,7 +87,7 @@ def main() -> int:
     except driver.Error as error:
         print(f"{who} at {WAY['host']}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
-    print(f"{USER} owns the database {NAME} and gets in with {TLS['sslmode']}.")
+    print(f"{USER} logs in to the database {NAME} with {TLS['sslmode']}.")
     return 0
 
 

@@ -1,4 +1,4 @@
-# Makes the data directory, the app's role and its database where they are missing, and checks that the password fits.
+# Makes the data directory, the app's role and its database where they are missing. The role has the password of the Secret in any case.
 set -eu
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     # A directory that a killed run left half made is never taken for a whole one.
@@ -17,26 +17,14 @@ pg_ctl start --wait --silent --log /tmp/postgresql.log \
     exit 1
 }
 
-psql --host /var/run/postgresql --username postgres --dbname postgres --no-psqlrc --quiet --set ON_ERROR_STOP=1 <<'SQL'
+psql --host /var/run/postgresql --username postgres --dbname postgres --no-psqlrc --quiet \
+    --set ON_ERROR_STOP=1 --set VERBOSITY=terse <<'SQL'
 \getenv name DATABASE_NAME
 \getenv user DATABASE_USER
-\getenv password DATABASE_PASSWORD
-SET log_min_error_statement = panic;
-SELECT format('CREATE ROLE %I LOGIN PASSWORD %L', :'user', :'password')
+SELECT format('CREATE ROLE %I LOGIN', :'user')
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'user') \gexec
 SELECT format('CREATE DATABASE %I OWNER %I', :'name', :'user')
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'name') \gexec
 SQL
-
-if ! PGPASSWORD="$DATABASE_PASSWORD" psql --host 127.0.0.1 --username "$DATABASE_USER" --dbname "$DATABASE_NAME" \
-    --no-psqlrc --quiet --command 'SELECT' >/dev/null 2>/tmp/login.log; then
-    cat /tmp/login.log >&2
-    cat >&2 <<EXPLANATION
-The password (berth_database_password) does not fit the data in the volume: the volume was made with another one.
-Put the old password back (dev keeps it in .cache/<environment>/secrets/database_password) and run the same command again,
-or throw the data away: make down PURGE=yes, then make dev.
-EXPLANATION
-    pg_ctl stop --mode fast --silent
-    exit 1
-fi
+printf %s "$DATABASE_PASSWORD" | sh /scripts/password
 pg_ctl stop --mode fast --wait --silent

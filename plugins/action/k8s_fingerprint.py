@@ -1,0 +1,106 @@
+"""Fingerprint contents with a namespace's own key. The documentation is in plugins/modules/k8s_fingerprint.py."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from pathlib import Path
+from typing import Any
+
+import ansible.module_utils
+from ansible.plugins.action import ActionBase
+
+# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
+MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
+if MODULE_UTILS not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(MODULE_UTILS)
+
+from ansible.module_utils.berth_kube import Cluster, KubeError, NotFound, Unreachable, path_of  # noqa: E402
+
+ARGUMENTS = {
+    "kubeconfig": {"type": "path", "required": True},
+    "context": {"type": "str", "default": ""},
+    "namespace": {"type": "str", "required": True},
+    "key": {"type": "str", "required": True},
+    "labels": {"type": "dict", "default": {}},
+    "contents": {"type": "dict", "required": True},
+    "make_key": {"type": "bool", "default": False},
+}
+DIGITS = 10
+
+
+def fingerprint(key: bytes, content: Any) -> str:
+    """Return 10 hexadecimal digits that change when ``content`` (plain data) does, and tell nothing of it without the key."""
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:DIGITS]
+
+
+def read_key(cluster: Cluster, namespace: str, name: str) -> bytes:
+    """Return the key that a namespace's Secret holds.
+
+    Raises:
+        NotFound: There is no such Secret, or nothing in it.
+        KubeError: see there.
+    """
+    data = cluster.get("Secret", namespace, name).get("data") or {}
+    if not data.get("key"):
+        raise NotFound(f"Secret {name} in namespace {namespace} holds no key")
+    return base64.b64decode(data["key"])
+
+
+def make_key(cluster: Cluster, namespace: str, name: str, labels: dict[str, str]) -> bytes:
+    """Make the Secret with a random key, and return the key; that of another run where it was quicker.
+
+    Raises:
+        KubeError: The API server refuses to.
+    """
+    key = secrets.token_bytes(32)
+    body = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "labels": labels},
+        "immutable": True,
+        "data": {"key": base64.b64encode(key).decode()},
+    }
+    status, answer = cluster.ask(path_of("Secret", namespace), body)
+    if status == 409:
+        return read_key(cluster, namespace, name)
+    if status != 201:
+        raise KubeError(f"The API server does not let Berth make Secret {name} in namespace {namespace}: {answer.get('message') or status}")
+    return key
+
+
+class ActionModule(ActionBase):
+    """The action plugin."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the fingerprints."""
+        result = super().run(tmp, task_vars)
+        _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        try:
+            key, made = self._key(given)
+        except KubeError as error:
+            return result | {"failed": True, "msg": str(error)}
+        return result | {"changed": made, "fingerprints": {name: fingerprint(key, content) for name, content in given["contents"].items()}}
+
+    def _key(self, given: dict[str, Any]) -> tuple[bytes, bool]:
+        """Return the key, and whether it was made (or in check mode would be); without a key nothing that is fingerprinted exists yet."""
+        check = self._task.check_mode
+        if check and not Path(given["kubeconfig"]).exists():
+            return b"", given["make_key"]
+        try:
+            cluster = Cluster(given["kubeconfig"], given["context"] or None)
+            return read_key(cluster, given["namespace"], given["key"]), False
+        except NotFound:
+            if given["make_key"] and not check:
+                return make_key(cluster, given["namespace"], given["key"], given["labels"]), True
+            return b"", given["make_key"]
+        except Unreachable:
+            if not check:
+                raise
+            return b"", given["make_key"]

@@ -1,0 +1,63 @@
+"""Compare a Secret with what it should hold. The documentation is in plugins/modules/k8s_secret_info.py."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import ansible.module_utils
+from ansible.plugins.action import ActionBase
+
+# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
+MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
+if MODULE_UTILS not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(MODULE_UTILS)
+
+from ansible.module_utils.berth_apply import LAST_APPLIED  # noqa: E402
+from ansible.module_utils.berth_kube import Cluster, KubeError, NotFound, Unreachable  # noqa: E402
+
+ARGUMENTS = {
+    "kubeconfig": {"type": "path", "required": True},
+    "context": {"type": "str", "default": ""},
+    "namespace": {"type": "str", "required": True},
+    "name": {"type": "str", "required": True},
+    "data": {"type": "dict", "required": True},
+}
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def compared(live: dict[str, Any] | None, data: dict[str, str], now: str) -> dict[str, Any]:
+    """Return whether a Secret exists and holds ``data`` (in base64), its annotations, and the second after ``now`` (RFC 3339)."""
+    soon = (datetime.strptime(now, TIME) + timedelta(seconds=1)).strftime(TIME) if now else ""
+    if live is None:
+        return {"exists": False, "matches": False, "annotations": {}, "soon": soon}
+    matches = (live.get("data") or {}) == data
+    # The last apply is the whole Secret.
+    annotations = {name: value for name, value in (live["metadata"].get("annotations") or {}).items() if name != LAST_APPLIED}
+    return {"exists": True, "matches": matches, "annotations": annotations, "soon": soon}
+
+
+class ActionModule(ActionBase):
+    """The action plugin."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return how the Secret is; nothing of what it holds."""
+        result = super().run(tmp, task_vars) | {"changed": False}
+        _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        if self._task.check_mode and not Path(given["kubeconfig"]).exists():
+            return result | compared(None, given["data"], "")
+        try:
+            cluster = Cluster(given["kubeconfig"], given["context"] or None)
+            live = cluster.get("Secret", given["namespace"], given["name"])
+        except NotFound:
+            return result | compared(None, given["data"], cluster.now)
+        except Unreachable as error:
+            if self._task.check_mode:
+                return result | compared(None, given["data"], "")
+            return result | {"failed": True, "msg": str(error)}
+        except KubeError as error:
+            return result | {"failed": True, "msg": str(error)}
+        return result | compared(live, given["data"], cluster.now)
