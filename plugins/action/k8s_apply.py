@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import ansible.module_utils
 import yaml
-from ansible.parsing.yaml.dumper import AnsibleDumper
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
@@ -25,6 +26,19 @@ ARGUMENTS = {
     "namespace": {"type": "str", "required": True},
     "templates": {"type": "list", "elements": "str", "required": True},
 }
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes what is there twice in full twice, as the API server does."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Make no anchors."""
+        return True
+
+
+def shown(item: dict[str, Any]) -> str:
+    """Return an object as YAML; Ansible's own kinds of strings, which only its own dumper knows, become plain ones."""
+    return yaml.dump(json.loads(json.dumps(item)), Dumper=Dumper, allow_unicode=True)
 
 
 def title(item: dict[str, Any]) -> str:
@@ -73,7 +87,10 @@ class ActionModule(ActionBase):
         for name in arguments["templates"]:
             text = trust_as_template(self._loader.get_text_file_contents(self._find_needle("templates", name)))
             rendered = self._templar.template(text, escape_backslashes=False, overrides={"trim_blocks": True})
-            found += berth_apply.flatten(list(yaml.safe_load_all(rendered)))
+            try:
+                found += berth_apply.flatten(berth_apply.documents(rendered))
+            except ValueError as error:
+                raise AnsibleActionFail(f"The template {name} does not make Kubernetes objects: {error}") from None
         for item in found:
             if item["kind"] not in CLUSTER_SCOPED:
                 item["metadata"].setdefault("namespace", arguments["namespace"])
@@ -150,8 +167,8 @@ class ActionModule(ActionBase):
         return {
             "before_header": title(wanted),
             "after_header": title(wanted),
-            "before": yaml.dump(before, Dumper=AnsibleDumper) if before else "",
-            "after": yaml.dump(after, Dumper=AnsibleDumper),
+            "before": shown(before) if before else "",
+            "after": shown(after),
         }
 
     def _not_ours(self, kubeconfig: str, owner: str, environment: str) -> str:

@@ -12,6 +12,8 @@ import re
 from decimal import Decimal
 from typing import Any
 
+import yaml
+
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 INSTANCE = "app.kubernetes.io/instance"
@@ -19,6 +21,28 @@ INSTANCE = "app.kubernetes.io/instance"
 # kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity
 SUFFIXES = {"": 1, "m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 SUFFIXES |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50}
+
+
+def documents(text: str) -> list[Any]:
+    """Return the documents of a YAML text whose values were written as JSON.
+
+    JSON writes a character beyond U+FFFF as two surrogates (RFC 8259, 7), which YAML's parser takes for two characters.
+
+    Raises:
+        ValueError: The text is no YAML, or holds half of such a pair.
+    """
+    try:
+        return [_paired(document) for document in yaml.safe_load_all(text)]
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from error
+
+
+def _paired(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_paired(key): _paired(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_paired(inner) for inner in value]
+    return value.encode("utf-16", "surrogatepass").decode("utf-16") if isinstance(value, str) else value
 
 
 def flatten(documents: list[Any]) -> list[dict[str, Any]]:
@@ -70,12 +94,16 @@ def contains(live: Any, wanted: Any) -> bool:
     if isinstance(wanted, dict):
         if not isinstance(live, dict):
             return not wanted and live is None
-        return all(contains(live.get(key), value) for key, value in wanted.items() if not (key == "nodePort" and not value))
+        return all(contains(live.get(key), value) for key, value in wanted.items() if not _chosen_by_server(key, value))
     if isinstance(wanted, list):
         if not wanted and live is None:
             return True
         return isinstance(live, list) and len(live) == len(wanted) and all(map(contains, live, wanted))
     return live == wanted or (not wanted and not live) or quantity(live) == quantity(wanted) is not None
+
+
+def _chosen_by_server(key: str, value: Any) -> bool:
+    return key == "nodePort" and not value
 
 
 def quantity(value: Any) -> Decimal | None:
@@ -129,13 +157,23 @@ def difference(wanted: dict[str, Any], live: dict[str, Any] | None) -> tuple[dic
             applied = {}
         before = merged(before, restricted(live, applied))
     if wanted["kind"] != "Secret":
-        return before, wanted
+        return before, aligned(wanted, live) if live else wanted
     old, new = before.get("data") or {}, wanted.get("data") or {}
     shown_before, shown_after = (visible(before) if before else {}), visible(wanted)
     for key in new:
         if key in old and old[key] != new[key]:
             shown_after["data"][key] = "(hidden, another value)"
     return shown_before, shown_after
+
+
+def aligned(wanted: Any, live: Any) -> Any:
+    """Return ``wanted`` as the API server would write it where that is how ``live`` has it: without what is empty, and with its quantities."""
+    if isinstance(wanted, dict) and isinstance(live, dict):
+        kept = {key: value for key, value in wanted.items() if key in live or not contains(None, value)}
+        return {key: live[key] if _chosen_by_server(key, value) and key in live else aligned(value, live.get(key)) for key, value in kept.items()}
+    if isinstance(wanted, list) and isinstance(live, list):
+        return [aligned(item, live[i]) if i < len(live) else item for i, item in enumerate(wanted)]
+    return live if live is not None and contains(live, wanted) else wanted
 
 
 def merged(one: Any, other: Any) -> Any:
