@@ -16,7 +16,7 @@ if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
 from ansible.module_utils import berth_cost  # noqa: E402
-from ansible.module_utils.berth_inventory import Inventory  # noqa: E402
+from ansible.module_utils.berth_inventory import Inventory, of_task  # noqa: E402
 from ansible.module_utils.berth_variables import Problem, types  # noqa: E402
 
 ARGUMENTS = {"budget": {"type": "int"}, "today": {"type": "str", "default": ""}}
@@ -65,10 +65,4 @@ class ActionModule(ActionBase):
         return f"{problem.name}: {problem.text} ({where})"
 
     def _inventory(self, variables: dict[str, Any]) -> Inventory:
-        return Inventory(
-            project=PROJECT,
-            sources=[Path(source) for source in variables.get("ansible_inventory_sources") or []],
-            playbook=Path(variables.get("playbook_dir", PROJECT)),
-            host=variables["inventory_hostname"],
-            groups=variables.get("group_names", []),
-        )
+        return of_task(variables, PROJECT)

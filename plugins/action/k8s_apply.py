@@ -13,12 +13,14 @@ from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
 # Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
-MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
+PROJECT = Path(__file__).resolve().parents[2]
+MODULE_UTILS = str(PROJECT / "plugins" / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils import berth_apply, berth_identity  # noqa: E402
+from ansible.module_utils import berth_apply, berth_fixed, berth_identity, berth_inventory, berth_refusals  # noqa: E402
 from ansible.module_utils.berth_kube import CLUSTER_SCOPED, Cluster, KubeError, NotFound, Unreachable  # noqa: E402
+from ansible.module_utils.berth_refusals import title  # noqa: E402
 
 ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},
@@ -39,11 +41,6 @@ class Dumper(yaml.SafeDumper):
 def shown(item: dict[str, Any]) -> str:
     """Return an object as YAML; Ansible's own kinds of strings, which only its own dumper knows, become plain ones."""
     return yaml.dump(json.loads(json.dumps(item)), Dumper=Dumper, allow_unicode=True)
-
-
-def title(item: dict[str, Any]) -> str:
-    """Return what people call an object."""
-    return f"{item['kind']} {item['metadata']['name']}"
 
 
 class ActionModule(ActionBase):
@@ -67,6 +64,9 @@ class ActionModule(ActionBase):
         foreign = [title(item) for item, there in zip(wanted, live, strict=True) if berth_apply.foreign(item, there)]
         if foreign:
             return result | {"failed": True, "msg": self._refusal(foreign, arguments["namespace"], environment)}
+        fixed = [problem for item, there in zip(wanted, live, strict=True) for problem in berth_fixed.problems(item, there)]
+        if fixed:
+            return result | {"failed": True, "msg": berth_fixed.message(fixed, berth_inventory.of_task(task_vars or {}, PROJECT).locate)}
         pairs = [(item, there) for item, there in zip(wanted, live, strict=True) if not berth_apply.unchanged(item, there)]
         if pairs:
             answer = self._apply(cluster, arguments, pairs, task_vars or {})
@@ -148,8 +148,8 @@ class ActionModule(ActionBase):
         finally:
             self._task.no_log = secret
         if answer.get("failed"):
-            names = ", ".join(title(item) for item, _ in pairs)
-            return {"failed": True, "msg": f"Applied in namespace {arguments['namespace']}: {names}. {answer.get('msg', 'No reason was given')}"}
+            sent = [item for item, _ in pairs]
+            return {"failed": True, "msg": berth_refusals.describe(answer.get("msg", "no reason was given"), sent, arguments["namespace"])}
         found = answer["result"]
         return {"objects": [item["result"] for item in found["results"]] if "results" in found else [found]}
 

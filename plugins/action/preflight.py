@@ -21,11 +21,10 @@ MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils import berth_aws_variables, berth_cost, berth_identity, berth_minikube, berth_provider  # noqa: E402
+from ansible.module_utils import berth_aws_variables, berth_cost, berth_identity, berth_inventory, berth_minikube, berth_provider  # noqa: E402
 from ansible.module_utils import berth_preflight as preflight  # noqa: E402
 from ansible.module_utils import berth_variables as variables  # noqa: E402
 from ansible.module_utils.berth_existing import ExistingError, read_context  # noqa: E402
-from ansible.module_utils.berth_inventory import Inventory  # noqa: E402
 from ansible.module_utils.berth_kubeadm import DIRECTORY  # noqa: E402
 from ansible.module_utils.berth_variables import Problem  # noqa: E402
 
@@ -91,13 +90,7 @@ class Check:
         self.options = {name: option for name, option in options.items() if name.startswith(variables.PREFIX)}
         self.minikube = main_options(role.parent / "minikube")
         self.extra = load_extra_vars(action._loader)
-        self.inventory = Inventory(
-            project=self.project,
-            sources=[Path(source) for source in task_vars.get("ansible_inventory_sources") or []],
-            playbook=Path(task_vars.get("playbook_dir", self.project)),
-            host=task_vars["inventory_hostname"],
-            groups=task_vars.get("group_names", []),
-        )
+        self.inventory = berth_inventory.of_task(task_vars, self.project)
         self.unresolved: list[Problem] = []
         # As in check mode: a lookup that makes up a secret must not do so yet.
         self.templar = action._templar.copy_with_new_env(available_variables={**task_vars, "ansible_check_mode": True})

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 SUFFIXES = ("", ".yml", ".yaml", ".json")
+
+
+def of_task(task_vars: Mapping[str, Any], project: Path) -> Inventory:
+    """Return the inventory of the host for which a task runs, from its variables."""
+    return Inventory(
+        project=project,
+        sources=[Path(source) for source in task_vars.get("ansible_inventory_sources") or []],
+        playbook=Path(task_vars.get("playbook_dir", project)),
+        host=task_vars["inventory_hostname"],
+        groups=task_vars.get("group_names", []),
+    )
 
 
 @dataclass(frozen=True)

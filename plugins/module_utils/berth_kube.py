@@ -37,6 +37,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "Node": ("/api/v1", "nodes", ""),
     "ResourceQuota": ("/api/v1", "resourcequotas", ""),
     "Event": ("/api/v1", "events", ""),
+    "PersistentVolume": ("/api/v1", "persistentvolumes", ""),
     "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims", ""),
     "Pod": ("/api/v1", "pods", ""),
     "Secret": ("/api/v1", "secrets", ""),
@@ -56,6 +57,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "NetworkPolicy": ("/apis/networking.k8s.io/v1", "networkpolicies", "networking.k8s.io"),
     "PodDisruptionBudget": ("/apis/policy/v1", "poddisruptionbudgets", "policy"),
     "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles", "rbac.authorization.k8s.io"),
+    "StorageClass": ("/apis/storage.k8s.io/v1", "storageclasses", "storage.k8s.io"),
     "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings", "rbac.authorization.k8s.io"),
 }
 
@@ -63,7 +65,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----")
 
 # Kinds that live in no namespace.
-CLUSTER_SCOPED = ("IngressClass", "IngressClassParams", "Namespace", "Node")
+CLUSTER_SCOPED = ("IngressClass", "IngressClassParams", "Namespace", "Node", "PersistentVolume", "StorageClass")
 
 CONNECTION_OPTIONS: dict[str, dict[str, Any]] = {
     "kubeconfig": {"type": "path"},
@@ -249,13 +251,13 @@ class Cluster:
         with contextlib.suppress(NotFound):
             self._request("DELETE", kind, namespace, name, body=body)
 
-    def patch(self, kind: str, namespace: str, name: str, operations: list[dict[str, Any]]) -> dict[str, Any]:
-        """Apply a JSON patch (RFC 6902) to an object, and return what it is then.
+    def patch(self, kind: str, namespace: str, name: str, operations: list[dict[str, Any]], subresource: str = "") -> dict[str, Any]:
+        """Apply a JSON patch (RFC 6902) to an object, or to its ``subresource`` such as ``/status``, and return what it is then.
 
         Raises:
             NotFound, Forbidden, Unreachable, KubeError: see there; also where the patch tests something that is not so any more.
         """
-        return json.loads(self._request("PATCH", kind, namespace, name, body=operations))
+        return json.loads(self._request("PATCH", kind, namespace, name, subresource, body=operations))
 
     def _request(
         self,
