@@ -51,7 +51,10 @@ def environments(play: Any) -> dict[str, Any]:
     manager = play.get_variable_manager()
     group = manager._inventory.groups.get("berth")  # no public way leads there before the first task
     hosts = group.get_hosts() if group else []
-    return {host.name: manager.get_vars(play=play, host=host).get("berth_provider") for host in hosts}
+    try:
+        return {host.name: manager.get_vars(play=play, host=host).get("berth_provider") for host in hosts}
+    except AnsibleError:  # a file that cannot be read, such as an encrypted one without its password, which Ansible itself is about to say
+        return {}
 
 
 def lock_name(play: Any) -> str:
