@@ -15,6 +15,7 @@ if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
 from ansible.module_utils import berth_identity  # noqa: E402
+from ansible.module_utils.berth_inventory import Inventory  # noqa: E402
 from ansible.module_utils.berth_kube import Cluster, KubeError, Unreachable  # noqa: E402
 
 ARGUMENTS = {
@@ -36,6 +37,7 @@ class ActionModule(ActionBase):
         """Compare, and record what is new."""
         result = super().run(tmp, task_vars)
         _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        given["place"] = Inventory.of(task_vars or {}, self._loader, Path(__file__).resolve().parents[2]).where_set("berth_kubeconfig")
         try:
             return result | (self._record(given) if given["step"] == "record" else self._compare(given))
         except (berth_identity.IdentityError, KubeError, OSError) as error:
@@ -45,7 +47,7 @@ class ActionModule(ActionBase):
         """Refuse a kubeconfig that leads elsewhere; where nothing answers to it, nothing can be changed either."""
         kubeconfig = given["kubeconfig"]
         found = ""
-        berth_identity.refuse_owner(kubeconfig, given["environment"])
+        berth_identity.refuse_owner(kubeconfig, given["environment"], given["place"])
         if Path(kubeconfig).exists():
             with contextlib.suppress(KubeError):
                 identity = Cluster(kubeconfig, None, guarded=False).identity()
@@ -66,7 +68,7 @@ class ActionModule(ActionBase):
             return Cluster(kubeconfig, None, guarded=False).identity()
 
         try:
-            record = berth_identity.hold(kubeconfig, given["environment"], given["provider"], ask, given["accept"], given["vouched"])
+            record = berth_identity.hold(kubeconfig, given["environment"], given["provider"], ask, given["accept"], given["vouched"], given["place"])
         except Unreachable as error:
             if check:
                 return {"changed": False, "cluster": ""}

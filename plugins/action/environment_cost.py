@@ -16,7 +16,7 @@ if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
 from ansible.module_utils import berth_cost  # noqa: E402
-from ansible.module_utils.berth_inventory import Inventory, of_task  # noqa: E402
+from ansible.module_utils.berth_inventory import Inventory  # noqa: E402
 from ansible.module_utils.berth_variables import Problem, types  # noqa: E402
 
 ARGUMENTS = {"budget": {"type": "int"}, "today": {"type": "str", "default": ""}}
@@ -42,7 +42,7 @@ class ActionModule(ActionBase):
         try:
             found = berth_cost.bill(PROJECT, self._loader, self._templar, variables, today)
         except berth_cost.CostError as error:
-            advice = error.advice(self._inventory(variables).source())
+            advice = error.advice(Inventory.of(variables, self._loader, PROJECT).source())
             return result | {"failed": True, "msg": self._line(Problem(error.path, f"{error.text}{advice}"), variables)}
         items = [{"name": i.name, "least": float(i.least), "most": float(i.most), "variable": i.variable} for i in found.items]
         return result | {
@@ -60,9 +60,6 @@ class ActionModule(ActionBase):
         return types({name: self._templar.template(variables[name]) for name in read if name in variables}, options)
 
     def _line(self, problem: Problem, variables: dict[str, Any]) -> str:
-        inventory = self._inventory(variables)
+        inventory = Inventory.of(variables, self._loader, PROJECT)
         where = "-e" if problem.variable in load_extra_vars(self._loader) else inventory.locate(*problem.path) or inventory.home()
         return f"{problem.name}: {problem.text} ({where})"
-
-    def _inventory(self, variables: dict[str, Any]) -> Inventory:
-        return of_task(variables, PROJECT)

@@ -18,7 +18,8 @@ MODULE_UTILS = str(PROJECT / "plugins" / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils import berth_apply, berth_fixed, berth_identity, berth_inventory, berth_refusals  # noqa: E402
+from ansible.module_utils import berth_apply, berth_fixed, berth_identity, berth_refusals  # noqa: E402
+from ansible.module_utils.berth_inventory import Inventory  # noqa: E402
 from ansible.module_utils.berth_kube import CLUSTER_SCOPED, Cluster, KubeError, NotFound, Unreachable  # noqa: E402
 from ansible.module_utils.berth_refusals import title  # noqa: E402
 
@@ -53,8 +54,9 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         _, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
         environment = (task_vars or {}).get("inventory_hostname", "")
+        inventory = Inventory.of(task_vars or {}, self._loader, Path(__file__).resolve().parents[2])
         if owner := berth_identity.belongs_elsewhere(arguments["kubeconfig"], environment):
-            return result | {"failed": True, "msg": self._not_ours(arguments["kubeconfig"], owner, environment)}
+            return result | {"failed": True, "msg": self._not_ours(arguments["kubeconfig"], owner, inventory)}
         wanted = self._objects(arguments)
         try:
             cluster = self._cluster(arguments)
@@ -63,10 +65,10 @@ class ActionModule(ActionBase):
             return result | {"failed": True, "msg": str(error)}
         foreign = [title(item) for item, there in zip(wanted, live, strict=True) if berth_apply.foreign(item, there)]
         if foreign:
-            return result | {"failed": True, "msg": self._refusal(foreign, arguments["namespace"], environment)}
+            return result | {"failed": True, "msg": self._refusal(foreign, arguments["namespace"], inventory)}
         fixed = [problem for item, there in zip(wanted, live, strict=True) for problem in berth_fixed.problems(item, there)]
         if fixed:
-            return result | {"failed": True, "msg": berth_fixed.message(fixed, berth_inventory.of_task(task_vars or {}, PROJECT).locate)}
+            return result | {"failed": True, "msg": berth_fixed.message(fixed, inventory.locate)}
         pairs = [(item, there) for item, there in zip(wanted, live, strict=True) if not berth_apply.unchanged(item, there)]
         if pairs:
             answer = self._apply(cluster, arguments, pairs, task_vars or {})
@@ -171,15 +173,16 @@ class ActionModule(ActionBase):
             "after": shown(after),
         }
 
-    def _not_ours(self, kubeconfig: str, owner: str, environment: str) -> str:
+    def _not_ours(self, kubeconfig: str, owner: str, inventory: Inventory) -> str:
         return (
-            f"{kubeconfig} is the kubeconfig of the environment {owner}, so nothing of {environment} is written with it. "
-            f"Set berth_kubeconfig in inventories/{environment}/group_vars/all.yml to a path of its own."
+            f"{kubeconfig} is the kubeconfig of the environment {owner}, so nothing of {inventory.host} is written with it. "
+            f"Set berth_kubeconfig in {inventory.where_set('berth_kubeconfig')} to a path of its own."
         )
 
-    def _refusal(self, foreign: list[str], namespace: str, environment: str) -> str:
+    def _refusal(self, foreign: list[str], namespace: str, inventory: Inventory) -> str:
         return (
             f"Not Berth's, so not changed, in namespace {namespace}: {', '.join(foreign)}. "
             "The labels app.kubernetes.io/managed-by and app.kubernetes.io/instance of what Berth makes are missing or differ. "
-            f"Set berth_namespace or berth_app_name in inventories/{environment}/group_vars/all.yml to names of your own, or remove or label the objects."
+            f"Set berth_namespace ({inventory.where_set('berth_namespace')}) or berth_app_name ({inventory.where_set('berth_app_name')}) "
+            "to a name of your own, or remove or label the objects."
         )

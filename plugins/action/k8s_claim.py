@@ -15,8 +15,9 @@ MODULE_UTILS = str(PROJECT / "plugins" / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils import berth_claims, berth_fixed, berth_inventory  # noqa: E402
+from ansible.module_utils import berth_claims, berth_fixed  # noqa: E402
 from ansible.module_utils.berth_claims import Wanted  # noqa: E402
+from ansible.module_utils.berth_inventory import Inventory  # noqa: E402
 from ansible.module_utils.berth_kube import Cluster, Forbidden, KubeError, NotFound, Unreachable  # noqa: E402
 from ansible.module_utils.berth_progress import report  # noqa: E402
 from ansible.module_utils.berth_rollout import dig  # noqa: E402
@@ -53,7 +54,7 @@ class ActionModule(ActionBase):
             claim = cluster.get("PersistentVolumeClaim", given["namespace"], wanted.name)
             variable, problem = berth_claims.problem(wanted, claim, _storage_class(cluster, claim))
             if problem:
-                inventory = berth_inventory.of_task(task_vars or {}, PROJECT)
+                inventory = Inventory.of(task_vars or {}, self._loader, PROJECT)
                 return result | {"failed": True, "msg": berth_fixed.message([(variable, problem)], inventory.locate)}
             patch = berth_claims.growth(wanted, claim)
             if patch and not check:

@@ -21,10 +21,11 @@ MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils import berth_aws_variables, berth_cost, berth_identity, berth_inventory, berth_minikube, berth_provider  # noqa: E402
+from ansible.module_utils import berth_aws_variables, berth_cost, berth_identity, berth_minikube, berth_provider  # noqa: E402
 from ansible.module_utils import berth_preflight as preflight  # noqa: E402
 from ansible.module_utils import berth_variables as variables  # noqa: E402
 from ansible.module_utils.berth_existing import ExistingError, read_context  # noqa: E402
+from ansible.module_utils.berth_inventory import Inventory  # noqa: E402
 from ansible.module_utils.berth_kubeadm import DIRECTORY  # noqa: E402
 from ansible.module_utils.berth_variables import Problem  # noqa: E402
 
@@ -59,12 +60,13 @@ class ActionModule(ActionBase):
         _, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
         check = Check(self, task_vars or {}, arguments)
         problems = check.all() if arguments["checks"] else check.provider_problems()
+        result["warnings"] = check.warnings() if arguments["checks"] else []
         if arguments["checks"] and not problems and check.provider == "eks":
             answer = check.ask_aws()
             if answer.get("failed"):
                 return result | answer
             problems = [Problem(tuple(found["path"]), found["text"]) for found in answer["problems"]]
-            result["warnings"] = answer.get("warnings") or []
+            result["warnings"] += answer.get("warnings") or []
         if problems:
             return result | {"failed": True, "changed": False, "msg": check.message(problems)}
         return result | {"changed": False, "provider": check.provider, "reason": check.reason()}
@@ -90,7 +92,7 @@ class Check:
         self.options = {name: option for name, option in options.items() if name.startswith(variables.PREFIX)}
         self.minikube = main_options(role.parent / "minikube")
         self.extra = load_extra_vars(action._loader)
-        self.inventory = berth_inventory.of_task(task_vars, self.project)
+        self.inventory = Inventory.of(task_vars, action._loader, self.project)
         self.unresolved: list[Problem] = []
         # As in check mode: a lookup that makes up a secret must not do so yet.
         self.templar = action._templar.copy_with_new_env(available_variables={**task_vars, "ansible_check_mode": True})
@@ -119,8 +121,19 @@ class Check:
             return self.templar.template(value)
         except AnsibleError as error:
             secret = self.options[str(path[0])].get("no_log", False)
-            self.unresolved.append(Problem(path, f"cannot be worked out: {_cause(error, secret)}"))
+            self.unresolved.append(Problem(path, f"cannot be worked out: {self._cause(error, secret)}"))
             return None
+
+    def _cause(self, error: BaseException, secret: bool) -> str:
+        """Return what is wrong with a template, and for a ``secret`` nothing that may quote its value."""
+        while error.__cause__ is not None:
+            error = error.__cause__
+        text = str(error).rstrip(".")
+        if not isinstance(error, AnsibleError):
+            return "its template fails" if secret else f"its template fails: {text}"
+        if "no vault secrets" in text:
+            return "it is encrypted and the vault's password was not given (--ask-vault-pass, --vault-password-file)"
+        return "; ".join(filter(None, [text, self.inventory.vault() if text.startswith("'vault_") else ""]))
 
     def get(self, name: str) -> Any:
         """Return the value of a variable, or its documented default."""
@@ -131,8 +144,9 @@ class Check:
     def all(self) -> list[Problem]:
         """Return every problem; those of the machine only when the provider is known."""
         failed = {problem.variable for problem in self.unresolved}
-        needed = {name: option for name, option in self.options.items() if name not in failed}
-        found = variables.unknown(list(self.task_vars), list(self.options)) + self.minikube_settings()
+        needed = {name: option for name, option in self.options.items() if name not in failed | self.inventory.names_unread()}
+        found = [Problem((path,), text, set=False) for path, text in self.unread(certain=True)]
+        found += variables.unknown(list(self.task_vars), list(self.options)) + self.minikube_settings()
         found += self.unresolved + variables.missing(self.values, needed)
         wrong = variables.types(self.values, self.options)
         typed = {name: value for name, value in self.values.items() if name not in {p.variable for p in wrong}}
@@ -142,6 +156,15 @@ class Check:
             found += self.provider_checks[self.provider](suspect) + self.entry_problems(suspect)
         found += self.budget_problems({problem.variable for problem in found})
         return found + self.path_problems(suspect) + self.registry_problems(suspect) + self.port_problems(suspect)
+
+    def warnings(self) -> list[str]:
+        """Return what may be meant otherwise, and is no reason to end the run."""
+        return [f"{path}: {text}" for path, text in self.unread(certain=False)]
+
+    def unread(self, certain: bool) -> list[tuple[str, str]]:
+        """Return the files of variables that Ansible does not read, each with the reason: those that surely were meant, or the others."""
+        found = (one for one in self.inventory.unread() if one.certain == certain)
+        return [(self.inventory.shown(one.path), f"Ansible does not read it: {one.text}") for one in found]
 
     def minikube_settings(self) -> list[Problem]:
         """Check the names and the types of minikube's settings, which an inventory sets straight."""
@@ -387,7 +410,8 @@ class Check:
         return self.get("berth_registry") or {"minikube": "minikube", "eks": "ecr"}.get(self.provider, "loopback")
 
     def _kubeconfig(self) -> str:
-        return str(Path(self.values.get("berth_kubeconfig") or "").expanduser())
+        path = Path(self.values.get("berth_kubeconfig") or "").expanduser()
+        return str(path) if path.name else ""
 
     def reason(self) -> str:
         """Return why it is this provider."""
@@ -398,7 +422,7 @@ class Check:
 
     def message(self, problems: list[Problem]) -> str:
         """Return all ``problems`` in one text, one a line."""
-        lines = list(dict.fromkeys(f"{p.name}: {p.text} ({self._where(*p.path)})" for p in problems))
+        lines = list(dict.fromkeys(f"{p.name}: {p.text}" + (f" ({self._where(*p.path)})" if p.set else "") for p in problems))
         count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
         return "\n".join([f"{count}, and nothing was changed:", *lines])
 
@@ -420,15 +444,3 @@ class Check:
             return variable in given and given[variable] == self.task_vars[variable]
         except AnsibleError:  # an encrypted value without its password
             return True
-
-
-def _cause(error: BaseException, secret: bool) -> str:
-    """Return what is wrong with a template, and for a ``secret`` nothing that may quote its value."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    text = str(error).rstrip(".")
-    if not isinstance(error, AnsibleError):
-        return "its template fails" if secret else f"its template fails: {text}"
-    if "no vault secrets" in text:
-        return "it is encrypted and the vault's password was not given (--ask-vault-pass, --vault-password-file)"
-    return f"{text}; define it in this environment's vault" if text.startswith("'vault_") else text

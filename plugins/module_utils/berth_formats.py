@@ -6,6 +6,7 @@ Each check takes a value and returns what is wrong with it as a phrase, "" when 
 from __future__ import annotations
 
 import ipaddress
+import pathlib
 import re
 import shlex
 from decimal import Decimal
@@ -228,6 +229,13 @@ def sql_name(value: str) -> str:
         f"{value!r} is not a name that PostgreSQL takes: lower-case letters, digits and '_' are allowed, "
         "no digit first, not pg_ first, at most 63 characters"
     )
+
+
+def file_path(value: str) -> str:
+    """Check the path of a file that is to be written."""
+    if not value.strip():
+        return "is empty"
+    return "" if pathlib.PurePath(value).name not in ("", "..") else f"{value!r} is a directory; name a file"
 
 
 def http_path(value: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NAME = "cluster.json"
+INVENTORY = "this environment's inventory"  # where a caller does not know the file
 
 
 class IdentityError(Exception):
@@ -98,8 +99,8 @@ def belongs_elsewhere(kubeconfig: str | Path | None, environment: str) -> str:
     return owner if owner != environment else ""
 
 
-def refuse_owner(kubeconfig: str | Path, environment: str) -> None:
-    """Refuse the kubeconfig of another environment, or of one that cannot be told.
+def refuse_owner(kubeconfig: str | Path, environment: str, place: str = INVENTORY) -> None:
+    """Refuse the kubeconfig of another environment, or of one that cannot be told; ``place`` is where the inventory names it.
 
     Raises:
         IdentityError: It is recorded for another one, or the record cannot be read.
@@ -109,7 +110,7 @@ def refuse_owner(kubeconfig: str | Path, environment: str) -> None:
     if owner := belongs_elsewhere(kubeconfig, environment):
         raise IdentityError(
             f"{kubeconfig} is the kubeconfig of the environment {owner} ({path_beside(kubeconfig)}), not of {environment}. "
-            f"Set berth_kubeconfig in inventories/{environment}/group_vars/all.yml to a path of its own."
+            f"Set berth_kubeconfig in {place} to a path of its own."
         )
 
 
@@ -139,7 +140,9 @@ def refusal(kubeconfig: str | Path, record: dict[str, str], found: Identity, acc
     )
 
 
-def hold(kubeconfig: str, environment: str, provider: str, ask: Callable[[], Identity], accept: str = "", vouched: bool = False) -> dict[str, str]:
+def hold(
+    kubeconfig: str, environment: str, provider: str, ask: Callable[[], Identity], accept: str = "", vouched: bool = False, place: str = INVENTORY
+) -> dict[str, str]:
     """Return what is to be recorded beside a kubeconfig.
 
     Args:
@@ -149,12 +152,13 @@ def hold(kubeconfig: str, environment: str, provider: str, ask: Callable[[], Ide
         ask: Returns the identity of the cluster that the kubeconfig leads to.
         accept: Identity of a cluster to take instead of the recorded one: its uid, or its authority where the uid cannot be read.
         vouched: Whether the provider itself made the cluster for this environment, so that a new identity is that of a cluster made anew.
+        place: Where the inventory names the kubeconfig, for the message.
 
     Raises:
         IdentityError: The kubeconfig is another environment's, or leads elsewhere than what is recorded or accepted.
     """
     record = read(kubeconfig)
-    refuse_owner(kubeconfig, environment)
+    refuse_owner(kubeconfig, environment, place)
     found, known = ask(), identity(record)
     if accept and accept not in (found.uid, found.authority):
         raise IdentityError(f"berth_cluster_id is {accept}, and the cluster that {kubeconfig} leads to is {found}. Nothing was changed there.")

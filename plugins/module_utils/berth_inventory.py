@@ -1,7 +1,12 @@
-"""Where an inventory sets a variable. It is looked for in the files, for Ansible keeps no public note of it."""
+"""Where an inventory sets a variable, and what of it Ansible does not read. Ansible keeps no public note of either, so the files are looked at.
+
+For plugins that run in Ansible's own process; no module can import it.
+"""
 
 from __future__ import annotations
 
+import functools
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,70 +14,135 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible.constants import YAML_FILENAME_EXTENSIONS
+from ansible.errors import AnsibleError
+from ansible.module_utils.berth_variables import nearest
+from ansible.parsing.dataloader import DataLoader
 
-SUFFIXES = ("", ".yml", ".yaml", ".json")
-
-
-def of_task(task_vars: Mapping[str, Any], project: Path) -> Inventory:
-    """Return the inventory of the host for which a task runs, from its variables."""
-    return Inventory(
-        project=project,
-        sources=[Path(source) for source in task_vars.get("ansible_inventory_sources") or []],
-        playbook=Path(task_vars.get("playbook_dir", project)),
-        host=task_vars["inventory_hostname"],
-        groups=task_vars.get("group_names", []),
-    )
+ENCRYPTED = "$ANSIBLE_VAULT"
+Place = tuple[Path, int, yaml.Node | None]
+"""A file, the number of a line, and the value that is set there; no value in a file that is not YAML."""
 
 
 @dataclass(frozen=True)
-class Inventory:
-    """The inventory of one host: its sources, the directories of the playbook, and the groups that the host is in.
+class Unread:
+    """A file of variables that Ansible does not read: ``text`` says why and what to do, ``certain`` whether it surely was meant to be read."""
 
-    ``project`` is the directory that paths are shown relative to.
+    path: Path
+    text: str
+    certain: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Inventory:
+    """The inventory of one host.
+
+    Attributes:
+        project: The directory that paths are shown relative to.
+        sources: What ``-i`` names.
+        playbook: The directory of the playbook.
+        host: The host.
+        groups: The groups that the host is in.
+        known: Every group (``group_vars``) and every host (``host_vars``) of the inventory.
+        loader: Ansible's, which reads encrypted files too.
     """
 
     project: Path
-    sources: list[Path]
+    sources: tuple[Path, ...]
     playbook: Path
     host: str
-    groups: list[str]
+    groups: tuple[str, ...]
+    known: Mapping[str, frozenset[str]]
+    loader: DataLoader
+
+    @classmethod
+    def of(cls, variables: Mapping[str, Any], loader: DataLoader, project: Path) -> Inventory:
+        """Return the inventory that a host's ``variables`` came from."""
+        groups = variables.get("groups", {})
+        return cls(
+            project=project,
+            sources=tuple(Path(source) for source in variables.get("ansible_inventory_sources") or []),
+            playbook=Path(variables.get("playbook_dir", project)),
+            host=variables["inventory_hostname"],
+            groups=tuple(variables.get("group_names", [])),
+            known={"group_vars": frozenset({"all", "ungrouped", *groups}), "host_vars": frozenset({"localhost", *groups.get("all", [])})},
+            loader=loader,
+        )
+
+    # --- Where a variable is set -------------------------------------------------------------------------------------
 
     def directories(self) -> list[Path]:
         """Return the directories that have group_vars and host_vars, the one that wins last."""
         found = [source if source.is_dir() else source.parent for source in self.sources if source.exists()]
         return list(dict.fromkeys([*found, self.playbook]))
 
+    def hosts_files(self) -> list[Path]:
+        """Return the files that name groups and hosts."""
+        found = [path for source in self.sources for path in (self._lists(source) if source.is_dir() else [source])]
+        return [path for path in found if path.is_file()]
+
+    def _lists(self, directory: Path) -> list[Path]:
+        """Return the files of a directory that Ansible takes for lists of hosts."""
+        return sorted(path for path in directory.glob("*") if path.suffix in ("", ".ini", *YAML_FILENAME_EXTENSIONS) and path.is_file())
+
     def files(self) -> list[Path]:
         """Return the files that can set a variable of the host, the one that wins last.
 
         https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_variables.html#understanding-variable-precedence
         """
-        found: list[Path] = []
-        for source in self.sources:
-            beside = sorted(path for path in source.glob("*") if path.suffix in (*SUFFIXES, ".ini"))
-            found += beside if source.is_dir() else [source]
+        found = self.hosts_files()
         for kind, name in [("group_vars", group) for group in ("all", *self.groups)] + [("host_vars", self.host)]:
             for directory in self.directories():
-                for suffix in SUFFIXES:
-                    found += _beneath(directory / kind / f"{name}{suffix}")
-        return [path for path in found if path.is_file()]
+                found += self._read_for(directory / kind, name)
+        return found
 
-    def locate(self, *path: str | int) -> str:
+    def _read_for(self, directory: Path, name: str) -> list[Path]:
+        """Return the files beneath a group_vars or host_vars that Ansible reads for a group or a host."""
+        return [Path(path) for path in self.loader.find_vars_files(str(directory), name)]
+
+    def locate(self, *path: Any) -> str:
         """Return ``file:line`` of where a variable is set, "" when no file of the inventory sets it.
 
         ``path`` is the variable's name, and the keys and numbers that lead to what is meant within it.
         """
+        place = self.place(path)
+        return f"{self.shown(place[0])}:{place[1]}" if place else ""
+
+    def place(self, path: tuple[Any, ...]) -> Place | None:
+        """Return where a variable, or what is within it, is set; the nearest thing around it where that is nowhere."""
         for file in reversed(self.files()):
-            line = _line(file.read_text(encoding="utf-8", errors="replace"), path)
-            if line:
-                return f"{self.shown(file)}:{line}"
-        return ""
+            if found := _find_in(self._text(file), path):
+                return file, *found
+        return None
+
+    @functools.cache  # noqa: B019 (an inventory lives as long as the one task that looks at it)
+    def _text(self, file: Path) -> str:
+        try:
+            # Without Ansible's tags, which the YAML parser does not take.
+            return self.loader.get_text_file_contents(str(file)).encode().decode()
+        except AnsibleError:  # encrypted, and without its password
+            return ""
+
+    def where_set(self, variable: str) -> str:
+        """Return ``file:line`` of where a variable is set, or the file in which it belongs."""
+        return self.locate(variable) or self.home()
 
     def home(self) -> str:
         """Return the file in which variables of the environment belong."""
-        directory = self.directories()[0]
-        names = ("group_vars/all.yml", "group_vars/berth.yml", "group_vars/all/main.yml")
-        return self.shown(next((directory / n for n in names if (directory / n).is_file()), directory / names[0]))
+        directory = self.directories()[0] / "group_vars"
+        found = [path for name in ("all", "berth") for path in self._read_for(directory, name)]
+        found = [path for path in found if not encrypted(path) and "vault" not in path.stem]
+        found.sort(key=lambda path: path.stem not in ("main", "all", "berth"))
+        return self.shown(next(iter(found), directory / "all" / "main.yml"))
+
+    def vault(self) -> str:
+        """Return how a secret variable that is missing is defined: what to do, as a command where there is one."""
+        if any(one.certain for one in self.unread()):
+            return ""  # it may be there, and that comes first
+        if there := next(filter(encrypted, self.files()), None):
+            return f"define it with: ansible-vault edit {self.shown(there)}"
+        target = self.directories()[0] / "group_vars" / "all"
+        return f"{self._make_room(target)}define it with: ansible-vault create {self.shown(target / 'vault.yml')}"
 
     def source(self) -> str:
         """Return what ``-i`` takes for the environment."""
@@ -84,31 +154,151 @@ class Inventory:
 
     def shown(self, path: Path) -> str:
         """Return ``path`` relative to the project, or as it is when it lies elsewhere."""
-        path = path.resolve()
+        path = path.resolve() if path.exists() else Path(os.path.abspath(path))
         return str(path.relative_to(self.project) if path.is_relative_to(self.project) else path)
 
+    # --- What Ansible does not read ----------------------------------------------------------------------------------
 
-def _beneath(path: Path) -> list[Path]:
-    """Return ``path``, or the files of the directory that it is."""
-    return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    @functools.cache  # noqa: B019
+    def unread(self) -> list[Unread]:
+        """Return the files of variables that Ansible does not read, in the order of their paths."""
+        found = {}
+        beside = [source.parent for source in self.sources if source.is_dir()]
+        for directory in dict.fromkeys([*self.directories(), *beside, self.project]):
+            for kind, known in self.known.items():
+                top = directory / kind
+                read = {path for name in known for path in self._read_for(top, name)} if directory in self.directories() else set()
+                for path in sorted(path for path in top.rglob("*") if path not in read and not path.is_dir()):
+                    one = self._unread(top, path, certain=self._owns(directory))
+                    found.setdefault(one.path, one)
+        for path in (path for directory in self.directories()[:-1] for path in self._lists(directory) if _sets_variables(self._text(path))):
+            target = self.directories()[0] / "group_vars"
+            found[path] = Unread(path, f"variables lie in {self.shown(target)}; {self._move(target, path)}", True)
+        return [one for _, one in sorted(found.items()) if one.text]
+
+    def names_unread(self) -> set[str]:
+        """Return the names of the variables that surely were meant to be set, by files that Ansible does not read."""
+        files = [file for one in self.unread() if one.certain for file in (one.path.rglob("*") if one.path.is_dir() else [one.path])]
+        return {key for file in files if file.is_file() for key in _keys(self._text(file))}
+
+    def _owns(self, directory: Path) -> bool:
+        """Whether group_vars in a directory are this inventory's alone; beside a playbook, or beside several inventories, others may read them."""
+        if directory in self.sources:
+            return True
+        inventories = [path for path in self._lists(directory) if not _sets_variables(self._text(path))]
+        return len(inventories) == 1 and inventories[0] in self.sources
+
+    def _unread(self, top: Path, path: Path, certain: bool) -> Unread:
+        """Return what is wrong with a file beneath ``top``, a group_vars or host_vars; with no text where it holds no variables.
+
+        The rules are those of find_vars_files in lib/ansible/parsing/dataloader.py of ansible-core 2.21.
+        """
+        parts = path.relative_to(top).parts
+        entry = top / parts[0]
+        suffixes = ("", *YAML_FILENAME_EXTENSIONS)
+        if any(part.startswith(".") or part.endswith("~") for part in parts):
+            return Unread(path, "names that begin with a dot or end with ~ are passed over" if _was_variables(path) else "", False)
+        if path.is_symlink() and not path.exists():
+            return Unread(path, f"it is a link to {os.readlink(path)}, which is not there", certain)
+        if path.suffix not in suffixes:
+            meant = path.suffix.lower() in suffixes
+            text = f"its name does not end in {', '.join(YAML_FILENAME_EXTENSIONS)}" + (f"; rename it to {path.stem}{path.suffix.lower()}" if meant else "")
+            return Unread(path, text if meant or _was_variables(path) else "", certain and meant)
+        if not (_is_mapping(path) if path.suffix == "" else _has_text(path)):
+            return Unread(path, "", False)
+        name = entry.stem if entry.is_file() and entry.suffix in suffixes else entry.name
+        if top.parent not in self.directories():
+            places = " and ".join(self.shown(directory) for directory in self.directories())
+            return Unread(entry, f"it reads {top.name} in {places} only; {self._move(top, entry)}", False)
+        if name not in self.known[top.name]:
+            kind = top.name.removesuffix("_vars")
+            return Unread(entry, f"it is for a {kind} called {name}, and there is none{self._instead(top, entry, name)}", certain)
+        first = next(top / f"{name}{suffix}" for suffix in suffixes if (top / f"{name}{suffix}").exists())
+        if first != entry:
+            way = self._move(top, entry) if first.is_dir() else f"put what it says into {self.shown(first)}"
+            return Unread(entry, f"it reads {self.shown(first)}{'/' if first.is_dir() else ''} in its place; {way}", certain)
+        dotted = next(parent for parent in path.parents if parent.suffix)
+        return Unread(path, f"it does not look into a directory with a dot in its name; rename {self.shown(dotted)}", certain)
+
+    def _instead(self, top: Path, entry: Path, name: str) -> str:
+        """Return the end of the sentence that says what a file of variables for nobody was to be."""
+        known = sorted(self.known[top.name] - {"ungrouped", "localhost"})
+        if guess := nearest(name, known):
+            return guess
+        return f"; {self._move(top, entry)}" if top.name == "group_vars" else f": its name has to be one of {', '.join(known[:5])}"
+
+    def _move(self, top: Path, entry: Path) -> str:
+        """Return where a file belongs whose variables are for the whole environment."""
+        target = self.directories()[0] / "group_vars" / "all"
+        name = "main.yml" if entry.stem == "all" and not (target / "main.yml").exists() else entry.name
+        return f"{self._make_room(target)}move it to {self.shown(target / name)}"
+
+    def _make_room(self, target: Path) -> str:
+        """Return what comes before a file is put into group_vars/all/: Ansible no longer reads group_vars/all.yml beside that directory."""
+        file = next((path for path in self._read_for(target.parent, "all") if not target.is_dir()), None)
+        return f"move {self.shown(file)} to {self.shown(target / 'main.yml')}, then " if file else ""
 
 
-def _line(text: str, path: tuple[str | int, ...]) -> int:
-    """Return the number of the line that sets what ``path`` leads to, or what it is within; 0 when none does."""
+def encrypted(path: Path) -> bool:
+    """Whether a file is encrypted as a whole."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(ENCRYPTED)) == ENCRYPTED.encode()
+    except OSError:
+        return False
+
+
+def _has_text(path: Path) -> bool:
+    """Whether a file has anything but comments."""
+    return bool(re.search(r"^\s*[^\s#-]", path.read_text(encoding="utf-8", errors="replace"), re.MULTILINE))
+
+
+def _is_mapping(path: Path) -> bool:
+    """Whether a file looks as one with variables does."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return text.startswith(ENCRYPTED) or bool(_keys(text))
+
+
+def _was_variables(path: Path) -> bool:
+    """Whether a file whose name Ansible passes over looks as one with variables that was put away, or named in a hurry."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # an editor's lock is a link that leads nowhere
+        return False
+    named = any(suffix in path.name for suffix in YAML_FILENAME_EXTENSIONS)
+    return text.startswith(ENCRYPTED) or _sets_variables(text) or (named and bool(_keys(text)))
+
+
+def _sets_variables(text: str) -> bool:
+    """Whether what Ansible reads for hosts sets variables, at the place of groups."""
+    return any(re.match(r"(berth|minikube|vault)_", key) for key in _keys(text))
+
+
+def _keys(text: str) -> list[str]:
+    """Return the keys of a YAML file, none of one that is something else."""
+    try:
+        node = yaml.compose(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError:
+        return []
+    return [str(key.value) for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
+
+
+def _find_in(text: str, path: tuple[Any, ...]) -> tuple[int, yaml.Node | None] | None:
+    """Return the number of the line that sets what ``path`` leads to, or what it is within, and the value; None when none does."""
     try:
         place = _find(yaml.compose(text, Loader=yaml.CSafeLoader), str(path[0]))
     except yaml.YAMLError:  # an inventory in INI format
         found = re.search(rf"\b{re.escape(str(path[0]))}\s*=", text)
-        return text.count("\n", 0, found.start()) + 1 if found else 0
+        return (text.count("\n", 0, found.start()) + 1, None) if found else None
     if not place:
-        return 0
+        return None
     line, node = place
     for step in path[1:]:
         place = _step(node, step)
         if not place:
-            break
+            return line + 1, None
         line, node = place
-    return line + 1
+    return line + 1, node
 
 
 def _find(node: yaml.Node | None, name: str) -> tuple[int, yaml.Node] | None:
@@ -118,7 +308,7 @@ def _find(node: yaml.Node | None, name: str) -> tuple[int, yaml.Node] | None:
     return _step(node, name) or next((place for _, inner in node.value if (place := _find(inner, name))), None)
 
 
-def _step(node: yaml.Node, step: str | int) -> tuple[int, yaml.Node] | None:
+def _step(node: yaml.Node, step: Any) -> tuple[int, yaml.Node] | None:
     """Return line and value of a key of a mapping, or of an element of a list."""
     if isinstance(node, yaml.MappingNode):
         places = ((key.start_mark.line, value) for key, value in node.value if key.value == str(step))

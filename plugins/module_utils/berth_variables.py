@@ -29,10 +29,14 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: ``path`` is a variable's name and the keys and numbers within it, ``text`` a phrase."""
+    """One thing that is wrong: ``path`` is a variable's name and the keys and numbers within it, ``text`` a phrase.
+
+    Of a file that is wrong as a whole, ``path`` is the file, and it is ``set`` nowhere.
+    """
 
     path: Path
     text: str
+    set: bool = True
 
     @property
     def variable(self) -> str:
@@ -173,7 +177,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "berth_database_networks": formats.network,
     "berth_database_host": formats.host_name,
     "berth_database_port": lambda value: formats.port(int(value)),
-    "berth_kubeconfig": lambda value: "" if value.strip() else "is empty",
+    "berth_kubeconfig": formats.file_path,
 }
 
 

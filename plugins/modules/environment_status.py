@@ -20,6 +20,7 @@ options:
   kubeconfig: {description: The environment's kubeconfig., type: path, required: true}
   namespace: {description: The environment's namespace., type: str, required: true}
   app: {description: "The app's name, that of its Deployment and Service.", type: str, required: true}
+  inventory: {description: "Where the environment's variables are set, for the advice.", type: str, default: the inventory}
   timeout: {description: Seconds that an address gets to answer., type: int, default: 2}
 attributes:
   check_mode: {support: full, description: Reads only.}
@@ -75,7 +76,7 @@ ADVICE = {
     "foreign": "this machine carries a Kubernetes that Berth did not make: use another machine, or remove it with the tool that made it",
 }
 # A machine has room for one cluster of kubeadm's, and for many of minikube's.
-ADVICE_FOREIGN_PROFILE = "set minikube_profile in inventories/{environment}/group_vars/all.yml to another name, or see to what has this one"
+ADVICE_FOREIGN_PROFILE = "set minikube_profile in {inventory} to another name, or see to what has this one"
 # Where it was asked, because it may answer all the same.
 ADVICE_UNREADY = "ansible-playbook playbooks/ops/start.yml -i inventories/{environment} starts what of it stands still"
 KINDS = ("Node", "Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet", "Pod", "Service", "Ingress", "PersistentVolumeClaim")
@@ -186,7 +187,8 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
     found = {"environment": environment, "namespace": parameters["namespace"], "cluster": facts, "advice": "", **empty}
     if facts["state"] in ADVICE:
         profile = facts["state"] == "foreign" and facts.get("provider") == "minikube"
-        return {**found, "advice": (ADVICE_FOREIGN_PROFILE if profile else ADVICE[facts["state"]]).format(environment=environment)}
+        advice = ADVICE_FOREIGN_PROFILE if profile else ADVICE[facts["state"]]
+        return {**found, "advice": advice.format(environment=environment, inventory=parameters["inventory"])}
     try:
         cluster = Cluster(parameters["kubeconfig"], None)
         # What answers may be newer than what the facts expect.
@@ -220,6 +222,7 @@ def main() -> None:
             "cluster": {"type": "dict", "required": True},
             "kubeconfig": {"type": "path", "required": True},
             "namespace": {"type": "str", "required": True},
+            "inventory": {"type": "str", "default": "the inventory"},
             "app": {"type": "str", "required": True},
             "timeout": {"type": "int", "default": 2},
         },

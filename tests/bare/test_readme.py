@@ -38,7 +38,7 @@ def clone(tmp_path: Path) -> Path:
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, tmp_path / name)
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")  # made in a minute by this very test's own make test
-    variables = tmp_path / "inventories" / "dev" / "group_vars" / "all.yml"
+    variables = tmp_path / "inventories" / "dev" / "group_vars" / "all" / "main.yml"
     variables.write_text(variables.read_text(encoding="utf-8").replace("polls-dev", "polls-readme"), encoding="utf-8")
     return tmp_path
 

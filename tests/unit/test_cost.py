@@ -316,7 +316,7 @@ def totals(output: str) -> dict[str, list[Decimal]]:
 def test_the_runbook_reckons_prod_as_one_does_by_hand() -> None:
     done = play("-i", "inventories/prod")
     assert done.returncode == 0, done.stdout
-    inventory = yaml.safe_load((PROJECT / "inventories/prod/group_vars/all.yml").read_text(encoding="utf-8"))
+    inventory = yaml.safe_load((PROJECT / "inventories/prod/group_vars/all/main.yml").read_text(encoding="utf-8"))
     price = yaml.safe_load((PROJECT / "playbooks/ops/files/prices/eu-central-1.yml").read_text(encoding="utf-8"))
     hour, gib = price["hour"], price["month"]
     zones = len(inventory["berth_aws_zones"])

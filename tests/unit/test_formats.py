@@ -90,6 +90,16 @@ def test_a_name_that_postgresql_takes_without_quotes_is_taken(text: str) -> None
     assert formats.sql_name(text) == ""
 
 
+@pytest.mark.parametrize("text", ["/x/kubeconfig", "kubeconfig", "~/.kube/dev", ".cache/x"])
+def test_a_path_of_a_file_is_taken(text: str) -> None:
+    assert formats.file_path(text) == ""
+
+
+@pytest.mark.parametrize("text", ["", " ", "/", ".", "..", "a/.."])
+def test_what_names_no_file_is_refused(text: str) -> None:
+    assert formats.file_path(text)
+
+
 @pytest.mark.parametrize("text", ["", "2polls", "polls-db", "Polls", "pg_polls", "x" * 64])
 def test_a_name_that_postgresql_would_not_take_is_refused(text: str) -> None:
     assert formats.sql_name(text)

@@ -45,7 +45,7 @@ SETTINGS: dict[str, Any] = {
     "base_image": "local/kicbase:v1",
     "addons": ["default-storageclass", "metrics-server", "storage-provisioner"],
     "force": True,
-    "inventory": "inventories/dev/group_vars/all.yml",
+    "inventory": "inventories/dev/group_vars/all/main.yml",
 }
 READING = ("profile list", "status", "addons list", "image ls", "ip", "service list")
 
@@ -344,7 +344,7 @@ def test_a_users_own_minikube_variables_do_not_get_in_the_way(machine: Machine) 
 
 # --- What is refused ------------------------------------------------------------------
 
-ADVICE = "Put it back in inventories/dev/group_vars/all.yml, or remove the cluster with playbooks/destroy.yml"
+ADVICE = "Put it back in inventories/dev/group_vars/all/main.yml, or remove the cluster with playbooks/destroy.yml"
 
 
 @pytest.mark.parametrize("state", ["running", "stopped", "paused", "kubelet", "silent", "interrupted"])
@@ -492,7 +492,7 @@ def test_a_first_start_that_was_cut_off_is_begun_anew_with_changed_settings(mach
 def test_a_setting_that_cannot_be_is_refused_before_anything_is_made(machine: Machine, change: dict[str, Any], words: str) -> None:
     message = machine.run(**change)["msg"]
     assert words in message
-    assert "inventories/dev/group_vars/all.yml" in message
+    assert "inventories/dev/group_vars/all/main.yml" in message
     assert machine.calls == []
     assert not machine.home.exists()
 
@@ -518,7 +518,7 @@ def test_a_kubeconfig_that_leads_elsewhere_is_not_overwritten(machine: Machine) 
     machine.lead_to("production")
     before = machine.kubeconfig.read_text(encoding="utf-8")
     message = machine.run()["msg"]
-    assert "set berth_kubeconfig in inventories/dev/group_vars/all.yml to a path of its own" in message
+    assert "set berth_kubeconfig in inventories/dev/group_vars/all/main.yml to a path of its own" in message
     machine.kubeconfig.write_text("no kubeconfig at all: [", encoding="utf-8")
     assert "not overwritten" in machine.run()["msg"]
     machine.lead_to("production")
@@ -537,7 +537,7 @@ def test_a_second_project_with_an_environment_of_the_same_name_does_not_get_the_
             assert f"the minikube profile dev is that of the environment whose kubeconfig is {first}" in message
             assert f"if that project was moved or is gone, remove {machine.home}/.minikube/berth/dev.owner, and run again" in message
             assert machine.calls == []
-    assert "Set minikube_profile in inventories/dev/group_vars/all.yml to another name, or if" in machine.run(**second)["msg"]
+    assert "Set minikube_profile in inventories/dev/group_vars/all/main.yml to another name, or if" in machine.run(**second)["msg"]
     assert (machine.info(**second)["state"], machine.info()["state"]) == ("foreign", "running")
     assert not (machine.root / "second").exists()
     assert (machine.state, content_of(machine.root / "cache"), content_of(first.parent)) == before
@@ -817,7 +817,7 @@ def test_a_cluster_that_does_not_come_up_is_kept_unless_it_may_be_recreated(mach
     change = {"kubernetes_version": "v1.37.0"}  # has a paused one start as well
     message = machine.run(**change)["msg"]
     assert "GUEST_START" in message
-    assert "minikube_recreate: true in inventories/dev/group_vars/all.yml has it deleted and made anew" in message
+    assert "minikube_recreate: true in inventories/dev/group_vars/all/main.yml has it deleted and made anew" in message
     assert "delete" not in machine.changes
     machine.order(**broken)
     result = machine.run(**change, recreate=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -137,6 +138,36 @@ def test_the_inventories_that_berth_ships_pass_and_no_secret_is_made_up(environm
     # The second, where make test runs beside a dev environment.
     assert re.search(r"provider kubeadm \(auto: (this machine is a |the environment lives there already)", done.stdout)
     assert listing(secrets) == before
+
+
+def test_prods_secrets_are_read_from_the_vault_that_its_inventory_and_the_message_name(run, tmp_path: Path) -> None:
+    """The message's command is run to the letter, but for an editor that types by itself and a password from a file."""
+    inventory = tmp_path / "prod"
+    shutil.copytree(PROJECT / "inventories" / "prod", inventory)
+    here = ["berth_provider=kubeadm", "berth_entry=none", "berth_database=cluster", "berth_registry=loopback", f"berth_app_source={PROJECT}"]
+    arguments = [word for setting in here for word in ("-e", setting)]
+    missing = said(run("playbooks/preflight.yml", inventory, *arguments).stdout)
+    assert len(missing) == 2
+    (command,) = {re.search(r"define it with: (ansible-vault create \S+)", problem)[1] for problem in missing}
+    assert command.replace(str(inventory), "inventories/prod") in (inventory / "group_vars/all/main.yml").read_text(encoding="utf-8")
+
+    (tmp_path / "typed").write_text("vault_django_secret_key: one\nvault_database_password: two\n", encoding="utf-8")
+    (tmp_path / "password").write_text("open sesame\n", encoding="utf-8")
+    unlock = ["--vault-password-file", str(tmp_path / "password")]
+    editor = os.environ | {"EDITOR": f"cp {tmp_path / 'typed'}"}
+    subprocess.run([*command.split(), "--skip-tty-check", *unlock], env=editor, check=True, capture_output=True)
+
+    done = run("playbooks/preflight.yml", inventory, *arguments, *unlock)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_file_that_was_put_away_beside_the_variables_is_a_warning(run, tmp_path: Path) -> None:
+    inventory = tmp_path / "dev"
+    shutil.copytree(PROJECT / "inventories" / "dev", inventory)
+    (inventory / "group_vars/all.yml.bak").write_text("berth_app_replicas: 3\n", encoding="utf-8")
+    done = run("playbooks/preflight.yml", inventory, "-e", f"berth_app_source={PROJECT}")
+    assert done.returncode == 0, done.stdout
+    assert f"[WARNING]: {inventory}/group_vars/all.yml.bak: Ansible does not read it" in done.stdout
 
 
 def test_a_variable_of_the_command_line_is_said_to_come_from_there(run) -> None:

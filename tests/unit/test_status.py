@@ -205,7 +205,7 @@ def test_a_minikube_profile_of_somebody_else_is_no_reason_to_take_another_machin
     answer = status(capsys, monkeypatch, RUNNING | {"provider": "minikube", "state": "foreign", "reason": "minikube has a profile dev"})
     text = " ".join(answer["text"].split())
     assert "minikube has a profile dev" in text
-    assert "set minikube_profile in inventories/dev/group_vars/all.yml to another name" in text
+    assert "set minikube_profile in the inventory to another name" in text
     assert "another machine" not in text
 
 
