@@ -27,7 +27,7 @@ from ansible.module_utils import berth_variables as variables  # noqa: E402
 from ansible.module_utils.berth_existing import ExistingError, read_context  # noqa: E402
 from ansible.module_utils.berth_inventory import Inventory  # noqa: E402
 from ansible.module_utils.berth_kubeadm import DIRECTORY  # noqa: E402
-from ansible.module_utils.berth_variables import Problem  # noqa: E402
+from ansible.module_utils.berth_variables import Problem, Scalar  # noqa: E402
 
 ARGUMENTS = {
     "checks": {"type": "bool", "default": True},
@@ -148,9 +148,10 @@ class Check:
         found = [Problem((path,), text, set=False) for path, text in self.unread(certain=True)]
         found += variables.unknown(list(self.task_vars), list(self.options)) + self.minikube_settings()
         found += self.unresolved + variables.missing(self.values, needed)
-        wrong = variables.types(self.values, self.options)
+        wrong = variables.types(self.values, self.options, self.written)
         typed = {name: value for name, value in self.values.items() if name not in {p.variable for p in wrong}}
-        found += wrong + variables.values(typed) + self.connection_problems()
+        found += wrong + variables.values(typed) + variables.environment(self.get("berth_app_settings"), self.get("berth_app_secrets"))
+        found += self.connection_problems()
         suspect = {problem.variable for problem in found}
         if "berth_provider" not in suspect:
             found += self.provider_checks[self.provider](suspect) + self.entry_problems(suspect)
@@ -170,7 +171,7 @@ class Check:
         """Check the names and the types of minikube's settings, which an inventory sets straight."""
         values = self.minikube_values
         names = [name for name in self.task_vars if name != "minikube_facts"]
-        return variables.unknown(names, list(self.minikube), "minikube_") + variables.types(values, self.minikube)
+        return variables.unknown(names, list(self.minikube), "minikube_") + variables.types(values, self.minikube, self.written)
 
     @functools.cached_property
     def minikube_values(self) -> dict[str, Any]:
@@ -191,7 +192,7 @@ class Check:
         """Return what keeps the provider from being known."""
         mine = [problem for problem in self.unresolved if problem.variable == "berth_provider"]
         given = {name: value for name, value in self.values.items() if name == "berth_provider"}
-        return mine + variables.types(given, self.options)
+        return mine + variables.types(given, self.options, self.written)
 
     def connection_problems(self) -> list[Problem]:
         """Berth works on the machine that it is run on."""
@@ -425,6 +426,11 @@ class Check:
         lines = list(dict.fromkeys(f"{p.name}: {p.text}" + (f" ({self._where(*p.path)})" if p.set else "") for p in problems))
         count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
         return "\n".join([f"{count}, and nothing was changed:", *lines])
+
+    def written(self, path: variables.Path, value: Any, is_key: bool) -> Scalar:
+        """Return how the inventory has the value at a path, or the key that the path ends with."""
+        variable = str(path[0])
+        return self.inventory.scalar(path, value, is_key) if variable not in self.extra and self._is_of_inventory(variable) else Scalar()
 
     def _where(self, *path: str | int) -> str:
         """Return where a variable, or what is within it, is set or is to be set."""

@@ -5,6 +5,7 @@ For plugins that run in Ansible's own process; no module can import it.
 
 from __future__ import annotations
 
+import ast
 import functools
 import os
 import re
@@ -16,7 +17,7 @@ from typing import Any
 import yaml
 from ansible.constants import YAML_FILENAME_EXTENSIONS
 from ansible.errors import AnsibleError
-from ansible.module_utils.berth_variables import nearest
+from ansible.module_utils.berth_variables import Scalar, nearest
 from ansible.parsing.dataloader import DataLoader
 
 ENCRYPTED = "$ANSIBLE_VAULT"
@@ -114,6 +115,26 @@ class Inventory:
             if found := _find_in(self._text(file), path):
                 return file, *found
         return None
+
+    def scalar(self, path: tuple[Any, ...], value: Any, is_key: bool = False) -> Scalar:
+        """Return how a file has the ``value`` at a path, or the key ``value`` that the path ends with."""
+        place = self.place(path)
+        if not place:
+            return Scalar()
+        file, line, node = place
+        if node is None:  # INI
+            found = re.search(rf"\b{re.escape(str(path[0]))}\s*=\s*(\S+)", self._text(file).splitlines()[line - 1]) if len(path) == 1 else None
+            return Scalar(found[1] if found and _literal(found[1]) == value else None, instead=self.home())
+        if is_key:
+            parent = self.place(path[:-1])
+            key = _key(parent[2], value) if parent else None
+            return Scalar(key.value if key else None)
+        if not isinstance(node, yaml.ScalarNode):
+            return Scalar()
+        # A plain scalar's style is None or "", by the parser.
+        unsafe = node.tag == "!unsafe"
+        plain = (not node.style or unsafe) and _same(_loaded(node.value), value)
+        return Scalar(node.value if plain else None, template=bool(node.style) and "{{" in node.value, unsafe=unsafe)
 
     @functools.cache  # noqa: B019 (an inventory lives as long as the one task that looks at it)
     def _text(self, file: Path) -> str:
@@ -311,8 +332,38 @@ def _find(node: yaml.Node | None, name: str) -> tuple[int, yaml.Node] | None:
 def _step(node: yaml.Node, step: Any) -> tuple[int, yaml.Node] | None:
     """Return line and value of a key of a mapping, or of an element of a list."""
     if isinstance(node, yaml.MappingNode):
-        places = ((key.start_mark.line, value) for key, value in node.value if key.value == str(step))
-        return next(places, None)
+        if key := _key(node, step):
+            return key.start_mark.line, next(value for one, value in node.value if one is key)
+        merged = [value for key, value in node.value if key.tag == "tag:yaml.org,2002:merge"]
+        several = [inner for value in merged for inner in (value.value if isinstance(value, yaml.SequenceNode) else [value])]
+        return next((place for inner in several if (place := _step(inner, step))), None)
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
         return node.value[step].start_mark.line, node.value[step]
     return None
+
+
+def _key(node: yaml.Node | None, name: Any) -> yaml.ScalarNode | None:
+    """Return the last key of a mapping that is ``name``, which may be what YAML made of other characters."""
+    keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)] if isinstance(node, yaml.MappingNode) else []
+    return next((key for key in reversed(keys) if key.value == name or (not isinstance(name, str) and _same(_loaded(key.value), name))), None)
+
+
+def _loaded(text: str) -> Any:
+    """Return what YAML makes of a plain scalar."""
+    try:
+        return yaml.load(text, Loader=yaml.CSafeLoader)
+    except (yaml.YAMLError, ValueError):  # 2024-13-45 looks like a date
+        return text
+
+
+def _literal(text: str) -> Any:
+    """Return what an inventory in INI format makes of a value."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether both are the same value of the same type; not a number (.nan) is, too."""
+    return (isinstance(one, bool) == isinstance(other, bool) and isinstance(other, type(one)) and one == other) or repr(one) == repr(other)

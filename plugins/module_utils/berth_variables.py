@@ -5,7 +5,9 @@ Nothing here looks at the machine, and no value of a secret gets into a text.
 
 from __future__ import annotations
 
+import datetime
 import difflib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,9 +24,48 @@ KINDS = {
     "list": "a list",
     "dict": "a mapping",
 }
-
+# Mappings with keys of the user's own, whose values are texts all the same.
+TEXTS = frozenset({"berth_app_settings", "berth_app_secrets", "berth_aws_tags", "berth_eks_addons", "berth_artifacts_mirrors", "minikube_proxies"})
+# https://yaml.org/spec/1.1/: 0123 is octal, 0x1F hexadecimal, 12:30 sexagesimal.
+DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]*)(\.[0-9_]*)?([eE][-+]?[0-9]+)?")
+WORDS = {
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    str: "a string",
+    list: "a list",
+    dict: "a mapping",
+    datetime.date: "a date",
+    bytes: "binary data",
+}
 
 Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """How the inventory has a value that YAML took for something else than text.
+
+    Attributes:
+        text: The characters in the file; None where they are not known.
+        template: Whether it is the result of a template.
+        unsafe: Whether it is tagged C(!unsafe), for which Ansible takes even quoted text for numbers and the like.
+        instead: The file to write it into where this one, in INI format, has no way to quote it.
+    """
+
+    text: str | None = None
+    template: bool = False
+    unsafe: bool = False
+    instead: str = ""
+
+
+Written = Callable[[Path, Any, bool], Scalar]
+"""Returns how the inventory has a value: its path, what YAML made of it, and whether it is the key that the path ends with."""
+
+
+def unknown_scalar(path: Path, value: Any, is_key: bool) -> Scalar:
+    """Return that it is not known how a value is written."""
+    return Scalar()
 
 
 @dataclass(frozen=True)
@@ -80,41 +121,67 @@ def missing(values: dict[str, Any], options: dict[str, Any]) -> list[Problem]:
     ]
 
 
-def types(values: dict[str, Any], options: dict[str, Any]) -> list[Problem]:
+def types(values: dict[str, Any], options: dict[str, Any], written: Written = unknown_scalar) -> list[Problem]:
     """Return a problem for each value that is not what its option (as in an argument specification) asks for."""
     return [
         problem
         for name, value in values.items()
         if name in options
-        for problem in _types((name,), value, options[name], secret=options[name].get("no_log", False))
+        for problem in _types((name,), value, options[name], options[name].get("no_log", False), written)
     ]
 
 
-def _types(path: Path, value: Any, option: dict[str, Any], secret: bool) -> Iterator[Problem]:
+def _types(path: Path, value: Any, option: dict[str, Any], secret: bool, written: Written) -> Iterator[Problem]:
     kind = option.get("type", "str")
     if kind == "raw":
-        return
-    if not _is(kind, value):
-        yield Problem(path, f"has to be {KINDS[kind]}, and is {_shown(value, secret)}{_advice(kind, value, secret)}")
+        yield from number(path, value, written)
+    elif not _is(kind, value):
+        choices = option.get("choices")
+        what = f"one of: {_choices(choices)}" if choices else KINDS[kind]
+        text = kind in ("str", "path")
+        scalar = written(path, value, False)
+        advice = _advice(value, scalar, secret) if text and not choices else ""
+        yield Problem(path, f"has to be {what}, and is {_shown(value, scalar, secret, text)}{advice}")
     elif "choices" in option and value not in option["choices"]:
-        choices = ", ".join(str(choice) or '""' for choice in option["choices"])
-        yield Problem(path, f"{value!r} is not one of: {choices}{nearest(str(value), option['choices'])}")
+        yield Problem(path, f"{value!r} is not one of: {_choices(option['choices'])}{nearest(str(value), option['choices'])}")
+    elif kind == "int":
+        yield from number(path, value, written)
     elif kind == "list":
         element = {"type": option.get("elements", "raw"), "options": option.get("options")}
-        for number, item in enumerate(value):
-            yield from _types((*path, number), item, element, secret)
-    elif kind == "dict" and value and option.get("options"):
-        yield from _keys(path, value, option["options"], secret)
+        for place, item in enumerate(value):
+            yield from _types((*path, place), item, element, secret, written)
+    elif kind == "dict":
+        yield from _dict(path, value, option, secret, written)
 
 
-def _keys(path: Path, value: dict[str, Any], options: dict[str, Any], secret: bool) -> Iterator[Problem]:
+def _dict(path: Path, value: dict[Any, Any], option: dict[str, Any], secret: bool, written: Written) -> Iterator[Problem]:
+    options = option.get("options") or {}
     for key, inner in value.items():
-        if key not in options:
-            yield Problem((*path, key), f"unknown key{nearest(str(key), list(options))}")
+        if not isinstance(key, str):
+            scalar = written((*path, key), key, True)
+            name = str(key) if scalar.text is None else scalar.text
+            yield Problem((*path, name), f"the name has to be a string, and is {_shown(key, scalar, False, True)}{_advice(key, scalar, False)}")
+        elif options and key not in options:
+            yield Problem((*path, key), f"unknown key{nearest(key, list(options))}")
+        elif options or path[0] in TEXTS:
+            yield from _types((*path, key), inner, options.get(key, {"type": "str"}), secret, written)
         else:
-            yield from _types((*path, key), inner, options[key], secret)
-    for problem in missing(value, options):
+            yield from number((*path, key), inner, written)
+    for problem in missing(value, options) if value else []:
         yield Problem((*path, problem.variable), "is missing")
+
+
+def number(path: Path, value: Any, written: Written) -> list[Problem]:
+    """Check that YAML takes a number for the one that people read."""
+    wanted = isinstance(value, (int, float)) and not isinstance(value, bool)
+    text = written(path, value, False).text if wanted else None
+    if text is None or DECIMAL.fullmatch(text):
+        return []
+    return [Problem(path, f"is {text}, which YAML takes for {value}; write it in decimal, without leading zeros")]
+
+
+def _choices(choices: list[Any]) -> str:
+    return ", ".join(str(choice) or '""' for choice in choices)
 
 
 def _is(kind: str, value: Any) -> bool:
@@ -132,21 +199,30 @@ def _is(kind: str, value: Any) -> bool:
     return True
 
 
-def _shown(value: Any, secret: bool) -> str:
-    """Return the value's type as words, with the value itself where it is short and no secret."""
-    kinds = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list", dict: "a mapping"}
-    kind = next((words for known, words in kinds.items() if isinstance(value, known)), "empty")
-    if secret or value is None or isinstance(value, (list, dict)):
-        return kind
-    return f"{kind} ({str(value).lower() if isinstance(value, bool) else repr(value)[:60]})"
+def _shown(value: Any, scalar: Scalar, secret: bool, text: bool) -> str:
+    """Return the value's type as words, with what the file says where it is short and no secret.
+
+    Where a ``text`` is wanted, a value that YAML made of other characters is never shown in their place.
+    """
+    kind = next((words for known, words in WORDS.items() if isinstance(value, known)), "empty")
+    shown = scalar.text
+    if isinstance(value, str):
+        shown = repr(value)
+    elif shown is None and isinstance(value, (bool, int, float)) and not text:
+        shown = str(value).lower()
+    return f"{kind} ({shown[:60]})" if shown and not secret else kind
 
 
-def _advice(kind: str, value: Any, secret: bool) -> str:
-    """Return how to write a number or a boolean that has to be a string; the value of a secret is left out."""
-    if kind != "str" or not isinstance(value, (bool, int, float)):
+def _advice(value: Any, scalar: Scalar, secret: bool) -> str:
+    """Return how to write a value so that it is a string; the value of a secret is left out."""
+    if isinstance(value, (list, dict, bytes)) or (value is None and (secret or scalar.text is None)):
         return ""
-    shown = "" if secret else f': "{str(value).lower() if isinstance(value, bool) else value}"'
-    return f"; write it in quotes{shown}"
+    if scalar.template:
+        return "; end its template with | string"
+    if scalar.text == "":
+        return '; write "" for an empty one'
+    where = f" into {scalar.instead}" if scalar.instead else " without !unsafe," if scalar.unsafe else ""
+    return f"; write it{where} in quotes" + ("" if secret or scalar.text is None else f': "{scalar.text}"')
 
 
 # --- Values of the right type ----------------------------------------------------------------------------------------
@@ -185,7 +261,6 @@ def values(given: dict[str, Any]) -> list[Problem]:
     """Return what is wrong with values whose types are right."""
     checks = {name: check for name, check in FORMATS.items() if name in given}
     found = [problem for name, check in checks.items() for problem in _format(name, given[name], check)]
-    found += environment(given.get("berth_app_settings", {}), given.get("berth_app_secrets", {}))
     found += resources(given.get("berth_app_resources", {}))
     found += autoscaling(given.get("berth_app_autoscaling", {}))
     found += schedules(given.get("berth_app_schedules", []), given.get("berth_app_name", ""))
@@ -214,20 +289,17 @@ def _format(name: str, value: Any, check: Callable[[Any], str]) -> list[Problem]
     return [Problem((name, number), text) for number, text in texts if text]
 
 
-def environment(settings: dict[str, Any], secrets: dict[str, Any]) -> list[Problem]:
-    """Check the environment variables that the app gets."""
+def environment(settings: Any, secrets: Any) -> list[Problem]:
+    """Check the environment variables that the app gets, as far as they are texts."""
     found = []
     for name, pairs, secret in (("berth_app_settings", settings, False), ("berth_app_secrets", secrets, True)):
-        for key, value in pairs.items():
-            wrong = formats.environment_name(str(key))
+        for key, value in pairs.items() if isinstance(pairs, dict) else ():
+            wrong = formats.environment_name(key) if isinstance(key, str) else ""
             if wrong:
                 found.append(Problem((name, key), wrong))
-            if not isinstance(value, str):
-                advice = _advice("str", value, secret)
-                found.append(Problem((name, key), f"has to be a string, and is {_shown(value, secret)}{advice}"))
-            elif secret and not value.strip():
+            if secret and isinstance(value, str) and not value.strip():
                 found.append(Problem((name, key), "is empty; a secret needs a value"))
-    both = [key for key in settings if key in secrets]
+    both = [key for key in settings if key in secrets] if isinstance(settings, dict) and isinstance(secrets, dict) else []
     text = "is in berth_app_secrets too; keep one of the two"
     return found + [Problem(("berth_app_settings", key), text) for key in both]
 

@@ -1,0 +1,157 @@
+"""What can be wrong with an inventory's variables, by tables of what people write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.module_utils import berth_variables as variables
+from ansible.module_utils.berth_inventory import Inventory
+from ansible.parsing.dataloader import DataLoader
+
+PROJECT = Path(__file__).resolve().parents[2]
+OPTIONS = yaml.safe_load((PROJECT / "roles/preflight/meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+OPTIONS |= yaml.safe_load((PROJECT / "roles/minikube/meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+
+
+def wrong_types(project: Path, text: str, name: str = "group_vars/all/main.yml") -> list[str]:
+    """Return the problems with the types of an inventory's file, each as ``name: text``."""
+    path = project / "inv" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    loader = DataLoader()
+    given = {"ansible_inventory_sources": [str(path if name.endswith(".ini") else project / "inv")], "inventory_hostname": "dev", "groups": {"all": ["dev"]}}
+    inventory = Inventory.of(given, loader, project)
+    values = {"berth_eks_version": 1.3} if name.endswith(".ini") else loader.load(text)
+    return [f"{problem.name}: {problem.text}" for problem in variables.types(values, OPTIONS, inventory.scalar)]
+
+
+# --- YAML that is no string -------------------------------------------------------------------------------------------
+NUMBER, BOOLEAN, DATE = "is a number", "is a boolean", "is a date"
+SCALARS = [
+    ("0123", NUMBER), ("0x1F", NUMBER), ("0b11", NUMBER), ("1.30", NUMBER), ("1_000", NUMBER), ("12:30:45", NUMBER), ("12:30", NUMBER), ("+1", NUMBER),
+    ("-0", NUMBER), (".5", NUMBER), ("1.0e+3", NUMBER), (".inf", NUMBER), ("-.INF", NUMBER), (".NaN", NUMBER), ("8675309", NUMBER),
+    ("yes", BOOLEAN), ("No", BOOLEAN), ("ON", BOOLEAN), ("off", BOOLEAN), ("true", BOOLEAN), ("FALSE", BOOLEAN),
+    ("2024-01-01", DATE), ("2024-01-01T10:00:00Z", DATE), ("2024-1-1 10:00:00.5 +2", DATE),
+    ("null", "is empty"), ("~", "is empty"), ("NULL", "is empty"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "kind"), SCALARS)
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("berth_app_settings: {{PIN: {}}}", "berth_app_settings.PIN"),
+        ("berth_app_settings:\n  OTHER: x\n  PIN: {} # why", "berth_app_settings.PIN"),
+        ("berth_eks_version: {}", "berth_eks_version"),
+        ("berth_app_dockerfile: {}", "berth_app_dockerfile"),
+        ("berth_app_hosts: [a, {}]", "berth_app_hosts[1]"),
+        ("berth_app_schedules:\n  - name: a\n    schedule: {}\n    command: b", "berth_app_schedules[0].schedule"),
+        ("berth_eks_access:\n  - principal: a\n    groups:\n      - {}", "berth_eks_access[0].groups[0]"),
+        ("berth_aws_tags: {{cost: {}}}", "berth_aws_tags.cost"),
+        ("berth_eks_addons: {{coredns: {}}}", "berth_eks_addons.coredns"),
+        ("minikube_kubernetes_version: {}", "minikube_kubernetes_version"),
+        ("minikube_addons: [{}]", "minikube_addons[0]"),
+        ("x: &pin {}\nberth_app_settings: {{PIN: *pin}}", "berth_app_settings.PIN"),
+        ("x: &all {{PIN: {}}}\nberth_app_settings:\n  <<: *all", "berth_app_settings.PIN"),
+        ("berth_app_settings: {{PIN: a, PIN: {}}}", "berth_app_settings.PIN"),
+    ],
+)
+def test_what_yaml_took_for_something_else_is_quoted_as_the_file_has_it(tmp_path: Path, text: str, kind: str, line: str, name: str) -> None:
+    found = wrong_types(tmp_path, line.format(text) + "\n")
+    assert f'{name}: has to be a {"path" if "dockerfile" in name else "string"}, and {kind} ({text}); write it in quotes: "{text}"' in found
+    # Followed to the letter, it is what was meant.
+    assert wrong_types(tmp_path, line.format(f'"{text}"') + "\n") == []
+
+
+@pytest.mark.parametrize(("text", "kind"), SCALARS)
+def test_of_a_secret_nothing_is_quoted(tmp_path: Path, text: str, kind: str) -> None:
+    advice = "" if kind == "is empty" else "; write it in quotes"
+    assert wrong_types(tmp_path, f"berth_app_secrets: {{KEY: {text}}}\n") == [f"berth_app_secrets.KEY: has to be a string, and {kind}{advice}"]
+    assert wrong_types(tmp_path, f"berth_database_password: {text}\n") == [f"berth_database_password: has to be a string, and {kind}{advice}"]
+
+
+@pytest.mark.parametrize(("text", "kind"), SCALARS)
+def test_the_name_of_a_setting_is_a_text_too(tmp_path: Path, text: str, kind: str) -> None:
+    for variable in ("berth_app_settings", "berth_app_secrets", "berth_aws_tags", "berth_quota"):
+        found = wrong_types(tmp_path, f'{variable}: {{A: "1", {text}: "2"}}\n')
+        assert found == [f'{variable}.{text}: the name has to be a string, and {kind} ({text}); write it in quotes: "{text}"']
+
+
+@pytest.mark.parametrize("text", ["1e3", "0o17", "089", "1.2.3", "y", "n", "1,000", "v1", "0777x", "'0123'", '"yes"', "!!str 5", "!unsafe 'a'", "|\n  5"])
+def test_what_yaml_takes_for_text_is_a_string(tmp_path: Path, text: str) -> None:
+    assert wrong_types(tmp_path, f"berth_eks_version: {text}\n") == []
+
+
+@pytest.mark.parametrize("text", ["0123", "'0123'", '"yes"'])
+def test_quotes_do_not_help_beside_the_tag_that_keeps_templates_away(tmp_path: Path, text: str) -> None:
+    (found,) = wrong_types(tmp_path, f"berth_app_settings: {{PIN: !unsafe {text}}}\n")
+    assert f'write it without !unsafe, in quotes: "{text.strip(chr(34) + chr(39))}"' in found
+
+
+def test_a_value_that_is_not_there_is_written_as_an_empty_string(tmp_path: Path) -> None:
+    found = wrong_types(tmp_path, "berth_app_settings:\n  EMPTY:\n  NEXT: x\n")
+    assert found == ['berth_app_settings.EMPTY: has to be a string, and is empty; write "" for an empty one']
+
+
+def test_binary_data_and_collections_are_no_strings(tmp_path: Path) -> None:
+    found = wrong_types(tmp_path, "berth_app_settings: {A: !!binary aGVsbG8=, B: [1], C: {d: 1}}\n")
+    assert [text.partition(", and ")[2] for text in found] == ["is binary data", "is a list", "is a mapping"]
+
+
+@pytest.mark.parametrize(
+    ("value", "template", "told"),
+    [
+        (83, False, "is a number; write it in quotes"),
+        (83, True, "is a number; end its template with | string"),
+        (True, True, "is a boolean; end its template with | string"),
+        (None, True, "is empty"),
+        (None, False, "is empty"),
+    ],
+)
+def test_of_a_value_that_was_worked_out_no_other_is_advised(value: Any, template: bool, told: str) -> None:
+    for name in ("berth_app_settings", "berth_aws_tags"):
+        (found,) = variables.types({name: {"A": value}}, OPTIONS, lambda path, value, is_key: variables.Scalar(template=template))
+        assert found.text == f"has to be a string, and {told}"
+
+
+def test_a_number_of_the_file_is_not_taken_for_one_that_came_from_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text("berth: {hosts: {dev: {berth_eks_version: 1.30}}}\n", encoding="utf-8")
+    inventory = Inventory.of({"ansible_inventory_sources": [str(tmp_path)], "inventory_hostname": "dev"}, DataLoader(), tmp_path)
+    assert inventory.scalar(("berth_eks_version",), 1.3).text == "1.30"
+    assert inventory.scalar(("berth_eks_version",), 1.4).text is None
+    assert inventory.scalar(("berth_eks_version",), True).text is None
+
+
+def test_an_inventory_in_ini_format_cannot_quote_so_another_file_is_named(tmp_path: Path) -> None:
+    (found,) = wrong_types(tmp_path, "[berth]\ndev berth_eks_version=1.30 ansible_connection=local\n", "hosts.ini")
+    advice = 'write it into inv/group_vars/all/main.yml in quotes: "1.30"'
+    assert found == f"berth_eks_version: has to be a string, and is a number (1.30); {advice}"
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "text", "taken"),
+    [
+        ("berth_app_port: {}", "berth_app_port", "0100", "64"),
+        ("berth_app_replicas: {}", "berth_app_replicas", "1:30", "90"),
+        ("berth_app_autoscaling: {{max: {}}}", "berth_app_autoscaling.max", "0x10", "16"),
+        ("berth_app_resources: {{limits: {{memory: {}}}}}", "berth_app_resources.limits.memory", "0100", "64"),
+        ("berth_quota: {{pods: {}}}", "berth_quota.pods", "010", "8"),
+        ("berth_quota: {{pods: {}}}", "berth_quota.pods", ".inf", "inf"),
+        ("minikube_memory: {}", "minikube_memory", "010000", "4096"),
+    ],
+)
+def test_a_number_that_yaml_reads_in_another_base_is_told_with_both(tmp_path: Path, line: str, name: str, text: str, taken: str) -> None:
+    (found,) = wrong_types(tmp_path, line.format(text))
+    assert found == f"{name}: is {text}, which YAML takes for {taken}; write it in decimal, without leading zeros"
+
+
+@pytest.mark.parametrize("text", ["1", "0", "1.5", "1_000", "1.0e+3", "'010'", "-3"])
+def test_a_decimal_number_is_taken(tmp_path: Path, text: str) -> None:
+    assert wrong_types(tmp_path, f"berth_quota: {{pods: {text}}}\n") == []
+
+
+def test_one_of_a_few_choices_is_named_with_them_all(tmp_path: Path) -> None:
+    assert wrong_types(tmp_path, "berth_entry: no\n") == ["berth_entry: has to be one of: none, loadbalancer, and is a boolean (no)"]
