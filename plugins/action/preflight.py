@@ -21,7 +21,7 @@ MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils import berth_aws_variables, berth_cost, berth_identity, berth_minikube, berth_provider  # noqa: E402
+from ansible.module_utils import berth_aws_variables, berth_cost, berth_identity, berth_minikube, berth_provider, berth_templates  # noqa: E402
 from ansible.module_utils import berth_preflight as preflight  # noqa: E402
 from ansible.module_utils import berth_variables as variables  # noqa: E402
 from ansible.module_utils.berth_existing import ExistingError, read_context  # noqa: E402
@@ -118,22 +118,48 @@ class Check:
         if isinstance(value, list):
             return [self._resolve((*path, number), inner) for number, inner in enumerate(value)]
         try:
-            return self.templar.template(value)
+            found = self.templar.template(value)
         except AnsibleError as error:
             secret = self.options[str(path[0])].get("no_log", False)
-            self.unresolved.append(Problem(path, f"cannot be worked out: {self._cause(error, secret)}"))
+            self.unresolved.append(Problem(path, f"cannot be worked out: {self._cause(path, value, error, secret)}"))
             return None
+        if isinstance(value, str) and found != value and berth_templates.is_comment(value):
+            self.unresolved.append(Problem(path, f"loses what is between {{# and #}}, a comment of a template; {self._literal(path)}"))
+        return found
 
-    def _cause(self, error: BaseException, secret: bool) -> str:
+    def _cause(self, path: variables.Path, value: Any, error: BaseException, secret: bool) -> str:
         """Return what is wrong with a template, and for a ``secret`` nothing that may quote its value."""
+        inner = self._inner(value, {str(path[0])})
+        if inner:
+            return f"{Problem(inner[0], '').name} ({self._where(*inner[0])}): {self._cause(*inner, secret)}"
         while error.__cause__ is not None:
             error = error.__cause__
         text = str(error).rstrip(".")
-        if not isinstance(error, AnsibleError):
-            return "its template fails" if secret else f"its template fails: {text}"
         if "no vault secrets" in text:
             return "it is encrypted and the vault's password was not given (--ask-vault-pass, --vault-password-file)"
-        return "; ".join(filter(None, [text, self.inventory.vault() if text.startswith("'vault_") else ""]))
+        meant = not isinstance(value, str) or berth_templates.is_meant(value)
+        if secret and not (meant and isinstance(error, AnsibleError)):
+            text = "its template fails"
+        elif not isinstance(error, AnsibleError):
+            text = f"its template fails: {text}"
+        advice = self._literal(path) if not meant else self.inventory.vault() if text.startswith("'vault_") else ""
+        return "; ".join(filter(None, [text, advice]))
+
+    def _inner(self, value: Any, seen: set[str]) -> tuple[variables.Path, Any, AnsibleError] | None:
+        """Return the variable within a template, or within one of its variables, that itself cannot be worked out, with its value and the error."""
+        for name in sorted(berth_templates.names(value) & self.task_vars.keys() - seen) if isinstance(value, str) else ():
+            for path, leaf in berth_templates.leaves((name,), self.task_vars[name]):
+                try:
+                    self.templar.template(leaf)
+                except AnsibleError as error:
+                    return self._inner(leaf, seen | {name}) or (path, leaf, error)
+        return None
+
+    def _literal(self, path: variables.Path) -> str:
+        """Return how braces are written that begin no template."""
+        where = f" in {self.inventory.home()}" if str(path[0]) in self.extra else ""
+        key = "-" if isinstance(path[-1], int) else f"{path[-1]}:"
+        return f"{{{{, {{% and {{# begin templates: where they belong to the value, write !unsafe before it{where}, as in {key} !unsafe '...'"
 
     def get(self, name: str) -> Any:
         """Return the value of a variable, or its documented default."""

@@ -161,6 +161,33 @@ def test_prods_secrets_are_read_from_the_vault_that_its_inventory_and_the_messag
     assert done.returncode == 0, done.stdout
 
 
+def test_braces_reach_the_app_as_they_are_from_what_is_no_template(run, tmp_path: Path) -> None:
+    """Where the message's advice was followed; and from files and encrypted values, which need none."""
+    values = ["a{#b", "a{{b", "a{%b", "a{{b}}c", "a{# b #}c", "{{ 7 * 7 }}", "x}}y"]
+    inventory = tmp_path / "dev"
+    shutil.copytree(PROJECT / "inventories" / "dev", inventory)
+    (tmp_path / "password").write_text("open sesame\n", encoding="utf-8")
+    unlock = ["--vault-password-file", str(tmp_path / "password")]
+    lines = ["berth_app_secrets:"]
+    for number, value in enumerate(values):
+        (tmp_path / str(number)).write_text(value, encoding="utf-8")
+        lines += [f"  UNSAFE_{number}: !unsafe '{value}'", f"  FILE_{number}: \"{{{{ lookup('ansible.builtin.file', '{tmp_path}/{number}') }}}}\""]
+    encrypt = ["ansible-vault", "encrypt_string", *unlock, "--name", "VAULT", values[0]]
+    lines += [f"  {line}" for line in subprocess.run(encrypt, capture_output=True, text=True, check=True).stdout.splitlines()]
+    (inventory / "host_vars").mkdir()
+    (inventory / "host_vars/dev.yml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    done = run("playbooks/preflight.yml", inventory, "-e", f"berth_app_source={PROJECT}", *unlock)
+    assert done.returncode == 0, done.stdout
+
+    write = {"ansible.builtin.copy": {"content": "{{ berth_app_secrets | to_json }}", "dest": str(tmp_path / "found"), "mode": "0600"}}
+    play = [{"hosts": "berth", "gather_facts": False, "tasks": [write]}]
+    (tmp_path / "write.yml").write_text(json.dumps(play), encoding="utf-8")
+    assert run(str(tmp_path / "write.yml"), inventory, *unlock).returncode == 0
+    found = json.loads((tmp_path / "found").read_text(encoding="utf-8"))
+    assert found == {f"{kind}_{number}": value for number, value in enumerate(values) for kind in ("UNSAFE", "FILE")} | {"VAULT": values[0]}
+
+
 def test_a_file_that_was_put_away_beside_the_variables_is_a_warning(run, tmp_path: Path) -> None:
     inventory = tmp_path / "dev"
     shutil.copytree(PROJECT / "inventories" / "dev", inventory)
