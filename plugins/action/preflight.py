@@ -49,6 +49,9 @@ ARGUMENTS = {
 }
 
 
+ROLES_VARIABLES = ("database_rds_master",)
+
+
 class ActionModule(ActionBase):
     """The action plugin."""
 
@@ -165,6 +168,16 @@ class Check:
         """Return the value of a variable, or its documented default."""
         return self.values.get(name, self.options[name].get("default"))
 
+    @functools.cached_property
+    def roles(self) -> dict[str, Any]:
+        """The roles' own variables that are checked together with the inventory's: as it sets them, or as they are by default."""
+        found = {}
+        for name in ROLES_VARIABLES:
+            defaults = self.project / "roles" / name.partition("_")[0] / "defaults" / "main.yml"
+            given = self.task_vars[name] if name in self.task_vars else self.action._loader.load_from_file(str(defaults), trusted_as_template=True)[name]
+            found[name] = self.templar.template(given)
+        return found
+
     # --- Checks ------------------------------------------------------------------------------------------------------
 
     def all(self) -> list[Problem]:
@@ -177,7 +190,7 @@ class Check:
         wrong = variables.types(self.values, self.options, self.written)
         typed = {name: value for name, value in self.values.items() if name not in {p.variable for p in wrong}}
         found += wrong + variables.values(typed) + variables.environment(self.get("berth_app_settings"), self.get("berth_app_secrets"))
-        found += self.connection_problems()
+        found += variables.database_names(typed, self.roles["database_rds_master"]) + self.connection_problems()
         suspect = {problem.variable for problem in found}
         if "berth_provider" not in suspect:
             found += self.provider_checks[self.provider](suspect) + self.entry_problems(suspect)

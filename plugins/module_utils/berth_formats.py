@@ -28,6 +28,19 @@ UNITS = {unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", 
     unit: Decimal(10) ** power for unit, power in zip("numkMGTPE", (-9, -6, -3, 3, 6, 9, 12, 15, 18), strict=True)
 }
 
+SQL_LENGTH = 63  # NAMEDATALEN - 1, https://www.postgresql.org/docs/17/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
+# Kinds of names, providers, pattern, and whose they are. Keywords such as user and order are nobody's: whatever Berth and Django send has quotes.
+# https://www.postgresql.org/docs/17/sql-createrole.html, and RoleSpec and RoleId in src/backend/parser/gram.y: quotes do not help.
+SQL_TAKEN = (
+    (("user",), ("cluster", "rds", "external"), r"public|none|pg_.*", "which PostgreSQL keeps for itself"),
+    (("user",), ("cluster", "rds", "external"), r"current_(user|role)|session_user", "which stands for any user in PostgreSQL's statements"),
+    (("user",), ("cluster", "rds"), r"postgres", "which is PostgreSQL's administrator"),
+    (("name",), ("cluster", "rds", "external"), r"template[01]", "which PostgreSQL makes other databases from"),
+    (("name",), ("cluster", "rds"), r"postgres", "which is there already and not the app's"),
+    # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.PostgreSQL.CommonDBATasks.Roles.html
+    (("user", "name"), ("rds",), r"rds(_.*|[a-z]*admin|topmgr)", "which AWS keeps for itself"),
+)
+
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscertificatemanager.html
 CERTIFICATE = re.compile(r"arn:(?P<partition>aws[a-z-]*):acm:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):certificate/(?P<id>[A-Za-z0-9-]+)")
 ZONE_ID = re.compile(r"Z[A-Z0-9]{6,31}")  # ResourceId of Route 53's API, at most 32 characters
@@ -223,12 +236,27 @@ def sql_name(value: str) -> str:
 
     https://www.postgresql.org/docs/17/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
     """
-    if re.fullmatch(r"[a-z_][a-z0-9_]*", value) and len(value) <= 63 and not value.startswith("pg_"):
+    if re.fullmatch(r"[a-z_][a-z0-9_]*", value) and len(value) <= SQL_LENGTH:
         return ""
     return (
         f"{value!r} is not a name that PostgreSQL takes: lower-case letters, digits and '_' are allowed, "
-        "no digit first, not pg_ first, at most 63 characters"
+        f"no digit first, at most {SQL_LENGTH} characters"
     )
+
+
+def sql_taken(value: str, kind: str, provider: str, master: str) -> str:
+    """Return why a name can be none of the app's on a server, as the end of a sentence; "" when it can.
+
+    Args:
+        value: A name that PostgreSQL takes without quotes.
+        kind: ``user`` or ``name`` (of a database).
+        provider: ``cluster``, ``rds`` or ``external``, where the user and the database are there already, whatever they are called.
+        master: The administrator in RDS.
+    """
+    for kinds, providers, pattern, why in SQL_TAKEN:
+        if kind in kinds and provider in providers and re.fullmatch(pattern, value):
+            return why
+    return "which is RDS's administrator here" if (kind, provider, value) == ("user", "rds", master) else ""
 
 
 def file_path(value: str) -> str:

@@ -239,8 +239,6 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "berth_app_readiness_path": formats.http_path,
     "berth_app_hosts": formats.host_name,
     "berth_app_release_commands": formats.command,
-    "berth_database_name": formats.sql_name,
-    "berth_database_user": formats.sql_name,
     "berth_database_password": lambda value: "" if value.strip() else "is empty",
     "berth_database_storage": formats.positive_quantity,
     "berth_registry_port": lambda value: formats.port(int(value)),
@@ -365,6 +363,21 @@ def quota(given: dict[str, Any]) -> list[Problem]:
         for key, value in given.items()
         if formats.quantity(value) is None
     ]
+
+
+def database_names(given: dict[str, Any], master: str) -> list[Problem]:
+    """Check the names of the database and its user, which by default are made of the app's; ``master`` is RDS's administrator."""
+    found = []
+    for kind in ("user", "name"):
+        variable = f"berth_database_{kind}"
+        own = given.get(variable)
+        value = str(given.get("berth_app_name", "")).replace("-", "_") if own is None else own
+        if own is not None and (wrong := formats.sql_name(own)):
+            found.append(Problem((variable,), wrong))
+        elif why := formats.sql_taken(value, kind, given.get("berth_database", "cluster"), master):
+            what = f"is {value!r}, {why}" if own is not None else f"is not set and so {value!r} by berth_app_name, {why}"
+            found.append(Problem((variable,), f"{what}; set it to another one, such as {f'app_{value}'[: formats.SQL_LENGTH]}"))
+    return found
 
 
 def entry(given: dict[str, Any]) -> list[Problem]:

@@ -155,3 +155,48 @@ def test_a_decimal_number_is_taken(tmp_path: Path, text: str) -> None:
 
 def test_one_of_a_few_choices_is_named_with_them_all(tmp_path: Path) -> None:
     assert wrong_types(tmp_path, "berth_entry: no\n") == ["berth_entry: has to be one of: none, loadbalancer, and is a boolean (no)"]
+
+
+# --- Names that PostgreSQL has for itself -----------------------------------------------------------------------------
+EVERYWHERE = ("cluster", "rds", "external")
+MADE_BY_BERTH = ("cluster", "rds")
+TAKEN = [
+    ("public", "user", EVERYWHERE), ("none", "user", EVERYWHERE), ("pg_polls", "user", EVERYWHERE), ("pg_monitor", "user", EVERYWHERE),
+    ("current_user", "user", EVERYWHERE), ("current_role", "user", EVERYWHERE), ("session_user", "user", EVERYWHERE),
+    ("postgres", "user", MADE_BY_BERTH), ("postgres", "name", MADE_BY_BERTH), ("template0", "name", EVERYWHERE), ("template1", "name", EVERYWHERE),
+    ("berth", "user", ("rds",)), ("rdsadmin", "user", ("rds",)), ("rdsadmin", "name", ("rds",)), ("rds_superuser", "user", ("rds",)),
+    ("rds_iam", "user", ("rds",)), ("rdsrepladmin", "user", ("rds",)), ("rdsproxyadmin", "user", ("rds",)), ("rdstopmgr", "user", ("rds",)),
+]  # fmt: skip
+# PostgreSQL 15 made a role and a database of each of these, with the statements that Berth sends.
+FREE = ["polls", "user", "order", "select", "table", "group", "all", "replication", "sameuser", "default", "null", "system_user", "pg", "_x", "berth_2", "rdsx"]
+
+
+def names_told(**given: str) -> list[str]:
+    """Return what is said of the database's names."""
+    return [f"{problem.name}: {problem.text}" for problem in variables.database_names(given, "berth")]
+
+
+@pytest.mark.parametrize(("name", "kind", "providers"), TAKEN)
+@pytest.mark.parametrize("provider", EVERYWHERE)
+def test_a_name_that_is_postgresqls_own_is_refused_with_one_that_is_free(name: str, kind: str, providers: tuple[str, ...], provider: str) -> None:
+    """A database and a user that somebody else has made may be called as they are, such as postgres."""
+    rest = {"berth_app_name": "polls", "berth_database": provider}
+    found = names_told(**rest, **{f"berth_database_{kind}": name})
+    if provider not in providers:
+        assert found == []
+        return
+    (text,) = found
+    assert text.startswith(f"berth_database_{kind}: is {name!r}, which ")
+    assert names_told(**rest, **{f"berth_database_{kind}": text.rpartition("such as ")[2]}) == []
+
+
+@pytest.mark.parametrize(("name", "kind", "providers"), TAKEN)
+def test_the_name_that_an_app_gives_its_database_is_refused_as_well(name: str, kind: str, providers: tuple[str, ...]) -> None:
+    told = names_told(berth_app_name=name.replace("_", "-"), berth_database=providers[0])
+    assert any(text.startswith(f"berth_database_{kind}: is not set and so {name!r} by berth_app_name, which ") for text in told)
+
+
+@pytest.mark.parametrize("provider", EVERYWHERE)
+@pytest.mark.parametrize("name", FREE)
+def test_a_keyword_is_a_name_like_any_other(name: str, provider: str) -> None:
+    assert names_told(berth_app_name="polls", berth_database=provider, berth_database_user=name, berth_database_name=name) == []
