@@ -18,6 +18,16 @@ LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 # a CronJob's name has at most 52 characters (https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/).
 CRONJOB_LENGTH = 52
 APP_LENGTH = 40
+# Bytes. MAX_ARG_STRLEN of include/uapi/linux/binfmts.h with pages of 4 KiB, for one string of execve(2).
+VARIABLE_SIZE = 32 * 4096
+# For all of them: a quarter of the stack, whose limit is 8 MiB in containers (fs/exec.c), less what an image and a command bring.
+ENVIRONMENT_SIZE = 2 * 2**20 - 32 * 2**10
+POINTER_SIZE = 8
+# https://kubernetes.io/docs/concepts/configuration/configmap/, and the same of a Secret: a key's characters, and the bytes of all values.
+KEY_LENGTH = 253
+DATA_SIZE = 2**20
+ELSEWHERE = "keep it in a file of the image, or where the app fetches it"
+NEWLINES = "in YAML | keeps one and |- does not, in a shell echo writes one and printf '%s' does not"
 # Namespaces of Kubernetes and of the cluster itself.
 RESERVED_NAMESPACES = re.compile(r"default|kube-.*|local-path-storage")
 NODE_PORTS = range(30000, 32768)  # --service-node-port-range of kube-apiserver
@@ -87,9 +97,47 @@ def app_name(value: str) -> str:
 
 def environment_name(value: str) -> str:
     """Check an environment variable's name (POSIX 1003.1, 8.1; lower case is allowed to applications)."""
+    if len(value) > KEY_LENGTH:
+        return f"has a name of {len(value)} characters, at most {KEY_LENGTH} are allowed"
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
         return ""
     return "is not a name of an environment variable: letters, digits and '_' are allowed, and no digit first"
+
+
+def environment_value(name: str, value: str) -> str:
+    """Check that the kernel takes an environment variable; the value is not in the text."""
+    size = environment_size(name, value)
+    if "\0" in value:
+        return "has a NUL character, with which an environment variable would end"
+    return f"has {size:,} bytes with its name, and the kernel takes at most {VARIABLE_SIZE:,}; {ELSEWHERE}" if size > VARIABLE_SIZE else ""
+
+
+def environment_size(name: str, value: str) -> int:
+    """Return the bytes that a variable takes in an environment, with the ``=`` and the NUL at its end (execve(2))."""
+    return len(f"{name}={value}\0".encode(errors="surrogatepass"))
+
+
+def no_margin(value: str) -> str:
+    """Check that a text, of which nothing may be shown, neither begins nor ends with what was not meant to be part of it."""
+    ends = {"ends": value[-1:], "begins": value[:1]}
+    for where, character in ends.items():
+        if character.isspace():
+            what = {"\n": "a newline", " ": "a space", "\t": "a tab", "\r": "a carriage return"}.get(character, "white space")
+            way = f" ({NEWLINES})" if where == "ends" and character in "\r\n" else ""
+            return f"{where} with {what}, which would be part of it; take it away{way}"
+    return ""
+
+
+def secret(value: str) -> str:
+    """Check a secret of the app: one of several lines, such as a key, may end as files do."""
+    if not value.strip():
+        return "is empty; a secret needs a value"
+    return "" if "\n" in value.strip() else no_margin(value)
+
+
+def user_name(value: str) -> str:
+    """Check who logs in to a registry (RFC 7617)."""
+    return "has a ':', behind which a registry looks for the password" if ":" in value else no_margin(value)
 
 
 def port(value: int) -> str:
@@ -161,6 +209,8 @@ def command(value: str) -> str:
         words = shlex.split(value)
     except ValueError:
         return f"{value!r} has a quote that is not closed"
+    if any(len(word.encode()) >= VARIABLE_SIZE for word in words):
+        return f"has an argument of more than {VARIABLE_SIZE - 1:,} bytes, and the kernel takes no longer one"
     return "" if words else "is empty; write the arguments of manage.py, like migrate --noinput"
 
 

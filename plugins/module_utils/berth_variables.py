@@ -239,7 +239,9 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "berth_app_readiness_path": formats.http_path,
     "berth_app_hosts": formats.host_name,
     "berth_app_release_commands": formats.command,
-    "berth_database_password": lambda value: "" if value.strip() else "is empty",
+    "berth_database_password": lambda value: formats.environment_value("DATABASE_PASSWORD", value) or formats.no_margin(value) if value.strip() else "is empty",
+    "berth_registry_username": formats.user_name,
+    "berth_registry_password": formats.no_margin,
     "berth_database_storage": formats.positive_quantity,
     "berth_registry_port": lambda value: formats.port(int(value)),
     "berth_registry_host": formats.host_port,
@@ -264,6 +266,8 @@ def values(given: dict[str, Any]) -> list[Problem]:
     found += schedules(given.get("berth_app_schedules", []), given.get("berth_app_name", ""))
     found += quota(given.get("berth_quota", {}))
     found += entry(given)
+    if wrong := formats.environment_value("DJANGO_ALLOWED_HOSTS", ",".join(given.get("berth_app_hosts", []))):
+        found.append(Problem(("berth_app_hosts",), f"as DJANGO_ALLOWED_HOSTS it {wrong}"))
     if given.get("berth_registry") == "external" and not given.get("berth_registry_host"):
         found.append(Problem(("berth_registry_host",), "is not set, and berth_registry: external needs it"))
     if given.get("berth_registry_username") and not given.get("berth_registry_password"):
@@ -288,18 +292,36 @@ def _format(name: str, value: Any, check: Callable[[Any], str]) -> list[Problem]
 
 
 def environment(settings: Any, secrets: Any) -> list[Problem]:
-    """Check the environment variables that the app gets, as far as they are texts."""
+    """Check the environment variables that the app gets, as far as they are texts. Of their values nothing is in a message."""
     found = []
     for name, pairs, secret in (("berth_app_settings", settings, False), ("berth_app_secrets", secrets, True)):
         for key, value in pairs.items() if isinstance(pairs, dict) else ():
-            wrong = formats.environment_name(key) if isinstance(key, str) else ""
-            if wrong:
-                found.append(Problem((name, key), wrong))
-            if secret and isinstance(value, str) and not value.strip():
-                found.append(Problem((name, key), "is empty; a secret needs a value"))
+            if not isinstance(key, str):
+                continue
+            texts = [formats.environment_name(key)]
+            if isinstance(value, str):
+                texts += [formats.environment_value(key, value), formats.secret(value) if secret else ""]
+            found += [Problem((name, key), text) for text in texts if text]
     both = [key for key in settings if key in secrets] if isinstance(settings, dict) and isinstance(secrets, dict) else []
     text = "is in berth_app_secrets too; keep one of the two"
-    return found + [Problem(("berth_app_settings", key), text) for key in both]
+    return found + [Problem(("berth_app_settings", key), text) for key in both] + ([] if found else _too_much(settings, secrets))
+
+
+def _too_much(settings: Any, secrets: Any) -> list[Problem]:
+    """Check what the app's environment variables come to, each of which is right by itself."""
+    found, size = [], 0
+    for name, pairs, kind in (("berth_app_settings", settings, "ConfigMap"), ("berth_app_secrets", secrets, "Secret")):
+        texts = {key: value for key, value in pairs.items() if isinstance(key, str) and isinstance(value, str)} if isinstance(pairs, dict) else {}
+        data = sum(len(value.encode(errors="surrogatepass")) for value in texts.values())
+        size += sum(formats.environment_size(key, value) + formats.POINTER_SIZE for key, value in texts.items())
+        if data > formats.DATA_SIZE:
+            longest = max(texts, key=lambda key: len(texts[key]))
+            text = f"has {data:,} bytes, and a {kind} holds at most {formats.DATA_SIZE:,}; the longest is {longest}: {formats.ELSEWHERE}"
+            found.append(Problem((name,), text))
+    if size > formats.ENVIRONMENT_SIZE and not found:
+        text = f"has {size:,} bytes with berth_app_secrets, and the kernel takes at most {formats.ENVIRONMENT_SIZE:,} for a process; {formats.ELSEWHERE}"
+        found.append(Problem(("berth_app_settings",), text))
+    return found
 
 
 def resources(given: dict[str, Any]) -> list[Problem]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils import berth_formats as formats
 from ansible.module_utils import berth_variables as variables
 from ansible.module_utils.berth_inventory import Inventory
 from ansible.parsing.dataloader import DataLoader
@@ -200,3 +203,97 @@ def test_the_name_that_an_app_gives_its_database_is_refused_as_well(name: str, k
 @pytest.mark.parametrize("name", FREE)
 def test_a_keyword_is_a_name_like_any_other(name: str, provider: str) -> None:
     assert names_told(berth_app_name="polls", berth_database=provider, berth_database_user=name, berth_database_name=name) == []
+
+
+# --- What an environment can hold -------------------------------------------------------------------------------------
+def told(settings: Any = None, secrets: Any = None) -> list[str]:
+    """Return what is said of the app's environment."""
+    return [f"{problem.name}: {problem.text}" for problem in variables.environment(settings or {}, secrets or {})]
+
+
+LONGEST = formats.VARIABLE_SIZE - len("BIG=\0")
+
+
+TOO_LONG = [("x" * (LONGEST + 1), "131,073"), ("x" * 140_000, "140,005"), ("ä" * (LONGEST // 2 + 1), "131,073"), ("🚀" * 40_000, "160,005")]
+
+
+@pytest.mark.parametrize(("value", "size"), TOO_LONG, ids=lambda value: value[:9])
+def test_a_value_that_the_kernel_does_not_take_is_refused_by_its_size_in_bytes(value: str, size: str) -> None:
+    for given in (told({"BIG": value}), told(None, {"BIG": value})):
+        (text,) = given
+        assert f"BIG: has {size} bytes with its name, and the kernel takes at most 131,072" in text
+        assert value[:20] not in text
+
+
+def test_the_longest_value_that_is_taken_is_the_kernels() -> None:
+    value = "x" * LONGEST
+    assert told({"BIG": value}) == []
+    subprocess.run(["/bin/true"], env={"BIG": value}, check=True)
+    if os.sysconf("SC_PAGE_SIZE") == 4096:
+        with pytest.raises(OSError, match="Argument list too long"):
+            subprocess.run(["/bin/true"], env={"BIG": f"{value}x"}, check=True)
+
+
+@pytest.mark.parametrize(("variable", "kind"), [("settings", "ConfigMap"), ("secrets", "Secret")])
+def test_more_than_an_object_holds_is_refused_with_what_is_longest(variable: str, kind: str) -> None:
+    values = {f"PART_{number}": "x" * 120_000 for number in range(8)} | {"LONGER": "y" * 120_001}
+    (text,) = told(**{variable: values})
+    assert f"berth_app_{variable}: has 1,080,001 bytes, and a {kind} holds at most 1,048,576; the longest is LONGER" in text
+    assert told(**{variable: {f"PART_{number}": "x" * 120_000 for number in range(8)}}) == []
+
+
+def test_more_than_a_process_is_started_with_is_refused_though_each_object_holds_its_part() -> None:
+    values = {f"{{}}_{number}": "x" * 115_000 for number in range(9)}
+    (text,) = told(*({key.format(kind): value for key, value in values.items()} for kind in ("SETTING", "SECRET")))
+    assert text.startswith("berth_app_settings: has 2,070,") and "with berth_app_secrets, and the kernel takes at most 2,064,384 for a process" in text
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"berth_app_hosts": [f"host-{number}.example.org" for number in range(7000)]}, "as DJANGO_ALLOWED_HOSTS it has 1"),
+        ({"berth_app_release_commands": [f"load {'x' * 131_072}"]}, "has an argument of more than 131,071 bytes"),
+        ({"berth_database_password": "x" * 131_072}, "has 131,091 bytes with its name"),
+    ],
+)
+def test_what_berth_itself_puts_into_an_environment_or_a_command_is_bounded_too(given: dict[str, Any], text: str) -> None:
+    assert [text in problem.text for problem in variables.values(given)] == [True]
+
+
+@pytest.mark.parametrize("name", ["A" * 254, "1A", "A-B", "A.B", "A B", "", "Ä", "A\n"])
+def test_a_name_that_no_environment_has_is_refused(name: str) -> None:
+    assert len(told({name: "x"})) == 1
+    assert told({"A" * 253: "x"}) == []
+
+
+# --- What was not meant to be part of a secret ------------------------------------------------------------------------
+KEY = "-----BEGIN KEY-----\nabc\n-----END KEY-----\n"
+MARGINS = [
+    ("hunter2\n", "ends with a newline"), ("hunter2\r\n", "ends with a newline"), ("hunter2\r", "ends with a carriage return"),
+    ("hunter2 ", "ends with a space"), ("hunter2\t", "ends with a tab"), ("hunter2\u00a0", "ends with white space"), (" hunter2", "begins with a space"),
+    ("\nhunter2", "begins with a newline"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "text"), MARGINS)
+def test_a_newline_or_space_around_a_secret_is_told_and_the_secret_is_not(value: str, text: str) -> None:
+    found = told(None, {"TOKEN": value})
+    for name in ("berth_database_password", "berth_registry_password", "berth_registry_username"):
+        found += [problem.text for problem in variables.values({name: value, "berth_registry_password": value})]
+    assert len(found) >= 4
+    assert all(text in problem and "hunter2" not in problem for problem in found)
+
+
+@pytest.mark.parametrize("value", ["hunter2", "two words", KEY, KEY.rstrip(), "a\nb", f"\n{KEY}"])
+def test_a_secret_of_several_lines_may_end_as_files_do(value: str) -> None:
+    assert told(None, {"KEY": value}) == []
+
+
+def test_a_secret_with_a_nul_would_be_cut_off() -> None:
+    (text,) = told(None, {"TOKEN": "hunter\0x"})
+    assert "NUL character" in text and "hunter" not in text
+
+
+def test_a_colon_in_the_name_of_who_logs_in_is_refused() -> None:
+    (problem,) = variables.values({"berth_registry_username": "robot:x", "berth_registry_password": "y"})
+    assert "has a ':'" in problem.text
