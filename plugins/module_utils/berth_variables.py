@@ -28,6 +28,7 @@ KINDS = {
 TEXTS = frozenset({"berth_app_settings", "berth_app_secrets", "berth_aws_tags", "berth_eks_addons", "berth_artifacts_mirrors", "minikube_proxies"})
 # https://yaml.org/spec/1.1/: 0123 is octal, 0x1F hexadecimal, 12:30 sexagesimal.
 DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]*)(\.[0-9_]*)?([eE][-+]?[0-9]+)?")
+ABBREVIATIONS = {"db": "database", "username": "user", "pass": "password", "passwd": "password", "ns": "namespace"}
 WORDS = {
     bool: "a boolean",
     int: "a number",
@@ -93,14 +94,56 @@ class Problem:
 
 def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
     """Return ", did you mean ...?" with the known name that is most like ``name``; "" when none is like it."""
-    found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    # Of k3s and eks two letters of three are the same.
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
     return f", did you mean {found[0]}?" if found else ""
+
+
+def meant(name: str, known: list[str], prefix: str = PREFIX) -> str:
+    """Return ", did you mean ...?" with the known variable that ``name`` surely was to be; "" when there is none, or several.
+
+    Each word has to be one of the known variable's, in another form at most: a variable that is much like another one in its letters may
+    have another meaning, and be worse than no advice. Words may be missing; that of the app goes without saying.
+    """
+    found = sorted((distance, one) for one in known if (distance := _distance(_words(name, prefix), _words(one, prefix))) is not None)
+    sure = found and (len(found) == 1 or found[1][0] - found[0][0] > 0.02)
+    return f", did you mean {found[0][1]}?" if sure else ""
+
+
+def _words(name: str, prefix: str) -> list[str]:
+    """Return the words of a name behind its prefix, which may be misspelt."""
+    words = name.removeprefix(prefix).split("_") if name.startswith(prefix) else name.split("_")[1:]
+    return [ABBREVIATIONS.get(word, word) for word in words if word]
+
+
+def _distance(words: list[str], known: list[str]) -> float | None:
+    """Return how far words are from those of a known variable, 0 for the same; None where one of them is another word."""
+    one, other = "".join(words), "".join(known)
+    joined = difflib.SequenceMatcher(None, one, other).ratio()  # words that were joined, or parted
+    if words and joined >= 0.9:
+        return 1 - joined
+    left, distance = list(known), 0.0
+    for word in words:
+        best = max(left, key=lambda candidate: _alike(word, candidate), default="")
+        if _alike(word, best) < 0.75:
+            return None
+        left.remove(best)
+        distance += 1 - _alike(word, best)
+    return distance + sum(0.9 if word == "app" else 1 for word in left) if words else None
+
+
+def _alike(word: str, other: str) -> float:
+    """Return from 0 to 1 how sure it is that two words are forms of one: letters mistaken, or another ending."""
+    stem = next((n for n, (a, b) in enumerate(zip(word, other, strict=False)) if a != b), min(len(word), len(other)))
+    if word != other and stem >= 5 and stem / max(len(word), len(other)) > 0.6:
+        return 0.9
+    return difflib.SequenceMatcher(None, word, other).ratio()
 
 
 def unknown(names: list[str], known: list[str], prefix: str = PREFIX) -> list[Problem]:
     """Return a problem for each of ``names`` that looks like one of the ``known``, which all have the ``prefix``, and is none of them."""
     return [
-        Problem((name,), f"unknown variable{nearest(name, known)}")
+        Problem((name,), f"unknown variable{meant(name, known, prefix)}")
         for name in sorted(names)
         if name not in known and (name.startswith(prefix) or _misspelt(name, known, prefix))
     ]

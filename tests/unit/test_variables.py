@@ -297,3 +297,51 @@ def test_a_secret_with_a_nul_would_be_cut_off() -> None:
 def test_a_colon_in_the_name_of_who_logs_in_is_refused() -> None:
     (problem,) = variables.values({"berth_registry_username": "robot:x", "berth_registry_password": "y"})
     assert "has a ':'" in problem.text
+
+
+# --- What was meant ---------------------------------------------------------------------------------------------------
+BERTHS = [name for name in OPTIONS if name.startswith("berth_")]
+# A misspelling, another ending, joined words, and words left out.
+MEANT = {
+    "berth_app_replica": "berth_app_replicas", "berth_replicas": "berth_app_replicas", "berth_app_replicsa": "berth_app_replicas",
+    "berth_provder": "berth_provider", "berth_namepsace": "berth_namespace", "berth_namespaces": "berth_namespace", "berth_quotas": "berth_quota",
+    "berth_app_setting": "berth_app_settings", "berth_settings": "berth_app_settings", "berth_secrets": "berth_app_secrets",
+    "berth_app_host": "berth_app_hosts", "berth_hosts": "berth_app_hosts", "berth_entry_hosts": "berth_entry_host",
+    "berth_kube_config": "berth_kubeconfig", "berth_app_nodeport": "berth_app_node_port", "berth_node_port": "berth_app_node_port",
+    "berth_rds_multiaz": "berth_rds_multi_az", "berth_database_storageclass": "berth_database_storage_class", "berth_app_source_": "berth_app_source",
+    "berth_registry_user": "berth_registry_username", "berth_database_username": "berth_database_user", "berth_registry_pass": "berth_registry_password",
+    "berth_db_name": "berth_database_name", "berth_db_password": "berth_database_password", "berth_databse_host": "berth_database_host",
+    "berth_app_resource": "berth_app_resources", "berth_app_sources": "berth_app_source", "berth_app_autoscale": "berth_app_autoscaling",
+    "berth_release_commands": "berth_app_release_commands", "berth_app_schedule": "berth_app_schedules", "berth_app_liveness": "berth_app_liveness_path",
+    "berth_delete_protection": "berth_deletion_protection", "berth_secret_directory": "berth_secrets_directory", "berth_aws_tag": "berth_aws_tags",
+    "berth_eks_versions": "berth_eks_version", "berth_eks_public_acess": "berth_eks_public_access", "berth_budget": "berth_budget_monthly",
+    "bert_namespace": "berth_namespace", "breth_app_port": "berth_app_port",
+}  # fmt: skip
+# Much like a variable in their letters, and of another meaning; or like several.
+OF_THEIR_OWN = [
+    "berth_app_secret_key", "berth_aws_secret_key", "berth_app_secrets_file", "berth_registry_password_file", "berth_app_image", "berth_image",
+    "berth_app_env", "berth_app_environment", "berth_app_domain", "berth_entry_domain", "berth_entry_port", "berth_app_memory", "berth_app_cpu",
+    "berth_app_limits", "berth_app_version", "berth_app_user", "berth_app_password", "berth_app_namespace", "berth_app_storage", "berth_app_registry",
+    "berth_database_url", "berth_database_size", "berth_database_version", "berth_database_memory", "berth_database_resources", "berth_database_replicas",
+    "berth_registry_token", "berth_registry_url", "berth_registry_name", "berth_rds_password", "berth_rds_user", "berth_rds_name", "berth_rds_port",
+    "berth_rds_network", "berth_rds_engine", "berth_eks_zones", "berth_eks_tags", "berth_eks_name", "berth_aws_profile", "berth_aws_subnets",
+    "berth_host", "berth_password", "berth_user", "berth_version", "berth_storage", "berth_networks", "berth_account", "berth_path", "berth_x", "berth_",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "known"), MEANT.items())
+def test_a_variable_that_was_surely_meant_is_named(name: str, known: str) -> None:
+    (problem,) = variables.unknown([name], BERTHS)
+    assert problem.text == f"unknown variable, did you mean {known}?"
+
+
+@pytest.mark.parametrize("name", OF_THEIR_OWN)
+def test_a_variable_of_another_meaning_is_never_advised(name: str) -> None:
+    (problem,) = variables.unknown([name], BERTHS)
+    assert problem.text == "unknown variable"
+
+
+@pytest.mark.parametrize(("value", "advice"), [("kubeadmin", ", did you mean kubeadm?"), ("k3s", ""), ("aks", ""), ("gke", ""), ("kind", ""), ("docker", "")])
+def test_another_provider_is_never_advised(value: str, advice: str) -> None:
+    (problem,) = variables.types({"berth_provider": value}, OPTIONS)
+    assert problem.text == f"{value!r} is not one of: auto, minikube, kubeadm, existing, eks{advice}"
