@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import urllib.error
@@ -23,6 +24,9 @@ MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
+
+HELPERS = ("/usr/local/libexec/podman", "/usr/local/lib/podman", "/usr/libexec/podman", "/usr/lib/podman")
+"""Where buildah looks for its helpers (containers.conf(5), helper_binaries_dir)."""
 
 
 class ImageError(Exception):
@@ -140,7 +144,30 @@ def engine(wanted: str = "auto") -> str:
         done = subprocess.run(["docker", "info", "--format", "{{.ServerVersion}}"], capture_output=True, text=True, check=False)
         if done.returncode == 0 and done.stdout.strip():
             return "docker"
-    return "buildah" if wanted in ("auto", "buildah") and shutil.which("buildah") else ""
+    return "buildah" if wanted in ("auto", "buildah") and buildah_works() else ""
+
+
+def buildah_works() -> bool:
+    """Whether buildah is there, with the network helper that releases from 1.35 on ask for (github.com/containers/common, libnetwork/network).
+
+    Debian only recommends the helper's package, so a buildah that somebody else installed may lack it.
+    """
+    if not shutil.which("buildah"):
+        return False
+    if any(Path(directory, "netavark").exists() for directory in HELPERS):
+        return True
+    done = subprocess.run(["buildah", "--version"], capture_output=True, text=True, check=False)
+    version = re.search(r"version (\d+)\.(\d+)", done.stdout)
+    return version is not None and (int(version[1]), int(version[2])) < (1, 35)
+
+
+def own_limits() -> list[str]:
+    """Return buildah's options that leave a build the limits of this process.
+
+    From 1.38 on it raises both to 1048576 otherwise (github.com/containers/buildah, run_common.go), which needs CAP_SYS_RESOURCE.
+    """
+    limits = {"nofile": resource.getrlimit(resource.RLIMIT_NOFILE), "nproc": resource.getrlimit(resource.RLIMIT_NPROC)}
+    return [word for name, (soft, hard) in limits.items() for word in ("--ulimit", f"{name}={soft}:{hard}")]
 
 
 def local(registry: str) -> bool:

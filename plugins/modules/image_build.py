@@ -57,8 +57,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_image import ImageError, Registry, local
+from ansible.module_utils.berth_image import ImageError, Registry, local, own_limits
 from ansible.module_utils.berth_image import engine as find_engine
+from ansible.module_utils.berth_kubeadm import has_sys_resource
 from ansible.module_utils.berth_progress import report
 
 CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
@@ -156,10 +157,11 @@ class Build:
                 report(f"loading {image}")
                 self.run(*buildah, "pull", "--quiet", f"docker-archive:{archive}")
                 mark.write_text(archive, encoding="utf-8")
+        limits = [] if has_sys_resource() else own_limits()
         with self.secrets() as secrets:
             self.run(
                 *buildah, "bud", "--isolation", "chroot", "--network", "host", "--layers", "--pull-never", "--format", "oci",
-                "--timestamp", "0", *secrets, *self.arguments(), "--file", self.parameters["dockerfile"], "--tag", self.ref, self.parameters["source"],
+                "--timestamp", "0", *limits, *secrets, *self.arguments(), "--file", self.parameters["dockerfile"], "--tag", self.ref, self.parameters["source"],
             )  # fmt: skip
         if self.parameters["archive"]:
             self.keep(lambda path: self.run(*buildah, "push", "--quiet", self.ref, f"docker-archive:{path}:{self.ref}"))

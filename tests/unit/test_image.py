@@ -451,7 +451,7 @@ exit 0
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Put an engine on the PATH that notes what it is asked, in the file that this returns."""
-    for name, text in {"docker": DOCKER, "buildah": "#!/bin/sh\nexit 1\n"}.items():
+    for name, text in {"docker": DOCKER, "buildah": "#!/bin/sh\necho buildah version 1.28.2\n"}.items():
         (tmp_path / "bin").mkdir(exist_ok=True)
         (tmp_path / "bin" / name).write_text(text, encoding="utf-8")
         (tmp_path / "bin" / name).chmod(0o755)
@@ -497,3 +497,38 @@ def test_docker_builds_where_its_engine_answers_and_buildah_elsewhere(asked: Pat
     assert [berth_image.engine(wanted) for wanted in ("auto", "docker", "buildah")] == ["docker", "docker", "buildah"]
     Path(f"{asked}.down").touch()
     assert [berth_image.engine(wanted) for wanted in ("auto", "docker", "buildah")] == ["buildah", "", "buildah"]
+
+
+@pytest.mark.parametrize(
+    ("says", "helper", "works"),
+    [
+        ("buildah version 1.28.2 (image-spec 1.1.0-rc2, runtime-spec 1.0.2-dev)", False, True),
+        ("buildah version 1.33.7 (image-spec 1.1.0-rc.5, runtime-spec 1.1.0)", False, True),
+        ("buildah version 1.39.3 (image-spec 1.1.0, runtime-spec 1.2.0)", False, False),
+        ("buildah version 1.39.3 (image-spec 1.1.0, runtime-spec 1.2.0)", True, True),
+        ("buildah version 2.0.0", False, False),
+    ],
+)  # fmt: skip
+def test_a_buildah_that_would_ask_for_a_network_helper_in_vain_cannot_build(
+    asked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, helper: bool, works: bool
+) -> None:
+    (tmp_path / "bin" / "buildah").write_text(f"#!/bin/sh\necho '{says}'\n", encoding="utf-8")
+    monkeypatch.setattr(berth_image, "HELPERS", (str(tmp_path / "podman"),))
+    if helper:
+        (tmp_path / "podman").mkdir()
+        (tmp_path / "podman" / "netavark").touch()
+    assert berth_image.engine("buildah") == ("buildah" if works else "")
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_a_build_keeps_the_limits_that_nobody_may_raise(asked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, may: bool) -> None:
+    (tmp_path / "bin" / "buildah").write_text('#!/bin/sh\necho "$@" >>"$ASKED"\n', encoding="utf-8")
+    monkeypatch.setattr(image_build, "has_sys_resource", lambda: may)
+    monkeypatch.setattr(berth_image.resource, "getrlimit", lambda which: (1024, 20000) if which == berth_image.resource.RLIMIT_NOFILE else (500, 500))
+    parameters = {
+        "source": "src", "dockerfile": "src/Dockerfile", "arguments": {}, "bases": {}, "storage": str(tmp_path / "storage"), "log": str(tmp_path / "log"),
+        "registry": "localhost:5001", "repository": "polls", "tags": ["1"], "archive": None, "ref": None, "username": "", "password": "",
+    }  # fmt: skip
+    image_build.Build(parameters).buildah()
+    build = next(line for line in asked.read_text(encoding="utf-8").splitlines() if " bud " in line)
+    assert (" --ulimit nofile=1024:20000 --ulimit nproc=500:500 " in build) == (not may)
