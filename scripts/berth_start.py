@@ -1,0 +1,56 @@
+"""What a command of Ansible's finds when it starts from .venv, whoever calls it and wherever: a locale that works, and the project's ansible.cfg.
+
+Ansible looks at the locale before it reads any setting, and for ansible.cfg in the current directory alone. So this is called by
+a file of .venv's, berth.pth, whenever its Python starts (docs.python.org/3/library/site.html); it does nothing for any other program.
+"""
+
+from __future__ import annotations
+
+import _locale
+import os
+import sys
+from collections.abc import Iterable, MutableMapping
+
+WORKS = "C.UTF-8"  # part of Debian's and Ubuntu's C library, whatever locales are installed
+
+
+def utf8() -> bool:
+    """Whether the locale that the environment asks for exists and its encoding is UTF-8, which is what Ansible requires."""
+    before = _locale.setlocale(_locale.LC_ALL, None)
+    try:
+        _locale.setlocale(_locale.LC_ALL, "")
+        return _locale.nl_langinfo(_locale.CODESET).upper() in ("UTF-8", "UTF8")
+    except _locale.Error:
+        return False
+    finally:
+        _locale.setlocale(_locale.LC_ALL, before)
+
+
+def configuration(project: str, words: Iterable[str]) -> str | None:
+    """Return the project's ansible.cfg where one of a command's words is a file or directory of the project, None elsewhere."""
+    found = os.path.join(project, "ansible.cfg")
+    if not os.path.isfile(found):
+        return None
+    for word in words:
+        path = os.path.realpath(word.partition("=")[2] if word.startswith("-") else word)
+        if os.path.exists(path) and os.path.commonpath([path, project]) == project:
+            return found
+    return None
+
+
+def start(command: list[str], environment: MutableMapping[str, str]) -> bool:
+    """Prepare the environment of a command (as in ``sys.orig_argv``); return whether Python has to begin anew for it."""
+    if len(command) < 2 or not os.path.basename(command[1]).startswith("ansible"):
+        return False
+    if "ANSIBLE_CONFIG" not in environment:
+        found = configuration(os.path.dirname(os.path.realpath(sys.prefix)), command[2:])
+        if found:
+            environment["ANSIBLE_CONFIG"] = found
+    if environment.get("LC_ALL") == WORKS or utf8():
+        return False
+    environment["LC_ALL"] = WORKS
+    return True
+
+
+if start(sys.orig_argv, os.environ):
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
