@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import re
 import shlex
 import shutil
+import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ PIDS = Path("/run/berth")
 UNITS = Path("/etc/systemd/system")
 START_TIMEOUT = 5  # seconds a supervisor gets to answer
 STOP_TIMEOUT = 60  # seconds a service gets to end before it is killed
+ENDINGS = 3  # as many as these, a second apart, and a service does not come up by itself any more
+LOOK = 0.3  # seconds between two looks at a service; runsv and our units start one anew after a second
 
 
 class ServiceError(Exception):
@@ -27,7 +30,7 @@ class Service:
     """One process that shall go on running after Ansible has ended.
 
     ``command`` is the program and its arguments; ``before`` a program that prepares the machine for it (after a reboot too);
-    ``wait_for`` a file without which it would end at once.
+    ``wait_for`` a file without which it would end at once; ``listens`` where it accepts connections, a path or ``host:port``.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Service:
     description: str = ""
     before: str | None = None
     wait_for: str | None = None
+    listens: str | None = None
 
 
 def manager() -> str:
@@ -45,6 +49,58 @@ def manager() -> str:
 def backend(services: Path = SERVICES) -> Systemd | Runit:
     """Return the backend of this machine."""
     return Systemd() if manager() == "systemd" else Runit(services)
+
+
+class Watch:
+    """Counts how often a service ends from now on; ``look`` is called more than once a second."""
+
+    def __init__(self, machine: Systemd | Runit, name: str) -> None:
+        self.machine, self.name = machine, name
+        self.before = machine.endings(name)
+
+    def hopeless(self) -> bool:
+        """Whether it has ended so often that waiting for it is of no use."""
+        return self.machine.endings(self.name) - self.before >= ENDINGS
+
+
+def last_words(machine: Systemd | Runit, name: str, since: float, lines: int = 8) -> str:
+    """Return the last errors of a service (or its last lines where it calls none of them an error), below a line that says where they are from.
+
+    Args:
+        since: Seconds since the epoch; of earlier runs nothing is told.
+        lines: How many at most. Of what is said again and again, the last time counts.
+    """
+    found = machine.log(name, since)
+    errors = [line for line in found if re.match(r"E\d{4} |[Ee]rror|panic|(time=\S+ )?level=(error|fatal)", line)]
+    # klog's lines begin with time and process, which differ each time (kubernetes.io/docs/concepts/cluster-administration/system-logs).
+    words: dict[str, str] = {}
+    for line in reversed(errors or found):
+        words.setdefault(re.sub(r"^E\d{4} \S+ +\d+ ", "", line), line)
+    told = "\n".join(reversed(list(words.values())[:lines])) or "(none)"
+    return f"{'Last errors' if errors else 'Last words'} of {name} ({machine.place(name)}):\n{told}"
+
+
+def wait_until_it_listens(machine: Systemd | Runit, name: str, address: str, since: float, timeout: float) -> None:
+    """Wait until a service that was started at ``since`` (seconds since the epoch) accepts connections at ``address``, a path or ``host:port``.
+
+    Raises:
+        ServiceError: It keeps ending, or ``timeout`` seconds are over; with its last words.
+    """
+    watch, end = Watch(machine, name), time.monotonic() + timeout
+    while not listens(address):
+        if watch.hopeless() or time.monotonic() > end:
+            what = "ends again and again" if watch.hopeless() else f"does not answer at {address} within {timeout:.0f} s"
+            raise ServiceError(f"The service {name} {what}. {last_words(machine, name, since)}")
+        time.sleep(0.1)
+
+
+def listens(address: str) -> bool:
+    """Whether somebody accepts connections at ``address``, a path or ``host:port``."""
+    host, _, port = address.rpartition(":")
+    family, place = (socket.AF_UNIX, address) if address.startswith("/") else (socket.AF_INET, (host, int(port)))
+    with socket.socket(family) as connection:
+        connection.settimeout(1)
+        return connection.connect_ex(place) == 0
 
 
 def _run(*command: str) -> str:
@@ -71,6 +127,7 @@ class Runit:
 
     def __init__(self, services: Path = SERVICES) -> None:
         self.services = services
+        self._seen: dict[str, set[tuple[str, bytes]]] = {}
 
     def write(self, service: Service) -> bool:
         """Write the service's files; return whether they differed."""
@@ -85,6 +142,35 @@ class Runit:
         log.mkdir(parents=True, exist_ok=True)
         logger = f"#!/bin/sh\nexec svlogd -tt {shlex.quote(str(log))}\n"
         return _write(directory / "log" / "run", logger, 0o755) | _write(directory / "run", "\n".join(lines) + "\n", 0o755)
+
+    def known(self, name: str) -> bool:
+        """Whether there is a service of this name, running or not."""
+        return (self.services / name).is_dir()
+
+    def endings(self, name: str) -> int:
+        """Return how often the service has ended, as far as this object was asked: each state that it is in has a time of its own."""
+        try:
+            status = (self.services / name / "supervise" / "status").read_bytes()
+        except OSError:
+            return 0
+        # 12 bytes of time (TAI64N), 4 of the process id, 0 while it is down (runsv.c, update_status()).
+        since, pid = status[:12], status[12:16]
+        self._seen.setdefault(name, set()).add(("up", pid) if any(pid) else ("down", since))
+        states = [state for state, _ in self._seen[name]]
+        return max(states.count("up") - 1, states.count("down"))
+
+    def log(self, name: str, since: float) -> list[str]:
+        """Return the lines of its log from ``since`` (seconds since the epoch) on, without their times."""
+        try:
+            text = (LOGS / name / "current").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return []
+        first = time.strftime("%Y-%m-%d_%H:%M:%S", time.gmtime(since))  # as svlogd -tt writes it, in UTC
+        return [line.partition(" ")[2] for line in text.splitlines() if line >= first]
+
+    def place(self, name: str) -> str:
+        """Return where people read its log."""
+        return str(LOGS / name / "current")
 
     def running(self, name: str) -> bool:
         """Whether the supervisor of the service and the service itself are there."""
@@ -145,7 +231,7 @@ class Runit:
 
     def remove(self, name: str) -> bool:
         """Stop the service and remove its files; return whether there was anything."""
-        there = (self.services / name).is_dir()
+        there = self.known(name)
         stopped = self.stop(name)
         shutil.rmtree(self.services / name, ignore_errors=True)
         return there or stopped
@@ -190,6 +276,26 @@ class Systemd:
             _run("systemctl", "daemon-reload")
         return changed
 
+    def known(self, name: str) -> bool:
+        """Whether there is a unit of this name, running or not."""
+        return (UNITS / self._unit(name)).exists()
+
+    def endings(self, name: str) -> int:
+        """Return how often the unit was started anew since somebody started it."""
+        return int(_run("systemctl", "show", "--property=NRestarts", "--value", self._unit(name)).strip() or 0)
+
+    def log(self, name: str, since: float) -> list[str]:
+        """Return the latest lines of its journal from ``since`` (seconds since the epoch) on."""
+        command = ["journalctl", "--unit", self._unit(name), "--since", f"@{since:.0f}", "--output", "cat", "--lines", "500", "--no-pager", "--quiet"]
+        try:
+            return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False).stdout.splitlines()
+        except FileNotFoundError:
+            return []
+
+    def place(self, name: str) -> str:
+        """Return how people read its journal."""
+        return f"journalctl --unit {self._unit(name)}"
+
     def running(self, name: str) -> bool:
         """Whether the unit is active."""
         return subprocess.run(["systemctl", "is-active", "--quiet", self._unit(name)], check=False).returncode == 0
@@ -210,7 +316,7 @@ class Systemd:
 
     def stop(self, name: str) -> bool:
         """Stop the unit, now and at boot; return whether it ran."""
-        if not (UNITS / self._unit(name)).exists():
+        if not self.known(name):
             return False
         was_running = self.running(name)
         _run("systemctl", "disable", "--quiet", "--now", self._unit(name))
@@ -218,10 +324,9 @@ class Systemd:
 
     def remove(self, name: str) -> bool:
         """Stop the unit and remove it; return whether there was one."""
-        unit = UNITS / self._unit(name)
-        if not unit.exists():
+        if not self.known(name):
             return False
         self.stop(name)
-        os.unlink(unit)
+        (UNITS / self._unit(name)).unlink()
         _run("systemctl", "daemon-reload")
         return True

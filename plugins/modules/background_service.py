@@ -21,6 +21,12 @@ options:
       command: {description: The program and its arguments., type: list, elements: str, default: []}
       before: {description: "A program to run before it, each time it starts.", type: path}
       wait_for: {description: A file without which it is not started., type: path}
+      listens:
+        description:
+          - "Where it accepts connections once it is up: a path, or C(host:port). Waited for when it was started."
+          - A service that ends again and again fails at once, with its last words.
+        type: str
+  timeout: {description: Seconds that a started service gets until it listens., type: int, default: 30}
   state:
     description: What shall be.
     type: str
@@ -38,6 +44,7 @@ EXAMPLES = """
       - name: registry
         description: Berth's image registry
         command: [/var/lib/berth/bin/registry, serve, /var/lib/berth/registry.yml]
+        listens: 127.0.0.1:5001
 """
 
 RETURN = """
@@ -47,8 +54,10 @@ services:
   returned: always
 """
 
+import time
+
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_service import Service, ServiceError, backend, manager
+from ansible.module_utils.berth_service import Service, ServiceError, backend, manager, wait_until_it_listens
 
 
 def main() -> None:
@@ -59,17 +68,21 @@ def main() -> None:
         "command": {"type": "list", "elements": "str", "default": []},
         "before": {"type": "path"},
         "wait_for": {"type": "path"},
+        "listens": {"type": "str"},
     }
     module = AnsibleModule(
         argument_spec={
             "services": {"type": "list", "elements": "dict", "required": True, "options": options},
             "state": {"type": "str", "choices": ["started", "stopped", "absent"], "default": "started"},
+            "timeout": {"type": "int", "default": 30},
         },
         supports_check_mode=True,
     )
     services = [Service(**service) for service in module.params["services"]]
     state = module.params["state"]
     changed = False
+    started: list[Service] = []
+    began = time.time()
     machine = backend()
     try:
         for service in services if state == "started" else reversed(services):
@@ -81,9 +94,13 @@ def main() -> None:
                     machine.restart(service.name)
                 elif not runs:
                     machine.start(service.name)
+                started += [service] if rewritten or not runs else []
                 changed |= rewritten or not runs
             else:
                 changed |= machine.stop(service.name) if state == "stopped" else machine.remove(service.name)
+        for service in started:
+            if service.listens:
+                wait_until_it_listens(machine, service.name, service.listens, began, module.params["timeout"])
         found = {s.name: {"pid": machine.pid(s.name), "manager": manager()} for s in services}
     except (ServiceError, OSError) as error:
         module.fail_json(msg=str(error))

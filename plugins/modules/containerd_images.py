@@ -39,6 +39,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.berth_progress import report
+from ansible.module_utils.berth_service import backend, last_words
 
 
 class ImportFailed(Exception):
@@ -47,13 +48,13 @@ class ImportFailed(Exception):
 
 def present(ctr: list[str], timeout: float) -> set[str]:
     """Return the names of containerd's images, waiting for it to answer."""
-    end = time.monotonic() + timeout
+    began, end = time.time(), time.monotonic() + timeout
     while True:
         done = subprocess.run([*ctr, "images", "list", "--quiet"], capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return set(done.stdout.split())
         if time.monotonic() > end:
-            raise ImportFailed(f"containerd does not answer: {done.stderr.strip()}. Its log is in /var/log/berth/containerd.")
+            raise ImportFailed(f"containerd does not answer: {done.stderr.strip()}. {last_words(backend(), 'containerd', began)}")
         time.sleep(0.1)
 
 

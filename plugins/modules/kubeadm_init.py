@@ -7,6 +7,7 @@ module: kubeadm_init
 short_description: Make the control plane with C(kubeadm init)
 description:
   - Reports kubeadm's phases as they begin, and ends with kubeadm's and the kubelet's own last words when it fails.
+  - Ends as soon as the kubelet is certain not to come up, for which kubeadm itself would wait until its time is up.
   - Leaves a mark when all of it is done. Where the mark is, nothing is done.
 options:
   config: {description: kubeadm's configuration file., type: path, required: true}
@@ -35,15 +36,28 @@ from pathlib import Path
 from ansible.module_utils import berth_kubeadm as cluster
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.berth_progress import report
+from ansible.module_utils.berth_service import LOOK, Runit, Systemd, Watch, backend, last_words
 
 
-def tail(path: Path, lines: int, only: str = "") -> str:
-    """Return the last ``lines`` lines of a log that contain ``only``, without kubeadm's coloured list of kernel features."""
+def tail(path: Path, lines: int) -> str:
+    """Return the last ``lines`` lines of a log, without kubeadm's coloured list of kernel features."""
     try:
-        found = [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if only in line and "\x1b" not in line]
+        found = [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if "\x1b" not in line]
     except OSError:
         return "(none)"
     return "\n".join(found[-lines:]) or "(none)"
+
+
+def end_with_the_kubelet(process: subprocess.Popen[str], machine: Systemd | Runit, ended: threading.Event) -> None:
+    """End kubeadm once the kubelet, for which it waits, is certain not to come up; set ``ended`` then."""
+    watch = None
+    while process.poll() is None:
+        if (cluster.KUBELET / "config.yaml").exists():  # until kubeadm has written it, the service only waits for it
+            watch = watch or Watch(machine, "kubelet")
+            if watch.hopeless():
+                ended.set()
+                process.kill()
+        time.sleep(LOOK)
 
 
 def main() -> None:
@@ -64,7 +78,8 @@ def main() -> None:
         str(cluster.DIRECTORY / "bin" / "kubeadm"), "init", "--config", module.params["config"],
         "--ignore-preflight-errors", ",".join(module.params["ignore"]), "--skip-token-print",
     ]  # fmt: skip
-    started = time.monotonic()
+    machine, ended = backend(), threading.Event()
+    started, since = time.monotonic(), time.time()
     environment = {**os.environ, "PATH": f"{cluster.DIRECTORY / 'bin'}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
@@ -72,6 +87,7 @@ def main() -> None:
         )
         timer = threading.Timer(module.params["timeout"], process.kill)
         timer.start()
+        threading.Thread(target=end_with_the_kubelet, args=(process, machine, ended), daemon=True).start()
         for line in process.stdout or ():
             output.write(line)
             output.flush()
@@ -81,11 +97,12 @@ def main() -> None:
         timer.cancel()
     seconds = int(time.monotonic() - started)
     if code:
+        why = (
+            f"The kubelet ends again and again, so kubeadm init was ended after {seconds} s." if ended.is_set()
+            else f"kubeadm init failed after {seconds} s. Its last words ({log}):\n{tail(log, 15)}"
+        )  # fmt: skip
         module.fail_json(
-            msg=f"kubeadm init failed after {seconds} s. Its last words ({log}):\n{tail(log, 15)}\n"
-            f"The kubelet's last errors ({cluster.LOGS / 'kubelet' / 'current'}, or journalctl -u berth-kubelet):\n"
-            f"{tail(cluster.LOGS / 'kubelet' / 'current', 8, ' E')}\n"
-            "Run the same command again after mending the cause: it begins the cluster anew."
+            msg=f"{why}\n{last_words(machine, 'kubelet', since)}\nRun the same command again after mending the cause: it begins the cluster anew."
         )
     cluster.INITIALIZED.write_text("", encoding="utf-8")
     module.exit_json(changed=True, seconds=seconds)

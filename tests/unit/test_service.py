@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import background_service
+import kubeadm_init
 import pytest
 from ansible.module_utils import berth_service
 from ansible.module_utils.berth_service import Runit, Service, ServiceError, Systemd
@@ -313,3 +316,137 @@ def test_what_systemctl_complains_about_is_the_message(systemctl: Path) -> None:
     (systemctl.parent / "bin/systemctl").write_text("#!/bin/sh\necho 'Unit berth-s.service not found.' >&2\nexit 5\n")
     with pytest.raises(ServiceError, match=r"systemctl enable --quiet berth-s.service failed: Unit berth-s.service not found\."):
         Systemd().start("s")
+
+
+# --- Services that do not come up ------------------------------------------
+KLOG = [
+    "I1128 12:57:56.449206     786 kubelet.go:3499] \"Creating a mirror pod\"",
+    "E1128 12:57:56.5 786 run.go:74] \"command failed\" err=\"failed to create kubelet: open /dev/kmsg: no such file or directory\"",
+]
+LATER = KLOG[1].replace("56.5 786", "58.1 12728")
+
+
+class Ending:
+    """A service that ends with each look at it, or never."""
+
+    def __init__(self, lines: list[str], ends: bool = True) -> None:
+        self.lines, self.ends, self.count = lines, ends, 5
+
+    def endings(self, name: str) -> int:
+        """Return how often it has ended."""
+        self.count += self.ends
+        return self.count
+
+    def log(self, name: str, since: float) -> list[str]:
+        """Return its log."""
+        return self.lines
+
+    def place(self, name: str) -> str:
+        """Return where the log is."""
+        return f"journalctl --unit berth-{name}.service"
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (KLOG, "Last errors of s (journalctl --unit berth-s.service):\n" + KLOG[1]),
+        (["line 1", "line 2"], "Last words of s (journalctl --unit berth-s.service):\nline 1\nline 2"),
+        ([f"E1128 {n}" for n in range(20)], "Last errors of s (journalctl --unit berth-s.service):\n" + "\n".join(f"E1128 {n}" for n in range(12, 20))),
+        ([], "Last words of s (journalctl --unit berth-s.service):\n(none)"),
+        (['time="2026-11-28" level=info msg="starting"', 'time="2026-11-28" level=fatal msg="listen tcp 127.0.0.1:5001: bind: address already in use"'],
+         'Last errors of s (journalctl --unit berth-s.service):\ntime="2026-11-28" level=fatal msg="listen tcp 127.0.0.1:5001: bind: address already in use"'),
+        ([KLOG[1], LATER], f"Last errors of s (journalctl --unit berth-s.service):\n{LATER}"),
+        (["Error: unknown flag: --x", "See 'kubelet --help'"], "Last errors of s (journalctl --unit berth-s.service):\nError: unknown flag: --x"),
+    ],
+)  # fmt: skip
+def test_the_last_words_of_a_service_are_its_errors_where_it_has_any(lines: list[str], told: str) -> None:
+    assert berth_service.last_words(Ending(lines), "s", 0) == told
+
+
+def test_a_service_that_ends_again_and_again_is_not_waited_for_until_the_time_is_up(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(ServiceError) as error:
+        berth_service.wait_until_it_listens(Ending(KLOG), "s", str(tmp_path / "socket"), 0, timeout=600)
+    assert time.monotonic() - began < 300
+    assert str(error.value) == f"The service s ends again and again. Last errors of s (journalctl --unit berth-s.service):\n{KLOG[1]}"
+
+
+def test_a_service_that_runs_and_does_not_listen_is_told_with_its_address(tmp_path: Path) -> None:
+    with pytest.raises(ServiceError, match=r"The service s does not answer at .*/socket within 0 s\. Last words of s .*:\nhm"):
+        berth_service.wait_until_it_listens(Ending(["hm"], ends=False), "s", str(tmp_path / "socket"), 0, timeout=0)
+
+
+@pytest.mark.parametrize("family", [socket.AF_UNIX, socket.AF_INET])
+def test_a_service_that_listens_is_up(tmp_path: Path, family: socket.AddressFamily) -> None:
+    with socket.socket(family) as server:
+        server.bind(str(tmp_path / "socket") if family == socket.AF_UNIX else ("127.0.0.1", 0))
+        address = server.getsockname() if family == socket.AF_UNIX else f"127.0.0.1:{server.getsockname()[1]}"
+        assert not berth_service.listens(address)
+        server.listen()
+        berth_service.wait_until_it_listens(Ending([], ends=False), "s", address, 0, timeout=0)
+
+
+@needs_runit
+def test_runit_tells_a_service_that_ends_again_and_again_from_one_that_runs(runit: Runit, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = {"name": "s", "command": ["sh", "-c", "echo 'E1128 no /dev/kmsg' >&2; exit 1"], "listens": "/nowhere"}
+    answer = run(background_service, capsys, services=[bad], timeout=600)
+    assert answer["msg"] == f"The service s ends again and again. Last errors of s ({berth_service.LOGS}/s/current):\nE1128 no /dev/kmsg"
+    assert runit.log("s", time.time() + 3600) == []
+    runit.write(Service("s", ["sleep", "60"]))
+    runit.restart("s")
+    assert until(lambda: runit.pid("s"))
+    watch = berth_service.Watch(runit, "s")
+    assert not watch.hopeless() and runit.endings("s") == watch.before
+
+
+def test_systemd_is_asked_for_restarts_and_its_journal_for_the_log(systemctl: Path, tmp_path: Path) -> None:
+    (systemctl.parent / "bin/systemctl").write_text(f'#!/bin/sh\necho "$*" >> {systemctl}\necho 4\n')
+    program = systemctl.parent / "bin/journalctl"
+    program.write_text(f'#!/bin/sh\necho "$*" >> {systemctl}\necho one\necho two\n')
+    program.chmod(0o755)
+    assert Systemd().endings("kubelet") == 4
+    assert Systemd().log("kubelet", 1795870000.4) == ["one", "two"]
+    assert systemctl.read_text().splitlines() == [
+        "show --property=NRestarts --value berth-kubelet.service",
+        "--unit berth-kubelet.service --since @1795870000 --output cat --lines 500 --no-pager --quiet",
+    ]
+    assert Systemd().place("kubelet") == "journalctl --unit berth-kubelet.service"
+
+
+# --- kubeadm, which waits for the kubelet ----------------------------------
+@pytest.fixture
+def kubeadm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the program that stands in for kubeadm, on a machine whose kubelet ends with each look at it."""
+    for name, path in {"DIRECTORY": "lib", "LOGS": "log", "KUBELET": "kubelet", "INITIALIZED": "initialized"}.items():
+        monkeypatch.setattr(kubeadm_init.cluster, name, tmp_path / path)
+    monkeypatch.setattr(kubeadm_init, "LOOK", 0.01)
+    monkeypatch.setattr(kubeadm_init, "backend", lambda: Ending(KLOG))
+    program = tmp_path / "lib" / "bin" / "kubeadm"
+    program.parent.mkdir(parents=True)
+    program.touch(0o755)
+    (tmp_path / "kubelet").mkdir()
+    return program
+
+
+def test_a_kubelet_that_cannot_start_ends_kubeadm_at_once_with_the_journals_errors(kubeadm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kubeadm.write_text(f"#!/bin/sh\necho '[kubelet-start] Starting the kubelet'\ntouch {tmp_path}/kubelet/config.yaml\nexec sleep 600\n")
+    answer = run(kubeadm_init, capsys, config="init.yaml")
+    assert re.sub(r"after \d+ s", "after 0 s", answer["msg"]) == (
+        "The kubelet ends again and again, so kubeadm init was ended after 0 s.\n"
+        f"Last errors of kubelet (journalctl --unit berth-kubelet.service):\n{KLOG[1]}\n"
+        "Run the same command again after mending the cause: it begins the cluster anew."
+    )
+    assert not kubeadm_init.cluster.INITIALIZED.exists()
+
+
+def test_a_kubeadm_that_fails_by_itself_is_quoted_with_the_kubelets_errors(kubeadm: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kubeadm.write_text("#!/bin/sh\necho '[preflight] the port is taken'\nexit 1\n")
+    answer = run(kubeadm_init, capsys, config="init.yaml")
+    assert re.match(r"kubeadm init failed after \d+ s\. Its last words \(.*/kubeadm-init\.log\):\n\[preflight\] the port is taken\n", answer["msg"])
+    assert f"Last errors of kubelet (journalctl --unit berth-kubelet.service):\n{KLOG[1]}\n" in answer["msg"]
+
+
+def test_while_the_service_only_waits_for_its_configuration_the_kubelet_is_not_given_up(kubeadm: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kubeadm.write_text("#!/bin/sh\nsleep 0.2\n")
+    assert run(kubeadm_init, capsys, config="init.yaml")["changed"]
+    assert kubeadm_init.cluster.INITIALIZED.exists()
