@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.berth_progress import report
-from ansible.module_utils.berth_service import ServiceError, backend
+from ansible.module_utils.berth_service import ServiceError, backend, manager
 
 DIRECTORY = Path("/var/lib/berth")
 RUN = Path("/run/berth")
@@ -66,6 +66,9 @@ FOREIGN = (
     Path("/var/lib/k0s"),
 )
 
+
+# Made by containerd, whatever its configuration says; removed where empty, for another containerd may use them too.
+CONTAINERD = (Path("/run/containerd/runc/k8s.io"), Path("/run/containerd/runc"), Path("/run/containerd/s"), Path("/run/containerd"))
 
 # What counts ready pods, over all namespaces.
 WORKLOADS = ("/apis/apps/v1/deployments", "/apis/apps/v1/statefulsets")
@@ -207,6 +210,7 @@ class Removal:
         self._processes()
         self._mounts()
         self._network()
+        self._slices()
         self._control_groups()
         self._files()
         return self.removed
@@ -219,7 +223,7 @@ class Removal:
         if not kubeadm.exists() or not there(KUBERNETES):
             return
         with contextlib.suppress(ServiceError):
-            if (DIRECTORY / "services" / "containerd").is_dir() and not backend().running("containerd"):
+            if backend().known("containerd") and not backend().running("containerd"):
                 backend().start("containerd")
         for _ in range(50):
             if SOCKET.exists():
@@ -241,6 +245,11 @@ class Removal:
     def _processes(self) -> None:
         if ended := end_shims():
             self.removed.append(f"{ended} containers that were still running")
+
+    def _slices(self) -> None:
+        """Have systemd forget the slices that it made for the kubelet; it goes on listing those whose control groups are only removed."""
+        if manager() == "systemd":
+            subprocess.run(["systemctl", "stop", "kubepods.slice"], capture_output=True, check=False, timeout=self.timeout)
 
     def _control_groups(self) -> None:
         """Remove those of the kubelet; one that still holds a process stays."""
@@ -310,7 +319,7 @@ class Removal:
             Path("/var/log/containers"), Path("/var/log/pods"), DIRECTORY / "services", DIRECTORY, LOGS, RUN, CNI_LEASES.parent,
             CNI_LEASES.parents[1] / "results",
             Path("/usr/libexec/kubernetes/kubelet-plugins/volume/exec"), Path("/usr/libexec/kubernetes/kubelet-plugins/volume"),
-            Path("/usr/libexec/kubernetes/kubelet-plugins"), Path("/usr/libexec/kubernetes"), CNI_LEASES.parent.parent,
+            Path("/usr/libexec/kubernetes/kubelet-plugins"), Path("/usr/libexec/kubernetes"), CNI_LEASES.parent.parent, *CONTAINERD,
         ):  # fmt: skip
             with contextlib.suppress(OSError):
                 path.rmdir()

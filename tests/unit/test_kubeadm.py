@@ -124,6 +124,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """Return a machine on which nothing is."""
     for name, path in PATHS.items():
         monkeypatch.setattr(cluster, name, tmp_path / path)
+    monkeypatch.setattr(cluster, "CONTAINERD", (tmp_path / "run/other/s", tmp_path / "run/other"))
     monkeypatch.setattr(cluster, "FOREIGN", (tmp_path / "etc/admin.conf", tmp_path / "etc/manifests", tmp_path / "rancher/k3s"))
     found = Machine(tmp_path)
     monkeypatch.setattr(kubeadm_info, "backend", lambda: found)
@@ -420,6 +421,26 @@ def test_a_directory_that_cannot_be_removed_is_named_and_the_record_stays(
     answer = run(kubeadm_remove, capsys, environment="dev")
     assert answer["failed"] and answer["msg"].startswith(f"The cluster is not removed whole: {machine.root}/etc could not be removed whole")
     assert cluster.record() is not None
+
+
+@pytest.mark.parametrize(("manager", "asked"), [("systemd", "stop kubepods.slice\n"), ("runit", "")])
+def test_systemd_forgets_the_slices_of_the_pods(machine: Machine, monkeypatch: pytest.MonkeyPatch, manager: str, asked: str) -> None:
+    machine.write("bin/systemctl", f'#!/bin/sh\necho "$*" >>{machine.root}/asked\n').chmod(0o755)
+    machine.write("asked", "")
+    monkeypatch.setenv("PATH", f"{machine.root}/bin:{os.environ['PATH']}")
+    monkeypatch.setattr(cluster, "manager", lambda: manager)
+    cluster.Removal()._slices()
+    assert (machine.root / "asked").read_text() == asked
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_what_containerd_makes_outside_its_directories_goes_unless_another_one_uses_it(machine: Machine, others: bool) -> None:
+    machine.made()
+    (machine.root / "run/other/s").mkdir(parents=True)
+    if others:
+        machine.write("run/other/s/socket")
+    cluster.Removal()._files()
+    assert (machine.root / "run/other").exists() == others
 
 
 # --- Processes -------------------------------------------------------------
