@@ -52,10 +52,9 @@ class ActionModule(ActionBase):
         try:
             cluster = Cluster(given["kubeconfig"], given["context"] or None)
             claim = cluster.get("PersistentVolumeClaim", given["namespace"], wanted.name)
-            variable, problem = berth_claims.problem(wanted, claim, _storage_class(cluster, claim))
-            if problem:
+            if problem := berth_claims.problem(wanted, claim, _storage_class(cluster, claim)):
                 inventory = Inventory.of(task_vars or {}, self._loader, PROJECT)
-                return result | {"failed": True, "msg": berth_fixed.message([(variable, problem)], inventory.locate)}
+                return result | {"failed": True, "msg": berth_fixed.message([problem], inventory.locate)}
             patch = berth_claims.growth(wanted, claim)
             if patch and not check:
                 grow(cluster, given["namespace"], wanted, patch, given["timeout"])

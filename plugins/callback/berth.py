@@ -17,10 +17,19 @@ from pathlib import Path
 from typing import Any
 
 import ansible
+import ansible.module_utils
 from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import filter_loader, test_loader
+from ansible.template import Templar
+
+# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
+MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
+if MODULE_UTILS not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(MODULE_UTILS)
+
+from ansible.module_utils import berth_proxies  # noqa: E402
 
 DOCUMENTATION = """
 name: berth
@@ -34,6 +43,7 @@ description:
   - Keeps the payloads in which Ansible wraps modules from run to run, for as long as neither they nor Ansible change.
   - Imports the clients of Kubernetes and, for C(eks), of AWS once for all modules that the connection C(forked) runs, and reads AWS's
     descriptions of its services once.
+  - Keeps whatever the run starts from asking a cluster or a registry on this machine through a proxy that the environment names (C(NO_PROXY)).
   - Prints what modules report through the file that C(BERTH_PROGRESS) names, and the elapsed time of a task that says nothing.
 requirements:
   - to be listed in C(callbacks_enabled)
@@ -46,15 +56,29 @@ PAYLOADS_KEPT = 30 * 24 * 3600.0  # seconds for which modules' payloads are kept
 POLL = 0.5  # seconds between two looks at the progress file
 
 
-def environments(play: Any) -> dict[str, Any]:
-    """Return the inventory's environments, each with its provider: as it is written, for what is wrong there is for preflight to say."""
+def variables(play: Any) -> dict[str, dict[str, Any]]:
+    """Return the variables of the inventory's environments, as they are written: what is wrong there is for preflight to say."""
     manager = play.get_variable_manager()
     group = manager._inventory.groups.get("berth")  # no public way leads there before the first task
     hosts = group.get_hosts() if group else []
     try:
-        return {host.name: manager.get_vars(play=play, host=host).get("berth_provider") for host in hosts}
+        return {host.name: manager.get_vars(play=play, host=host) for host in hosts}
     except AnsibleError:  # a file that cannot be read, such as an encrypted one without its password, which Ansible itself is about to say
         return {}
+
+
+def environments(play: Any) -> dict[str, Any]:
+    """Return the inventory's environments, each with its provider."""
+    return {name: found.get("berth_provider") for name, found in variables(play).items()}
+
+
+def kubeconfigs(play: Any) -> list[Path]:
+    """Return the environments' kubeconfigs, without those whose path cannot be worked out."""
+    found = []
+    for values in variables(play).values():
+        with contextlib.suppress(AnsibleError, TypeError):
+            found.append(Path(Templar(play.get_loader(), variables=values).template(values.get("berth_kubeconfig"))))
+    return found
 
 
 def lock_name(play: Any) -> str:
@@ -118,6 +142,7 @@ class CallbackModule(CallbackBase):
         self._task = ""
         self._started = self._spoke = time.monotonic()
         self._done = threading.Event()
+        self._kubeconfigs: dict[Path, float] = {}
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Take the lock and start to follow. A playbook started by a task of another run shares that run's lock."""
@@ -139,12 +164,23 @@ class CallbackModule(CallbackBase):
         """Import what the play's modules import, unless it is preflight's: its refusals are quicker without."""
         if Path(play.get_path().rpartition(":")[0]).name != "preflight.yml":
             preload("eks" in environments(play).values())
+        if berth_proxies.named(os.environ):
+            self._kubeconfigs = dict.fromkeys(kubeconfigs(play), -1.0)
+            self._go_past_proxies()
         gc.freeze()  # else each task's process, a fork, would copy what the collector looks at, which is everything
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Begin to count the seconds of a task."""
         self._task = task.get_name()
         self._started = self._spoke = time.monotonic()
+        self._go_past_proxies()
+
+    def _go_past_proxies(self) -> None:
+        """Note each cluster on this machine in the environment, as soon as a kubeconfig leads to it."""
+        written = {path: path.stat().st_mtime if path.exists() else 0.0 for path in self._kubeconfigs}
+        if written != self._kubeconfigs:
+            self._kubeconfigs = written
+            os.environ.update(berth_proxies.exceptions(os.environ, written))
 
     v2_playbook_on_handler_task_start = v2_playbook_on_cleanup_task_start = v2_playbook_on_task_start
 

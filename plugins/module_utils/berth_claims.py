@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from ansible.module_utils.berth_apply import quantity
+from ansible.module_utils.berth_fixed import Problem
 from ansible.module_utils.berth_rollout import condition, dig
 
 Object = Mapping[str, Any]
@@ -47,8 +48,8 @@ def amount(size: str) -> Decimal:
     return found
 
 
-def problem(wanted: Wanted, claim: Object, storage_class: Object | None) -> tuple[str, str]:
-    """Return which variable a claim cannot follow, and why; both empty where it can, or has done so.
+def problem(wanted: Wanted, claim: Object, storage_class: Object | None) -> Problem | None:
+    """Return why a claim cannot become what is wanted; None where it can, or has done so.
 
     https://kubernetes.io/docs/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims
 
@@ -59,13 +60,14 @@ def problem(wanted: Wanted, claim: Object, storage_class: Object | None) -> tupl
     """
     size, made_in = size_of(claim), dig(claim, "spec", "storageClassName") or ""
     if wanted.storage_class and wanted.storage_class != made_in:
-        return wanted.class_variable, f"is {wanted.storage_class}, and the volume {wanted.name} stays in the class that it was made in, {made_in}"
+        phrase = f"is {wanted.storage_class}, and the volume {wanted.name} stays in the class that it was made in, {made_in}"
+        return Problem(wanted.class_variable, made_in, phrase)
     if amount(wanted.size) < amount(size):
-        return wanted.size_variable, f"is {wanted.size}, and the volume {wanted.name} has {size} and cannot become smaller"
+        return Problem(wanted.size_variable, size, f"is {wanted.size}, and the volume {wanted.name} has {size} and cannot become smaller")
     if amount(wanted.size) > amount(size) and not (storage_class or {}).get("allowVolumeExpansion"):
         why = f"the volume {wanted.name} has {size} and its storage class {made_in} does not let volumes grow (allowVolumeExpansion)"
-        return wanted.size_variable, f"is {wanted.size}, and {why}"
-    return "", ""
+        return Problem(wanted.size_variable, size, f"is {wanted.size}, and {why}")
+    return None
 
 
 def growth(wanted: Wanted, claim: Object) -> Operations:

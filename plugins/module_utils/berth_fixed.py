@@ -53,26 +53,33 @@ TABLE = (
 )  # fmt: skip
 
 
-def problems(wanted: Object, live: Object | None) -> list[tuple[str, str]]:
-    """Return what an apply of ``wanted`` would change in ``live`` (None: there is none) and cannot: each variable, and why as a phrase."""
+@dataclass(frozen=True)
+class Problem:
+    """A variable that is set to what cannot be."""
+
+    variable: str
+    live: str
+    """The value that it has to keep."""
+    phrase: str
+    """What is wrong with the other one."""
+
+
+def problems(wanted: Object, live: Object | None) -> list[Problem]:
+    """Return what an apply of ``wanted`` would change in ``live`` (None: there is none) and cannot."""
     found = []
     for row in TABLE if live is not None else ():
         if (row.kind, row.name) == (wanted["kind"], wanted["metadata"]["name"]):
             before, after = row.read(live), row.read(wanted)
             if None not in (before, after) and before != after:
-                found.append((row.variable, f"is {after} and was {before}, and cannot be changed: {row.why}"))
+                found.append(Problem(row.variable, before, f"is {after} and was {before}, and cannot be changed: {row.why}"))
     return found
 
 
-def message(found: Iterable[tuple[str, str]], locate: Callable[[str], str]) -> str:
-    """Return one message for variables that are set to what cannot be.
-
-    Args:
-        found: Each variable, and what is wrong with its value as a phrase.
-        locate: Returns the file and the line that set a variable, "" where none does.
-    """
-    lines = []
-    for variable, phrase in found:
-        place = f" ({where})" if (where := locate(variable)) else ""
-        lines.append(f"{variable}{place} {phrase}.")
-    return "\n".join(["Nothing of this step was changed:", *lines, f"What to do: set it back, or {MOVE}."])
+def message(found: Iterable[Problem], locate: Callable[[str], str]) -> str:
+    """Return one message for variables that are set to what cannot be; ``locate`` returns the file and line that set one, "" where none does."""
+    lines, ways = [], []
+    for each in found:
+        place = f" ({where})" if (where := locate(each.variable)) else ""
+        lines.append(f"{each.variable}{place} {each.phrase}.")
+        ways.append(f"{each.variable}: {each.live}")
+    return "\n".join(["Nothing of this step was changed:", *lines, f"What to do: set {' and '.join(ways)} again, or {MOVE}."])

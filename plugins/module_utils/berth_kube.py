@@ -11,12 +11,13 @@ import base64
 import contextlib
 import hashlib
 import json
+import os
 import re
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
-from ansible.module_utils import berth_identity
+from ansible.module_utils import berth_identity, berth_proxies
 
 try:
     import urllib3
@@ -342,5 +343,8 @@ class Cluster:
             raise KubeError(
                 f"The certificate of the API server {configuration.host} does not fit {self._source}: {error}"
             ) from error
+        except urllib3.exceptions.ProxyError as error:
+            host = urlsplit(configuration.host).hostname or configuration.host
+            raise Unreachable(f"The API server {configuration.host} does not answer. {berth_proxies.blamed(os.environ, host)}") from error
         except urllib3.exceptions.HTTPError as error:
             raise Unreachable(f"The API server {configuration.host} does not answer: {error}") from error

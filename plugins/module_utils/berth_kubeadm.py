@@ -116,7 +116,9 @@ def credentials() -> ssl.SSLContext | None:
 def get(address: str, path: str, context: ssl.SSLContext, timeout: float = 3) -> Any:
     """Ask the API server; return the decoded answer, None when there is none."""
     try:
-        with urllib.request.urlopen(f"https://{address}{path}", timeout=timeout, context=context) as answer:
+        # Never through a proxy: the address is this machine's.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+        with opener.open(f"https://{address}{path}", timeout=timeout) as answer:
             body = answer.read().decode()
     except (OSError, urllib.error.URLError):
         return None

@@ -47,6 +47,7 @@ class Runs:
             "TMPDIR": str(temporary),
         }
         (directory / "callback").mkdir()
+        (directory / "module_utils").symlink_to(PLUGINS / "module_utils")
         # The same plugin with less patience.
         text = (PLUGINS / "callback/berth.py").read_text().replace("HEARTBEAT = 15.0", "HEARTBEAT = 1.0").replace("POLL = 0.5", "POLL = 0.1")
         assert "HEARTBEAT = 1.0" in text and "POLL = 0.1" in text
