@@ -21,6 +21,8 @@ if MODULE_UTILS not in ansible.module_utils.__path__:
 
 from ansible.module_utils.berth_references import references  # noqa: E402
 
+SCHEDULE_TIMEOUT = 600  # seconds
+
 
 def secret_data(settings: dict[str, Any]) -> dict[str, str]:
     """Return ``settings`` as the ``data`` of a Secret, so that it can be compared with what the API server stores.
@@ -66,7 +68,7 @@ def command_containers(commands: list[str], container: dict[str, Any]) -> list[d
 
 
 def cron_jobs(schedules: list[dict[str, str]], name: str, labels: dict[str, str], pod: dict[str, Any], container: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a CronJob for each of ``schedules`` (``name``, ``schedule``, ``command``); ``name`` and ``labels`` are the app's."""
+    """Return a CronJob for each of ``schedules`` (``name``, ``schedule``, ``command``, ``timeout`` in seconds); ``name`` and ``labels`` are the app's."""
     return [
         {
             "apiVersion": "batch/v1",
@@ -81,7 +83,7 @@ def cron_jobs(schedules: list[dict[str, str]], name: str, labels: dict[str, str]
                 "jobTemplate": {
                     "spec": {
                         "backoffLimit": 1,
-                        "activeDeadlineSeconds": 600,
+                        "activeDeadlineSeconds": int(schedule.get("timeout") or SCHEDULE_TIMEOUT),
                         "template": {
                             "metadata": {"labels": labels},
                             "spec": {**pod, "restartPolicy": "Never", "containers": command_containers([schedule["command"]], container)},
@@ -129,8 +131,11 @@ def _settled(item: dict[str, Any]) -> bool:
 
 
 def failed_jobs(objects: list[dict[str, Any]]) -> list[str]:
-    """Return the names of the Jobs among live ``objects`` that have failed for good."""
-    return [item["metadata"]["name"] for item in objects if item["kind"] == "Job" and _has(item, "Failed")]
+    """Return the names of the Jobs among live ``objects`` that have failed for good, also of those whose pods are still to end.
+
+    https://kubernetes.io/docs/concepts/workloads/controllers/job/#terminal-job-conditions
+    """
+    return [item["metadata"]["name"] for item in objects if item["kind"] == "Job" and (_has(item, "Failed") or _has(item, "FailureTarget"))]
 
 
 def ended(jobs: list[dict[str, Any]]) -> bool:

@@ -56,9 +56,9 @@ YOUNG = timedelta(seconds=60)
 """An attempt that began this long before the wait is the one that is waited for."""
 
 ADVICE: dict[str, str] = {
-    "image-missing": "Build and push the image (playbooks/image.yml), or correct berth_app_image and berth_registry.",
+    "image-missing": "Build and push the image (playbooks/image.yml); where it is there, berth_registry leads elsewhere.",
     "image-denied": "Give the cluster access to the registry: check berth_registry and its pull credentials.",
-    "image-name": "Correct the image's name: see berth_app_image and berth_registry.",
+    "image-name": "Correct what the image's name is made of: berth_registry_host and berth_app_name.",
     "image-never": "Load the image onto the node, or let the kubelet pull it (imagePullPolicy IfNotPresent).",
     "registry": "Check that the node reaches the registry at the address that berth_registry names, and trusts it.",
     "config": "Add the missing name to berth_app_secrets or berth_app_settings and run playbooks/config.yml again.",
@@ -84,11 +84,21 @@ ADVICE: dict[str, str] = {
     "mount": "The volume cannot be mounted yet: see the event.",
     "evicted": "The node puts the pod out as soon as it starts: free the resource that the message names.",
     "job": "Mend what the log shows, then run the playbook again: a new Job takes the failed one's place.",
-    "deadline": "See the pods below; raise progressDeadlineSeconds when they only need more time.",
+    "job-deadline": "Look at what took so long; where it needs its time, {more_time}, then run the playbook again.",
+    "deadline": "See the pods below; where they only need more time, {more_time}.",
     "paused": "Resume it: kubectl rollout resume.",
-    "waiting": "Give it more time (timeout), or look at its pods: kubectl describe pod.",
+    "waiting": "Look at it with playbooks/ops/status.yml; where it only needs more time, {more_time}.",
 }
-"""What to do, by cause: one sentence, or one that names two ways."""
+"""What to do, by cause: one sentence, or one that names two ways. ``{more_time}`` is how that is given to what is waited for."""
+
+TIMES = {
+    "web": "raise berth_app_timeout",
+    "release": "raise berth_app_timeout",
+    "schedule": "raise the timeout of the schedule in berth_app_schedules",
+    "database": "raise berth_database_timeout",
+    "database-login": "raise berth_database_timeout",
+}
+"""How more time is given, by the component's label of a workload that Berth made."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +178,11 @@ class Patience:
             if now - self._since[finding.key] >= finding.grace:
                 return finding
         return None
+
+
+def advice(cause: str, workload: Object) -> str:
+    """Return what to do about a finding of that cause in a workload."""
+    return ADVICE[cause].format(more_time=TIMES.get(_label(workload, "app.kubernetes.io/component"), "give it more time"))
 
 
 # -- Reading objects ---------------------------------------------------------------------------------------------
@@ -582,12 +597,12 @@ def _job_findings(snapshot: Snapshot) -> Iterable[Finding]:
         pods = current_pods(snapshot)
         guilty = [pod for pod in pods if dig(pod, "status", "phase") == "Failed"] or pods
         pod = guilty[-1] if guilty else None
-        status = _failed_container(pod) if pod else None
+        status = _telling_container(pod) if pod else None
         again = bool(status) and not dig(status, "state", "terminated") and dig(status, "lastState", "terminated")
         reason = failed.get("reason") or "Failed"
         yield Finding(
-            "job",
-            _JOB_REASONS.get(reason, "The Job failed") + _exit(status),
+            "job-deadline" if reason == "DeadlineExceeded" else "job",
+            _JOB_REASONS.get(reason, "The Job failed").format(seconds=dig(job, "spec", "activeDeadlineSeconds")) + _exit(status),
             reason,
             failed.get("message") or "",
             _name(pod) if pod else "",
@@ -602,7 +617,7 @@ def _job_findings(snapshot: Snapshot) -> Iterable[Finding]:
 # https://kubernetes.io/docs/concepts/workloads/controllers/job/#handling-pod-and-container-failures
 _JOB_REASONS = {
     "BackoffLimitExceeded": "The Job failed as often as it may (backoffLimit)",
-    "DeadlineExceeded": "The Job took longer than it may (activeDeadlineSeconds)",
+    "DeadlineExceeded": "The Job took longer than its {seconds} s (activeDeadlineSeconds)",
     "PodFailurePolicy": "The Job failed by its podFailurePolicy",
     "FailedIndexes": "Indexes of the Job failed",
     "MaxFailedIndexesExceeded": "More indexes of the Job failed than may (maxFailedIndexes)",
@@ -614,16 +629,15 @@ def _container_statuses(pod: Object) -> list[Object]:
     return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 
 
-def _failed_container(pod: Object) -> Object | None:
-    """Return the status of the container that made a pod fail, else its first main container's."""
+def _telling_container(pod: Object) -> Object | None:
+    """Return the status of the container that made a pod fail, else of the one that ran when it was ended, else of the first main one."""
     statuses = _container_statuses(pod)
-    for each in statuses:
-        if (dig(each, "state", "terminated", "exitCode") or dig(each, "lastState", "terminated", "exitCode")) not in (
-            None,
-            0,
-        ):
-            return each
-    return next(iter(dig(pod, "status", "containerStatuses") or []), None)
+    failed = (
+        each for each in statuses if (dig(each, "state", "terminated", "exitCode") or dig(each, "lastState", "terminated", "exitCode")) not in (None, 0)
+    )
+    running = (each for each in statuses if dig(each, "state", "running"))
+    main = iter(dig(pod, "status", "containerStatuses") or [])
+    return next(failed, None) or next(running, None) or next(main, None)
 
 
 def failed_run(pod: Object) -> tuple[str, str, bool] | None:
@@ -638,8 +652,12 @@ def failed_run(pod: Object) -> tuple[str, str, bool] | None:
 
 
 def _exit(status: Object | None) -> str:
+    if not status:
+        return ""
+    if dig(status, "state", "running"):
+        return f": container {status['name']} was at work"
     ended = dig(status, "state", "terminated") or dig(status, "lastState", "terminated")
-    return f": container {status['name']} {_ending(ended)}" if status and ended else ""
+    return f": container {status['name']} {_ending(ended)}" if ended else ""
 
 
 def _ending(ended: Object) -> str:
@@ -1091,6 +1109,7 @@ _RANK = {
     for rank, cause in enumerate(
         (
             "job",
+            "job-deadline",
             "image-name",
             "image-never",
             "image-missing",
@@ -1142,6 +1161,7 @@ def describe(
     headline: str = "",
     log_lines: Sequence[str] = (),
     events: Sequence[Object] = (),
+    workload: Object | None = None,
 ) -> str:
     """Make the one message of a failed rollout.
 
@@ -1152,6 +1172,7 @@ def describe(
         headline: Put before what is wrong, e.g. that the time is over.
         log_lines: The container's last lines.
         events: Of the pod or the workload, the latest first.
+        workload: As read, for advice that depends on what it is.
     """
     lines = [f"{headline}: {finding.summary[0].lower()}{finding.summary[1:]}." if headline else f"{finding.summary}."]
     where = [f"{state['kind']} {state['name']} in namespace {namespace}"]
@@ -1169,7 +1190,7 @@ def describe(
     if told:
         lines.append("Events:")
         lines += [f"  {line}" for line in told]
-    lines.append(f"What to do: {ADVICE[finding.cause]}")
+    lines.append(f"What to do: {advice(finding.cause, workload or {})}")
     return "\n".join(lines)
 
 

@@ -276,6 +276,8 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "berth_app_name": formats.app_name,
     "berth_app_port": lambda value: formats.port(int(value)),
     "berth_app_node_port": lambda value: formats.node_port(int(value)),
+    "berth_app_timeout": lambda value: seconds(value),
+    "berth_database_timeout": lambda value: seconds(value),
     "berth_app_replicas": lambda value: "" if int(value) >= 1 else f"{value} is too few: at least 1 is needed",
     "berth_budget_monthly": lambda value: "" if int(value) >= 1 else f"{value} is too little: leave it out for no budget",
     "berth_app_liveness_path": formats.http_path,
@@ -414,11 +416,17 @@ def schedules(given: list[dict[str, Any]], app: str) -> list[Problem]:
             "name": formats.label(entry["name"], formats.CRONJOB_LENGTH - len(app) - 1),
             "schedule": formats.schedule(entry["schedule"]),
             "command": formats.command(entry["command"]),
+            "timeout": seconds(entry.get("timeout", 1)),
         }
         found += [Problem((*path, key), text) for key, text in checks.items() if text]
         if entry["name"] in names[:number]:
             found.append(Problem((*path, "name"), f"{entry['name']!r} is there twice"))
     return found
+
+
+def seconds(value: int | str) -> str:
+    """Check a time that something may take."""
+    return "" if int(value) >= 1 else f"{value} is too few seconds: at least 1 is needed"
 
 
 def quota(given: dict[str, Any]) -> list[Problem]:

@@ -139,7 +139,7 @@ class Reader:
             "summary": berth_rollout.redact(summary, values),
             "message": "" if message in finding.summary else berth_rollout.redact(message, values),
             "log": berth_rollout.redact(self._last_line(finding), values),
-            "advice": berth_rollout.ADVICE[finding.cause],
+            "advice": berth_rollout.advice(finding.cause, snapshot.workload),
         }
 
     def _last_line(self, finding: berth_rollout.Finding) -> str:

@@ -310,7 +310,8 @@ class Rollout:
         events = [
             {**event, "message": berth_rollout.redact(str(event.get("message") or ""), values)} for event in events
         ]
-        message = berth_rollout.describe(self.state(), finding, self.namespace, headline, lines, events)
+        workload = self.snapshot.workload if self.snapshot else None
+        message = berth_rollout.describe(self.state(), finding, self.namespace, headline, lines, events, workload)
         failure = {
             "kind": self.kind,
             "name": self.name,

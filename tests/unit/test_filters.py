@@ -127,6 +127,13 @@ def test_no_schedules_give_no_cronjobs() -> None:
     assert objects.cron_jobs([], "polls", {}, {}, {}) == []
 
 
+@pytest.mark.parametrize(("given", "seconds"), [({}, 600), ({"timeout": 7200}, 7200), ({"timeout": "7200"}, 7200)])
+def test_a_schedule_says_how_long_its_command_may_take(given: dict[str, Any], seconds: int) -> None:
+    schedule = {"name": "nightly", "schedule": "0 3 * * *", "command": "rebuild"} | given
+    (job,) = objects.cron_jobs([schedule], "polls", {}, {}, {})
+    assert job["spec"]["jobTemplate"]["spec"]["activeDeadlineSeconds"] == seconds
+
+
 # --- What an apply answers -------------------------------------------------
 def deployment(**changes: Any) -> Json:
     """Return a Deployment of two pods as the API server answers when it is rolled out."""
@@ -189,6 +196,7 @@ def test_what_is_under_way_is_waited_for(item: Json) -> None:
 def test_only_jobs_that_failed_for_good_are_told() -> None:
     assert objects.failed_jobs([deployment(), job("Failed"), CONFIGMAP]) == ["polls-release-1"]
     assert objects.failed_jobs([job("Complete"), job("Failed", "False"), job()]) == []
+    assert objects.failed_jobs([job("FailureTarget")]) == ["polls-release-1"]  # its pods are still to end
 
 
 def test_jobs_have_ended_when_there_are_some_and_none_still_runs() -> None:

@@ -603,9 +603,9 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
     ),
     (
         "a Job that took too long",
-        Snapshot(job(condition("Failed", "True", "DeadlineExceeded", "Job was active longer than specified deadline"))),
-        "job",
-        "The Job took longer than it may (activeDeadlineSeconds)",
+        Snapshot(job(condition("Failed", "True", "DeadlineExceeded", "Job was active longer"), spec={"activeDeadlineSeconds": 300})),
+        "job-deadline",
+        "The Job took longer than its 300 s (activeDeadlineSeconds)",
         0,
         "DeadlineExceeded",
     ),
@@ -651,7 +651,36 @@ def test_each_message_says_what_is_wrong_where_and_what_to_do(snapshot: Snapshot
     assert lines[0] == f"{found.summary}."
     assert lines[1].startswith(f"{verdict.state['kind']} {verdict.state['name']} in namespace polls-dev")
     assert lines[1].endswith(f": {found.reason}")
-    assert lines[-1] == f"What to do: {rollout.ADVICE[cause]}"
+    assert lines[-1] == f"What to do: {rollout.advice(cause, {})}"
+
+
+@pytest.mark.parametrize(
+    ("component", "words"),
+    [
+        ("release", "raise berth_app_timeout"),
+        ("web", "raise berth_app_timeout"),
+        ("database", "raise berth_database_timeout"),
+        ("schedule", "raise the timeout of the schedule in berth_app_schedules"),
+        ("somebody-elses", "give it more time"),
+    ],
+)
+@pytest.mark.parametrize("cause", ["job-deadline", "deadline", "waiting"])
+def test_what_only_needs_more_time_is_told_by_which_variable_it_gets_it(cause: str, component: str, words: str) -> None:
+    workload = {"metadata": {"labels": {"app.kubernetes.io/component": component}}}
+    assert words in rollout.advice(cause, workload)
+    assert "{" not in rollout.advice(cause, {})
+
+
+def test_a_job_that_took_too_long_is_told_with_the_command_that_was_at_work() -> None:
+    """The commands of a release are init containers, and one after another."""
+    workload = job(condition("FailureTarget", "True", "DeadlineExceeded", "Job was active longer"), spec={"activeDeadlineSeconds": 300})
+    at_work = {"name": "migrate", "state": {"running": {"startedAt": LATER}}}
+    done = {"name": "check", "state": {"terminated": {"exitCode": 0}}}
+    ending = pod(workload, waiting("PodInitializing"), phase="Running")
+    ending["status"]["initContainerStatuses"] = [done, at_work]
+    found = rollout.judge(Snapshot(workload, pods=[ending]), SINCE).findings[0]
+    assert found.summary == "The Job took longer than its 300 s (activeDeadlineSeconds): container migrate was at work"
+    assert (found.container, found.log) == ("migrate", "current")
 
 
 def test_every_cause_has_a_rank_and_is_tried_here() -> None:
