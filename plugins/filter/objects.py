@@ -96,6 +96,26 @@ def cron_jobs(schedules: list[dict[str, str]], name: str, labels: dict[str, str]
     ]
 
 
+def writable_volumes(directories: dict[str, str]) -> list[dict[str, Any]]:
+    """Return the volumes of a pod for ``directories`` that it may write to, each with its size; what is there is lost with the pod.
+
+    >>> writable_volumes({"/tmp": "64Mi"})
+    [{'name': 'tmp', 'emptyDir': {'sizeLimit': '64Mi'}}]
+    """
+    return [{"name": _volume(path), "emptyDir": {"sizeLimit": size}} for path, size in directories.items()]
+
+
+def writable_mounts(directories: dict[str, str]) -> list[dict[str, Any]]:
+    """Return where a container mounts these volumes."""
+    return [{"name": _volume(path), "mountPath": path} for path in directories]
+
+
+def _volume(path: str) -> str:
+    words = re.sub("[^a-z0-9]+", "-", path.lower()).strip("-")
+    # Two paths may differ in what a name cannot have: kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
+    return words if path == f"/{words}" and len(words) <= 40 else f"{words[:40].strip('-')}-{short_hash(path)}"
+
+
 def object_names(objects: list[dict[str, Any]]) -> list[dict[str, str]]:
     """Return kind and name of each object."""
     return [{"kind": item["kind"], "name": item["metadata"]["name"]} for item in objects]
@@ -196,6 +216,6 @@ class FilterModule:
         """Return them by name."""
         functions = (
             secret_data, short_hash, command_containers, cron_jobs, object_names, app_facts, settled, failed_jobs, ended, ip_blocks, data_within,
-            pods_with_secret,
+            pods_with_secret, writable_volumes, writable_mounts,
         )  # fmt: skip
         return {f.__name__: f for f in functions}

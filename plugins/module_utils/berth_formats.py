@@ -10,6 +10,7 @@ import pathlib
 import re
 import shlex
 from decimal import Decimal
+from pathlib import PurePosixPath
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
 LABEL_LENGTH = 63
@@ -319,3 +320,10 @@ def file_path(value: str) -> str:
 def http_path(value: str) -> str:
     """Check a path on the site."""
     return "" if re.fullmatch(r"/[^\s?#]*", value) else f"{value!r} is not a path; it begins with '/', like /readyz"
+
+
+def directory(value: str) -> str:
+    """Check the path of a directory in a container, as it would be written: from the root, and nothing in it twice."""
+    if value.startswith("/") and value != "/" and str(PurePosixPath(value)) == value and ".." not in PurePosixPath(value).parts and ":" not in value:
+        return ""
+    return f"{value!r} is not the path of a directory; write it from the root, without '..' and without '/' at its end, like /code/cache"

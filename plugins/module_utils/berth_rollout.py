@@ -339,7 +339,8 @@ def parse_time(text: str | None) -> datetime | None:
         return None
 
 
-def _event_time(event: Object) -> str:
+def event_time(event: Object) -> str:
+    """Return when an event was last seen, RFC 3339; empty where it does not say."""
     return (
         dig(event, "series", "lastObservedTime")
         or event.get("lastTimestamp")
@@ -352,7 +353,7 @@ def _event_time(event: Object) -> str:
 def events_of(events: Iterable[Object], uid: str | None) -> list[Object]:
     """Return an object's events, the latest first."""
     mine = [event for event in events if uid and dig(event, "involvedObject", "uid") == uid]
-    return sorted(mine, key=lambda event: _event_time(event)[:19], reverse=True)
+    return sorted(mine, key=lambda event: event_time(event)[:19], reverse=True)
 
 
 def _began(workload: Object) -> str:
@@ -716,12 +717,12 @@ def _refusals(snapshot: Snapshot, pods: Sequence[Object], since: str) -> Iterabl
     if refused and refused.get("reason") == "FailedCreate":
         seen, message = refused.get("lastTransitionTime") or "", refused.get("message") or ""
         if failure:
-            seen = max(seen[:19], _event_time(failure)[:19])
+            seen = max(seen[:19], event_time(failure)[:19])
     elif failure and workload["kind"] != "Deployment":
         created = next((event for event in events if event.get("reason") == "SuccessfulCreate"), None)
-        if created and _event_time(created)[:19] > _event_time(failure)[:19]:
+        if created and event_time(created)[:19] > event_time(failure)[:19]:
             return
-        seen, message = _event_time(failure), failure.get("message") or ""
+        seen, message = event_time(failure), failure.get("message") or ""
     if not message:
         return
     counts = _counts(seen, _began(workload), since)
@@ -909,7 +910,7 @@ def _pull(
         # Before 1.31 the back-off hides the error: it is in the event only.
         message = failures[0]["message"]
     cause, why, definitive = pull_answer(image, message)
-    seen = _event_time(failures[0]) if failures else ""
+    seen = event_time(failures[0]) if failures else ""
     grace = NEVER
     if _counts(seen, born, since):
         grace = 0 if definitive else TRANSIENT
@@ -1073,7 +1074,7 @@ def _claim(snapshot: Snapshot, pod: Object, message: str, since: str) -> tuple[s
             if event.get("reason") == "ProvisioningFailed":
                 # A provisioner tries again, and the second try often ends what the first began.
                 again = sum(dig(each, "series", "count") or each.get("count") or 1 for each in failures) > 1
-                counts = _counts(_event_time(event), dig(claim, "metadata", "creationTimestamp"), since)
+                counts = _counts(event_time(event), dig(claim, "metadata", "creationTimestamp"), since)
                 grace = TRANSIENT if again and counts else NEVER
                 return f"No volume can be made for the PersistentVolumeClaim {name}", said, grace
         if not message or "unbound immediate PersistentVolumeClaims" in message:
@@ -1088,7 +1089,7 @@ def _mounts(pod: Object, events: Sequence[Object], since: str) -> Iterable[Findi
         reason, said = event.get("reason"), str(event.get("message"))
         if reason not in ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox"):
             continue
-        counts = _counts(_event_time(event), dig(pod, "metadata", "creationTimestamp"), since)
+        counts = _counts(event_time(event), dig(pod, "metadata", "creationTimestamp"), since)
         lost = re.search(r'(secret|configmap) "([^"]+)" not found', said)
         key = re.search(r"references non-existent (secret|config) key: (\S+)", said)
         if lost or key:

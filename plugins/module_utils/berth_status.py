@@ -211,6 +211,8 @@ def text(status: Mapping[str, Any]) -> str:
     lines += _part("volumes", _table(("NAME", "SIZE", "STATE", "CLASS"), [(v["name"], v["size"], v["state"], v["class"]) for v in status["volumes"]]))
     for number, each in enumerate(status["problems"]):
         lines += _part("problems" if not number else "", _problem(each))
+    for number, each in enumerate(status["incidents"]):
+        lines += _part("last hour" if not number else "", _incident(each))
     for number, note in enumerate(status["notes"]):
         lines += _part("not read" if not number else "", _wrap(note))
     return "\n".join(lines)
@@ -226,6 +228,8 @@ def headline(status: Mapping[str, Any]) -> str:
         return f"{count} problem{'s' if count > 1 else ''}"
     if not any(each["good"] for each in status["addresses"]):
         return "all pods are ready, but no address answers here: see playbooks/ops/open.yml"
+    if count := len(status["incidents"]):
+        return f"all is well now, after {count} incident{'s' if count > 1 else ''} in the last hour"
     return "all is well"
 
 
@@ -252,6 +256,15 @@ def _problem(found: Mapping[str, Any]) -> list[str]:
         lines += _wrap(found["log"], "  log: ")
     elif found["message"]:
         lines += _wrap(found["message"], "  ")
+    return lines + _wrap(found["advice"], "  do: ")
+
+
+def _incident(found: Mapping[str, Any]) -> list[str]:
+    where = f"{found['pod']} ({found['container']})" if found["container"] else found["pod"]
+    times = f", {found['times']} times" if found["times"] > 1 else ""
+    lines = _wrap(f"{where} {found['text']}{times}, {duration(found['age'])} ago.")
+    if found["log"]:
+        lines += _wrap(found["log"], "  log: ")
     return lines + _wrap(found["advice"], "  do: ")
 
 

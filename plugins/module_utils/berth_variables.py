@@ -307,6 +307,7 @@ def values(given: dict[str, Any]) -> list[Problem]:
     checks = {name: check for name, check in FORMATS.items() if name in given}
     found = [problem for name, check in checks.items() for problem in _format(name, given[name], check)]
     found += resources(given.get("berth_app_resources", {}))
+    found += writable(given.get("berth_app_writable", {}))
     found += autoscaling(given.get("berth_app_autoscaling", {}))
     found += schedules(given.get("berth_app_schedules", []), given.get("berth_app_name", ""))
     found += quota(given.get("berth_quota", {}))
@@ -384,6 +385,15 @@ def resources(given: dict[str, Any]) -> list[Problem]:
         if key in limits and formats.quantity(value) > formats.quantity(limits[key]):
             text = f"{value} is above the limit, which is {limits[key]}"
             found.append(Problem(("berth_app_resources", "requests", key), text))
+    return found
+
+
+def writable(given: dict[str, Any]) -> list[Problem]:
+    """Check the directories that the app may write to, each with its size."""
+    found = []
+    for path, size in given.items():
+        if wrong := formats.directory(str(path)) or formats.positive_quantity(size):
+            found.append(Problem(("berth_app_writable", path), wrong))
     return found
 
 

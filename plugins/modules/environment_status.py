@@ -53,6 +53,12 @@ status:
     database: {description: "host, image, replicas and ready. Null for none.", type: dict}
     addresses: {description: "url, answer (text) and good (whether it is a page) of each that is good, or of all where none is.", type: list, elements: dict}
     volumes: {description: "name, size, state and class of each.", type: list, elements: dict}
+    incidents:
+      description:
+        - What went wrong in the last hour and is over, the latest first.
+        - "Each with pod, container, at, age (seconds), text, advice, times and log (its last line)."
+      type: list
+      elements: dict
     problems: {description: "kind, name, pod, container, cause, summary, message, log (its last line) and advice.", type: list, elements: dict}
     notes: {description: What could not be read., type: list, elements: str}
 """
@@ -61,7 +67,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ansible.module_utils import berth_access, berth_kube, berth_logs, berth_rollout, berth_status
+from ansible.module_utils import berth_access, berth_incidents, berth_kube, berth_logs, berth_rollout, berth_status
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.berth_kube import Cluster, Forbidden, KubeError
 from ansible.module_utils.berth_rollout import Snapshot, dig
@@ -79,10 +85,10 @@ ADVICE = {
 ADVICE_FOREIGN_PROFILE = "set minikube_profile in {inventory} to another name, or see to what has this one"
 # Where it was asked, because it may answer all the same.
 ADVICE_UNREADY = "ansible-playbook playbooks/ops/start.yml -i inventories/{environment} starts what of it stands still"
-KINDS = ("Node", "Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet", "Pod", "Service", "Ingress", "PersistentVolumeClaim")
+KINDS = ("Node", "Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet", "Pod", "Service", "Ingress", "PersistentVolumeClaim", "Event")
 # The Job by which the namespace role tries whether policies are enforced: that it fails is an answer, not a problem.
 PROBE = "probe"
-EVENTS = 500  # of a namespace, the newest are among them: the API server keeps an hour's
+LIMIT = 5000  # of a kind: an answer that would take long is cut off
 
 
 class Reader:
@@ -106,28 +112,33 @@ class Reader:
         found = {}
         for kind in KINDS:
             try:
-                items = self.cluster.items(kind, self.namespace)
+                items = self.cluster.items(kind, self.namespace, limit=LIMIT)
                 found[kind] = [each for each in items if dig(each, "metadata", "labels", "app.kubernetes.io/component") != PROBE]
             except Forbidden:
                 self.notes.append(f"{kind} objects: this user may not list them")
         return found
 
+    def incidents(self, objects: dict[str, list[dict[str, Any]]], problems: list[dict[str, str]]) -> list[dict[str, Any]]:
+        """Return what went wrong in the last hour and is over, without the pods whose ``problems`` are told."""
+        pods = {pod["metadata"]["name"]: pod for pod in objects.get("Pod", [])}
+        present = {each["pod"] for each in problems}
+        told = berth_incidents.incidents(pods.values(), objects.get("Event", []), self.cluster.now)
+        found = [each | {"age": berth_status.seconds_between(each["at"], self.cluster.now)} for each in told if each["pod"] not in present]
+        for each in found:
+            spec = dig(pods.get(each["pod"], {}), "spec") or {}
+            each["log"] = berth_rollout.redact(self._last_line(each["pod"], each["container"], "previous"), self._secrets(spec)) if each.pop("previous") else ""
+        return found
+
     def problems(self, objects: dict[str, list[dict[str, Any]]]) -> list[dict[str, str]]:
         """Return what keeps workloads from being complete."""
-        now = self.cluster.now
-        if not any(berth_status.problem(each) for each in berth_status.snapshots(objects, now)):
-            return []
-        try:
-            objects = {**objects, "Event": self.cluster.items("Event", self.namespace, limit=EVENTS)}
-        except Forbidden:
-            self.notes.append("Event objects: this user may not list them, so causes may be missing")
-        return [self._told(each) for each in berth_status.snapshots(objects, now) if berth_status.problem(each)]
+        return [self._told(each) for each in berth_status.snapshots(objects, self.cluster.now) if berth_status.problem(each)]
 
     def _told(self, snapshot: Snapshot) -> dict[str, str]:
         found = berth_status.problem(snapshot)
         assert found
         finding, progress = found
-        values = self._secrets(snapshot)
+        values = self._secrets(dig(snapshot.workload, "spec", "template", "spec") or {})
+        log = self._last_line(finding.pod, finding.container, finding.log, "current") if finding.log and finding.pod else ""
         summary = finding.summary if finding.cause == "waiting" else f"{finding.summary} ({progress.partition(' (')[0]})"
         message = finding.message.strip().partition("\n")[0]
         return {
@@ -138,27 +149,24 @@ class Reader:
             "cause": finding.cause,
             "summary": berth_rollout.redact(summary, values),
             "message": "" if message in finding.summary else berth_rollout.redact(message, values),
-            "log": berth_rollout.redact(self._last_line(finding), values),
+            "log": berth_rollout.redact(log, values),
             "advice": berth_rollout.advice(finding.cause, snapshot.workload),
         }
 
-    def _last_line(self, finding: berth_rollout.Finding) -> str:
-        """Return the last line of the log that explains a finding; empty when there is none to be had."""
-        if not (finding.log and finding.pod):
-            return ""
-        query: dict[str, str | int] = {"tailLines": 5, "container": finding.container}
-        for attempt in [{**query, "previous": "true"}, query] if finding.log == "previous" else [query]:
+    def _last_line(self, pod: str, container: str, *runs: str) -> str:
+        """Return the last line of a container's log, of the first of its ``runs`` (previous, current) that has one; empty when none has."""
+        for run in runs:
+            attempt: dict[str, str | int] = {"tailLines": 5, "container": container} | ({"previous": "true"} if run == "previous" else {})
             try:
-                lines = [line for line in self.cluster.log(self.namespace, finding.pod, **attempt).splitlines() if line.strip()]
+                lines = [line for line in self.cluster.log(self.namespace, pod, **attempt).splitlines() if line.strip()]
             except KubeError:
                 continue
             if lines:
                 return berth_logs.readable(lines[-1])[0]
         return ""
 
-    def _secrets(self, snapshot: Snapshot) -> set[str]:
-        """Return the values that must not be shown, as far as they may be read."""
-        spec = dig(snapshot.workload, "spec", "template", "spec") or {}
+    def _secrets(self, spec: Mapping[str, Any]) -> set[str]:
+        """Return the values that must not be shown of a pod with that description, as far as they may be read."""
         secrets = []
         for name in berth_rollout.secret_names(spec):
             try:
@@ -183,7 +191,8 @@ def addresses(objects: Mapping[str, list[dict[str, Any]]], app: str, timeout: fl
 def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the status as data; a cluster that cannot be asked is part of it, not an error."""
     environment, facts = parameters["environment"], dict(parameters["cluster"])
-    empty: dict[str, Any] = {"nodes": [], "release": None, "pods": [], "database": None, "addresses": [], "volumes": [], "problems": [], "notes": []}
+    empty: dict[str, Any] = {"nodes": [], "release": None, "pods": [], "database": None, "addresses": [], "volumes": []}
+    empty |= {"problems": [], "incidents": [], "notes": []}
     found = {"environment": environment, "namespace": parameters["namespace"], "cluster": facts, "advice": "", **empty}
     if facts["state"] in ADVICE:
         profile = facts["state"] == "foreign" and facts.get("provider") == "minikube"
@@ -196,6 +205,7 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
         reader = Reader(cluster, parameters["namespace"])
         objects = reader.read()
         problems = reader.problems(objects)
+        incidents = reader.incidents(objects, problems)
     except KubeError as error:
         more = f". {ADVICE_UNREADY.format(environment=environment)}" if facts["state"] == "unready" else ""
         return {**found, "advice": f"{error}{more}"}
@@ -210,6 +220,7 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
         "addresses": addresses(objects, app, parameters["timeout"]),
         "volumes": berth_status.volumes(objects.get("PersistentVolumeClaim", [])),
         "problems": problems,
+        "incidents": incidents,
         "notes": reader.notes,
     }
 

@@ -6,6 +6,7 @@ import base64
 import doctest
 import ipaddress
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -304,3 +305,15 @@ def test_what_waits_for_the_maintenance_window_is_not_asked_for_again() -> None:
 )
 def test_data_that_a_cluster_would_take_with_it_are_named_and_those_that_cannot_be_seen_too(state: str, claims: list[str], within: str) -> None:
     assert objects.data_within(state, [{"metadata": {"name": name}} for name in claims]) == within
+
+
+# --- What a pod may write to -------------------------------------------------
+def test_each_directory_that_is_writable_has_a_volume_of_its_own() -> None:
+    given = {"/tmp": "64Mi", "/code/cache": "1Gi", "/code-cache": "1Gi", "/Code/cache": "1Gi", "/" + "x" * 200: "1Mi"}
+    volumes, mounts = objects.writable_volumes(given), objects.writable_mounts(given)
+    names = [volume["name"] for volume in volumes]
+    assert len(set(names)) == len(given)
+    assert all(re.fullmatch("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name) for name in names)
+    assert [mount["name"] for mount in mounts] == names
+    assert [mount["mountPath"] for mount in mounts] == list(given)
+    assert volumes[0] == {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}

@@ -103,3 +103,11 @@ def test_what_names_no_file_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "2polls", "polls-db", "Polls", "x" * 64])
 def test_a_name_that_postgresql_would_not_take_is_refused(text: str) -> None:
     assert formats.sql_name(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "good"),
+    [("/tmp", True), ("/code/cache", True), ("/", False), ("", False), ("tmp", False), ("/a/", False), ("/a/../b", False), ("/a//b", False), ("/a:b", False)],
+)
+def test_a_directory_is_written_from_the_root(value: str, good: bool) -> None:
+    assert (formats.directory(value) == "") is good

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from ansible.module_utils import berth_status
 from ansible.module_utils.berth_access import Answer
-from ansible.module_utils.berth_kube import Forbidden, KubeError, Unreachable
+from ansible.module_utils.berth_kube import Forbidden, KubeError, NotFound, Unreachable
 from module_run import run
 from rollout_objects import BEGAN, IMAGE, LATER, claim, condition, crashing, deployment, ended, job, meta, pod, ready_pod, replicaset, statefulset
 
@@ -65,6 +65,8 @@ class FakeCluster:
     def log(self, namespace: str, name: str, **query: Any) -> str:
         """Return the log of a pod's previous run."""
         assert query["previous"] == "true"
+        if name not in self.logs:
+            raise NotFound(f"{name} has no log")
         return self.logs[name]
 
 
@@ -129,7 +131,7 @@ def test_a_probe_that_says_that_no_policy_is_enforced_is_no_problem(capsys: pyte
     assert status(capsys, monkeypatch, **with_probe)["text"] == status(capsys, monkeypatch, **objects)["text"]
 
 
-def test_each_kind_is_asked_for_once_and_events_not_while_all_is_well(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_kind_is_asked_for_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     status(capsys, monkeypatch, **healthy())
     assert sorted(FakeCluster.asked) == sorted(environment_status.KINDS)
 
@@ -273,3 +275,75 @@ def test_a_node_that_lacks_something_says_so() -> None:
 def test_the_image_is_shown_with_as_much_of_its_digest_as_people_compare() -> None:
     assert berth_status.short_image(IMAGE) == "localhost:5000/polls@sha256:4f53cda18c2b"
     assert berth_status.short_image("postgres:17") == "postgres:17"
+
+
+# --- What is over ----------------------------------------------------------
+PROBED = "Container web failed liveness probe, will be restarted"
+TMP = 'Usage of EmptyDir volume "tmp" exceeds the limit "64Mi". '
+
+
+def event(reason: str, message: str, name: str, at: str = LATER, **more: Any) -> Json:
+    """Return an event of a pod."""
+    return {"reason": reason, "message": message, "involvedObject": {"kind": "Pod", "name": name}, "lastTimestamp": at} | more
+
+
+def restarted(code: int, reason: str = "Error", at: str = BEGAN) -> Json:
+    """Return a pod whose container runs again."""
+    found = ready_pod(REPLICASET, name="polls-a")
+    before = {"terminated": {"exitCode": code, "reason": reason, "finishedAt": at}}
+    found["status"]["containerStatuses"] = [{"name": "web", "restartCount": 2, "lastState": before}]
+    return found
+
+
+def evicted() -> Json:
+    """Return a pod that its node has evicted."""
+    found = pod(REPLICASET, name="polls-b", phase="Failed")
+    disruption = condition("DisruptionTarget", reason="TerminationByKubelet", at=BEGAN)
+    found["status"] |= {"reason": "Evicted", "message": TMP, "conditions": [disruption]}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("pods", "events", "words", "advice"),
+    [
+        ([restarted(137, "OOMKilled")], [], "polls-a (web) used more memory than its limit, was killed (OOMKilled) and", "berth_app_resources"),
+        ([restarted(1)], [], "polls-a (web) ended with exit code 1 and was restarted, 2 times", "playbooks/ops/logs.yml"),
+        ([restarted(137)], [event("Killing", PROBED, "polls-a")], "did not answer its liveness probe", "path"),
+        ([], [event("Killing", PROBED, "polls-gone")], "polls-gone (web) did not answer its liveness", "path"),
+        ([evicted()], [], "polls-b was evicted by its node: Usage of EmptyDir volume", "berth_app_writable"),
+        ([], [event("Evicted", TMP, "polls-gone")], "polls-gone was evicted by its node: Usage of EmptyDir volume", "berth_app_writable"),
+        ([], [event("Evicted", "The node was low on resource: memory. Threshold", "polls-gone")], "low on resource: memory", "give the node more memory"),
+        ([], [event("Evicted", "Pod ephemeral local storage usage exceeds the total", "polls-gone")], "ephemeral local storage", "to a volume"),
+    ],
+)
+def test_what_went_wrong_in_the_last_hour_is_told_with_what_to_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, pods: list[Json], events: list[Json], words: str, advice: str
+) -> None:
+    answer = status(capsys, monkeypatch, **healthy() | {"Pod": [*healthy()["Pod"], *pods], "Event": events})
+    said = " ".join(answer["text"].split())
+    assert "dev: all is well now, after 1 incident in the last hour" in said
+    assert words in said
+    assert advice in said
+    assert max(map(len, answer["text"].splitlines())) <= berth_status.WIDTH
+
+
+@pytest.mark.parametrize(
+    ("pods", "events"),
+    [
+        ([restarted(0, "Completed")], []),  # it was asked to end, as a cluster that is stopped does
+        ([restarted(143)], []),
+        ([restarted(255, "Unknown")], []),  # its machine was switched off
+        ([restarted(1, at="2026-03-01T10:59:00Z")], []),
+        ([], [event("Evicted", TMP, "polls-gone", "2026-03-01T10:59:00Z")]),
+        ([], [event("Killing", "Stopping container web", "polls-gone"), event("Unhealthy", "Liveness probe failed", "polls-a")]),
+    ],
+)
+def test_what_is_no_trouble_or_longer_ago_is_not_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, pods: list[Json], events: list[Json]
+) -> None:
+    assert "dev: all is well\n" in status(capsys, monkeypatch, **healthy() | {"Pod": [*healthy()["Pod"], *pods], "Event": events})["text"]
+
+
+def test_an_eviction_that_pod_and_event_tell_of_is_told_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = status(capsys, monkeypatch, **healthy() | {"Pod": [*healthy()["Pod"], evicted()], "Event": [event("Evicted", TMP, "polls-b")]})
+    assert len(answer["status"]["incidents"]) == 1
