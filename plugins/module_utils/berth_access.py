@@ -6,6 +6,7 @@ import http.client
 import socket
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -63,11 +64,22 @@ def _url(address: str, port: int | None) -> str:
     return f"http://{host}/" if port in (None, 80) else f"http://{host}:{port}/"
 
 
+class WithinSite(urllib.request.HTTPRedirectHandler):
+    """Follows redirects within a site, and takes one that leads elsewhere, such as to https, for the site's answer."""
+
+    def redirect_request(self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> urllib.request.Request | None:
+        """Return the request that follows, None for none."""
+        here, there = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
+        if (here.scheme, here.netloc) != (there.scheme, there.netloc):
+            return None
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 class Answer:
     """What a URL answered.
 
     Attributes:
-        status: The HTTP status after redirects, 0 for no answer.
+        status: The HTTP status after redirects within the site, 0 for no answer.
         text: For people: ``200 in 12 ms`` or why there was none.
     """
 
@@ -82,7 +94,7 @@ class Answer:
 
 def ask(url: str, timeout: float) -> Answer:
     """Ask a URL for its page, past any proxy that the environment names: cluster addresses are not beyond it."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), WithinSite)
     began = time.monotonic()
     try:
         with opener.open(urllib.request.Request(url, headers={"User-Agent": "berth"}), timeout=timeout) as answer:

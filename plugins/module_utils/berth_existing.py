@@ -24,15 +24,18 @@ APPLY = ("get", "create", "patch")
 NEEDED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("", "resourcequotas", APPLY),
     ("", "limitranges", APPLY),
-    ("", "configmaps", APPLY),
-    ("", "secrets", APPLY),
+    ("", "configmaps", (*APPLY, "list", "delete")),
+    ("", "secrets", (*APPLY, "list", "delete")),
     ("", "services", (*APPLY, "list", "delete")),
-    ("", "pods", ("list",)),
+    ("", "pods", ("get", "list", "delete")),
     ("", "pods/log", ("get",)),
+    ("", "pods/portforward", ("create", "get")),
     ("", "events", ("list",)),
     ("", "persistentvolumeclaims", ("get", "list")),
     ("apps", "deployments", (*APPLY, "list", "delete")),
     ("apps", "replicasets", ("list",)),
+    ("apps", "statefulsets", ("list",)),
+    ("apps", "daemonsets", ("list",)),
     ("batch", "jobs", (*APPLY, "list", "delete")),
     ("batch", "cronjobs", (*APPLY, "list", "delete")),
     ("autoscaling", "horizontalpodautoscalers", (*APPLY, "list", "delete")),
@@ -40,7 +43,11 @@ NEEDED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("policy", "poddisruptionbudgets", (*APPLY, "list", "delete")),
 )
 # And what it does besides where the database is in the cluster.
-NEEDED_BY_DATABASE: tuple[tuple[str, str, tuple[str, ...]], ...] = (("apps", "statefulsets", APPLY),)
+NEEDED_BY_DATABASE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("apps", "statefulsets", (*APPLY, "delete")),
+    ("", "persistentvolumeclaims", ("patch",)),
+    ("", "pods/exec", ("create", "get")),
+)
 
 
 class ExistingError(Exception):

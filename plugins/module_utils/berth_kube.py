@@ -13,6 +13,8 @@ import hashlib
 import json
 import os
 import re
+import socket
+from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -23,7 +25,8 @@ try:
     import urllib3
     import yaml
     from kubernetes import config as kube_config
-    from kubernetes.stream.ws_client import WSClient, get_websocket_url
+    from kubernetes.client import ApiException
+    from kubernetes.stream.ws_client import WSClient, get_websocket_url, portforward_call
     from websocket import WebSocketBadStatusException, WebSocketException
 except ImportError as error:
     IMPORT_ERROR: ImportError | None = error
@@ -230,6 +233,30 @@ class Cluster:
             raise KubeError(f"The API server runs no command in Pod {pod} in namespace {namespace}, it answers {error.status_code}") from None
         except (WebSocketException, OSError) as error:
             raise Unreachable(f"The API server {self.endpoint} does not answer: {error}") from error
+
+    @contextlib.contextmanager
+    def port_forward(self, namespace: str, pod: str, port: int) -> Iterator[Callable[[int], socket.socket]]:
+        """Yield a function that returns a connection to the port of a pod.
+
+        Raises:
+            NotFound, Forbidden, Unreachable, KubeError: see there.
+        """
+        self.get("Pod", namespace, pod)  # as in execute
+        url = f"{self._client.configuration.host}{path_of('Pod', namespace, pod)}/portforward"
+        try:
+            query = [("ports", str(port))]
+            tunnel = portforward_call(self._client.configuration, "GET", url, query_params=query, headers=self._credentials())
+        except ApiException as error:
+            if "403" in str(error.reason):
+                raise Forbidden(
+                    f"Kubernetes does not let this user reach ports of pods of the namespace {namespace}. "
+                    'Grant it with a Role: apiGroups [""], resources ["pods/portforward"], verbs ["create", "get"].'
+                ) from None
+            raise Unreachable(f"The API server leads to no port of Pod {pod} in namespace {namespace}: {error.reason}") from None
+        try:
+            yield tunnel.socket
+        finally:
+            tunnel.close()
 
     def version(self) -> str:
         """Return the API server's version, e.g. ``v1.36.3``; empty when it does not tell this user.

@@ -1,28 +1,36 @@
-"""The look at the page with which site.yml ends."""
+"""The look at the page with which site.yml ends, and at the health of the pods that serve it."""
 
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from ansible.module_utils import berth_access, berth_probes
 from fake_api import running
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def server(status: int, silent: int = 0) -> ThreadingHTTPServer:
-    """Return a site that answers every request with ``status``, but ends the first ``silent`` connections without an answer."""
+def server(status: int, silent: int = 0, location: str = "") -> ThreadingHTTPServer:
+    """Return a site that answers every request with ``status``, but ends the first ``silent`` connections without an answer.
+
+    Its root may redirect to a ``location``.
+    """
     left = iter(range(silent))
 
     class Site(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if next(left, None) is not None:
                 return
-            self.send_response(status)
+            away = location if self.path == "/" else ""
+            self.send_response(301 if away else status)
+            if away:
+                self.send_header("Location", away)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -55,7 +63,7 @@ def test_a_site_that_begins_to_answer_a_moment_later_is_waited_for(tmp_path: Pat
     with running(server(200, silent=2)) as site:
         done = ask(tmp_path, f"http://127.0.0.1:{site.server_port}/")
     assert done.returncode == 0, done.stdout
-    assert done.stdout.count("FAILED - RETRYING") == 2
+    assert "... http://127.0.0.1" in done.stdout  # it says what it waits for
 
 
 def test_an_error_of_the_server_fails_the_run_with_what_to_do(tmp_path: Path) -> None:
@@ -64,6 +72,87 @@ def test_an_error_of_the_server_fails_the_run_with_what_to_do(tmp_path: Path) ->
         done = ask(tmp_path, url)
     words = " ".join((done.stdout + done.stderr).split())
     assert done.returncode != 0
-    assert f"polls is released, its pods are ready, and {url} does not serve: Status code was 500" in words
+    assert f"polls is released, its pods are ready, and {url} does not serve: 500 in " in words
     assert "ansible-playbook playbooks/ops/logs.yml -i inventories/dev" in words
     assert "Traceback" not in words
+
+
+@pytest.mark.parametrize("location", ["https://127.0.0.1/", "https://shop.example/", "http://127.0.0.1:1/", "//elsewhere.example/login"])
+def test_a_redirect_that_leads_elsewhere_is_the_sites_answer_and_is_not_followed(location: str) -> None:
+    with running(server(200, location=location)) as site:
+        answer = berth_access.ask(f"http://127.0.0.1:{site.server_port}/", 5)
+    assert (answer.status, answer.good) == (301, True)
+
+
+@pytest.mark.parametrize(("status", "good"), [(200, True), (404, False), (500, False)])
+def test_a_redirect_within_the_site_is_followed_to_its_page(status: int, good: bool) -> None:
+    with running(server(status, location="/polls/")) as site:
+        answer = berth_access.ask(f"http://127.0.0.1:{site.server_port}/", 5)
+    assert (answer.status, answer.good) == (status, good)
+
+
+# --- What the kubelet would ask --------------------------------------------
+CONTAINER = {
+    "ports": [{"name": "http", "containerPort": 8000}],
+    "startupProbe": {"httpGet": {"path": "/readyz", "port": "http", "httpHeaders": [{"name": "Host", "value": "localhost"}]}},
+    "readinessProbe": {"httpGet": {"path": "/readyz", "port": "http", "httpHeaders": [{"name": "Host", "value": "localhost"}]}},
+    "livenessProbe": {"httpGet": {"path": "/livez", "port": 8000, "httpHeaders": [{"name": "Host", "value": "localhost"}]}},
+}
+
+
+def test_each_request_of_the_kubelets_is_made_once() -> None:
+    found = berth_probes.probes(CONTAINER)
+    assert [(probe.port, probe.path, probe.kinds) for probe in found] == [
+        (8000, "/readyz", ("startupProbe", "readinessProbe")),
+        (8000, "/livez", ("livenessProbe",)),
+    ]
+    assert [probe.variable for probe in found] == ["berth_app_readiness_path", "berth_app_liveness_path"]
+    assert berth_probes.probes({"livenessProbe": {"tcpSocket": {"port": 80}}, "readinessProbe": {"exec": {"command": ["true"]}}}) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "location", "words"),
+    [
+        (200, "", ""),
+        (204, "", ""),
+        (301, "https://localhost/livez", "answers 301, which leads to https://localhost/livez: Kubernetes takes that for good health, however the app is."),
+        (302, "/login/", "Kubernetes takes that for good health"),
+        (400, "", "the request's Host header is localhost, which ALLOWED_HOSTS may lack"),
+        (401, "", "Kubernetes would restart the pods over and over. What to do: set berth_app_liveness_path to a path that answers 200, without a login."),
+        (404, "", "set berth_app_liveness_path to a path that answers 200"),
+        (500, "", "Kubernetes would restart the pods over and over"),
+        (0, "connection refused", "does not answer (connection refused). What to do: set berth_app_port"),
+    ],
+)
+def test_what_only_looks_like_health_is_told_with_its_variable(status: int, location: str, words: str) -> None:
+    probe = berth_probes.probes(CONTAINER)[1]
+    problem = berth_probes.problem(probe, berth_probes.Answer(status, location))
+    assert words in problem if words else problem == ""
+
+
+def test_a_pod_is_asked_as_the_kubelet_asks_and_redirects_are_not_followed() -> None:
+    seen = []
+
+    class Pod(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append((self.path, self.headers["Host"]))
+            self.send_response(302)
+            self.send_header("Location", "/login/")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    probe = berth_probes.probes(CONTAINER)[1]
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Pod)) as pod:
+        answer = berth_probes.ask(probe, lambda _port: socket.create_connection(("127.0.0.1", pod.server_port)))
+    assert answer == berth_probes.Answer(302, "/login/")
+    assert seen == [("/livez", "localhost")]
+
+
+def test_a_pod_that_ends_the_connection_is_told_as_silent() -> None:
+    probe = berth_probes.probes(CONTAINER)[0]
+    with running(server(200, silent=1)) as pod:
+        answer = berth_probes.ask(probe, lambda _port: socket.create_connection(("127.0.0.1", pod.server_port)))
+    assert answer.status == 0
+    assert "berth_app_port" in berth_probes.problem(probe, answer)

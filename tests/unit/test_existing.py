@@ -142,7 +142,8 @@ def test_a_database_in_the_cluster_asks_for_more_than_one_elsewhere(take_on: Any
     api.denied = {("create", "statefulsets")}
     assert "failed" not in take_on()
     assert "statefulsets.apps: create" in take_on(needs_storage=True)["msg"]
-    assert {verb for verb, resource, namespace, _ in api.asked if (resource, namespace) == ("statefulsets", "polls")} == {"get", "create", "patch"}
+    verbs = {verb for verb, resource, namespace, _ in api.asked if (resource, namespace) == ("statefulsets", "polls")}
+    assert verbs == {"get", "list", "create", "patch", "delete"}
 
 
 def test_a_namespace_that_is_there_need_not_be_created(take_on: Any, api: Reviewing) -> None:

@@ -1,0 +1,69 @@
+"""Ask a Deployment's newest pod for its health. The documentation is in plugins/modules/k8s_probes.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ansible.module_utils
+from ansible.plugins.action import ActionBase
+
+# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
+MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
+if MODULE_UTILS not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(MODULE_UTILS)
+
+from ansible.module_utils import berth_probes, berth_rollout  # noqa: E402
+from ansible.module_utils.berth_kube import Cluster, Forbidden, KubeError  # noqa: E402
+from ansible.module_utils.berth_rollout import Snapshot, condition  # noqa: E402
+
+ARGUMENTS = {
+    "kubeconfig": {"type": "path", "required": True},
+    "context": {"type": "str", "default": ""},
+    "namespace": {"type": "str", "required": True},
+    "name": {"type": "str", "required": True},
+}
+
+
+def asked(cluster: Cluster, namespace: str, name: str) -> tuple[dict[str, int], list[str]]:
+    """Return the status of each path, and what is wrong with any.
+
+    Raises:
+        KubeError: There is no ready pod of the newest revision, or the API server does not let us ask it.
+    """
+    workload = {**cluster.get("Deployment", namespace, name), "kind": "Deployment"}
+    selector = berth_rollout.selector_of(workload)
+    snapshot = Snapshot(workload, cluster.items("Pod", namespace, labelSelector=selector), cluster.items("ReplicaSet", namespace, labelSelector=selector))
+    pod = next((each for each in reversed(berth_rollout.current_pods(snapshot)) if condition(each, "Ready")), None)
+    if pod is None:
+        raise KubeError(f"No pod of the newest revision of {name} is ready in namespace {namespace}.")
+    answers, wrong = {}, []
+    for container in pod["spec"]["containers"]:
+        for probe in berth_probes.probes(container):
+            with cluster.port_forward(namespace, pod["metadata"]["name"], probe.port) as connect:
+                answer = berth_probes.ask(probe, connect)
+            answers[probe.path] = answer.status
+            if problem := berth_probes.problem(probe, answer):
+                wrong.append(f"{pod['metadata']['name']}: {problem}")
+    return answers, wrong
+
+
+class ActionModule(ActionBase):
+    """The action plugin."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the answers, or fail with what is wrong with them."""
+        result = super().run(tmp, task_vars) | {"changed": False, "answers": {}}
+        _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        try:
+            answers, wrong = asked(Cluster(given["kubeconfig"], given["context"] or None), given["namespace"], given["name"])
+        except Forbidden as error:
+            return result | {"warnings": [f"The health of the app's pods was not asked for. {error}"]}
+        except KubeError as error:
+            return result | {"failed": True, "msg": str(error)}
+        if wrong:
+            lines = ["The app runs, and its health is not what it looks like.", *wrong]
+            return result | {"failed": True, "msg": "\n".join(lines), "answers": answers}
+        return result | {"answers": answers}

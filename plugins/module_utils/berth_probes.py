@@ -1,0 +1,94 @@
+"""Ask a pod for its health with the requests that the kubelet makes, and judge the answers more strictly than it does.
+
+The kubelet takes every status from 200 to 399 for good health, and a redirect elsewhere as well (pkg/probe/http/http.go of Kubernetes 1.36).
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Object = Mapping[str, Any]
+KINDS = ("startupProbe", "readinessProbe", "livenessProbe")
+VARIABLES = {"startupProbe": "berth_app_readiness_path", "readinessProbe": "berth_app_readiness_path", "livenessProbe": "berth_app_liveness_path"}
+TIMEOUT = 10.0  # seconds for an answer
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One request of the kubelet's, which may serve several probes."""
+
+    port: int
+    path: str
+    headers: tuple[tuple[str, str], ...]
+    kinds: tuple[str, ...]
+
+    @property
+    def variable(self) -> str:
+        """The inventory's variable that names the path: that of the probe which restarts the container, where it is one of them."""
+        return VARIABLES[self.kinds[-1]]
+
+    @property
+    def host(self) -> str:
+        """The Host header that is sent."""
+        return next((value for name, value in self.headers if name.lower() == "host"), "the pod's address")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a pod answered: status 0 is silence, and ``text`` why; else ``text`` is where a redirect leads."""
+
+    status: int
+    text: str = ""
+
+
+def probes(container: Object) -> list[Probe]:
+    """Return the HTTP requests by which a container's health is asked for, each once."""
+    names = {port.get("name"): port.get("containerPort") for port in container.get("ports") or []}
+    found: dict[tuple[int, str, tuple[tuple[str, str], ...]], list[str]] = {}
+    for kind in KINDS:
+        asked = (container.get(kind) or {}).get("httpGet")
+        if asked and asked.get("scheme", "HTTP") == "HTTP":
+            port = int(names.get(asked["port"]) or asked["port"])
+            headers = tuple((each["name"], each["value"]) for each in asked.get("httpHeaders") or [])
+            found.setdefault((port, asked.get("path") or "/", headers), []).append(kind)
+    return [Probe(*request, tuple(kinds)) for request, kinds in found.items()]
+
+
+def ask(probe: Probe, connect: Callable[[int], socket.socket]) -> Answer:
+    """Return what answers a probe's request; ``connect`` returns a connection to a port of the pod."""
+    connection = http.client.HTTPConnection("pod", probe.port, timeout=TIMEOUT)
+    try:
+        connection.sock = connect(probe.port)
+        connection.putrequest("GET", probe.path, skip_host=any(name.lower() == "host" for name, _ in probe.headers), skip_accept_encoding=True)
+        for name, value in (*probe.headers, ("User-Agent", "berth"), ("Connection", "close")):
+            connection.putheader(name, value)
+        connection.endheaders()
+        answer = connection.getresponse()
+    except (OSError, http.client.HTTPException) as error:
+        return Answer(0, str(error) or type(error).__name__)
+    finally:
+        connection.close()
+    return Answer(answer.status, answer.getheader("Location") or "")
+
+
+def problem(probe: Probe, answer: Answer) -> str:
+    """Return what is wrong with an answer and what to do, "" where nothing is."""
+    if 200 <= answer.status < 300:
+        return ""
+    where = f"{probe.path} on port {probe.port}"
+    restarts = "livenessProbe" in probe.kinds
+    if not answer.status:
+        return f"{where} does not answer ({answer.text}). What to do: set berth_app_port to the port on which the app listens."
+    said = f"{where} answers {answer.status}" + (f", which leads to {answer.text}" if answer.text else "")
+    if answer.status < 400:
+        effect = "Kubernetes takes that for good health, however the app is"
+        way = f"let the app answer it without a redirect (Django: SECURE_REDIRECT_EXEMPT), or set {probe.variable} to a path that answers 200"
+    else:
+        effect = "Kubernetes would restart the pods over and over" if restarts else "Kubernetes would send them no requests"
+        host = f"the request's Host header is {probe.host}, which ALLOWED_HOSTS may lack; otherwise "
+        way = f"{host if answer.status == 400 else ''}set {probe.variable} to a path that answers 200, without a login"
+    return f"{said}: {effect}. What to do: {way}."

@@ -1,0 +1,28 @@
+"""Documentation of the action plugin plugins/action/page_answer.py."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: page_answer
+short_description: Ask a page of an app on this machine until the app answers it
+description:
+  - Whatever the app says is an answer, so long as it is no error of the server; a redirect that leads elsewhere, such as to https, is one too.
+  - Asks past any proxy that the environment names.
+options:
+  url: {description: The page., type: str, required: true}
+  timeout: {description: Seconds until it has to be answered., type: int, default: 15}
+attributes:
+  check_mode: {support: full, description: Asks only.}
+"""
+
+EXAMPLES = """
+- name: Ask the app for its page
+  page_answer:
+    url: http://127.0.0.1:30080/
+"""
+
+RETURN = """
+served: {description: Whether the app answered., type: bool, returned: always}
+status: {description: "The HTTP status, 0 for silence.", type: int, returned: always}
+answer: {description: "The answer for people, e.g. C(200 in 12 ms), or why there was none.", type: str, returned: always}
+"""
