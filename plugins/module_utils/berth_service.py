@@ -147,6 +147,10 @@ class Runit:
         """Whether there is a service of this name, running or not."""
         return (self.services / name).is_dir()
 
+    def at_boot(self, name: str) -> bool:
+        """Whether a boot leaves it as it is: nothing starts it then, and nothing could have been switched off."""
+        return True
+
     def endings(self, name: str) -> int:
         """Return how often the service has ended, as far as this object was asked: each state that it is in has a time of its own."""
         try:
@@ -279,6 +283,10 @@ class Systemd:
     def known(self, name: str) -> bool:
         """Whether there is a unit of this name, running or not."""
         return (UNITS / self._unit(name)).exists()
+
+    def at_boot(self, name: str) -> bool:
+        """Whether the unit is started at boot; somebody may have started one by hand that was stopped for good."""
+        return subprocess.run(["systemctl", "is-enabled", "--quiet", self._unit(name)], check=False).returncode == 0
 
     def endings(self, name: str) -> int:
         """Return how often the unit was started anew since somebody started it."""

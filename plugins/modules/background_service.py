@@ -57,7 +57,12 @@ services:
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_service import Service, ServiceError, backend, manager, wait_until_it_listens
+from ansible.module_utils.berth_service import Runit, Service, ServiceError, Systemd, backend, manager, wait_until_it_listens
+
+
+def keeps_running(machine: Systemd | Runit, name: str) -> bool:
+    """Whether a service runs, after the next boot too."""
+    return machine.running(name) and machine.at_boot(name)
 
 
 def main() -> None:
@@ -87,9 +92,9 @@ def main() -> None:
     try:
         for service in services if state == "started" else reversed(services):
             if module.check_mode:
-                changed |= machine.running(service.name) != (state == "started")
+                changed |= not keeps_running(machine, service.name) if state == "started" else machine.running(service.name)
             elif state == "started":
-                rewritten, runs = machine.write(service), machine.running(service.name)
+                rewritten, runs = machine.write(service), keeps_running(machine, service.name)
                 if rewritten and runs:
                     machine.restart(service.name)
                 elif not runs:

@@ -71,6 +71,9 @@ def state(address: str, deployments: list[str], inputs: str, outdated: list[str]
     stopped = [name for name in cluster.SERVICES if not backend().running(name)]
     if stopped:
         return "stopped" if len(stopped) == len(cluster.SERVICES) else "unready", f"{' and '.join(stopped)} not running"
+    forgotten = [name for name in cluster.SERVICES if not backend().at_boot(name)]
+    if forgotten:
+        return "unready", f"{' and '.join(forgotten)} would not start at the next boot"
     if inputs and record.get("inputs") != inputs:
         return "unready", "programs, images or files of the node are to be brought up to date"
     unready = cluster.unready(address, deployments)

@@ -98,12 +98,17 @@ class Machine:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.running_services = set(cluster.SERVICES)
+        self.enabled_services = set(cluster.SERVICES)
         self.api: dict[str, Any] = {"/readyz": "ok", "/api/v1/nodes": {"items": []}}
         self.api |= {path: {"items": []} for path in ("/api/v1/pods", *cluster.WORKLOADS)}
 
     def running(self, name: str) -> bool:
         """Stand in for the service backend."""
         return name in self.running_services
+
+    def at_boot(self, name: str) -> bool:
+        """Stand in for the service backend."""
+        return name in self.enabled_services
 
     def write(self, name: str, content: Any = "x") -> Path:
         """Write a file below the root; what is not text becomes JSON."""
@@ -191,6 +196,13 @@ def test_a_cluster_of_which_nothing_runs_is_stopped(machine: Machine, capsys: py
     machine.running_services = set()
     found = info(machine, capsys)
     assert (found["state"], found["reason"]) == ("stopped", "containerd and kubelet not running")
+
+
+def test_a_service_that_would_not_start_at_the_next_boot_makes_it_unready(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    machine.made()
+    machine.enabled_services = {"kubelet"}
+    found = info(machine, capsys)
+    assert (found["state"], found["reason"]) == ("unready", "containerd would not start at the next boot")
 
 
 def test_changed_inputs_make_it_unready(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:

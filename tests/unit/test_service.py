@@ -312,6 +312,19 @@ def test_a_unit_is_started_for_boots_too_and_removed_whole(systemctl: Path) -> N
     assert list(berth_service.UNITS.iterdir()) == []
 
 
+def test_a_unit_that_somebody_started_by_hand_is_started_for_boots_too(
+    systemctl: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (systemctl.parent / "bin/systemctl").write_text(f'#!/bin/sh\necho "$*" >> {systemctl}\ncase $1 in is-enabled) exit 1 ;; show) echo 7 ;; esac\n')
+    monkeypatch.setattr(background_service, "backend", Systemd)
+    Systemd().write(KUBELET)
+    service = {"name": "kubelet", "command": KUBELET.command, "description": KUBELET.description, "before": KUBELET.before, "wait_for": KUBELET.wait_for}
+    assert run(background_service, capsys, check=True, services=[service])["changed"]
+    assert "enable --quiet berth-kubelet.service" not in systemctl.read_text().splitlines()
+    assert run(background_service, capsys, services=[service])["changed"]
+    assert "enable --quiet berth-kubelet.service" in systemctl.read_text().splitlines()
+
+
 def test_what_systemctl_complains_about_is_the_message(systemctl: Path) -> None:
     (systemctl.parent / "bin/systemctl").write_text("#!/bin/sh\necho 'Unit berth-s.service not found.' >&2\nexit 5\n")
     with pytest.raises(ServiceError, match=r"systemctl enable --quiet berth-s.service failed: Unit berth-s.service not found\."):
