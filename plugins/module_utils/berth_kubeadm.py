@@ -32,6 +32,7 @@ KUBELET = Path("/var/lib/kubelet")
 CNI_LEASES = Path("/var/lib/cni/networks/berth")
 RECORD = DIRECTORY / "cluster.json"
 INITIALIZED = DIRECTORY / "initialized"
+RENEWING = DIRECTORY / "kubeadm" / "renewing"  # while certificates are renewed
 VOLUMES = DIRECTORY / "volumes"
 SOCKET = RUN / "containerd" / "containerd.sock"
 TASKS = RUN / "containerd" / "io.containerd.runtime.v2.task" / "k8s.io"  # a directory for each container that runs
@@ -87,6 +88,14 @@ def record() -> dict[str, Any] | None:
         return None
     except ValueError:
         return {}
+
+
+def renewing() -> set[str]:
+    """Return the kinds of certificates (berth_certificates) whose renewal was cut off: what runs may not have read them yet."""
+    try:
+        return set(json.loads(RENEWING.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):
+        return set()
 
 
 def ours(text: str) -> bool:

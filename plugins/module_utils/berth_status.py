@@ -179,6 +179,37 @@ def volumes(claims: Iterable[Object]) -> list[dict[str, str]]:
     ]
 
 
+def expiry(certificates: Iterable[Object], days: float, provider: str, environment: str) -> list[dict[str, str]]:
+    """Return a problem for each certificate that has ended or ends within ``days``, with what to do about it.
+
+    None where that is not known, as with minikube, which makes certificates for three years.
+
+    Args:
+        certificates: As in berth_certificates, at most one of a kind.
+        provider: Of the cluster.
+        environment: Its name.
+    """
+    again = f"ansible-playbook site.yml -i inventories/{environment}"
+    advice = {
+        "authority": f"nobody renews an authority: make the cluster anew (ansible-playbook playbooks/destroy.yml -i inventories/{environment}, then {again}); "
+        "its volumes are kept",
+        "kubeconfig": f"{again} brings a new one" if provider != "existing"
+        else f"get another kubeconfig from whoever runs the cluster as berth_existing_kubeconfig, then {again}",
+    }  # fmt: skip
+    found = []
+    for each in certificates:
+        if provider in ("kubeadm", "existing") and each["seconds"] < days * 86400:
+            told = f"ended {duration(-each['seconds'])} ago" if each["seconds"] < 0 else f"ends in {duration(each['seconds'])}"
+            found.append(
+                {
+                    "kind": "Certificate", "name": each["kind"], "pod": "", "container": "", "cause": "certificate",
+                    "summary": f"{told}, {each['ends'][:10]} ({each['path']})", "message": "", "log": "",
+                    "advice": advice.get(each["kind"], f"{again} renews it"),
+                }
+            )  # fmt: skip
+    return found
+
+
 # -- Text --------------------------------------------------------------------------------------------------------
 
 
@@ -192,8 +223,9 @@ def text(status: Mapping[str, Any]) -> str:
         lines += _part("", _wrap(cluster["reason"]))
     if cluster.get("shared_with"):
         lines += _part("", _wrap(f"shared with {', '.join(cluster['shared_with'])}"))
+    expiry = _part("expiry", _table(("CERTIFICATE", "ENDS", "IN"), [_expiry(each) for each in status["certificates"]]))
     if status["advice"]:
-        return "\n".join([*lines, *_part("what to do", _wrap(status["advice"]))])
+        return "\n".join([*lines, *expiry, *_problems(status["problems"]), *_part("what to do", _wrap(status["advice"]))])
     lines += _part("nodes", _table(("NAME", "STATE", "VERSION", "AGE"), [(n["name"], n["state"], n["version"], duration(n["age"])) for n in status["nodes"]]))
     if released := status["release"]:
         lines += _part("release", _released(released))
@@ -209,8 +241,7 @@ def text(status: Mapping[str, Any]) -> str:
         lines += _part("database", _wrap(f"{found['host']}: {image}"))
     lines += _part("addresses", _table((), [(each["url"], each["answer"]) for each in status["addresses"]]))
     lines += _part("volumes", _table(("NAME", "SIZE", "STATE", "CLASS"), [(v["name"], v["size"], v["state"], v["class"]) for v in status["volumes"]]))
-    for number, each in enumerate(status["problems"]):
-        lines += _part("problems" if not number else "", _problem(each))
+    lines += [*expiry, *_problems(status["problems"])]
     for number, each in enumerate(status["incidents"]):
         lines += _part("last hour" if not number else "", _incident(each))
     for number, note in enumerate(status["notes"]):
@@ -266,6 +297,14 @@ def _incident(found: Mapping[str, Any]) -> list[str]:
     if found["log"]:
         lines += _wrap(found["log"], "  log: ")
     return lines + _wrap(found["advice"], "  do: ")
+
+
+def _problems(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [line for number, each in enumerate(found) for line in _part("problems" if not number else "", _problem(each))]
+
+
+def _expiry(found: Mapping[str, Any]) -> tuple[str, str, str]:
+    return found["kind"], found["ends"][:10], duration(found["seconds"]) if found["seconds"] > 0 else "ended"
 
 
 def _part(title: str, lines: Sequence[str]) -> list[str]:

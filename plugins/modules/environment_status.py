@@ -6,6 +6,7 @@ DOCUMENTATION = """
 module: environment_status
 short_description: Read how an environment is, and say it in one block of text
 description:
+  - Says when certificates end, those of a cluster on this machine and that of the kubeconfig.
   - Reads cluster, nodes, release, pods, database, addresses and volumes with one request for each kind, and says what is wrong with what is not ready.
   - Works without a cluster, with a stopped one and with a namespace in which nothing is released. What the user may not read is named, the rest is shown.
   - Changes nothing. Values of Secrets are replaced by C(***) in what Kubernetes and the pods say, as far as the user may read them.
@@ -13,7 +14,8 @@ options:
   environment: {description: The environment's name., type: str, required: true}
   cluster:
     description:
-      - "The cluster role's facts: C(provider), C(state), and where known C(reason), C(version), C(endpoint) and C(shared_with)."
+      - "The cluster role's facts: C(provider), C(state), and where known C(reason), C(version), C(endpoint), C(shared_with),
+        C(certificates) (M(kubeadm_info)) and C(renew_days)."
       - The API server is not asked when C(state) is C(absent), C(stopped), C(paused), C(partial), C(lost) or C(foreign).
     type: dict
     required: true
@@ -53,6 +55,7 @@ status:
     database: {description: "host, image, replicas and ready. Null for none.", type: dict}
     addresses: {description: "url, answer (text) and good (whether it is a page) of each that is good, or of all where none is.", type: list, elements: dict}
     volumes: {description: "name, size, state and class of each.", type: list, elements: dict}
+    certificates: {description: "kind, path, ends (RFC 3339) and seconds until then, of each kind the first to end.", type: list, elements: dict}
     incidents:
       description:
         - What went wrong in the last hour and is over, the latest first.
@@ -65,9 +68,10 @@ status:
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
-from ansible.module_utils import berth_access, berth_incidents, berth_kube, berth_logs, berth_rollout, berth_status
+from ansible.module_utils import berth_access, berth_certificates, berth_incidents, berth_kube, berth_logs, berth_rollout, berth_status
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.berth_kube import Cluster, Forbidden, KubeError
 from ansible.module_utils.berth_rollout import Snapshot, dig
@@ -89,6 +93,7 @@ KINDS = ("Node", "Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet", 
 # The Job by which the namespace role tries whether policies are enforced: that it fails is an answer, not a problem.
 PROBE = "probe"
 LIMIT = 5000  # of a kind: an answer that would take long is cut off
+RENEW_DAYS = 60  # before its end a certificate is a problem
 
 
 class Reader:
@@ -191,8 +196,12 @@ def addresses(objects: Mapping[str, list[dict[str, Any]]], app: str, timeout: fl
 def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the status as data; a cluster that cannot be asked is part of it, not an error."""
     environment, facts = parameters["environment"], dict(parameters["cluster"])
-    empty: dict[str, Any] = {"nodes": [], "release": None, "pods": [], "database": None, "addresses": [], "volumes": []}
-    empty |= {"problems": [], "incidents": [], "notes": []}
+    certificates = berth_certificates.earliest(facts.pop("certificates", []))
+    if facts["state"] != "absent":
+        certificates += berth_certificates.of_kubeconfig(Path(parameters["kubeconfig"]))
+    expiry = berth_status.expiry(certificates, facts.pop("renew_days", RENEW_DAYS), facts.get("provider", ""), environment)
+    empty: dict[str, Any] = {"nodes": [], "release": None, "pods": [], "database": None, "addresses": [], "volumes": [], "incidents": [], "notes": []}
+    empty |= {"certificates": certificates, "problems": expiry}
     found = {"environment": environment, "namespace": parameters["namespace"], "cluster": facts, "advice": "", **empty}
     if facts["state"] in ADVICE:
         profile = facts["state"] == "foreign" and facts.get("provider") == "minikube"
@@ -219,7 +228,7 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
         "database": berth_status.database(objects.get("StatefulSet", []), objects.get("Service", [])),
         "addresses": addresses(objects, app, parameters["timeout"]),
         "volumes": berth_status.volumes(objects.get("PersistentVolumeClaim", [])),
-        "problems": problems,
+        "problems": problems + expiry,
         "incidents": incidents,
         "notes": reader.notes,
     }

@@ -12,6 +12,7 @@ options:
   deployments: {description: "Deployments that belong to the cluster, as C(namespace/name).", type: list, elements: str, default: []}
   inputs: {description: "A checksum of what a running cluster can take on, compared with the one it has taken on.", type: str, default: ""}
   kubeconfig: {description: "The environment's kubeconfig, compared with the cluster's.", type: path, required: true}
+  renew_days: {description: Days before their end from which on certificates are to be renewed., type: int, default: 60}
   packages: {description: Debian packages that the cluster needs., type: list, elements: str, default: []}
   settings: {description: "What cannot be changed once a cluster is made, compared with what it was made with.", type: dict, default: {}}
 attributes:
@@ -40,6 +41,12 @@ outdated:
   type: list
   elements: str
   returned: always
+certificates:
+  description: "The certificates of the cluster on this machine, each with C(name), C(kind), C(path), C(ends) (RFC 3339) and C(seconds) until then."
+  type: list
+  elements: dict
+  returned: always
+renewal: {description: "Why certificates are to be renewed, a phrase each.", type: list, elements: str, returned: always}
 environments: {description: The environments that use the cluster., type: list, elements: str, returned: always}
 changed_settings: {description: "Settings that differ from those the cluster was made with, each with C(was) and C(wanted).", type: dict, returned: always}
 kubeconfig_current: {description: Whether the kubeconfig leads to this cluster., type: bool, returned: always}
@@ -55,6 +62,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils import berth_certificates as certificates
 from ansible.module_utils import berth_kubeadm as cluster
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.berth_service import backend, manager
@@ -80,6 +88,12 @@ def state(address: str, deployments: list[str], inputs: str, outdated: list[str]
     own = {deployment.split("/")[0] for deployment in deployments}  # an app's pod may just have crashed
     unready += [f"{name} does not run, though its status says so" for name in outdated or [] if name.split("/")[0] in own]
     return ("unready", "; ".join(unready)) if unready else ("running", "")
+
+
+def renewal(found: list[dict[str, Any]], days: int) -> list[str]:
+    """Return why certificates are to be renewed, as phrases; empty when none is."""
+    ends = [f"{each['path']} {'ended' if each['seconds'] < 0 else 'ends'} {each['ends']}" for each in certificates.ending(found, days)]
+    return ends + (["an earlier renewal was cut off"] if cluster.renewing() else [])
 
 
 def authority(kubeconfig: Path) -> bytes | None:
@@ -111,6 +125,7 @@ def main() -> None:
             "deployments": {"type": "list", "elements": "str", "default": []},
             "inputs": {"type": "str", "default": ""},
             "kubeconfig": {"type": "path", "required": True},
+            "renew_days": {"type": "int", "default": 60},
             "packages": {"type": "list", "elements": "str", "default": []},
             "settings": {"type": "dict", "default": {}},
         },
@@ -122,11 +137,14 @@ def main() -> None:
     record = cluster.record() or {}
     was = record.get("settings", wanted)
     packages = module.params["packages"]
+    dated = certificates.of_machine(cluster.KUBERNETES, cluster.KUBELET) if cluster.INITIALIZED.exists() else []
     module.exit_json(
         changed=False,
         state=found,
         reason=reason,
         outdated=outdated,
+        certificates=dated,
+        renewal=renewal(dated, module.params["renew_days"]),
         environments=record.get("environments", []),
         changed_settings={k: {"was": was.get(k), "wanted": v} for k, v in wanted.items() if was.get(k) != v},
         missing_packages=sorted(set(packages) - cluster.installed(packages)) if packages else [],

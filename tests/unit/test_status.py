@@ -347,3 +347,59 @@ def test_what_is_no_trouble_or_longer_ago_is_not_told(
 def test_an_eviction_that_pod_and_event_tell_of_is_told_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     answer = status(capsys, monkeypatch, **healthy() | {"Pod": [*healthy()["Pod"], evicted()], "Event": [event("Evicted", TMP, "polls-b")]})
     assert len(answer["status"]["incidents"]) == 1
+
+
+# --- When certificates end -------------------------------------------------
+def dated(kind: str, days: float, name: str = "x") -> Json:
+    """Return a certificate as kubeadm_info does; the test's year is its own."""
+    return {"kind": kind, "name": name, "path": f"/etc/kubernetes/{name}", "ends": "2027-01-02T03:04:05Z", "seconds": int(days * 86400)}
+
+
+def test_of_each_kind_the_certificate_that_ends_first_is_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = [dated("authority", 3650), dated("control plane", 400, "a"), dated("control plane", 300, "b"), dated("kubelet", 3600)]
+    answer = status(capsys, monkeypatch, RUNNING | {"certificates": ends, "renew_days": 60}, **healthy())
+    assert answer["text"].startswith("dev: all is well\n")
+    assert answer["text"].endswith("""
+expiry     CERTIFICATE    ENDS        IN
+           authority      2027-01-02  3650 d
+           control plane  2027-01-02  300 d
+           kubelet        2027-01-02  3600 d""")
+    assert "certificates" not in answer["status"]["cluster"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "certificate", "told", "advice"),
+    [
+        ("kubeadm", dated("control plane", 59, "pki/apiserver.crt"), "ends in 59 d, 2027-01-02 (/etc/kubernetes/pki/apiserver.crt)",
+         "ansible-playbook site.yml -i inventories/dev renews it"),
+        ("kubeadm", dated("kubelet", -30, "kubelet.conf"), "ended 30 d ago, 2027-01-02 (/etc/kubernetes/kubelet.conf)",
+         "ansible-playbook site.yml -i inventories/dev renews it"),
+        ("kubeadm", dated("authority", 20, "pki/ca.crt"), "ends in 20 d, 2027-01-02 (/etc/kubernetes/pki/ca.crt)",
+         "nobody renews an authority: make the cluster anew (ansible-playbook playbooks/destroy.yml -i inventories/dev, "
+         "then ansible-playbook site.yml -i inventories/dev); its volumes are kept"),
+        ("kubeadm", dated("kubeconfig", 1, "k"), "ends in 24 h, 2027-01-02 (/etc/kubernetes/k)",
+         "ansible-playbook site.yml -i inventories/dev brings a new one"),
+        ("existing", dated("kubeconfig", 1, "k"), "ends in 24 h, 2027-01-02 (/etc/kubernetes/k)",
+         "get another kubeconfig from whoever runs the cluster as berth_existing_kubeconfig, then ansible-playbook site.yml -i inventories/dev"),
+    ],
+)  # fmt: skip
+def test_a_certificate_that_ends_is_a_problem_with_a_way_out(provider: str, certificate: Json, told: str, advice: str) -> None:
+    (found,) = berth_status.expiry([certificate, dated("control plane", 61)], 60, provider, "dev")
+    assert (found["kind"], found["name"], found["summary"], found["advice"]) == ("Certificate", certificate["kind"], told, advice)
+
+
+def test_where_nobody_knows_the_way_out_no_certificate_is_a_problem() -> None:
+    assert berth_status.expiry([dated("kubeconfig", 1)], 60, "minikube", "dev") == []
+
+
+@pytest.mark.parametrize("state", ["running", "unready", "stopped"])
+def test_certificates_that_ended_are_told_of_a_cluster_that_does_not_answer_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    facts = RUNNING | {"state": state, "reason": "kubelet not running", "certificates": [dated("control plane", -3, "pki/apiserver.crt")]}
+    answer = status(capsys, monkeypatch, facts, version=Unreachable("The API server does not answer"))
+    assert "expiry     CERTIFICATE    ENDS        IN\n           control plane  2027-01-02  ended\n" in answer["text"]
+    words = " ".join(answer["text"].split())
+    assert "problems Certificate control plane: ended 3 d ago, 2027-01-02 (/etc/kubernetes/pki/apiserver.crt)." in words
+    assert "do: ansible-playbook site.yml -i inventories/dev renews it" in words
+    assert [each["cause"] for each in answer["status"]["problems"]] == ["certificate"]

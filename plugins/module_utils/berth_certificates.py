@@ -1,0 +1,100 @@
+"""When the certificates of a cluster end: those that kubeadm and the kubelet keep on this machine, and that of a kubeconfig.
+
+Which there are: kubernetes.io/docs/setup/best-practices/certificates.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+
+DAY = 86400
+# What people call them, by file. The kubelet renews its own client certificate, but only while it runs.
+AUTHORITIES = ("pki/ca.crt", "pki/front-proxy-ca.crt", "pki/etcd/ca.crt")
+CONTROL_PLANE = (
+    "pki/apiserver.crt", "pki/apiserver-kubelet-client.crt", "pki/apiserver-etcd-client.crt", "pki/front-proxy-client.crt",
+    "pki/etcd/server.crt", "pki/etcd/peer.crt", "pki/etcd/healthcheck-client.crt",
+    "admin.conf", "super-admin.conf", "controller-manager.conf", "scheduler.conf",
+)  # fmt: skip
+
+
+def end_of(pem: bytes) -> datetime:
+    """Return when the first certificate of a PEM text ends.
+
+    Raises:
+        ValueError: There is none in it.
+    """
+    return x509.load_pem_x509_certificates(pem)[0].not_valid_after_utc
+
+
+def client_certificate(kubeconfig: Path) -> bytes | None:
+    """Return the client certificate (PEM) of the first user of a kubeconfig, None where the file is missing or has none.
+
+    Raises:
+        OSError: A file that it refers to cannot be read.
+    """
+    try:
+        text = kubeconfig.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    if data := re.search(r"client-certificate-data: *[\"']?([A-Za-z0-9+/=]+)", text):
+        return base64.b64decode(data[1])
+    if file := re.search(r"client-certificate: *[\"']?([^\s\"']+)", text):
+        return (kubeconfig.parent / file[1]).read_bytes()
+    return None
+
+
+def certificate(name: str, path: Path, kind: str, now: datetime) -> dict[str, Any] | None:
+    """Return what is known of a certificate: ``name``, ``kind``, ``path``, ``ends`` (RFC 3339) and ``seconds`` until then; None where there is none.
+
+    A file that holds none that can be read counts as ended: it is of no use to whoever reads it.
+    """
+    try:
+        pem = client_certificate(path) if path.suffix not in (".crt", ".pem") else path.read_bytes() if path.exists() else None
+        if pem is None:
+            return None
+        ends = end_of(pem)
+    except (OSError, ValueError):
+        ends = datetime.fromtimestamp(0, UTC)
+    return {"name": name, "kind": kind, "path": str(path), "ends": ends.strftime("%Y-%m-%dT%H:%M:%SZ"), "seconds": int((ends - now).total_seconds())}
+
+
+def of_machine(kubernetes: Path, kubelet: Path) -> list[dict[str, Any]]:
+    """Return the certificates of the cluster on this machine, by the kinds ``authority``, ``control plane``, ``kubelet`` and ``kubelet serving``.
+
+    Args:
+        kubernetes: kubeadm's directory, /etc/kubernetes.
+        kubelet: The kubelet's, /var/lib/kubelet.
+    """
+    now = datetime.now(UTC)
+    found = [certificate(name, kubernetes / name, "authority", now) for name in AUTHORITIES]
+    found += [certificate(name, kubernetes / name, "control plane", now) for name in CONTROL_PLANE]
+    found.append(certificate("kubelet.conf", kubernetes / "kubelet.conf", "kubelet", now))
+    found.append(certificate("kubelet.crt", kubelet / "pki" / "kubelet.crt", "kubelet serving", now))
+    return [each for each in found if each]
+
+
+def ending(certificates: Iterable[Mapping[str, Any]], days: float) -> list[dict[str, Any]]:
+    """Return those of the certificates that can be renewed and end within ``days``; nobody renews an authority."""
+    return [dict(each) for each in certificates if each["kind"] != "authority" and each["seconds"] < days * DAY]
+
+
+def earliest(certificates: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return of each kind the certificate that ends first, in the order of the kinds."""
+    found: dict[str, dict[str, Any]] = {}
+    for each in certificates:
+        if each["kind"] not in found or each["seconds"] < found[each["kind"]]["seconds"]:
+            found[each["kind"]] = dict(each)
+    return list(found.values())
+
+
+def of_kubeconfig(kubeconfig: Path) -> list[dict[str, Any]]:
+    """Return the client certificate of a kubeconfig, as the kind ``kubeconfig``; none where it has none."""
+    found = certificate(kubeconfig.name, kubeconfig, "kubeconfig", datetime.now(UTC))
+    return [found] if found else []

@@ -1,0 +1,141 @@
+"""Renew the certificates of the cluster that kubeadm made on this machine."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: kubeadm_renew
+short_description: Renew the certificates of this machine's cluster that end soon, or have ended
+description:
+  - Renews them on the disk, so the cluster need not run. Has what runs of the control plane and the kubelet start anew with them, and waits for the API server.
+  - The authorities stay, and so do other kubeconfigs, until they end themselves.
+  - A renewal that was cut off is done again.
+options:
+  address: {description: "Host and port of the API server.", type: str, required: true}
+  config: {description: "kubeadm's configuration file, which says how long certificates last.", type: path, required: true}
+  days: {description: Days before their end from which on certificates are renewed., type: int, default: 60}
+  grace: {description: Seconds that the control plane's processes get to end by themselves., type: int, default: 20}
+  timeout: {description: Seconds that the control plane gets to answer again., type: int, default: 120}
+attributes:
+  check_mode: {support: full, description: Says which it would renew.}
+"""
+
+EXAMPLES = """
+- name: Renew certificates that end
+  kubeadm_renew:
+    address: 10.245.0.1:6443
+    config: /var/lib/berth/kubeadm/init.yaml
+"""
+
+RETURN = """
+renewed: {description: "The certificates that were renewed, by their files.", type: list, elements: str, returned: always}
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+
+from ansible.module_utils import berth_certificates as certificates
+from ansible.module_utils import berth_kubeadm as cluster
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.berth_progress import report
+from ansible.module_utils.berth_service import ServiceError, backend, last_words
+
+# The kubelet starts their containers again. Cut off by the kernel (proc_pid_comm(5)), as berth_kubeadm.program() returns them.
+CONTROL_PLANE = ("kube-apiserver", "kube-controller", "kube-scheduler")
+
+
+class RenewError(Exception):
+    """Certificates that cannot be renewed; the text is for the user."""
+
+
+def kubeadm(*arguments: str) -> None:
+    """Run kubeadm.
+
+    Raises:
+        RenewError: It failed.
+    """
+    done = subprocess.run([str(cluster.DIRECTORY / "bin" / "kubeadm"), *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RenewError(f"kubeadm {' '.join(arguments[:3])} failed: {(done.stderr or done.stdout).strip()}")
+
+
+def renew(kinds: set[str], config: str) -> None:
+    """Renew the certificates of these kinds on the disk. Each file is replaced whole."""
+    if "control plane" in kinds:
+        kubeadm("certs", "renew", "all", "--config", config)
+    if "kubelet" in kinds:
+        # Not into kubeadm's own place: what is there stays until its successor is whole.
+        made = cluster.DIRECTORY / "kubeadm" / "renewed"
+        shutil.rmtree(made, ignore_errors=True)
+        kubeadm("init", "phase", "kubeconfig", "kubelet", "--config", config, "--kubeconfig-dir", str(made))
+        os.replace(made / "kubelet.conf", cluster.KUBERNETES / "kubelet.conf")
+        made.rmdir()
+        # With these it would go on as before.
+        for path in (cluster.KUBELET / "pki").glob("kubelet-client-*.pem"):
+            path.unlink()
+    if "kubelet serving" in kinds:
+        for name in ("kubelet.crt", "kubelet.key"):  # the kubelet makes them where they are missing
+            (cluster.KUBELET / "pki" / name).unlink(missing_ok=True)
+
+
+def start_anew(kinds: set[str], grace: float) -> bool:
+    """Have what runs read its new certificates; return whether an API server is to be waited for."""
+    machine = backend()
+    if "control plane" in kinds:
+        report("the control plane starts anew")
+        running = [child for shim in cluster.shims() for child in cluster.children(shim)]
+        for group in (CONTROL_PLANE, ("etcd",)):  # an API server whose etcd is gone does not end by itself
+            cluster.end_processes([pid for pid in running if cluster.program(pid) in group], time.monotonic() + grace)
+    if not machine.running("kubelet"):
+        return False  # it starts later, and the control plane with it
+    report("the kubelet starts anew")
+    machine.restart("kubelet")  # for the control plane's sake too: it waits longer each time before it starts a container again
+    return True
+
+
+def wait(address: str, timeout: float) -> None:
+    """Wait until the API server answers to the renewed administrator and the node is ready.
+
+    Raises:
+        RenewError: It did not within ``timeout`` seconds.
+    """
+    began, end = time.time(), time.monotonic() + timeout
+    while missing := cluster.unready(address, []):
+        if time.monotonic() > end:
+            words = last_words(backend(), "kubelet", began)
+            raise RenewError(f"The certificates are renewed, but after {timeout:.0f} s {'; '.join(missing)}. {words}\nRun the same command again.")
+        time.sleep(0.5)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "address": {"type": "str", "required": True},
+            "config": {"type": "path", "required": True},
+            "days": {"type": "int", "default": 60},
+            "grace": {"type": "int", "default": 20},
+            "timeout": {"type": "int", "default": 120},
+        },
+        supports_check_mode=True,
+    )
+    if not cluster.INITIALIZED.exists():
+        module.exit_json(changed=False, renewed=[])
+    found = certificates.ending(certificates.of_machine(cluster.KUBERNETES, cluster.KUBELET), module.params["days"])
+    kinds = {each["kind"] for each in found} | cluster.renewing()
+    if kinds and not module.check_mode:
+        try:
+            cluster.RENEWING.write_text(json.dumps(sorted(kinds)), encoding="utf-8")
+            renew(kinds, module.params["config"])
+            if start_anew(kinds, module.params["grace"]):
+                wait(module.params["address"], module.params["timeout"])
+            cluster.RENEWING.unlink()
+        except (RenewError, ServiceError, OSError) as error:
+            module.fail_json(msg=str(error))
+    module.exit_json(changed=bool(kinds), renewed=[each["path"] for each in found])
+
+
+if __name__ == "__main__":
+    main()
