@@ -29,6 +29,11 @@ KEY_LENGTH = 253
 DATA_SIZE = 2**20
 ELSEWHERE = "keep it in a file of the image, or where the app fetches it"
 NEWLINES = "in YAML | keeps one and |- does not, in a shell echo writes one and printf '%s' does not"
+# https://docs.docker.com/reference/cli/docker/login/, and https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests
+HUB = "docker.io"
+HUB_NAMES = (HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com", "hub.docker.com")
+REPOSITORY = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
+WITH_ACCOUNT = (HUB, "ghcr.io", "quay.io", "registry.gitlab.com")
 # Namespaces of Kubernetes and of the cluster itself.
 RESERVED_NAMESPACES = re.compile(r"default|kube-.*|local-path-storage")
 NODE_PORTS = range(30000, 32768)  # --service-node-port-range of kube-apiserver
@@ -230,14 +235,29 @@ def host_name(value: str) -> str:
     return ""
 
 
-def host_port(value: str) -> str:
-    """Check ``host`` or ``host:port``."""
-    host, colon, number = value.rpartition(":")
-    if not colon or value.endswith("]"):
-        return host_name(value)
-    if number.isdecimal() and not port(int(number)):
-        return host_name(host)
-    return f"{value!r} is not host or host:port; write it without scheme and path, like registry.example.org:5000"
+def registry(value: str) -> str:
+    """Check a registry as images are named: ``host[:port][/path]``, Docker Hub as ``docker.io/account``.
+
+    https://pkg.go.dev/github.com/distribution/reference#pkg-overview: what has neither dot nor port and is not localhost is an account of Docker Hub.
+    """
+    if "@" in value:
+        return "has a login or a digest in it; write it like registry.example.org:5000, and who logs in as berth_registry_username and berth_registry_password"
+    better = re.sub(r"^[a-z]+://", "", value.strip().lower()).rstrip("/")
+    better = re.sub(r"/v[12]$", "", better)
+    host, slash, path = better.partition("/")
+    name, colon, number = host.rpartition(":") if re.search(r":[^\]]*$", host) else (host, "", "")
+    if name in HUB_NAMES:
+        host, name, path = HUB, HUB, re.sub(r"^v[12]/", "", path)
+    better = f"{host}{slash}{path}"
+    if (colon and (not number.isdecimal() or port(int(number)))) or host_name(name) or (slash and not REPOSITORY.fullmatch(path)):
+        return f"{value!r} is no registry; write it like registry.example.org:5000 or ghcr.io/acme"
+    if not (colon or "." in name or name in ("localhost", HUB) or name.startswith("[")):
+        return f"{value!r} names an account of Docker Hub, for its host has neither dot nor port; write {HUB}/{name} for that, or the whole host of a registry"
+    if host in WITH_ACCOUNT and not path:
+        return f"{value!r} lacks the account that images belong to; write it like {host}/acme"
+    if host == HUB and "/" in path:
+        return f"{value!r} has a path, and Docker Hub has none below an account; write {HUB}/{path.partition('/')[0]}"
+    return "" if value == better else f"{value!r} is not how images are named; write {better}"
 
 
 def network(value: str) -> str:

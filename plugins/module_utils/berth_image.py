@@ -24,6 +24,8 @@ MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
+# Docker Hub's API and the name of its logins: https://docs.docker.com/reference/cli/docker/login/
+HUB, HUB_API, HUB_KEY = "docker.io", "registry-1.docker.io", "https://index.docker.io/v1/"
 
 HELPERS = ("/usr/local/libexec/podman", "/usr/local/lib/podman", "/usr/libexec/podman", "/usr/lib/podman")
 """Where buildah looks for its helpers (containers.conf(5), helper_binaries_dir)."""
@@ -171,15 +173,38 @@ def own_limits() -> list[str]:
 
 
 def local(registry: str) -> bool:
-    """Whether a registry (``host[:port]``) is on this machine, and so talked to without TLS."""
-    return re.match(r"(localhost|127\.0\.0\.1)(:|\Z)", registry) is not None
+    """Whether a registry (``host[:port][/path]``) is on this machine, and so talked to without TLS."""
+    return re.match(r"(localhost|127\.0\.0\.1)(:|/|\Z)", registry) is not None
+
+
+def api_root(registry: str) -> str:
+    """Return the address of the API of a registry (``host[:port][/path]``).
+
+    >>> api_root("docker.io/acme")
+    'https://registry-1.docker.io/v2/'
+    """
+    host = registry.partition("/")[0]
+    if local(registry):
+        return f"http://{host.replace('localhost', '127.0.0.1')}/v2/"
+    return f"https://{HUB_API if host == HUB else host}/v2/"
+
+
+def login_key(registry: str) -> str:
+    """Return the name under which Docker, buildah and the kubelet look for who logs in to a registry (``host[:port][/path]``).
+
+    >>> login_key("ghcr.io/acme")
+    'ghcr.io'
+    """
+    host = registry.partition("/")[0]
+    return HUB_KEY if host == HUB else host
 
 
 @dataclass
 class Registry:
     """A registry's HTTP API (distribution.github.io/distribution/spec/api).
 
-    ``host`` is ``host[:port]``. With ``username`` and ``password`` it logs in where the registry asks for it: with them, or with a token that
+    ``host`` is ``host[:port][/path]``; the repositories that are named to it are below the path.
+    With ``username`` and ``password`` it logs in where the registry asks for it: with them, or with a token that
     it gets for them (distribution.github.io/distribution/spec/auth/token).
     """
 
@@ -190,9 +215,9 @@ class Registry:
     _authorization: str = ""
 
     def _request(self, method: str, path: str, body: bytes | None = None, content_type: str = "") -> tuple[int, dict[str, str], bytes]:
-        scheme = "http" if local(self.host) else "https"
         headers = {"Accept": ", ".join(MANIFESTS)} | ({"Content-Type": content_type} if content_type else {})
-        url = f"{scheme}://{self.host.replace('localhost', '127.0.0.1')}/v2/{path}"
+        below = self.host.partition("/")[2]
+        url = f"{api_root(self.host)}{f'{below}/' if below else ''}{path}"
         answer = self._ask(url, method, body, headers)
         if answer[0] == 401 and self.username:
             self._authorization = self._log_in(answer[1].get("www-authenticate", ""))

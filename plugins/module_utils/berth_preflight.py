@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ansible.module_utils import berth_identity
 from ansible.module_utils import berth_kubeadm as cluster
-from ansible.module_utils.berth_image import local
+from ansible.module_utils.berth_image import api_root
 
 # os-release(5) ID and VERSION_ID of the systems whose packages roles/kubeadm asks for.
 SYSTEMS = {("debian", "12"): "Debian 12", ("debian", "13"): "Debian 13", ("ubuntu", "24.04"): "Ubuntu 24.04"}
@@ -196,13 +196,13 @@ def foreign_kubeconfig(path: Path) -> bool:
         return True
 
 
-def silent_registry(host: str) -> str:
-    """Return why ``host`` does not answer as a registry, "" when it does.
+def silent_registry(registry: str) -> str:
+    """Return why a registry (``host[:port][/path]``) does not answer as one, "" when it does.
 
     A registry answers the API's root with 200, or with 401 to who has to log in:
     https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#determining-support
     """
-    address = f"{'http' if local(host) else 'https'}://{host}/v2/"
+    address = api_root(registry)
     try:
         context = ssl.create_default_context()
         with urllib.request.urlopen(address, timeout=REGISTRY_TIMEOUT, context=context):

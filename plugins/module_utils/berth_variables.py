@@ -289,7 +289,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "berth_registry_password": formats.no_margin,
     "berth_database_storage": formats.positive_quantity,
     "berth_registry_port": lambda value: formats.port(int(value)),
-    "berth_registry_host": formats.host_port,
+    "berth_registry_host": formats.registry,
     "berth_node_port_addresses": formats.network,
     "berth_entry_host": lambda value: formats.public_host(value) if value else "",
     "berth_entry_zone": lambda value: formats.hosted_zone(value) if value else "",

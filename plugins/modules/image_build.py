@@ -13,7 +13,7 @@ options:
   dockerfile: {description: The Dockerfile., type: path, required: true}
   arguments: {description: Build arguments., type: dict, default: {}}
   bases: {description: "Images that the build starts from, as archives by image name; loaded where they are missing.", type: dict, default: {}}
-  registry: {description: "The registry, C(host[:port]).", type: str}
+  registry: {description: "The registry, C(host[:port][/path]).", type: str}
   username: {description: Who logs in to the registry., type: str, default: ""}
   password: {description: With which password., type: str, default: ""}
   repository: {description: The repository in it., type: str}
@@ -57,7 +57,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_image import ImageError, Registry, local, own_limits
+from ansible.module_utils.berth_image import ImageError, Registry, local, login_key, own_limits
 from ansible.module_utils.berth_image import engine as find_engine
 from ansible.module_utils.berth_kubeadm import has_sys_resource
 from ansible.module_utils.berth_progress import report
@@ -125,7 +125,7 @@ class Build:
         with tempfile.TemporaryDirectory(prefix="berth-login-") as directory:
             file = Path(directory, "config.json")
             file.touch(0o600)
-            file.write_text(json.dumps({"auths": {self.parameters["registry"]: {"auth": credentials}}}), encoding="utf-8")
+            file.write_text(json.dumps({"auths": {login_key(self.parameters["registry"]): {"auth": credentials}}}), encoding="utf-8")
             yield directory
 
     def keep(self, write: Callable[[Path], None]) -> None:

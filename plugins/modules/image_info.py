@@ -12,7 +12,7 @@ options:
   source: {description: The build context., type: path, required: true}
   dockerfile: {description: The Dockerfile., type: path, required: true}
   inputs: {description: Build arguments and whatever else changes the result., type: dict, default: {}}
-  registry: {description: "The registry, C(host[:port]).", type: str}
+  registry: {description: "The registry, C(host[:port][/path]).", type: str}
   username: {description: Who logs in to the registry., type: str, default: ""}
   password: {description: With which password., type: str, default: ""}
   archives: {description: "Where images lie as archives, for nodes that pull from no registry.", type: path}

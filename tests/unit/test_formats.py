@@ -75,14 +75,62 @@ def test_what_is_no_host_name_is_refused(text: str) -> None:
     assert formats.host_name(text)
 
 
-@pytest.mark.parametrize("text", ["registry.example.org", "registry.example.org:5000", "127.0.0.1:5000", "[::1]:5000"])
-def test_a_registrys_host_is_taken_with_and_without_port(text: str) -> None:
-    assert formats.host_port(text) == ""
+REGISTRIES = [
+    "registry.example.org", "registry.example.org:5000", "127.0.0.1:5000", "[::1]:5000", "localhost", "localhost:5001/team", "registry:5000",
+    "registry:5000/a/b", "ghcr.io/acme",
+    "ghcr.io/acme/team", "docker.io/acme", "quay.io/acme", "europe-docker.pkg.dev/project/images", "registry.gitlab.com/group/sub/project",
+    "123456789012.dkr.ecr.eu-central-1.amazonaws.com", "registry.example.org/a.b_c__d--e",
+]  # fmt: skip
+REGISTRIES_TO_WRITE_OTHERWISE = [
+    ("https://registry.example.org", "registry.example.org"),
+    ("http://registry.example.org:5000/", "registry.example.org:5000"),
+    ("oci://ghcr.io/acme", "ghcr.io/acme"),
+    ("docker://registry.example.org/team", "registry.example.org/team"),
+    ("ghcr.io/acme/", "ghcr.io/acme"),
+    ("ghcr.io/Acme", "ghcr.io/acme"),
+    ("GHCR.IO/acme", "ghcr.io/acme"),
+    (" ghcr.io/acme\n", "ghcr.io/acme"),
+    ("registry.example.org/v2/", "registry.example.org"),
+    ("registry-1.docker.io/acme", "docker.io/acme"),
+    ("index.docker.io/acme", "docker.io/acme"),
+    ("https://index.docker.io/v1/acme", "docker.io/acme"),
+    ("https://hub.docker.com/acme/", "docker.io/acme"),
+    ("registry.hub.docker.com/acme", "docker.io/acme"),
+    ("docker.io/acme/team", "docker.io/acme"),
+    ("docker.io", "docker.io/acme"),
+    ("https://index.docker.io/v1/", "docker.io/acme"),
+    ("ghcr.io", "ghcr.io/acme"),
+    ("acme", "docker.io/acme"),
+    ("acme/team", "docker.io/acme"),
+    ("registry", "docker.io/registry"),
+]
+NO_REGISTRIES = [
+    "", ":5000", "registry:", "registry:70000", "registry:5000:1", "registry.example.org//a", "registry.example.org/a b", "registry.example.org/-a",
+    "registry.example.org/a:1.0", "a..b/c", "registry.example.org:http", "ghcr.io/acme?x=1", "-a.org",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["", ":5000", "registry:", "registry:70000", "https://registry", "registry/library"])
-def test_what_is_no_registrys_host_is_refused(text: str) -> None:
-    assert formats.host_port(text)
+@pytest.mark.parametrize("text", REGISTRIES)
+def test_a_registry_as_images_are_named_is_taken(text: str) -> None:
+    assert formats.registry(text) == ""
+
+
+@pytest.mark.parametrize(("text", "better"), REGISTRIES_TO_WRITE_OTHERWISE)
+def test_a_registry_that_is_written_otherwise_is_told_as_images_are_named(text: str, better: str) -> None:
+    found = formats.registry(text)
+    assert found and (f"write {better}" in found or f"write it like {better}" in found)
+    assert formats.registry(better) == ""
+
+
+@pytest.mark.parametrize("text", NO_REGISTRIES)
+def test_what_is_no_registry_is_refused(text: str) -> None:
+    assert "is no registry" in formats.registry(text)
+
+
+@pytest.mark.parametrize("text", ["https://robot:hunter2@ghcr.io/acme", "robot:hunter2@registry.example.org"])
+def test_a_login_within_a_registrys_name_is_refused_and_not_shown(text: str) -> None:
+    found = formats.registry(text)
+    assert "berth_registry_password" in found and "hunter2" not in found
 
 
 @pytest.mark.parametrize("text", ["polls", "_polls_2", "x" * 63])

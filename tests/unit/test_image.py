@@ -362,6 +362,33 @@ def test_a_wrong_password_names_the_user_and_shows_no_password(fake: Fake, lets_
     assert "wrong" not in str(caught.value)
 
 
+ADDRESSES = [
+    ("localhost:5001", "http://127.0.0.1:5001/v2/", "localhost:5001"),
+    ("localhost/acme", "http://127.0.0.1/v2/", "localhost"),
+    ("localhost.example.org", "https://localhost.example.org/v2/", "localhost.example.org"),
+    ("registry.example.org:5000", "https://registry.example.org:5000/v2/", "registry.example.org:5000"),
+    ("ghcr.io/acme", "https://ghcr.io/v2/", "ghcr.io"),
+    ("registry.example.org:5000/a/b", "https://registry.example.org:5000/v2/", "registry.example.org:5000"),
+    ("docker.io/acme", "https://registry-1.docker.io/v2/", "https://index.docker.io/v1/"),
+]
+
+
+@pytest.mark.parametrize(("registry", "address", "key"), ADDRESSES)
+def test_a_registry_is_asked_at_its_host_and_its_logins_have_their_names(registry: str, address: str, key: str) -> None:
+    assert (berth_image.api_root(registry), berth_image.login_key(registry)) == (address, key)
+
+
+def test_images_lie_below_the_path_of_a_registry(fake: Fake, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    registry = f"{fake[0].host}/acme/team"
+    content = content_hash(repository, repository / "Dockerfile", {})
+    fake[1].manifests[f"content-{content}"] = b"built"
+    answer = run(image_info, capsys, source=str(repository), dockerfile=str(repository / "Dockerfile"), registry=registry, repository="polls")
+    assert answer["ref"] == f"{registry}/polls@sha256:built"
+    Registry(registry, timeout=1).tag("polls", f"content-{content}", "v1")
+    assert {asked.split("?")[0].rpartition("/")[0] for asked in fake[1].asked} <= {"HEAD /v2/acme/team/polls/manifests", "GET /v2/acme/team/polls/manifests"}
+    assert fake[1].manifests["v1"] == b"built"
+
+
 def test_a_registry_that_is_not_there_is_named_with_the_reason() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

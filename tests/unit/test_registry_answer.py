@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ansible.module_utils import berth_preflight
+from ansible.module_utils import berth_image
 from ansible.module_utils.berth_preflight import silent_registry
 from fake_api import Api, certificate, running
 
@@ -16,9 +16,9 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     """Return a function that has a TLS server answer /v2/ with a status, and returns its host and port."""
     made, key = certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(made))
-    monkeypatch.setenv("no_proxy", "localhost")
+    monkeypatch.setenv("no_proxy", "localhost,127.0.0.1")
     # One on this machine would be asked without TLS.
-    monkeypatch.setattr(berth_preflight, "local", lambda host: False)
+    monkeypatch.setattr(berth_image, "local", lambda host: False)
     with running(Api((made, key))) as server:
 
         def answer(status: int) -> str:
@@ -29,8 +29,9 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 
 
 @pytest.mark.parametrize("status", [200, 401])
-def test_a_registry_answers_with_or_without_a_login(status: int, registry: Callable[[int], str]) -> None:
-    assert silent_registry(registry(status)) == ""
+@pytest.mark.parametrize("path", ["", "/acme", "/acme/team"])
+def test_a_registry_answers_with_or_without_a_login(status: int, path: str, registry: Callable[[int], str]) -> None:
+    assert silent_registry(f"{registry(status)}{path}") == ""
 
 
 def test_a_web_server_is_no_registry(registry: Callable[[int], str]) -> None:

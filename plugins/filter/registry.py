@@ -1,0 +1,32 @@
+"""How a registry is asked, and under which name its logins are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import ansible.module_utils
+
+# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
+MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
+if MODULE_UTILS not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(MODULE_UTILS)
+
+from ansible.module_utils.berth_image import api_root, login_key  # noqa: E402
+
+DOCUMENTATION = """
+name: registry_api
+short_description: The address of a registry's API
+description:
+  - Turns C(host[:port][/path]) into the root of the API, that of Docker Hub included. The filter C(registry_login) gives the name of its logins.
+options:
+  _input: {description: "The registry, C(host[:port][/path]).", type: str, required: true}
+"""
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[[str], str]]:
+        """Return them by name."""
+        return {"registry_api": api_root, "registry_login": login_key}
