@@ -21,7 +21,7 @@ MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils import berth_aws_variables, berth_cost, berth_identity, berth_minikube, berth_provider, berth_templates  # noqa: E402
+from ansible.module_utils import berth_aws_variables, berth_cost, berth_identity, berth_minikube, berth_provider, berth_room, berth_templates  # noqa: E402
 from ansible.module_utils import berth_preflight as preflight  # noqa: E402
 from ansible.module_utils import berth_variables as variables  # noqa: E402
 from ansible.module_utils.berth_existing import ExistingError, read_context  # noqa: E402
@@ -49,7 +49,16 @@ ARGUMENTS = {
 }
 
 
-ROLES_VARIABLES = ("database_rds_master",)
+# The variables of roles that are looked at together with the inventory's.
+ROLES_VARIABLES = (
+    "app_resources_default",
+    "database_client_resources",
+    "database_rds_master",
+    "database_resources",
+    "namespace_container_limits",
+    "namespace_container_requests",
+    "namespace_quota_default",
+)
 
 
 class ActionModule(ActionBase):
@@ -194,6 +203,7 @@ class Check:
         suspect = {problem.variable for problem in found}
         if "berth_provider" not in suspect:
             found += self.provider_checks[self.provider](suspect) + self.entry_problems(suspect)
+        found += self.room_problems(suspect)
         found += self.budget_problems({problem.variable for problem in found})
         return found + self.path_problems(suspect) + self.registry_problems(suspect) + self.port_problems(suspect)
 
@@ -240,6 +250,15 @@ class Check:
             return []
         text = f"is {connection}; Berth works on the machine that it is run on: set it to local"
         return [Problem(("ansible_connection",), text)]
+
+    def room_problems(self, suspect: set[str]) -> list[Problem]:
+        """Check that the namespace's quota has room for a release."""
+        looked_at = ("resources", "replicas", "autoscaling", "schedules")
+        if suspect & {*(f"berth_app_{part}" for part in looked_at), "berth_database", "berth_database_storage", "berth_quota"}:
+            return []
+        web = ("berth_app_autoscaling", "max") if self.get("berth_app_autoscaling") else ("berth_app_replicas",)
+        environment = berth_room.Environment.of(self.get, self.roles)
+        return berth_room.problems(environment, self.roles["namespace_quota_default"], self.get("berth_quota"), web)
 
     def path_problems(self, suspect: set[str]) -> list[Problem]:
         """Check the files and directories that the inventory names."""

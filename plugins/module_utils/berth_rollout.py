@@ -70,7 +70,7 @@ ADVICE: dict[str, str] = {
     "liveness": "The process runs but its probe fails: see its log, or give it more time or more CPU in "
     "berth_app_resources.",
     "readiness": "The process runs but is not ready: its log says what it waits for (the database, a migration).",
-    "quota": "Lower berth_app_resources or berth_app_replicas, or raise the namespace's quota.",
+    "quota": "Lower berth_app_resources or berth_app_replicas, or raise berth_quota.",
     "pod-security": "Make the pod meet the namespace's Pod Security level: non-root, no privilege escalation, all "
     "capabilities dropped, seccomp RuntimeDefault.",
     "webhook": "The webhook decides what may run here: meet what it asks for, or ask who runs it.",

@@ -383,7 +383,7 @@ def resources(given: dict[str, Any]) -> list[Problem]:
     limits = given.get("limits") or {}
     for key, value in (given.get("requests") or {}).items():
         if key in limits and formats.quantity(value) > formats.quantity(limits[key]):
-            text = f"{value} is above the limit, which is {limits[key]}"
+            text = f"{value} is above the limit, which is {limits[key]}; raise the limit, or leave it out to have it follow"
             found.append(Problem(("berth_app_resources", "requests", key), text))
     return found
 

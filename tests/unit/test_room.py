@@ -1,0 +1,167 @@
+"""What containers request and may not exceed, and whether the namespace's quota has room for a release beside what runs."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.module_utils import berth_room
+from ansible.module_utils.berth_formats import quantity
+from ansible.module_utils.berth_room import Environment, with_resources
+
+PROJECT = Path(__file__).resolve().parents[2]
+ROLES: dict[str, Any] = {}
+for role in ("app", "database", "namespace"):
+    ROLES |= yaml.safe_load((PROJECT / "roles" / role / "defaults" / "main.yml").read_text(encoding="utf-8"))
+DEFAULT = ROLES["app_resources_default"]
+
+
+# --- Requests and limits ----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("given", "requests", "limits"),
+    [
+        ({}, {"cpu": "50m", "memory": "128Mi"}, {"memory": "256Mi"}),
+        ({"requests": {"memory": "512Mi"}}, {"cpu": "50m", "memory": "512Mi"}, {"memory": "512Mi"}),
+        ({"requests": {"memory": "200Mi"}}, {"cpu": "50m", "memory": "200Mi"}, {"memory": "256Mi"}),
+        ({"requests": {"memory": "256Mi"}}, {"cpu": "50m", "memory": "256Mi"}, {"memory": "256Mi"}),
+        ({"requests": {"memory": "0.5Gi"}}, {"cpu": "50m", "memory": "0.5Gi"}, {"memory": "0.5Gi"}),
+        ({"requests": {"cpu": 2}}, {"cpu": 2, "memory": "128Mi"}, {"memory": "256Mi"}),
+        ({"limits": {"memory": "1Gi"}}, {"cpu": "50m", "memory": "128Mi"}, {"memory": "1Gi"}),
+        ({"limits": {"memory": "64Mi"}}, {"cpu": "50m", "memory": "64Mi"}, {"memory": "64Mi"}),
+        ({"limits": {"cpu": "25m"}}, {"cpu": "25m", "memory": "128Mi"}, {"memory": "256Mi", "cpu": "25m"}),
+        ({"limits": {"cpu": 1}}, {"cpu": "50m", "memory": "128Mi"}, {"memory": "256Mi", "cpu": 1}),
+        ({"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "2"}}, {"cpu": "1", "memory": "1Gi"}, {"memory": "1Gi", "cpu": "2"}),
+        ({"requests": {"ephemeral-storage": "1Gi"}}, {"cpu": "50m", "memory": "128Mi", "ephemeral-storage": "1Gi"}, {"memory": "256Mi"}),
+        ({"requests": {"memory": "1Gi"}, "limits": {"memory": "2Gi"}}, {"cpu": "50m", "memory": "1Gi"}, {"memory": "2Gi"}),
+    ],
+)
+def test_what_is_left_out_follows_what_is_given(given: dict[str, Any], requests: dict[str, Any], limits: dict[str, Any]) -> None:
+    assert with_resources(DEFAULT, given) == {"requests": requests, "limits": limits}
+
+
+@pytest.mark.parametrize("memory", ["1Mi", "127Mi", "128Mi", "256Mi", "300M", "1Gi", "1e9"])
+@pytest.mark.parametrize("cpu", ["1m", "50m", "0.1", 2])
+@pytest.mark.parametrize("kind", ["requests", "limits"])
+def test_no_limit_is_ever_below_its_request(kind: str, memory: str, cpu: str | int) -> None:
+    found = with_resources(DEFAULT, {kind: {"memory": memory, "cpu": cpu}})
+    assert found[kind] | {"memory": memory, "cpu": cpu} == found[kind]
+    for name, limit in found["limits"].items():
+        assert (quantity(found["requests"][name]) or 0) <= (quantity(limit) or 0)
+
+
+def test_the_default_itself_stays_as_it_is() -> None:
+    before = yaml.safe_dump(DEFAULT)
+    with_resources(DEFAULT, {"requests": {"memory": "512Mi"}, "limits": {"cpu": 1}})
+    assert yaml.safe_dump(DEFAULT) == before
+
+
+# --- Room in the quota ------------------------------------------------------------------------------------------------
+def told(quota: dict[str, Any] | None = None, **given: Any) -> list[str]:
+    """Return what is said of an environment whose inventory sets these ``berth_`` variables, each as ``name: text``."""
+    values = {
+        "app_resources": {}, "app_replicas": 2, "app_autoscaling": {}, "app_schedules": [{"name": "clearsessions"}], "database": "cluster",
+        "database_storage": "1Gi", "database_storage_class": "",
+    } | given  # fmt: skip
+    environment = Environment.of(lambda name: values[name.removeprefix("berth_")], ROLES)
+    web = ("berth_app_autoscaling", "max") if values["app_autoscaling"] else ("berth_app_replicas",)
+    return [f"{problem.name}: {problem.text}" for problem in berth_room.problems(environment, ROLES["namespace_quota_default"], quota or {}, web)]
+
+
+def test_the_release_after_the_first_needs_room_for_one_more_pod() -> None:
+    """Seven pods of 1Gi fit beside the database, and no eighth."""
+    (text,) = told(app_replicas=7, app_resources={"limits": {"memory": "1Gi"}}, app_schedules=[])
+    assert text == (
+        "berth_app_replicas: 7 web pods of 1Gi, the database of 512Mi and one more of 1Gi during a release need 8704Mi of limits.memory, "
+        "and the namespace has 8Gi; set limits.memory: 8704Mi in berth_quota, or have fewer of them, or lower berth_app_resources"
+    )
+    assert told({"limits.memory": "8704Mi"}, app_replicas=7, app_resources={"limits": {"memory": "1Gi"}}, app_schedules=[]) == []
+    assert told(app_replicas=6, app_resources={"limits": {"memory": "1Gi"}}, app_schedules=[]) == []
+
+
+TOO_MUCH = [
+    ({"app_replicas": 18}, None, "pods", 21, 20),
+    ({"app_autoscaling": {"min": 1, "max": 18, "cpu": 80}}, None, "pods", 21, 20),
+    ({"app_schedules": [{}] * 17}, None, "pods", 21, 20),
+    ({"app_resources": {"requests": {"cpu": 1}}}, None, "requests.cpu", "4050m", 4),
+    ({"app_resources": {"requests": {"memory": "1Gi"}}}, None, "requests.memory", "4224Mi", "4Gi"),
+    ({"app_resources": {"requests": {"memory": "1Gi"}}}, {"memory": "4Gi", "requests.memory": "8Gi"}, "memory", "4224Mi", "4Gi"),
+    ({"app_resources": {"limits": {"memory": "2Gi"}}}, None, "limits.memory", "8704Mi", "8Gi"),
+    ({"database_storage": "21Gi"}, None, "requests.storage", "21Gi", "20Gi"),
+    ({}, {"pods": 4}, "pods", 5, 4),
+    ({}, {"count/pods": "4"}, "count/pods", 5, 4),
+    ({}, {"requests.cpu": "200m"}, "requests.cpu", "250m", "200m"),
+    ({}, {"limits.memory": "1G"}, "limits.memory", "1536Mi", "1G"),
+    ({}, {"requests.storage": 0}, "requests.storage", "1Gi", 0),
+    ({}, {"persistentvolumeclaims": "0"}, "persistentvolumeclaims", 1, 0),
+    ({}, {"services": 1}, "services", 2, 1),
+    ({}, {"services.nodeports": 0}, "services.nodeports", 1, 0),
+    ({}, {"count/deployments.apps": 0}, "count/deployments.apps", 1, 0),
+    ({"database_storage_class": "fast"}, {"fast.storageclass.storage.k8s.io/requests.storage": "512Mi"}, "fast", "1Gi", "512Mi"),
+    ({"database_storage_class": "fast"}, {"fast.storageclass.storage.k8s.io/persistentvolumeclaims": 0}, "fast", "1", 0),
+]
+
+
+@pytest.mark.parametrize(("given", "quota", "key", "need", "limit"), TOO_MUCH)
+def test_what_a_quota_has_no_room_for_is_told_with_both_numbers(given: dict[str, Any], quota: dict[str, Any] | None, key: str, need: Any, limit: Any) -> None:
+    (text,) = told(quota, **given)
+    if quota:
+        assert text.startswith(f"berth_quota.{key}") and f": {limit} is too little: " in text and f" {need}; raise it" in text
+    else:
+        assert f" {need} of {key}, and the namespace has {limit}; set {key}: {need} in berth_quota, or " in text
+        assert text.startswith(("berth_app_replicas: ", "berth_app_autoscaling.max: ", "berth_database_storage: "))
+    # Followed to the letter, it fits.
+    full = next((name for name in quota or {} if name.startswith(key)), key)
+    assert told({**(quota or {}), full: need}, **given) == []
+
+
+@pytest.mark.parametrize("key", ["limits.cpu", "requests.ephemeral-storage", "limits.ephemeral-storage", "ephemeral-storage", "requests.hugepages-2Mi"])
+def test_a_quota_for_which_containers_would_have_to_say_what_they_do_not_is_refused(key: str) -> None:
+    (text,) = told({key: "100"}, app_resources={"limits": {"cpu": 1}})
+    assert text.startswith(f"berth_quota.{key}: has Kubernetes refuse pods") and "those of " in text
+    assert text.endswith("the network policies' probe do not; leave it out")
+
+
+@pytest.mark.parametrize(
+    ("quota", "given"),
+    [
+        ({}, {}),
+        ({}, {"app_replicas": 17}),
+        ({}, {"app_replicas": 10, "app_resources": {"requests": {"cpu": "300m", "memory": "300Mi"}}}),
+        ({}, {"app_replicas": 30, "app_autoscaling": {"min": 1, "max": 3, "cpu": 80}}),  # the autoscaler decides
+        ({"pods": 5}, {}),
+        ({"pods": 4}, {"app_schedules": []}),
+        ({"pods": 4}, {"database": "rds"}),
+        ({"requests.storage": 0, "persistentvolumeclaims": 0}, {"database": "external", "database_storage": "1Ti"}),
+        ({"limits.memory": "1536Mi"}, {}),
+        ({"secrets": 1, "count/jobs.batch": 0, "something.example.org/of-its-own": 0}, {}),
+        ({"slow.storageclass.storage.k8s.io/requests.storage": 0}, {"database_storage_class": "fast"}),
+    ],
+)
+def test_what_fits_passes(quota: dict[str, Any], given: dict[str, Any]) -> None:
+    assert told(quota, **given) == []
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 7])
+@pytest.mark.parametrize("memory", ["32Mi", "256Mi", "1Gi"])
+@pytest.mark.parametrize("database", ["cluster", "rds", "external"])
+@pytest.mark.parametrize("schedules", [0, 3])
+def test_the_room_that_is_asked_for_is_the_most_that_any_moment_takes(replicas: int, memory: str, database: str, schedules: int) -> None:
+    app, small, client, server = (quantity(text) or Decimal(0) for text in (memory, "256Mi", "128Mi", "512Mi"))
+    web = [app] * replicas
+    moments = [
+        [small],  # the first run: the probe of the network policies,
+        [client if database == "rds" else Decimal(0)],  # the database's login,
+        [app, small],  # the release's Job, beside the probe,
+        [*web, small],  # the first release
+        [*web, app],  # the next one: its Job, and then a pod more
+    ]
+    always = (server if database == "cluster" else 0) + schedules * app
+    most = always + max(sum(moment) for moment in moments)
+    given = {"app_replicas": replicas, "app_resources": {"limits": {"memory": memory}}, "database": database, "app_schedules": [{}] * schedules}
+    # The quota's other keys have room for all of these.
+    rest = {"requests.memory": "100Gi", "requests.cpu": 100, "pods": 100}
+    assert told({"limits.memory": str(most), **rest}, **given) == []
+    assert len(told({"limits.memory": str(most - 1), **rest}, **given)) == 1
