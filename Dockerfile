@@ -1,10 +1,6 @@
 # Any image with python3 and its venv module will do.
 ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim
 
-# pip stays here: the app's stage borrows it for the one step that needs it.
-FROM ${PYTHON_IMAGE} AS pip
-RUN python3 -m venv /opt/pip
-
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="polls" \
       org.opencontainers.image.description="The polls app of the Django tutorial, served by gunicorn"
@@ -15,13 +11,12 @@ RUN groupadd --gid 10001 polls \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin polls
 WORKDIR /srv/polls
 COPY app/requirements.txt ./
-# What the builder's network asks of pip, for this step only: no layer keeps it.
-RUN --mount=type=bind,from=pip,source=/opt/pip,target=/mnt \
-    --mount=type=secret,id=pip_conf,target=/etc/pip.conf,required=false \
+# What the builder's network asks of pip, for this step only: no layer keeps it, nor pip itself.
+RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf,required=false \
     --mount=type=secret,id=ca_bundle,target=/etc/ssl/certs/ca-certificates.crt,required=false \
-    python3 -m venv --without-pip /opt/venv \
-    && /mnt/bin/python -m pip --python /opt/venv/bin/python install \
-    --no-cache-dir --only-binary :all: --require-hashes --requirement requirements.txt
+    python3 -m venv /opt/venv \
+    && pip install --no-cache-dir --only-binary :all: --require-hashes --requirement requirements.txt \
+    && pip uninstall --yes pip
 COPY app/ ./
 # A key for this step only. The modes do not depend on the umask of whoever cloned the repository.
 RUN DJANGO_SECRET_KEY=collectstatic python manage.py collectstatic --noinput --verbosity 0 \
