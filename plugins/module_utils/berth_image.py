@@ -1,12 +1,10 @@
-"""An image's content before it is built, and what a registry has of it."""
+"""How an image is called, what can build it, and what a registry has of it."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import http.client
 import json
-import os
 import re
 import resource
 import shutil
@@ -14,7 +12,6 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,100 +32,14 @@ class ImageError(Exception):
     """What is wrong with the source or the registry; the text is for the user."""
 
 
-def ignore_rules(source: Path) -> list[tuple[bool, re.Pattern[str], str]]:
-    """Return the rules of ``.dockerignore`` as (ignored, pattern, literal beginning of the rule).
-
-    Syntax: docs.docker.com/build/concepts/context, "dockerignore files": ``*``, ``?``, ``[...]``, ``**`` and ``!``; the last rule
-    that matches decides.
-    """
-    try:
-        lines = (source / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-    rules = []
-    for line in map(str.strip, lines):
-        if not line or line.startswith("#"):
-            continue
-        ignored = not line.startswith("!")
-        rule = line.lstrip("!").strip().strip("/")
-        expression = ""
-        for part in re.split(r"(\*\*/?|\*|\?|\[\^?[^\]]+\])", rule):
-            match part:
-                case "**/":
-                    expression += "(?:.*/)?"  # any number of directories, none too
-                case "**":
-                    expression += ".*"
-                case "*":
-                    expression += "[^/]*"
-                case "?":
-                    expression += "[^/]"
-                case _ if part.startswith("["):
-                    expression += part
-                case _:
-                    expression += re.escape(part)
-        # A rule that matches a directory takes in all that is below it.
-        rules.append((ignored, re.compile(expression + r"(?:/.*)?\Z"), re.split(r"[*?[]", rule)[0]))
-    return rules
-
-
-def context_files(source: Path) -> Iterator[Path]:
-    """Yield the files of the build context below ``source``, sorted, without what ``.dockerignore`` and git's own directory leave out."""
-    rules = ignore_rules(source)
-
-    def ignored(name: str) -> bool:
-        verdict = False
-        for ignore, pattern, _ in rules:
-            if pattern.match(name):
-                verdict = ignore
-        return verdict
-
-    def worth_a_look(directory: str) -> bool:
-        if not ignored(directory):
-            return True
-        beginnings = [literal for ignore, _, literal in rules if not ignore]
-        return any(f"{directory}/".startswith(literal) or literal.startswith(f"{directory}/") for literal in beginnings)
-
-    for top, directories, files in os.walk(source):
-        relative = Path(top).relative_to(source)
-        links = [d for d in directories if Path(top, d).is_symlink()]
-        directories[:] = sorted(d for d in directories if d not in (".git", *links) and worth_a_look(str(relative / d)))
-        for name in sorted(files + links):
-            # Sockets and pipes are not copied into images, and reading a pipe would wait for ever.
-            if not ignored(str(relative / name)) and (Path(top, name).is_file() or Path(top, name).is_symlink()):
-                yield relative / name
-
-
-def content_hash(source: Path, dockerfile: Path, inputs: dict[str, str]) -> str:
-    """Return 16 hexadecimal digits that change when a build of ``source`` could give another image.
-
-    ``inputs`` are the build arguments and whatever else goes into the build. Times and owners of files do not count.
-    Raises :class:`ImageError` when the Dockerfile or a file of the context cannot be read.
-    """
-    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode())
-    try:
-        digest.update(dockerfile.read_bytes())
-    except OSError as error:
-        raise ImageError(f"{dockerfile} cannot be read: {error.strerror}. Set berth_app_source and berth_app_dockerfile.") from error
-    for path in context_files(source):
-        file = source / path
-        mode = "x" if os.access(file, os.X_OK) else "-"
-        try:
-            body = os.readlink(file).encode() if file.is_symlink() else file.read_bytes()
-        except OSError as error:
-            raise ImageError(f"{file} cannot be read: {error.strerror}. Change its mode, or name it in .dockerignore.") from error
-        digest.update(f"\0{path}\0{mode}\0{len(body)}\0".encode())
-        digest.update(body)
-    return digest.hexdigest()[:16]
-
-
 def version(source: Path, content: str) -> str:
     """Return the tag of a build: ``git describe``, with the content's hash when the tree below ``source`` is dirty or git knows nothing."""
 
     def git(*arguments: str) -> str | None:
-        # The owner of a checkout may be another user than the one who deploys it.
-        command = ["git", "-c", f"safe.directory={source}", "-c", "safe.directory=*", "-C", str(source), *arguments]
+        # The owner of a checkout may be another user than the one who deploys it. Git's own directory may go into the image: it stays as it is.
+        command = ["git", "--no-optional-locks", "-c", f"safe.directory={source}", "-c", "safe.directory=*", "-C", str(source), *arguments]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         except FileNotFoundError:
             return None
         return done.stdout.strip() if done.returncode == 0 else None

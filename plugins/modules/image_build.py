@@ -53,10 +53,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils import berth_dockerfile as dockerfiles
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.berth_context import context, hash_at, lay_out
 from ansible.module_utils.berth_image import ImageError, Registry, local, login_key, own_limits
 from ansible.module_utils.berth_image import engine as find_engine
 from ansible.module_utils.berth_kubeadm import has_sys_resource
@@ -72,7 +75,19 @@ class Build:
     def __init__(self, parameters: dict[str, Any]) -> None:
         self.parameters = parameters
         self.log = Path(parameters["log"])
+        self.source = Path(parameters["source"])
+        self.dockerfile = Path(parameters["dockerfile"])
         self.ref = parameters["ref"] or f"{parameters['registry']}/{parameters['repository']}:{parameters['tags'][0]}"
+
+    @cached_property
+    def text(self) -> str:
+        """The Dockerfile's text, empty where it is none: the engine says so."""
+        return dockerfiles.read(self.dockerfile) if self.dockerfile.is_file() else ""
+
+    @cached_property
+    def instructions(self) -> list[dockerfiles.Instruction]:
+        """The Dockerfile's instructions."""
+        return dockerfiles.parse(self.text)
 
     def run(self, *command: str, **environment: str) -> None:
         """Run a command with more environment variables, reporting the build's steps; raise :class:`ImageError` with its last lines."""
@@ -144,6 +159,23 @@ class Build:
         """Return the options of the build arguments."""
         return [word for name, value in self.parameters["arguments"].items() for word in ("--build-arg", f"{name}={value}")]
 
+    @contextlib.contextmanager
+    def laid_out(self, storage: Path) -> Iterator[list[str]]:
+        """Yield buildah's options and context: what the content's hash sees and nothing else, whatever this buildah makes of the ignore file."""
+        entries = list(context(self.source, self.dockerfile, "buildah"))
+        mounted = any(dockerfiles.binds(instruction) for instruction in self.instructions)
+        text = self.text
+        if mounted:
+            beside = json.dumps([self.parameters["arguments"], self.parameters["bases"]], sort_keys=True)
+            text = dockerfiles.with_mounts_seen(text, lambda path: hash_at(self.source, entries, path), beside)
+        with tempfile.TemporaryDirectory(prefix="context-", dir=storage) as directory:
+            place, dockerfile, ignore = Path(directory, "context"), Path(directory, self.dockerfile.name), Path(directory, "ignore")
+            place.mkdir()
+            lay_out(entries, self.source, place, link=not mounted)  # RUN may write into what it mounts
+            dockerfile.write_bytes(text.encode("utf-8", "surrogateescape"))
+            ignore.touch()
+            yield ["--file", str(dockerfile), "--ignorefile", str(ignore), str(place)]
+
     def buildah(self) -> None:
         """Build and push with buildah, with a storage of its own."""
         storage = Path(self.parameters["storage"])
@@ -158,10 +190,10 @@ class Build:
                 self.run(*buildah, "pull", "--quiet", f"docker-archive:{archive}")
                 mark.write_text(archive, encoding="utf-8")
         limits = [] if has_sys_resource() else own_limits()
-        with self.secrets() as secrets:
+        with self.secrets() as secrets, self.laid_out(storage) as place:
             self.run(
-                *buildah, "bud", "--isolation", "chroot", "--network", "host", "--layers", "--pull-never", "--format", "oci",
-                "--timestamp", "0", *limits, *secrets, *self.arguments(), "--file", self.parameters["dockerfile"], "--tag", self.ref, self.parameters["source"],
+                *buildah, "bud", "--isolation", "chroot", "--network", "host", "--layers", "--force-rm", "--pull-never", "--format", "oci",
+                "--timestamp", "0", *limits, *secrets, *self.arguments(), "--tag", self.ref, *place,
             )  # fmt: skip
         if self.parameters["archive"]:
             self.keep(lambda path: self.run(*buildah, "push", "--quiet", self.ref, f"docker-archive:{path}:{self.ref}"))

@@ -47,7 +47,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_image import ImageError, Registry, content_hash, engine, version
+from ansible.module_utils.berth_context import content_hash
+from ansible.module_utils.berth_image import ImageError, Registry, engine, version
 
 
 def in_registry(module: AnsibleModule, content: str, release: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which changes give another image, how a build is tagged, and what a registry is asked."""
+"""How a build is tagged, what a registry is asked, and what builds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,9 @@ import image_build
 import image_info
 import pytest
 from ansible.module_utils import berth_image
-from ansible.module_utils.berth_image import ImageError, Registry, content_hash, context_files, version
+from ansible.module_utils.berth_context import content_hash
+from ansible.module_utils.berth_image import ImageError, Registry, version
 from module_run import run
-
-Write = Callable[..., Path]
 
 
 @pytest.fixture
@@ -35,156 +34,6 @@ def source(tmp_path: Path) -> Path:
 def hashed(source: Path, **inputs: str) -> str:
     """Return the content hash of ``source``."""
     return content_hash(source, source / "Dockerfile", inputs)
-
-
-def names(source: Path, *rules: str) -> list[str]:
-    """Return the files of the context under ``rules`` of .dockerignore, without the Dockerfile and the rules themselves."""
-    (source / ".dockerignore").write_text("\n".join(rules) + "\n")
-    return [str(path) for path in context_files(source) if path.name not in ("Dockerfile", ".dockerignore")]
-
-
-# --- The content's hash ----------------------------------------------------
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda source: (source / "app/manage.py").write_text("print(2)\n"),
-        lambda source: (source / "app/manage.py").chmod(0o755),
-        lambda source: (source / "app/manage.py").rename(source / "app/other.py"),
-        lambda source: (source / "app/new.py").touch(),
-        lambda source: (source / "app/static/style.css").unlink(),
-        lambda source: (source / "Dockerfile").write_text("FROM scratch\nUSER 1\n"),
-        lambda source: (source / "app/link").symlink_to("manage.py"),
-        lambda source: (source / "app/directory").symlink_to("static"),
-    ],
-    ids=["content", "mode", "name", "added file", "removed file", "Dockerfile", "link", "link to a directory"],
-)
-def test_what_goes_into_the_image_changes_the_hash(source: Path, change: Callable[[Path], object]) -> None:
-    before = hashed(source)
-    change(source)
-    assert hashed(source) != before
-
-
-def test_another_target_of_a_link_changes_the_hash(source: Path) -> None:
-    (source / "link").symlink_to("app")
-    before = hashed(source)
-    (source / "link").unlink()
-    (source / "link").symlink_to("app/static")
-    assert hashed(source) != before
-
-
-def test_a_build_argument_changes_the_hash(source: Path) -> None:
-    assert len({hashed(source), hashed(source, PYTHON="3.13"), hashed(source, PYTHON="3.14")}) == 3
-
-
-def test_moving_bytes_from_one_file_to_the_next_changes_the_hash(source: Path) -> None:
-    (source / "a").write_text("12")
-    (source / "b").write_text("3")
-    before = hashed(source)
-    (source / "a").write_text("1")
-    (source / "b").write_text("23")
-    assert hashed(source) != before
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda source: os.utime(source / "app/manage.py", (1, 1)),
-        lambda source: (source / "app/manage.py").chmod(0o600),
-        lambda source: (source / ".git/HEAD").write_text("ref: refs/heads/other\n"),
-        lambda source: (source / "app/notes.log").write_text("ignored\n"),
-        lambda source: os.mkfifo(source / "app/pipe"),
-    ],
-    ids=["time", "mode of reading", "git's own directory", "ignored file", "pipe"],
-)
-def test_what_does_not_go_into_the_image_keeps_the_hash(source: Path, change: Callable[[Path], object]) -> None:
-    (source / ".dockerignore").write_text("**/*.log\n")
-    (source / ".git").mkdir()
-    before = hashed(source)
-    change(source)
-    assert hashed(source) == before
-
-
-def test_the_same_tree_elsewhere_has_the_same_hash(source: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    copy = tmp_path_factory.mktemp("copy") / "source"
-    subprocess.run(["cp", "-r", str(source), str(copy)], check=True)
-    assert hashed(copy) == hashed(source)
-
-
-def test_a_missing_dockerfile_names_it_and_the_variables(source: Path) -> None:
-    (source / "Dockerfile").unlink()
-    with pytest.raises(ImageError, match=r"Dockerfile cannot be read: No such file.*berth_app_dockerfile"):
-        hashed(source)
-
-
-# --- .dockerignore: the examples of Docker's documentation, and the rules that projects write ----
-def test_without_rules_every_file_counts(source: Path) -> None:
-    assert names(source) == ["app/manage.py", "app/static/style.css"]
-
-
-def test_comments_and_empty_lines_ignore_nothing(source: Path) -> None:
-    assert names(source, "# app", "", "  ") == ["app/manage.py", "app/static/style.css"]
-
-
-def test_a_directory_takes_in_what_is_below_it(source: Path) -> None:
-    assert names(source, "app/static/") == ["app/manage.py"]
-
-
-def test_a_leading_slash_is_the_contexts_root(source: Path) -> None:
-    assert names(source, "/app/static") == ["app/manage.py"]
-
-
-def test_a_name_is_not_looked_for_below_the_root(source: Path) -> None:
-    assert names(source, "manage.py") == ["app/manage.py", "app/static/style.css"]
-
-
-def test_a_star_stops_at_a_slash_and_two_do_not(source: Path) -> None:
-    assert names(source, "*.css") == ["app/manage.py", "app/static/style.css"]
-    assert names(source, "*/*/*.css") == ["app/manage.py"]
-    assert names(source, "**/*.css") == ["app/manage.py"]
-    assert names(source, "app/**") == []
-
-
-def test_two_stars_match_no_directory_too(source: Path) -> None:
-    (source / "root.css").touch()
-    assert names(source, "**/*.css") == ["app/manage.py"]
-
-
-def test_hidden_files_at_any_depth_are_ignored_and_other_names_with_a_dot_are_not(source: Path) -> None:
-    (source / ".env").touch()
-    (source / "app/.env").touch()
-    assert names(source, "**/.*") == ["app/manage.py", "app/static/style.css"]
-
-
-def test_a_question_mark_and_a_class_match_one_character(source: Path) -> None:
-    (source / "app/manage.pyc").touch()
-    assert names(source, "**/*.py?") == ["app/manage.py", "app/static/style.css"]
-    assert names(source, "**/*.py[co]") == ["app/manage.py", "app/static/style.css"]
-    assert names(source, "**/*.py[^c]") == ["app/manage.py", "app/manage.pyc", "app/static/style.css"]
-
-
-def test_everything_but_one_directory(source: Path) -> None:
-    (source / "README.md").touch()
-    (source / "docs").mkdir()
-    (source / "docs/page.md").touch()
-    assert names(source, "*", "!app", "app/static") == ["app/manage.py"]
-
-
-def test_an_exception_below_an_ignored_directory_is_found(source: Path) -> None:
-    assert names(source, "app", "!app/static/style.css") == ["app/static/style.css"]
-    assert names(source, "app", "!a*/static") == ["app/static/style.css"]
-    assert names(source, "app", "!**/*.css") == ["app/static/style.css"]
-
-
-def test_the_last_rule_decides(source: Path) -> None:
-    assert names(source, "!app/manage.py", "app/*.py") == ["app/static/style.css"]
-
-
-def test_our_own_rules_keep_the_programs_and_leave_out_the_rest(source: Path) -> None:
-    rules = (Path(__file__).resolve().parents[2] / ".dockerignore").read_text().splitlines()
-    for name in ("README.md", "app/db.sqlite3", "app/.coverage", "app/polls/__pycache__/models.pyc", ".cache/secrets/key"):
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        (source / name).touch()
-    assert names(source, *rules) == ["app/manage.py", "app/static/style.css"]
 
 
 # --- The release's tag -----------------------------------------------------
@@ -223,6 +72,19 @@ def test_a_dirty_tree_gets_the_contents_hash_too(repository: Path, name: str) ->
     git(repository, "tag", "v1.2.0")
     (repository / name).write_text("changed\n")
     assert version(repository, "0123456789abcdef") == "v1.2.0-0123456789ab"
+
+
+def test_a_name_that_is_no_utf_8_makes_it_dirty_too(repository: Path) -> None:
+    git(repository, "config", "core.quotepath", "false")
+    (repository / os.fsdecode(b"app/caf\xe9.py")).touch()
+    assert version(repository, "0123456789abcdef").endswith("-0123456789ab")
+
+
+def test_asking_git_leaves_its_directory_as_it_is_for_it_may_go_into_the_image(repository: Path) -> None:
+    before = hashed(repository)
+    os.utime(repository / "app/manage.py", (1, 1))  # git would note the new time
+    version(repository, before)
+    assert hashed(repository) == before
 
 
 def test_a_change_outside_of_the_source_does_not_make_it_dirty(repository: Path) -> None:

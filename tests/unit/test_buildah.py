@@ -1,0 +1,105 @@
+"""Builds with the real buildah, in a storage of its own, from a shell and nothing else: a second each."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import image_build
+import pytest
+from ansible.module_utils.berth_image import ImageError
+
+# Copies with what a shell has in itself.
+TAKE = 'while read -r line; do echo "$line"; done <{} >{}'
+
+
+class Project:
+    """A source with a shell, and its builds."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory, self.source = directory, directory / "source"
+        shell = shutil.which("dash") or "/bin/sh"
+        libraries = re.findall(r"(/\S+) \(0x", subprocess.run(["ldd", shell], capture_output=True, text=True, check=True).stdout)
+        for path, target in [(shell, "/bin/sh"), *((library, library) for library in libraries)]:
+            (self.source / "root" / target.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, self.source / "root" / target.lstrip("/"))
+
+    def write(self, **files: str) -> None:
+        """Write files of the source; ``_`` in a name is a dot."""
+        for name, text in files.items():
+            (self.source / name.replace("_", ".")).write_text(text)
+
+    def build(self, **options: object) -> dict[str, str]:
+        """Build, and return the files in the image's last layers that are not in the shell's, by name."""
+        parameters = {
+            "source": str(self.source), "dockerfile": str(self.source / "Dockerfile"), "arguments": {}, "bases": {}, "mirrors": {}, "registry": None,
+            "repository": None, "tags": None, "username": "", "password": "", "ref": "localhost/project:1", "archive": str(self.directory / "a-1.tar"),
+            "storage": str(self.directory / "storage"), "log": str(self.directory / "log"),
+        }  # fmt: skip
+        (self.directory / "log").write_text("")
+        image_build.Build({**parameters, **options}).buildah()
+        found = {}
+        with tarfile.open(self.directory / "a-1.tar") as archive:
+            [manifest] = json.load(archive.extractfile("manifest.json"))  # type: ignore[arg-type]
+            for layer in manifest["Layers"]:
+                with tarfile.open(fileobj=archive.extractfile(layer)) as files:
+                    for member in files:
+                        if member.isfile() and not member.name.startswith(("bin/", "etc/", "lib", "usr/")):
+                            found[member.name] = files.extractfile(member).read().decode()  # type: ignore[union-attr]
+        return found
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Return a project."""
+    return Project(tmp_path)
+
+
+def test_what_a_build_mounts_is_what_it_is_now_whatever_lies_in_the_cache(project: Project) -> None:
+    project.write(
+        Dockerfile=(
+            "FROM scratch AS shell\nCOPY root/ /\n"
+            f"FROM shell AS made\nCOPY stage /\nRUN {TAKE.format('/stage', '/made')}\n"
+            "FROM shell\nCOPY code /code\n"
+            f"RUN --mount=from=made,source=/,target=/mnt {TAKE.format('/mnt/made', '/from-stage')}\n"
+            f"RUN --mount=type=bind,source=context,target=/context {TAKE.format('/context', '/from-context')}\n"
+        ),
+        stage="stage 1\n", context="context 1\n", code="code 1\n",
+    )  # fmt: skip
+    first = {"code": "code 1\n", "from-stage": "stage 1\n", "from-context": "context 1\n"}
+    assert project.build() == first
+    for name, key in {"code": "code", "stage": "from-stage", "context": "from-context"}.items():
+        project.write(**{name: f"{name} 2\n"})
+        assert project.build() == (first := {**first, key: f"{name} 2\n"}), f"{name} was changed"
+    project.write(stage="stage 1\n")
+    assert project.build()["from-stage"] == "stage 1\n", "it was changed back"
+    steps = (project.directory / "log").read_text()
+    assert project.build() == {**first, "from-stage": "stage 1\n"}
+    assert steps.count("Using cache") < (project.directory / "log").read_text().count("Using cache"), "what is as it was comes from the cache"
+
+
+def test_the_source_is_not_written_to_by_a_build_that_mounts_it(project: Project) -> None:
+    project.write(Dockerfile="FROM scratch\nCOPY root/ /\nRUN --mount=source=file,target=/file,rw echo changed >/file\n", file="as it was\n")
+    project.build()
+    assert (project.source / "file").read_text() == "as it was\n"
+
+
+def test_what_is_ignored_is_in_no_mount(project: Project) -> None:
+    project.write(
+        Dockerfile='FROM scratch\nCOPY root/ /\nRUN --mount=target=/mnt echo /mnt/* >/names\n', _dockerignore="secret\n.dockerignore\nroot\n!root\n", secret="",
+    )  # fmt: skip
+    assert project.build()["names"] == "/mnt/Dockerfile /mnt/root\n"
+
+
+def test_a_build_that_fails_leaves_no_container_no_mount_and_no_context(project: Project) -> None:
+    project.write(Dockerfile="FROM scratch\nCOPY root/ /\nRUN exit 3\n")
+    with pytest.raises(ImageError, match="buildah failed"):
+        project.build()
+    storage = project.directory / "storage"
+    assert sorted(path.name for path in storage.iterdir()) == ["root", "run"]
+    assert str(storage) not in Path("/proc/mounts").read_text()
+    assert json.loads((storage / "root/overlay-containers/containers.json").read_text()) == []
