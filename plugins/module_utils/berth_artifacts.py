@@ -136,10 +136,7 @@ class Settings:
 
     def mirrored(self, address: str) -> str:
         """Return the address with the longest matching prefix of ``mirrors`` replaced."""
-        for prefix in sorted(self.mirrors, key=len, reverse=True):
-            if address == prefix or address.startswith(prefix.rstrip("/") + "/"):
-                return self.mirrors[prefix].rstrip("/") + address[len(prefix.rstrip("/")) :]
-        return address
+        return mirrored(address, self.mirrors)
 
     def url(self, template: str) -> str:
         """Return a release's address for this machine, through the mirror if there is one."""
@@ -148,6 +145,18 @@ class Settings:
     def modules(self, spec: dict[str, Any]) -> Path:
         """Return the directory with the go.mod and go.sum that a binary is built from."""
         return Path(spec.get("go_dir") or self.go_dir)
+
+
+def mirrored(address: str, mirrors: dict[str, str]) -> str:
+    """Return the address with the longest matching prefix of ``mirrors`` replaced.
+
+    >>> mirrored("docker.io/library/python:3.13", {"docker.io": "registry.example.org/hub"})
+    'registry.example.org/hub/library/python:3.13'
+    """
+    for prefix in sorted(mirrors, key=len, reverse=True):
+        if address == prefix or address.startswith(prefix.rstrip("/") + "/"):
+            return mirrors[prefix].rstrip("/") + address[len(prefix.rstrip("/")) :]
+    return address
 
 
 def settings_of(options: dict[str, Any]) -> Settings:

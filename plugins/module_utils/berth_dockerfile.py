@@ -15,6 +15,7 @@ DIRECTIVE = re.compile(r"#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*\Z")
 WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:\\.|[^"\\])*"|'[^']*')+""")
 DOCUMENT = re.compile(r"""\d*<<(?P<chomp>-?)(?P<quote>["']?)(?P<name>[^<"'\s]+)(?P=quote)\Z""")
 FLAG = re.compile(r"\s*--([a-z-]+)(?:=(\S*))?(?=\s|\Z)")
+VARIABLE = re.compile(r"\$(?:(?P<plain>\w+)|\{(?P<name>\w+)(?::?(?P<sign>[-+])(?P<word>[^}]*))?\})")
 # Instructions that may carry a here-document.
 DOCUMENTED = ("ADD", "COPY", "RUN")
 
@@ -62,6 +63,15 @@ class Stage:
     name: str  # in small letters, "" for none
     base: str
     instructions: list[Instruction] = field(default_factory=list)  # with the FROM
+
+
+class Image(NamedTuple):
+    """An image that a Dockerfile names."""
+
+    line: int
+    keyword: str
+    written: str
+    name: str  # in full
 
 
 # --- Instructions ------------------------------------------------------------
@@ -130,6 +140,38 @@ def binds(instruction: Instruction) -> list[Mount]:
 
 
 # --- Stages and images ---------------------------------------------------------
+def expand(word: str, values: dict[str, str]) -> str | None:
+    """Return a word with its variables replaced, None where one is not among ``values``."""
+    unknown = False
+
+    def replace(found: re.Match[str]) -> str:
+        nonlocal unknown
+        value = values.get(found["plain"] or found["name"], "")
+        if found["sign"] == "+":
+            return found["word"] if value else ""
+        if found["sign"] == "-":
+            return value or found["word"]
+        unknown = unknown or not value
+        return value
+
+    done = VARIABLE.sub(replace, word)
+    return None if unknown or "$" in done else done
+
+
+def global_arguments(instructions: list[Instruction], given: dict[str, str]) -> dict[str, str]:
+    """Return the values of the ARGs before the first FROM; ``given`` are the build arguments."""
+    values: dict[str, str] = {}
+    for instruction in instructions:
+        if instruction.keyword == "FROM":
+            break
+        for word in WORD.findall(instruction.text) if instruction.keyword == "ARG" else []:
+            name, _, default = word.partition("=")
+            value = str(given[name]) if name in given else expand(default.strip("\"'"), values)
+            if value:
+                values[name] = value
+    return values
+
+
 def stages(instructions: list[Instruction]) -> list[Stage]:
     """Return the stages of a Dockerfile."""
     found: list[Stage] = []
@@ -147,6 +189,51 @@ def stage_of(name: str, earlier: list[Stage]) -> Stage | None:
     if name.isdigit() and int(name) < len(earlier):
         return earlier[int(name)]
     return next((stage for stage in reversed(earlier) if stage.name and stage.name == name.lower()), None)
+
+
+def references(stage: Stage) -> list[tuple[Instruction, str]]:
+    """Return the stages or images that a stage names, each with its instruction."""
+    found = [(stage.instructions[0], stage.base)]
+    for instruction in stage.instructions:
+        if instruction.keyword == "COPY":
+            found += [(instruction, value) for name, value in instruction.flags() if name == "from" and value]
+        found += [(instruction, mount.origin) for mount in mounts(instruction) if mount.origin]
+    return found
+
+
+def images(instructions: list[Instruction], given: dict[str, str]) -> list[Image]:
+    """Return the images that a build needs from elsewhere: those of the stages that the last one needs.
+
+    What is named by a variable whose value is not known here is left out; ``given`` are the build arguments.
+    """
+    values = global_arguments(instructions, given)
+    every = stages(instructions)
+    needed = every[-1:]
+    found: list[Image] = []
+    for stage in needed:  # grows meanwhile
+        earlier = every[: every.index(stage)]
+        for instruction, word in references(stage):
+            name = expand(word, values if instruction.keyword == "FROM" else {})  # a stage has arguments of its own
+            other = stage_of(name, earlier) if name else None
+            if other:
+                needed += [] if any(other is one for one in needed) else [other]
+            elif name and name.lower() != "scratch":
+                found.append(Image(instruction.line, instruction.keyword, name, full_name(name)))
+    return sorted(set(found))
+
+
+def full_name(image: str) -> str:
+    """Return an image's name with what Docker adds to it.
+
+    >>> full_name("python")
+    'docker.io/library/python:latest'
+    """
+    host, slash, _ = image.partition("/")
+    if not slash or not (re.search(r"[.:]", host) or host == "localhost"):
+        image = f"docker.io/{image}" if slash else f"docker.io/library/{image}"
+    elif host == "docker.io" and image.count("/") == 1:
+        image = image.replace("/", "/library/", 1)
+    return image if "@" in image or ":" in image.rpartition("/")[2] else f"{image}:latest"
 
 
 # --- What buildah does not see by itself -------------------------------------------
@@ -210,3 +297,68 @@ def read(dockerfile: Path) -> str:
         return dockerfile.read_bytes().decode("utf-8", "surrogateescape")
     except OSError as error:
         raise ImageError(f"{dockerfile} cannot be read: {error.strerror}. Set berth_app_source and berth_app_dockerfile.") from error
+
+
+def unreachable(dockerfile: Path, image: Image, host: str, reason: str) -> str:
+    """Return what to say about an image that is not here and cannot be had.
+
+    Args:
+        dockerfile: The file that names it.
+        image: The image; its keyword is empty where a directive at the file's top names it.
+        host: Which registry does not answer.
+        reason: Why.
+    """
+    own = image.name.partition("/")[0]
+    said = f"{dockerfile}, line {image.line}: the image {image.written} is not on this machine"
+    if not image.keyword:
+        return f"{said}, and its registry {host} does not answer ({reason}). Remove the line: the engine reads Dockerfiles by itself too."
+    if image.keyword != "FROM" and re.fullmatch(r"[\w-]+", image.written):
+        said = f"{dockerfile}, line {image.line}: no stage above is called {image.written}, and no image on this machine"
+    if host == own:
+        way = f"Name a mirror that has it, such as berth_artifacts_mirrors: {{{own}: mirror.example.org/{own}}}"
+    else:
+        way = f"Correct {host} in berth_artifacts_mirrors"
+    way += (
+        ", or start from the image that Berth brings: ARG PYTHON_IMAGE above the first FROM, then FROM ${PYTHON_IMAGE}."
+        if image.keyword == "FROM"
+        else ", or bring in what is taken from it by another way, such as RUN with pip install."
+    )
+    return f"{said}, and its registry {host} does not answer ({reason}). {way}"
+
+
+def refuse_documents(dockerfile: Path, instructions: list[Instruction], version: str) -> None:
+    """Refuse here-documents where the buildah of this machine does not know them: the changes of 1.33.0 say that it does.
+
+    Raises:
+        ImageError: There is one.
+    """
+    first = next((instruction for instruction in instructions if instruction.documents), None)
+    number = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    if first and number < (1, 33):
+        way = "join its commands in lines that end with && \\" if first.keyword == "RUN" else "write its lines into a file of the source and COPY that"
+        what = f"buildah {version} does not know the here-document <<{first.documents[0]}, only 1.33 and later do"
+        raise ImageError(f"{dockerfile}, line {first.line}: {what}: {way} instead.")
+
+
+def explain(words: str, dockerfile: Path, text: str) -> str:
+    """Return a sentence, and a line's end, about a failure whose last words a builder left; "" where they need none."""
+    instructions = parse(text)
+
+    def place(what: str) -> tuple[int, str]:
+        """Return the first line that says something, and the keyword of its instruction, "" for a comment."""
+        number = next((number for number, line in enumerate(text.split("\n"), 1) if what.lower() in line.lower()), 1)
+        return number, next((one.keyword for one in instructions if one.line <= number <= one.line + one.raw.count("\n")), "")
+
+    if found := re.search(r"Unknown instruction: \"(\S+?)\"", words):
+        return f"{dockerfile}, line {place(found[1])[0]}: {found[1]} is no instruction of a Dockerfile.\n"
+    if found := re.search(r"from=(\S+?): no stage or image found", words):
+        return f"{dockerfile}, line {place(found[1])[0]}: {found[1]} is neither a stage above that line nor an image on this machine.\n"
+    if found := re.search(r"(\S+): image not known", words):
+        return f"{dockerfile}, line {place(found[1])[0]}: {found[1]} is no image on this machine.\n"
+    if found := re.search(r"couldn't find \\?\"(\S+?)\\?\" on host to bind mount", words):
+        path = re.sub(r".*/(?:merged|context)(?=/)", "", found[1])
+        return f"{dockerfile}: a --mount of RUN brings {path}, which is not there: no stage has made it, or .dockerignore leaves it out.\n"
+    if found := re.search(r"failed to solve: (\S+): .*?(dial tcp.*|no such host|i/o timeout|connection refused)", words):
+        name = full_name(found[1])
+        return unreachable(dockerfile, Image(*place(found[1]), found[1], name), name.partition("/")[0], found[2]) + "\n"
+    return ""

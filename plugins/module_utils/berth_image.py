@@ -110,6 +110,24 @@ def login_key(registry: str) -> str:
     return HUB_KEY if host == HUB else host
 
 
+def opener(host: str) -> urllib.request.OpenerDirector:
+    """Return what asks a host: through this machine's proxy, unless the host is this machine."""
+    return urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if local(host) else []))
+
+
+def silence(host: str, scheme: str, timeout: float = 5) -> str:
+    """Return why a registry gives no answer of any kind, "" when it does."""
+    server = "registry-1.docker.io" if host == "docker.io" else host
+    try:
+        opener(host).open(f"{scheme}://{server}/v2/", timeout=timeout).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        return str(getattr(reason, "strerror", None) or reason or type(error).__name__)
+    return ""
+
+
 @dataclass
 class Registry:
     """A registry's HTTP API (distribution.github.io/distribution/spec/api).
@@ -142,7 +160,7 @@ class Registry:
         login = {"Authorization": self._authorization} if self._authorization else {}
         request = urllib.request.Request(url, data=body, method=method, headers=headers | login)
         try:
-            with urllib.request.urlopen(request, timeout=self.timeout) as answer:
+            with opener(self.host).open(request, timeout=self.timeout) as answer:
                 return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, {k.lower(): v for k, v in error.headers.items()}, b""

@@ -13,6 +13,7 @@ options:
   dockerfile: {description: The Dockerfile., type: path, required: true}
   arguments: {description: Build arguments., type: dict, default: {}}
   bases: {description: "Images that the build starts from, as archives by image name; loaded where they are missing.", type: dict, default: {}}
+  mirrors: {description: "Where other images that the Dockerfile names are pulled from instead, by prefix.", type: dict, default: {}}
   registry: {description: "The registry, C(host[:port][/path]).", type: str}
   username: {description: Who logs in to the registry., type: str, default: ""}
   password: {description: With which password., type: str, default: ""}
@@ -49,6 +50,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -59,14 +61,26 @@ from typing import Any
 
 from ansible.module_utils import berth_dockerfile as dockerfiles
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.berth_artifacts import mirrored
 from ansible.module_utils.berth_context import context, hash_at, lay_out
-from ansible.module_utils.berth_image import ImageError, Registry, local, login_key, own_limits
+from ansible.module_utils.berth_image import ImageError, Registry, local, login_key, own_limits, silence
 from ansible.module_utils.berth_image import engine as find_engine
 from ansible.module_utils.berth_kubeadm import has_sys_resource
 from ansible.module_utils.berth_progress import report
 
 CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 PIP_CONFIGURATIONS = ("/etc/pip.conf", "~/.config/pip/pip.conf", "~/.pip/pip.conf")
+
+
+# Where buildah looks for mirrors of registries. github.com/containers/image/blob/main/docs/containers-registries.conf.5.md
+REGISTRIES = ("/etc/containers/registries.conf", "~/.config/containers/registries.conf")
+
+
+def own_registries() -> bool:
+    """Whether buildah is told here where registries are, and asks others than their names say."""
+    places = [Path(os.environ.get("CONTAINERS_REGISTRIES_CONF") or place).expanduser() for place in REGISTRIES]
+    files = [file for place in places for file in (place, *Path(f"{place}.d").glob("*.conf")) if file.is_file()]
+    return any(re.search(r"^\s*location\s*=", file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE) for file in files)
 
 
 class Build:
@@ -104,11 +118,12 @@ class Build:
                     report(line.strip()[:120])
         if process.wait():
             words = "\n".join(tail)
-            raise ImageError(f"{Path(command[0]).name} failed. Its last lines ({self.log}):\n{words}")
+            why = dockerfiles.explain(words, self.dockerfile, self.text)
+            raise ImageError(f"{why}{Path(command[0]).name} failed. Its last lines ({self.log}):\n{words}")
 
     def output(self, *command: str) -> str:
         """Return what a read-only command prints, empty when it fails."""
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         return done.stdout.strip() if done.returncode == 0 else ""
 
     @contextlib.contextmanager
@@ -131,9 +146,9 @@ class Build:
             yield options
 
     @contextlib.contextmanager
-    def login(self) -> Iterator[str]:
-        """Yield a directory whose config.json has the registry's credentials, for this one push; "" where there are none."""
-        if not self.parameters["username"]:
+    def login(self, host: str) -> Iterator[str]:
+        """Yield a directory whose config.json has the credentials for a host, for this one push or pull; "" where there are none."""
+        if not self.parameters["username"] or host != self.parameters["registry"]:
             yield ""
             return
         credentials = base64.b64encode(f"{self.parameters['username']}:{self.parameters['password']}".encode()).decode()
@@ -159,6 +174,34 @@ class Build:
         """Return the options of the build arguments."""
         return [word for name, value in self.parameters["arguments"].items() for word in ("--build-arg", f"{name}={value}")]
 
+    def missing(self, there: Callable[[str], str]) -> Iterator[tuple[dockerfiles.Image, str]]:
+        """Yield the images that the Dockerfile names and the engine lacks, each with where it is pulled from.
+
+        Args:
+            there: Returns what an engine has under an image's name, "" for nothing.
+        """
+        for image in dockerfiles.images(self.instructions, self.parameters["arguments"]):
+            if image.name not in self.parameters["bases"] and not there(image.name):
+                yield image, mirrored(image.name, self.parameters["mirrors"])
+
+    def pull(self, buildah: list[str], image: dockerfiles.Image, address: str) -> None:
+        """Pull an image that is not there; a registry that does not answer is told from an image that it does not have."""
+        reference = re.sub(r"\Ahttps?://", "", address)
+        host = reference.partition("/")[0]
+        plain = address.startswith("http://") or local(host)
+        if not own_registries() and (reason := silence(host, "http" if plain else "https")):
+            raise ImageError(dockerfiles.unreachable(self.dockerfile, image, host, reason))
+        report(f"pulling {image.name}")
+        options = ["--tls-verify=false"] if plain else []
+        with self.login(host) as directory:
+            options += ["--authfile", f"{directory}/config.json"] if directory else []
+            try:
+                self.run(*buildah, "pull", "--quiet", *options, f"docker://{reference}")
+            except ImageError as error:
+                raise ImageError(f"{self.dockerfile}, line {image.line}: the image {image.written} cannot be pulled. {error}") from error
+        if reference != image.name:
+            self.run(*buildah, "tag", reference, image.name)
+
     @contextlib.contextmanager
     def laid_out(self, storage: Path) -> Iterator[list[str]]:
         """Yield buildah's options and context: what the content's hash sees and nothing else, whatever this buildah makes of the ignore file."""
@@ -181,6 +224,8 @@ class Build:
         storage = Path(self.parameters["storage"])
         storage.mkdir(mode=0o700, parents=True, exist_ok=True)
         buildah = ["buildah", "--root", str(storage / "root"), "--runroot", str(storage / "run"), "--storage-driver", "overlay"]
+        if any(instruction.documents for instruction in self.instructions):
+            dockerfiles.refuse_documents(self.dockerfile, self.instructions, self.output("buildah", "--version").split()[2])
         for image, archive in self.parameters["bases"].items():
             # A base that was made anew has another archive, and its name has to lead to that one.
             mark = storage / f"{image.replace('/', '_')}.archive"
@@ -189,8 +234,11 @@ class Build:
                 report(f"loading {image}")
                 self.run(*buildah, "pull", "--quiet", f"docker-archive:{archive}")
                 mark.write_text(archive, encoding="utf-8")
+        for needed, address in self.missing(lambda name: self.output(*buildah, "images", "--quiet", name)):
+            self.pull(buildah, needed, address)
         limits = [] if has_sys_resource() else own_limits()
         with self.secrets() as secrets, self.laid_out(storage) as place:
+            # What is missing has just been pulled, by name; --pull means another thing in each version.
             self.run(
                 *buildah, "bud", "--isolation", "chroot", "--network", "host", "--layers", "--force-rm", "--pull-never", "--format", "oci",
                 "--timestamp", "0", *limits, *secrets, *self.arguments(), "--tag", self.ref, *place,
@@ -199,7 +247,7 @@ class Build:
             self.keep(lambda path: self.run(*buildah, "push", "--quiet", self.ref, f"docker-archive:{path}:{self.ref}"))
             return
         report(f"pushing {self.ref}")
-        with self.login() as directory:
+        with self.login(self.parameters["registry"]) as directory:
             options = ["--tls-verify=false"] if local(self.parameters["registry"]) else []
             options += ["--authfile", f"{directory}/config.json"] if directory else []
             self.run(*buildah, "push", "--quiet", *options, self.ref, f"docker://{self.ref}")
@@ -209,6 +257,11 @@ class Build:
         for image, archive in self.parameters["bases"].items():
             if not self.output("docker", "image", "ls", "--quiet", image):
                 self.run("docker", "load", "--quiet", "--input", archive)
+        for needed, address in self.missing(lambda name: self.output("docker", "image", "ls", "--quiet", name)):
+            if address != needed.name:  # the engine itself asks the image's own registry
+                reference = re.sub(r"\Ahttps?://", "", address)
+                self.run("docker", "pull", "--quiet", reference)
+                self.run("docker", "tag", reference, needed.name)
         with self.secrets() as secrets:
             self.run(
                 "docker", "build", "--progress", "plain", "--network", "host", *secrets, *self.arguments(),
@@ -218,7 +271,7 @@ class Build:
             self.keep(lambda path: self.run("docker", "save", "--output", str(path), self.ref))
             return
         report(f"pushing {self.ref}")
-        with self.login() as directory:
+        with self.login(self.parameters["registry"]) as directory:
             self.run("docker", "push", "--quiet", self.ref, **({"DOCKER_CONFIG": directory} if directory else {}))
 
 
@@ -230,6 +283,7 @@ def main() -> None:
             "dockerfile": {"type": "path", "required": True},
             "arguments": {"type": "dict", "default": {}},
             "bases": {"type": "dict", "default": {}},
+            "mirrors": {"type": "dict", "default": {}},
             "registry": {"type": "str"},
             "username": {"type": "str", "default": ""},
             "password": {"type": "str", "default": "", "no_log": True},

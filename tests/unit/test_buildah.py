@@ -95,6 +95,11 @@ def test_what_is_ignored_is_in_no_mount(project: Project) -> None:
     assert project.build()["names"] == "/mnt/Dockerfile /mnt/root\n"
 
 
+def test_an_image_that_only_a_stage_without_use_names_is_not_needed(project: Project) -> None:
+    project.write(Dockerfile="FROM absent.example/debug AS debug\nFROM scratch\nCOPY root/ /\nCOPY code /code\n", code="code\n")
+    assert project.build() == {"code": "code\n"}
+
+
 def test_a_build_that_fails_leaves_no_container_no_mount_and_no_context(project: Project) -> None:
     project.write(Dockerfile="FROM scratch\nCOPY root/ /\nRUN exit 3\n")
     with pytest.raises(ImageError, match="buildah failed"):

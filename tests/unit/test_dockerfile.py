@@ -6,7 +6,22 @@ import re
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.berth_dockerfile import Mount, binds, mounts, parse, stage_of, stages, with_mounts_seen
+from ansible.module_utils.berth_dockerfile import (
+    Image,
+    Mount,
+    binds,
+    explain,
+    full_name,
+    images,
+    mounts,
+    parse,
+    refuse_documents,
+    stage_of,
+    stages,
+    unreachable,
+    with_mounts_seen,
+)
+from ansible.module_utils.berth_image import ImageError
 
 READ = {
     "an instruction": ("FROM scratch\n", [(1, "FROM", "scratch")]),
@@ -135,3 +150,125 @@ def test_a_stage_named_by_a_variable_could_be_any() -> None:
 def test_the_example_mounts_nothing_that_buildah_could_take_from_its_cache() -> None:
     text = (Path(__file__).resolve().parents[2] / "Dockerfile").read_text(encoding="utf-8")
     assert seen(text) == text
+
+
+# --- The images that it names ------------------------------------------------------
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("python", "docker.io/library/python:latest"),
+        ("python:3.13-slim", "docker.io/library/python:3.13-slim"),
+        ("astral/uv:1", "docker.io/astral/uv:1"),
+        ("docker.io/python", "docker.io/library/python:latest"),
+        ("ghcr.io/astral-sh/uv:0.8", "ghcr.io/astral-sh/uv:0.8"),
+        ("localhost/base", "localhost/base:latest"),
+        ("registry:5000/base", "registry:5000/base:latest"),
+        ("python@sha256:0a", "docker.io/library/python@sha256:0a"),
+        ("python:3@sha256:0a", "docker.io/library/python:3@sha256:0a"),
+    ],
+)
+def test_an_image_has_the_name_that_docker_gives_it(written: str, name: str) -> None:
+    assert full_name(written) == name
+
+
+NAMED = {
+    "a base": ("FROM python:3", [(1, "FROM", "python:3")]),
+    "a build argument": ("ARG PYTHON_IMAGE=python:3\nFROM ${PYTHON_IMAGE}", [(2, "FROM", "given:1")]),
+    "an argument with a default": ("ARG V=3.12\nARG I=python:$V-slim\nFROM $I", [(3, "FROM", "python:3.12-slim")]),
+    "an argument in quotes": ('ARG I="python:3"\nFROM $I', [(2, "FROM", "python:3")]),
+    "a default where it is used": ("FROM ${I:-python:3}", [(1, "FROM", "python:3")]),
+    "something instead": ("ARG I=x\nFROM python:${I:+3}", [(2, "FROM", "python:3")]),
+    "an argument that nothing gives": ("ARG I\nFROM $I", []),
+    "an argument of Docker's own": ("FROM --platform=$BUILDPLATFORM python:3-$TARGETARCH", []),
+    "nothing": ("FROM scratch", []),
+    "a stage": ("FROM python:3 AS a\nFROM a", [(1, "FROM", "python:3")]),
+    "a stage in other letters": ("FROM python:3 AS Build\nFROM python:3\nCOPY --from=BUILD /a /a", [(1, "FROM", "python:3"), (2, "FROM", "python:3")]),
+    "a stage that nothing needs": ("FROM debug:1 AS debug\nFROM python:3", [(2, "FROM", "python:3")]),
+    "what only a needed stage needs": ("FROM one:1 AS one\nFROM two:1 AS two\nCOPY --from=one /a /a\nFROM three:1\nCOPY --from=two /a /a", [
+        (1, "FROM", "one:1"), (2, "FROM", "two:1"), (4, "FROM", "three:1")]),
+    "an image to copy from": ("FROM a:1\nCOPY --from=ghcr.io/astral-sh/uv:0.8 /uv /bin/", [(1, "FROM", "a:1"), (2, "COPY", "ghcr.io/astral-sh/uv:0.8")]),
+    "a stage by its number": ("FROM one:1\nFROM two:1\nCOPY --from=0 /a /a", [(1, "FROM", "one:1"), (2, "FROM", "two:1")]),
+    "an image to mount": ("FROM a:1\nRUN --mount=from=b:1,target=/b --mount=type=cache,target=/c x", [(1, "FROM", "a:1"), (2, "RUN", "b:1")]),
+    "a later stage is none yet": ("FROM a:1\nCOPY --from=b /a /a\nFROM c:1 AS b\nCOPY --from=0 /a /a", [
+        (1, "FROM", "a:1"), (2, "COPY", "b"), (3, "FROM", "c:1")]),
+    "what a stage's own argument names": ("ARG W=a:1\nFROM b:1\nARG W=c:1\nCOPY --from=$W /a /a", [(2, "FROM", "b:1")]),
+    "one named twice": ("FROM a:1\nCOPY --from=b:1 /a /a\nCOPY --from=b:1 /b /b", [(1, "FROM", "a:1"), (2, "COPY", "b:1"), (3, "COPY", "b:1")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "found"), NAMED.values(), ids=NAMED)
+def test_the_images_that_a_build_needs_are_found_with_their_lines(text: str, found: list[tuple[int, str, str]]) -> None:
+    assert [image[:3] for image in images(parse(text), {"PYTHON_IMAGE": "given:1"})] == found
+
+
+# --- What is said -----------------------------------------------------------------
+FILE = Path("src/Dockerfile")
+
+
+def test_a_base_that_cannot_be_had_leads_to_a_mirror_or_to_the_base_that_is_here() -> None:
+    said = unreachable(FILE, Image(2, "FROM", "python:3.12-slim", full_name("python:3.12-slim")), "docker.io", "timed out")
+    assert said == (
+        "src/Dockerfile, line 2: the image python:3.12-slim is not on this machine, and its registry docker.io does not answer (timed out). "
+        "Name a mirror that has it, such as berth_artifacts_mirrors: {docker.io: mirror.example.org/docker.io}, or start from the image that "
+        "Berth brings: ARG PYTHON_IMAGE above the first FROM, then FROM ${PYTHON_IMAGE}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("image", "host", "words"),
+    [
+        ((3, "COPY", "ghcr.io/uv:1"), "ghcr.io", ["line 3: the image ghcr.io/uv:1 is not", "{ghcr.io: mirror.example.org/ghcr.io}", "RUN with pip install"]),
+        ((3, "COPY", "biuld"), "docker.io", ["line 3: no stage above is called biuld, and no image on this machine, and its registry docker.io"]),
+        ((3, "FROM", "python"), "mirror.example", ["registry mirror.example does not answer", "Correct mirror.example in berth_artifacts_mirrors, or start"]),
+        ((1, "", "docker/dockerfile:1"), "docker.io", ["Remove the line: the engine reads Dockerfiles by itself too."]),
+    ],
+)
+def test_what_is_said_of_an_image_is_what_helps_where_it_stands(image: tuple[int, str, str], host: str, words: list[str]) -> None:
+    said = unreachable(FILE, Image(*image, full_name(image[2])), host, "timed out")
+    assert [word for word in words if word not in said] == []
+
+
+@pytest.mark.parametrize(("version", "known"), [("1.28.2", False), ("1.32.9", False), ("1.33.0", True), ("1.33.7", True), ("1.40.1", True), ("2.0", True)])
+def test_a_here_document_is_refused_where_buildah_does_not_know_it(version: str, known: bool) -> None:
+    text = "FROM a\n\nRUN <<EOF\nx\nEOF\n"
+    if known:
+        refuse_documents(FILE, parse(text), version)
+        return
+    with pytest.raises(ImageError) as refused:
+        refuse_documents(FILE, parse(text), version)
+    assert str(refused.value) == (
+        f"src/Dockerfile, line 3: buildah {version} does not know the here-document <<EOF, only 1.33 and later do: "
+        "join its commands in lines that end with && \\ instead."
+    )
+
+
+def test_what_a_here_document_writes_to_a_file_becomes_a_file_of_the_source() -> None:
+    with pytest.raises(ImageError, match=r"line 2: .*<<EOF, only 1\.33 and later do: write its lines into a file of the source and COPY that instead\."):
+        refuse_documents(FILE, parse("FROM a\nCOPY <<EOF /x\nx\nEOF"), "1.28.2")
+
+
+FAILURES = {
+    "an unknown instruction": ('Error: building at STEP "X": Build error: Unknown instruction: "RUNN" &imagebuilder.Step{', "line 3: RUNN is no instruction"),
+    "a stage that is none": ("Error: COPY --from=$WHERE: no stage or image found with that name", "line 4: $WHERE is neither a stage above that line nor"),
+    "an image that is not here": ("Error: creating build container: python:9: image not known", "line 2: python:9 is no image on this machine"),
+    "a mount of what is not there": (
+        'level=warning msg="couldn\'t find \\"/x/root/overlay/0a/merged/opt/pip\\" on host to bind mount into container"',
+        "brings /opt/pip, which is not there"),
+    "Docker's own pull": (
+        'ERROR: failed to solve: python:9: failed to resolve source metadata for docker.io/library/python:9: failed to do request: Head "https://x": '
+        "dial tcp: lookup registry-1.docker.io: no such host", "line 2: the image python:9 is not on this machine, and its registry docker.io does not answer"),
+    "Docker's own reader of Dockerfiles": (
+        "ERROR: failed to solve: docker/dockerfile:1: failed to resolve source metadata for docker.io/docker/dockerfile:1: failed to do request: Head: "
+        "dial tcp: lookup registry-1.docker.io: no such host", "line 1: the image docker/dockerfile:1 is not on this machine"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "said"), FAILURES.values(), ids=FAILURES)
+def test_a_builders_failure_is_said_with_its_line(words: str, said: str) -> None:
+    text = "# syntax=docker/dockerfile:1\nFROM python:9\nRUNN x\nCOPY --from=$WHERE a b\n"
+    explained = explain(f"STEP 1\n{words}\n", FILE, text)
+    assert said in explained and explained.startswith("src/Dockerfile") and explained.endswith("\n")
+
+
+def test_a_failure_that_says_all_itself_is_left_alone() -> None:
+    assert explain("ModuleNotFoundError: No module named 'x'\nexit status 1", FILE, "FROM a") == ""

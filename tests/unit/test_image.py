@@ -6,6 +6,7 @@ import base64
 import http.server
 import json
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -409,15 +410,133 @@ def test_a_buildah_that_would_ask_for_a_network_helper_in_vain_cannot_build(
     assert berth_image.engine("buildah") == ("buildah" if works else "")
 
 
+# --- Images that a Dockerfile names --------------------------------------------
+BUILDAH = """#!/bin/sh
+echo "$@" >>"$ASKED"
+while [ "${1#--}" != "$1" ]; do case "$1" in --version) echo "buildah version 1.28.2 (image-spec)"; exit 0;; esac; shift 2; done
+case "$1 $2" in
+"images --quiet") [ "$3" = docker.io/library/here:1 ] && echo 0a ;;
+"pull --quiet") case "$*" in *denied*) echo "Error: reading manifest: denied"; exit 125;; *authfile*) sed s/^/login:/ "$4" >>"$ASKED";; esac ;;
+esac
+exit 0
+"""
+
+
+def buildah(tmp_path: Path, dockerfile: str, monkeypatch: pytest.MonkeyPatch, silent: str = "", **options: Any) -> list[str]:
+    """Build with a buildah that notes what it is asked, and return that; ``silent`` is why no registry answers."""
+    monkeypatch.setattr(image_build, "silence", lambda host, scheme: silent)
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/Dockerfile").write_text(dockerfile)
+    parameters = {
+        "source": str(tmp_path / "src"), "dockerfile": str(tmp_path / "src/Dockerfile"), "arguments": {"PYTHON_IMAGE": "docker.io/library/base:1"},
+        "bases": {"docker.io/library/base:1": "base.tar"}, "registry": "localhost:5001", "repository": "polls", "tags": ["1"], "archive": None, "ref": None,
+        "username": "", "password": "", "mirrors": {}, "storage": str(tmp_path / "storage"),
+    }  # fmt: skip
+    try:
+        image_build.Build({**parameters, "log": str(tmp_path / "log"), **options}).buildah()
+    finally:
+        asked = re.sub(r"--root \S+ --runroot \S+ --storage-driver \S+ ", "", (tmp_path / "asked").read_text())
+    return asked.splitlines()
+
+
+@pytest.fixture
+def building(asked: Path, tmp_path: Path) -> Path:
+    """Have a buildah that notes what it is asked."""
+    (tmp_path / "bin/buildah").write_text(BUILDAH)
+    asked.touch()
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "pulled"),
+    [
+        ("ARG PYTHON_IMAGE\nFROM ${PYTHON_IMAGE}", []),
+        ("FROM base:1", []),
+        ("FROM here:1", []),
+        ("FROM python:3.12-slim", ["pull --quiet docker://docker.io/library/python:3.12-slim"]),
+        ("FROM base:1\nCOPY --from=ghcr.io/a/uv:0.8 /uv /bin/", ["pull --quiet docker://ghcr.io/a/uv:0.8"]),
+        ("FROM localhost:5001/base:1", ["pull --quiet --tls-verify=false docker://localhost:5001/base:1"]),
+        ("FROM mirrored.example/a:1", ["pull --quiet --tls-verify=false docker://mirror:80/m/a:1", "tag mirror:80/m/a:1 mirrored.example/a:1"]),
+    ],
+)
+def test_buildah_pulls_the_images_that_it_lacks_and_never_our_own_base(
+    building: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dockerfile: str, pulled: list[str]
+) -> None:
+    lines = buildah(tmp_path, dockerfile, monkeypatch, mirrors={"mirrored.example": "http://mirror:80/m"})
+    assert [line for line in lines if line.startswith(("pull", "tag")) and "archive" not in line] == pulled
+    assert [line for line in lines if line.startswith("bud") and "--pull-never" in line], "what the build needs is there"
+
+
+def test_the_registry_that_images_go_to_is_logged_in_to_for_a_base_from_it_and_no_other_is(
+    building: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "FROM registry.example/base:1\nCOPY --from=other.example/a:1 a b"
+    lines = buildah(tmp_path, text, monkeypatch, registry="registry.example", username="robot", password="s3cret")
+    pulls = [line for line in lines if line.startswith("pull --quiet") and "archive:" not in line]
+    assert ["--authfile" in line for line in pulls] == [True, False] and "s3cret" not in "".join(pulls)
+    assert [line for line in lines if line.startswith("login:") and "registry.example" in line]
+
+
+def test_an_image_whose_registry_does_not_answer_is_said_with_its_line_before_anything_is_built(
+    building: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ImageError, match=r"src/Dockerfile, line 2: the image ghcr\.io/a/uv:0\.8 is not .*ghcr\.io does not answer \(timed out\)"):
+        buildah(tmp_path, "FROM base:1\nCOPY --from=ghcr.io/a/uv:0.8 /uv /bin/", monkeypatch, silent="timed out")
+    assert "bud" not in building.read_text()
+
+
+def test_an_image_that_its_registry_does_not_give_is_said_with_the_registrys_words(
+    building: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ImageError, match=r"(?s)line 1: the image ghcr\.io/denied:1 cannot be pulled\. .*reading manifest: denied"):
+        buildah(tmp_path, "FROM ghcr.io/denied:1", monkeypatch)
+
+
+def test_a_here_document_is_refused_before_anything_is_built(building: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImageError, match=r"line 2: buildah 1\.28\.2 does not know the here-document <<EOF"):
+        buildah(tmp_path, "FROM base:1\nRUN <<EOF\nx\nEOF", monkeypatch)
+    assert "bud" not in building.read_text()
+
+
+def test_a_registry_that_buildah_is_told_to_find_elsewhere_is_not_asked_first(
+    building: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "registries.conf").write_text('[[registry]]\nprefix = "docker.io"\nlocation = "mirror.example/hub"\n')
+    monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(tmp_path / "registries.conf"))
+    assert [line for line in buildah(tmp_path, "FROM python:3", monkeypatch, silent="timed out") if line.startswith("bud")]
+
+
+def test_docker_gets_from_a_mirror_what_it_would_not_find_itself(asked: Path, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM python:3\nCOPY --from=ghcr.io/a/uv:1 a b\n")
+    docker(tmp_path, dockerfile=str(tmp_path / "Dockerfile"), bases={}, mirrors={"ghcr.io": "https://mirror.example/ghcr"})
+    commands = [line for line in asked.read_text(encoding="utf-8").splitlines() if line.startswith(("pull", "tag"))]
+    assert commands == ["pull --quiet mirror.example/ghcr/a/uv:1", "tag mirror.example/ghcr/a/uv:1 ghcr.io/a/uv:1"]
+
+
 @pytest.mark.parametrize("may", [True, False])
-def test_a_build_keeps_the_limits_that_nobody_may_raise(asked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, may: bool) -> None:
-    (tmp_path / "bin" / "buildah").write_text('#!/bin/sh\necho "$@" >>"$ASKED"\n', encoding="utf-8")
+def test_a_build_keeps_the_limits_that_nobody_may_raise(building: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, may: bool) -> None:
     monkeypatch.setattr(image_build, "has_sys_resource", lambda: may)
     monkeypatch.setattr(berth_image.resource, "getrlimit", lambda which: (1024, 20000) if which == berth_image.resource.RLIMIT_NOFILE else (500, 500))
-    parameters = {
-        "source": "src", "dockerfile": "src/Dockerfile", "arguments": {}, "bases": {}, "storage": str(tmp_path / "storage"), "log": str(tmp_path / "log"),
-        "registry": "localhost:5001", "repository": "polls", "tags": ["1"], "archive": None, "ref": None, "username": "", "password": "",
-    }  # fmt: skip
-    image_build.Build(parameters).buildah()
-    build = next(line for line in asked.read_text(encoding="utf-8").splitlines() if " bud " in line)
+    build = next(line for line in buildah(tmp_path, "FROM base:1", monkeypatch) if line.startswith("bud"))
     assert (" --ulimit nofile=1024:20000 --ulimit nproc=500:500 " in build) == (not may)
+
+
+@pytest.mark.parametrize("status", [200, 401, 404, 500])
+def test_a_registry_that_answers_anything_is_there(fake: Fake, status: int) -> None:
+    fake[1].status = status
+    assert berth_image.silence(fake[0].host, "http") == ""
+
+
+def test_a_registry_that_does_not_answer_is_told_from_one_that_does() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        assert "Connection refused" in berth_image.silence(f"127.0.0.1:{closed.getsockname()[1]}", "http")
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY"])
+def test_a_registry_on_this_machine_is_never_asked_through_a_proxy(fake: Fake, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert fake[0].digest("polls", "first") == "sha256:one"
+    assert berth_image.silence(fake[0].host, "http") == ""
