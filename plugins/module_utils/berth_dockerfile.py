@@ -236,6 +236,15 @@ def full_name(image: str) -> str:
     return image if "@" in image or ":" in image.rpartition("/")[2] else f"{image}:latest"
 
 
+def secret_beside(instructions: list[Instruction], first: str, second: str) -> str:
+    """Return where the secret ``second`` is mounted for an instruction that gets ``first`` too, "" where none does."""
+    for instruction in instructions:
+        targets = {mount.id: mount.target or f"/run/secrets/{mount.id}" for mount in mounts(instruction) if mount.kind == "secret"}
+        if first in targets and second in targets:
+            return targets[second]
+    return ""
+
+
 # --- What buildah does not see by itself -------------------------------------------
 def with_mounts_seen(text: str, context: Callable[[str], str], beside: str) -> str:
     """Return a Dockerfile whose layers buildah takes from its cache only where what they mount is what it was.

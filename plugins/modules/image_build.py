@@ -7,7 +7,9 @@ module: image_build
 short_description: Build an image from a Dockerfile and push it, or keep it as an archive
 description:
   - Builds with Docker where its engine answers, else with buildah in a storage of its own.
-  - The host's pip configuration and certificate authorities reach the build as secrets named C(pip_conf) and C(ca_bundle), and never a layer.
+  - What pip on this machine is told by its files and the environment, and the certificate authorities that it and the machine trust, reach the
+    build as secrets named C(pip_conf) and C(ca_bundle), and never a layer. What names a file of this machine is left out, with a note in the log.
+  - C(HTTP_PROXY) and the like of the environment are set for what C(RUN) runs, and in no layer.
 options:
   source: {description: The build context., type: path, required: true}
   dockerfile: {description: The Dockerfile., type: path, required: true}
@@ -60,6 +62,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils import berth_dockerfile as dockerfiles
+from ansible.module_utils import berth_pip as pip
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.berth_artifacts import mirrored
 from ansible.module_utils.berth_context import context, hash_at, lay_out
@@ -68,10 +71,8 @@ from ansible.module_utils.berth_image import engine as find_engine
 from ansible.module_utils.berth_kubeadm import has_sys_resource
 from ansible.module_utils.berth_progress import report
 
-CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
-PIP_CONFIGURATIONS = ("/etc/pip.conf", "~/.config/pip/pip.conf", "~/.pip/pip.conf")
-
-
+# What a build gets of a proxy, for RUN alone. docs.docker.com/build/building/variables, "Pre-defined build arguments"
+PROXIES = tuple(name for word in ("HTTP", "HTTPS", "FTP", "NO", "ALL") for name in (f"{word}_PROXY", f"{word.lower()}_proxy"))
 # Where buildah looks for mirrors of registries. github.com/containers/image/blob/main/docs/containers-registries.conf.5.md
 REGISTRIES = ("/etc/containers/registries.conf", "~/.config/containers/registries.conf")
 
@@ -103,6 +104,11 @@ class Build:
         """The Dockerfile's instructions."""
         return dockerfiles.parse(self.text)
 
+    def note(self, *lines: str) -> None:
+        """Add lines to the log."""
+        with self.log.open("a", encoding="utf-8") as log:
+            log.writelines(f"note: {line}\n" for line in lines)
+
     def run(self, *command: str, **environment: str) -> None:
         """Run a command with more environment variables, reporting the build's steps; raise :class:`ImageError` with its last lines."""
         tail: list[str] = []
@@ -129,21 +135,22 @@ class Build:
     @contextlib.contextmanager
     def secrets(self) -> Iterator[list[str]]:
         """Yield the options that give the build this machine's pip configuration and authorities."""
+        options = pip.read_options(pip.configuration_files(os.environ), os.environ)
+        certificates, notes = pip.authorities(options, os.environ)
+        kept, more = pip.for_build(options, dockerfiles.secret_beside(self.instructions, "pip_conf", "ca_bundle") if certificates else "")
+        self.note(*notes, *more)
         with tempfile.TemporaryDirectory(prefix="berth-build-") as directory:
-            options = []
-            configuration = Path(directory, "pip.conf")
-            configuration.touch(0o600)
-            found = [Path(p).expanduser() for p in PIP_CONFIGURATIONS if Path(p).expanduser().is_file()]
-            lines = [path.read_text(encoding="utf-8") for path in found]
-            index = {n: os.environ[f"PIP_{n.upper()}"] for n in ("index_url", "extra_index_url") if f"PIP_{n.upper()}" in os.environ}
-            lines += ["[global]\n", *(f"{name.replace('_', '-')} = {value}\n" for name, value in index.items())] if index else []
-            if lines:
-                configuration.write_text("\n".join(lines), encoding="utf-8")
-                options += ["--secret", f"id=pip_conf,src={configuration}"]
-            bundle = next((path for path in CA_BUNDLES if Path(path).is_file()), None)
-            if bundle:
-                options += ["--secret", f"id=ca_bundle,src={bundle}"]
-            yield options
+            words = []
+            for name, write in {
+                "pip_conf": (lambda file: pip.write_options(kept, file)) if kept else None,
+                "ca_bundle": (lambda file: file.write_text(certificates, encoding="utf-8")) if certificates else None,
+            }.items():
+                if write:
+                    file = Path(directory, name)
+                    file.touch(0o600)
+                    write(file)
+                    words += ["--secret", f"id={name},src={file}"]
+            yield words
 
     @contextlib.contextmanager
     def login(self, host: str) -> Iterator[str]:
@@ -262,9 +269,11 @@ class Build:
                 reference = re.sub(r"\Ahttps?://", "", address)
                 self.run("docker", "pull", "--quiet", reference)
                 self.run("docker", "tag", reference, needed.name)
+        # By name: the value may have a password.
+        proxies = [word for name in PROXIES if os.environ.get(name) for word in ("--build-arg", name)]
         with self.secrets() as secrets:
             self.run(
-                "docker", "build", "--progress", "plain", "--network", "host", *secrets, *self.arguments(),
+                "docker", "build", "--progress", "plain", "--network", "host", *secrets, *proxies, *self.arguments(),
                 "--file", self.parameters["dockerfile"], "--tag", self.ref, self.parameters["source"],
             )  # fmt: skip
         if self.parameters["archive"]:

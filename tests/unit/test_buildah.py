@@ -95,6 +95,14 @@ def test_what_is_ignored_is_in_no_mount(project: Project) -> None:
     assert project.build()["names"] == "/mnt/Dockerfile /mnt/root\n"
 
 
+def test_what_run_runs_gets_the_proxies_of_this_machine_and_no_layer_does(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:s3cret@127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "internal.example")
+    project.write(Dockerfile='FROM scratch\nCOPY root/ /\nRUN echo "${HTTPS_PROXY#*@} $no_proxy" >/seen\n')
+    assert project.build() == {"seen": "127.0.0.1:9 internal.example\n"}
+    assert b"s3cret" not in (project.directory / "a-1.tar").read_bytes()
+
+
 def test_an_image_that_only_a_stage_without_use_names_is_not_needed(project: Project) -> None:
     project.write(Dockerfile="FROM absent.example/debug AS debug\nFROM scratch\nCOPY root/ /\nCOPY code /code\n", code="code\n")
     assert project.build() == {"code": "code\n"}

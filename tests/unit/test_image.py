@@ -410,6 +410,19 @@ def test_a_buildah_that_would_ask_for_a_network_helper_in_vain_cannot_build(
     assert berth_image.engine("buildah") == ("buildah" if works else "")
 
 
+def test_docker_gets_the_proxies_of_this_machine_for_the_build_and_their_passwords_are_in_no_command(
+    asked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in image_build.PROXIES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:s3cret@proxy.example:3128")
+    monkeypatch.setenv("no_proxy", "localhost")
+    docker(tmp_path)
+    [build] = [line for line in asked.read_text(encoding="utf-8").splitlines() if line.startswith("build")]
+    assert re.findall(r"--build-arg (\S+)", build) == ["HTTPS_PROXY", "no_proxy", "PYTHON_IMAGE=here"]
+    assert "s3cret" not in asked.read_text(encoding="utf-8")
+
+
 # --- Images that a Dockerfile names --------------------------------------------
 BUILDAH = """#!/bin/sh
 echo "$@" >>"$ASKED"
