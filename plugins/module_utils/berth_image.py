@@ -15,6 +15,8 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible.module_utils.berth_kubeadm import has_sys_resource
+
 MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.oci.image.index.v1+json",
@@ -69,16 +71,24 @@ def buildah_works() -> bool:
         return False
     if any(Path(directory, "netavark").exists() for directory in HELPERS):
         return True
+    return (0, 0) < buildah_version() < (1, 35)
+
+
+def buildah_version() -> tuple[int, int]:
+    """Return the version of this machine's buildah, (0, 0) where it does not say."""
     done = subprocess.run(["buildah", "--version"], capture_output=True, text=True, check=False)
-    version = re.search(r"version (\d+)\.(\d+)", done.stdout)
-    return version is not None and (int(version[1]), int(version[2])) < (1, 35)
+    found = re.search(r"version (\d+)\.(\d+)", done.stdout)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def own_limits() -> list[str]:
-    """Return buildah's options that leave a build the limits of this process.
+    """Return buildah's options that leave a build the limits of this process, where it needs them.
 
-    From 1.38 on it raises both to 1048576 otherwise (github.com/containers/buildah, run_common.go), which needs CAP_SYS_RESOURCE.
+    From 1.38 on it raises both to 1048576 otherwise (github.com/containers/buildah, run_common.go), which needs CAP_SYS_RESOURCE. Earlier
+    releases lower them first, and could not raise them again.
     """
+    if has_sys_resource() or buildah_version() < (1, 38):
+        return []
     limits = {"nofile": resource.getrlimit(resource.RLIMIT_NOFILE), "nproc": resource.getrlimit(resource.RLIMIT_NPROC)}
     return [word for name, (soft, hard) in limits.items() for word in ("--ulimit", f"{name}={soft}:{hard}")]
 

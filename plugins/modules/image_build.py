@@ -68,7 +68,6 @@ from ansible.module_utils.berth_artifacts import mirrored
 from ansible.module_utils.berth_context import context, hash_at, lay_out
 from ansible.module_utils.berth_image import ImageError, Registry, local, login_key, own_limits, silence
 from ansible.module_utils.berth_image import engine as find_engine
-from ansible.module_utils.berth_kubeadm import has_sys_resource
 from ansible.module_utils.berth_progress import report
 
 # What a build gets of a proxy, for RUN alone. docs.docker.com/build/building/variables, "Pre-defined build arguments"
@@ -243,12 +242,11 @@ class Build:
                 mark.write_text(archive, encoding="utf-8")
         for needed, address in self.missing(lambda name: self.output(*buildah, "images", "--quiet", name)):
             self.pull(buildah, needed, address)
-        limits = [] if has_sys_resource() else own_limits()
         with self.secrets() as secrets, self.laid_out(storage) as place:
             # What is missing has just been pulled, by name; --pull means another thing in each version.
             self.run(
                 *buildah, "bud", "--isolation", "chroot", "--network", "host", "--layers", "--force-rm", "--pull-never", "--format", "oci",
-                "--timestamp", "0", *limits, *secrets, *self.arguments(), "--tag", self.ref, *place,
+                "--timestamp", "0", *own_limits(), *secrets, *self.arguments(), "--tag", self.ref, *place,
             )  # fmt: skip
         if self.parameters["archive"]:
             self.keep(lambda path: self.run(*buildah, "push", "--quiet", self.ref, f"docker-archive:{path}:{self.ref}"))

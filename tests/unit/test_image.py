@@ -526,12 +526,19 @@ def test_docker_gets_from_a_mirror_what_it_would_not_find_itself(asked: Path, tm
     assert commands == ["pull --quiet mirror.example/ghcr/a/uv:1", "tag mirror.example/ghcr/a/uv:1 ghcr.io/a/uv:1"]
 
 
-@pytest.mark.parametrize("may", [True, False])
-def test_a_build_keeps_the_limits_that_nobody_may_raise(building: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, may: bool) -> None:
-    monkeypatch.setattr(image_build, "has_sys_resource", lambda: may)
+@pytest.mark.parametrize(
+    ("version", "may", "kept"),
+    [((1, 39), False, True), ((1, 38), False, True), ((1, 39), True, False), ((1, 37), False, False), ((1, 28), False, False)],
+)
+def test_a_build_keeps_the_limits_that_nobody_may_raise_where_buildah_would(
+    building: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: tuple[int, int], may: bool, kept: bool
+) -> None:
+    """An earlier one lowers them first, and could not raise them again."""
+    monkeypatch.setattr(berth_image, "has_sys_resource", lambda: may)
+    monkeypatch.setattr(berth_image, "buildah_version", lambda: version)
     monkeypatch.setattr(berth_image.resource, "getrlimit", lambda which: (1024, 20000) if which == berth_image.resource.RLIMIT_NOFILE else (500, 500))
     build = next(line for line in buildah(tmp_path, "FROM base:1", monkeypatch) if line.startswith("bud"))
-    assert (" --ulimit nofile=1024:20000 --ulimit nproc=500:500 " in build) == (not may)
+    assert (" --ulimit nofile=1024:20000 --ulimit nproc=500:500 " in build) == kept
 
 
 @pytest.mark.parametrize("status", [200, 401, 404, 500])
