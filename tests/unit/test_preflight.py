@@ -234,3 +234,85 @@ def test_no_other_provider_waits_for_boto3() -> None:
     code = "import sys, runpy; runpy.run_path('plugins/action/preflight.py'); print([name for name in ('boto3', 'botocore') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# --- Advice that is followed to the letter -----------------------------------
+def replaced(old: str, new: str):
+    """Return what replaces the first ``old`` of a line by ``new``; ``{0}`` and the like are groups of the advice."""
+    return lambda line, found: re.sub(old.format(*map(re.escape, found.groups())), lambda _: new.format(*found.groups()), line, count=1)
+
+
+# What a message says, and how whoever does exactly that edits the line that the message names.
+EDITS = (
+    (r"^(\w+): unknown variable, did you mean (\w+)\?", replaced("^{0}", "{1}")),
+    (r"\.(\w+): unknown key, did you mean (\w+)\?", replaced(r"\b{0}\b", "{1}")),
+    (r"is not one of: .*, did you mean (\w+)\?", replaced(r": .*$", ": {0}")),
+    (r'write it in quotes: ("[^"]*")', replaced(r": .*$", ": {0}")),
+    (r"write !unsafe before it, as in (\w+): !unsafe", replaced("{0}: '", "{0}: !unsafe '")),
+    (r"set it to another one, such as (\w+)", replaced(r": .*$", ": {0}")),
+    (r"write it like ([\d.]+/\d+)", replaced(r": .*$", ": ['{0}']")),
+    (r"write it without scheme, port and path, like ([\w.]+)", replaced(r": .*$", ": ['{0}']")),
+    (r"it begins with '/', like (\S+)", replaced(r": .*$", ": {0}")),
+    (r"end that, or choose another port", replaced(r": .*$", ": 30999")),
+    (r"choose a namespace that the app has to itself, such as (\S+)", replaced(r": .*$", ": {0}")),
+    (r"or 0 to let Kubernetes choose", replaced(r": .*$", ": 0")),
+)
+FOLLOWED = (
+    "unknown-variable", "unknown-provider", "settings-not-strings", "template-in-value", "database-name-taken", "network-illegal", "host-name-illegal",
+    "path-illegal", "node-port-taken", "namespace-system", "node-port-out-of-range", "variables-for-no-group", "variables-hidden-by-directory",
+    "quota-too-small",
+)  # fmt: skip
+
+
+def follow(message: str, inventory: Path) -> bool:
+    """Do what a message says to an inventory; return whether it says what can be done."""
+    shown = f"tests/inventories/invalid/{inventory.name}"
+    if moves := re.findall(r"move (\S+) to (\S+?)(?:,|$)|then move it to (\S+)", message):
+        source = re.match(r"(\S+): Ansible does not read it", message)
+        for old, new, then in moves:
+            place = Path(str(inventory.parent / inventory.name), (new or then).removeprefix(f"{shown}/"))
+            place.parent.mkdir(exist_ok=True)
+            origin = source[1] if then or old == "it" else old
+            inventory.joinpath(origin.removeprefix(f"{shown}/")).rename(place)
+        return True
+    pods = r"berth_quota\.(pods): \d+ is too little: .* need (\d+); raise it"
+    if limit := re.search(r"set ([\w.]+): (\S+) in berth_quota", message) or re.search(pods, message):
+        path = inventory / "group_vars" / "all.yml"
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values["berth_quota"][limit[1]] = limit[2]
+        path.write_text(yaml.safe_dump(values), encoding="utf-8")
+        return True
+    if alone := re.search(r"^berth_quota\.(\S+): .*; leave it out", message):
+        path = inventory / "group_vars" / "all.yml"
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        del values["berth_quota"][alone[1]]
+        path.write_text(yaml.safe_dump(values), encoding="utf-8")
+        return True
+    place = re.findall(rf"\({shown}/([\w./-]+?)(?::(\d+))?\)", message)
+    for advice, edited in EDITS:
+        if (found := re.search(advice, message)) and place:
+            # The value itself may be in another variable, which the message names first.
+            file, number = place[0]
+            path = inventory / file
+            lines = path.read_text(encoding="utf-8").splitlines()
+            if not number:  # it is to be set there
+                lines.append(f"{message.partition(':')[0]}: nothing")
+            at = int(number or len(lines)) - 1
+            changed = edited(lines[at], found)
+            assert changed != lines[at], f"{message}\n{lines[at]}"
+            path.write_text("\n".join([*lines[:at], changed, *lines[at + 1 :]]) + "\n", encoding="utf-8")
+            return True
+    return False
+
+
+@pytest.mark.parametrize("case", FOLLOWED)
+def test_advice_that_is_followed_to_the_letter_mends_the_fault(case: str, run, tmp_path: Path) -> None:
+    inventory = tmp_path / case
+    shutil.copytree(INVENTORIES / "invalid" / case, inventory)
+    expected = (inventory / "expected.txt").read_text(encoding="utf-8").splitlines()
+    mended = [message.partition(":")[0] for message in expected if follow(message, inventory)]
+    assert mended
+    (inventory / "expected.txt").unlink()
+    done = run("playbooks/preflight.yml", inventory)
+    left = said(done.stdout) if done.returncode else []
+    assert [line for line in left if line.partition(":")[0] in mended] == [], done.stdout
