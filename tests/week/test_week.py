@@ -1,0 +1,340 @@
+"""A week with Berth: a copy of the project lives on as its user's does, each day with what the user edits and the README's command.
+
+The days build on each other. Each shows first, by ``--check --diff``, what it will change and nothing else; so every check also shows that
+nothing of the days before is left to change. Needs the shared cluster (molecule/week).
+"""
+
+from __future__ import annotations
+
+import http.cookiejar
+import json
+import os
+import re
+import secrets
+import shutil
+import stat
+import subprocess
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[2]
+KUBECTL = "/var/lib/berth/bin/kubectl"
+
+BUILD = {"image : Build | Build, and push or keep it"}
+CONFIGURE = {"config : Apply the ConfigMap and the Secret"}
+PRUNE = "app : Remove what is no longer declared, and the configuration of releases that are no longer kept"
+RELEASE = {"app : Job | Apply the release's Job", "app : Apply the objects", "app : Apply the schedules", PRUNE}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One run of a playbook."""
+
+    code: int
+    text: str
+
+    @property
+    def changed(self) -> dict[str, str]:
+        """What each task that changed something printed before it said so: its diff."""
+        tasks = re.split(r"^TASK \[(.+?)\] \*+$", self.text.partition("PLAY RECAP")[0], flags=re.MULTILINE)[1:]
+        said = zip(tasks[::2], tasks[1::2], strict=True)
+        return {name: text for name, text in said if re.search(r"^changed: ", text, re.MULTILINE)}
+
+    @property
+    def lines(self) -> set[str]:
+        """The lines that diffs take away or add, without their indentation."""
+        diffs = "\n".join(self.changed.values())
+        found = re.findall(r"^[-+](?!\+\+ |-- )(.*)$", diffs, re.MULTILINE)
+        return {line.strip() for line in found if line.strip()}
+
+    @property
+    def words(self) -> str:
+        """All that was said, without line breaks."""
+        return " ".join(self.text.split())
+
+
+class Environment:
+    """An environment of the user's: a directory below inventories/ of the project's copy."""
+
+    def __init__(self, project: Path, name: str, **variables: Any) -> None:
+        self.project, self.name = project, name
+        self.inventory = project / "inventories" / name
+        shutil.copytree(project / "inventories" / "dev", self.inventory)
+        hosts = self.inventory / "hosts.yml"
+        hosts.write_text(hosts.read_text(encoding="utf-8").replace("dev:", f"{name}:"), encoding="utf-8")
+        main = self.inventory / "group_vars" / "all" / "main.yml"
+        text = main.read_text(encoding="utf-8").replace("polls-dev", f"polls-{name}").replace("berth_app_node_port: 30080\n", "")
+        main.write_text(text, encoding="utf-8")
+        self.variables: dict[str, Any] = {}
+        self.url = ""
+        self.set(**variables)
+
+    def set(self, **variables: Any) -> None:
+        """Write variables into the inventory; None takes one out."""
+        self.variables = {name: value for name, value in (self.variables | variables).items() if value is not None}
+        place = self.inventory / "host_vars" / f"{self.name}.yml"
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(yaml.safe_dump(self.variables, allow_unicode=True), encoding="utf-8")
+
+    def start(self, *arguments: str, playbook: str = "site.yml") -> subprocess.Popen[str]:
+        """Begin to run a playbook, in the project's directory, as its user does."""
+        command = [str(Path(sys.executable).with_name("ansible-playbook")), playbook, "-i", f"inventories/{self.name}", *arguments]
+        # Molecule's own settings, and that another run of Berth is under way around this one, are not the user's.
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_", "BERTH_"))}
+        environment = kept | {"XDG_CACHE_HOME": str(self.project.parent / "cache"), "ANSIBLE_NOCOLOR": "true"}
+        return subprocess.Popen(
+            command, cwd=self.project, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def finish(self, process: subprocess.Popen[str], refused: bool = False) -> Ran:
+        """Wait for a run's end."""
+        text, _ = process.communicate()
+        assert (process.returncode != 0) == refused, text
+        if found := re.search(r"answers at (http://\S+)", text):
+            self.url = found[1]
+        return Ran(process.returncode, text)
+
+    def run(self, *arguments: str, playbook: str = "site.yml", refused: bool = False) -> Ran:
+        """Run a playbook to its end."""
+        return self.finish(self.start(*arguments, playbook=playbook), refused)
+
+    def step(self, expected: set[str], *arguments: str) -> Ran:
+        """Show what a step would change, which is what is expected and nothing else, and take it; return what was shown."""
+        shown = self.run("--check", "--diff", *arguments)
+        assert set(shown.changed) == expected, shown.text
+        self.run(*arguments)
+        return shown
+
+    def unchanged(self, *arguments: str) -> None:
+        """Run again: nothing changes."""
+        again = self.run(*arguments)
+        assert again.changed == {}, again.text
+
+    def kubectl(self, *arguments: str) -> str:
+        """Return what kubectl prints."""
+        kubeconfig = self.project / ".cache" / self.name / "kubeconfig"
+        command = [KUBECTL, "--kubeconfig", str(kubeconfig), "--namespace", f"polls-{self.name}", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def page(self, path: str = "polls/") -> str:
+        """Return a page of the site."""
+        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+            return answer.read().decode()
+
+    def versions(self) -> dict[str, str | None]:
+        """Return what the site says of itself; the copy has a page for it."""
+        return json.loads(self.page("versions/"))
+
+    def vote(self) -> int:
+        """Vote as a browser does, and return how many votes the first question has then."""
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+        number = re.search(r'href="/polls/(\d+)/"', self.page())
+        assert number
+        form = opener.open(f"{self.url}polls/{number[1]}/", timeout=10).read().decode()
+        token, choice = (re.search(pattern, form) for pattern in (r'csrfmiddlewaretoken" value="([^"]+)', r'id="choice1" value="(\d+)'))
+        assert token and choice
+        data = urllib.parse.urlencode({"csrfmiddlewaretoken": token[1], "choice": choice[1]}).encode()
+        results = opener.open(f"{self.url}polls/{number[1]}/vote/", data=data, timeout=10).read().decode()
+        votes = re.search(r"(\d+) votes? so far", results)
+        assert votes
+        return int(votes[1])
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the project, with what git knows of it and nothing else, and a cache of its own that has the binaries only."""
+    home = tmp_path_factory.mktemp("week")
+    place = home / "project"
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (PROJECT / name).exists():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT / name, place / name, follow_symlinks=False)
+    cache = home / "cache" / "berth"
+    cache.mkdir(parents=True)
+    (cache / "artifacts").symlink_to(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "berth", "artifacts"))
+    return place
+
+
+@pytest.fixture(scope="module")
+def week(project: Path) -> Iterator[Environment]:
+    """Return the environment, and take it away at the end."""
+    environment = Environment(project, "week", berth_app_replicas=1)
+    yield environment
+    environment.run("-e", "berth_confirm=week", "-e", "berth_purge=true", playbook="playbooks/destroy.yml")
+
+
+# In every run another text: whoever built this one before would have nothing left to build.
+MONDAY = f"Monday {secrets.token_hex(8)}"
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace the first occurrence of a text in a file."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def require(app: Path, *packages: str) -> None:
+    """Lock the app's requirements with more packages, as its own requirements.txt says."""
+    requirements = app / "requirements.in"
+    requirements.write_text("django==6.1.3\ngunicorn\npsycopg2-binary\nwhitenoise\n" + "".join(f"{package}\n" for package in packages), encoding="utf-8")
+    uv = Path(sys.executable).with_name("uv")
+    command = [str(uv), "pip", "compile", "--quiet", "--generate-hashes", "--python-version", "3.12", "requirements.in", "-o", "requirements.txt"]
+    subprocess.run(command, cwd=app, check=True)
+
+
+VIEW = '''
+def versions(request):
+    """Say what runs."""
+    import importlib.metadata as metadata
+    import os
+
+    from django.http import JsonResponse
+
+    found = {each.metadata["Name"]: each.version for each in metadata.distributions()}
+    return JsonResponse({"humanize": found.get("humanize"), "motto": os.environ.get("MOTTO"), "secret": os.environ.get("WORD")})
+
+
+'''
+
+
+def test_monday_the_first_release_answers(week: Environment) -> None:
+    week.run()
+    assert week.vote() == 1
+
+
+def test_monday_templates_static_files_code_and_names_are_edited(week: Environment) -> None:
+    app = week.project / "app"
+    edit(app / "templates" / "base.html", "<body>", f"<body><!-- {MONDAY} -->")
+    edit(app / "polls" / "static" / "polls" / "style.css", "", f"/* {MONDAY} */\n")
+    edit(app / "mysite" / "urls.py", "urlpatterns = [", f'{VIEW}urlpatterns = [\n    path("versions/", versions),')
+    (app / "templates" / "404.html").rename(app / "templates" / "missing.html")
+    edit(app / "mysite" / "urls.py", "urlpatterns = [", 'handler404 = "polls.views.missing"\nurlpatterns = [')
+    (app / "polls" / "views.py").open("a", encoding="utf-8").write(
+        '\n\ndef missing(request, exception):\n    """Say that there is no such page."""\n    return render(request, "missing.html", status=404)\n'
+    )
+    if "import render" not in (app / "polls" / "views.py").read_text(encoding="utf-8"):
+        edit(app / "polls" / "views.py", "from django.http", "from django.shortcuts import render\nfrom django.http")
+    week.step(BUILD | RELEASE, "--tags", "image,app")
+    page = week.page()
+    assert f"<!-- {MONDAY} -->" in page
+    style = re.search(r'href="/(static/polls/style[^"]*)"', page)
+    assert style and f"/* {MONDAY} */" in week.page(style[1])
+    with pytest.raises(urllib.error.HTTPError) as missing:
+        week.page("nothing/")
+    assert missing.value.code == 404 and f"<!-- {MONDAY} -->" in missing.value.read().decode()
+    assert week.versions() == {"humanize": None, "motto": None, "secret": None}
+    assert week.vote() == 2
+
+
+def test_tuesday_a_files_mode_is_content(week: Environment) -> None:
+    manage = week.project / "app" / "manage.py"
+    manage.chmod(stat.S_IMODE(manage.stat().st_mode) ^ stat.S_IXOTH)
+    assert set(week.run("--check", "--tags", "image").changed) == BUILD
+    manage.chmod(stat.S_IMODE(manage.stat().st_mode) ^ stat.S_IXOTH)
+
+
+def test_tuesday_a_dependency_and_a_model_with_a_migration_are_added(week: Environment) -> None:
+    app = week.project / "app"
+    require(app, "humanize<4.12")
+    (app / "polls" / "migrations" / "0002_more.py").write_text(
+        '"""More."""\n\nfrom django.db import migrations, models\n\n\nclass Migration(migrations.Migration):\n    """Adds a column."""\n\n'
+        '    dependencies = [("polls", "0001_initial")]\n    operations = [migrations.AddField("question", "more", models.IntegerField(null=True))]\n',
+        encoding="utf-8",
+    )
+    edit(app / "polls" / "models.py", "    pub_date = ", "    more = models.IntegerField(null=True)\n    pub_date = ")
+    week.step(BUILD | RELEASE, "--tags", "image,app")
+    assert str(week.versions()["humanize"]).startswith("4.11")
+    assert week.vote() == 3
+
+
+def test_wednesday_a_dependency_is_upgraded_and_a_setting_and_a_secret_are_set(week: Environment) -> None:
+    require(week.project / "app", "humanize>=4.12")
+    words = {"DJANGO_SECRET_KEY": "{{ lookup('generated_secret', berth_secrets_directory ~ '/django_secret_key') }}", "WORD": "xyzzy-plugh"}
+    week.set(berth_app_settings={"MOTTO": "Polls 🚀"}, berth_app_secrets=words)
+    shown = week.step(BUILD | CONFIGURE | RELEASE)
+    assert "xyzzy" not in shown.text
+    found = week.versions()
+    assert (found["motto"], found["secret"]) == ("Polls 🚀", "xyzzy-plugh")
+    assert found["humanize"] and not found["humanize"].startswith("4.11")
+    week.unchanged()
+
+
+def test_wednesday_pods_resources_volume_and_schedules_grow(week: Environment) -> None:
+    schedule = {"name": "nightly", "schedule": "0 3 * * *", "command": "check"}
+    week.set(
+        berth_app_replicas=2, berth_app_resources={"limits": {"memory": "300Mi"}}, berth_database_storage="2Gi",
+        berth_app_schedules=[{"name": "clearsessions", "schedule": "17 4 * * *", "command": "clearsessions"}, schedule],
+    )  # fmt: skip
+    week.step({"database : Cluster | Let the volume grow"} | RELEASE)
+    found = json.loads(week.kubectl("get", "deployment,cronjob,persistentvolumeclaim", "-o", "json"))["items"]
+    by_name = {f"{each['kind']}/{each['metadata']['name']}": each for each in found}
+    assert by_name["Deployment/polls"]["status"]["readyReplicas"] == 2
+    assert by_name["Deployment/polls"]["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] == "300Mi"
+    assert by_name["PersistentVolumeClaim/data-database-0"]["status"]["capacity"]["storage"] == "2Gi"
+    assert "CronJob/polls-nightly" in by_name
+    assert week.vote() == 4
+
+
+def test_thursday_what_was_added_goes_with_an_empty_cache(week: Environment) -> None:
+    shutil.rmtree(week.project.parent / "cache" / "berth" / "buildah")
+    require(week.project / "app")
+    edit(week.project / "Dockerfile", 'LABEL org.opencontainers.image.title="polls"', 'ENV TZ=UTC\nLABEL org.opencontainers.image.title="polls"')
+    week.set(berth_app_replicas=1, berth_app_schedules=None)
+    week.step(BUILD | RELEASE)
+    assert week.versions()["humanize"] is None
+    assert "polls-nightly" not in week.kubectl("get", "cronjob")
+    assert week.vote() == 5
+
+
+def test_friday_a_bad_release_harms_nobody_and_its_mend_needs_no_help(week: Environment) -> None:
+    week.set(berth_app_settings={"MOTTO": "Polls 🚀", "DJANGO_LOG_LEVEL": "LOUD"})
+    assert "DJANGO_LOG_LEVEL" in week.run(refused=True).words
+    week.kubectl("delete", "pod", "--selector=app.kubernetes.io/component=web", "--wait=false")
+    week.kubectl("rollout", "status", "deployment/polls", "--timeout=60s")
+    assert week.versions()["motto"] == "Polls 🚀"
+    week.set(berth_app_settings={"MOTTO": "On to Saturday"})
+    shown = week.step(CONFIGURE | RELEASE)
+    assert {line for line in shown.lines if line.startswith("MOTTO")} == {"MOTTO: On to Saturday"}
+    assert week.versions()["motto"] == "On to Saturday"
+
+
+def test_friday_the_release_before_comes_back_with_its_settings_and_the_next_one_again(week: Environment) -> None:
+    week.run(playbook="playbooks/ops/rollback.yml")
+    assert week.versions()["motto"] == "Polls 🚀"
+    week.step(RELEASE - {PRUNE})  # both are kept, and the commands of the one that comes again are run again
+    assert week.versions()["motto"] == "On to Saturday"
+
+
+def test_saturday_the_databases_password_changes(week: Environment) -> None:
+    place = week.project / ".cache" / "week" / "secrets" / "database_password"
+    before = place.read_text(encoding="utf-8").strip()
+    place.write_text("another-password-for-saturday\n", encoding="utf-8")
+    changed = {"database : Cluster | Change the password", "database : Login | Keep the password for new pods"}
+    shown = week.step(changed, "--tags", "database")
+    assert before not in shown.text and "another-password" not in shown.text
+    assert week.vote() == 6
+
+
+def test_sunday_a_second_environment_begins_while_the_first_is_changed(week: Environment) -> None:
+    other = Environment(week.project, "weekend", berth_app_replicas=1)
+    week.set(berth_app_settings={"MOTTO": "Sunday"})
+    try:
+        runs = [other.start(), week.start()]
+        week.finish(runs[1])
+        other.finish(runs[0])
+        assert (week.versions()["motto"], other.versions()["motto"]) == ("Sunday", None)
+        assert (week.vote(), other.vote()) == (7, 1)
+    finally:
+        other.run("-e", "berth_confirm=weekend", "-e", "berth_purge=true", playbook="playbooks/destroy.yml")
+    week.unchanged()
