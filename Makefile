@@ -14,6 +14,7 @@ test: bootstrap ## Lint, unit tests, every Molecule scenario on a real cluster, 
 down: bootstrap ## Remove what dev made; keeps the database's volume unless PURGE=yes
 	ansible-playbook playbooks/destroy.yml -i inventories/dev -e berth_confirm=dev $(if $(filter yes,$(PURGE)),-e berth_purge=true)
 
+lock: export UV_SYSTEM_CERTS ?= true
 lock: bootstrap ## Turn requirements.in into requirements.txt
 	uv pip compile --quiet --no-header --universal --python-version 3.12 --generate-hashes --upgrade requirements.in -o requirements.txt
 
