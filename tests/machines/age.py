@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Have the certificates of this machine's cluster end some days from now, as if the clock had gone on; below 0 they have ended.
 
-    age.py DAYS
+    age.py DAYS [NAME]      NAME: only files whose name begins so
 
 Each is issued again for the same key, name and uses, by the authority that issued it. What runs goes on with those that it has read.
 """
@@ -41,11 +41,11 @@ def aged(pem: bytes, ends: datetime) -> bytes:
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
-def main(days: float) -> None:
+def main(days: float, name: str = "") -> None:
     """Age them."""
     ends = datetime.now(UTC) + timedelta(days=days)
     for path in [*KUBERNETES.glob("pki/**/*.crt"), *KUBERNETES.glob("*.conf"), *KUBELET.glob("kubelet-client-*.pem"), KUBELET / "kubelet.crt"]:
-        if path.name in ("ca.crt", "front-proxy-ca.crt"):
+        if path.name in ("ca.crt", "front-proxy-ca.crt") or path.is_symlink() or not path.name.startswith(name):
             continue
         text = path.read_text(encoding="ascii")
         if path.suffix == ".conf":
@@ -59,4 +59,4 @@ def main(days: float) -> None:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]))
+    main(float(sys.argv[1]), *sys.argv[2:])

@@ -24,6 +24,7 @@ PATHS = ("/etc/kubernetes", "/var/lib/kubelet", "/var/lib/berth", "/run/berth", 
          str(engine.RUN), str(engine.DATA))  # fmt: skip
 KEPT = ("/var/lib/berth/volumes",)
 GLOBS = ("var/lib/cni/networks/berth", "var/lib/cni/results/berth-*", "etc/systemd/system/berth-*.service", "run/netns/cni-*",
+         "run/systemd/transient/kubepods*",
          "sys/fs/cgroup/kubepods*", "sys/fs/cgroup/*/kubepods*", "sys/fs/cgroup/kubelet*", "sys/fs/cgroup/*/kubelet*",
          f"sys/fs/cgroup/{engine.CONTROL_GROUP}", f"sys/fs/cgroup/*/{engine.CONTROL_GROUP}")  # fmt: skip
 SERVICES = ("containerd", "kubelet", "registry", "runsv", "svlogd")
