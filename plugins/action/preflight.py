@@ -21,7 +21,7 @@ MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils import berth_aws_variables, berth_cost, berth_identity, berth_minikube, berth_provider, berth_room, berth_templates  # noqa: E402
+from ansible.module_utils import berth_aws_variables, berth_cost, berth_identity, berth_minikube, berth_network, berth_provider, berth_room, berth_templates  # noqa: E402
 from ansible.module_utils import berth_preflight as preflight  # noqa: E402
 from ansible.module_utils import berth_variables as variables  # noqa: E402
 from ansible.module_utils.berth_existing import ExistingError, read_context  # noqa: E402
@@ -59,6 +59,13 @@ ROLES_VARIABLES = (
     "namespace_container_requests",
     "namespace_quota_default",
 )
+# The settings in a cluster's record, by the variables that make them.
+MADE_WITH = {
+    "pod_subnet": "berth_pod_network",
+    "service_subnet": "berth_service_network",
+    "address": "berth_node_address",
+    "resolv_conf": "berth_resolv_conf",
+}
 
 
 class ActionModule(ActionBase):
@@ -106,6 +113,7 @@ class Check:
         self.extra = load_extra_vars(action._loader)
         self.inventory = Inventory.of(task_vars, action._loader, self.project)
         self.unresolved: list[Problem] = []
+        self.hidden: list[str] = []
         # As in check mode: a lookup that makes up a secret must not do so yet.
         self.templar = action._templar.copy_with_new_env(available_variables={**task_vars, "ansible_check_mode": True})
         self.values = self._values()
@@ -209,7 +217,7 @@ class Check:
 
     def warnings(self) -> list[str]:
         """Return what may be meant otherwise, and is no reason to end the run."""
-        return [f"{path}: {text}" for path, text in self.unread(certain=False)]
+        return [f"{path}: {text}" for path, text in self.unread(certain=False)] + self.hidden
 
     def unread(self, certain: bool) -> list[tuple[str, str]]:
         """Return the files of variables that Ansible does not read, each with the reason: those that surely were meant, or the others."""
@@ -422,7 +430,40 @@ class Check:
         if foreign := self.machine.foreign_cluster():
             text = f"this machine carries a Kubernetes that Berth did not make ({', '.join(foreign)})"
             return [self._machine_problem(f"{text}; use another machine, or remove it")]
-        return [self._machine_problem(text) for text in [*self._lacking_room(), *self._taken_ports()]]
+        found = [self._machine_problem(text) for text in [*self._lacking_room(), *self._taken_ports()]]
+        if suspect & {*berth_network.USES, "berth_resolv_conf"}:
+            return found
+        return found + (self._changed_network() if self.machine.has_whole_cluster() else self._network_problems())
+
+    def _changed_network(self) -> list[Problem]:
+        """Check that what a cluster was made with stays as it was."""
+        record = self.machine.record()
+        settings, environments = record.get("settings", {}), ", ".join(record.get("environments", []))
+        way = f"take the cluster away first (volumes stay) with playbooks/destroy.yml of each environment in it: {environments}"
+        found = []
+        for name, variable in MADE_WITH.items():
+            was, now = settings.get(name, ""), self.get(variable)
+            if was != now and (was or variable == "berth_resolv_conf"):
+                made = f"with {was}" if was else "without one"
+                text = f"is {now or 'not set'}, and this machine's cluster was made {made}, which cannot be changed; put it back, or {way}"
+                found.append(Problem((variable,), text))
+        return found
+
+    def _network_problems(self) -> list[Problem]:
+        """Check the addresses, the name servers and the firewall of a machine that is to get a cluster."""
+        given = self.get("berth_resolv_conf")
+        root = Path("/") if given else self.machine.root
+        path = Path(given) if given else berth_network.resolv_conf(root)
+        wanted = berth_network.ranges(*(self.get(variable) for variable in berth_network.USES))
+        found = [Problem((one,), f"overlaps with {other}; choose another one") for one, other in berth_network.overlapping(wanted)]
+        known = [*berth_network.routes(), *berth_network.servers(root, path)]
+        clashes = [] if found else berth_network.clashes(wanted, known)
+        self.hidden = [f"{clash.variable}: {clash.text}" for clash in clashes if not clash.certain]
+        found += [Problem((clash.variable,), clash.text) for clash in clashes if clash.certain]
+        if wrong := berth_network.unusable(root, path):
+            way = "write the name servers that it asks itself into a file of their own, and set berth_resolv_conf to its path"
+            found.append(Problem(("berth_resolv_conf",), f"{wrong}; {way}"))
+        return found + [self._machine_problem(text) for text in berth_network.firewalls(str(wanted["berth_pod_network"]))]
 
     def _lacking_room(self) -> list[str]:
         """Return the memory and the disk space that a new cluster would lack."""

@@ -51,6 +51,7 @@ requirements:
 
 AWS_SERVICES = ("acm", "ec2", "ecr", "eks", "elbv2", "iam", "kms", "logs", "rds", "route53", "sts")  # those that the modules ask
 ELSEWHERE = ("eks", "existing")  # providers whose environments share nothing of this machine but its caches, which have locks of their own
+NODE = "10.245.0.1"  # the default of berth_node_address
 HEARTBEAT = 15.0  # seconds of silence after which a running task says that it is alive
 PAYLOADS_KEPT = 30 * 24 * 3600.0  # seconds for which modules' payloads are kept after code has changed
 POLL = 0.5  # seconds between two looks at the progress file
@@ -79,6 +80,11 @@ def kubeconfigs(play: Any) -> list[Path]:
         with contextlib.suppress(AnsibleError, TypeError):
             found.append(Path(Templar(play.get_loader(), variables=values).template(values.get("berth_kubeconfig"))))
     return found
+
+
+def nodes(play: Any) -> list[str]:
+    """Return the addresses of clusters on this machine, those that are still to be made included."""
+    return [str(values.get("berth_node_address", NODE)) for values in variables(play).values()]
 
 
 def lock_name(play: Any) -> str:
@@ -143,6 +149,7 @@ class CallbackModule(CallbackBase):
         self._started = self._spoke = time.monotonic()
         self._done = threading.Event()
         self._kubeconfigs: dict[Path, float] = {}
+        self._nodes: list[str] = []
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Take the lock and start to follow. A playbook started by a task of another run shares that run's lock."""
@@ -166,6 +173,7 @@ class CallbackModule(CallbackBase):
             preload("eks" in environments(play).values())
         if berth_proxies.named(os.environ):
             self._kubeconfigs = dict.fromkeys(kubeconfigs(play), -1.0)
+            self._nodes = nodes(play)
             self._go_past_proxies()
         gc.freeze()  # else each task's process, a fork, would copy what the collector looks at, which is everything
 
@@ -180,7 +188,7 @@ class CallbackModule(CallbackBase):
         written = {path: path.stat().st_mtime if path.exists() else 0.0 for path in self._kubeconfigs}
         if written != self._kubeconfigs:
             self._kubeconfigs = written
-            os.environ.update(berth_proxies.exceptions(os.environ, written))
+            os.environ.update(berth_proxies.exceptions(os.environ, written, self._nodes))
 
     v2_playbook_on_handler_task_start = v2_playbook_on_cleanup_task_start = v2_playbook_on_task_start
 

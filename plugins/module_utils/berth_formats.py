@@ -9,6 +9,7 @@ import ipaddress
 import pathlib
 import re
 import shlex
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import PurePosixPath
 
@@ -292,6 +293,35 @@ def certificate(value: str) -> str:
     if CERTIFICATE.fullmatch(value):
         return ""
     return f"{value!r} is not the ARN of a certificate of ACM; write it like arn:aws:acm:eu-central-1:123456789012:certificate/0f5a..."
+
+
+def range_of(least: int, most: int) -> Callable[[str], str]:
+    """Return the check of a range of a cluster's addresses, whose prefix is from ``least`` to ``most`` bits long (kubeadm config validate)."""
+
+    def check(value: str) -> str:
+        try:
+            network = ipaddress.IPv4Network(value)
+        except ValueError as error:
+            return f"{error}; write it like 172.28.0.0/16"
+        if not least <= network.prefixlen <= most:
+            return f"a /{network.prefixlen} is too {'large' if network.prefixlen < least else 'small'}; take one from /{least} to /{most}"
+        return _ordinary(network.network_address) or _ordinary(network.broadcast_address)
+
+    return check
+
+
+def node_address(value: str) -> str:
+    """Check the address of a cluster's node."""
+    try:
+        return _ordinary(ipaddress.IPv4Address(value))
+    except ValueError:
+        return f"{value!r} is no address of IPv4; write it like 172.30.0.1"
+
+
+def _ordinary(address: ipaddress.IPv4Address) -> str:
+    """Check an address that a machine's interface may have."""
+    special = address.is_loopback or address.is_multicast or address.is_link_local or address.is_reserved or address in ipaddress.IPv4Network("0.0.0.0/8")
+    return f"{address} is no address that an interface has; take a private one" if special else ""
 
 
 def ipv4_network(value: str) -> str:

@@ -39,6 +39,8 @@ TASKS = RUN / "containerd" / "io.containerd.runtime.v2.task" / "k8s.io"  # a dir
 SERVICES = ("containerd", "kubelet")
 NETWORK_NAMESPACES = Path("/run/netns")
 LINKS = ("berth-pods", "berth-node")
+# The programs with which rules of the packet filter may have been made; node-up writes to both kinds of tables.
+FILTERS = ("iptables", "ip6tables", "iptables-nft", "iptables-legacy")
 
 # What roles/kubeadm's node-up notes in NAME.before: kube-proxy sets the first two, the kubelet the others
 # (k8s.io/kubernetes/pkg/kubelet/cm/container_manager_linux.go, setupKernelTunables).
@@ -279,7 +281,7 @@ class Removal:
         proxy = DIRECTORY / "bin" / "kube-proxy"
         if proxy.exists():
             subprocess.run([str(proxy), "--cleanup"], capture_output=True, check=False, timeout=30)
-        for tool in ("iptables", "ip6tables"):
+        for tool in filter(shutil.which, FILTERS):
             self._rules(tool)
         for link in LINKS:
             if subprocess.run(["ip", "link", "delete", link], capture_output=True, check=False).returncode == 0:
@@ -451,13 +453,14 @@ def leave(environment: str, namespace: str, purge: bool) -> list[str]:
 
 
 def without_ours(rules: str) -> tuple[str, int]:
-    """Return ``rules`` (the text of iptables-save) without those of kube-proxy, the kubelet and our CNI network, and how many went.
+    """Return ``rules`` (the text of iptables-save) without those of kube-proxy, the kubelet, node-up and our CNI network, and how many went.
 
-    Chains of Kubernetes begin with ``KUBE-``. The CNI plugins write the network's name into the comment of each rule that
+    Chains of Kubernetes begin with ``KUBE-``, and node-up's rules have the name of the pods' bridge for a comment.
+    The CNI plugins write the network's name into the comment of each rule that
     leads to a chain of one container; chains that containers of several networks share (``CNI-HOSTPORT-...``) stay.
     """
     lines = rules.splitlines()
-    ours = [line for line in lines if 'name: \\"berth\\"' in line]
+    ours = [line for line in lines if 'name: \\"berth\\"' in line or "--comment berth-pods " in line]
     mine = {target(line) for line in ours if target(line).startswith("CNI-") and "HOSTPORT" not in target(line)}
     kept = [line for line in lines if line not in ours and "KUBE-" not in line and chain(line) not in mine]
     return "\n".join(kept) + "\n", len(lines) - len(kept)

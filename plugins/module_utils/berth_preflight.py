@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import platform
 import re
@@ -12,6 +13,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils import berth_identity
 from ansible.module_utils import berth_kubeadm as cluster
@@ -75,6 +77,14 @@ class Machine:
     def has_whole_cluster(self) -> bool:
         """Whether Berth made a cluster here and was not cut off."""
         return self.has_cluster() and self.path(cluster.INITIALIZED).exists()
+
+    def record(self) -> dict[str, Any]:
+        """Return what Berth wrote about the cluster that it made here: ``settings`` and ``environments``; {} where there is none, or it is damaged."""
+        try:
+            found = json.loads(self.path(cluster.RECORD).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def foreign_cluster(self) -> list[str]:
         """Return the paths that say that this machine carries a cluster which Berth did not make."""

@@ -17,8 +17,6 @@ import yaml
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 HERE = ("localhost", "127.0.0.1", "::1")
-# A cluster that is still to be made on this machine (kubeadm_address in roles/kubeadm/defaults).
-TO_COME = "10.245.0.1"
 
 
 def named(environment: Mapping[str, str]) -> dict[str, str]:
@@ -32,19 +30,20 @@ def without(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name not in proxies}
 
 
-def exceptions(environment: Mapping[str, str], kubeconfigs: Iterable[Path], routes: str = "/proc/net/route") -> dict[str, str]:
+def exceptions(environment: Mapping[str, str], kubeconfigs: Iterable[Path], to_come: Iterable[str], routes: str = "/proc/net/route") -> dict[str, str]:
     """Return the variables that keep clusters on this machine from being asked through a proxy; none where no proxy is named.
 
     Args:
         environment: As it is.
         kubeconfigs: Those of the environments that are worked on; one that is not there yet counts for nothing.
+        to_come: Addresses of clusters that are still to be made on this machine.
         routes: The kernel's table of IPv4 routes (proc_pid_net(5)).
     """
     if not named(environment):
         return {}
     given = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
     hosts = [host for host in map(server, kubeconfigs) if host and is_near(host, routes)]
-    wanted = list(dict.fromkeys([*filter(None, (word.strip() for word in given.split(","))), *HERE, TO_COME, *hosts]))
+    wanted = list(dict.fromkeys([*filter(None, (word.strip() for word in given.split(","))), *HERE, *to_come, *hosts]))
     return dict.fromkeys(("no_proxy", "NO_PROXY"), ",".join(wanted))
 
 

@@ -65,6 +65,7 @@ from typing import Any
 from ansible.module_utils import berth_certificates as certificates
 from ansible.module_utils import berth_kubeadm as cluster
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.berth_network import resolv_conf
 from ansible.module_utils.berth_service import backend, manager
 
 
@@ -151,6 +152,7 @@ def main() -> None:
         manager=manager(),
         cgroup_version=cluster.cgroup_version(),
         sys_resource=cluster.has_sys_resource(),
+        resolv_conf=str(resolv_conf()),
         **kubeconfig_state(Path(module.params["kubeconfig"])),
     )
 

@@ -25,6 +25,7 @@ from module_run import PLUGINS, run
 ID = "7623b8ce63473fb06bfe9cec5d10dfc1da611a306f658862348e9fc45e063c91"
 # As iptables-save writes them on a machine with Docker, a CNI network of somebody else and our cluster.
 DOCKER = """\
+-A FORWARD -i docker0 -m comment --comment berth-pods-of-mine -j ACCEPT
 :DOCKER - [0:0]
 :DOCKER-USER - [0:0]
 -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
@@ -45,6 +46,9 @@ PODMAN = """\
 -A CNI-HOSTPORT-MASQ -m mark --mark 0x2000/0x2000 -j MASQUERADE
 """
 OURS = f"""\
+-A FORWARD -i berth-pods -m comment --comment berth-pods -j ACCEPT
+-A FORWARD -o berth-pods -m conntrack --ctstate RELATED,ESTABLISHED -m comment --comment berth-pods -j ACCEPT
+-A INPUT -d 10.245.0.1/32 -i berth-pods -m comment --comment berth-pods -j ACCEPT
 :CNI-543b7de8e170ce77a0013d01 - [0:0]
 :CNI-DN-ccccccccccccccccccccc - [0:0]
 :KUBE-MARK-MASQ - [0:0]

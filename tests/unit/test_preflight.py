@@ -19,7 +19,14 @@ PROJECT = Path(__file__).resolve().parents[2]
 INVENTORIES = PROJECT / "tests" / "inventories"
 INVALID = sorted(path.name for path in (INVENTORIES / "invalid").iterdir())
 # In a user namespace of its own a process keeps its files and is no longer root (user_namespaces(7)).
-COMMANDS = {"not-root": ["unshare", "--user"]}
+COMMANDS = {
+    "not-root": ["unshare", "--user"],
+    # The machine is part of other networks there.
+    "network-taken": ["unshare", "--net", "sh", "-ec", """
+        add() { ip link add "$1" type bridge; ip address add "$2" dev "$1"; ip link set "$1" up; }
+        add tun0 10.244.7.1/24; add vpn0 10.96.0.9/12; add lan0 10.245.0.9/24; exec "$@"
+    """, "sh"],
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -64,9 +64,9 @@ def test_what_the_user_excepts_stays_excepted_and_nothing_changes_without_a_prox
     environment: dict[str, str], expected: str | None, tmp_path: Path, routes: str
 ) -> None:
     path = Path(kubeconfig(tmp_path, "https://192.168.49.2:8443"))
-    found = berth_proxies.exceptions(environment, [path, tmp_path / "absent"], routes)
+    found = berth_proxies.exceptions(environment, [path, tmp_path / "absent"], ["10.245.0.1"], routes)
     assert found == ({} if expected is None else {"no_proxy": expected, "NO_PROXY": expected})
-    assert berth_proxies.exceptions({**environment, **found}, [path], routes) == found  # again
+    assert berth_proxies.exceptions({**environment, **found}, [path], ["10.245.0.1"], routes) == found  # again
 
 
 @pytest.mark.parametrize("content", ["", "{", "kind: Config", "contexts: [{name: a}]\ncurrent-context: a\nclusters: []", "\x00"])
