@@ -15,8 +15,8 @@ MODULE_UTILS = str(PROJECT / "plugins" / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils import berth_claims, berth_fixed  # noqa: E402
-from ansible.module_utils.berth_claims import Wanted  # noqa: E402
+from ansible.module_utils import berth_volumes, berth_fixed  # noqa: E402
+from ansible.module_utils.berth_volumes import Wanted  # noqa: E402
 from ansible.module_utils.berth_inventory import Inventory  # noqa: E402
 from ansible.module_utils.berth_kube import Cluster, Forbidden, KubeError, NotFound, Unreachable  # noqa: E402
 from ansible.module_utils.berth_progress import report  # noqa: E402
@@ -52,10 +52,10 @@ class ActionModule(ActionBase):
         try:
             cluster = Cluster(given["kubeconfig"], given["context"] or None)
             claim = cluster.get("PersistentVolumeClaim", given["namespace"], wanted.name)
-            if problem := berth_claims.problem(wanted, claim, _storage_class(cluster, claim)):
+            if problem := berth_volumes.problem(wanted, claim, _storage_class(cluster, claim)):
                 inventory = Inventory.of(task_vars or {}, self._loader, PROJECT)
                 return result | {"failed": True, "msg": berth_fixed.message([problem], inventory.locate)}
-            patch = berth_claims.growth(wanted, claim)
+            patch = berth_volumes.growth(wanted, claim)
             if patch and not check:
                 grow(cluster, given["namespace"], wanted, patch, given["timeout"])
             recreated = release(cluster, given["namespace"], given["statefulset"], wanted, check)
@@ -65,9 +65,9 @@ class ActionModule(ActionBase):
             return result if check else result | {"failed": True, "msg": str(error)}
         except KubeError as error:
             return result | {"failed": True, "msg": str(error)}
-        sizes = [f"PersistentVolumeClaim {wanted.name}: {size}\n" for size in (berth_claims.size_of(claim), wanted.size)]
+        sizes = [f"PersistentVolumeClaim {wanted.name}: {size}\n" for size in (berth_volumes.size_of(claim), wanted.size)]
         diff = {"before": sizes[0], "after": sizes[1]} if patch else {}
-        return result | {"changed": bool(patch), "before": berth_claims.size_of(claim), "recreated": recreated, "diff": diff}
+        return result | {"changed": bool(patch), "before": berth_volumes.size_of(claim), "recreated": recreated, "diff": diff}
 
 
 def _storage_class(cluster: Cluster, claim: dict[str, Any]) -> dict[str, Any] | None:
@@ -77,7 +77,7 @@ def _storage_class(cluster: Cluster, claim: dict[str, Any]) -> dict[str, Any] | 
         return None
 
 
-def grow(cluster: Cluster, namespace: str, wanted: Wanted, patch: berth_claims.Operations, timeout: float) -> None:
+def grow(cluster: Cluster, namespace: str, wanted: Wanted, patch: berth_volumes.Operations, timeout: float) -> None:
     """Patch the claim and wait until its volume has grown.
 
     Raises:
@@ -85,12 +85,12 @@ def grow(cluster: Cluster, namespace: str, wanted: Wanted, patch: berth_claims.O
     """
     claim = cluster.patch("PersistentVolumeClaim", namespace, wanted.name, patch)
     storage_class = _storage_class(cluster, claim) or {}
-    if storage_class.get("provisioner") in berth_claims.UNLIMITED:
+    if storage_class.get("provisioner") in berth_volumes.UNLIMITED:
         cluster.patch("PersistentVolume", "", claim["spec"]["volumeName"], [{"op": "replace", "path": "/spec/capacity/storage", "value": wanted.size}])
         capacity = {"op": "replace", "path": "/status/capacity/storage", "value": wanted.size}
         cluster.patch("PersistentVolumeClaim", namespace, wanted.name, [capacity], "/status")
     end = time.monotonic() + timeout
-    while not berth_claims.grown(wanted, claim):
+    while not berth_volumes.grown(wanted, claim):
         if time.monotonic() > end:
             raise KubeError(f"The volume {wanted.name} has not grown to {wanted.size} after {timeout} s; playbooks/ops/status.yml says how it is.")
         report(f"volume {wanted.name}: growing to {wanted.size}")
@@ -107,7 +107,7 @@ def release(cluster: Cluster, namespace: str, name: str, wanted: Wanted, check: 
         return False
     statefulset = cluster.get("StatefulSet", namespace, name)
     template = dig(statefulset, "spec", "volumeClaimTemplates", 0) or {}
-    if not berth_claims.differs(template, wanted):
+    if not berth_volumes.differs(template, wanted):
         return False
     if not check:
         cluster.delete("StatefulSet", namespace, name, statefulset["metadata"]["uid"], "Orphan")

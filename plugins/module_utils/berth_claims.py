@@ -1,90 +1,64 @@
-"""Whether volume claims can become what is wanted of them, and how. Nothing is read from a cluster here."""
+"""Who uses a loopback registry and a builder's storage, so that nobody prunes what another needs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
-
-from ansible.module_utils.berth_apply import quantity
-from ansible.module_utils.berth_fixed import Problem
-from ansible.module_utils.berth_rollout import condition, dig
-
-Object = Mapping[str, Any]
-Operations = list[dict[str, Any]]
-"""A JSON patch (RFC 6902)."""
-
-UNLIMITED = ("rancher.io/local-path",)
-"""Provisioners whose volumes are directories: each is as large as the disk, so to grow is to say so, and nobody else does."""
+import contextlib
+import fcntl
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What is wanted of a claim, and which variables say so."""
-
-    name: str
-    size: str
-    storage_class: str
-    """Empty for whatever it is."""
-    size_variable: str
-    class_variable: str
+class Busy(Exception):
+    """Somebody is using what was to be pruned."""
 
 
-def size_of(claim: Object) -> str:
-    """Return the size that a claim asks for."""
-    return str(dig(claim, "spec", "resources", "requests", "storage"))
-
-
-def amount(size: str) -> Decimal:
-    """Return a size in bytes.
+@contextlib.contextmanager
+def lock(file: Path, alone: bool, wait: bool = False) -> Iterator[None]:
+    """Hold a lock, alone or with others; the kernel gives it back when this process ends. To be with others is always waited for.
 
     Raises:
-        ValueError: It is no quantity.
+        Busy: It is to be held alone and at once, and somebody holds it.
     """
-    found = quantity(size)
-    if found is None:
-        raise ValueError(f"{size} is not a quantity")
-    return found
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with file.open("a") as handle:
+        try:
+            fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | (fcntl.LOCK_NB if alone and not wait else 0))
+        except BlockingIOError as error:
+            raise Busy from error
+        yield
 
 
-def problem(wanted: Wanted, claim: Object, storage_class: Object | None) -> Problem | None:
-    """Return why a claim cannot become what is wanted; None where it can, or has done so.
+class Claims:
+    """Which environments have built or used which images of a repository, in files beside the registry's own."""
 
-    https://kubernetes.io/docs/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims
+    def __init__(self, directory: Path, repository: str, environment: str) -> None:
+        self.place = directory / "berth" / repository
+        self.file = self.place / f"{environment}.json"
 
-    Args:
-        wanted: What it should be.
-        claim: As it is.
-        storage_class: The claim's own; None where it cannot be read.
-    """
-    size, made_in = size_of(claim), dig(claim, "spec", "storageClassName") or ""
-    if wanted.storage_class and wanted.storage_class != made_in:
-        phrase = f"is {wanted.storage_class}, and the volume {wanted.name} stays in the class that it was made in, {made_in}"
-        return Problem(wanted.class_variable, made_in, phrase)
-    if amount(wanted.size) < amount(size):
-        return Problem(wanted.size_variable, size, f"is {wanted.size}, and the volume {wanted.name} has {size} and cannot become smaller")
-    if amount(wanted.size) > amount(size) and not (storage_class or {}).get("allowVolumeExpansion"):
-        why = f"the volume {wanted.name} has {size} and its storage class {made_in} does not let volumes grow (allowVolumeExpansion)"
-        return Problem(wanted.size_variable, size, f"is {wanted.size}, and {why}")
-    return None
+    def own(self) -> dict[str, float]:
+        """Return this environment's digests, each with the time of its claim."""
+        return self._read(self.file)
 
+    def others(self) -> set[str]:
+        """Return the digests of all other environments."""
+        return {digest for file in self.place.glob("*.json") if file != self.file for digest in self._read(file)}
 
-def growth(wanted: Wanted, claim: Object) -> Operations:
-    """Return the patch that makes a claim ask for the size that is wanted; empty where it does."""
-    if amount(wanted.size) <= amount(size_of(claim)):
-        return []
-    return [{"op": "replace", "path": "/spec/resources/requests/storage", "value": wanted.size}]
+    def add(self, digest: str) -> None:
+        """Claim an image."""
+        self.keep(self.own() | {digest: time.time()})
 
+    def keep(self, claims: dict[str, float]) -> None:
+        """Claim these and no others."""
+        self.place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = self.file.with_suffix(".new")
+        new.write_text(json.dumps(claims), encoding="utf-8")
+        new.replace(self.file)
 
-def grown(wanted: Wanted, claim: Object) -> bool:
-    """Whether a claim's volume has the size that is wanted, or will have it when its pod begins again."""
-    capacity = dig(claim, "status", "capacity", "storage")
-    enough = capacity is not None and amount(str(capacity)) >= amount(wanted.size)
-    return enough or condition(claim, "FileSystemResizePending") is not None
-
-
-def differs(template: Object, wanted: Wanted) -> bool:
-    """Whether a StatefulSet's template of a claim, which cannot be changed, says something else than what is wanted."""
-    storage_class = dig(template, "spec", "storageClassName") or ""
-    return amount(size_of(template)) != amount(wanted.size) or storage_class != wanted.storage_class
+    @staticmethod
+    def _read(file: Path) -> dict[str, float]:
+        try:
+            return json.loads(file.read_text(encoding="utf-8"))
+        except (FileNotFoundError, PermissionError):  # it is root's, and so is what prunes
+            return {}

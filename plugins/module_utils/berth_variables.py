@@ -290,6 +290,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "berth_database_storage": formats.positive_quantity,
     "berth_registry_port": lambda value: formats.port(int(value)),
     "berth_registry_host": formats.registry,
+    "berth_keep_images": lambda value: "" if int(value) >= 1 else f"{value} is too few: at least 1 is needed",
     "berth_node_port_addresses": formats.network,
     "berth_pod_network": formats.range_of(8, 24),
     "berth_service_network": formats.range_of(12, 28),

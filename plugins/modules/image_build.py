@@ -23,6 +23,8 @@ options:
   tags: {description: "The tags to push, at least one.", type: list, elements: str}
   archive: {description: "The archive to write instead of pushing. Earlier ones of the same image beside it are removed.", type: path}
   ref: {description: The image's name in the archive., type: str}
+  directory: {description: "Where a loopback registry keeps its images, for the claim that image_prune respects.", type: str, default: ""}
+  environment: {description: The environment that claims the image., type: str, default: ""}
   digest: {description: "A digest that the registry has already: nothing is built then, it only gets the tags.", type: str, default: ""}
   engine: {description: What builds., type: str, choices: [auto, buildah, docker], default: auto}
   storage: {description: Where buildah keeps layers between builds., type: path, required: true}
@@ -44,7 +46,7 @@ EXAMPLES = """
 """
 
 RETURN = """
-engine: {description: What built it., type: str, returned: when something was built}
+engine: {description: "What built it, empty where nothing was built.", type: str, returned: always}
 seconds: {description: How long it took., type: int, returned: always}
 """
 
@@ -65,6 +67,7 @@ from ansible.module_utils import berth_dockerfile as dockerfiles
 from ansible.module_utils import berth_pip as pip
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.berth_artifacts import mirrored
+from ansible.module_utils.berth_claims import Claims, lock
 from ansible.module_utils.berth_context import context, hash_at, lay_out
 from ansible.module_utils.berth_image import ImageError, Registry, local, login_key, own_limits, silence
 from ansible.module_utils.berth_image import engine as find_engine
@@ -176,6 +179,11 @@ class Build:
             earlier.unlink()
         temporary.rename(archive)
 
+    def unpruned(self) -> contextlib.AbstractContextManager[None]:
+        """Return what keeps other runs from pruning the registry meanwhile."""
+        directory = self.parameters.get("directory")
+        return lock(Path(directory, "berth/lock"), alone=False) if directory else contextlib.nullcontext()
+
     def arguments(self) -> list[str]:
         """Return the options of the build arguments."""
         return [word for name, value in self.parameters["arguments"].items() for word in ("--build-arg", f"{name}={value}")]
@@ -226,9 +234,13 @@ class Build:
             yield ["--file", str(dockerfile), "--ignorefile", str(ignore), str(place)]
 
     def buildah(self) -> None:
-        """Build and push with buildah, with a storage of its own."""
+        """Build and push with buildah, with a storage of its own that nobody prunes meanwhile."""
         storage = Path(self.parameters["storage"])
-        storage.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with lock(storage / "lock", alone=False):
+            self.build_with_buildah(storage)
+
+    def build_with_buildah(self, storage: Path) -> None:
+        """Build and push with buildah."""
         buildah = ["buildah", "--root", str(storage / "root"), "--runroot", str(storage / "run"), "--storage-driver", "overlay"]
         if any(instruction.documents for instruction in self.instructions):
             dockerfiles.refuse_documents(self.dockerfile, self.instructions, self.output("buildah", "--version").split()[2])
@@ -252,7 +264,7 @@ class Build:
             self.keep(lambda path: self.run(*buildah, "push", "--quiet", self.ref, f"docker-archive:{path}:{self.ref}"))
             return
         report(f"pushing {self.ref}")
-        with self.login(self.parameters["registry"]) as directory:
+        with self.unpruned(), self.login(self.parameters["registry"]) as directory:
             options = ["--tls-verify=false"] if local(self.parameters["registry"]) else []
             options += ["--authfile", f"{directory}/config.json"] if directory else []
             self.run(*buildah, "push", "--quiet", *options, self.ref, f"docker://{self.ref}")
@@ -278,8 +290,21 @@ class Build:
             self.keep(lambda path: self.run("docker", "save", "--output", str(path), self.ref))
             return
         report(f"pushing {self.ref}")
-        with self.login(self.parameters["registry"]) as directory:
+        with self.unpruned(), self.login(self.parameters["registry"]) as directory:
             self.run("docker", "push", "--quiet", self.ref, **({"DOCKER_CONFIG": directory} if directory else {}))
+
+
+    def name(self, existing: str) -> None:
+        """Let every tag lead to what ``existing``, a tag or digest, leads to, and claim it for the environment."""
+        parameters = self.parameters
+        registry = Registry(parameters["registry"], username=parameters["username"], password=parameters["password"])
+        with self.unpruned():
+            for tag in parameters["tags"]:
+                if tag != existing and registry.digest(parameters["repository"], tag) is None:
+                    registry.tag(parameters["repository"], existing, tag)
+            digest = registry.digest(parameters["repository"], existing)
+            if parameters["directory"] and digest:
+                Claims(Path(parameters["directory"]), parameters["repository"], parameters["environment"]).add(digest)
 
 
 def main() -> None:
@@ -298,6 +323,8 @@ def main() -> None:
             "tags": {"type": "list", "elements": "str"},
             "archive": {"type": "path"},
             "ref": {"type": "str"},
+            "directory": {"type": "str", "default": ""},
+            "environment": {"type": "str", "default": ""},
             "digest": {"type": "str", "default": ""},
             "engine": {"type": "str", "choices": ["auto", "buildah", "docker"], "default": "auto"},
             "storage": {"type": "path", "required": True},
@@ -309,25 +336,22 @@ def main() -> None:
         supports_check_mode=True,
     )
     if module.check_mode:
-        module.exit_json(changed=True, seconds=0)
+        module.exit_json(changed=True, engine="", seconds=0)
     started = time.monotonic()
     parameters = module.params
     build = Build(parameters)
     existing, engine = parameters["digest"], ""
     try:
-        build.log.parent.mkdir(parents=True, exist_ok=True)
-        build.log.write_text("", encoding="utf-8")
         if not existing:
+            build.log.parent.mkdir(parents=True, exist_ok=True)
+            build.log.write_text("", encoding="utf-8")
             engine = find_engine(parameters["engine"])
             if not engine:
                 raise ImageError(f"No engine to build with (image_engine: {parameters['engine']}). Install buildah, or start Docker.")
             {"docker": build.docker, "buildah": build.buildah}[engine]()
             existing = "" if parameters["archive"] else parameters["tags"][0]
         if parameters["registry"]:
-            registry = Registry(parameters["registry"], username=parameters["username"], password=parameters["password"])
-            for tag in parameters["tags"]:
-                if tag != existing and registry.digest(parameters["repository"], tag) is None:
-                    registry.tag(parameters["repository"], existing, tag)
+            build.name(existing)
     except (ImageError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=True, engine=engine, seconds=int(time.monotonic() - started))

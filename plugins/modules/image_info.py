@@ -17,6 +17,8 @@ options:
   password: {description: With which password., type: str, default: ""}
   archives: {description: "Where images lie as archives, for nodes that pull from no registry.", type: path}
   repository: {description: The repository in the registry., type: str, required: true}
+  directory: {description: "Where a loopback registry keeps its images, and so which environment has claimed which.", type: str, default: ""}
+  environment: {description: The environment that asks., type: str, default: ""}
   engine: {description: What shall build., type: str, choices: [auto, buildah, docker], default: auto}
 attributes:
   check_mode: {support: full, description: Reads only.}
@@ -38,7 +40,7 @@ digest: {description: "The digest, empty when the registry does not have the con
 tagged: {description: Whether the release's tag leads to that digest., type: bool, returned: always}
 ref: {description: "What pods run, C(registry/repository@digest), or C(registry/repository:content_tag) before it is built.", type: str, returned: always}
 archive: {description: "The image's archive, empty with a registry.", type: str, returned: always}
-complete: {description: "Whether there is nothing to build, push or tag.", type: bool, returned: always}
+complete: {description: "Whether there is nothing to build, push, tag or claim.", type: bool, returned: always}
 engine: {description: "What can build it: C(docker), C(buildah), or empty when nothing can.", type: str, returned: when it has to be built}
 registry_answers: {description: Whether the registry answered., type: bool, returned: always}
 """
@@ -47,6 +49,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.berth_claims import Claims
 from ansible.module_utils.berth_context import content_hash
 from ansible.module_utils.berth_image import ImageError, Registry, engine, version
 
@@ -73,7 +76,9 @@ def in_registry(module: AnsibleModule, content: str, release: str) -> dict[str, 
             raise
     name = f"{registry.host}/{repository}"
     ref = f"{name}@{digest}" if digest else f"{name}:{content_tag}"
-    return {"version": release, "digest": digest, "tagged": tagged, "ref": ref, "registry_answers": answers, "archive": "", "complete": tagged}
+    claimed = not options["directory"] or digest in Claims(Path(options["directory"]), repository, options["environment"]).own()
+    complete = tagged and claimed
+    return {"version": release, "digest": digest, "tagged": tagged, "ref": ref, "registry_answers": answers, "archive": "", "complete": complete}
 
 
 def in_archive(options: dict[str, Any], content: str, release: str) -> dict[str, Any]:
@@ -97,6 +102,8 @@ def main() -> None:
             "password": {"type": "str", "default": "", "no_log": True},
             "archives": {"type": "path"},
             "repository": {"type": "str", "required": True},
+            "directory": {"type": "str", "default": ""},
+            "environment": {"type": "str", "default": ""},
             "engine": {"type": "str", "choices": ["auto", "buildah", "docker"], "default": "auto"},
         },
         mutually_exclusive=[("registry", "archives")],

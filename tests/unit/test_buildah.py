@@ -113,6 +113,6 @@ def test_a_build_that_fails_leaves_no_container_no_mount_and_no_context(project:
     with pytest.raises(ImageError, match="buildah failed"):
         project.build()
     storage = project.directory / "storage"
-    assert sorted(path.name for path in storage.iterdir()) == ["root", "run"]
+    assert sorted(path.name for path in storage.iterdir()) == ["lock", "root", "run"]
     assert str(storage) not in Path("/proc/mounts").read_text()
     assert json.loads((storage / "root/overlay-containers/containers.json").read_text()) == []

@@ -18,6 +18,7 @@ import image_build
 import image_info
 import pytest
 from ansible.module_utils import berth_image
+from ansible.module_utils.berth_claims import Claims
 from ansible.module_utils.berth_context import content_hash
 from ansible.module_utils.berth_image import ImageError, Registry, version
 from module_run import run
@@ -323,6 +324,23 @@ def test_without_a_registry_only_check_mode_goes_on(repository: Path, capsys: py
         assert not answer["registry_answers"] and answer["ref"] == f"127.0.0.1:1/polls:content-{hashed(repository)}"
     else:
         assert answer["failed"] and "127.0.0.1:1 does not answer" in json.dumps(answer["msg"])
+
+
+def test_an_environment_claims_what_another_has_built_before_it_is_done(
+    fake: Fake, repository: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = tmp_path_factory.mktemp("registry")
+    content = f"content-{hashed(repository)}"
+    fake[1].manifests = {content: b"one", "sha256:one": b"one", git(repository, "rev-parse", "--short", "HEAD"): b"one"}
+    place = {"registry": fake[0].host, "repository": "polls", "directory": str(directory), "environment": "dev"}
+    asked = {"source": str(repository), "dockerfile": str(repository / "Dockerfile"), **place}
+    answer = run(image_info, capsys, **asked)
+    assert answer["tagged"] and not answer["complete"] and answer["engine"] == ""
+    built = run(image_build, capsys, **asked, digest=answer["digest"], tags=[content], storage=str(directory), log=str(directory / "log"))
+    assert built["changed"] and built["engine"] == ""
+    assert Claims(directory, "polls", "dev").own().keys() == {"sha256:one"} and not (directory / "log").exists()
+    assert run(image_info, capsys, **asked)["complete"]
+    assert not run(image_info, capsys, **{**asked, "environment": "staging"})["complete"]
 
 
 # --- Docker as the builder ---------------------------------------------------

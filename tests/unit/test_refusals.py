@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible.module_utils import berth_claims, berth_fixed, berth_refusals
+from ansible.module_utils import berth_volumes, berth_fixed, berth_refusals
 from module_run import plugin
 
 Json = dict[str, Any]
@@ -104,9 +104,9 @@ def claim(size: str = "1Gi", capacity: str = "1Gi", storage_class: str = "local-
     return {"spec": spec, "status": {"capacity": {"storage": capacity}, "conditions": [{"type": kind, "status": "True"} for kind in conditions]}}
 
 
-def wanted(size: str = "1Gi", storage_class: str = "") -> berth_claims.Wanted:
+def wanted(size: str = "1Gi", storage_class: str = "") -> berth_volumes.Wanted:
     """Return what is wanted of it."""
-    return berth_claims.Wanted("data-database-0", size, storage_class, "berth_database_storage", "berth_database_storage_class")
+    return berth_volumes.Wanted("data-database-0", size, storage_class, "berth_database_storage", "berth_database_storage_class")
 
 
 GROWS: Json = {"allowVolumeExpansion": True}
@@ -126,15 +126,15 @@ GROWS: Json = {"allowVolumeExpansion": True}
         (wanted("2Gi", "fast"), GROWS, "berth_database_storage_class", "stays in the class that it was made in, local-path"),
     ],
 )
-def test_a_volume_grows_where_its_class_allows_it_and_nothing_else(what: berth_claims.Wanted, storage_class: Json | None, variable: str, words: str) -> None:
-    found = berth_claims.problem(what, claim(), storage_class)
+def test_a_volume_grows_where_its_class_allows_it_and_nothing_else(what: berth_volumes.Wanted, storage_class: Json | None, variable: str, words: str) -> None:
+    found = berth_volumes.problem(what, claim(), storage_class)
     assert (found.variable if found else "") == variable
     assert words in (found.phrase if found else "")
 
 
 @pytest.mark.parametrize(("size", "patched"), [("1Gi", False), ("1024Mi", False), ("1.5Gi", True), ("2Gi", True)])
 def test_a_claim_asks_for_more_only_where_more_is_wanted(size: str, patched: bool) -> None:
-    assert bool(berth_claims.growth(wanted(size), claim())) is patched
+    assert bool(berth_volumes.growth(wanted(size), claim())) is patched
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_claim_asks_for_more_only_where_more_is_wanted(size: str, patched: boo
     ],
 )
 def test_a_volume_has_grown_when_it_has_the_size_or_needs_only_its_pods_next_start(there: Json, expected: bool) -> None:
-    assert berth_claims.grown(wanted("2Gi"), there) is expected
+    assert berth_volumes.grown(wanted("2Gi"), there) is expected
 
 
 class Cluster:

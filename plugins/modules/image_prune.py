@@ -1,0 +1,126 @@
+"""Remove images that nothing needs any more."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: image_prune
+short_description: Remove an app's images that nothing needs any more
+description:
+  - Keeps the newest, and each that an object of the cluster refers to, a revision to go back to included, and those of other environments.
+  - Looks in the loopback registry, in the storage of the engine that builds, and in the containerd of a node that is this machine.
+  - The storage is pruned after the module's end, by a process of its own.
+  - Removes nothing from the registry or the node where the cluster does not say what it refers to, and nothing from where a build is under way.
+options:
+  kubeconfig: {description: The cluster's kubeconfig., type: path, required: true}
+  registry: {description: "The registry, C(host[:port]).", type: str, required: true}
+  repository: {description: The repository in it., type: str, required: true}
+  environment: {description: The environment that prunes., type: str, required: true}
+  keep: {description: How many images are kept, the newest., type: int, required: true}
+  directory: {description: "Where the loopback registry keeps its images, empty for another registry.", type: str, default: ""}
+  engine: {description: What has built., type: str, choices: [buildah, docker, ""], default: ""}
+  storage: {description: Where buildah keeps layers between builds., type: path, required: true}
+  ctr: {description: The ctr program of the node's containerd., type: path, required: true}
+  address: {description: "That containerd's socket; where there is none, there is no such node.", type: path, required: true}
+attributes:
+  check_mode: {support: full, description: "Says what the registry would lose, and removes nothing."}
+"""
+
+EXAMPLES = """
+- name: Remove images that nothing needs any more
+  image_prune:
+    kubeconfig: .cache/dev/kubeconfig
+    registry: localhost:5001
+    repository: polls
+    environment: dev
+    keep: 10
+    directory: /var/lib/berth/registry
+    engine: buildah
+    storage: ~/.cache/berth/buildah
+    ctr: /var/lib/berth/bin/ctr
+    address: /run/berth/containerd/containerd.sock
+"""
+
+RETURN = """
+removed: {description: The digests that the registry has lost., type: list, elements: str, returned: always}
+node: {description: The digests that the node has lost., type: list, elements: str, returned: always}
+reason: {description: "Why something was left alone, empty where nothing was.", type: str, returned: always}
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils import berth_prune as prune
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.berth_claims import Busy, Claims, lock
+from ansible.module_utils.berth_kube import Cluster, KubeError
+
+
+def registry(options: dict[str, Any], check: bool) -> dict[str, Any]:
+    """Prune the loopback registry and the node; return what went."""
+    answer: dict[str, Any] = {"removed": [], "node": [], "reason": ""}
+    if not options["directory"]:
+        return answer
+    directory, name = Path(options["directory"]), options["repository"]
+    full_name = f"{options['registry']}/{name}"
+    repository, claims = prune.Repository(directory, name), Claims(directory, name, options["environment"])
+    try:
+        with lock(directory / "berth/lock", alone=True):
+            pushed, now = repository.pushed(), time.time()
+            if len(pushed) <= options["keep"]:
+                return answer
+            tags = repository.tags()
+            references = {tags.get(found, found) for found in prune.referred(Cluster(options["kubeconfig"], None), full_name)}
+            stays = prune.needed(pushed, claims, references, options["keep"], now)
+            answer["removed"] = sorted(pushed.keys() - stays)
+            if answer["removed"] and not check:
+                repository.remove(answer["removed"], now)
+                claims.keep({digest: when for digest, when in claims.own().items() if digest in stays})
+    except Busy:
+        answer["reason"] = "another run pushes to the registry"
+    except KubeError as error:
+        answer["reason"] = str(error)
+    except (OSError, ValueError) as error:
+        answer["reason"] = f"the registry in {directory} cannot be pruned: {error}"
+    else:
+        if not check and Path(options["address"]).exists():
+            answer["node"] = prune.prune_node([options["ctr"], "--address", options["address"], "--namespace", "k8s.io"], full_name, stays)
+    return answer
+
+
+def layers(options: dict[str, Any]) -> None:
+    """Prune the builder's storage."""
+    name = f"{options['registry']}/{options['repository']}"
+    match options["engine"]:
+        case "buildah":
+            prune.prune_buildah(Path(options["storage"]), name)
+        case "docker":
+            prune.prune_docker(name)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "kubeconfig": {"type": "path", "required": True},
+            "registry": {"type": "str", "required": True},
+            "repository": {"type": "str", "required": True},
+            "environment": {"type": "str", "required": True},
+            "keep": {"type": "int", "required": True},
+            "directory": {"type": "str", "default": ""},
+            "engine": {"type": "str", "choices": ["buildah", "docker", ""], "default": ""},
+            "storage": {"type": "path", "required": True},
+            "ctr": {"type": "path", "required": True},
+            "address": {"type": "path", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    options = module.params
+    if options["engine"] and not module.check_mode:
+        prune.in_background(lambda: layers(options))  # removing takes seconds where the disk is busy
+    answer = registry(options, module.check_mode)
+    module.exit_json(changed=bool(answer["removed"] or answer["node"]), **answer)
+
+
+if __name__ == "__main__":
+    main()
