@@ -194,8 +194,7 @@ def prune_buildah(storage: Path, repository: str) -> None:
         # What is left of a build now is of one that was killed.
         for context in storage.glob("context-*"):
             shutil.rmtree(context, ignore_errors=True)
-        containers = storage / "root/overlay-containers/containers.json"
-        if containers.exists() and json.loads(containers.read_text(encoding="utf-8") or "[]"):
+        if run(*buildah, "containers", "--quiet"):
             run(*buildah, "rm", "--all")
         images = json.loads(run(*buildah, "images", "--json") or "[]")
         dangling = run(*buildah, "images", "--quiet", "--no-trunc", "--filter", "dangling=true").split()

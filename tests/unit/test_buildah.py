@@ -77,9 +77,8 @@ def test_what_a_build_mounts_is_what_it_is_now_whatever_lies_in_the_cache(projec
         assert project.build() == (first := {**first, key: f"{name} 2\n"}), f"{name} was changed"
     project.write(stage="stage 1\n")
     assert project.build()["from-stage"] == "stage 1\n", "it was changed back"
-    steps = (project.directory / "log").read_text()
     assert project.build() == {**first, "from-stage": "stage 1\n"}
-    assert steps.count("Using cache") < (project.directory / "log").read_text().count("Using cache"), "what is as it was comes from the cache"
+    assert (project.directory / "log").read_text().count("Using cache") >= 5, "what is as it was comes from the cache"
 
 
 def test_the_source_is_not_written_to_by_a_build_that_mounts_it(project: Project) -> None:
@@ -115,4 +114,5 @@ def test_a_build_that_fails_leaves_no_container_no_mount_and_no_context(project:
     storage = project.directory / "storage"
     assert sorted(path.name for path in storage.iterdir()) == ["lock", "root", "run"]
     assert str(storage) not in Path("/proc/mounts").read_text()
-    assert json.loads((storage / "root/overlay-containers/containers.json").read_text()) == []
+    buildah = ["buildah", "--root", str(storage / "root"), "--runroot", str(storage / "run"), "--storage-driver", "overlay"]
+    assert subprocess.run([*buildah, "containers", "--quiet"], capture_output=True, text=True, check=True).stdout == ""
