@@ -15,12 +15,12 @@ MODULE_UTILS = str(PROJECT / "plugins" / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils import berth_volumes, berth_fixed  # noqa: E402
-from ansible.module_utils.berth_volumes import Wanted  # noqa: E402
+from ansible.module_utils import berth_fixed, berth_volumes  # noqa: E402
 from ansible.module_utils.berth_inventory import Inventory  # noqa: E402
 from ansible.module_utils.berth_kube import Cluster, Forbidden, KubeError, NotFound, Unreachable  # noqa: E402
 from ansible.module_utils.berth_progress import report  # noqa: E402
 from ansible.module_utils.berth_rollout import dig  # noqa: E402
+from ansible.module_utils.berth_volumes import Wanted  # noqa: E402
 
 ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},

@@ -16,6 +16,7 @@ WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:\\.|[^"\\])*"|'[^']*')+""")
 DOCUMENT = re.compile(r"""\d*<<(?P<chomp>-?)(?P<quote>["']?)(?P<name>[^<"'\s]+)(?P=quote)\Z""")
 FLAG = re.compile(r"\s*--([a-z-]+)(?:=(\S*))?(?=\s|\Z)")
 VARIABLE = re.compile(r"\$(?:(?P<plain>\w+)|\{(?P<name>\w+)(?::?(?P<sign>[-+])(?P<word>[^}]*))?\})")
+KNOWN_FLAGS = ("chmod", "chown", "from", "mount")  # by buildah 1.28
 # Instructions that may carry a here-document.
 DOCUMENTED = ("ADD", "COPY", "RUN")
 
@@ -245,7 +246,19 @@ def secret_beside(instructions: list[Instruction], first: str, second: str) -> s
     return ""
 
 
-# --- What buildah does not see by itself -------------------------------------------
+# --- What buildah does not know, or does not see by itself -------------------------
+def without_links(text: str) -> str:
+    """Return a Dockerfile without the flag ``--link``, which buildah refuses: it is about how BuildKit stores a layer, not about what is in it."""
+    lines = text.split("\n")
+    for instruction in parse(text):
+        if instruction.keyword in ("ADD", "COPY") and "link" in dict(instruction.flags()):
+            for number in range(instruction.line - 1, instruction.line + instruction.raw.count("\n")):
+                if found := re.search(r"(?<=\s)--link(?:=\S*)?(?=\s|\Z)", lines[number]):
+                    lines[number] = lines[number][: found.start()] + lines[number][found.end() :]
+                    break
+    return "\n".join(lines)
+
+
 def with_mounts_seen(text: str, context: Callable[[str], str], beside: str) -> str:
     """Return a Dockerfile whose layers buildah takes from its cache only where what they mount is what it was.
 
@@ -360,6 +373,12 @@ def explain(words: str, dockerfile: Path, text: str) -> str:
 
     if found := re.search(r"Unknown instruction: \"(\S+?)\"", words):
         return f"{dockerfile}, line {place(found[1])[0]}: {found[1]} is no instruction of a Dockerfile.\n"
+    if found := re.search(r"(ADD|COPY|RUN) only supports", words):
+        flags = [(one.line, name) for one in instructions if one.keyword == found[1] for name, _ in one.flags() if name not in KNOWN_FLAGS]
+        for line, name in flags:
+            return f"{dockerfile}, line {line}: this machine's buildah does not know --{name} of {found[1]}: do without it, or build with Docker.\n"
+    if found := re.search(r"parsing chmod (\S+)", words):
+        return f"{dockerfile}, line {place(f'--chmod={found[1]}')[0]}: this machine's buildah takes a number in --chmod, such as 755, not {found[1]}.\n"
     if found := re.search(r"from=(\S+?): no stage or image found", words):
         return f"{dockerfile}, line {place(found[1])[0]}: {found[1]} is neither a stage above that line nor an image on this machine.\n"
     if found := re.search(r"(\S+): image not known", words):

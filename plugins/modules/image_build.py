@@ -221,7 +221,7 @@ class Build:
         """Yield buildah's options and context: what the content's hash sees and nothing else, whatever this buildah makes of the ignore file."""
         entries = list(context(self.source, self.dockerfile, "buildah"))
         mounted = any(dockerfiles.binds(instruction) for instruction in self.instructions)
-        text = self.text
+        text = dockerfiles.without_links(self.text)
         if mounted:
             beside = json.dumps([self.parameters["arguments"], self.parameters["bases"]], sort_keys=True)
             text = dockerfiles.with_mounts_seen(text, lambda path: hash_at(self.source, entries, path), beside)
@@ -255,10 +255,12 @@ class Build:
         for needed, address in self.missing(lambda name: self.output(*buildah, "images", "--quiet", name)):
             self.pull(buildah, needed, address)
         with self.secrets() as secrets, self.laid_out(storage) as place:
-            # What is missing has just been pulled, by name; --pull means another thing in each version.
+            # What is missing has just been pulled, by name; --pull means another thing in each version. Only Docker's format knows SHELL.
+            shell = any(instruction.keyword == "SHELL" for instruction in self.instructions)
             self.run(
-                *buildah, "bud", "--isolation", "chroot", "--network", "host", "--layers", "--force-rm", "--pull-never", "--format", "oci",
-                "--timestamp", "0", *own_limits(), *secrets, *self.arguments(), "--tag", self.ref, *place,
+                *buildah, "bud", "--isolation", "chroot", "--network", "host", "--layers", "--force-rm", "--pull-never",
+                "--format", "docker" if shell else "oci", "--timestamp", "0",
+                *own_limits(), *secrets, *self.arguments(), "--tag", self.ref, *place,
             )  # fmt: skip
         if self.parameters["archive"]:
             self.keep(lambda path: self.run(*buildah, "push", "--quiet", self.ref, f"docker-archive:{path}:{self.ref}"))

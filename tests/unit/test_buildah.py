@@ -102,6 +102,15 @@ def test_what_run_runs_gets_the_proxies_of_this_machine_and_no_layer_does(projec
     assert b"s3cret" not in (project.directory / "a-1.tar").read_bytes()
 
 
+def test_a_shell_that_the_dockerfile_names_runs_its_commands_and_a_flag_of_buildkits_is_no_obstacle(project: Project) -> None:
+    text = 'FROM scratch\nCOPY --link root/ /\nSHELL ["/bin/sh", "{}"]\nRUN (exit 1); echo went on >/seen\n'
+    project.write(Dockerfile=text.format("-c"))
+    assert project.build() == {"seen": "went on\n"}
+    project.write(Dockerfile=text.format("-ec"))
+    with pytest.raises(ImageError, match="buildah failed"):
+        project.build()
+
+
 def test_an_image_that_only_a_stage_without_use_names_is_not_needed(project: Project) -> None:
     project.write(Dockerfile="FROM absent.example/debug AS debug\nFROM scratch\nCOPY root/ /\nCOPY code /code\n", code="code\n")
     assert project.build() == {"code": "code\n"}

@@ -20,6 +20,7 @@ from ansible.module_utils.berth_dockerfile import (
     stages,
     unreachable,
     with_mounts_seen,
+    without_links,
 )
 from ansible.module_utils.berth_image import ImageError
 
@@ -110,6 +111,21 @@ def test_a_stage_that_is_mounted_ends_with_an_instruction_without_files() -> Non
     assert re.sub(r"=\w{16}\n", "=key\n", seen(text)) == (
         "FROM a AS one\nRUN x\nARG BERTH_STAGE_ENDS=1\nFROM b\nARG BERTH_MOUNTED=key\nRUN --mount=from=one,target=/mnt y\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("COPY --link a b", "COPY  a b"),
+        ("COPY --link --from=x a b\nADD --chown=1 --link=true c d", "COPY  --from=x a b\nADD --chown=1  c d"),
+        ("COPY --from=x \\\n  --link \\\n  a b", "COPY --from=x \\\n   \\\n  a b"),
+        ("COPY a --link", "COPY a --link"),
+        ("RUN ln --link a", "RUN ln --link a"),
+        ("RUN <<EOF\nCOPY --link a b\nEOF", "RUN <<EOF\nCOPY --link a b\nEOF"),
+    ],
+)
+def test_how_a_layer_is_stored_is_nothing_that_buildah_needs_to_know(text: str, left: str) -> None:
+    assert without_links(text) == left
 
 
 STAGES = "FROM base AS zero\n{zero}\nFROM zero AS one\n{one}\nFROM other AS two\nRUN two\nFROM base\nRUN --mount=from={origin},target=/mnt x\n"
@@ -249,6 +265,9 @@ def test_what_a_here_document_writes_to_a_file_becomes_a_file_of_the_source() ->
 
 FAILURES = {
     "an unknown instruction": ('Error: building at STEP "X": Build error: Unknown instruction: "RUNN" &imagebuilder.Step{', "line 3: RUNN is no instruction"),
+    "a flag that it does not know": ('building at STEP "COPY --parents a b": COPY only supports the --chmod=<p> --chown=<u> and the --from=<s> flags',
+        "line 5: this machine's buildah does not know --parents of COPY"),
+    "a mode in letters": ('building at STEP "COPY --chmod=u+x a b": Error parsing chmod u+x', "line 6: this machine's buildah takes a number in --chmod"),
     "a stage that is none": ("Error: COPY --from=$WHERE: no stage or image found with that name", "line 4: $WHERE is neither a stage above that line nor"),
     "an image that is not here": ("Error: creating build container: python:9: image not known", "line 2: python:9 is no image on this machine"),
     "a mount of what is not there": (
@@ -265,7 +284,7 @@ FAILURES = {
 
 @pytest.mark.parametrize(("words", "said"), FAILURES.values(), ids=FAILURES)
 def test_a_builders_failure_is_said_with_its_line(words: str, said: str) -> None:
-    text = "# syntax=docker/dockerfile:1\nFROM python:9\nRUNN x\nCOPY --from=$WHERE a b\n"
+    text = "# syntax=docker/dockerfile:1\nFROM python:9\nRUNN x\nCOPY --from=$WHERE a b\nCOPY --parents a b\nCOPY --chmod=u+x a b\n"
     explained = explain(f"STEP 1\n{words}\n", FILE, text)
     assert said in explained and explained.startswith("src/Dockerfile") and explained.endswith("\n")
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible.module_utils import berth_volumes, berth_fixed, berth_refusals
+from ansible.module_utils import berth_fixed, berth_refusals, berth_volumes
 from module_run import plugin
 
 Json = dict[str, Any]
