@@ -114,7 +114,7 @@ class Build:
     def run(self, *command: str, **environment: str) -> None:
         """Run a command with more environment variables, reporting the build's steps; raise :class:`ImageError` with its last lines."""
         tail: list[str] = []
-        with self.log.open("a", encoding="utf-8") as log:
+        with self.log.open("a", buffering=1, encoding="utf-8") as log:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                 env=os.environ | environment,
