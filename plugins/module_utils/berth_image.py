@@ -9,6 +9,7 @@ import re
 import resource
 import shutil
 import subprocess
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -126,16 +127,26 @@ def opener(host: str) -> urllib.request.OpenerDirector:
 
 
 def silence(host: str, scheme: str, timeout: float = 5) -> str:
-    """Return why a registry gives no answer of any kind, "" when it does."""
-    server = "registry-1.docker.io" if host == "docker.io" else host
-    try:
-        opener(host).open(f"{scheme}://{server}/v2/", timeout=timeout).close()
-    except urllib.error.HTTPError as error:
-        error.close()
-    except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        return str(getattr(reason, "strerror", None) or reason or type(error).__name__)
-    return ""
+    """Return why a registry gives no answer of any kind within ``timeout`` seconds, "" when it does."""
+    answers: list[str] = []
+
+    def ask() -> None:
+        server = "registry-1.docker.io" if host == "docker.io" else host
+        try:
+            opener(host).open(f"{scheme}://{server}/v2/", timeout=timeout).close()
+            answers.append("")
+        except urllib.error.HTTPError as error:
+            error.close()
+            answers.append("")
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", None) or error
+            answers.append(str(getattr(reason, "strerror", None) or reason or type(error).__name__))
+
+    # A name look-up knows no timeout: so a thread that may be left behind.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(timeout + 1)
+    return answers[0] if answers else f"no answer within {timeout:g} s"
 
 
 @dataclass

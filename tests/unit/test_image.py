@@ -571,6 +571,14 @@ def test_a_registry_that_does_not_answer_is_told_from_one_that_does() -> None:
         assert "Connection refused" in berth_image.silence(f"127.0.0.1:{closed.getsockname()[1]}", "http")
 
 
+def test_a_name_that_nobody_looks_up_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(60) and [])
+    monkeypatch.setattr(threading.Thread, "join", lambda self, timeout=None: None)
+    assert berth_image.silence("registry.example", "https", timeout=5) == "no answer within 5 s"
+    over.set()
+
+
 @pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY"])
 def test_a_registry_on_this_machine_is_never_asked_through_a_proxy(fake: Fake, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "http://127.0.0.1:9")
