@@ -9,7 +9,7 @@ import posixpath
 import re
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -301,10 +301,10 @@ def attributes(path: str) -> Iterator[bytes]:
             yield os.getxattr(path, name, follow_symlinks=False)
 
 
-def lay_out(entries: Iterator[Entry], source: Path, target: Path, link: bool = True) -> None:
-    """Put ``entries`` of ``source`` into the empty directory ``target``, where a builder sees them and nothing else.
+def lay_out(entries: Iterable[Entry], source: Path, target: Path) -> None:
+    """Put copies of ``entries`` of ``source`` into the empty directory ``target``, where a builder sees them and nothing else.
 
-    Files are linked where that works and ``link`` is set, else copied.
+    Links to the files would show in the source: in its times, to git, and where a build writes into what it mounts.
     """
     directories = []
     for entry in entries:
@@ -313,15 +313,11 @@ def lay_out(entries: Iterator[Entry], source: Path, target: Path, link: bool = T
             os.mkdir(there)
             directories.append((here, there))
         elif stat.S_ISREG(entry.info.st_mode):
-            try:
-                if not link:
-                    raise PermissionError
-                os.link(here, there)
-            except OSError:  # another file system, or another user's file
-                shutil.copy2(here, there)
+            shutil.copy2(here, there)
         elif stat.S_ISLNK(entry.info.st_mode):
             os.symlink(os.readlink(here), there)
         elif stat.S_ISFIFO(entry.info.st_mode):
-            os.mkfifo(there, stat.S_IMODE(entry.info.st_mode))
+            os.mkfifo(there)
+            shutil.copystat(here, there)
     for here, there in reversed(directories):
         shutil.copystat(here, there)

@@ -220,15 +220,14 @@ class Build:
     def laid_out(self, storage: Path) -> Iterator[list[str]]:
         """Yield buildah's options and context: what the content's hash sees and nothing else, whatever this buildah makes of the ignore file."""
         entries = list(context(self.source, self.dockerfile, "buildah"))
-        mounted = any(dockerfiles.binds(instruction) for instruction in self.instructions)
         text = dockerfiles.without_links(self.text)
-        if mounted:
+        if any(dockerfiles.binds(instruction) for instruction in self.instructions):
             beside = json.dumps([self.parameters["arguments"], self.parameters["bases"]], sort_keys=True)
             text = dockerfiles.with_mounts_seen(text, lambda path: hash_at(self.source, entries, path), beside)
         with tempfile.TemporaryDirectory(prefix="context-", dir=storage) as directory:
             place, dockerfile, ignore = Path(directory, "context"), Path(directory, self.dockerfile.name), Path(directory, "ignore")
             place.mkdir()
-            lay_out(entries, self.source, place, link=not mounted)  # RUN may write into what it mounts
+            lay_out(entries, self.source, place)
             dockerfile.write_bytes(text.encode("utf-8", "surrogateescape"))
             ignore.touch()
             yield ["--file", str(dockerfile), "--ignorefile", str(ignore), str(place)]
