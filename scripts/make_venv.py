@@ -2,7 +2,7 @@
 
     make_venv.py MADE_FROM [PYTHON]
 
-MADE_FROM is noted in .venv/.lock, PYTHON (3.12 or newer) is the interpreter of .venv; without one, uv brings it.
+MADE_FROM is noted in .venv/.made-from, PYTHON (3.12 or newer) is the interpreter of .venv; without one, uv brings it.
 What is made lies beside .venv until it is whole; what an earlier run left there when it was killed is removed.
 """
 
@@ -235,7 +235,7 @@ def make(made_from: str, base: str, keep: int) -> None:
     place = run("Python", "", python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", environment=environment, keep=keep).strip()
     shutil.copy(PROJECT / "scripts" / "berth_start.py", place)
     Path(place, "berth.pth").write_text("import berth_start\n", encoding="utf-8")
-    (NEW / ".lock").write_text(f"{made_from}\n", encoding="utf-8")
+    (NEW / ".made-from").write_text(f"{made_from}\n", encoding="utf-8")
     put_in_place()
 
 

@@ -72,7 +72,7 @@ def made(tmp_path: Path, python: str = LIVES, lock: str = "") -> None:
     """Make an environment that fits, but for what is given."""
     program(tmp_path / ".venv" / "bin" / "python", python)
     fits = subprocess.run(["cksum", *MADE_FROM], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    (tmp_path / ".venv" / ".lock").write_text(lock or fits, encoding="utf-8")
+    (tmp_path / ".venv" / ".made-from").write_text(lock or fits, encoding="utf-8")
 
 
 def taken(done: subprocess.CompletedProcess[str]) -> tuple[str, str]:
@@ -89,7 +89,7 @@ def test_an_environment_that_fits_the_requirements_is_left_alone_within_a_moment
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert time.monotonic() - began < 2
     assert bootstrap("--check").returncode == 0
-    assert sorted(os.listdir(tmp_path / ".venv")) == [".lock", "bin"]
+    assert sorted(os.listdir(tmp_path / ".venv")) == [".made-from", "bin"]
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_an_environment_that_fits_the_requirements_is_left_alone_within_a_moment
         lambda root: made(root, lock="of before"),
         lambda root: made(root, python=BROKEN),
         lambda root: (made(root), (root / ".venv" / "bin" / "python").unlink()),
-        lambda root: (made(root), (root / ".venv" / ".lock").unlink()),
-        lambda root: (made(root), (root / ".venv" / ".lock").write_text("", encoding="utf-8")),
+        lambda root: (made(root), (root / ".venv" / ".made-from").unlink()),
+        lambda root: (made(root), (root / ".venv" / ".made-from").write_text("", encoding="utf-8")),
         lambda root: (made(root), (root / "requirements.txt").write_text("ansible==1\n", encoding="utf-8")),
         lambda root: (made(root), (root / "scripts" / "make_venv.py").write_text("pass\n", encoding="utf-8")),
         lambda root: (root / ".venv" / "bin").mkdir(parents=True),

@@ -73,7 +73,7 @@ class Project:
         (root / "scripts").mkdir()
         shutil.copy(SCRIPTS / "make_venv.py", root / "scripts")
         shutil.copy(SCRIPTS / "berth_start.py", root / "scripts")
-        (root / "scripts" / "bootstrap").write_text('#!/bin/sh\n[ "$(cat .venv/.lock 2>/dev/null)" = "of this test" ]\n', encoding="utf-8")
+        (root / "scripts" / "bootstrap").write_text('#!/bin/sh\n[ "$(cat .venv/.made-from 2>/dev/null)" = "of this test" ]\n', encoding="utf-8")
         (root / "scripts" / "bootstrap").chmod(0o755)
         (root / "driver.py").write_text(DRIVER, encoding="utf-8")
         (root / "uv").write_text(UV, encoding="utf-8")
@@ -104,7 +104,7 @@ class Project:
             (venv / "synced").exists()
             and (venv / "site" / "berth.pth").read_text(encoding="utf-8") == "import berth_start\n"
             and (venv / "site" / "berth_start.py").exists()
-            and (venv / ".lock").read_text(encoding="utf-8") == "of this test\n"
+            and (venv / ".made-from").read_text(encoding="utf-8") == "of this test\n"
             and {path.name for path in self.root.glob(".venv*")} == {".venv", ".venv.guard"}
         )
 
@@ -118,7 +118,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
 def earlier(project: Project) -> None:
     """Give the project an environment of earlier requirements."""
     (project.root / ".venv").mkdir()
-    (project.root / ".venv" / ".lock").write_text("of before\n", encoding="utf-8")
+    (project.root / ".venv" / ".made-from").write_text("of before\n", encoding="utf-8")
 
 
 # --- Whole or not at all ---------------------------------------------------
@@ -129,7 +129,7 @@ def test_a_run_that_is_killed_leaves_what_was_and_the_next_one_does_its_work(pro
         earlier(project)
     assert project.run("/a/python3", at=at, do="kill")[0] == -signal.SIGKILL
     assert (project.root / ".venv").exists() == before
-    assert not before or (project.root / ".venv" / ".lock").read_text(encoding="utf-8") == "of before\n"
+    assert not before or (project.root / ".venv" / ".made-from").read_text(encoding="utf-8") == "of before\n"
     assert project.run("/a/python3") == (0, "bootstrap: making .venv with /a/python3 (once; about a minute)\n", "")
     assert project.whole()
 
@@ -163,11 +163,11 @@ def test_an_environment_that_was_put_away_just_before_a_kill_is_made_again(proje
 
 def test_a_link_to_another_projects_environment_is_replaced_and_that_one_stays(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
     other = tmp_path_factory.mktemp("other")
-    (other / ".lock").write_text("of another", encoding="utf-8")
+    (other / ".made-from").write_text("of another", encoding="utf-8")
     (project.root / ".venv").symlink_to(other)
     assert project.run("/a/python3")[0] == 0
     assert project.whole() and not (project.root / ".venv").is_symlink()
-    assert (other / ".lock").read_text(encoding="utf-8") == "of another"
+    assert (other / ".made-from").read_text(encoding="utf-8") == "of another"
 
 
 WAITS = "bootstrap: another run is making .venv; waiting for it\n"
