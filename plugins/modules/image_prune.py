@@ -64,6 +64,8 @@ def registry(options: dict[str, Any], check: bool) -> dict[str, Any]:
     directory, name = Path(options["directory"]), options["repository"]
     full_name = f"{options['registry']}/{name}"
     repository, claims = prune.Repository(directory, name), Claims(directory, name, options["environment"])
+    if not repository.pushed():
+        return answer  # not even a lock is made where there is no registry yet
     try:
         with lock(directory / "berth/lock", alone=True):
             pushed, now = repository.pushed(), time.time()
