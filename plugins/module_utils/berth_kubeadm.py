@@ -455,14 +455,14 @@ def leave(environment: str, namespace: str, purge: bool) -> list[str]:
 def without_ours(rules: str) -> tuple[str, int]:
     """Return ``rules`` (the text of iptables-save) without those of kube-proxy, the kubelet, node-up and our CNI network, and how many went.
 
-    Chains of Kubernetes begin with ``KUBE-``, and node-up's rules have the name of the pods' bridge for a comment.
+    Chains of Kubernetes begin with ``KUBE-``, those of node-up with ``BERTH-``, and its rules have the name of the pods' bridge for a comment.
     The CNI plugins write the network's name into the comment of each rule that
     leads to a chain of one container; chains that containers of several networks share (``CNI-HOSTPORT-...``) stay.
     """
     lines = rules.splitlines()
     ours = [line for line in lines if 'name: \\"berth\\"' in line or "--comment berth-pods " in line]
     mine = {target(line) for line in ours if target(line).startswith("CNI-") and "HOSTPORT" not in target(line)}
-    kept = [line for line in lines if line not in ours and "KUBE-" not in line and chain(line) not in mine]
+    kept = [line for line in lines if line not in ours and "KUBE-" not in line and "BERTH-" not in line and chain(line) not in mine]
     return "\n".join(kept) + "\n", len(lines) - len(kept)
 
 

@@ -114,7 +114,7 @@ def rules(tool: str) -> Iterator[str]:
     """Yield the rules and chains of Kubernetes and of our network."""
     saved = subprocess.run([f"{tool}-save"], capture_output=True, text=True, check=False).stdout
     for line in saved.splitlines():
-        if "KUBE-" in line or 'name: \\"berth\\"' in line or "--comment berth-pods" in line:
+        if "KUBE-" in line or "BERTH-" in line or 'name: \\"berth\\"' in line or "--comment berth-pods" in line:
             yield f"{tool}: {line}"
 
 

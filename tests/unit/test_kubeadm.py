@@ -51,9 +51,12 @@ OURS = f"""\
 -A INPUT -d 10.245.0.1/32 -i berth-pods -m comment --comment berth-pods -j ACCEPT
 :CNI-543b7de8e170ce77a0013d01 - [0:0]
 :CNI-DN-ccccccccccccccccccccc - [0:0]
+:BERTH-NEIGHBOURS - [0:0]
 :KUBE-MARK-MASQ - [0:0]
 :KUBE-SERVICES - [0:0]
 -A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+-A PREROUTING -j BERTH-NEIGHBOURS
+-A BERTH-NEIGHBOURS -d 10.245.0.1/32 -j DROP
 -A POSTROUTING -s 10.244.0.3/32 -m comment --comment "name: \\"berth\\" id: \\"{ID}\\"" -j CNI-543b7de8e170ce77a0013d01
 -A CNI-543b7de8e170ce77a0013d01 -d 10.244.0.0/16 -m comment --comment "name: \\"berth\\" id: \\"{ID}\\"" -j ACCEPT
 -A CNI-543b7de8e170ce77a0013d01 ! -d 224.0.0.0/4 -m comment --comment "name: \\"berth\\" id: \\"{ID}\\"" -j MASQUERADE

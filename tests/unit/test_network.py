@@ -240,7 +240,7 @@ def test_a_firewalld_that_runs_has_to_trust_pods(tmp_path: Path, monkeypatch: py
 
 # A machine with two pods on the cluster's bridge, one host beyond another bridge, and a program on each that answers.
 MACHINE = """
-mount -t tmpfs none /run/netns
+mount -t tmpfs none /run/netns; mount -t sysfs none /sys
 ip link set lo up
 for bridge in "berth-pods 10.244.0.1/16" "beyond 192.0.2.1/24"; do
     set -- $bridge; ip link add $1 type bridge; ip address add $2 dev $1; ip link set $1 up
@@ -275,12 +275,28 @@ all() {
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not all(map(shutil.which, ("unshare", "ip", "iptables"))), reason="needs root, iproute2 and iptables")
+needs_root = pytest.mark.skipif(os.geteuid() != 0 or not all(map(shutil.which, ("unshare", "ip", "iptables"))), reason="needs root, iproute2 and iptables")
+
+
+def node_up(directory: Path) -> Path:
+    """Write what prepares the machine."""
+    text = (PROJECT / "roles/kubeadm/templates/node-up.j2").read_text(encoding="utf-8")
+    values = {"kubeadm_address": "10.245.0.1", "kubeadm_pod_subnet": "10.244.0.0/16", "kubeadm_service_subnet": "10.96.0.0/16"}
+    (directory / "node-up").write_text(jinja2.Template(text).render(__kubeadm_directory=directory, **values), encoding="utf-8")
+    return directory / "node-up"
+
+
+def on_a_machine(steps: str) -> subprocess.CompletedProcess[str]:
+    """Run commands on MACHINE."""
+    command = ["unshare", "--net", "--mount", "sh", "-c", MACHINE + steps]
+    environment = os.environ | {"python": shutil.which("python3") or "python3"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+@needs_root
 @pytest.mark.parametrize("chain", ["FORWARD", "INPUT"])
 def test_pods_reach_all_that_they_need_on_a_machine_that_drops_what_it_does_not_know(tmp_path: Path, chain: str) -> None:
-    text = (PROJECT / "roles/kubeadm/templates/node-up.j2").read_text(encoding="utf-8")
-    up = tmp_path / "node-up"
-    up.write_text(jinja2.Template(text).render(__kubeadm_directory=tmp_path, kubeadm_address="10.245.0.1"), encoding="utf-8")
+    up = node_up(tmp_path)
     steps = f"""
 iptables -P {chain} DROP; iptables -A INPUT -i lo -j ACCEPT
 ip link add berth-node type bridge; ip address add 10.245.0.1/32 dev berth-node; ip link set berth-node up
@@ -289,9 +305,7 @@ sh {up}; sh {up}
 seconds=20; all after
 iptables-save | grep -c berth-pods
 """
-    environment = os.environ | {"python": shutil.which("python3") or "python3"}
-    command = ["unshare", "--net", "--mount", "sh", "-c", MACHINE + steps]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = on_a_machine(steps)
     lines = done.stdout.split("\n")
     missing = {"FORWARD": {"pod 10.244.0.3", "pod 192.0.2.9"}, "INPUT": {"pod 10.245.0.1", "machine 10.244.0.3"}}[chain]
     everything = {"pod 10.244.0.3", "pod 192.0.2.9", "pod 10.245.0.1", "machine 10.244.0.3"}
@@ -299,3 +313,30 @@ iptables-save | grep -c berth-pods
     assert before.isdisjoint(missing), done.stderr
     assert after == everything, done.stderr
     assert lines[-2] == "4", "each rule is there once"
+
+
+@needs_root
+def test_a_neighbour_reaches_the_machines_own_services_but_nothing_of_the_cluster(tmp_path: Path) -> None:
+    # The node, a pod, a service, what listens on the machine's own 127.0.0.1, and a host that only this machine reaches.
+    targets = "10.245.0.1 10.244.0.3 10.96.0.10 127.0.0.1 198.51.100.9 192.0.2.1"
+    steps = f"""
+ip link add berth-node type bridge; ip address add 10.245.0.1/32 dev berth-node; ip link set berth-node up
+ip link add behind type bridge; ip address add 198.51.100.1/24 dev behind; ip link set behind up
+machine hidden 198.51.100.9/24 behind 198.51.100.1; answer ip netns exec hidden
+iptables --table nat --append PREROUTING --destination 10.96.0.10 --protocol tcp --jump DNAT --to-destination 10.244.0.3
+ip route add default via 192.0.2.9
+echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet
+ip netns exec far sh -c 'echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet; ip route add 127.0.0.0/8 via 192.0.2.1'
+reach() {{ for target in {targets}; do call $target ip netns exec far && echo "$1 $target"; done; }}
+seconds=2; reach before
+echo 0 >/proc/sys/net/ipv4/ip_forward
+sh {node_up(tmp_path)}; sh {tmp_path}/node-up
+seconds=1; reach after
+call 192.0.2.9 ip netns exec one && echo pods reach the neighbour
+iptables-save | grep -c -e "-j BERTH-"
+"""
+    done = on_a_machine(steps)
+    reached = {when: {line.split()[1] for line in done.stdout.splitlines() if line.startswith(when)} for when in ("before", "after")}
+    assert reached["before"] == set(targets.split()), done.stderr
+    assert reached["after"] == {"192.0.2.1"}, done.stderr
+    assert done.stdout.endswith("pods reach the neighbour\n2\n"), done.stdout + done.stderr
