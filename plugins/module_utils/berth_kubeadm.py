@@ -329,7 +329,7 @@ class Removal:
         for path in (INITIALIZED, RECORD):
             path.unlink(missing_ok=True)
         for path in (
-            Path("/var/log/containers"), Path("/var/log/pods"), DIRECTORY / "services", DIRECTORY, LOGS, RUN, CNI_LEASES.parent,
+            Path("/var/log/containers"), Path("/var/log/pods"), DIRECTORY / "services", VOLUMES, DIRECTORY, LOGS, RUN, CNI_LEASES.parent,
             CNI_LEASES.parents[1] / "results",
             Path("/usr/libexec/kubernetes/kubelet-plugins/volume/exec"), Path("/usr/libexec/kubernetes/kubelet-plugins/volume"),
             Path("/usr/libexec/kubernetes/kubelet-plugins"), Path("/usr/libexec/kubernetes"), CNI_LEASES.parent.parent, *CONTAINERD,

@@ -339,4 +339,5 @@ iptables-save | grep -c -e "-j BERTH-"
     reached = {when: {line.split()[1] for line in done.stdout.splitlines() if line.startswith(when)} for when in ("before", "after")}
     assert reached["before"] == set(targets.split()), done.stderr
     assert reached["after"] == {"192.0.2.1"}, done.stderr
+    assert (tmp_path / "volumes").stat().st_mode & 0o777 == 0o700, "nor do other users of the machine reach what a database keeps"
     assert done.stdout.endswith("pods reach the neighbour\n2\n"), done.stdout + done.stderr
