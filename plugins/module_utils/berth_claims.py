@@ -6,8 +6,9 @@ import contextlib
 import fcntl
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 
 class Busy(Exception):
@@ -31,11 +32,15 @@ def lock(file: Path, alone: bool, wait: bool = False) -> Iterator[None]:
 
 
 class Claims:
-    """Which environments have built or used which images of a repository, in files beside the registry's own."""
+    """Which environments have built or used which images of a repository, and from what, in files beside the registry's own.
+
+    A tag of a registry leads wherever somebody who pushes has let it lead. These files are root's.
+    """
 
     def __init__(self, directory: Path, repository: str, environment: str) -> None:
         self.place = directory / "berth" / repository
         self.file = self.place / f"{environment}.json"
+        self.contents = self.place / "contents"
 
     def own(self) -> dict[str, float]:
         """Return this environment's digests, each with the time of its claim."""
@@ -51,13 +56,29 @@ class Claims:
 
     def keep(self, claims: dict[str, float]) -> None:
         """Claim these and no others."""
+        self._write(self.file, claims)
+
+    def built(self, content: str) -> str:
+        """Return the digest of the image that Berth has built from a content, "" where it has built none."""
+        return self._read(self.contents).get(content, "")
+
+    def note(self, content: str, digest: str) -> None:
+        """Note which image was built from a content."""
+        if self.built(content) != digest:
+            self._write(self.contents, self._read(self.contents) | {content: digest})
+
+    def forget(self, digests: Collection[str]) -> None:
+        """Forget images that the registry has lost."""
+        self._write(self.contents, {content: digest for content, digest in self._read(self.contents).items() if digest not in digests})
+
+    def _write(self, file: Path, found: dict[str, Any]) -> None:
         self.place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = self.file.with_suffix(".new")
-        new.write_text(json.dumps(claims), encoding="utf-8")
-        new.replace(self.file)
+        new = file.with_suffix(".new")
+        new.write_text(json.dumps(found), encoding="utf-8")
+        new.replace(file)
 
     @staticmethod
-    def _read(file: Path) -> dict[str, float]:
+    def _read(file: Path) -> dict[str, Any]:
         try:
             return json.loads(file.read_text(encoding="utf-8"))
         except (FileNotFoundError, PermissionError):  # it is root's, and so is what prunes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 import shutil
@@ -30,7 +31,8 @@ class Service:
     """One process that shall go on running after Ansible has ended.
 
     ``command`` is the program and its arguments; ``before`` a program that prepares the machine for it (after a reboot too);
-    ``wait_for`` a file without which it would end at once; ``listens`` where it accepts connections, a path or ``host:port``.
+    ``wait_for`` a file without which it would end at once; ``listens`` where it accepts connections, a path or ``host:port``;
+    ``reads`` the files that it reads once, as it starts.
     """
 
     name: str
@@ -39,6 +41,12 @@ class Service:
     before: str | None = None
     wait_for: str | None = None
     listens: str | None = None
+    reads: list[str] = field(default_factory=list)
+
+    def has_read(self) -> str:
+        """Return a comment that is another one where a file is that it reads once."""
+        digest = hashlib.sha256(b"".join(hashlib.sha256(Path(file).read_bytes()).digest() for file in self.reads))
+        return f"# What it has read: {digest.hexdigest()[:16]}"
 
 
 def manager() -> str:
@@ -132,7 +140,7 @@ class Runit:
     def write(self, service: Service) -> bool:
         """Write the service's files; return whether they differed."""
         directory = self.services / service.name
-        lines = ["#!/bin/sh", f"# {service.description}", "exec 2>&1"]
+        lines = ["#!/bin/sh", f"# {service.description}", *([service.has_read()] if service.reads else []), "exec 2>&1"]
         if service.wait_for:
             lines.append(f"[ -e {shlex.quote(service.wait_for)} ] || exec sleep 0.2")
         if service.before:
@@ -256,6 +264,7 @@ class Systemd:
         # systemd replaces % and $ itself, also between quotes (systemd.service(5), "Command lines").
         start = shlex.join(command).replace("%", "%%").replace("$", "$$")
         lines = [
+            *([service.has_read()] if service.reads else []),
             "[Unit]",
             f"Description={service.description}",
             "Wants=network-online.target",

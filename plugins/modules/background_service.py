@@ -26,6 +26,7 @@ options:
           - "Where it accepts connections once it is up: a path, or C(host:port). Waited for when it was started."
           - A service that ends again and again fails at once, with its last words.
         type: str
+      reads: {description: "Files that it reads once, as it starts: it is restarted when one has changed.", type: list, elements: path, default: []}
   timeout: {description: Seconds that a started service gets until it listens., type: int, default: 30}
   state:
     description: What shall be.
@@ -45,6 +46,7 @@ EXAMPLES = """
         description: Berth's image registry
         command: [/var/lib/berth/bin/registry, serve, /var/lib/berth/registry.yml]
         listens: 127.0.0.1:5001
+        reads: [/var/lib/berth/registry.yml]
 """
 
 RETURN = """
@@ -74,6 +76,7 @@ def main() -> None:
         "before": {"type": "path"},
         "wait_for": {"type": "path"},
         "listens": {"type": "str"},
+        "reads": {"type": "list", "elements": "path", "default": []},
     }
     module = AnsibleModule(
         argument_spec={

@@ -305,7 +305,9 @@ class Build:
                     registry.tag(parameters["repository"], existing, tag)
             digest = registry.digest(parameters["repository"], existing)
             if parameters["directory"] and digest:
-                Claims(Path(parameters["directory"]), parameters["repository"], parameters["environment"]).add(digest)
+                claims = Claims(Path(parameters["directory"]), parameters["repository"], parameters["environment"])
+                claims.add(digest)
+                claims.note(parameters["tags"][0], digest)
 
 
 def main() -> None:

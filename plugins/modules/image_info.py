@@ -8,6 +8,7 @@ short_description: Tell what image a source tree gives, and whether it is there 
 description:
   - Hashes what goes into the build, and asks the registry for the tag C(content-HASH), or looks for the archive of that name, so that unchanged content is
     known before a build starts. Changes nothing.
+  - With a loopback registry, believes no tag, but what Berth itself noted when it pushed.
 options:
   source: {description: The build context., type: path, required: true}
   dockerfile: {description: The Dockerfile., type: path, required: true}
@@ -62,9 +63,11 @@ def in_registry(module: AnsibleModule, content: str, release: str) -> dict[str, 
     """
     options, repository, content_tag = module.params, module.params["repository"], f"content-{content}"
     registry = Registry(options["registry"], username=options["username"], password=options["password"])
+    claims = Claims(Path(options["directory"]), repository, options["environment"]) if options["directory"] else None
     digest, tagged, answers = "", False, True
     try:
-        digest = registry.digest(repository, content_tag) or ""
+        built = claims.built(content_tag) if claims else content_tag
+        digest = (registry.digest(repository, built) if built else None) or ""
         named = registry.digest(repository, release)
         if named and named != digest:  # a release's tag never moves
             release = f"{release}-{content[:12]}"
@@ -76,8 +79,7 @@ def in_registry(module: AnsibleModule, content: str, release: str) -> dict[str, 
             raise
     name = f"{registry.host}/{repository}"
     ref = f"{name}@{digest}" if digest else f"{name}:{content_tag}"
-    claimed = not options["directory"] or digest in Claims(Path(options["directory"]), repository, options["environment"]).own()
-    complete = tagged and claimed
+    complete = tagged and (claims is None or digest in claims.own())
     return {"version": release, "digest": digest, "tagged": tagged, "ref": ref, "registry_answers": answers, "archive": "", "complete": complete}
 
 

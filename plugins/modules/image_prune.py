@@ -78,6 +78,7 @@ def registry(options: dict[str, Any], check: bool) -> dict[str, Any]:
             if answer["removed"] and not check:
                 repository.remove(answer["removed"], now)
                 claims.keep({digest: when for digest, when in claims.own().items() if digest in stays})
+                claims.forget(answer["removed"])
     except Busy:
         answer["reason"] = "another run pushes to the registry"
     except KubeError as error:

@@ -332,6 +332,7 @@ def test_an_environment_claims_what_another_has_built_before_it_is_done(
     directory = tmp_path_factory.mktemp("registry")
     content = f"content-{hashed(repository)}"
     fake[1].manifests = {content: b"one", "sha256:one": b"one", git(repository, "rev-parse", "--short", "HEAD"): b"one"}
+    Claims(directory, "polls", "staging").note(content, "sha256:one")
     place = {"registry": fake[0].host, "repository": "polls", "directory": str(directory), "environment": "dev"}
     asked = {"source": str(repository), "dockerfile": str(repository / "Dockerfile"), **place}
     answer = run(image_info, capsys, **asked)
@@ -341,6 +342,22 @@ def test_an_environment_claims_what_another_has_built_before_it_is_done(
     assert Claims(directory, "polls", "dev").own().keys() == {"sha256:one"} and not (directory / "log").exists()
     assert run(image_info, capsys, **asked)["complete"]
     assert not run(image_info, capsys, **{**asked, "environment": "staging"})["complete"]
+
+
+def test_a_tag_of_the_loopback_registry_that_somebody_let_lead_elsewhere_is_not_believed(
+    fake: Fake, repository: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = tmp_path_factory.mktemp("registry")
+    content = f"content-{hashed(repository)}"
+    fake[1].manifests = {content: b"foreign", git(repository, "rev-parse", "--short", "HEAD"): b"foreign"}
+    asked = {"source": str(repository), "dockerfile": str(repository / "Dockerfile"), "registry": fake[0].host, "repository": "polls"}
+    asked |= {"directory": str(directory), "environment": "dev"}
+    found = run(image_info, capsys, **asked)
+    assert found["digest"] == "" and not found["complete"], "nobody has noted that Berth built it"
+    Claims(directory, "polls", "dev").note(content, "sha256:ours")
+    assert run(image_info, capsys, **asked)["digest"] == "", "what was built is gone"
+    fake[1].manifests["sha256:ours"] = b"ours"
+    assert run(image_info, capsys, **asked)["digest"] == "sha256:ours"
 
 
 # --- Docker as the builder ---------------------------------------------------

@@ -210,6 +210,20 @@ def test_a_second_run_changes_nothing_and_a_changed_definition_restarts(runit: R
 
 
 @needs_runit
+def test_a_changed_file_that_a_service_reads_once_restarts_it(runit: Runit, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = tmp_path / "settings.yml"
+    settings.write_text("a: 1")
+    services = [{"name": "s", "command": ["sleep", "60"], "reads": [str(settings)]}]
+    assert run(background_service, capsys, services=services)["changed"]
+    assert until(lambda: runit.pid("s"))
+    pid = runit.pid("s")
+    assert not run(background_service, capsys, services=services)["changed"]
+    settings.write_text("a: 2")
+    assert run(background_service, capsys, services=services)["changed"]
+    assert until(lambda: runit.pid("s") not in (0, pid))
+
+
+@needs_runit
 def test_check_mode_starts_and_stops_nothing(runit: Runit, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(background_service, capsys, check=True, services=[{"name": "s", "command": ["sleep", "60"]}])["changed"]
     assert not runit.services.exists()

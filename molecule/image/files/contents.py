@@ -1,6 +1,6 @@
 """Print what an image in a registry holds, as JSON.
 
-Arguments: the registry's address, the repository, the digest, and files that no layer may contain a line of.
+Arguments: the registry's address, the repository, the digest, and files that no layer may contain a line of. AUTHORIZATION logs in.
 Prints ``user``, ``environment``, ``files`` (names in all layers) and ``leaks`` (file in the image, file on this machine).
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import tarfile
 import urllib.request
@@ -20,7 +21,8 @@ def main(api: str, repository: str, digest: str, secrets: list[str]) -> None:
     """Read the manifest, the configuration and every layer."""
 
     def get(path: str) -> bytes:
-        request = urllib.request.Request(f"{api}{repository}/{path}", headers={"Accept": "application/vnd.oci.image.manifest.v1+json"})
+        headers = {"Accept": "application/vnd.oci.image.manifest.v1+json", "Authorization": os.environ["AUTHORIZATION"]}
+        request = urllib.request.Request(f"{api}{repository}/{path}", headers=headers)
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.read()
 
