@@ -74,8 +74,15 @@ class Inventory:
 
     def directories(self) -> list[Path]:
         """Return the directories that have group_vars and host_vars, the one that wins last."""
-        found = [source if source.is_dir() else source.parent for source in self.sources if source.exists()]
-        return list(dict.fromkeys([*found, self.playbook]))
+        return list(dict.fromkeys([*self.inventories(), self.playbook]))
+
+    def inventories(self) -> list[Path]:
+        """Return the directories that ``-i`` names, or those of the files that it names."""
+        return [source if source.is_dir() else source.parent for source in self.sources if source.exists()]
+
+    def own(self) -> Path:
+        """Return the directory in which variables of the environment belong: of several inventories the last that has some, for it wins."""
+        return next((directory for directory in reversed(self.inventories()) if (directory / "group_vars").is_dir()), self.directories()[0])
 
     def hosts_files(self) -> list[Path]:
         """Return the files that name groups and hosts."""
@@ -150,7 +157,7 @@ class Inventory:
 
     def home(self) -> str:
         """Return the file in which variables of the environment belong."""
-        directory = self.directories()[0] / "group_vars"
+        directory = self.own() / "group_vars"
         found = [path for name in ("all", "berth") for path in self._read_for(directory, name)]
         found = [path for path in found if not encrypted(path) and "vault" not in path.stem]
         found.sort(key=lambda path: path.stem not in ("main", "all", "berth"))
@@ -162,7 +169,7 @@ class Inventory:
             return ""  # it may be there, and that comes first
         if there := next(filter(encrypted, self.files()), None):
             return f"define it with: ansible-vault edit {self.shown(there)}"
-        target = self.directories()[0] / "group_vars" / "all"
+        target = self.own() / "group_vars" / "all"
         return f"{self._make_room(target)}define it with: ansible-vault create {self.shown(target / 'vault.yml')}"
 
     def source(self) -> str:
@@ -171,7 +178,7 @@ class Inventory:
 
     def hosts(self) -> str:
         """Return the file that names the host."""
-        return self.locate(self.host).rpartition(":")[0] or self.shown(self.directories()[0] / "hosts.yml")
+        return self.locate(self.host).rpartition(":")[0] or self.shown(self.own() / "hosts.yml")
 
     def shown(self, path: Path) -> str:
         """Return ``path`` relative to the project, or as it is when it lies elsewhere."""
@@ -193,7 +200,7 @@ class Inventory:
                     one = self._unread(top, path, certain=self._owns(directory))
                     found.setdefault(one.path, one)
         for path in (path for directory in self.directories()[:-1] for path in self._lists(directory) if _sets_variables(self._text(path))):
-            target = self.directories()[0] / "group_vars"
+            target = self.own() / "group_vars"
             found[path] = Unread(path, f"variables lie in {self.shown(target)}; {self._move(target, path)}", True)
         return [one for _, one in sorted(found.items()) if one.text]
 
@@ -250,7 +257,7 @@ class Inventory:
 
     def _move(self, top: Path, entry: Path) -> str:
         """Return where a file belongs whose variables are for the whole environment."""
-        target = self.directories()[0] / "group_vars" / "all"
+        target = self.own() / "group_vars" / "all"
         name = "main.yml" if entry.stem == "all" and not (target / "main.yml").exists() else entry.name
         return f"{self._make_room(target)}move it to {self.shown(target / name)}"
 

@@ -66,6 +66,18 @@ def test_a_variable_is_found_in_the_file_whose_value_counts(tmp_path: Path, file
     assert inventory(tmp_path, files).locate("x") == place
 
 
+@pytest.mark.parametrize(
+    ("files", "home"),
+    [
+        ({"inv/group_vars/all/main.yml": "y: 1\n", "other/group_vars/all/main.yml": "y: 1\n"}, "other/group_vars/all/main.yml"),
+        ({"inv/group_vars/all/main.yml": "y: 1\n", "other/hosts.yml": HOSTS}, "inv/group_vars/all/main.yml"),
+        ({"other/hosts.yml": HOSTS}, "inv/group_vars/all/main.yml"),
+    ],
+)
+def test_of_several_inventories_a_missing_variable_belongs_in_the_last_that_has_some(tmp_path: Path, files: dict[str, str], home: str) -> None:
+    assert inventory(tmp_path, files, ("inv", "other")).where_set("x") == home
+
+
 def test_a_variable_is_found_in_an_encrypted_file_where_its_password_was_given(tmp_path: Path) -> None:
     files = {"inv/group_vars/all/main.yml": "a: 1\n", "inv/group_vars/all/vault.yml": encrypted("vault_a: 1\nvault_x: 2\n")}
     assert inventory(tmp_path, files, password=True).locate("vault_x") == "inv/group_vars/all/vault.yml:2"
