@@ -103,10 +103,11 @@ def meant(name: str, known: list[str], prefix: str = PREFIX) -> str:
     """Return ", did you mean ...?" with the known variable that ``name`` surely was to be; "" when there is none, or several.
 
     Each word has to be one of the known variable's, in another form at most: a variable that is much like another one in its letters may
-    have another meaning, and be worse than no advice. Words may be missing; that of the app goes without saying.
+    have another meaning, and be worse than no advice. Words may be missing, but not the first, for it says what the variable is about; that of
+    the app goes without saying.
     """
     found = sorted((distance, one) for one in known if (distance := _distance(_words(name, prefix), _words(one, prefix))) is not None)
-    sure = found and (len(found) == 1 or found[1][0] - found[0][0] > 0.02)
+    sure = found and (len(found) == 1 or found[1][0] - found[0][0] > 0.02) and _about(_words(name, prefix), _words(found[0][1], prefix))
     return f", did you mean {found[0][1]}?" if sure else ""
 
 
@@ -130,6 +131,12 @@ def _distance(words: list[str], known: list[str]) -> float | None:
         left.remove(best)
         distance += 1 - _alike(word, best)
     return distance + sum(0.9 if word == "app" else 1 for word in left) if words else None
+
+
+def _about(words: list[str], known: list[str]) -> bool:
+    """Whether words have the first one of a known variable: an image is not how many images are kept."""
+    first = next((word for word in known if word != "app"), "")
+    return any(word.startswith(first) or _alike(word, first) >= 0.75 for word in words)
 
 
 def _alike(word: str, other: str) -> float:
