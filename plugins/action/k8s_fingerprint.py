@@ -18,7 +18,7 @@ MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils.berth_kube import Cluster, KubeError, NotFound, Unreachable, path_of  # noqa: E402
+from ansible.module_utils.berth_kube import Cluster, KubeError, NotFound, Unreachable  # noqa: E402
 
 ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},
@@ -65,12 +65,7 @@ def make_key(cluster: Cluster, namespace: str, name: str, labels: dict[str, str]
         "immutable": True,
         "data": {"key": base64.b64encode(key).decode()},
     }
-    status, answer = cluster.ask(path_of("Secret", namespace), body)
-    if status == 409:
-        return read_key(cluster, namespace, name)
-    if status != 201:
-        raise KubeError(f"The API server does not let Berth make Secret {name} in namespace {namespace}: {answer.get('message') or status}")
-    return key
+    return key if cluster.make(namespace, body) else read_key(cluster, namespace, name)
 
 
 class ActionModule(ActionBase):

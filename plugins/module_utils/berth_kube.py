@@ -188,6 +188,19 @@ class Cluster:
         except ValueError:
             return response.status, {}
 
+    def make(self, namespace: str, body: dict[str, Any]) -> bool:
+        """Make a namespaced object; return False where there is one of its name already, such as that of a run that was quicker.
+
+        Raises:
+            Unreachable, KubeError: see there; also where the API server refuses to.
+        """
+        kind, name = body["kind"], body["metadata"]["name"]
+        status, answer = self.ask(path_of(kind, namespace), body)
+        if status not in (201, 409):
+            reason = answer.get("message") or status
+            raise KubeError(f"The API server does not let Berth make {kind} {name} in namespace {namespace}: {reason}")
+        return status == 201
+
     def get(self, kind: str, namespace: str, name: str = "", **query: str | int) -> dict[str, Any]:
         """Read one object, or the list of a kind in a namespace.
 

@@ -1,0 +1,137 @@
+"""Provide a certificate with an authority of its own. The documentation is in plugins/modules/k8s_certificate.py."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+from pathlib import Path
+from typing import Any
+
+import ansible.module_utils
+from ansible.plugins.action import ActionBase
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
+MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
+if MODULE_UTILS not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(MODULE_UTILS)
+
+from ansible.module_utils.berth_kube import Cluster, KubeError, NotFound, Unreachable  # noqa: E402
+
+ARGUMENTS = {
+    "kubeconfig": {"type": "path", "required": True},
+    "context": {"type": "str", "default": ""},
+    "namespace": {"type": "str", "required": True},
+    "secret": {"type": "str", "required": True},
+    "names": {"type": "list", "elements": "str", "required": True},
+    "labels": {"type": "dict", "default": {}},
+    "make": {"type": "bool", "default": False},
+}
+# Nobody renews it, for the authority's key is thrown away: so it outlives the environment.
+VALID = datetime.timedelta(days=3650)
+
+
+def authority(now: datetime.datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """Return a new authority and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Berth, authority of one environment")])
+    usage = x509.KeyUsage(
+        digital_signature=False, content_commitment=False, key_encipherment=False, data_encipherment=False, key_agreement=False,
+        key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False,
+    )  # fmt: skip
+    builder = (
+        _builder(name, name, key.public_key(), now)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+    return builder.sign(key, hashes.SHA256()), key
+
+
+def certificate(names: list[str]) -> dict[str, bytes]:
+    """Return ``tls.crt``, ``tls.key`` and ``ca.crt`` in PEM for a server of these names, at least one; nobody has the authority's key afterwards."""
+    now = datetime.datetime.now(datetime.UTC)
+    issuer, issuer_key = authority(now)
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = (
+        _builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])]), issuer.subject, key.public_key(), now)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+    )
+    pem = serialization.Encoding.PEM
+    return {
+        "tls.crt": builder.sign(issuer_key, hashes.SHA256()).public_bytes(pem),
+        "tls.key": key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+        "ca.crt": issuer.public_bytes(pem),
+    }
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime.datetime) -> x509.CertificateBuilder:
+    """Return what every certificate has; it is valid an hour ago already, for clocks differ."""
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key).serial_number(x509.random_serial_number())
+    return builder.not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + VALID)
+
+
+def read(cluster: Cluster, namespace: str, name: str) -> str:
+    """Return the authority that a Secret holds, in PEM.
+
+    Raises:
+        NotFound: There is no such Secret, or no authority in it.
+        KubeError: see there.
+    """
+    data = cluster.get("Secret", namespace, name).get("data") or {}
+    if not data.get("ca.crt"):
+        raise NotFound(f"Secret {name} in namespace {namespace} holds no ca.crt")
+    return base64.b64decode(data["ca.crt"]).decode()
+
+
+def make(cluster: Cluster, namespace: str, name: str, names: list[str], labels: dict[str, str]) -> str:
+    """Make the Secret, and return the authority; that of another run where it was quicker.
+
+    Raises:
+        KubeError: The API server refuses to.
+    """
+    data = {key: base64.b64encode(pem).decode() for key, pem in certificate(names).items()}
+    body = {
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "immutable": True,
+        "metadata": {"name": name, "labels": labels}, "data": data,
+    }  # fmt: skip
+    return base64.b64decode(data["ca.crt"]).decode() if cluster.make(namespace, body) else read(cluster, namespace, name)
+
+
+class ActionModule(ActionBase):
+    """The action plugin."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the authority."""
+        result = super().run(tmp, task_vars)
+        _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        try:
+            found, made = self._authority(given)
+        except KubeError as error:
+            return result | {"failed": True, "msg": str(error)}
+        return result | {"changed": made, "authority": found}
+
+    def _authority(self, given: dict[str, Any]) -> tuple[str, bool]:
+        """Return the authority, and whether it was made (or in check mode would be)."""
+        check = self._task.check_mode
+        if check and not Path(given["kubeconfig"]).exists():
+            return "", given["make"]
+        try:
+            cluster = Cluster(given["kubeconfig"], given["context"] or None)
+            return read(cluster, given["namespace"], given["secret"]), False
+        except NotFound:
+            if given["make"] and not check:
+                return make(cluster, given["namespace"], given["secret"], given["names"], given["labels"]), True
+            return "", given["make"]
+        except Unreachable:
+            if not check:
+                raise
+            return "", given["make"]
