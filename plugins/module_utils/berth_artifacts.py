@@ -61,13 +61,11 @@ BINARY = {
     "tags": {"type": "list", "elements": "str"},
     "url": {"type": "str"},
     "checksum": {"type": "str"},
-    "sha256": {"type": "str"},
     "member": {"type": "str"},
 }
 IMAGE = {
     "name": {"type": "str", "required": True},
     "short": {"type": "str", "required": True},
-    "digest": {"type": "str"},
     "build": {"type": "dict", "required": True, "options": BUILD},
 }
 OPTIONS = {
@@ -76,6 +74,8 @@ OPTIONS = {
     "source": {"type": "str", "choices": ["auto", "download", "build"], "default": "auto"},
     "binaries": {"type": "list", "elements": "dict", "default": [], "options": BINARY},
     "images": {"type": "list", "elements": "dict", "default": [], "options": IMAGE},
+    "sha256": {"type": "dict", "default": {}},
+    "digests": {"type": "dict", "default": {}},
     "wanted": {"type": "list", "elements": "str", "default": []},
     "go_dir": {"type": "path"},
     "debian": {"type": "dict", "default": {}},
@@ -127,6 +127,8 @@ class Settings:
     binaries: list[dict[str, Any]]
     images: list[dict[str, Any]]
     go_dir: Path
+    sha256: dict[str, dict[str, str]] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
     wanted: list[str] = field(default_factory=list)
     debian: dict[str, Any] = field(default_factory=dict)
     mirrors: dict[str, str] = field(default_factory=dict)
@@ -141,6 +143,10 @@ class Settings:
     def url(self, template: str) -> str:
         """Return a release's address for this machine, through the mirror if there is one."""
         return self.mirrored(template.replace("{os}", self.system).replace("{arch}", self.arch))
+
+    def pinned_sha256(self, spec: dict[str, Any]) -> str | None:
+        """Return the sha256 that a release's file for this machine must have, None where nobody pinned this version for it."""
+        return self.sha256.get(f"{spec['name']} {spec['version']}", {}).get(f"{self.system}/{self.arch}")
 
     def modules(self, spec: dict[str, Any]) -> Path:
         """Return the directory with the go.mod and go.sum that a binary is built from."""
@@ -161,7 +167,7 @@ def mirrored(address: str, mirrors: dict[str, str]) -> str:
 
 def settings_of(options: dict[str, Any]) -> Settings:
     """Return the settings that the module's options, OPTIONS, are."""
-    names = ("source", "binaries", "images", "wanted", "debian", "mirrors", "probe_timeout")
+    names = ("source", "binaries", "images", "sha256", "digests", "wanted", "debian", "mirrors", "probe_timeout")
     return Settings(cache_dir=Path(options["cache_dir"]), go_dir=Path(options["go_dir"] or "."), **{name: options[name] for name in names})
 
 
@@ -244,7 +250,7 @@ def plan_for(settings: Settings, source: str, reason: str) -> Plan:
             used = {name: value for name, value in build.items() if value}
             content: Any = [used, debian, binary.directory.name if binary else ""]
         else:
-            content = spec.get("digest")
+            content = settings.digests.get(spec["name"])
         key = digest_of([settings.arch, spec["name"], content])
         short = spec["name"].rsplit("/", 1)[-1]
         directory = settings.cache_dir / "images" / f"{short.replace(':', '-')}-{source}-{key}"
@@ -279,8 +285,7 @@ def content_of(settings: Settings, spec: dict[str, Any], source: str) -> dict[st
         content = {name: spec.get(name) for name in ("package", "variables")}
         content |= {name: spec[name] for name in ("cgo", "tags") if spec.get(name)}
         return content | ({} if settings.system == "linux" else {"os": settings.system})
-    content = {name: spec.get(name) for name in ("url", "sha256", "member")}
-    return {**content, "url": spec["url"].replace("{os}", settings.system)}
+    return {"url": spec["url"].replace("{os}", settings.system), "sha256": settings.pinned_sha256(spec), "member": spec.get("member")}
 
 
 def make_plan(settings: Settings) -> Plan:

@@ -144,7 +144,7 @@ def tool_message(tool: str, status: int, log: Path, cache_dir: Path) -> str:
         advice = full_disk(cache_dir)
     elif "manifest unknown" in text:
         advice = (
-            "The registry does not have that image: correct its name or `digest` in roles/artifacts/vars/main.yml, or "
+            "The registry does not have that image: correct its name or its digest in `__artifacts_digests` (roles/artifacts/vars/main.yml), or "
             "set berth_artifacts_source: build."
         )
     elif host:
@@ -242,6 +242,12 @@ def published_checksum(text: str, name: str) -> str:
     raise ArtifactError(f"The published checksums do not name {name}: correct its `checksum` in the role's vars.")
 
 
+def published_where(settings: Settings, spec: dict[str, Any]) -> str:
+    """Return the host, or the file, that says which sha256 a release has."""
+    address = settings.url(spec["checksum"])
+    return urllib.parse.urlsplit(address).netloc or address
+
+
 def download_binary(work: Work, entry: Entry, what: str) -> None:
     """Download a released binary and put it into the cache once its checksum is right.
 
@@ -251,10 +257,11 @@ def download_binary(work: Work, entry: Entry, what: str) -> None:
     settings, spec = work.settings, entry.spec
     address = settings.url(spec["url"])
     state = [""]
-    with work.step(what, "downloading", "downloaded", lambda: state[0]):
+    wanted, whose = settings.pinned_sha256(spec), "`__artifacts_sha256` in roles/artifacts/vars/main.yml"
+    done = "downloaded and found as pinned" if wanted else f"downloaded, not pinned: {published_where(settings, spec)} vouches for it"
+    with work.step(what, "downloading", done, lambda: state[0]):
         file = fetch(settings, address, lambda words: state.__setitem__(0, words))
         name = address.rsplit("/", 1)[-1]
-        wanted, whose = spec.get("sha256"), "`sha256` in the role's vars"
         if not wanted:
             published = settings.url(spec["checksum"])
             listing = fetch(settings, published, lambda words: None)
@@ -269,7 +276,7 @@ def download_binary(work: Work, entry: Entry, what: str) -> None:
                 "a proxy that alters it does this, and so does a mirror with another release: check "
                 "berth_artifacts_mirrors, or set berth_artifacts_source: build."
             )
-        with cache.new_entry(settings.cache_dir, entry, {"url": address, "archive_sha256": got}) as target:
+        with cache.new_entry(settings.cache_dir, entry, {"url": address, "archive_sha256": got, "sha256_from": whose}) as target:
             if spec.get("member"):
                 member = spec["member"].replace("{os}", settings.system).replace("{arch}", settings.arch)
                 with tarfile.open(file) as archive:
@@ -295,11 +302,12 @@ def download_image(work: Work, entry: Entry, what: str) -> None:
     settings = work.settings
     repository, insecure = cache.image_source(settings, entry.spec)
     log = settings.cache_dir / "logs" / f"{entry.directory.name}.log"
-    digest = entry.spec.get("digest")
+    digest = settings.digests.get(entry.name)
     details = {"digest_from": "the role's vars" if digest else "the registry, at the first pull"}
+    done = "pulled as pinned" if digest else f"pulled, not pinned: {repository.partition('/')[0]} says what its tag is"
     # A signature policy would have nothing to add to a digest.
     skopeo = ["skopeo", "--insecure-policy", f"--override-arch={settings.arch}", "--override-os=linux"]
-    with work.step(what, "pulling", "pulled"):
+    with work.step(what, "pulling", done):
         if not digest:
             tag = entry.name.rsplit(":", 1)[1]
             query = [*skopeo, "inspect", "--format={{.Digest}}", *(["--tls-verify=false"] if insecure else [])]

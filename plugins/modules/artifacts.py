@@ -6,7 +6,7 @@ DOCUMENTATION = r"""
 module: artifacts
 short_description: Have pinned binaries and container images in a cache
 description:
-  - Takes each artifact from its official release, with the published checksum or by digest, or builds it from Go
+  - Takes each artifact from its official release, whose checksum or digest is pinned, else by the published one, or builds it from Go
     modules and Debian packages, whose checksums a C(go.sum) and Debian's signatures vouch for.
   - What is in the cache is whole. A run that was broken off goes on where it was, and two runs at once wait for each
     other.
@@ -65,10 +65,7 @@ options:
             C(download) leaves the binary out.
         type: str
       checksum:
-        description: The address of the published sha256.
-        type: str
-      sha256:
-        description: The file's sha256, where it is pinned rather than published beside the file.
+        description: The address of the published sha256, which is asked where O(sha256) does not have the file.
         type: str
       member:
         description: The binary's path within the file, if that is an archive.
@@ -87,9 +84,6 @@ options:
         description: What RV(refs) and O(wanted) call it.
         type: str
         required: true
-      digest:
-        description: The digest to pull. Without it the tag's digest at the first pull is taken and recorded.
-        type: str
       build:
         description: How to put the image together without a registry.
         type: dict
@@ -130,6 +124,18 @@ options:
           config:
             description: Entrypoint, Cmd, User, Env and the like, as the image specification names them.
             type: dict
+  sha256:
+    description:
+      - The sha256 of released files, by C(linux/amd64) and the like, by the binary's name and version.
+      - Another version is checked against what its publisher says at O(binaries[].checksum).
+    type: dict
+    default: {}
+  digests:
+    description:
+      - The digest of each image's index, by its full name.
+      - Without one the tag's digest at the first pull is taken and recorded.
+    type: dict
+    default: {}
   wanted:
     description: Names of the binaries and images to have. Empty means all.
     type: list
@@ -169,6 +175,9 @@ EXAMPLES = r"""
         package: k8s.io/kubernetes/cmd/kubectl
         url: https://dl.k8s.io/release/v1.36.3/bin/linux/{arch}/kubectl
         checksum: https://dl.k8s.io/release/v1.36.3/bin/linux/{arch}/kubectl.sha256
+    sha256:
+      kubectl v1.36.3:
+        linux/amd64: ebbd080e7c2e275093b55915722043257eb24004363e20acb3c4d71919f88336
     images:
       - name: registry.k8s.io/pause:3.10.2
         short: pause
@@ -176,6 +185,8 @@ EXAMPLES = r"""
           unpack: [catatonit]
           files: {/pause: /usr/bin/catatonit}
           config: {Entrypoint: [/pause, -P]}
+    digests:
+      registry.k8s.io/pause:3.10.2: sha256:f548e0e8e3dc1896ca956272154dde3314e8cc4fde0a57577ee9fa1c63f5baf4
 
 - name: Use a mirror of the release host and of Docker Hub
   artifacts:

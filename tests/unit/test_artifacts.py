@@ -8,6 +8,7 @@ import http.server
 import io
 import json
 import os
+import platform
 import re
 import signal
 import socket
@@ -254,13 +255,13 @@ ALPHA, BETA = binary("alpha"), binary("beta")
 PAUSE = {
     "name": "registry.k8s.io/pause:3.10.2",
     "short": "pause",
-    "digest": "sha256:" + "a" * 64,
     "build": {
         "unpack": ["catatonit"],
         "files": {"/pause": "/usr/bin/catatonit"},
         "config": {"Entrypoint": ["/pause", "-P"], "User": "65535:65535"},
     },
 }
+PAUSE_PIN = {PAUSE["name"]: "sha256:" + "a" * 64}
 PROXY = {
     "name": "registry.k8s.io/kube-proxy:v1.0.0",
     "short": "kube-proxy",
@@ -300,7 +301,7 @@ def test_a_binary_with_modules_of_its_own_is_built_there_with_its_tags_and_cgo(m
 
 
 def test_what_the_cache_holds_keeps_its_place_when_the_module_learns_new_options(machine: Machine) -> None:
-    released = {"url": "https://dl.example.org/v1/bin/{os}/{arch}/alpha", "sha256": None, "member": None}
+    released = {"url": "https://dl.example.org/v1/bin/{os}/{arch}/alpha", "member": None}
     unused = {"variables": None, "go_dir": None, "cgo": None, "tags": None}
     places = {}
     for source in ("build", "download"):
@@ -514,7 +515,7 @@ def test_a_mirror_or_registry_out_of_reach_is_named(tmp_path: Path, line: str, h
 def test_an_image_that_a_registry_lacks_points_at_its_pin(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("reading manifest sha256:aa in registry.k8s.io/pause: manifest unknown", encoding="utf-8")
-    assert "correct its name or `digest` in roles/artifacts/vars/main.yml" in tool_message("skopeo", 1, log, tmp_path)
+    assert "correct its name or its digest in `__artifacts_digests` (roles/artifacts/vars/main.yml)" in tool_message("skopeo", 1, log, tmp_path)
 
 
 def test_a_full_disk_is_called_one(machine: Machine) -> None:
@@ -704,6 +705,45 @@ def test_a_wrong_checksum_leaves_nothing_and_names_where_the_right_one_is(
     assert not [path for path in machine.cache.rglob("*alpha*") if path.is_file()]
 
 
+SYSTEM = f"{platform.system().lower()}/{berth_artifacts.ARCHITECTURES[platform.machine()]}"
+
+
+@pytest.mark.parametrize(
+    ("pins", "said"),
+    [
+        ({"alpha v1.0.0": {SYSTEM: "<right>"}}, "downloaded and found as pinned in"),
+        ({"alpha v0.9.0": {SYSTEM: "<right>"}}, "downloaded, not pinned: 127.0.0.1:<port> vouches for it in"),
+        ({"alpha v1.0.0": {"plan9/mips": "<right>"}}, "downloaded, not pinned: 127.0.0.1:<port> vouches for it in"),
+        ({}, "downloaded, not pinned: 127.0.0.1:<port> vouches for it in"),
+    ],
+)
+def test_a_person_sees_whether_a_release_was_pinned_or_its_publisher_vouches_for_it(
+    machine: Machine, releases: ReleaseHost, pins: dict[str, dict[str, str]], said: str
+) -> None:
+    alpha = releases.release("alpha", b"released")
+    right = hashlib.sha256(b"released").hexdigest()
+    filled = {name: {system: value.replace("<right>", right) for system, value in sums.items()} for name, sums in pins.items()}
+    machine.run(source="download", binaries=[alpha], sha256=filled)
+    assert said.replace("<port>", str(releases.server_port)) in "\n".join(machine.progress)
+
+
+def test_a_pinned_release_is_refused_even_where_its_host_vouches_for_other_content(machine: Machine, releases: ReleaseHost) -> None:
+    alpha = releases.release("alpha", b"tampered with, checksum and all")
+    message = machine.run(source="download", binaries=[alpha], sha256={"alpha v1.0.0": {SYSTEM: "0" * 64}})["msg"]
+    assert f"`__artifacts_sha256` in roles/artifacts/vars/main.yml says {'0' * 64}" in message
+    assert not [path for path in machine.cache.rglob("*alpha*") if path.is_file()]
+
+
+def test_a_pin_that_changes_has_a_release_fetched_again_on_its_own_system_only(machine: Machine) -> None:
+    released = {**ALPHA, "url": "https://dl.example.org/alpha"}
+    places = []
+    for sums in ({}, {"linux/amd64": "0" * 64}, {"linux/amd64": "1" * 64}, {"linux/amd64": "1" * 64, "linux/arm64": "2" * 64}):
+        settings = Settings(machine.cache, "download", [released], [], machine.go_dir, sha256={"alpha v1.0.0": sums}, arch="amd64", system="linux")
+        places.append(make_plan(settings).directory)
+    assert len(set(places)) == 3
+    assert places[2] == places[3]
+
+
 def test_a_transfer_that_breaks_off_is_gone_on_with_by_the_next_run(machine: Machine, releases: ReleaseHost) -> None:
     content = os.urandom(4_000_000)
     alpha = releases.release("alpha", content)
@@ -828,26 +868,27 @@ def test_auto_asks_nobody_when_the_cache_has_everything(machine: Machine) -> Non
 
 
 def test_an_image_is_pulled_by_its_pinned_digest(machine: Machine) -> None:
-    result = machine.run(source="download", images=[PAUSE])
+    result = machine.run(source="download", images=[PAUSE], digests=PAUSE_PIN)
     assert len(machine.log("skopeo")) == 1
-    assert f"docker://registry.k8s.io/pause@{PAUSE['digest']} docker-archive:" in machine.log("skopeo")[0]
+    assert f"docker://registry.k8s.io/pause@sha256:{'a' * 64} docker-archive:" in machine.log("skopeo")[0]
     assert machine.log("skopeo")[0].endswith(f":{PAUSE['name']}")
     assert Path(result["images"][PAUSE["name"]]).exists()
 
 
 def test_a_digest_that_nobody_pinned_is_looked_up_once_and_recorded(machine: Machine) -> None:
-    image = {**PAUSE, "digest": None}
+    pins = {"registry.k8s.io/pause:3.10.1": "sha256:" + "a" * 64}  # another version's
     for _ in range(2):
-        result = machine.run(source="download", images=[image])
+        result = machine.run(source="download", images=[PAUSE], digests=pins)
     inspect, copy = machine.log("skopeo")
     assert "inspect" in inspect
     assert f"docker://registry.k8s.io/pause@sha256:{'b' * 64}" in copy
     record = json.loads((Path(result["images"][PAUSE["name"]]).parent / "record.json").read_text(encoding="utf-8"))
     assert record["digest"] == "sha256:" + "b" * 64
+    assert "pulled, not pinned: registry.k8s.io says what its tag is in" in "\n".join(machine.progress)
 
 
 def test_a_registry_mirror_over_http_is_used_without_tls(machine: Machine) -> None:
-    machine.run(source="download", images=[PAUSE], mirrors={"registry.k8s.io": "http://127.0.0.1:5000/k8s"})
+    machine.run(source="download", images=[PAUSE], digests=PAUSE_PIN, mirrors={"registry.k8s.io": "http://127.0.0.1:5000/k8s"})
     assert "--src-tls-verify=false" in machine.log("skopeo")[0]
     assert "docker://127.0.0.1:5000/k8s/pause@" in machine.log("skopeo")[0]
 
@@ -928,9 +969,51 @@ def test_every_image_is_made_from_a_binary_that_exists_or_from_packages() -> Non
         assert build.get("packages") or build.get("unpack") or build["binary"] in names, image["name"]
         assert build.get("binary", "kubelet") in names, image["name"]
         assert re.fullmatch(r"[a-z0-9.-]+\.[a-z]+/[a-z0-9./-]+:[\w.-]+", image["name"])
-        assert re.fullmatch(r"sha256:[0-9a-f]{64}", image.get("digest", "sha256:" + "0" * 64))
 
 
-def test_every_release_is_verified_by_a_published_or_pinned_checksum() -> None:
+def systems(url: str) -> list[str]:
+    """Return the systems that a release's address is for, as ``os/arch``."""
+    text = (ROLE / "vars" / "main.yml").read_text(encoding="utf-8")
+    variable = re.search(r"__artifacts_\w+_url", url)
+    assert variable, url
+    found = re.search(rf'^{variable[0]}: "((?:.*\\\n)*.*)"$', text, re.MULTILINE)
+    assert found, url
+    return [f"{system}/{arch}" for system in (("linux", "darwin") if "{os}" in found[1] else ("linux",)) for arch in ("amd64", "arm64")]
+
+
+# What nobody could look up where Berth is made. The run says of each that it is not pinned.
+NOT_PINNED = {
+    *(f"{name} v2.3.7 linux/{arch}" for name in ("containerd", "containerd-shim-runc-v2", "ctr") for arch in ("amd64", "arm64")),
+    "registry.k8s.io/kube-proxy:v1.36.3",
+    "quay.io/coreos/etcd:v3.6.16",
+}
+
+
+def test_every_release_and_image_is_pinned_but_for_these() -> None:
+    data = role_vars()
+    sums, digests = data["__artifacts_sha256"], data["__artifacts_digests"]
+    wanted = {f"{item['name']} {item['version']} {system}" for item in data["__artifacts_binaries"] if item.get("url") for system in systems(item["url"])}
+    wanted |= {image["name"] for image in data["__artifacts_images"]}
+    pinned = {f"{name} {system}" for name, each in sums.items() for system in each} | set(digests)
+    assert wanted - pinned == NOT_PINNED
+    assert pinned - wanted == set(), "pins of what the role does not take"
+
+
+def test_every_pin_is_a_whole_sha256() -> None:
+    data = role_vars()
+    sums = [value for each in data["__artifacts_sha256"].values() for value in each.values()]
+    assert all(re.fullmatch(r"[0-9a-f]{64}", value) for value in sums)
+    assert len(set(sums)) == len(sums)
+    assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", value) for value in data["__artifacts_digests"].values())
+
+
+def test_every_release_names_where_its_publisher_shows_its_checksum() -> None:
     for item in role_vars()["__artifacts_binaries"]:
-        assert not item.get("url") or item.get("checksum") or item.get("sha256"), item["name"]
+        assert not item.get("url") or item.get("checksum"), item["name"]
+
+
+def test_the_dockerfile_by_itself_starts_from_the_image_that_the_role_pins() -> None:
+    name = "docker.io/library/python:3.13-slim"
+    digest = role_vars()["__artifacts_digests"][name]
+    dockerfile = (ROLE.parents[1] / "Dockerfile").read_text(encoding="utf-8")
+    assert f"ARG PYTHON_IMAGE={name}@{digest}\n" in dockerfile
