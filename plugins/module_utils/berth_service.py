@@ -118,6 +118,16 @@ def _run(*command: str) -> str:
     return done.stdout
 
 
+def private_directory(path: Path) -> None:
+    """Have a directory that its user alone looks into, parents and all, and close one of before.
+
+    svlogd(8) makes its files readable to everybody, whatever the umask: only the directory keeps others out.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o700)
+
+
 def _write(path: Path, content: str, mode: int) -> bool:
     """Write ``path`` when it differs; return whether it did."""
     if path.is_file() and path.read_text(encoding="utf-8") == content and path.stat().st_mode & 0o777 == mode:
@@ -147,7 +157,8 @@ class Runit:
             lines.append(f"{shlex.quote(service.before)} || exit 1")
         lines.append(f"exec {shlex.join(service.command)}")
         log = LOGS / service.name
-        log.mkdir(parents=True, exist_ok=True)
+        private_directory(LOGS)
+        private_directory(log)
         logger = f"#!/bin/sh\nexec svlogd -tt {shlex.quote(str(log))}\n"
         return _write(directory / "log" / "run", logger, 0o755) | _write(directory / "run", "\n".join(lines) + "\n", 0o755)
 

@@ -37,7 +37,7 @@ from ansible.module_utils import berth_kubeadm as cluster
 from ansible.module_utils import berth_proxies
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.berth_progress import report
-from ansible.module_utils.berth_service import LOOK, Runit, Systemd, Watch, backend, last_words
+from ansible.module_utils.berth_service import LOOK, Runit, Systemd, Watch, backend, last_words, private_directory
 
 
 def tail(path: Path, lines: int) -> str:
@@ -74,7 +74,7 @@ def main() -> None:
     if cluster.INITIALIZED.exists() or module.check_mode:
         module.exit_json(changed=not cluster.INITIALIZED.exists(), seconds=0)
     log = cluster.LOGS / "kubeadm-init.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    private_directory(log.parent)  # the kubelet's logs of pods lie there too
     command = [
         str(cluster.DIRECTORY / "bin" / "kubeadm"), "init", "--config", module.params["config"],
         "--ignore-preflight-errors", ",".join(module.params["ignore"]), "--skip-token-print",

@@ -89,6 +89,18 @@ def test_a_started_service_runs_and_its_output_is_kept(runit: Runit, tmp_path: P
     assert until(lambda: "hello world" in text(tmp_path / "logs/s/current"))
 
 
+@pytest.mark.parametrize("before", [None, 0o755, 0o777, 0o750, 0o700])
+def test_other_users_read_no_log_of_a_service(runit: Runit, tmp_path: Path, before: int | None) -> None:
+    places = [tmp_path / "logs", tmp_path / "logs" / "s"]
+    if before is not None:  # as an earlier version made them
+        for place in places:
+            place.mkdir()
+            place.chmod(before)
+    assert runit.write(Service("s", ["true"]))
+    assert [place.stat().st_mode & 0o777 for place in places] == [0o700, 0o700]
+    assert not runit.write(Service("s", ["true"]))
+
+
 @needs_runit
 def test_a_killed_service_comes_back(runit: Runit) -> None:
     pid = started(runit, "sleep", "60")
@@ -469,6 +481,7 @@ def test_a_kubelet_that_cannot_start_ends_kubeadm_at_once_with_the_journals_erro
 def test_a_kubeadm_that_fails_by_itself_is_quoted_with_the_kubelets_errors(kubeadm: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kubeadm.write_text("#!/bin/sh\necho '[preflight] the port is taken'\nexit 1\n")
     answer = run(kubeadm_init, capsys, config="init.yaml")
+    assert kubeadm_init.cluster.LOGS.stat().st_mode & 0o777 == 0o700, "other users read the logs"
     assert re.match(r"kubeadm init failed after \d+ s\. Its last words \(.*/kubeadm-init\.log\):\n\[preflight\] the port is taken\n", answer["msg"])
     assert f"Last errors of kubelet (journalctl --unit berth-kubelet.service):\n{KLOG[1]}\n" in answer["msg"]
 
