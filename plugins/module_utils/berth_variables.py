@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils import berth_formats as formats
+from ansible.module_utils.berth_encryption import recipient_problem
 from ansible.module_utils.common.validation import check_type_bool, check_type_int
 
 PREFIX = "berth_"
@@ -310,6 +311,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "berth_database_networks": formats.network,
     "berth_database_host": formats.host_name,
     "berth_database_port": lambda value: formats.port(int(value)),
+    "berth_backup_recipient": recipient_problem,
     "berth_kubeconfig": formats.file_path,
 }
 

@@ -8,6 +8,7 @@ short_description: Run a command in a container, with files of this machine as i
 description:
   - Unlike M(kubernetes.core.k8s_exec), what the command reads and writes is data of any kind and size and goes from file to file.
   - A file appears under its name once it is whole, readable by its user alone.
+  - With a O(recipient) it is encrypted as it is written, and one that is encrypted is decrypted as it is read; in clear it is on no disk.
   - The container needs C(sh) and C(head) where there is an input, which Kubernetes' older protocols cannot end.
 options:
   kubeconfig:
@@ -21,8 +22,13 @@ options:
   input: {description: The file that the command reads., type: path}
   content: {description: "What the command reads instead of a file, such as a password.", type: str}
   output: {description: "The file that the command's output makes, which must not be there yet. Without it the output is thrown away.", type: path}
+  recipient:
+    description: "For whom the output is encrypted, with age (C(age1...), C(ssh-ed25519 ...)) or GnuPG (a fingerprint); empty for not at all."
+    type: str
+    default: ""
+  identity: {description: "The file with the identity that decrypts an input of age; GnuPG has its own keys.", type: str, default: ""}
 attributes:
-  check_mode: {support: full, description: "Looks whether pod and input are there, and runs nothing."}
+  check_mode: {support: full, description: "Looks whether pod and input are there, and whether it can be encrypted or decrypted, and runs nothing."}
   diff_mode: {support: none, description: What the command changes is not known.}
 seealso:
   - name: The protocol of exec
@@ -38,7 +44,8 @@ EXAMPLES = """
     pod: database-0
     container: postgresql
     command: [pg_dump, --username, polls, --format, custom, polls]
-    output: polls.dump
+    output: polls.dump.age
+    recipient: age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p
 """
 
 RETURN = """
@@ -48,6 +55,7 @@ rc: {description: "The command's exit code, where it has ended.", type: int, ret
 stderr: {description: "The end of what it said.", type: str, returned: when it has run}
 """
 
+import io
 import json
 import os
 import tempfile
@@ -58,6 +66,7 @@ from typing import IO, Any
 
 from ansible.module_utils import berth_kube
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.berth_encryption import EncryptionError, check_recipient, clear, clear_size, encrypted
 from ansible.module_utils.berth_kube import Cluster, KubeError, Unreachable
 from ansible.module_utils.berth_progress import report
 
@@ -72,6 +81,10 @@ SPEAK = 5  # seconds between two lines of progress
 
 class Refused(Exception):
     """What is asked for cannot be done; the text is meant for the user."""
+
+
+class _Ended(Exception):
+    """The connection has ended, with a status or without."""
 
 
 class Streams:
@@ -89,15 +102,23 @@ class Streams:
         self.size = 0
         self._spoke = time.monotonic()
 
-    def feed(self, source: IO[bytes]) -> None:
-        """Give the command all of ``source`` to read, or as much as it takes."""
-        while (chunk := source.read(CHUNK)) and self._connection.is_open():
+    def feed(self, source: IO[bytes], size: int) -> None:
+        """Give the command all of ``source`` to read, or as much as it takes.
+
+        Raises:
+            Refused: There is less than ``size`` bytes. The command would wait for the rest without end.
+        """
+        while self._connection.is_open():
+            if not (chunk := source.read(CHUNK)):
+                if self.size < size:
+                    raise Refused(f"The input ended after {self.size} of {size} bytes.")
+                return
             try:
                 self._connection.write_stdin(chunk)
-            except berth_kube.WebSocketException:
+                self.size += len(chunk)
+                self._take(0)
+            except (berth_kube.WebSocketException, _Ended):
                 return  # it has ended without reading all; how, its status says
-            self.size += len(chunk)
-            self._take(0)
 
     def follow(self) -> int:
         """Wait for the command's end, and return its exit code.
@@ -109,8 +130,8 @@ class Streams:
             while self._connection.is_open():
                 self._take(1)
             self._take(0)
-        except (berth_kube.WebSocketException, OSError):
-            pass  # the same as an end without a status
+        except _Ended:
+            pass
         # https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/apimachinery/pkg/util/remotecommand/constants.go
         with suppress(ValueError, KeyError, IndexError):
             status = json.loads(self._status)
@@ -122,43 +143,48 @@ class Streams:
         raise Unreachable("The connection to the container broke before the command had ended")
 
     def _take(self, seconds: float) -> None:
-        self._connection.update(timeout=seconds)
-        out = self._connection.read_channel(OUT)
+        try:
+            self._connection.update(timeout=seconds)
+            out, err, status = (self._connection.read_channel(channel) for channel in (OUT, ERR, STATUS))
+        except (berth_kube.WebSocketException, OSError) as error:
+            raise _Ended from error
+        self.said = (self.said + err)[-SAID:]
+        self._status += status
         if self._target is not None:
             self._target.write(out)
             self.size += len(out)
-        self.said = (self.said + self._connection.read_channel(ERR))[-SAID:]
-        self._status += self._connection.read_channel(STATUS)
         if time.monotonic() - self._spoke >= SPEAK:
             self._spoke = time.monotonic()
             report(f"{self.size / 1e6:.1f} MB copied")
 
 
-def run(cluster: Cluster, options: dict[str, Any], source: IO[bytes] | None, target: IO[bytes] | None) -> dict[str, Any]:
-    """Run the command and return ``rc``, ``stderr`` and ``size``. The input is a real file, for its size is told first.
+def run(cluster: Cluster, options: dict[str, Any], source: IO[bytes] | None, target: IO[bytes] | None, size: int = 0) -> dict[str, Any]:
+    """Run the command and return ``rc``, ``stderr`` and ``size``. It is told first how many bytes the input has, ``size``.
 
     Raises:
         KubeError: It could not be started, or the connection broke.
+        Refused: The input is shorter.
     """
     command = options["command"]
     if source is not None:
-        command = ["sh", "-c", 'size=$1; shift; head -c "$size" | "$@"', "sh", str(os.fstat(source.fileno()).st_size), *command]
+        command = ["sh", "-c", 'size=$1; shift; head -c "$size" | "$@"', "sh", str(size), *command]
     connection = cluster.execute(options["namespace"], options["pod"], options["container"], command, stdin=source is not None)
     try:
         streams = Streams(connection, target)
         if source is not None:
-            streams.feed(source)
+            streams.feed(source, size)
         code = streams.follow()
     finally:
         connection.close()
     return {"rc": code, "stderr": streams.said.decode("utf-8", "replace").strip(), "size": streams.size}
 
 
-def check(cluster: Cluster, options: dict[str, Any]) -> None:
-    """Look at what can be known before.
+def check(cluster: Cluster, options: dict[str, Any]) -> int:
+    """Look at what can be known before; return how many bytes the command will be given of a file.
 
     Raises:
         Refused: A file is missing, or in the way.
+        EncryptionError: The input cannot be decrypted, or the output not be encrypted.
         KubeError: There is no such pod.
     """
     if options["input"] and not Path(options["input"]).is_file():
@@ -167,23 +193,25 @@ def check(cluster: Cluster, options: dict[str, Any]) -> None:
         raise Refused(f"{options['output']} is there already, and is not overwritten; name another file.")
     if options["output"] and not (nearest := next(each for each in Path(options["output"]).absolute().parents if each.exists())).is_dir():
         raise Refused(f"{nearest} is not a directory, so {options['output']} cannot be made; name another file.")
+    if options["output"] and options["recipient"]:
+        check_recipient(options["recipient"])
     cluster.get("Pod", options["namespace"], options["pod"])
+    return clear_size(Path(options["input"]), options["identity"]) if options["input"] else 0
 
 
-def copied(cluster: Cluster, options: dict[str, Any]) -> dict[str, Any]:
+def copied(cluster: Cluster, options: dict[str, Any], size: int) -> dict[str, Any]:
     """Run the command from file to file, and return what ``run`` does.
 
     Raises:
-        KubeError, OSError: see there.
+        KubeError, Refused: see there.
+        EncryptionError, OSError: A file cannot be read or written.
     """
     if options["content"] is not None:
-        with tempfile.TemporaryFile() as source:
-            source.write(options["content"].encode())
-            source.seek(0)
-            return run(cluster, options, source, None)
+        content = options["content"].encode()
+        return run(cluster, options, io.BytesIO(content), None, len(content))
     if options["input"]:
-        with Path(options["input"]).open("rb") as source:
-            return run(cluster, options, source, None)
+        with clear(Path(options["input"]), options["identity"]) as source:
+            return run(cluster, options, source, None, size)
     if not options["output"]:
         return run(cluster, options, None, None)
     output = Path(options["output"])
@@ -191,7 +219,8 @@ def copied(cluster: Cluster, options: dict[str, Any]) -> dict[str, Any]:
     handle, partial = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
     try:
         with os.fdopen(handle, "wb") as target:
-            result = run(cluster, options, None, target)
+            with encrypted(target, options["recipient"]) as sink:
+                result = run(cluster, options, None, sink)
             target.flush()
             os.fsync(target.fileno())
         if result["rc"] == 0:
@@ -212,6 +241,8 @@ def main() -> None:
             "input": {"type": "path"},
             "content": {"type": "str", "no_log": True},
             "output": {"type": "path"},
+            "recipient": {"type": "str", "default": ""},
+            "identity": {"type": "str", "default": ""},
         },
         mutually_exclusive=[("input", "content", "output")],
         supports_check_mode=True,
@@ -222,11 +253,11 @@ def main() -> None:
     where = f"Pod {options['pod']} in namespace {options['namespace']}"
     try:
         cluster = Cluster(options["kubeconfig"], options["context"])
-        check(cluster, options)
+        size = check(cluster, options)
         if module.check_mode:
             module.exit_json(changed=True, size=0, output=options["output"] or "")
-        result = copied(cluster, options)
-    except (Refused, KubeError) as error:
+        result = copied(cluster, options, size)
+    except (Refused, EncryptionError, KubeError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename or options['output']}: {error.strerror}.")
