@@ -312,7 +312,7 @@ class Removal:
 
     def _files(self) -> None:
         keep = not self.purge and there(VOLUMES)
-        for path in (KUBERNETES, KUBELET, CNI_LEASES, LOGS / "pods", *(LOGS / s for s in SERVICES), RUN / "containerd", RUN / "async"):
+        for path in (KUBERNETES, KUBELET, CNI_LEASES, LOGS / "pods", LOGS / "audit", *(LOGS / s for s in SERVICES), RUN / "containerd", RUN / "async"):
             self._tree(path)
         for path in (LOGS / "kubeadm-init.log", DIRECTORY / "containerd.toml", *DIRECTORY.glob("*.before")):
             path.unlink(missing_ok=True)

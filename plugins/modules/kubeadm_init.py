@@ -27,6 +27,8 @@ RETURN = """
 seconds: {description: How long it took., type: int, returned: always}
 """
 
+import base64
+import json
 import os
 import subprocess
 import threading
@@ -61,6 +63,26 @@ def end_with_the_kubelet(process: subprocess.Popen[str], machine: Systemd | Runi
         time.sleep(LOOK)
 
 
+def generate_encryption_key() -> None:
+    """Write the key with which the API server encrypts secrets in etcd, where there is none: what etcd has can be read with no other.
+
+    kubernetes.io/docs/tasks/administer-cluster/encrypt-data
+    """
+    file = cluster.DIRECTORY / "kubeadm" / "apiserver" / "encryption.yaml"
+    if file.exists():
+        return
+    key = {"name": "berth", "secret": base64.b64encode(os.urandom(32)).decode()}
+    resources = [{"resources": ["secrets"], "providers": [{"secretbox": {"keys": [key]}}, {"identity": {}}]}]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    half = file.with_name(".encryption.half")
+    half.unlink(missing_ok=True)
+    half.touch(0o600)
+    half.write_text(
+        json.dumps({"apiVersion": "apiserver.config.k8s.io/v1", "kind": "EncryptionConfiguration", "resources": resources}), encoding="utf-8"
+    )
+    half.replace(file)
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -73,6 +95,7 @@ def main() -> None:
     )
     if cluster.INITIALIZED.exists() or module.check_mode:
         module.exit_json(changed=not cluster.INITIALIZED.exists(), seconds=0)
+    generate_encryption_key()
     log = cluster.LOGS / "kubeadm-init.log"
     private_directory(log.parent)  # the kubelet's logs of pods lie there too
     command = [
