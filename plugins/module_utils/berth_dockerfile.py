@@ -259,6 +259,18 @@ def without_links(text: str) -> str:
     return "\n".join(lines)
 
 
+def of_period(text: str, period: str) -> str:
+    """Return a Dockerfile whose RUNs buildah takes from its cache only where they were run in the same period.
+
+    ``--no-cache`` would do so for one build alone: the next one finds the older layer first. To a RUN belong the arguments in force.
+    """
+    lines = text.split("\n")
+    for instruction in reversed(parse(text)):
+        if period and instruction.keyword == "FROM":
+            lines.insert(instruction.line + instruction.raw.count("\n"), f"ARG BERTH_PERIOD={period}")
+    return "\n".join(lines)
+
+
 def with_mounts_seen(text: str, context: Callable[[str], str], beside: str) -> str:
     """Return a Dockerfile whose layers buildah takes from its cache only where what they mount is what it was.
 

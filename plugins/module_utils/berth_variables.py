@@ -298,6 +298,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "berth_database_storage": formats.positive_quantity,
     "berth_registry_port": lambda value: formats.port(int(value)),
     "berth_registry_host": formats.registry,
+    "berth_image_max_age": lambda value: "" if int(value) >= 0 else f"{value} is no number of days; 0 is for never",
     "berth_keep_images": lambda value: "" if int(value) >= 1 else f"{value} is too few: at least 1 is needed",
     "berth_node_port_addresses": formats.network,
     "berth_pod_network": formats.range_of(8, 24),

@@ -10,6 +10,8 @@ description:
   - What pip on this machine is told by its files and the environment, and the certificate authorities that it and the machine trust, reach the
     build as secrets named C(pip_conf) and C(ca_bundle), and never a layer. What names a file of this machine is left out, with a note in the log.
   - C(HTTP_PROXY) and the like of the environment are set for what C(RUN) runs, and in no layer.
+  - The first build of a O(period) takes no layer of an earlier one, and pulls the images anew that the Dockerfile names without a digest.
+    One that cannot be had then is used as it is, which the log says.
 options:
   source: {description: The build context., type: path, required: true}
   dockerfile: {description: The Dockerfile., type: path, required: true}
@@ -27,6 +29,7 @@ options:
   environment: {description: The environment that claims the image., type: str, default: ""}
   digest: {description: "A digest that the registry has already: nothing is built then, it only gets the tags.", type: str, default: ""}
   engine: {description: What builds., type: str, choices: [auto, buildah, docker], default: auto}
+  period: {description: "Since which day layers and images count as new, as image_period gives it; empty for any age.", type: str, default: ""}
   storage: {description: Where buildah keeps layers between builds., type: path, required: true}
   log: {description: The build's log., type: path, required: true}
 attributes:
@@ -59,7 +62,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -184,19 +187,61 @@ class Build:
         directory = self.parameters.get("directory")
         return lock(Path(directory, "berth/lock"), alone=False) if directory else contextlib.nullcontext()
 
+    def mark(self, what: str) -> Path:
+        """Return the file that says of which period something is."""
+        return Path(self.parameters["storage"], f"{re.sub(r'[^A-Za-z0-9.-]', '_', what)}.period")
+
+    def outdated(self, what: str) -> bool:
+        """Whether something is of an earlier period, or of nobody knows which."""
+        period = self.parameters.get("period")
+        return bool(period) and not (self.mark(what).exists() and self.mark(what).read_text(encoding="utf-8") == period)
+
+    def renewed(self, what: str) -> None:
+        """Note that something is of this period now."""
+        if period := self.parameters.get("period"):
+            self.mark(what).parent.mkdir(parents=True, exist_ok=True)
+            self.mark(what).write_text(period, encoding="utf-8")
+
+    @contextlib.contextmanager
+    def cache(self) -> Iterator[list[str]]:
+        """Yield Docker's option that has layers of an earlier period made anew, where there are such, and note that they are once the block has ended well."""
+        layers = f"layers of {self.parameters['repository']}"
+        if not self.outdated(layers):
+            yield []
+            return
+        if self.mark(layers).exists():
+            when = f"from before {self.parameters['period']}"
+            report(f"{self.parameters['repository']} is built anew: its layers are {when}, and berth_image_max_age wants newer ones")
+        yield ["--no-cache"]
+        self.renewed(layers)
+
     def arguments(self) -> list[str]:
         """Return the options of the build arguments."""
         return [word for name, value in self.parameters["arguments"].items() for word in ("--build-arg", f"{name}={value}")]
 
     def missing(self, there: Callable[[str], str]) -> Iterator[tuple[dockerfiles.Image, str]]:
-        """Yield the images that the Dockerfile names and the engine lacks, each with where it is pulled from.
+        """Yield the images that the Dockerfile names and the engine lacks or has of an earlier period, each with where it is pulled from.
 
         Args:
             there: Returns what an engine has under an image's name, "" for nothing.
         """
         for image in dockerfiles.images(self.instructions, self.parameters["arguments"]):
-            if image.name not in self.parameters["bases"] and not there(image.name):
+            if image.name in self.parameters["bases"]:
+                continue
+            if not there(image.name) or ("@" not in image.name and self.outdated(image.name)):
                 yield image, mirrored(image.name, self.parameters["mirrors"])
+
+    def renew(self, image: dockerfiles.Image, there: bool, pull: Callable[[], None]) -> None:
+        """Pull an image. One that is there and cannot be had anew is used as it is: a registry that is silent is no reason to release nothing."""
+        try:
+            pull()
+        except ImageError as error:
+            if not there:
+                raise
+            report(f"{image.name} cannot be pulled anew, and is used as it is")
+            self.note(f"{image.name} is used as it is: {error}")
+        else:
+            self.renewed(image.name)
 
     def pull(self, buildah: list[str], image: dockerfiles.Image, address: str) -> None:
         """Pull an image that is not there; a registry that does not answer is told from an image that it does not have."""
@@ -206,7 +251,8 @@ class Build:
         if not own_registries() and (reason := silence(host, "http" if plain else "https")):
             raise ImageError(dockerfiles.unreachable(self.dockerfile, image, host, reason))
         report(f"pulling {image.name}")
-        options = ["--tls-verify=false"] if plain else []
+        options = ["--policy", "always"] if self.parameters.get("period") else []
+        options += ["--tls-verify=false"] if plain else []
         with self.login(host) as directory:
             options += ["--authfile", f"{directory}/config.json"] if directory else []
             try:
@@ -220,7 +266,7 @@ class Build:
     def laid_out(self, storage: Path) -> Iterator[list[str]]:
         """Yield buildah's options and context: what the content's hash sees and nothing else, whatever this buildah makes of the ignore file."""
         entries = list(context(self.source, self.dockerfile, "buildah"))
-        text = dockerfiles.without_links(self.text)
+        text = dockerfiles.of_period(dockerfiles.without_links(self.text), self.parameters.get("period") or "")
         if any(dockerfiles.binds(instruction) for instruction in self.instructions):
             beside = json.dumps([self.parameters["arguments"], self.parameters["bases"]], sort_keys=True)
             text = dockerfiles.with_mounts_seen(text, lambda path: hash_at(self.source, entries, path), beside)
@@ -251,9 +297,13 @@ class Build:
                 report(f"loading {image}")
                 self.run(*buildah, "pull", "--quiet", f"docker-archive:{archive}")
                 mark.write_text(archive, encoding="utf-8")
-        for needed, address in self.missing(lambda name: self.output(*buildah, "images", "--quiet", name)):
-            self.pull(buildah, needed, address)
-        with self.secrets() as secrets, self.laid_out(storage) as place:
+
+        def there(name: str) -> str:
+            return self.output(*buildah, "images", "--quiet", name)
+
+        for needed, address in self.missing(there):
+            self.renew(needed, bool(there(needed.name)), partial(self.pull, buildah, needed, address))
+        with self.secrets() as secrets, self.laid_out(storage) as place, self.cache():
             # What is missing has just been pulled, by name; --pull means another thing in each version. Only Docker's format knows SHELL.
             shell = any(instruction.keyword == "SHELL" for instruction in self.instructions)
             self.run(
@@ -275,16 +325,27 @@ class Build:
         for image, archive in self.parameters["bases"].items():
             if not self.output("docker", "image", "ls", "--quiet", image):
                 self.run("docker", "load", "--quiet", "--input", archive)
-        for needed, address in self.missing(lambda name: self.output("docker", "image", "ls", "--quiet", name)):
-            if address != needed.name:  # the engine itself asks the image's own registry
-                reference = re.sub(r"\Ahttps?://", "", address)
-                self.run("docker", "pull", "--quiet", reference)
-                self.run("docker", "tag", reference, needed.name)
+
+        def there(name: str) -> str:
+            return self.output("docker", "image", "ls", "--quiet", name)
+
+        def pull(name: str, address: str) -> None:
+            reference = re.sub(r"\Ahttps?://", "", address)
+            self.run("docker", "pull", "--quiet", reference)
+            if reference != name:
+                self.run("docker", "tag", reference, name)
+
+        for needed, address in self.missing(there):
+            present = bool(there(needed.name))
+            if present or address != needed.name:
+                self.renew(needed, present, partial(pull, needed.name, address))
+            else:
+                self.renewed(needed.name)  # the engine itself asks the image's own registry
         # By name: the value may have a password.
         proxies = [word for name in PROXIES if os.environ.get(name) for word in ("--build-arg", name)]
-        with self.secrets() as secrets:
+        with self.secrets() as secrets, self.cache() as cache:
             self.run(
-                "docker", "build", "--progress", "plain", "--network", "host", *secrets, *proxies, *self.arguments(),
+                "docker", "build", "--progress", "plain", "--network", "host", *cache, *secrets, *proxies, *self.arguments(),
                 "--file", self.parameters["dockerfile"], "--tag", self.ref, self.parameters["source"],
             )  # fmt: skip
         if self.parameters["archive"]:
@@ -330,6 +391,7 @@ def main() -> None:
             "environment": {"type": "str", "default": ""},
             "digest": {"type": "str", "default": ""},
             "engine": {"type": "str", "choices": ["auto", "buildah", "docker"], "default": "auto"},
+            "period": {"type": "str", "default": ""},
             "storage": {"type": "path", "required": True},
             "log": {"type": "path", "required": True},
         },

@@ -7,10 +7,12 @@ import http.server
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from ansible.module_utils import berth_image
 from ansible.module_utils.berth_claims import Claims
 from ansible.module_utils.berth_context import content_hash
 from ansible.module_utils.berth_image import ImageError, Registry, version
-from module_run import run
+from module_run import plugin, run
 
 
 @pytest.fixture
@@ -513,6 +515,73 @@ def test_buildah_pulls_the_images_that_it_lacks_and_never_our_own_base(
     lines = buildah(tmp_path, dockerfile, monkeypatch, mirrors={"mirrored.example": "http://mirror:80/m"})
     assert [line for line in lines if line.startswith(("pull", "tag")) and "archive" not in line] == pulled
     assert [line for line in lines if line.startswith("bud") and "--pull-never" in line], "what the build needs is there"
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "pulled"),
+    [
+        ("ARG PYTHON_IMAGE\nFROM ${PYTHON_IMAGE}", []),
+        ("FROM here:1", ["pull --quiet --policy always docker://docker.io/library/here:1"]),
+        (f"FROM here:1@sha256:{'a' * 64}", []),
+        ("FROM scratch", []),
+    ],
+)
+def test_an_image_without_a_digest_is_pulled_anew_once_in_a_period(
+    building: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dockerfile: str, pulled: list[str]
+) -> None:
+    (tmp_path / "bin/buildah").write_text(BUILDAH.replace('[ "$3" = docker.io/library/here:1 ]', "true"))
+    counts = []
+    for period in ("2026-10-14", "2026-10-14", "2026-11-13", ""):
+        building.write_text("")
+        shutil.rmtree(tmp_path / "src", ignore_errors=True)
+        lines = buildah(tmp_path, dockerfile, monkeypatch, period=period)
+        found = [line for line in lines if line.startswith("pull") and "archive" not in line]
+        assert found in ([], pulled)
+        counts.append(len(found))
+    assert counts == [len(pulled), 0, len(pulled), 0]
+
+
+@pytest.mark.parametrize("silent", ["", "timed out"])
+def test_an_image_that_cannot_be_had_anew_is_used_as_it_is_and_asked_for_again_next_time(
+    building: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: str
+) -> None:
+    (tmp_path / "bin/buildah").write_text(BUILDAH.replace('[ "$3" = docker.io/library/here:1 ]', "true"))
+    for _ in range(2):
+        building.write_text("")
+        shutil.rmtree(tmp_path / "src", ignore_errors=True)
+        lines = buildah(tmp_path, "FROM ghcr.io/denied:1", monkeypatch, silent, period="2026-11-13")
+        assert [line for line in lines if line.startswith("bud")]
+        assert "note: ghcr.io/denied:1 is used as it is: " in (tmp_path / "log").read_text(encoding="utf-8")
+        (tmp_path / "log").unlink()
+
+
+def test_docker_pulls_anew_what_it_has_of_an_earlier_period_and_leaves_what_it_lacks_to_itself(asked: Path, tmp_path: Path) -> None:
+    (tmp_path / "bin/docker").write_text(DOCKER.replace('"$4" = here', '"$4" = docker.io/library/here:1'))
+    (tmp_path / "Dockerfile").write_text("FROM here:1\nCOPY --from=absent:1 a b\n")
+    for period, pulls in {"2026-10-14": 1, "2026-11-13": 1}.items():
+        for times in (pulls, 0):
+            asked.write_text("")
+            docker(tmp_path, dockerfile=str(tmp_path / "Dockerfile"), bases={}, mirrors={}, storage=str(tmp_path / "storage"), period=period)
+            lines = asked.read_text(encoding="utf-8").splitlines()
+            assert [line for line in lines if line.startswith("pull")] == ["pull --quiet docker.io/library/here:1"] * times
+            assert ("--no-cache" in next(line for line in lines if line.startswith("build"))) == bool(times)
+
+
+@pytest.mark.parametrize(
+    ("days", "today", "begins"),
+    [
+        (30, date(2026, 10, 30), "2026-10-01"),
+        (30, date(2026, 10, 31), "2026-10-31"),
+        (30, date(2026, 11, 28), "2026-10-31"),
+        (30, date(2026, 11, 29), "2026-10-31"),
+        (30, date(2026, 11, 30), "2026-11-30"),
+        ("1", date(2026, 12, 13), "2026-12-13"),
+        (0, date(2026, 12, 13), ""),
+        ("0", date(2026, 12, 13), ""),
+    ],
+)
+def test_a_period_begins_on_the_same_day_for_everybody(days: int | str, today: date, begins: str) -> None:
+    assert plugin("filter/image.py").image_period(days, today) == begins
 
 
 def test_the_registry_that_images_go_to_is_logged_in_to_for_a_base_from_it_and_no_other_is(

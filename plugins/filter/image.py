@@ -1,0 +1,36 @@
+"""How old an image may be."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+DOCUMENTATION = """
+name: image_period
+short_description: The day from which on what images are made of counts as new
+description:
+  - Time is cut into periods of so many days, the same ones everywhere. The result is the first day of the one of today in UTC, as C(2026-10-31).
+  - Whoever builds the same source within a period comes to the same image, and with the next one everybody builds it anew.
+options:
+  _input: {description: "Days, 0 for never.", type: int, required: true}
+"""
+
+
+def image_period(days: int | str, today: date | None = None) -> str:
+    """Return the first day of the period of ``days`` days in which ``today`` is, as ``YYYY-MM-DD``; "" for 0 days.
+
+    >>> image_period(30, date(2026, 11, 28))
+    '2026-10-31'
+    """
+    if int(days) == 0:
+        return ""
+    today = today or datetime.now(UTC).date()
+    return (today - timedelta(days=today.toordinal() % int(days))).isoformat()
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Any]:
+        """Return them by name."""
+        return {"image_period": image_period}
