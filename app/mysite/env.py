@@ -53,6 +53,15 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
+def count(name: str) -> int:
+    """Return the variable as a number of things, by default 0.
+
+    Raises:
+        ImproperlyConfigured: it is no whole number from 0 to 9.
+    """
+    return int(choice(name, "0", [str(number) for number in range(10)]))
+
+
 def port(name: str, default: int) -> int:
     """Return the variable as a TCP port.
 

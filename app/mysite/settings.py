@@ -5,6 +5,7 @@ What differs between environments comes from environment variables, read in the 
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from django.utils.csp import CSP
@@ -17,6 +18,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 DEBUG = env.flag("DJANGO_DEBUG")
 BEHIND_TLS = env.flag("DJANGO_SECURE")
+# How many proxies stand before the site, each of which adds to X-Forwarded-For whom it was asked by.
+PROXIES = env.count("DJANGO_PROXIES")
 LOG_LEVEL = env.choice("DJANGO_LOG_LEVEL", "INFO", logs.LEVELS)
 
 SECRET_KEY = env.text(
@@ -68,6 +71,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
 ]
 
 MIDDLEWARE = [
@@ -81,6 +85,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "mysite.urls"
@@ -99,6 +104,11 @@ TEMPLATES = [
             ],
         },
     },
+]
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
 ]
 
 # https://docs.djangoproject.com/en/6.1/topics/auth/passwords/#password-validation
@@ -148,6 +158,21 @@ SECURE_CSP = {
     "frame-ancestors": [CSP.NONE],
     "object-src": [CSP.NONE],
 }
+
+# Guesses of passwords: https://django-axes.readthedocs.io/en/latest/4_configuration.html
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+# Where everybody seems to come from one address, as behind a node port, nobody is locked out of another one's account.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "mysite.visitors.address"
+AXES_LOCKOUT_CALLABLE = "mysite.visitors.locked_out"
+AXES_RESET_ON_SUCCESS = True
+# Or whoever goes on guessing would keep the account's owner out for ever.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+# Failures go when they are too old to count; who logs in and out is kept by nobody.
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 
 SESSION_COOKIE_SECURE = BEHIND_TLS
 CSRF_COOKIE_SECURE = BEHIND_TLS

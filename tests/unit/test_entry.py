@@ -102,9 +102,13 @@ def test_django_is_told_the_host_name_the_origin_and_that_tls_ends_before_it(pub
     assert (settings["DJANGO_CSRF_TRUSTED_ORIGINS"], settings["DJANGO_SECURE"]) == (f"https://{HOST}", "1")
 
 
+def test_django_believes_the_load_balancer_about_a_visitors_address_and_nobody_else(public: Json) -> None:
+    assert public["settings"]["DJANGO_PROXIES"] == "1"
+
+
 def test_without_an_entry_django_is_told_nothing_of_it_whatever_else_is_set(render: Callable[..., Json]) -> None:
     settings = render(**INVENTORY | {"berth_entry": "none"})["settings"]
-    assert not {"DJANGO_SECURE", "DJANGO_CSRF_TRUSTED_ORIGINS"} & set(settings)
+    assert not {"DJANGO_PROXIES", "DJANGO_SECURE", "DJANGO_CSRF_TRUSTED_ORIGINS"} & set(settings)
     assert HOST not in settings["DJANGO_ALLOWED_HOSTS"]
 
 

@@ -5,5 +5,5 @@ from __future__ import annotations
 import logging
 
 # Many tests ask for what is refused; a line for each would hide what fails.
-for name in ("django.request", "django.security.csrf"):
+for name in ("axes", "django.request", "django.security.csrf"):
     logging.getLogger(name).setLevel(logging.ERROR)

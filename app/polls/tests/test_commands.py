@@ -8,6 +8,7 @@ from unittest import mock
 
 from django.contrib.auth import authenticate, get_user_model
 from django.core.management import call_command
+from django.http import HttpRequest
 from django.test import TestCase, override_settings
 from django.urls import reverse
 
@@ -76,7 +77,7 @@ class EnsureAdminTests(TestCase):
     def test_superuser_is_made_and_can_log_in(self) -> None:
         """The named user administers the site."""
         self.assertEqual(run("ensure_admin", **self.credentials), "Made the superuser ada.\n")
-        user = authenticate(username="ada", password="correct horse")
+        user = authenticate(HttpRequest(), username="ada", password="correct horse")
         self.assertTrue(user.is_superuser and user.is_staff)
         self.assertEqual(user.email, "ada@example.com")
 
@@ -92,14 +93,14 @@ class EnsureAdminTests(TestCase):
         run("ensure_admin", **self.credentials)
         output = run("ensure_admin", **self.credentials | {"DJANGO_SUPERUSER_PASSWORD": "battery staple"})
         self.assertEqual(output, "Updated the superuser ada.\n")
-        self.assertIsNotNone(authenticate(username="ada", password="battery staple"))
-        self.assertIsNone(authenticate(username="ada", password="correct horse"))
+        self.assertIsNotNone(authenticate(HttpRequest(), username="ada", password="battery staple"))
+        self.assertIsNone(authenticate(HttpRequest(), username="ada", password="correct horse"))
 
     def test_plain_user_of_that_name_becomes_superuser(self) -> None:
         """A user who lost the rights, or was locked, gets them."""
         get_user_model().objects.create_user("ada", password="correct horse", is_active=False)
         run("ensure_admin", **self.credentials)
-        self.assertTrue(authenticate(username="ada", password="correct horse").is_superuser)
+        self.assertTrue(authenticate(HttpRequest(), username="ada", password="correct horse").is_superuser)
 
     def test_nothing_is_done_without_a_password(self) -> None:
         """A missing or empty password makes no user, and says so."""
