@@ -107,6 +107,7 @@ class SettingsTests(SimpleTestCase):
             "DJANGO_SECRET_KEY": {},
             "DJANGO_DEBUG": {"DJANGO_DEBUG": "true"},
             "DJANGO_SECURE": {"DJANGO_DEBUG": "1", "DJANGO_SECURE": "yes"},
+            "DJANGO_PROXIES": {"DJANGO_DEBUG": "1", "DJANGO_PROXIES": "-1"},
             "DJANGO_LOG_LEVEL": {"DJANGO_DEBUG": "1", "DJANGO_LOG_LEVEL": "loud"},
             "DATABASE_PORT": {"DJANGO_DEBUG": "1", **POSTGRESQL, "DATABASE_PORT": "54x"},
             "DATABASE_SSLMODE": {"DJANGO_DEBUG": "1", **POSTGRESQL, "DATABASE_SSLMODE": "on"},
@@ -148,8 +149,16 @@ class ManageTests(SimpleTestCase):
         self.assertIn("the database refused", done.stderr)
         self.assertNotIn("hunter2", done.stdout + done.stderr)
 
-    def test_deployment_check_is_clean_behind_tls(self) -> None:
-        """Django's own list of what to secure has nothing to add."""
-        key = "".join(chr(33 + number) for number in range(80))
-        done = manage("check", "--deploy", "--fail-level", "WARNING", DJANGO_SECRET_KEY=key, DJANGO_SECURE="1")
+    def test_deployment_check_finds_nothing_that_the_settings_do_not_answer(self) -> None:
+        """As Berth sets them in production, even hints count, and each answer is to something that is still found."""
+        environment = POSTGRESQL | {
+            "DATABASE_SSLMODE": "verify-full",
+            "DJANGO_ALLOWED_HOSTS": "localhost,127.0.0.1,[::1],polls.example",
+            "DJANGO_CSRF_TRUSTED_ORIGINS": "https://polls.example",
+            "DJANGO_PROXIES": "1",
+            "DJANGO_SECRET_KEY": "".join(chr(33 + number) for number in range(80)),
+            "DJANGO_SECURE": "1",
+        }
+        done = manage("check", "--deploy", "--fail-level", "DEBUG", **environment)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("no issues (3 silenced)", done.stdout + done.stderr)
