@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -51,6 +52,18 @@ def flag(name: str) -> bool:
 def words(name: str, default: str = "") -> list[str]:
     """Return the comma-separated variable as a list, without blanks."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Return the comma-separated variable as networks, each written as 192.0.2.0/24.
+
+    Raises:
+        ImproperlyConfigured: one of them is none.
+    """
+    try:
+        return [ip_network(word, strict=False) for word in words(name)]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"The environment variable {name} is wrong: {error}.") from error
 
 
 def count(name: str) -> int:

@@ -20,6 +20,8 @@ DEBUG = env.flag("DJANGO_DEBUG")
 BEHIND_TLS = env.flag("DJANGO_SECURE")
 # How many proxies stand before the site, each of which adds to X-Forwarded-For whom it was asked by.
 PROXIES = env.count("DJANGO_PROXIES")
+# Where the admin may be used from; empty: anywhere.
+ADMIN_NETWORKS = env.networks("DJANGO_ADMIN_NETWORKS")
 LOG_LEVEL = env.choice("DJANGO_LOG_LEVEL", "INFO", logs.LEVELS)
 
 SECRET_KEY = env.text(
@@ -77,6 +79,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "mysite.health.ProbesMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "mysite.visitors.AdminNetworksMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -164,7 +167,7 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 # Where everybody seems to come from one address, as behind a node port, nobody is locked out of another one's account.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_CLIENT_IP_CALLABLE = "mysite.visitors.address"
+AXES_CLIENT_IP_CALLABLE = "mysite.visitors.counted_as"
 AXES_LOCKOUT_CALLABLE = "mysite.visitors.locked_out"
 AXES_RESET_ON_SUCCESS = True
 # Or whoever goes on guessing would keep the account's owner out for ever.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,11 @@ ACCESS_POLICIES = {
 # What a gp3 volume of RDS for PostgreSQL has at least from so many GiB on (docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html).
 FASTER_FROM = 400
 FASTER = {"iops": 12000, "storage_throughput": 500}
+
+# Five values make a rule of a load balancer: here the host, two patterns that a Prefix comes to, and what is left for networks
+# (docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html).
+NETWORKS_A_RULE = 2
+ALB = "alb.ingress.kubernetes.io"
 
 
 def aws_partition(region: str) -> str:
@@ -65,6 +71,30 @@ def vpc_subnets(network: str, zones: list[str]) -> list[dict[str, Any]]:
         subnets.append({"name": f"private-{zone}", "zone": zone, "cidr": str(eighths[index]), "public": False, "tags": internal})
         subnets.append({"name": f"public-{zone}", "zone": zone, "cidr": str(public[index]), "public": True, "tags": {"kubernetes.io/role/elb": "1"}})
     return subnets
+
+
+def admin_rules(networks: list[str], path: str, service: str) -> dict[str, Any]:
+    """Return what an Ingress has besides, so that only ``networks`` reach ``path`` of ``service``: its ``annotations`` and ``paths``.
+
+    The first rule that fits counts. The controller puts the longer path first, and rules of the same path in their order here:
+    https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/ingress/annotations/#traffic-routing
+
+    >>> admin_rules([], "/admin/", "polls")
+    {'annotations': {}, 'paths': []}
+    """
+    if not networks:
+        return {"annotations": {}, "paths": []}
+    exact = [str(ipaddress.ip_network(each, strict=False)) for each in networks]
+    forward = {"type": "forward", "forwardConfig": {"targetGroups": [{"serviceName": service, "servicePort": "http"}]}}
+    refuse = {"type": "fixed-response", "fixedResponseConfig": {"contentType": "text/plain", "statusCode": "403", "messageBody": "Forbidden"}}
+    annotations = {}
+    for number, some in enumerate(itertools.batched(exact, NETWORKS_A_RULE), start=1):
+        annotations[f"{ALB}/actions.admin-{number}"] = json.dumps(forward)
+        annotations[f"{ALB}/conditions.admin-{number}"] = json.dumps([{"field": "source-ip", "sourceIpConfig": {"values": some}}])
+    annotations[f"{ALB}/actions.admin-refused"] = json.dumps(refuse)
+    actions = [name.rpartition(".")[2] for name in annotations if "/actions." in name]
+    where = {"path": path.rstrip("/"), "pathType": "Prefix"}
+    return {"annotations": annotations, "paths": [where | {"backend": {"service": {"name": name, "port": {"name": "use-annotation"}}}} for name in actions]}
 
 
 def trust_policy(services: list[str], actions: list[str] | None = None) -> str:
@@ -246,4 +276,4 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
         network, access = (aws_partition, vpc_subnets), (trust_policy, access_entries, stale_principals, eks_roles, pod_identities, iam_policies)
-        return {f.__name__: f for f in (*network, *access, upgrade_plan, addon_plan, upgrade_report, rds_changes)}
+        return {f.__name__: f for f in (*network, *access, admin_rules, upgrade_plan, addon_plan, upgrade_report, rds_changes)}

@@ -372,6 +372,16 @@ def http_path(value: str) -> str:
     return "" if re.fullmatch(r"/[^\s?#]*", value) else f"{value!r} is not a path; it begins with '/', like /readyz"
 
 
+def admin_path(value: str) -> str:
+    """Check the path of an admin, as a load balancer compares it: no wildcards, and not the whole site.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html#path-conditions
+    """
+    if re.fullmatch(r"(/[A-Za-z0-9_.$~@:+-]+)+/?", value) and len(value) <= 100:
+        return ""
+    return f"{value!r} is not the path of an admin; write it like /admin/, with letters, digits and - _ . $ ~ @ : + between the slashes"
+
+
 def directory(value: str) -> str:
     """Check the path of a directory in a container, as it would be written: from the root, and nothing in it twice."""
     if value.startswith("/") and value != "/" and str(PurePosixPath(value)) == value and ".." not in PurePosixPath(value).parts and ":" not in value:

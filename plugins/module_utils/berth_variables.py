@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import ipaddress
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -309,6 +310,8 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "berth_entry_zone": lambda value: formats.hosted_zone(value) if value else "",
     "berth_entry_certificate": lambda value: formats.certificate(value) if value else "",
     "berth_entry_networks": formats.ipv4_network,
+    "berth_admin_networks": formats.ipv4_network,
+    "berth_app_admin_path": formats.admin_path,
     "berth_database_networks": formats.network,
     "berth_database_host": formats.host_name,
     "berth_database_port": lambda value: formats.port(int(value)),
@@ -327,6 +330,7 @@ def values(given: dict[str, Any]) -> list[Problem]:
     found += schedules(given.get("berth_app_schedules", []), given.get("berth_app_name", ""))
     found += quota(given.get("berth_quota", {}))
     found += entry(given)
+    found += admin(given)
     if wrong := formats.environment_value("DJANGO_ALLOWED_HOSTS", ",".join(given.get("berth_app_hosts", []))):
         found.append(Problem(("berth_app_hosts",), f"as DJANGO_ALLOWED_HOSTS it {wrong}"))
     if given.get("berth_registry") == "external" and not given.get("berth_registry_host"):
@@ -476,6 +480,23 @@ def database_names(given: dict[str, Any], master: str) -> list[Problem]:
             what = f"is {value!r}, {why}" if own is not None else f"is not set and so {value!r} by berth_app_name, {why}"
             found.append(Problem((variable,), f"{what}; set it to another one, such as {f'app_{value}'[: formats.SQL_LENGTH]}"))
     return found
+
+
+def admin(given: dict[str, Any]) -> list[Problem]:
+    """Check that there is what keeps others away from the admin, and that those who may come there may come in."""
+    networks = given.get("berth_admin_networks") or []
+    if networks and given.get("berth_entry", "none") == "none":
+        text = "needs berth_entry: loadbalancer, and a node port does not tell visitors by path and address; leave it out, or set that"
+        return [Problem(("berth_admin_networks",), text)]
+    open_to = given.get("berth_entry_networks", ["0.0.0.0/0"])
+    if any(map(formats.ipv4_network, [*networks, *open_to])):
+        return []  # told elsewhere
+    allowed = [ipaddress.ip_network(each, strict=False) for each in open_to]
+    return [
+        Problem(("berth_admin_networks", number), f"nobody comes in from {each} by berth_entry_networks; add it there, or leave it out here")
+        for number, each in enumerate(networks)
+        if not any(ipaddress.ip_network(each, strict=False).overlaps(known) for known in allowed)
+    ]
 
 
 def entry(given: dict[str, Any]) -> list[Problem]:

@@ -118,6 +118,69 @@ def test_the_inventorys_own_settings_win(render: Callable[..., Json]) -> None:
     assert own.items() <= settings.items() and settings["DJANGO_CSRF_TRUSTED_ORIGINS"] == f"https://{HOST}"
 
 
+# --- The admin --------------------------------------------------------------
+ALB = "alb.ingress.kubernetes.io"
+ADMINS = ["203.0.113.0/24", "198.51.100.7/32", "192.0.2.9/24"]
+
+
+def rules(ingress: Json) -> list[tuple[str, str, list[str], int]]:
+    """Return an Ingress's rules in the order in which a load balancer looks at them: path, what is done, the networks, and how many values there are."""
+    annotations, found = ingress["metadata"]["annotations"], []
+    for path in sorted(ingress["spec"]["rules"][0]["http"]["paths"], key=lambda each: -len(each["path"])):  # stable, as the controller sorts
+        service = path["backend"]["service"]
+        action = {"type": "forward", "forwardConfig": {"targetGroups": [{"serviceName": service["name"], "servicePort": service["port"]["name"]}]}}
+        if service["port"]["name"] == "use-annotation":
+            action = json.loads(annotations[f"{ALB}/actions.{service['name']}"])
+        conditions = json.loads(annotations.get(f"{ALB}/conditions.{service['name']}", "[]"))
+        networks = conditions[0]["sourceIpConfig"]["values"] if conditions else []
+        assert path["pathType"] == "Prefix"
+        patterns = 1 if path["path"] == "/" else 2
+        found.append((path["path"], action["type"], networks, 1 + patterns + len(networks)))
+        if action["type"] == "forward":
+            assert action["forwardConfig"]["targetGroups"] == [{"serviceName": "polls", "servicePort": "http"}]
+        else:
+            assert action["fixedResponseConfig"]["statusCode"] == "403"
+    return found
+
+
+def test_the_admin_is_for_its_networks_and_the_site_for_all(render: Callable[..., Json]) -> None:
+    rendered = render(**INVENTORY, berth_admin_networks=ADMINS, berth_app_admin_path="/back/office/")
+    assert rules(rendered["objects"][2]) == [
+        ("/back/office", "forward", ["203.0.113.0/24", "198.51.100.7/32"], 5),
+        ("/back/office", "forward", ["192.0.2.0/24"], 4),
+        ("/back/office", "fixed-response", [], 3),
+        ("/", "forward", [], 2),
+    ]
+    assert rendered["settings"]["DJANGO_ADMIN_NETWORKS"] == ",".join(ADMINS)
+
+
+def test_without_networks_the_admin_has_no_rules(public: Json) -> None:
+    assert rules(public["objects"][2]) == [("/", "forward", [], 2)]
+    assert not [name for name in public["objects"][2]["metadata"]["annotations"] if "admin" in name]
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"berth_entry": "none"}, "needs berth_entry: loadbalancer"),
+        ({"berth_entry_networks": ["198.51.100.0/24"]}, "nobody comes in from 203.0.113.0/24"),
+        ({"berth_admin_networks": ["203.0.113.7"]}, "write 203.0.113.7/32"),
+        ({"berth_admin_networks": ["2001:db8::/32"]}, "has IPv4 addresses only"),
+        ({"berth_admin_networks": ["office"]}, "is not a network"),
+    ],
+)
+def test_networks_that_would_keep_nobody_or_everybody_from_the_admin_are_refused(given: Json, text: str) -> None:
+    [problem] = variables.values(INVENTORY | {"berth_admin_networks": ["203.0.113.0/24"]} | given)
+    assert problem.variable.startswith("berth_admin_networks") and text in problem.text
+
+
+@pytest.mark.parametrize(("path", "fits"), [(each, True) for each in ("/admin/", "/admin", "/back-office/v1.2/~me")] + [
+    (each, False) for each in ("admin", "/", "", "/adm*", "/a dmin", "/a//b", "/%61dmin/", "/adm\nin", "/" + "a" * 100)
+])
+def test_the_path_of_an_admin_is_one_that_a_load_balancer_compares(path: str, fits: bool) -> None:
+    assert (not variables.values({"berth_app_admin_path": path})) is fits
+
+
 # --- Bad input, beside the inventories -------------------------------------
 @pytest.mark.parametrize("host", ["polls", "*.example.com", "Polls.example.com", "192.0.2.1", "polls_1.example.com", "polls.example.com.", "a" * 64 + ".com"])
 def test_a_host_name_for_which_no_certificate_is_issued_is_refused(host: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from ipaddress import ip_network
 
 from axes.models import AccessAttempt
 from django.conf import settings
@@ -113,6 +114,31 @@ class GuessTests(TestCase):
         self.assertNotIn("correct horse", kept)
 
 
+class AdminNetworksTests(TestCase):
+    """Where the admin may be used from."""
+
+    def status(self, path: str, forwarded: str) -> int:
+        """Return the answer to a visitor who comes through the load balancer."""
+        return self.client.get(path, headers={"x-forwarded-for": forwarded}).status_code
+
+    def test_the_admin_is_refused_from_elsewhere_however_its_path_is_written(self) -> None:
+        """The site itself is open to all."""
+        networks = [ip_network("203.0.113.0/24"), ip_network("2001:db8::/32")]
+        with self.settings(PROXIES=1, ADMIN_NETWORKS=networks):
+            for path in (reverse("admin:login"), reverse("admin:index"), "/%61dmin/login/", "/admin/x"):
+                for forwarded in ("198.51.100.7", "203.0.113.9, 198.51.100.7", "2001:db9::1", "nobody"):
+                    with self.subTest(path=path, forwarded=forwarded):
+                        self.assertEqual(self.status(path, forwarded), 403)
+            for forwarded in ("203.0.113.9", "1.1.1.1, 203.0.113.9", "2001:db8:7::1", "::ffff:203.0.113.9"):
+                with self.subTest(forwarded=forwarded):
+                    self.assertEqual(self.status(reverse("admin:login"), forwarded), 200)
+            self.assertEqual(self.status(reverse("polls:index"), "198.51.100.7"), 200)
+
+    def test_the_admin_is_open_to_all_where_no_network_is_named(self) -> None:
+        """As on a laptop."""
+        self.assertEqual(self.status(reverse("admin:login"), "198.51.100.7"), 200)
+
+
 class AddressTests(SimpleTestCase):
     """Who is taken for whom."""
 
@@ -138,4 +164,4 @@ class AddressTests(SimpleTestCase):
             headers = {} if forwarded is None else {"x-forwarded-for": forwarded}
             request = RequestFactory().get("/", REMOTE_ADDR=remote, headers=headers)
             with self.subTest(proxies=proxies, forwarded=forwarded), self.settings(PROXIES=proxies):
-                self.assertEqual(visitors.address(request), expected)
+                self.assertEqual(visitors.counted_as(request), expected)
