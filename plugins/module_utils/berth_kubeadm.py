@@ -21,6 +21,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils import berth_formats as formats
 from ansible.module_utils.berth_progress import report
 from ansible.module_utils.berth_service import ServiceError, backend, manager
 
@@ -434,7 +435,12 @@ def leave(environment: str, namespace: str, purge: bool) -> list[str]:
     """Take one environment's name from the record of a cluster that others use too; return what was removed, as phrases.
 
     Its namespace is gone by then, and the volumes of its claims are released; ``purge`` removes their data.
+
+    Raises:
+        ValueError: The namespace is none, and its directory would be that of all volumes, or lie elsewhere. Nothing was changed.
     """
+    if wrong := formats.label(namespace):
+        raise ValueError(f"the namespace of {environment} {wrong}")
     known = record() or {}
     known["environments"] = [name for name in known.get("environments", []) if name != environment]
     half = RECORD.with_suffix(".half")

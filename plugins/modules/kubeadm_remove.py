@@ -10,7 +10,7 @@ description:
   - Can be run again after it was cut off. Packages that were installed stay.
 options:
   environment: {description: "The environment that no longer uses the cluster. While others do, only its own traces go.", type: str, default: ""}
-  namespace: {description: The environment's namespace., type: str, default: ""}
+  namespace: {description: "The environment's namespace, which has to be named while others use the cluster.", type: str, default: ""}
   purge: {description: "Remove the volumes too, and so the data of databases in the cluster.", type: bool, default: false}
 attributes:
   check_mode: {support: full, description: Says whether there is something to remove.}
@@ -52,6 +52,8 @@ def main() -> None:
             removed = ["(check mode) the environment"] if module.check_mode else cluster.leave(environment, namespace, purge)
         elif not shared and (record is not None or (purge and cluster.there(cluster.VOLUMES))):
             removed = ["(check mode) the cluster"] if module.check_mode else cluster.Removal(purge).all()
+    except ValueError as error:
+        module.fail_json(msg=f"Nothing was removed: {error}. Set berth_namespace to the one that {environment} has, and run the same command again.")
     except OSError as error:
         module.fail_json(msg=f"The cluster is not removed whole: {error}. Run the same command again.")
     kept = str(cluster.VOLUMES) if cluster.there(cluster.VOLUMES) and not purge else ""

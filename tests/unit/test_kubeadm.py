@@ -347,6 +347,19 @@ def test_purge_takes_the_data_of_that_environment_only(machine: Machine, kubectl
     assert not mine.exists() and other.exists()
 
 
+@pytest.mark.parametrize("namespace", ["", " ", ".", "..", "../..", "/", "other/data", "Other", "polls-dev/../other", "a" * 64])
+@pytest.mark.parametrize("purge", [False, True])
+def test_an_environment_without_the_name_of_a_namespace_takes_nothing_of_the_others(
+    machine: Machine, kubectl: Path, capsys: pytest.CaptureFixture[str], namespace: str, purge: bool
+) -> None:
+    machine.made(environments=["dev", "molecule"])
+    data = [machine.write(f"lib/volumes/{each}/data/x") for each in ("other", "polls-dev")]
+    answer = run(kubeadm_remove, capsys, environment="dev", namespace=namespace, purge=purge)
+    assert answer["failed"] and "the namespace of dev" in answer["msg"] and "berth_namespace" in answer["msg"]
+    assert all(each.exists() for each in data) and not kubectl.exists()
+    assert cluster.record() == {"environments": ["dev", "molecule"], "settings": {}}
+
+
 @pytest.mark.parametrize("environments", [["molecule"], ["molecule", "rehearsal"]])
 def test_an_environment_that_does_not_use_the_cluster_changes_nothing(
     machine: Machine, capsys: pytest.CaptureFixture[str], environments: list[str]
