@@ -1,9 +1,26 @@
-# Puts the backup on standard input in the place of the database's content: all of it or nothing. PostgreSQL keeps what it has
-# unless it gets the COMMIT, which only follows a backup that was whole.
-set -o pipefail
+# Puts the backup on standard input in the place of the database's content: all of it or nothing.
+#
+# A backup is a program in SQL, and not always what pg_dump made: one with a COMMIT of its own would end any transaction around it, and psql
+# would run a line of it that begins with \! in a shell. So pg_restore, which knows no such lines, makes of it a database on the side, as a
+# role that owns nothing else. What pg_dump makes of that one takes the place of the content: in a transaction that ends with our own COMMIT,
+# which only follows when it was whole.
+set -euo pipefail
+export PGHOST="${PGHOST:-/var/run/postgresql}" PGOPTIONS="-c client_min_messages=warning"
+side='berth-restore' # no database of an app has a name with a hyphen
+
+sql() {
+    psql --username "$1" --dbname "$2" --no-psqlrc --quiet --set ON_ERROR_STOP=1 --output /dev/null "${@:3}"
+}
+forget() {
+    sql postgres postgres --command "DROP DATABASE IF EXISTS \"$side\" WITH (FORCE)" --command "DROP ROLE IF EXISTS \"$side\""
+}
+
+forget # what a killed run left
+trap forget EXIT
+sql postgres postgres --command "CREATE ROLE \"$side\" LOGIN" --command "CREATE DATABASE \"$side\" OWNER \"$side\" TEMPLATE template0"
+pg_restore --username "$side" --dbname "$side" --no-owner --no-privileges --single-transaction
 {
     # Who is in the middle of something is waited for, but not forever.
     echo "SET lock_timeout = '30s'; BEGIN; DROP OWNED BY CURRENT_USER CASCADE;"
-    pg_restore --no-owner --no-privileges --file - && echo 'COMMIT;'
-} | psql --host /var/run/postgresql --username "$DATABASE_USER" --dbname "$DATABASE_NAME" \
-    --no-psqlrc --quiet --set ON_ERROR_STOP=1 --output /dev/null
+    pg_dump --username "$side" --no-owner --no-privileges "$side" && echo 'COMMIT;'
+} | sql "$DATABASE_USER" "$DATABASE_NAME"
