@@ -29,7 +29,7 @@ MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils import berth_proxies  # noqa: E402
+from ansible.module_utils import berth_private, berth_proxies  # noqa: E402
 
 DOCUMENTATION = """
 name: berth
@@ -104,7 +104,7 @@ def keep_payloads() -> None:
     """Let Ansible find the modules' payloads, which it makes anew in each run, where the run before left them.
 
     There is a directory for each state of Ansible, its collections, and the project's modules and module_utils. Payloads are pickled, so
-    only their owner may write them.
+    those that others may have written go unread, and where others may put theirs in the place, none is kept.
     """
     plugins = Path(__file__).resolve().parents[1]
     code = [Path(ansible.__file__), *plugins.glob("modules/*.py"), *plugins.glob("module_utils/*.py")]
@@ -112,9 +112,10 @@ def keep_payloads() -> None:
     state = [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(code)]
     payloads = cache() / "payloads"
     mine = payloads / hashlib.sha256(repr((ansible.__version__, state)).encode()).hexdigest()[:16]
-    mine.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (berth_private.directory(payloads) and berth_private.directory(mine)):
+        return
     os.utime(mine)
-    Path(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache").symlink_to(mine)
+    Path(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache").symlink_to(mine.resolve())
     for other in payloads.iterdir():
         if time.time() - other.stat().st_mtime > PAYLOADS_KEPT:
             shutil.rmtree(other, ignore_errors=True)
