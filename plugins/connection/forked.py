@@ -14,7 +14,7 @@ import types
 from typing import Any, NoReturn
 
 import ansible
-from ansible import module_utils
+from ansible import constants, module_utils
 from ansible.module_utils import _internal
 from ansible.module_utils._internal._ansiballz import _loader
 from ansible.plugins.connection.local import Connection as LocalConnection
@@ -45,6 +45,9 @@ extends_documentation_fragment:
   - connection_pipelining
 """
 
+# Modules that keep what an API server has in a file with a name that anybody can work out, in the directory for temporary files. There is no
+# setting for it, so they get the run's own directory, where nobody else reads or writes.
+DISCOVERERS = "ansible_collections.kubernetes.core."
 ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 
 
@@ -118,9 +121,11 @@ def run_module(source: bytes, environment: dict[str, str], directory: str | None
 def from_payload(run: Any) -> Any:
     """Return ``run``, the wrapper's last step, with the project's own modules and module_utils to be had from what the wrapper unpacked."""
 
-    def run_with_payload(*, modlib_path: str, **how: Any) -> None:
+    def run_with_payload(*, modlib_path: str, module_fqn: str, **how: Any) -> None:
+        if module_fqn.startswith(DISCOVERERS):
+            tempfile.tempdir = constants.DEFAULT_LOCAL_TMP
         for package in (ansible, module_utils):
             package.__path__.insert(0, os.path.join(modlib_path, *package.__name__.split(".")))
-        run(modlib_path=modlib_path, **how)
+        run(modlib_path=modlib_path, module_fqn=module_fqn, **how)
 
     return run_with_payload

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_api import Api, running
 from module_run import PLUGINS, plugin
 
 forked = plugin("connection/forked.py")
@@ -177,6 +178,36 @@ def test_a_module_that_fails_says_the_same_over_both(name: str, over_forked: dic
 def test_ansibles_own_modules_do_the_same_over_both(over_forked: dict[str, Any], over_local: dict[str, Any]) -> None:
     for key in ("changed", "checksum", "mode", "size", "state"):
         assert over_forked["copied"][key] == over_local["copied"][key]
+
+
+def test_what_an_api_server_has_is_kept_where_nobody_else_reads_or_writes(tmp_path: Path) -> None:
+    kubeconfig, temporary = tmp_path / "kubeconfig", tmp_path / "temporary"
+    temporary.mkdir()
+    resource = {"name": "pods", "singularName": "pod", "kind": "Pod", "namespaced": True, "verbs": ["get", "list"]}
+    with running(Api()) as api:
+        api.answers = {
+            "/version": (200, {"major": "1", "minor": "35"}),
+            "/api": (200, {"kind": "APIVersions", "versions": ["v1"]}),
+            "/apis": (200, {"kind": "APIGroupList", "groups": []}),
+            "/api/v1": (200, {"kind": "APIResourceList", "groupVersion": "v1", "resources": [resource]}),
+            "/api/v1/namespaces/polls/pods": (200, {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": []}),
+        }
+        context = {"name": "dev", "context": {"cluster": "dev", "user": "dev"}}
+        clusters, users = [{"name": "dev", "cluster": {"server": api.url}}], [{"name": "dev", "user": {"token": "t"}}]
+        whole = {"apiVersion": "v1", "kind": "Config", "clusters": clusters, "users": users, "contexts": [context], "current-context": "dev"}
+        kubeconfig.write_text(json.dumps(whole))
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "K8S_"))}
+        environment |= {"TMPDIR": str(temporary), "ANSIBLE_CONNECTION_PLUGINS": str(PLUGINS / "connection"), "ANSIBLE_PIPELINING": "true"}
+        task = {"kubernetes.core.k8s_info": {"kind": "Pod", "namespace": "polls", "kubeconfig": str(kubeconfig)}}
+        play = [{"hosts": "localhost", "gather_facts": False, "tasks": [task, task]}]
+        (tmp_path / "play.yml").write_text(json.dumps(play))
+        interpreter = f"ansible_python_interpreter={sys.executable}"
+        command = [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", "forked", "-e", interpreter, "play.yml"]
+        ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        asked = [path for _, path, *_ in api.seen]
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert asked.count("/api/v1/namespaces/polls/pods") == 2 and asked.count("/api/v1") == 1  # the second task has found what the first one kept
+    assert [path.name for path in temporary.iterdir()] == []
 
 
 @pytest.mark.parametrize(
