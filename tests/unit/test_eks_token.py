@@ -196,10 +196,11 @@ def test_a_client_that_asks_for_v1beta1_gets_it(capsys: pytest.CaptureFixture[st
         ({"AWS_SECRET_ACCESS_KEY": None}, ["--region", "eu-central-1"], "Partial credentials found in env"),
         ({}, [], "no region is set. Give --region"),
         ({}, ["--region", "eu-central-1", "--profile", "nobody"], "nobody) could not be found. Correct AWS_PROFILE"),
+        ({}, ["--region", "eu-central-1", "--profile", "no\x1b[2Jbody"], r"no\x1b[2Jbody) could not be found"),
         ({"KUBERNETES_EXEC_INFO": "{}"}, ["--region", "eu-central-1"], "is no ExecCredential"),
         ({"KUBERNETES_EXEC_INFO": '{"apiVersion": "v7"}'}, ["--region", "eu-central-1"], "the client wants v7"),
     ],
-    ids=["no credentials", "half of the credentials", "no region", "no such profile", "no request", "unknown version"],
+    ids=["no credentials", "half of the credentials", "no region", "no such profile", "control characters", "no request", "unknown version"],
 )
 def test_what_is_wrong_is_said_in_one_line(
     capsys: pytest.CaptureFixture[str], environment: pytest.MonkeyPatch, change: dict[str, str | None], arguments: list[str], words: str
