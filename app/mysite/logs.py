@@ -84,6 +84,7 @@ def configuration(level: str, *, as_json: bool) -> dict[str, Any]:
         # Named, so that the handlers that Django and gunicorn give them are replaced and no line comes twice.
         "loggers": {
             "django": {"level": level, "handlers": [], "propagate": True},
+            "axes": {"level": "WARNING", "handlers": [], "propagate": True},  # it tells of each step of each login
             "gunicorn.error": {"level": level, "handlers": [], "propagate": True},
             "gunicorn.access": {"level": "INFO", "handlers": [], "propagate": True},
         },

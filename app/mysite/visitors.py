@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.defaults import permission_denied
 
 # What a visitor has of IPv6 at least, and may take any address of: https://datatracker.ietf.org/doc/html/rfc6177
 IPV6_PREFIX = 64
@@ -67,5 +68,5 @@ class AdminNetworksMiddleware:
         if settings.ADMIN_NETWORKS and request.path.startswith(reverse("admin:index")):
             found = visitor(request)
             if found is None or not any(found in network for network in settings.ADMIN_NETWORKS):
-                raise PermissionDenied
+                return permission_denied(request, PermissionDenied())
         return self.get_response(request)
