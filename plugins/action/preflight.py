@@ -21,7 +21,17 @@ MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils import berth_aws_variables, berth_cost, berth_identity, berth_minikube, berth_network, berth_provider, berth_room, berth_templates  # noqa: E402
+from ansible.module_utils import (  # noqa: E402
+    berth_aws_iam,
+    berth_aws_variables,
+    berth_cost,
+    berth_identity,
+    berth_minikube,
+    berth_network,
+    berth_provider,
+    berth_room,
+    berth_templates,
+)
 from ansible.module_utils import berth_preflight as preflight  # noqa: E402
 from ansible.module_utils import berth_variables as variables  # noqa: E402
 from ansible.module_utils.berth_existing import ExistingError, read_context  # noqa: E402
@@ -364,16 +374,20 @@ class Check:
             "storage_max": int(storage.get("max", defaults["berth_rds_storage"]["max"]["default"])),
         }
         name = berth_aws_variables.environment_name(self.get, self.inventory.host)
-        names = {"account": self.get("berth_aws_account"), "region": self.get("berth_aws_region"), "environment": self.inventory.host, "name": name}
-        text = (self.project / "roles/eks/files/iam_policies.json").read_text(encoding="utf-8")
-        policies = berth_aws_variables.policies(text, names | {"repository": self.get("berth_app_name")})
+        names = berth_aws_iam.names(
+            self.inventory.host, name, self.get("berth_aws_account"), self.get("berth_aws_region"), self.get("berth_app_name"),
+            self.get("berth_eks_pod_identities"), self.get("berth_eks_addons"), self.get("berth_aws_vpc"), self.get("berth_entry_zone"),
+        )  # fmt: skip
+        policies = berth_aws_iam.policies((self.project / "roles/eks/files/iam_policies.json").read_text(encoding="utf-8"), names)
+        statements = [one for policy in policies.values() for one in policy["Statement"]]
         wanted = {
             "region": self.get("berth_aws_region"),
             "account": self.get("berth_aws_account"),
             "zones": self.get("berth_aws_zones"),
             "environment": self.inventory.host,
             "name": name,
-            "statements": [one for policy in policies.values() for one in policy["Statement"] if one["Sid"] not in self.unused_statements()],
+            "boundary": berth_aws_iam.boundary(self.get("berth_aws_account"), self.get("berth_aws_region"), name),
+            "statements": [one for one in statements if one["Effect"] == "Allow" and one["Sid"] not in self.unused_statements()],
             "network": self.get("berth_aws_network"),
             "vpc": self.get("berth_aws_vpc"),
             "nat": self.get("berth_aws_nat"),
@@ -387,8 +401,9 @@ class Check:
     def unused_statements(self) -> set[str]:
         """Return the names of the IAM policies' statements (scripts/aws-policy) that this environment does not need."""
         parts = {
-            ("Certificates", "Zones", "Records"): self.get("berth_entry") != "none",
-            ("Database", "MasterSecret"): self.get("berth_database") == "rds",
+            ("Certificates", "NewCertificate", "OwnCertificate", "TagCertificate", "UntagCertificate"): self.get("berth_entry") != "none",
+            ("Zones", "Changes", "Records"): self.get("berth_entry") != "none",
+            ("Database", "NewMasterSecret", "MasterSecret"): self.get("berth_database") == "rds",
             ("Images",): self.registry == "ecr",
         }
         return {name for names, used in parts.items() if not used for name in names}

@@ -16,7 +16,8 @@ MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils import berth_aws_variables  # noqa: E402
+from ansible.module_utils import berth_aws_iam, berth_aws_variables  # noqa: E402
+from ansible.module_utils.berth_aws_iam import pod_identities, trust_policy  # noqa: E402
 
 # Names of the managed access policies, as people write them (docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html).
 ACCESS_POLICIES = {
@@ -97,17 +98,6 @@ def admin_rules(networks: list[str], path: str, service: str) -> dict[str, Any]:
     return {"annotations": annotations, "paths": [where | {"backend": {"service": {"name": name, "port": {"name": "use-annotation"}}}} for name in actions]}
 
 
-def trust_policy(services: list[str], actions: list[str] | None = None) -> str:
-    """Return who may assume a role: AWS services, as ``eks`` for eks.amazonaws.com.
-
-    >>> trust_policy(["ec2"])
-    '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": ["ec2.amazonaws.com"]}, "Action": ["sts:AssumeRole"]}]}'
-    """
-    principal = {"Service": [f"{service}.amazonaws.com" for service in services]}
-    statement = {"Effect": "Allow", "Principal": principal, "Action": actions or ["sts:AssumeRole"]}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
 def access_entries(access: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the access entries of people and roles, each with its policies as the module takes them.
 
@@ -136,53 +126,35 @@ def stale_principals(entries: list[dict[str, Any]], access: list[dict[str, Any]]
 
 
 def eks_roles(compute: str, identities: list[dict[str, Any]], name: str, account: str, region: str) -> list[dict[str, Any]]:
-    """Return the IAM roles of a cluster: of its control plane, its nodes and the pods that need AWS.
+    """Return the IAM roles of a cluster, as :func:`berth_aws_iam.eks_roles`."""
+    try:
+        return berth_aws_iam.eks_roles(compute, identities, name, account, region)
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from error
 
-    Each has ``key`` (``cluster``, ``node`` or ``namespace/service account``), ``name``, ``arn``, ``trust`` (a document) and ``policies`` (ARNs). The managed
-    policies are those of docs.aws.amazon.com/eks/latest/userguide: "Amazon EKS cluster IAM role", "Auto Mode node IAM role" and "node IAM role".
 
-    >>> [role["arn"] for role in eks_roles("auto", [], "polls-prod", "123456789012", "eu-central-1")]
-    ['arn:aws:iam::123456789012:role/polls-prod-cluster', 'arn:aws:iam::123456789012:role/polls-prod-node']
+def iam_names(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return what is filled into the IAM policies of the environment whose resources are called ``name``; ``given`` are the other arguments of
+    :func:`berth_aws_iam.names`.
     """
-    automatic = compute == "auto"
-    more = ["AmazonEKSComputePolicy", "AmazonEKSBlockStoragePolicy", "AmazonEKSLoadBalancingPolicy", "AmazonEKSNetworkingPolicy"] if automatic else []
-    node = ["AmazonEKSWorkerNodeMinimalPolicy"] if automatic else ["AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy"]
-    tagged = ["sts:AssumeRole", "sts:TagSession"]
-    wanted = [
-        ("cluster", "cluster", trust_policy(["eks"], tagged if automatic else None), ["AmazonEKSClusterPolicy", *more]),
-        ("node", "node", trust_policy(["ec2"]), [*node, "AmazonEC2ContainerRegistryPullOnly"]),
-    ]
-    for identity in identities:
-        account_of_pods = f"{identity['namespace']}/{identity['service_account']}"
-        wanted.append((account_of_pods, account_of_pods.replace("/", "-"), trust_policy(["pods.eks"], tagged), identity.get("policies") or []))
-    partition = aws_partition(region)
-    roles = []
-    for key, suffix, trust, policies in wanted:
-        full = f"{name}-{suffix}"
-        if len(full) > 64:  # docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-            raise AnsibleFilterError(f"The IAM role {full} would have more than 64 characters. Shorten berth_aws_name or the service account's name.")
-        arns = [policy if policy.startswith("arn:") else f"arn:{partition}:iam::aws:policy/{policy}" for policy in policies]
-        roles.append({"key": key, "name": full, "arn": f"arn:{partition}:iam::{account}:role/{full}", "trust": trust, "policies": arns})
-    return roles
+    try:
+        return dict(berth_aws_iam.names(name=name, **given))
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from error
 
 
-def pod_identities(wanted: list[dict[str, Any]], compute: str, addons: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the service accounts that get an IAM role: those of the inventory, and the volume driver's where it is an add-on of ours.
+def iam_policies(text: str, names: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return IAM policies by name, filled in, as :func:`berth_aws_iam.policies`."""
+    return berth_aws_iam.policies(text, names)
 
-    >>> pod_identities([], "nodes", {"aws-ebs-csi-driver": ""})[0]["service_account"]
-    'ebs-csi-controller-sa'
+
+def iam_files(policies: dict[str, Any], directory: str) -> list[dict[str, str]]:
+    """Return the files of IAM policies, as the module C(files) takes them.
+
+    >>> iam_files({"data": {}}, "/etc/iam")
+    [{'path': '/etc/iam/data.json', 'content': '{}\\n', 'mode': '0644'}]
     """
-    driver = {"namespace": "kube-system", "service_account": "ebs-csi-controller-sa", "policies": ["service-role/AmazonEBSCSIDriverPolicy"]}
-    return [*([driver] if compute == "nodes" and "aws-ebs-csi-driver" in addons else []), *wanted]
-
-
-def iam_policies(text: str, names: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """Return the IAM policies that an environment needs, by name; ``text`` is roles/eks/files/iam_policies.json, ``names`` what is filled in.
-
-    >>> iam_policies('{"data": {"Resource": "arn:${partition}:rds:${region}"}}', {"region": "cn-north-1"})
-    {'data': {'Resource': 'arn:aws-cn:rds:cn-north-1'}}
-    """
-    return berth_aws_variables.policies(text, names)
+    return [{"path": f"{directory}/{name}.json", "content": json.dumps(one, indent=2) + "\n", "mode": "0644"} for name, one in policies.items()]
 
 
 def upgrade_plan(version: str, live: str, node_groups: list[dict[str, str]]) -> dict[str, Any]:
@@ -275,5 +247,6 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
-        network, access = (aws_partition, vpc_subnets), (trust_policy, access_entries, stale_principals, eks_roles, pod_identities, iam_policies)
-        return {f.__name__: f for f in (*network, *access, admin_rules, upgrade_plan, addon_plan, upgrade_report, rds_changes)}
+        network, access = (aws_partition, vpc_subnets), (trust_policy, access_entries, stale_principals, eks_roles, pod_identities)
+        policies = (iam_names, iam_policies, iam_files)
+        return {f.__name__: f for f in (*network, *access, *policies, admin_rules, upgrade_plan, addon_plan, upgrade_report, rds_changes)}

@@ -33,6 +33,7 @@ SETTINGS = {"connect_timeout": 3, "read_timeout": 15, "max_pool_connections": WO
 ATTEMPTS = 3
 OWNER = "berth:environment"
 RUNBOOK = "playbooks/ops/upgrade.yml"
+RUNBOOK_PERMISSIONS = "playbooks/ops/permissions.yml"
 PAGE = "playbooks/ops/permissions.md"
 
 # What the role eks runs on nodes (roles/eks/tasks/nodes.yml: ami_type).
@@ -199,6 +200,8 @@ def inventory_questions(wanted: Mapping[str, Any]) -> dict[str, Question]:
         types = {"Filters": [{"Name": "instance-type", "Values": wanted["types"]}]}
         questions["offerings"] = Question("ec2", "describe_instance_type_offerings", "InstanceTypeOfferings", {"LocationType": "availability-zone", **types})
         questions["types"] = Question("ec2", "describe_instance_types", "InstanceTypes", types)
+    if wanted["boundary"]:
+        questions["boundary"] = Question("iam", "get_policy", "Policy", {"PolicyArn": wanted["boundary"]})
     if rds:
         questions["instance"] = Question("rds", "describe_db_instances", "DBInstances", {"DBInstanceIdentifier": name})
         questions["engines"] = Question("rds", "describe_db_engine_versions", "DBEngineVersions", {"Engine": "postgres"})
@@ -225,8 +228,17 @@ class Findings:
     def problems(self) -> list[Problem]:
         """Return everything that is wrong."""
         return [
-            *self.zones(), *self.version(), *self.network(), *self.own_network(), *self.nodes(), *self.node_group(), *self.database(), *self.instance(),
+            *self.boundary(), *self.zones(), *self.version(), *self.network(), *self.own_network(), *self.nodes(), *self.node_group(), *self.database(),
+            *self.instance(),
         ]  # fmt: skip
+
+    def boundary(self) -> list[Problem]:
+        """Return that the policy is missing that bounds every role (docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html)."""
+        if "boundary" not in self.answers or self.answers["boundary"].code not in MISSING:
+            return []
+        command = f"ansible-playbook {RUNBOOK_PERMISSIONS} -i inventories/{self.wanted['environment']}"
+        text = f"has no policy {self.wanted['boundary']}, without which no role is made; {command} writes it and says how an administrator makes it"
+        return [(("berth_aws_account",), text)]
 
     def zones(self) -> list[Problem]:
         """Return zones that the region, or EKS, does not have."""
@@ -449,7 +461,7 @@ def creation_questions(wanted: Mapping[str, Any], findings: Findings) -> dict[st
     if findings.answers["cluster"].code in MISSING:
         questions["clusters"] = Question("eks", "list_clusters", "clusters")
     if not wanted["vpc"] and findings.get("vpcs") is not None and not findings.own_vpc():
-        tags = [{"Key": OWNER, "Value": wanted["environment"]}]
+        tags = [{"Key": OWNER, "Value": wanted["environment"]}, {"Key": "berth:name", "Value": wanted["name"]}]  # as the policy asks for them
         for operation, kind, parameters in (
             ("create_vpc", "vpc", {"CidrBlock": wanted["network"]}),
             ("create_internet_gateway", "internet-gateway", {}),
@@ -503,16 +515,26 @@ def simulation_questions(caller: str, role: str, statements: list[Mapping[str, A
         return {}
     questions = {}
     for number, statement in enumerate(statements):
-        # What a real call would bring along: the very things that the statement's conditions ask for.
-        given = {"aws:RequestedRegion": ("string", region)}
-        for operator, keys in (statement.get("Condition") or {}).items():
-            kind = "boolean" if operator == "Bool" else "string"
-            given |= {key: (kind, value[0] if isinstance(value, list) else value) for key, value in keys.items()}
-        context = [{"ContextKeyName": key, "ContextKeyType": kind, "ContextKeyValues": [value]} for key, (kind, value) in given.items()]
+        context = simulated(statement.get("Condition") or {}, region)
         resources = {} if statement["Resource"] == ["*"] else {"ResourceArns": [arn.replace("*", "x") for arn in statement["Resource"]]}
         parameters = {"PolicySourceArn": source, "ActionNames": statement["Action"], "ContextEntries": context, **resources}
         questions[f"simulation {number}"] = Question("iam", "simulate_principal_policy", "EvaluationResults", parameters)
     return questions
+
+
+def simulated(conditions: Mapping[str, Mapping[str, Any]], region: str) -> list[dict[str, Any]]:
+    """Return the context that a real call would bring along, as a simulation takes it: the very things that a statement's conditions ask for.
+
+    What they want absent, or only other than something, stays out.
+    """
+    given: dict[str, tuple[str, Any]] = {"aws:RequestedRegion": ("string", region)}
+    for operator, keys in conditions.items():
+        wants = operator.split(":")[-1]
+        if wants == "Null" or wants.endswith("IfExists") or "Not" in wants:
+            continue
+        kind = {"Bool": "boolean"}.get(wants, "stringList" if ":" in operator else "string")
+        given |= {key: (kind, value[0] if isinstance(value, list) else value) for key, value in keys.items()}
+    return [{"ContextKeyName": key, "ContextKeyType": kind, "ContextKeyValues": [value.replace("*", "x")]} for key, (kind, value) in given.items()]
 
 
 def refused_actions(answers: Mapping[str, Answer]) -> set[str]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
-import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils import berth_formats as formats
@@ -23,6 +21,7 @@ POLICIES = ("cluster-admin", "admin", "edit", "view")
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 MOST_PUBLIC_NETWORKS = 40  # docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
 LONGEST_ROLE = 64  # docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+ZONE_ID = re.compile(r"Z[A-Z0-9]{6,31}")  # of Route 53
 MOST_STORAGE = 65536  # GiB of gp3, docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html
 LEAST_STORAGE = 20
 MOST_BACKUP_DAYS = 35
@@ -60,16 +59,6 @@ def minor(version: str) -> tuple[int, int]:
     """Return the numbers of a Kubernetes version that is well written."""
     major, _, rest = version.partition(".")
     return int(major), int(rest)
-
-
-def policies(text: str, names: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Return the IAM policies that an environment needs, by name.
-
-    Args:
-        text: Of roles/eks/files/iam_policies.json.
-        names: ``account``, ``region``, ``environment``, ``name`` (of its resources) and ``repository``.
-    """
-    return json.loads(string.Template(text).safe_substitute(names, partition=partition(names["region"])))
 
 
 def _account(get: Get, environment: str) -> list[Problem]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.berth_aws import Refused, Wait
+from ansible.module_utils.berth_aws_variables import ZONE_ID
 
-IDENTIFIER = re.compile(r"Z[A-Z0-9]{6,31}")
 TTL = 300  # seconds for which resolvers keep what is no alias
 
 
@@ -31,7 +30,7 @@ def find_zone(client: Any, wanted: str, host: str) -> Zone:
     Raises:
         Refused: There is none, there are several, it is private, or the host is not in it.
     """
-    if IDENTIFIER.fullmatch(wanted):
+    if ZONE_ID.fullmatch(wanted):
         try:
             found = [client.get_hosted_zone(Id=wanted)["HostedZone"]]
         except client.exceptions.NoSuchHostedZone:

@@ -33,6 +33,10 @@ options:
     description: C(class), C(version), C(multi_az) and C(storage_max) (GiB) of the database; empty for none in RDS.
     type: dict
     default: {}
+  boundary:
+    description: The policy (ARN) that bounds the roles that are made; empty for none.
+    type: str
+    default: ""
   statements:
     description: The statements of the IAM policy that Berth needs, with account, region and names filled in.
     type: list
@@ -90,6 +94,7 @@ OPTIONS: dict[str, Any] = {
     "compute": {"type": "str", "choices": ["auto", "nodes"], "default": "auto"},
     "types": {"type": "list", "elements": "str", "default": []},
     "rds": {"type": "dict", "default": {}},
+    "boundary": {"type": "str", "default": ""},
     "statements": {"type": "list", "elements": "dict", "default": []},
 }
 

@@ -310,6 +310,18 @@ def test_refused_permissions_are_listed_by_their_actions(aws: Emulated) -> None:
     )
 
 
+def test_a_missing_boundary_is_refused_with_the_command_that_makes_it(aws: Emulated) -> None:
+    boundary = f"arn:aws:iam::{emulated.ACCOUNT}:policy/{aws.name}-boundary"
+    found = problems(aws, boundary=boundary)
+    assert list(found) == ["berth_aws_account"]
+    assert f"has no policy {boundary}, without which no role is made; ansible-playbook playbooks/ops/permissions.yml -i inventories/{aws.name} writes it" in (
+        found["berth_aws_account"]
+    )
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    aws.client("iam").create_policy(PolicyName=f"{aws.name}-boundary", PolicyDocument=json.dumps(document))
+    assert problems(aws, boundary=boundary) == {}
+
+
 def test_permissions_without_a_dry_run_are_simulated(aws: Emulated, monkeypatch: pytest.MonkeyPatch) -> None:
     iam = aws.client("iam")
     iam.create_user(UserName=aws.name)
