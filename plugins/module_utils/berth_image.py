@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
+import pwd
 import re
 import resource
 import shutil
@@ -15,6 +17,7 @@ import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.berth_kubeadm import has_sys_resource
 
@@ -39,11 +42,11 @@ def version(source: Path, content: str) -> str:
     """Return the tag of a build: ``git describe``, with the content's hash when the tree below ``source`` is dirty or git knows nothing."""
 
     def git(*arguments: str) -> str | None:
-        # The owner of a checkout may be another user than the one who deploys it. Git's own directory may go into the image: it stays as it is.
-        command = ["git", "--no-optional-locks", "-c", f"safe.directory={source}", "-c", "safe.directory=*", "-C", str(source), *arguments]
+        # Git's own directory may go into the image: it stays as it is. A watcher of the files would be left running, and write there.
+        command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit", "-C", str(source), *arguments]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-        except FileNotFoundError:
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, **as_owner(source))
+        except OSError:
             return None
         return done.stdout.strip() if done.returncode == 0 else None
 
@@ -51,7 +54,37 @@ def version(source: Path, content: str) -> str:
     if not described:
         return f"content-{content}"
     described = re.sub(r"[^A-Za-z0-9_.-]", "-", described)[:100]
-    return f"{described}-{content[:12]}" if git("status", "--porcelain", "--", ".") else described
+    return described if git("status", "--porcelain", "--", ".") == "" else f"{described}-{content[:12]}"
+
+
+def as_owner(source: Path) -> dict[str, Any]:
+    """Return how :func:`subprocess.run` runs git in ``source``: as the owner of the checkout where root asks.
+
+    A checkout's configuration names programs that git runs: core.fsmonitor, filters, and what it includes from other files. So they run as
+    who could run them anyway, and see nothing of root's environment. Where several users own parts of a checkout, git itself refuses it; root
+    loses the exception that git makes for who called sudo (git-scm.com/docs/git-config, safe.directory).
+    """
+    if os.geteuid() != 0:
+        return {}
+    owner = next((uid for uid in owners(source.resolve()) if uid), 0)
+    if not owner:
+        return {"env": {name: value for name, value in os.environ.items() if name != "SUDO_UID"}}
+    try:
+        account = pwd.getpwuid(owner)
+        group, home = account.pw_gid, account.pw_dir
+    except KeyError:
+        group, home = owner, "/nonexistent"
+    kept = {name: os.environ[name] for name in ("PATH", "GIT_CEILING_DIRECTORIES") if name in os.environ}
+    return {"user": owner, "group": group, "extra_groups": [], "env": {**kept, "HOME": home, "LC_ALL": "C"}}
+
+
+def owners(source: Path) -> list[int]:
+    """Return the user ids that own a checkout: its uppermost directory, what is called ``.git`` there, and what that leads to."""
+    for directory in (source, *source.parents):
+        found = directory / ".git"
+        if os.path.lexists(found):
+            return [directory.stat().st_uid, found.lstat().st_uid, *([found.stat().st_uid] if found.exists() else [])]
+    return []
 
 
 def engine(wanted: str = "auto") -> str:

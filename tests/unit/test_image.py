@@ -10,8 +10,9 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,120 @@ def test_without_git_the_content_names_the_release(source: Path, monkeypatch: py
 def test_a_repository_without_a_commit_is_named_by_its_content(source: Path) -> None:
     git(source, "init", "--quiet")
     assert version(source, "0123456789abcdef") == "content-0123456789abcdef"
+
+
+# --- Somebody else's checkout ------------------------------------------------
+FOREIGN = 54321
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="Only root can give files to somebody else.")
+# For each program that a checkout's configuration can have git run, how it gets there; {} is the program.
+PROGRAMS: dict[str, Callable[[Path, str], None]] = {
+    "a watcher of files": lambda source, program: own_config(source, "core.fsmonitor", program),
+    "a filter": lambda source, program: (
+        own_config(source, "filter.mine.clean", program),
+        (source / ".git/info/attributes").write_text("* filter=mine\n"),
+        (source / "app/manage.py").write_text("print(2)\n"),
+    )[0],
+    "a configuration included from another file": lambda source, program: (
+        (source / "included").write_text(f"[core]\n\tfsmonitor = {program}\n"),
+        own_config(source, "include.path", str(source / "included")),
+    )[0],
+    "a directory of git's that .git leads to": lambda source, program: (
+        own_config(source, "core.fsmonitor", program),
+        (source / ".git").rename(source / "elsewhere"),
+        (source / ".git").write_text(f"gitdir: {source}/elsewhere\n"),
+    )[0],
+    "a link to git's directory": lambda source, program: (
+        own_config(source, "core.fsmonitor", program),
+        (source / ".git").rename(source / "elsewhere"),
+        (source / ".git").symlink_to(source / "elsewhere"),
+    )[0],
+    "a submodule": lambda source, program: (
+        git(source, "clone", "--quiet", str(source), "app/module"),
+        git(source, "add", "app/module"),
+        own_config(source / "app/module", "core.fsmonitor", program),
+    )[0],
+}  # fmt: skip
+
+
+def own_config(source: Path, name: str, value: str) -> None:
+    """Write into a checkout's configuration."""
+    git(source, "config", name, value)
+
+
+def give(path: Path, uid: int) -> None:
+    """Give a file, or all of a directory, to a user."""
+    for found in [path, *(path.rglob("*") if path.is_dir() and not path.is_symlink() else [])]:
+        os.chown(found, uid, uid, follow_symlinks=False)
+
+
+@pytest.fixture
+def foreign(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a checkout that everybody reaches, for another user to own, and a variable that is only ours."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        shutil.copytree(repository, source := Path(directory, "source"), symlinks=True)
+        monkeypatch.setenv("BERTH_SECRET", "s3cret")
+        yield source
+
+
+def ran(source: Path) -> str:
+    """Return as whom, and with which secret, the program of a checkout ran."""
+    return "".join(sorted({file.read_text() for file in (source / "notes").iterdir()}))
+
+
+@as_root
+@pytest.mark.parametrize("sudo", [None, str(FOREIGN)], ids=["root", "sudo"])
+@pytest.mark.parametrize("owned", ["all of it", "all but .git", ".git alone"])
+@pytest.mark.parametrize("way", PROGRAMS)
+def test_nothing_that_somebody_elses_checkout_names_runs_as_root(
+    foreign: Path, monkeypatch: pytest.MonkeyPatch, way: str, owned: str, sudo: str | None
+) -> None:
+    program = foreign.parent / "program"
+    program.write_text(f'#!/bin/sh\necho "$(id -u):$(id -G):$BERTH_SECRET" >{foreign}/notes/$$\ncat\n')
+    program.chmod(0o755)
+    (foreign / "notes").mkdir()
+    (foreign / "notes").chmod(0o777)
+    PROGRAMS[way](foreign, str(program))
+    give(foreign, FOREIGN)
+    if owned != "all of it":
+        for path in [foreign, *foreign.iterdir()]:
+            if (path.name == ".git") == (owned == "all but .git"):
+                give(path, 0) if path != foreign else os.chown(path, 0, 0)
+    if sudo:
+        monkeypatch.setenv("SUDO_UID", sudo)
+    version(foreign, "0123456789abcdef")
+    assert ran(foreign) in ("", f"{FOREIGN}:{FOREIGN}:\n")
+
+
+@as_root
+def test_a_filter_of_somebody_elses_checkout_runs_as_its_owner_so_the_tag_is_what_the_owner_gets(foreign: Path) -> None:
+    git(foreign, "tag", "v1.2.0")
+    own_config(foreign, "filter.mine.clean", f"cat; id -u >{foreign}/notes")
+    (foreign / ".git/info/attributes").write_text("* filter=mine\n")
+    (foreign / ".git/info/exclude").write_text("notes\n")
+    (foreign / "app/manage.py").write_text("print(2)\n")
+    give(foreign, FOREIGN)
+    assert version(foreign, "0123456789abcdef") == "v1.2.0-0123456789ab"
+    assert (foreign / "notes").read_text() == f"{FOREIGN}\n"
+
+
+@as_root
+def test_somebody_elses_checkout_is_tagged_as_its_own(foreign: Path) -> None:
+    git(foreign, "tag", "v1.2.0")
+    give(foreign, FOREIGN)
+    assert version(foreign / "app", "0123456789abcdef") == "v1.2.0"
+
+
+def test_a_directory_that_only_looks_like_gits_own_is_not_asked(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    place = tmp_path_factory.mktemp("bare") / "bare.git"
+    git(repository, "clone", "--quiet", "--bare", ".", str(place))
+    assert version(place, "0123456789abcdef") == "content-0123456789abcdef"
+
+
+def test_a_tree_that_git_cannot_compare_counts_as_dirty(repository: Path) -> None:
+    git(repository, "tag", "v1.2.0")
+    (repository / ".git/index").write_bytes(b"no index")
+    assert version(repository, "0123456789abcdef") == "v1.2.0-0123456789ab"
 
 
 # --- The registry ----------------------------------------------------------
