@@ -283,6 +283,14 @@ class Cluster:
         except (ValueError, KeyError, TypeError):
             return ""
 
+    def create(self, kind: str, namespace: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Make an object and return it as it is then, with its name where the API server chose that.
+
+        Raises:
+            Forbidden, Unreachable, KubeError: see there.
+        """
+        return json.loads(self._request("POST", kind, namespace, body=body))
+
     def delete(self, kind: str, namespace: str, name: str, uid: str, propagation: str) -> None:
         """Delete the very object that was read (by uid), and what it owns according to ``propagation``.
 
@@ -328,7 +336,7 @@ class Cluster:
         if response.status == 404:
             raise NotFound(f"{where} in namespace {namespace}: {said or 'not found'}")
         if response.status == 403:
-            verb = {"GET": "get" if name else "list", "DELETE": "delete", "PATCH": "patch"}[method]
+            verb = {"GET": "get" if name else "list", "DELETE": "delete", "PATCH": "patch", "POST": "create"}[method]
             _prefix, plural, group = KINDS[kind]
             raise Forbidden(
                 f"Kubernetes does not let this user {verb} {plural}{subresource} in namespace {namespace}: {said}. "

@@ -658,10 +658,10 @@ def _exit(status: Object | None) -> str:
     if dig(status, "state", "running"):
         return f": container {status['name']} was at work"
     ended = dig(status, "state", "terminated") or dig(status, "lastState", "terminated")
-    return f": container {status['name']} {_ending(ended)}" if ended else ""
+    return f": container {status['name']} {ending(ended)}" if ended else ""
 
 
-def _ending(ended: Object) -> str:
+def ending(ended: Object) -> str:
     """Say how a container ended, from its terminated state."""
     if ended.get("reason") == "OOMKilled":
         return "was killed for using more memory than its limit (OOMKilled)"
@@ -970,7 +970,7 @@ def _crash(
     elif ended and dig(ended, "exitCode") not in (None, 0):
         yield Finding(
             _crash_cause(name, ended, restarts + 1, unready)[0],
-            f"The container {name} {_ending(ended)}",
+            f"The container {name} {ending(ended)}",
             ended.get("reason") or "Error",
             ended.get("message") or "",
             **where,
@@ -990,7 +990,7 @@ def _crash_cause(name: str, ended: Object, runs: int, unhealthy: Sequence[Object
         return "liveness", f"The container {name} fails its {probe} probe and is restarted"
     if ended.get("exitCode") == 0:
         return "ended", f"The container {name} ended by itself (exit code 0), {times}"
-    return "crash", f"The container {name} crashes: it {_ending(ended)}, {times}"
+    return "crash", f"The container {name} crashes: it {ending(ended)}, {times}"
 
 
 def _event_container(event: Object) -> str:

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible.module_utils import berth_rollout
+from ansible.module_utils import berth_command, berth_rollout
 from ansible.module_utils.berth_rollout import Finding, Snapshot, dig
 
 Object = Mapping[str, Any]
@@ -106,9 +106,10 @@ def pods(objects: Iterable[Object], now: str) -> list[dict[str, Any]]:
 
 
 def latest_jobs(jobs: Iterable[Object]) -> list[Object]:
-    """Return of each CronJob's Jobs the latest, and the latest of those that a release made."""
+    """Return of each CronJob's Jobs the latest, and the latest of those that a release made; none of a command, whose end somebody waits for."""
     newest: dict[str, Object] = {}
-    for job in sorted(jobs, key=lambda each: dig(each, "metadata", "creationTimestamp") or ""):
+    mine = (each for each in jobs if dig(each, "metadata", "labels", "app.kubernetes.io/component") != berth_command.COMPONENT)
+    for job in sorted(mine, key=lambda each: dig(each, "metadata", "creationTimestamp") or ""):
         owner = next((each.get("uid") for each in dig(job, "metadata", "ownerReferences") or []), "")
         newest[owner or dig(job, "metadata", "labels", "app.kubernetes.io/component") or job["metadata"]["name"]] = job
     return list(newest.values())

@@ -107,6 +107,20 @@ def test_a_list_that_may_not_be_read_names_the_permission(api: Api, cluster: Clu
         cluster.items("Deployment", "polls-dev")
 
 
+def test_what_may_not_be_made_names_the_permission(api: Api, cluster: Cluster) -> None:
+    api.queue = [(403, {"message": "no"})]
+    with pytest.raises(Forbidden, match=r'create jobs in namespace polls-dev: no(.|\n)*apiGroups \["batch"\], resources \["jobs"\], verbs \["create"\]'):
+        cluster.create("Job", "polls-dev", {"metadata": {"generateName": "polls-"}})
+
+
+def test_what_is_made_is_returned_with_its_name(api: Api, cluster: Cluster) -> None:
+    api.queue = [(201, {"metadata": {"name": "polls-x1"}})]
+    assert cluster.create("Job", "polls-dev", {"metadata": {"generateName": "polls-"}})["metadata"]["name"] == "polls-x1"
+    assert [(method, path, body) for method, path, _, body in api.seen] == [
+        ("POST", "/apis/batch/v1/namespaces/polls-dev/jobs", '{"metadata": {"generateName": "polls-"}}')
+    ]
+
+
 def test_a_token_that_ran_out_is_read_again(api: Api, cluster: Cluster, tmp_path: Path) -> None:
     """A token of EKS lasts for a quarter of an hour, a wait may last longer."""
     kubeconfig(tmp_path, api.url, {"token": "second"})

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from ansible.module_utils import berth_command
 from ansible.module_utils.berth_artifacts import find_go, wanted_go
 
 Json = dict[str, Any]
@@ -44,6 +45,7 @@ class Peer(NamedTuple):
 
 
 WEB, RELEASE, SCHEDULE, DATABASE = Peer("web"), Peer("release"), Peer("schedule"), Peer("database")
+COMMAND = Peer(berth_command.labels("polls"))
 UNLABELLED = Peer({})
 OTHER_APP = Peer({"app.kubernetes.io/instance": "shop", "app.kubernetes.io/component": "web"})
 FOREIGN = Peer({}, "shop")
@@ -60,6 +62,7 @@ ALLOWED: dict[str, tuple[Peer, Peer, int, str]] = {
     "a web pod reaches the database": (WEB, DATABASE, 5432, "TCP"),
     "the release job reaches the database": (RELEASE, DATABASE, 5432, "TCP"),
     "a scheduled job reaches the database": (SCHEDULE, DATABASE, 5432, "TCP"),
+    "a command of manage.py reaches the database": (COMMAND, DATABASE, 5432, "TCP"),
     "a web pod asks the DNS over UDP": (WEB, DNS, 53, "UDP"),
     "a web pod asks the DNS over TCP": (WEB, DNS, 53, "TCP"),
     "the release job asks the DNS": (RELEASE, DNS, 53, "UDP"),
@@ -73,6 +76,7 @@ DENIED: dict[str, tuple[Peer, Peer, int, str]] = {
     "a visitor does not reach a web pod over UDP": (VISITOR, WEB, 8000, "UDP"),
     "a visitor does not reach the release job": (VISITOR, RELEASE, 8000, "TCP"),
     "a visitor does not reach a pod without labels": (VISITOR, UNLABELLED, 8000, "TCP"),
+    "a visitor does not reach a command of manage.py": (VISITOR, COMMAND, 8000, "TCP"),
     "a pod of another namespace does not reach the database": (FOREIGN, DATABASE, 5432, "TCP"),
     "a web pod's labels in another namespace do not open the database": (IMPOSTOR, DATABASE, 5432, "TCP"),
     "a pod of another namespace does not reach a scheduled job": (FOREIGN, SCHEDULE, 8000, "TCP"),
@@ -208,6 +212,7 @@ PURPOSE: dict[str, set[str]] = {
     "default-deny": {
         "a visitor does not reach the release job",
         "a visitor does not reach a pod without labels",
+        "a visitor does not reach a command of manage.py",
         "a pod of another namespace does not reach a scheduled job",
     },
     "allow-dns": {flow for flow in ALLOWED if "DNS" in flow},

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import environment_status
 import pytest
 import yaml
-from ansible.module_utils import berth_status
+from ansible.module_utils import berth_command, berth_status
 from ansible.module_utils.berth_access import Answer
 from ansible.module_utils.berth_kube import Forbidden, KubeError, NotFound, Unreachable
 from module_run import run
@@ -178,6 +178,15 @@ def test_the_failed_job_of_a_release_is_a_problem_and_those_before_it_are_not(ca
     old["metadata"]["creationTimestamp"], new["metadata"]["creationTimestamp"] = LATER, BEGAN
     (problem,) = status(capsys, monkeypatch, **healthy(), Job=[new, old])["status"]["problems"]
     assert (problem["name"], problem["cause"]) == ("polls-release-1", "job")
+
+
+@pytest.mark.parametrize("conditions", [[], [condition("Failed", reason="BackoffLimitExceeded")]])
+def test_a_command_whose_end_somebody_waits_for_is_no_problem(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, conditions: list[Json]
+) -> None:
+    command = job(*conditions)
+    command["metadata"] |= {"name": "polls-manage-x1", "labels": berth_command.labels("polls")}
+    assert status(capsys, monkeypatch, **healthy(), Job=[command])["status"]["problems"] == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,250 @@
+"""Run a command of manage.py once, as a Job with the image and the configuration of the release that serves."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: k8s_command
+short_description: Run a command of C(manage.py) once, with the release that serves
+description:
+  - Makes a Job with image, configuration, resources and security context of a Deployment's newest release that has ready pods.
+  - Reports what the command prints while it runs, and returns all of it. Values of the Secrets that its pod refers to are replaced by C(***).
+  - The Job is removed when it has ended, and when whoever waits for it is ended. Several may run at a time.
+options:
+  kubeconfig:
+    description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) when left out.
+    type: path
+  context: {description: Context of the kubeconfig; its current one when left out., type: str}
+  namespace: {description: Namespace of the Deployment., type: str, required: true}
+  name: {description: "Name of the Deployment, which is the app's.", type: str, required: true}
+  command: {description: "The arguments of C(manage.py), as a shell takes them apart.", type: str, required: true}
+  timeout: {description: Seconds after which it is ended., type: int, default: 3600}
+attributes:
+  check_mode: {support: full, description: Says with which release it would be run.}
+  diff_mode: {support: none, description: Nobody knows what a command changes.}
+"""
+
+EXAMPLES = """
+- name: Make an administrator
+  k8s_command:
+    kubeconfig: .cache/dev/kubeconfig
+    namespace: polls-dev
+    name: polls
+    command: createsuperuser --noinput --username admin --email admin@example.org
+"""
+
+RETURN = """
+words: {description: "The arguments of C(manage.py), taken apart.", type: list, elements: str, returned: success}
+version: {description: "The release's version.", type: str, returned: success}
+image: {description: "The release's image.", type: str, returned: success}
+rc: {description: "The command's exit code.", type: int, returned: when it has ended by itself}
+lines: {description: What it printed., type: list, elements: str, returned: when it was run}
+"""
+
+import contextlib
+import shlex
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NoReturn
+
+from ansible.module_utils import berth_command, berth_formats, berth_kube, berth_rollback, berth_rollout
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.berth_command import Output
+from ansible.module_utils.berth_kube import Cluster, KubeError, NotFound, Unreachable
+from ansible.module_utils.berth_progress import report
+from ansible.module_utils.berth_rollout import Finding, Patience, Snapshot
+
+Object = Mapping[str, Any]
+LOOK = 0.5  # seconds between two looks
+PATIENCE = 120.0  # seconds for which the API server may be silent while a command runs
+
+
+class Failed(Exception):
+    """The command was not run, or failed; the text is the message.
+
+    Args:
+        message: For the user.
+        rc: The command's exit code; None where it has not ended by itself.
+    """
+
+    def __init__(self, message: str, rc: int | None = None) -> None:
+        super().__init__(message)
+        self.rc = rc
+
+
+def chosen(cluster: Cluster, namespace: str, name: str) -> berth_rollback.Release:
+    """Return the release to run a command with.
+
+    Raises:
+        Failed: There is none.
+        KubeError: The API server does not answer, or not to this user.
+    """
+    try:
+        deployment = cluster.get("Deployment", namespace, name)
+    except NotFound:
+        deployment = None
+    found = berth_rollback.releases(deployment, cluster.items("ReplicaSet", namespace)) if deployment else []
+    release = berth_command.serving(found)
+    if release is None:
+        raise Failed(f"Nothing was run: there is no release of {name} in the namespace {namespace}, whose image would run it. site.yml releases the app.")
+    return release
+
+
+def secrets(cluster: Cluster, namespace: str, spec: Object) -> set[str]:
+    """Return the values that must not be shown of a pod with that description, as far as they may be read."""
+    found = []
+    for name in berth_rollout.secret_names(spec):
+        with contextlib.suppress(KubeError):
+            found.append(cluster.get("Secret", namespace, name))
+    return berth_rollout.secret_values(spec, found)
+
+
+class Run:
+    """One command that runs as a Job.
+
+    Args:
+        cluster: Where it runs.
+        namespace: Of the Job.
+        job: As the API server has made it.
+        words: The arguments of ``manage.py``.
+    """
+
+    def __init__(self, cluster: Cluster, namespace: str, job: Object, words: Sequence[str]) -> None:
+        self.cluster, self.namespace, self.job, self.words = cluster, namespace, {**job, "kind": "Job"}, words
+        self.name: str = job["metadata"]["name"]
+        self.output = Output()
+        self.began = False
+        self._secrets = secrets(cluster, namespace, job["spec"]["template"]["spec"])
+        self._patience = Patience()
+
+    def look(self) -> bool:
+        """Look once, report what is new, and return whether the command has ended well.
+
+        Raises:
+            Failed: It has ended badly, or it is certain that it will not begin.
+            KubeError: The API server does not answer, or not to this user.
+        """
+        self.job = {**self.cluster.get("Job", self.namespace, self.name), "kind": "Job"}
+        pods = self.cluster.items("Pod", self.namespace, labelSelector=f"batch.kubernetes.io/job-name={self.name}")
+        began, how = berth_command.state(pods[-1] if pods else None)
+        if began:
+            self.began = True
+            self._read(pods[-1]["metadata"]["name"])
+        if berth_command.overdue(self.job):
+            limit = self.job["spec"]["activeDeadlineSeconds"]
+            self._fail(f"took longer than {limit} s and was ended", "where it needs its time, give it more by ops_timeout (seconds).")
+        if how:
+            if message := berth_command.ended(self.words, how, self.output.lines):
+                raise Failed(message, how["exitCode"])
+            return True
+        if self.began and (not pods or berth_rollout.condition(self.job, "Failed")):
+            self._fail("was ended, for its pod was removed", "run it again, where it may be run twice.")
+        if not self.began:
+            self._expect(pods)
+        return False
+
+    def _expect(self, pods: Sequence[Object]) -> None:
+        """See whether a pod that has not begun still can."""
+        snapshot = Snapshot(self.job, pods=pods, now=self.cluster.now)
+        events: list[Object] = []
+        for uid in berth_rollout.event_subjects(snapshot):
+            with contextlib.suppress(berth_kube.Forbidden):  # they only make the explanation better
+                events += self.cluster.items("Event", self.namespace, fieldSelector=f"involvedObject.uid={uid}")
+        verdict = berth_rollout.judge(Snapshot(self.job, pods=pods, events=events, now=self.cluster.now))
+        finding: Finding | None = self._patience.certain(verdict.findings, time.monotonic())
+        if finding:
+            message = berth_rollout.describe(verdict.state, finding, self.namespace, f"manage.py {self.words[0]} did not begin", workload=self.job)
+            raise Failed(berth_rollout.redact(message, self._secrets))
+
+    def _read(self, pod: str) -> None:
+        since = {"sinceTime": self.output.since} if self.output.since else {}
+        try:
+            log = self.cluster.log(self.namespace, pod, timestamps="true", **since)
+        except NotFound:
+            return
+        for line in self.output.add(berth_rollout.redact(log, self._secrets)):
+            report(line)
+
+    def _fail(self, why: str, way: str) -> NoReturn:
+        raise Failed(berth_command.failure(self.words, why, self.output.lines, way))
+
+
+def follow(run: Run) -> None:
+    """Follow a command until it has ended.
+
+    Raises:
+        Failed, KubeError: see there.
+    """
+    heard = time.monotonic()
+    while True:
+        try:
+            if run.look():
+                return
+            heard = time.monotonic()
+        except Unreachable as error:
+            # The command goes on without the API server.
+            if time.monotonic() - heard > PATIENCE:
+                raise
+            report(f"{error}; trying again")
+        time.sleep(LOOK)
+
+
+@contextlib.contextmanager
+def begun(cluster: Cluster, namespace: str, job: dict[str, Any], words: Sequence[str]) -> Iterator[Run]:
+    """Make a Job, and remove it in the end, also where whoever waits for it is told to end.
+
+    Raises:
+        KubeError: The API server refuses it.
+    """
+
+    def leave(*_: Any) -> NoReturn:
+        raise Failed("The run was ended, and the command with it.")
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    made = cluster.create("Job", namespace, job)
+    try:
+        yield Run(cluster, namespace, made, words)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        cluster.delete("Job", namespace, made["metadata"]["name"], made["metadata"]["uid"], "Background")
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **berth_kube.CONNECTION_OPTIONS,
+            "name": {"type": "str", "required": True},
+            "command": {"type": "str", "required": True},
+            "timeout": {"type": "int", "default": 3600},
+        },
+        supports_check_mode=True,
+    )
+    if berth_kube.IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("kubernetes"))
+    options, output = module.params, Output()
+    if wrong := berth_formats.command(options["command"]):
+        module.fail_json(msg=f"Nothing was run: the command {wrong}.")
+    if options["timeout"] < 1:
+        module.fail_json(msg=f"Nothing was run: {options['timeout']} is too few seconds; at least 1 is needed.")
+    words = shlex.split(options["command"])
+    try:
+        cluster = Cluster(options["kubeconfig"], options["context"])
+        release = chosen(cluster, options["namespace"], options["name"])
+        result = {"changed": True, "words": words, "version": release.version, "image": release.image}
+        if module.check_mode:
+            module.exit_json(**result)
+        job = berth_command.job(release, options["name"], words, options["timeout"])
+        with begun(cluster, options["namespace"], job, words) as run:
+            output = run.output
+            follow(run)
+    except Failed as failed:
+        module.fail_json(msg=str(failed), rc=failed.rc, lines=output.lines)
+    except KubeError as error:
+        module.fail_json(msg=str(error), lines=output.lines)
+    module.exit_json(**result, rc=0, lines=output.lines)
+
+
+if __name__ == "__main__":
+    main()
