@@ -221,6 +221,22 @@ def command(value: str) -> str:
     return "" if words else "is empty; write the arguments of manage.py, like migrate --noinput"
 
 
+def program(value: str) -> str:
+    """Check the first word of a command that no shell takes apart."""
+    if not value:
+        return "is empty; write the program's name"
+    if value != "".join(value.split()):
+        return f"{value!r} has a space in it, and no shell takes it apart; write each word by itself, like [gunicorn, --workers, '2']"
+    return argument(value)
+
+
+def argument(value: str) -> str:
+    """Check a word of a command."""
+    if "\0" in value:
+        return "has a NUL character, with which the word would end"
+    return f"has {len(value.encode()):,} bytes, and the kernel takes less than {VARIABLE_SIZE:,}" if len(value.encode()) >= VARIABLE_SIZE else ""
+
+
 def host_name(value: str) -> str:
     """Check a host name as Django compares it: no scheme, port or path; a leading dot means subdomains too.
 

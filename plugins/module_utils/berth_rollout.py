@@ -63,9 +63,9 @@ ADVICE: dict[str, str] = {
     "registry": "Check that the node reaches the registry at the address that berth_registry names, and trusts it.",
     "config": "Add the missing name to berth_app_secrets or berth_app_settings and run playbooks/config.yml again.",
     "container": "The container runtime refuses the container as it is described: correct what its message names.",
-    "command": "The image has no such command, or may not run it: correct the command or the image.",
+    "command": "The image has no such command, or may not run it: correct {command} or the image.",
     "crash": "Mend what the log shows; a missing setting belongs in berth_app_settings or berth_app_secrets.",
-    "ended": "The command must keep running in the foreground: correct the container's command.",
+    "ended": "The command must keep running in the foreground: correct {command}.",
     "memory": "Raise the memory limit in berth_app_resources, or make the process use less.",
     "liveness": "The process runs but its probe fails: see its log, or give it more time or more CPU in "
     "berth_app_resources.",
@@ -89,16 +89,17 @@ ADVICE: dict[str, str] = {
     "paused": "Resume it: kubectl rollout resume.",
     "waiting": "Look at it with playbooks/ops/status.yml; where it only needs more time, {more_time}.",
 }
-"""What to do, by cause: one sentence, or one that names two ways. ``{more_time}`` is how that is given to what is waited for."""
+"""What to do, by cause: one sentence, or one that names two ways. What is in braces is a key of WAYS."""
 
-TIMES = {
-    "web": "raise berth_app_timeout",
-    "release": "raise berth_app_timeout",
-    "schedule": "raise the timeout of the schedule in berth_app_schedules",
-    "database": "raise berth_database_timeout",
-    "database-login": "raise berth_database_timeout",
+WAYS: dict[str, dict[str, str]] = {
+    "": {"more_time": "give it more time", "command": "the container's command"},
+    "web": {"more_time": "raise berth_app_timeout", "command": "berth_app_command"},
+    "release": {"more_time": "raise berth_app_timeout", "command": "berth_app_release_commands"},
+    "schedule": {"more_time": "raise the timeout of the schedule in berth_app_schedules", "command": "the command in berth_app_schedules"},
+    "database": {"more_time": "raise berth_database_timeout"},
+    "database-login": {"more_time": "raise berth_database_timeout"},
 }
-"""How more time is given, by the component's label of a workload that Berth made."""
+"""How ADVICE is followed, by the component's label of a workload that Berth made; with an empty one, of any other and of what is not told apart."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ class Patience:
 
 def advice(cause: str, workload: Object) -> str:
     """Return what to do about a finding of that cause in a workload."""
-    return ADVICE[cause].format(more_time=TIMES.get(_label(workload, "app.kubernetes.io/component"), "give it more time"))
+    return ADVICE[cause].format(**WAYS[""] | WAYS.get(_label(workload, "app.kubernetes.io/component"), {}))
 
 
 # -- Reading objects ---------------------------------------------------------------------------------------------

@@ -324,6 +324,7 @@ def values(given: dict[str, Any]) -> list[Problem]:
     """Return what is wrong with values whose types are right."""
     checks = {name: check for name, check in FORMATS.items() if name in given}
     found = [problem for name, check in checks.items() for problem in _format(name, given[name], check)]
+    found += command(("berth_app_command",), given.get("berth_app_command", []))
     found += resources(given.get("berth_app_resources", {}))
     found += writable(given.get("berth_app_writable", {}))
     found += autoscaling(given.get("berth_app_autoscaling", {}))
@@ -387,6 +388,12 @@ def _too_much(settings: Any, secrets: Any) -> list[Problem]:
         text = f"has {size:,} bytes with berth_app_secrets, and the kernel takes at most {formats.ENVIRONMENT_SIZE:,} for a process; {formats.ELSEWHERE}"
         found.append(Problem(("berth_app_settings",), text))
     return found
+
+
+def command(path: Path, words: list[str]) -> list[Problem]:
+    """Check a container's command, which is run as it is."""
+    texts = [formats.argument(word) if number else formats.program(word) for number, word in enumerate(words)]
+    return [Problem((*path, number), text) for number, text in enumerate(texts) if text]
 
 
 def resources(given: dict[str, Any]) -> list[Problem]:

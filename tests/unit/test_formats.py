@@ -159,3 +159,23 @@ def test_a_name_that_postgresql_would_not_take_is_refused(text: str) -> None:
 )
 def test_a_directory_is_written_from_the_root(value: str, good: bool) -> None:
     assert (formats.directory(value) == "") is good
+
+
+@pytest.mark.parametrize("words", [["gunicorn"], ["/code/run.sh", "", "a b", "--bind=:8000"]])
+def test_the_words_of_a_command_are_what_the_kernel_takes(words: list[str]) -> None:
+    assert [formats.program(words[0]), *map(formats.argument, words[1:])] == [""] * len(words)
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("", "is empty"),
+        ("uwsgi etc/uwsgi.ini", "has a space in it"),
+        (" uwsgi", "has a space in it"),
+        ("uwsgi\n", "has a space in it"),
+        ("uw\0sgi", "a NUL character"),
+        ("x" * 131_072, "131,072 bytes"),
+    ],
+)
+def test_a_program_that_the_kernel_would_not_find_is_refused(word: str, text: str) -> None:
+    assert text in formats.program(word)

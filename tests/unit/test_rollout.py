@@ -671,6 +671,21 @@ def test_what_only_needs_more_time_is_told_by_which_variable_it_gets_it(cause: s
     assert "{" not in rollout.advice(cause, {})
 
 
+@pytest.mark.parametrize(
+    ("component", "words"),
+    [
+        ("release", "correct berth_app_release_commands"),
+        ("web", "correct berth_app_command"),
+        ("schedule", "correct the command in berth_app_schedules"),
+        ("database", "correct the container's command"),
+        ("somebody-elses", "correct the container's command"),
+    ],
+)
+@pytest.mark.parametrize("cause", ["command", "ended"])
+def test_a_command_that_is_wrong_is_told_with_its_variable(cause: str, component: str, words: str) -> None:
+    assert words in rollout.advice(cause, {"metadata": {"labels": {"app.kubernetes.io/component": component}}})
+
+
 def test_a_job_that_took_too_long_is_told_with_the_command_that_was_at_work() -> None:
     """The commands of a release are init containers, and one after another."""
     workload = job(condition("FailureTarget", "True", "DeadlineExceeded", "Job was active longer"), spec={"activeDeadlineSeconds": 300})
