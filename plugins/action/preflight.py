@@ -271,7 +271,7 @@ class Check:
 
     def room_problems(self, suspect: set[str]) -> list[Problem]:
         """Check that the namespace's quota has room for a release."""
-        looked_at = ("resources", "replicas", "autoscaling", "schedules")
+        looked_at = ("resources", "replicas", "autoscaling", "processes", "schedules")
         if suspect & {*(f"berth_app_{part}" for part in looked_at), "berth_database", "berth_database_storage", "berth_quota"}:
             return []
         web = ("berth_app_autoscaling", "max") if self.get("berth_app_autoscaling") else ("berth_app_replicas",)

@@ -173,11 +173,13 @@ def app_facts(objects: list[dict[str, Any]], address: str, revision: str = "") -
     The URL is that of the Service's node port at ``address``, empty where this machine reaches none. ``revision`` is the one that
     a rollout has ended with since the objects were read.
     """
-    by_kind = {item["kind"]: item for item in objects}
-    try:
-        service, deployment = by_kind["Service"], by_kind["Deployment"]
-    except KeyError as error:
-        raise AnsibleFilterError(f"The app has no {error.args[0]} in its namespace; run site.yml.") from error
+    service = next((item for item in objects if item["kind"] == "Service"), None)
+    if not service:
+        raise AnsibleFilterError("The app has no Service in its namespace; run site.yml.")
+    # Its processes have Deployments of their own.
+    deployment = next((item for item in objects if item["kind"] == "Deployment" and item["metadata"]["name"] == service["metadata"]["name"]), None)
+    if not deployment:
+        raise AnsibleFilterError("The app has no Deployment in its namespace; run site.yml.")
     return {
         "url": f"http://{address}:{service['spec']['ports'][0].get('nodePort', '')}/" if address else "",
         "revision": revision or deployment["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision", ""),

@@ -13,7 +13,7 @@ MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils.berth_room import with_resources  # noqa: E402
+from ansible.module_utils.berth_resources import with_resources  # noqa: E402
 
 DOCUMENTATION = """
 name: with_resources

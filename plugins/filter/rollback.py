@@ -53,6 +53,7 @@ def rollback_report(went: dict[str, Any], name: str, revision: str, configuratio
         return f"{name} would go back to version {target['version']} (revision {target['revision']}) from {left['version']} (revision {left['revision']})."
     kept = {"release": "those that it was released with", "current": "those of the release that was left"}
     followed = f" So do {', '.join(went['followed'])}." if went["followed"] else ""
+    followed += f" {', '.join(went['removed'])}: removed, for that version did not have it." if went["removed"] else ""
     return (
         f"{name} runs version {target['version']} again (as revision {revision}), not {left['version']} (revision {left['revision']}).{followed}\n"
         f"Its settings and secrets are {kept[configuration]}; the database is as it was.\n"
@@ -60,9 +61,29 @@ def rollback_report(went: dict[str, Any], name: str, revision: str, configuratio
     )
 
 
+def undone(failure: str, went: dict[str, Any] | None, complete: bool) -> str:
+    """Return the message of a release that failed, with what became of it.
+
+    Args:
+        failure: Why it failed.
+        went: The result of k8s_rollback with ``undo``; None where it was not asked.
+        complete: Whether all pods of the earlier release serve again.
+    """
+    if went is None:
+        return failure
+    if "target" not in went:
+        return f"{failure}\nNo release before it was complete, so there is none to go back to: what runs of it goes on."
+    if not went["changed"]:
+        return failure
+    removed = f"; {', '.join(went['removed'])}, which that did not have, is removed" if went["removed"] else ""
+    state = "its pods serve" if complete else "not all of its pods serve yet (playbooks/ops/status.yml)"
+    said = f"The app and its processes have gone back to version {went['target']['version']}{removed}; {state}."
+    return f"{failure}\n{said} The database is as the release left it."
+
+
 class FilterModule:
     """The filters of this file."""
 
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
-        return {f.__name__: f for f in (release_table, unknown_migrations, schema_refusal, rollback_report)}
+        return {f.__name__: f for f in (release_table, unknown_migrations, schema_refusal, rollback_report, undone)}

@@ -19,6 +19,8 @@ Operations = list[dict[str, Any]]
 
 LEFT = "berth/left"
 """Annotation of a ReplicaSet: the revision that it was when the Deployment went back from it."""
+COMPLETED = "berth/completed"
+"""Annotation of a ReplicaSet: when the release that it is of was complete last, with all that belongs to it (RFC 3339)."""
 REVISION = "deployment.kubernetes.io/revision"
 REVISIONS = "deployment.kubernetes.io/revision-history"
 """Annotation of a ReplicaSet: the revisions that it was before, separated by commas."""
@@ -34,6 +36,7 @@ STAYS = (
     "deployment.kubernetes.io/max-replicas",
     "deprecated.deployment.rollback.to",
     LEFT,
+    COMPLETED,
 )
 """Annotations that do not go back with a revision."""
 
@@ -57,6 +60,8 @@ class Release:
     """Whether it is what the Deployment wants now."""
     left: bool
     """Whether the Deployment went back from it, and has not come to it again."""
+    completed: str
+    """When it was complete last with all that belongs to it, RFC 3339; empty where it never was, or that was not noted."""
     earlier: tuple[int, ...]
     """Revisions that it was before."""
     replicaset: Object
@@ -99,6 +104,7 @@ def releases(deployment: Object, replicasets: Iterable[Object]) -> list[Release]
             ready=dig(each, "status", "readyReplicas") or 0,
             current=number == newest,
             left=_annotation(each, LEFT) == str(number),
+            completed=_annotation(each, COMPLETED),
             earlier=tuple(_number(word) for word in _annotation(each, REVISIONS).split(",") if word),
             replicaset=each,
         )
@@ -132,6 +138,35 @@ def choose(name: str, found: Sequence[Release], wanted: int) -> Release:
         why = "each of the others was gone back from" if others else "it is the only one"
         raise Refused(f"Nothing was changed: there is no release of {name} to go back to, for {why}. To choose one, name its revision:\n{table(found)}")
     return match
+
+
+def last_complete(found: Sequence[Release]) -> Release | None:
+    """Return the release that was complete last, None where none of those that are kept is known to have been."""
+    return max((each for each in found if each.completed), key=lambda each: each.completed, default=None)
+
+
+def companion(found: Sequence[Release], target: Release, complete: bool) -> Release | None:
+    """Return which of a process's revisions belongs to a release of the app: the one that was complete last, or else the newest.
+
+    Args:
+        found: Those of the process, the newest first.
+        target: The app's release.
+        complete: Whether it must have been complete.
+
+    None where the release did not have the process.
+    """
+    mine = [each for each in found if each.is_release_of(target) and (each.completed or not complete)]
+    return max(mine, key=lambda each: (each.completed, each.revision), default=None)
+
+
+def completing(found: Sequence[Release], now: str) -> Operations:
+    """Return the patch of the current revision's ReplicaSet that notes that it is complete; empty where the last note is about it."""
+    last, current = last_complete(found), next((each for each in found if each.current), None)
+    if current is None or current is last:
+        return []
+    path = "/metadata/annotations"
+    note = [{"op": "add", "path": f"{path}/{COMPLETED.replace('/', '~1')}", "value": now}]
+    return note if dig(current.replicaset, "metadata", "annotations") else [{"op": "add", "path": path, "value": {COMPLETED: now}}]
 
 
 def operations(deployment: Object, release: Release, environment: Sequence[Object] | None = None) -> Operations:

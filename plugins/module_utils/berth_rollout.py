@@ -66,11 +66,11 @@ ADVICE: dict[str, str] = {
     "command": "The image has no such command, or may not run it: correct {command} or the image.",
     "crash": "Mend what the log shows; a missing setting belongs in berth_app_settings or berth_app_secrets.",
     "ended": "The command must keep running in the foreground: correct {command}.",
-    "memory": "Raise the memory limit in berth_app_resources, or make the process use less.",
+    "memory": "Raise the memory limit in {resources}, or make the process use less.",
     "liveness": "The process runs but its probe fails: see its log, or give it more time or more CPU in "
     "berth_app_resources.",
     "readiness": "The process runs but is not ready: its log says what it waits for (the database, a migration).",
-    "quota": "Lower berth_app_resources or berth_app_replicas, or raise berth_quota.",
+    "quota": "Lower {resources} or {pods}, or raise berth_quota.",
     "pod-security": "Make the pod meet the namespace's Pod Security level: non-root, no privilege escalation, all "
     "capabilities dropped, seccomp RuntimeDefault.",
     "webhook": "The webhook decides what may run here: meet what it asks for, or ask who runs it.",
@@ -78,7 +78,7 @@ ADVICE: dict[str, str] = {
     "serviceaccount": "Create the ServiceAccount, or correct its name in the pod template.",
     "refused": "Correct the field that the message names.",
     "terminating": "Wait until the namespace is gone, then run the playbook again.",
-    "resources": "Lower the requests in berth_app_resources or berth_app_replicas, or add a node.",
+    "resources": "Lower the requests in {resources} or {pods}, or add a node.",
     "placement": "Correct nodeSelector, affinity or tolerations, or label a node accordingly.",
     "volume": "Create what the volume needs: a default StorageClass, the named one, or the claim itself.",
     "mount": "The volume cannot be mounted yet: see the event.",
@@ -92,10 +92,16 @@ ADVICE: dict[str, str] = {
 """What to do, by cause: one sentence, or one that names two ways. What is in braces is a key of WAYS."""
 
 WAYS: dict[str, dict[str, str]] = {
-    "": {"more_time": "give it more time", "command": "the container's command"},
+    "": {"more_time": "give it more time", "command": "the container's command", "resources": "berth_app_resources", "pods": "berth_app_replicas"},
     "web": {"more_time": "raise berth_app_timeout", "command": "berth_app_command"},
     "release": {"more_time": "raise berth_app_timeout", "command": "berth_app_release_commands"},
     "schedule": {"more_time": "raise the timeout of the schedule in berth_app_schedules", "command": "the command in berth_app_schedules"},
+    "process": {
+        "more_time": "raise berth_app_timeout",
+        "command": "its command in berth_app_processes",
+        "resources": "its resources in berth_app_processes",
+        "pods": "its replicas there",
+    },
     "database": {"more_time": "raise berth_database_timeout"},
     "database-login": {"more_time": "raise berth_database_timeout"},
 }

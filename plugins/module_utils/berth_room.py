@@ -8,34 +8,12 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
-from ansible.module_utils.berth_formats import UNITS, quantity
+from ansible.module_utils import berth_processes
+from ansible.module_utils.berth_formats import UNITS
+from ansible.module_utils.berth_resources import Resources, number, with_resources
 from ansible.module_utils.berth_variables import Problem
 
 CLASS = ".storageclass.storage.k8s.io/"
-Resources = dict[str, dict[str, Any]]
-"""The ``requests`` and ``limits`` of a container, quantities by resource."""
-
-
-def with_resources(default: Resources, given: Resources) -> Resources:
-    """Return ``default`` with what is ``given`` in its place. What is not given follows: a limit is at least the request, a request at most the limit.
-
-    >>> with_resources({"requests": {"memory": "128Mi"}, "limits": {"memory": "256Mi"}}, {"requests": {"memory": "512Mi"}})
-    {'requests': {'memory': '512Mi'}, 'limits': {'memory': '512Mi'}}
-    """
-    found = {kind: {**default.get(kind, {}), **(given.get(kind) or {})} for kind in ("requests", "limits")}
-    for name in found["requests"].keys() & found["limits"].keys():
-        request, limit = found["requests"][name], found["limits"][name]
-        if number(request) > number(limit):
-            if name in (given.get("limits") or {}):
-                found["requests"][name] = limit
-            else:
-                found["limits"][name] = request
-    return found
-
-
-def number(value: Any) -> Decimal:
-    """Return the number that a quantity stands for, which is known to be one."""
-    return quantity(value) or Decimal(0)
 
 
 @dataclass(frozen=True)
@@ -97,7 +75,8 @@ class Environment:
             requests, limits = given.get("requests", {}), given.get("limits", {})
             return {"requests": {**limit_range["requests"], **limits, **requests}, "limits": {**limit_range["limits"], **limits}}
 
-        app = container(with_resources(roles["app_resources_default"], get("berth_app_resources")))
+        resources = with_resources(roles["app_resources_default"], get("berth_app_resources"))
+        app, processes = container(resources), get("berth_app_processes")
         database, scaling, schedules = get("berth_database"), get("berth_app_autoscaling"), len(get("berth_app_schedules"))
         web = int(scaling["max"]) if scaling else int(get("berth_app_replicas"))
         pods = [Pods(web, app, "1 web pod{}", "web pods{}", "the app")]
@@ -105,6 +84,11 @@ class Environment:
             Pods(1, app, "one more{} during a release", "", "the app"),
             Pods(1, container({}), "a probe{} in the first run", "", "the network policies' probe"),
         ]
+        for name, process in processes.items():
+            # All are replaced at the same time as web: each that is no singleton has one more pod meanwhile.
+            count = berth_processes.replicas(process) + (0 if berth_processes.is_singleton(process) else 1)
+            each = container(with_resources(resources, process.get("resources") or {}))
+            pods.append(Pods(count, each, f"1 pod{{}} of {name}", f"pods{{}} of {name} (one of them during a release)", "the app"))
         if schedules:
             pods.append(Pods(schedules, app, "1 schedule{}", "schedules{}", "the app"))
         if database == "cluster":
@@ -112,9 +96,10 @@ class Environment:
         if database == "rds":
             passing.append(Pods(1, container(roles["database_client_resources"]), "the login{} of the database in the first run", "", "the database's login"))
         claims = int(database == "cluster")
-        objects = {"persistentvolumeclaims": claims, "services": 2, "services.nodeports": 1, "deployments.apps": 1, "statefulsets.apps": claims}
+        objects = {"persistentvolumeclaims": claims, "services": 2, "services.nodeports": 1, "statefulsets.apps": claims}
+        objects |= {"deployments.apps": 1 + len(processes), "cronjobs.batch": schedules}
         storage = number(get("berth_database_storage")) if claims else Decimal(0)
-        return cls(tuple(pods), tuple(passing), objects | {"cronjobs.batch": schedules}, storage, get("berth_database_storage_class") or "")
+        return cls(tuple(pods), tuple(passing), objects, storage, get("berth_database_storage_class") or "")
 
     def stored(self, key: str) -> Decimal:
         """Return the bytes of volumes that a quota's ``key`` counts, of one storage class or of all."""

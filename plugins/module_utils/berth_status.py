@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible.module_utils import berth_command, berth_rollout
+from ansible.module_utils import berth_command, berth_processes, berth_rollout
 from ansible.module_utils.berth_rollout import Finding, Snapshot, dig
 
 Object = Mapping[str, Any]
@@ -83,6 +83,16 @@ def release(deployment: Object, now: str) -> dict[str, Any]:
         "updated": dig(deployment, "status", "updatedReplicas") or 0,
         "since": seconds_between(dig(ended, "lastUpdateTime"), now),
     }
+
+
+def processes(deployments: Iterable[Object]) -> list[dict[str, Any]]:
+    """Return name, replicas and ready pods of each process that runs beside web."""
+    states = [
+        (dig(each, "metadata", "labels", berth_processes.LABEL), berth_rollout.state_of(Snapshot(each)))
+        for each in deployments
+        if dig(each, "metadata", "labels", "app.kubernetes.io/component") == berth_processes.COMPONENT
+    ]
+    return [{"name": name, "replicas": state["replicas"], "ready": state["ready"]} for name, state in states]
 
 
 def pods(objects: Iterable[Object], now: str) -> list[dict[str, Any]]:
@@ -230,6 +240,7 @@ def text(status: Mapping[str, Any]) -> str:
     lines += _part("nodes", _table(("NAME", "STATE", "VERSION", "AGE"), [(n["name"], n["state"], n["version"], duration(n["age"])) for n in status["nodes"]]))
     if released := status["release"]:
         lines += _part("release", _released(released))
+        lines += _part("processes", _table((), [(each["name"], f"{each['ready']} of {each['replicas']} ready") for each in status["processes"]]))
     lines += _part(
         "pods",
         _table(

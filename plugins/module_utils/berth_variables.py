@@ -28,6 +28,8 @@ KINDS = {
 }
 # Mappings with keys of the user's own, whose values are texts all the same.
 TEXTS = frozenset({"berth_app_settings", "berth_app_secrets", "berth_aws_tags", "berth_eks_addons", "berth_artifacts_mirrors", "minikube_proxies"})
+# What the parts of an environment are called; migrate is what people call a release's commands.
+COMPONENTS = frozenset({"web", "release", "migrate", "schedule", "process", "command", "database", "database-login", "probe", "entry", "namespace"})
 # https://yaml.org/spec/1.1/: 0123 is octal, 0x1F hexadecimal, 12:30 sexagesimal.
 DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]*)(\.[0-9_]*)?([eE][-+]?[0-9]+)?")
 ABBREVIATIONS = {"db": "database", "username": "user", "pass": "password", "passwd": "password", "ns": "namespace"}
@@ -213,13 +215,15 @@ def _dict(path: Path, value: dict[Any, Any], option: dict[str, Any], secret: boo
             scalar = written((*path, key), key, True)
             name = str(key) if scalar.text is None else scalar.text
             yield Problem((*path, name), f"the name has to be a string, and is {_shown(key, scalar, False, True)}{_advice(key, scalar, False)}")
-        elif options and key not in options:
+        elif options and "elements" not in option and key not in options:
             yield Problem((*path, key), f"unknown key{nearest(key, list(options))}")
+        elif "elements" in option:  # keys of the user's own, whose values are alike
+            yield from _types((*path, key), inner, {"type": option["elements"], "options": options}, secret, written)
         elif options or path[0] in TEXTS:
             yield from _types((*path, key), inner, options.get(key, {"type": "str"}), secret, written)
         else:
             yield from number((*path, key), inner, written)
-    for problem in missing(value, options) if value else []:
+    for problem in missing(value, options) if value and "elements" not in option else []:
         yield Problem((*path, problem.variable), "is missing")
 
 
@@ -325,7 +329,8 @@ def values(given: dict[str, Any]) -> list[Problem]:
     checks = {name: check for name, check in FORMATS.items() if name in given}
     found = [problem for name, check in checks.items() for problem in _format(name, given[name], check)]
     found += command(("berth_app_command",), given.get("berth_app_command", []))
-    found += resources(given.get("berth_app_resources", {}))
+    found += processes(given.get("berth_app_processes", {}), given.get("berth_app_name", ""), given.get("berth_app_schedules", []))
+    found += resources(("berth_app_resources",), given.get("berth_app_resources", {}))
     found += writable(given.get("berth_app_writable", {}))
     found += autoscaling(given.get("berth_app_autoscaling", {}))
     found += schedules(given.get("berth_app_schedules", []), given.get("berth_app_name", ""))
@@ -396,21 +401,53 @@ def command(path: Path, words: list[str]) -> list[Problem]:
     return [Problem((*path, number), text) for number, text in enumerate(texts) if text]
 
 
-def resources(given: dict[str, Any]) -> list[Problem]:
-    """Check the web pods' ``requests`` and ``limits``."""
+def processes(given: dict[str, dict[str, Any]], app: str, schedules: list[dict[str, Any]]) -> list[Problem]:
+    """Check what runs beside web."""
+    found = []
+    for name, process in given.items():
+        path = ("berth_app_processes", name)
+        if wrong := _process_name(name, app, {entry["name"] for entry in schedules}):
+            found.append(Problem(path, wrong))
+        if not process:
+            found.append(Problem((*path, "command"), "is missing"))
+            continue
+        if not process["command"]:
+            found.append(Problem((*path, "command"), "is empty; write what it runs"))
+        found += command((*path, "command"), process["command"])
+        if int(process.get("replicas", 1)) < 1:
+            found.append(Problem((*path, "replicas"), f"{process['replicas']} is too few: at least 1 is needed; take the process out to have none"))
+        if check_type_bool(process.get("singleton", False)) and "replicas" in process:
+            found.append(Problem((*path, "replicas"), "does not go with singleton: true, of which there is one; leave one of the two out"))
+        if wrong := seconds(process.get("grace_seconds", 1)):
+            found.append(Problem((*path, "grace_seconds"), wrong))
+        found += resources((*path, "resources"), process.get("resources", {}))
+    return found
+
+
+def _process_name(name: str, app: str, schedules: set[str]) -> str:
+    """Check a process's name, which is part of its pods'; by it logs are asked for, too."""
+    if name in COMPONENTS:
+        return f"{name!r} is what Berth calls another part of the app; choose another name"
+    if name in schedules:
+        return f"{name!r} is a schedule in berth_app_schedules too; choose another name for one of the two"
+    return formats.label(name, formats.CRONJOB_LENGTH - len(app) - 1)
+
+
+def resources(path: Path, given: dict[str, Any]) -> list[Problem]:
+    """Check the ``requests`` and ``limits`` of containers, as the variable at ``path`` has them."""
     found = []
     for kind in ("requests", "limits"):
         for key, value in (given.get(kind) or {}).items():
             wrong = formats.positive_quantity(value)
             if wrong:
-                found.append(Problem(("berth_app_resources", kind, key), wrong))
+                found.append(Problem((*path, kind, key), wrong))
     if found:
         return found
     limits = given.get("limits") or {}
     for key, value in (given.get("requests") or {}).items():
         if key in limits and formats.quantity(value) > formats.quantity(limits[key]):
             text = f"{value} is above the limit, which is {limits[key]}; raise the limit, or leave it out to have it follow"
-            found.append(Problem(("berth_app_resources", "requests", key), text))
+            found.append(Problem((*path, "requests", key), text))
     return found
 
 

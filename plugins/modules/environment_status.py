@@ -51,6 +51,7 @@ status:
     advice: {description: "What to do when there is no cluster to ask, else empty.", type: str}
     nodes: {description: "name, state, version and age (seconds) of each.", type: list, elements: dict}
     release: {description: "name, image, version, revision, replicas, ready, updated, since (seconds; null while being rolled out). Null for none.", type: dict}
+    processes: {description: "name, replicas and ready of each that runs beside web.", type: list, elements: dict}
     pods: {description: "name, ready, containers, restarts, age (seconds) and state of each.", type: list, elements: dict}
     database: {description: "host, image, replicas and ready. Null for none.", type: dict}
     addresses: {description: "url, answer (text) and good (whether it is a page) of each that is good, or of all where none is.", type: list, elements: dict}
@@ -200,8 +201,8 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
     if facts["state"] != "absent":
         certificates += berth_certificates.of_kubeconfig(Path(parameters["kubeconfig"]))
     expiry = berth_status.expiry(certificates, facts.pop("renew_days", RENEW_DAYS), facts.get("provider", ""), environment)
-    empty: dict[str, Any] = {"nodes": [], "release": None, "pods": [], "database": None, "addresses": [], "volumes": [], "incidents": [], "notes": []}
-    empty |= {"certificates": certificates, "problems": expiry}
+    empty: dict[str, Any] = {"nodes": [], "release": None, "processes": [], "pods": [], "database": None, "addresses": [], "volumes": []}
+    empty |= {"incidents": [], "notes": [], "certificates": certificates, "problems": expiry}
     found = {"environment": environment, "namespace": parameters["namespace"], "cluster": facts, "advice": "", **empty}
     if facts["state"] in ADVICE:
         profile = facts["state"] == "foreign" and facts.get("provider") == "minikube"
@@ -224,6 +225,7 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
         **found,
         "nodes": berth_status.nodes(objects.get("Node", []), now),
         "release": berth_status.release(deployment, now) if deployment else None,
+        "processes": berth_status.processes(objects.get("Deployment", [])),
         "pods": berth_status.pods(objects.get("Pod", []), now),
         "database": berth_status.database(objects.get("StatefulSet", []), objects.get("Service", [])),
         "addresses": addresses(objects, app, parameters["timeout"]),

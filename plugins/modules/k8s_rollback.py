@@ -9,6 +9,7 @@ description:
   - Makes the pod template of an earlier revision what the Deployment wants, with that revision's annotations, as C(kubectl rollout undo) does.
     The label C(app.kubernetes.io/version) goes back with it.
   - CronJobs that run the image and the configuration of the release that is left run the other one's from then on.
+  - Deployments of the app's processes go to their own revision of that release. A process that the release did not have is removed.
   - A release that was gone back from is noted (annotation C(berth/left) of its ReplicaSet), so that going back once more goes further back.
   - The configuration goes back with it, for the pod template names the ConfigMap and the Secret of its release.
   - Does not wait; see M(k8s_rollout). The database stays as it is.
@@ -42,6 +43,16 @@ options:
     description: Labels of the CronJobs that follow; none when empty.
     type: dict
     default: {}
+  process_selector:
+    description: Labels of the Deployments that go back with it, the app's processes; none when empty.
+    type: dict
+    default: {}
+  undo:
+    description:
+      - Whether to go to the release that was complete last, with all that belongs to it (M(k8s_released)), where it is not that already.
+      - Without one that is kept, nothing is changed.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
@@ -69,7 +80,7 @@ EXAMPLES = """
 RETURN = """
 target:
   description: The release that it went back to, with the revision that it was before.
-  returned: success
+  returned: success, with O(undo) when a release was complete
   type: dict
   contains:
     revision: {description: The Deployment's revision number., type: int}
@@ -88,7 +99,8 @@ history:
   returned: success
   type: list
   elements: dict
-followed: {description: CronJobs that run the other image now., returned: success, type: list, elements: str}
+followed: {description: CronJobs and Deployments of processes that run the other release now., returned: success, type: list, elements: str}
+removed: {description: Deployments of processes that the other release did not have., returned: success, type: list, elements: str}
 """
 
 from typing import Any
@@ -105,10 +117,10 @@ def shown(release: Release) -> str:
     return f"version: {release.version}\nimage: {release.image}\nconfiguration: {', '.join(names)}\n"
 
 
-def cron_jobs(cluster: Cluster, namespace: str, selector: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the CronJobs that carry all labels of ``selector``; none where it is empty."""
+def selected(cluster: Cluster, kind: str, namespace: str, selector: dict[str, str]) -> list[dict[str, Any]]:
+    """Return the objects of a kind that carry all labels of ``selector``; none where it is empty."""
     query = ",".join(f"{key}={value}" for key, value in selector.items())
-    return cluster.items("CronJob", namespace, labelSelector=query) if query else []
+    return cluster.items(kind, namespace, labelSelector=query) if query else []
 
 
 def go_back(cluster: Cluster, options: dict[str, Any], check: bool) -> dict[str, Any]:
@@ -123,28 +135,39 @@ def go_back(cluster: Cluster, options: dict[str, Any], check: bool) -> dict[str,
         deployment = cluster.get("Deployment", namespace, name)
     except NotFound:
         raise Refused(f"Nothing was changed: there is no Deployment {name} in the namespace {namespace}, so nothing is released.") from None
-    found = berth_rollback.releases(deployment, cluster.items("ReplicaSet", namespace))
-    target = berth_rollback.choose(name, found, options["revision"])
+    replicasets = cluster.items("ReplicaSet", namespace)
+    found = berth_rollback.releases(deployment, replicasets)
+    target = berth_rollback.last_complete(found) if options["undo"] else berth_rollback.choose(name, found, options["revision"])
+    if target is None:
+        return {"changed": False, "history": [each.told() for each in found], "followed": [], "removed": []}
     left = next(each for each in found if each.current)
     environment = left.environment if options["configuration"] == "current" else target.environment
-    followed = []
+    patches: list[tuple[str, str, berth_rollback.Operations]] = []
     if not target.current:
-        jobs = cron_jobs(cluster, namespace, options["cron_selector"])
-        patches = [(each, berth_rollback.following(each, left, target.image, environment)) for each in jobs]
-        followed = [each["metadata"]["name"] for each, operations in patches if operations]
-        if not check:
-            cluster.patch("Deployment", namespace, name, berth_rollback.operations(deployment, target, environment))
-            if operations := berth_rollback.leaving(left, target):
-                cluster.patch("ReplicaSet", namespace, left.replicaset["metadata"]["name"], operations)
-            for each, operations in patches:
-                if operations:
-                    cluster.patch("CronJob", namespace, each["metadata"]["name"], operations)
+        patches.append(("Deployment", name, berth_rollback.operations(deployment, target, environment)))
+        patches.append(("ReplicaSet", left.replicaset["metadata"]["name"], berth_rollback.leaving(left, target)))
+        for each in selected(cluster, "CronJob", namespace, options["cron_selector"]):
+            patches.append(("CronJob", each["metadata"]["name"], berth_rollback.following(each, left, target.image, environment)))
+    removed = []
+    for each in selected(cluster, "Deployment", namespace, options["process_selector"]):
+        mine = berth_rollback.companion(berth_rollback.releases(each, replicasets), target, complete=options["undo"])
+        if mine is None:
+            removed.append(each)
+        elif not mine.current:
+            patches.append(("Deployment", each["metadata"]["name"], berth_rollback.operations(each, mine, environment)))
+    patches = [patch for patch in patches if patch[2]]
+    if not check:
+        for kind, each, operations in patches:
+            cluster.patch(kind, namespace, each, operations)
+        for each in removed:
+            cluster.delete("Deployment", namespace, each["metadata"]["name"], each["metadata"]["uid"], "Background")
     return {
-        "changed": not target.current,
+        "changed": bool(patches or removed),
         "target": target.told() | {"environment": environment},
         "left": left.told(),
         "history": [each.told() for each in found],
-        "followed": followed,
+        "followed": [each for kind, each, _ in patches if kind != "ReplicaSet" and (kind, each) != ("Deployment", name)],
+        "removed": [each["metadata"]["name"] for each in removed],
         "diff": {"before": shown(left), "after": shown(target)},
     }
 
@@ -158,6 +181,8 @@ def main() -> None:
             "revision": {"type": "int", "default": 0},
             "configuration": {"type": "str", "choices": ["release", "current"], "default": "release"},
             "cron_selector": {"type": "dict", "default": {}},
+            "process_selector": {"type": "dict", "default": {}},
+            "undo": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

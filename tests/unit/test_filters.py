@@ -220,6 +220,14 @@ def test_the_apps_facts_are_read_from_its_objects() -> None:
     assert objects.app_facts([live, service(31234)], "")["url"] == "", "this machine reaches no node port"
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_app_is_told_from_its_processes(order: int) -> None:
+    live, worker = deployment(), deployment()
+    live["metadata"] |= {"annotations": {"deployment.kubernetes.io/revision": "7"}}
+    worker["metadata"] = {**worker["metadata"], "name": "polls-worker", "annotations": {"deployment.kubernetes.io/revision": "9"}}
+    assert objects.app_facts([live, service(31234), worker][::order], "127.0.0.1")["revision"] == "7"
+
+
 @pytest.mark.parametrize(("live", "missing"), [([service()], "Deployment"), ([deployment()], "Service"), ([], "Service")])
 def test_an_app_that_is_not_there_is_said_to_be_missing(live: list[Json], missing: str) -> None:
     with pytest.raises(AnsibleFilterError, match=f"The app has no {missing} in its namespace"):

@@ -33,7 +33,7 @@ class Peer(NamedTuple):
     """One end of a flow.
 
     Attributes:
-        pod: The role of one of the app's pods (web, release, schedule, database), or the labels of any other pod;
+        pod: The role of one of the app's pods (web, release, schedule, process, database), or the labels of any other pod;
             None for an address outside of the cluster.
         namespace: The pod's namespace.
         ip: Its address; policies look at it outside of the cluster only.
@@ -44,7 +44,7 @@ class Peer(NamedTuple):
     ip: str = "10.244.0.9"
 
 
-WEB, RELEASE, SCHEDULE, DATABASE = Peer("web"), Peer("release"), Peer("schedule"), Peer("database")
+WEB, RELEASE, SCHEDULE, PROCESS, DATABASE = Peer("web"), Peer("release"), Peer("schedule"), Peer("process"), Peer("database")
 COMMAND = Peer(berth_command.labels("polls"))
 UNLABELLED = Peer({})
 OTHER_APP = Peer({"app.kubernetes.io/instance": "shop", "app.kubernetes.io/component": "web"})
@@ -62,6 +62,8 @@ ALLOWED: dict[str, tuple[Peer, Peer, int, str]] = {
     "a web pod reaches the database": (WEB, DATABASE, 5432, "TCP"),
     "the release job reaches the database": (RELEASE, DATABASE, 5432, "TCP"),
     "a scheduled job reaches the database": (SCHEDULE, DATABASE, 5432, "TCP"),
+    "a process reaches the database": (PROCESS, DATABASE, 5432, "TCP"),
+    "a process asks the DNS": (PROCESS, DNS, 53, "UDP"),
     "a command of manage.py reaches the database": (COMMAND, DATABASE, 5432, "TCP"),
     "a web pod asks the DNS over UDP": (WEB, DNS, 53, "UDP"),
     "a web pod asks the DNS over TCP": (WEB, DNS, 53, "TCP"),
@@ -76,6 +78,9 @@ DENIED: dict[str, tuple[Peer, Peer, int, str]] = {
     "a visitor does not reach a web pod over UDP": (VISITOR, WEB, 8000, "UDP"),
     "a visitor does not reach the release job": (VISITOR, RELEASE, 8000, "TCP"),
     "a visitor does not reach a pod without labels": (VISITOR, UNLABELLED, 8000, "TCP"),
+    "a visitor does not reach a process": (VISITOR, PROCESS, 8000, "TCP"),
+    "a web pod does not reach a process": (WEB, PROCESS, 8000, "TCP"),
+    "a process does not reach the internet": (PROCESS, INTERNET, 443, "TCP"),
     "a visitor does not reach a command of manage.py": (VISITOR, COMMAND, 8000, "TCP"),
     "a pod of another namespace does not reach the database": (FOREIGN, DATABASE, 5432, "TCP"),
     "a web pod's labels in another namespace do not open the database": (IMPOSTOR, DATABASE, 5432, "TCP"),
@@ -213,6 +218,7 @@ PURPOSE: dict[str, set[str]] = {
         "a visitor does not reach the release job",
         "a visitor does not reach a pod without labels",
         "a visitor does not reach a command of manage.py",
+        "a visitor does not reach a process",
         "a pod of another namespace does not reach a scheduled job",
     },
     "allow-dns": {flow for flow in ALLOWED if "DNS" in flow},
@@ -238,11 +244,12 @@ def test_an_inventory_lets_the_app_out_and_nobody_else(analyser: Path, with_mail
     flows = {
         "a web pod sends mail": (WEB, INTERNET, 587, "TCP"),
         "a scheduled job sends mail": (SCHEDULE, INTERNET, 587, "TCP"),
+        "a process sends mail": (PROCESS, INTERNET, 587, "TCP"),
         "a web pod calls a web service": (WEB, INTERNET, 443, "TCP"),
         "the database sends mail": (DATABASE, INTERNET, 587, "TCP"),
         "a pod without labels sends mail": (UNLABELLED, INTERNET, 587, "TCP"),
     }
-    assert ask(analyser, with_mail, flows) == {"a web pod sends mail", "a scheduled job sends mail"}
+    assert ask(analyser, with_mail, flows) == {"a web pod sends mail", "a scheduled job sends mail", "a process sends mail"}
 
 
 def test_an_inventory_that_lets_the_app_out_changes_no_other_flow(

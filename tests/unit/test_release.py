@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
+from ansible.module_utils import berth_processes
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "roles" / "app" / "templates"
 LABELS = {"app.kubernetes.io/name": "polls", "app.kubernetes.io/instance": "polls", "app.kubernetes.io/managed-by": "berth"}
@@ -35,3 +36,70 @@ def test_the_web_container_runs_the_command_of_the_inventory_word_by_word(comman
 
 def test_without_one_it_runs_what_its_image_says() -> None:
     assert "command" not in rendered("deployment.yaml.j2")["spec"]["template"]["spec"]["containers"][0]
+
+
+# --- What runs beside web ---------------------------------------------------------------------------------------------
+VERSION = {"app.kubernetes.io/version": "1.0"}
+APP = {"name": "polls", "version": "1.0", "selector": {"app.kubernetes.io/name": "polls"}, "labels": LABELS, "version_label": VERSION}
+SHARED = CONTAINER | {"resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}}}
+
+
+def made(**processes: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the objects of processes, by kind and name."""
+    found = berth_processes.objects(processes, APP, POD, SHARED, 300)
+    return {f"{each['kind']} {each['metadata']['name']}": each for each in found}
+
+
+RUNS = ["celery", "-A", "shop"]
+
+
+def test_a_process_is_a_pod_of_the_release_without_what_serves() -> None:
+    spec = made(worker={"command": RUNS})["Deployment polls-worker"]["spec"]["template"]["spec"]
+    (one,) = spec["containers"]
+    assert one == SHARED | {"name": "worker", "command": RUNS}
+    assert {key: spec[key] for key in POD} == POD
+    assert spec["terminationGracePeriodSeconds"] == 30
+
+
+def test_each_process_is_told_from_the_others_and_from_web() -> None:
+    objects = made(worker={"command": RUNS, "replicas": "2"}, beat={"command": RUNS, "singleton": True})
+    assert list(objects) == ["Deployment polls-worker", "PodDisruptionBudget polls-worker", "Deployment polls-beat"]
+    for each in objects.values():
+        assert each["metadata"]["labels"].items() >= LABELS.items()  # a release prunes by these
+        selected = each["spec"]["selector"]["matchLabels"]
+        assert (selected["app.kubernetes.io/component"], selected["berth/process"]) == ("process", each["metadata"]["name"].removeprefix("polls-"))
+    for name in ("worker", "beat"):
+        spec = objects[f"Deployment polls-{name}"]["spec"]
+        assert spec["template"]["metadata"]["labels"].items() >= spec["selector"]["matchLabels"].items()
+        assert "app.kubernetes.io/version" not in spec["template"]["metadata"]["labels"]  # or a release of the same image would replace the pods
+
+
+@pytest.mark.parametrize(
+    ("process", "expected"),
+    [
+        ({}, ("RollingUpdate", 1, 30, 300)),
+        ({"replicas": 3, "grace_seconds": 600}, ("RollingUpdate", 3, 600, 300)),
+        ({"singleton": True}, ("Recreate", 1, 30, 330)),
+        ({"singleton": "true", "grace_seconds": "600"}, ("Recreate", 1, 600, 900)),
+        ({"singleton": "false"}, ("RollingUpdate", 1, 30, 300)),
+    ],
+)
+def test_of_a_singleton_the_old_one_has_time_to_end_before_the_new_one_begins(process: dict[str, Any], expected: tuple[str, int, int, int]) -> None:
+    given = {"command": RUNS} | process
+    spec = made(worker=given)["Deployment polls-worker"]["spec"]
+    grace = spec["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert (spec["strategy"]["type"], spec["replicas"], grace, spec["progressDeadlineSeconds"]) == expected
+    assert berth_processes.rollout_seconds({"worker": given, "other": {"command": RUNS}}, 300) == expected[3]
+
+
+def test_a_pod_that_ends_right_after_its_start_does_not_take_the_place_of_one_that_works() -> None:
+    spec = made(worker={"command": RUNS})["Deployment polls-worker"]["spec"]
+    assert spec["minReadySeconds"] > 0
+    assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+
+
+def test_a_process_takes_what_the_app_does_but_for_what_differs() -> None:
+    objects = made(worker={"command": RUNS, "resources": {"requests": {"memory": "1Gi"}}}, other={"command": RUNS})
+    taken = {name: objects[f"Deployment polls-{name}"]["spec"]["template"]["spec"]["containers"][0]["resources"] for name in ("worker", "other")}
+    assert taken["worker"] == {"requests": {"cpu": "50m", "memory": "1Gi"}, "limits": {"memory": "1Gi"}}
+    assert taken["other"] == SHARED["resources"]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import k8s_released
 import k8s_rollback
 import pytest
 from ansible.errors import AnsibleFilterError
@@ -270,6 +271,157 @@ def test_the_revision_that_runs_already_changes_nothing(api: Api, tmp_path: Path
     assert (result["changed"], result["target"], patched(api)) == (False, result["left"], [])
 
 
+# --- Processes -------------------------------------------------------------
+APPS = "/apis/apps/v1/namespaces/dev"
+
+
+def process(name: str = "polls-worker") -> Json:
+    """Return the Deployment of a process."""
+    found = deployment()
+    found["metadata"] |= {"name": name, "uid": f"uid-{name}", "labels": {"component": "process"}}
+    return found
+
+
+def process_set(number: int, image: int, name: str = "polls-worker", **annotations: str) -> Json:
+    """Return the ReplicaSet of a process's revision of that number, which runs an image."""
+    found = configured(number, image, "polls-a", **annotations)
+    found["metadata"] |= {"name": f"{name}-{number}", "uid": f"uid-{name}-{number}"}
+    found["metadata"]["ownerReferences"][0] |= {"uid": f"uid-{name}", "name": name}
+    return found
+
+
+def complete(at: int) -> dict[str, str]:
+    """Return the note that a revision was complete at a minute."""
+    return {berth_rollback.COMPLETED: f"2026-11-05T10:{at:02}:00Z"}
+
+
+def with_processes(api: Api, *replicasets: Json, processes: tuple[str, ...] = ("polls-worker",)) -> None:
+    """Have the API server know the app, whose image is the newest ReplicaSet's, and processes."""
+    released(api)
+    api.answers |= {
+        f"{APPS}/deployments": (200, {"items": [process(name) for name in processes]}),
+        f"{APPS}/replicasets": (200, {"items": list(replicasets)}),
+        **{f"{APPS}/replicasets/{each['metadata']['name']}": (200, {}) for each in replicasets},
+        **{f"{APPS}/deployments/{name}": (200, process(name)) for name in processes},
+    }
+
+
+def calls(api: Api) -> list[str]:
+    """Return what was changed, in order."""
+    return [f"{method} {path.rpartition('/')[2]}" for method, path, _, _ in api.seen if method != "GET"]
+
+
+def image_of(api: Api, name: str) -> str:
+    """Return the image to which a Deployment was patched."""
+    patch = next(json.loads(body) for method, path, _, body in api.seen if method == "PATCH" and path.endswith(f"/deployments/{name}"))
+    return next(each["value"]["spec"]["containers"][0]["image"] for each in patch if each["path"] == "/spec/template")
+
+
+PROCESSES = {"component": "process"}
+A, B = configured(1, 1, "polls-a", **complete(1)), configured(2, 2, "polls-a", **complete(2))
+
+
+def test_a_process_goes_back_with_web_to_its_own_revision_of_that_release(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_processes(api, A, B, process_set(4, 1, **complete(1)), process_set(5, 2))
+    result = module(api, tmp_path, capsys, process_selector=PROCESSES)
+    assert (image_of(api, "polls"), image_of(api, "polls-worker")) == ("polls@sha256:1", "polls@sha256:1")
+    assert (result["followed"], result["removed"]) == (["polls-worker"], [])
+
+
+def test_of_several_revisions_of_the_release_a_process_takes_the_one_last_complete(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad = process_set(4, 1, **complete(1)), process_set(5, 1)
+    good["spec"]["template"]["spec"]["containers"][0]["command"] = ["worker"]
+    with_processes(api, A, B, good, bad, process_set(6, 2))
+    module(api, tmp_path, capsys, process_selector=PROCESSES)
+    patch = next(json.loads(body) for method, path, _, body in api.seen if path.endswith("/deployments/polls-worker") and method == "PATCH")
+    assert patch[1]["value"]["spec"]["containers"][0]["command"] == ["worker"]
+
+
+def test_a_process_that_the_release_did_not_have_is_removed(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_processes(api, A, B, process_set(5, 2), process_set(3, 1, "polls-beat"), process_set(4, 2, "polls-beat"), processes=("polls-worker", "polls-beat"))
+    result = module(api, tmp_path, capsys, process_selector=PROCESSES)
+    assert (result["followed"], result["removed"]) == (["polls-beat"], ["polls-worker"])
+    assert "DELETE polls-worker" in calls(api)
+
+
+def test_a_rollback_that_was_killed_half_way_goes_on_where_it_was(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The app is back, its process is not."""
+    with_processes(api, configured(3, 1, "polls-a", **complete(1)), B, process_set(4, 1, **complete(1)), process_set(5, 2, **complete(2)))
+    result = module(api, tmp_path, capsys, revision=3, process_selector=PROCESSES)
+    assert (result["changed"], calls(api)) == (True, ["PATCH polls-worker"])
+
+
+FAILED = {
+    "nothing of it was complete, web goes back too": (
+        [A, configured(2, 2, "polls-a"), process_set(4, 1, **complete(1)), process_set(5, 2)], "polls polls-worker"
+    ),
+    "web is the same, only a process's command was another": ([A, process_set(4, 1, **complete(1)), process_set(5, 1)], "polls-worker"),
+    "it had been complete before the one that was left": (
+        [configured(1, 1, "polls-a", **complete(9)), B, configured(3, 3, "polls-a"), process_set(4, 1, **complete(9)), process_set(5, 3)],
+        "polls polls-worker",
+    ),
+    "it is the one that was complete last": ([A, process_set(4, 1, **complete(1))], ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("why", FAILED)
+def test_a_release_that_fails_goes_back_to_what_was_complete_last_when(why: str, api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    replicasets, back = FAILED[why]
+    with_processes(api, *replicasets)
+    result = module(api, tmp_path, capsys, undo=True, process_selector=PROCESSES, cron_selector={})
+    assert [call.removeprefix("PATCH ") for call in calls(api) if not call.startswith("PATCH polls-2") and not call.startswith("PATCH polls-3")] == back.split()
+    assert [image_of(api, name) for name in back.split()] == ["polls@sha256:1"] * len(back.split())
+    assert result["changed"] == bool(back)
+
+
+def test_a_process_that_was_never_complete_goes_when_its_release_fails(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Though its image is that of web, which stays."""
+    with_processes(api, A, process_set(1, 1))
+    result = module(api, tmp_path, capsys, undo=True, process_selector=PROCESSES)
+    assert (calls(api), result["removed"]) == (["DELETE polls-worker"], ["polls-worker"])
+
+
+def test_a_first_release_that_fails_stays_for_who_looks_at_it(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_processes(api, configured(1, 1, "polls-a"), process_set(1, 1))
+    result = module(api, tmp_path, capsys, undo=True, process_selector=PROCESSES)
+    assert (calls(api), result["changed"], "target" in result) == ([], False, False)
+
+
+# --- What is noted ---------------------------------------------------------
+def noted(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str], check: bool = False) -> dict[str, Any]:
+    """Note that the app and its worker are complete."""
+    path = module(api, tmp_path, capsys, check=True) and str(tmp_path / "kubeconfig")
+    api.seen.clear()
+    return run(k8s_released, capsys, check, kubeconfig=path, namespace="dev", deployments=["polls", "polls-worker"])
+
+
+def test_a_complete_release_is_noted_once(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_processes(api, A, B, process_set(4, 1, **complete(1)), process_set(5, 2))
+    result = noted(api, tmp_path, capsys)
+    assert (result["changed"], result["noted"], calls(api)) == (True, ["polls-worker"], ["PATCH polls-worker-5"])
+    assert json.loads(next(body for method, *_, body in api.seen if method == "PATCH"))[0]["path"] == "/metadata/annotations/berth~1completed"
+    with_processes(api, A, B, process_set(5, 2, **complete(2)))
+    assert (noted(api, tmp_path, capsys)["changed"], calls(api)) == (False, [])
+
+
+def test_a_release_that_is_complete_again_is_noted_again(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_processes(api, configured(3, 1, "polls-a", **complete(1)), B, process_set(5, 1, **complete(3)))
+    assert noted(api, tmp_path, capsys, check=True)["noted"] == ["polls"]
+    assert calls(api) == []
+
+
+def test_who_may_not_note_it_is_warned_and_no_more(
+    api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(k8s_released.AnsibleModule, "warn", lambda _, text: warnings.append(text))
+    with_processes(api, configured(2, 2, "polls-a"), process_set(5, 2))
+    api.answers[f"{APPS}/replicasets/polls-2"] = (403, {"message": "no"})
+    result = noted(api, tmp_path, capsys)
+    assert (result["changed"], result.get("failed", False)) == (False, False)
+    assert "so a later one that fails does not go back to it" in warnings[0]
+
+
 def test_what_is_not_released_cannot_go_back(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert module(api, tmp_path, capsys)["msg"].startswith("Nothing was changed: there is no Deployment polls in the namespace dev")
 
@@ -307,16 +459,43 @@ def test_releases_are_shown_as_a_table() -> None:
 @pytest.mark.parametrize(
     ("changed", "revision", "words"),
     [
-        (True, "4", "polls runs version 1.2 again (as revision 4), not 1.3 (revision 3). So do polls-clearsessions.\nIts settings"),
+        (
+            True,
+            "4",
+            "polls runs version 1.2 again (as revision 4), not 1.3 (revision 3). So do polls-clearsessions. "
+            "polls-beat: removed, for that version did not have it.\nIts settings",
+        ),
         (True, "", "polls would go back to version 1.2 (revision 2) from 1.3 (revision 3)."),
         (False, "2", "polls runs version 1.2 (revision 2) already; nothing was changed."),
     ],
 )
 def test_what_was_done_is_said(changed: bool, revision: str, words: str) -> None:
     went = {"changed": changed, "target": {"version": "1.2", "revision": 2}, "left": {"version": "1.3", "revision": 3}, "followed": ["polls-clearsessions"]}
+    went["removed"] = ["polls-beat"]
     assert filters.rollback_report(went, "polls", revision, "release").startswith(words)
 
 
 def test_it_is_said_whose_configuration_runs() -> None:
-    went = {"changed": True, "target": {"version": "1.2", "revision": 2}, "left": {"version": "1.3", "revision": 3}, "followed": []}
+    went = {"changed": True, "target": {"version": "1.2", "revision": 2}, "left": {"version": "1.3", "revision": 3}, "followed": [], "removed": []}
     assert "Its settings and secrets are those of the release that was left;" in filters.rollback_report(went, "polls", "4", "current")
+
+
+WENT: Json = {"changed": True, "target": {"version": "1.2"}, "removed": []}
+
+
+@pytest.mark.parametrize(
+    ("went", "whole", "words"),
+    [
+        (None, True, ""),
+        (WENT | {"changed": False}, True, ""),
+        (WENT, True, "The app and its processes have gone back to version 1.2; its pods serve. The database is as the release left it."),
+        (WENT, False, "gone back to version 1.2; not all of its pods serve yet (playbooks/ops/status.yml)."),
+        (WENT | {"removed": ["polls-beat"]}, True, "version 1.2; polls-beat, which that did not have, is removed; its pods serve."),
+        ({"changed": False, "removed": []}, True, "No release before it was complete, so there is none to go back to"),
+    ],
+)
+def test_a_release_that_failed_says_why_and_then_what_runs(went: Json | None, whole: bool, words: str) -> None:
+    cause, _, said = filters.undone("The container worker crashes.", went, whole).partition("\n")
+    assert cause == "The container worker crashes."
+    assert words in said
+    assert bool(said) == bool(words)

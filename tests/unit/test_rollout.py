@@ -677,6 +677,7 @@ def test_what_only_needs_more_time_is_told_by_which_variable_it_gets_it(cause: s
         ("release", "correct berth_app_release_commands"),
         ("web", "correct berth_app_command"),
         ("schedule", "correct the command in berth_app_schedules"),
+        ("process", "correct its command in berth_app_processes"),
         ("database", "correct the container's command"),
         ("somebody-elses", "correct the container's command"),
     ],
@@ -684,6 +685,19 @@ def test_what_only_needs_more_time_is_told_by_which_variable_it_gets_it(cause: s
 @pytest.mark.parametrize("cause", ["command", "ended"])
 def test_a_command_that_is_wrong_is_told_with_its_variable(cause: str, component: str, words: str) -> None:
     assert words in rollout.advice(cause, {"metadata": {"labels": {"app.kubernetes.io/component": component}}})
+
+
+@pytest.mark.parametrize(
+    ("cause", "web", "process"),
+    [
+        ("memory", "limit in berth_app_resources,", "limit in its resources in berth_app_processes,"),
+        ("quota", "Lower berth_app_resources or berth_app_replicas,", "Lower its resources in berth_app_processes or its replicas there,"),
+        ("resources", "in berth_app_resources or berth_app_replicas,", "in its resources in berth_app_processes or its replicas there,"),
+    ],
+)
+def test_what_a_process_takes_is_told_with_its_own_variable(cause: str, web: str, process: str) -> None:
+    for component, words in (("web", web), ("process", process)):
+        assert words in rollout.advice(cause, {"metadata": {"labels": {"app.kubernetes.io/component": component}}})
 
 
 def test_a_job_that_took_too_long_is_told_with_the_command_that_was_at_work() -> None:

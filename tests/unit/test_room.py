@@ -10,7 +10,8 @@ import pytest
 import yaml
 from ansible.module_utils import berth_room
 from ansible.module_utils.berth_formats import quantity
-from ansible.module_utils.berth_room import Environment, with_resources
+from ansible.module_utils.berth_resources import with_resources
+from ansible.module_utils.berth_room import Environment
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROLES: dict[str, Any] = {}
@@ -62,7 +63,7 @@ def test_the_default_itself_stays_as_it_is() -> None:
 def told(quota: dict[str, Any] | None = None, **given: Any) -> list[str]:
     """Return what is said of an environment whose inventory sets these ``berth_`` variables, each as ``name: text``."""
     values = {
-        "app_resources": {}, "app_replicas": 2, "app_autoscaling": {}, "app_schedules": [{"name": "clearsessions"}], "database": "cluster",
+        "app_resources": {}, "app_replicas": 2, "app_autoscaling": {}, "app_schedules": [{"name": "clearsessions"}], "app_processes": {}, "database": "cluster",
         "database_storage": "1Gi", "database_storage_class": "",
     } | given  # fmt: skip
     environment = Environment.of(lambda name: values[name.removeprefix("berth_")], ROLES)
@@ -81,10 +82,19 @@ def test_the_release_after_the_first_needs_room_for_one_more_pod() -> None:
     assert told(app_replicas=6, app_resources={"limits": {"memory": "1Gi"}}, app_schedules=[]) == []
 
 
+def test_what_processes_take_is_said_with_their_names() -> None:
+    (text,) = told({"pods": 3}, app_replicas=1, app_schedules=[], app_processes={"worker": {"replicas": "2"}, "beat": {"singleton": True}})
+    assert "3 pods of worker (one of them during a release), 1 pod of beat, the database and one more during a release need 7" in text
+
+
 TOO_MUCH = [
     ({"app_replicas": 18}, None, "pods", 21, 20),
     ({"app_autoscaling": {"min": 1, "max": 18, "cpu": 80}}, None, "pods", 21, 20),
     ({"app_schedules": [{}] * 17}, None, "pods", 21, 20),
+    ({"app_processes": {"worker": {"replicas": 15}}}, None, "pods", 21, 20),
+    ({"app_processes": {"beat": {"singleton": True}, "worker": {"replicas": 14}}}, None, "pods", 21, 20),
+    ({"app_processes": {"worker": {"resources": {"limits": {"memory": "4Gi"}}}}}, None, "limits.memory", "9728Mi", "8Gi"),
+    ({"app_processes": {"worker": {}, "beat": {"singleton": "true"}}}, {"count/deployments.apps": 2}, "count/deployments.apps", 3, 2),
     ({"app_resources": {"requests": {"cpu": 1}}}, None, "requests.cpu", "4050m", 4),
     ({"app_resources": {"requests": {"memory": "1Gi"}}}, None, "requests.memory", "4224Mi", "4Gi"),
     ({"app_resources": {"requests": {"memory": "1Gi"}}}, {"memory": "4Gi", "requests.memory": "8Gi"}, "memory", "4224Mi", "4Gi"),
@@ -132,6 +142,8 @@ def test_a_quota_for_which_containers_would_have_to_say_what_they_do_not_is_refu
         ({}, {"app_replicas": 10, "app_resources": {"requests": {"cpu": "300m", "memory": "300Mi"}}}),
         ({}, {"app_replicas": 30, "app_autoscaling": {"min": 1, "max": 3, "cpu": 80}}),  # the autoscaler decides
         ({"pods": 5}, {}),
+        ({"pods": 6}, {"app_processes": {"beat": {"singleton": True}}}),
+        ({"pods": 7}, {"app_processes": {"worker": {}}}),
         ({"pods": 4}, {"app_schedules": []}),
         ({"pods": 4}, {"database": "rds"}),
         ({"requests.storage": 0, "persistentvolumeclaims": 0}, {"database": "external", "database_storage": "1Ti"}),

@@ -121,6 +121,14 @@ volumes    NAME               SIZE  STATE  CLASS
            data-postgresql-0  1Gi   Bound  local-path"""
 
 
+def test_processes_are_seen_beside_web(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = healthy()
+    worker = {**WHOLE, "metadata": meta("polls-worker", "d-2", labels={"app.kubernetes.io/component": "process", "berth/process": "worker"})}
+    answer = status(capsys, monkeypatch, **{**objects, "Deployment": [WHOLE, worker]})
+    assert "\n           pods      2 of 2 ready\nprocesses  worker  2 of 2 ready\n" in answer["text"]
+    assert answer["status"]["processes"] == [{"name": "worker", "replicas": 2, "ready": 2}]
+
+
 def test_a_probe_that_says_that_no_policy_is_enforced_is_no_problem(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     objects = healthy()
     probe = job(condition("Failed", reason="BackoffLimitExceeded"), failed=1)

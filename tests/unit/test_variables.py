@@ -299,6 +299,78 @@ def test_a_colon_in_the_name_of_who_logs_in_is_refused() -> None:
     assert "has a ':'" in problem.text
 
 
+# --- Processes --------------------------------------------------------------------------------------------------------
+def of_processes(**given: Any) -> list[str]:
+    """Return what is said of ``berth_app_processes``, each as ``name: text``."""
+    values = {"berth_app_name": "polls", "berth_app_schedules": [{"name": "nightly", "schedule": "@daily", "command": "report"}], "berth_app_processes": given}
+    found = variables.types(values, OPTIONS)
+    return [f"{problem.name}: {problem.text}" for problem in found or variables.values(values)]
+
+
+RUNS = ["celery", "-A", "shop"]
+
+
+@pytest.mark.parametrize(
+    "process",
+    [
+        {"command": RUNS},
+        {"command": RUNS, "replicas": "2", "grace_seconds": 600, "resources": {"requests": {"cpu": 1}, "limits": {"memory": "1Gi"}}},
+        {"command": RUNS, "singleton": True, "grace_seconds": 1},
+        {"command": RUNS, "singleton": "false", "replicas": 3},
+    ],
+)
+def test_a_process_is_what_it_runs_and_what_differs(process: dict[str, Any]) -> None:
+    assert of_processes(worker=process, **{"other-2": process}) == []
+
+
+@pytest.mark.parametrize(
+    ("process", "text"),
+    [
+        ({}, "command: is missing"),
+        ({"replicas": 2}, "command: is missing"),
+        ({"command": []}, "command: is empty; write what it runs"),
+        ({"command": "celery -A shop"}, "command: has to be a list, and is a string ('celery -A shop')"),
+        ({"command": ["celery -A shop"]}, "command[0]: 'celery -A shop' has a space in it"),
+        ({"command": [*RUNS, 2]}, "command[3]: has to be a string, and is a number"),
+        ({"command": RUNS, "replica": 2}, "replica: unknown key, did you mean replicas?"),
+        ({"command": RUNS, "replicas": 0}, "replicas: 0 is too few: at least 1 is needed; take the process out"),
+        ({"command": RUNS, "replicas": 1, "singleton": True}, "replicas: does not go with singleton: true"),
+        ({"command": RUNS, "replicas": "2", "singleton": "yes"}, "replicas: does not go with singleton: true"),
+        ({"command": RUNS, "singleton": "perhaps"}, "singleton: has to be true or false"),
+        ({"command": RUNS, "grace_seconds": 0}, "grace_seconds: 0 is too few seconds"),
+        ({"command": RUNS, "resources": {"limits": {"memory": "lots"}}}, "resources.limits.memory: 'lots' is not a quantity"),
+        ({"command": RUNS, "resources": {"request": {}}}, "resources.request: unknown key, did you mean requests?"),
+        ({"command": RUNS, "resources": {"requests": {"cpu": 2}, "limits": {"cpu": 1}}}, "resources.requests.cpu: 2 is above the limit, which is 1"),
+    ],
+)
+def test_what_is_wrong_with_a_process_is_told_with_its_key(process: dict[str, Any], text: str) -> None:
+    (said,) = of_processes(worker=process)
+    assert said.startswith(f"berth_app_processes.worker.{text}")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *((name, "is what Berth calls another part of the app") for name in ("web", "release", "migrate", "schedule", "database", "command")),
+        ("nightly", "is a schedule in berth_app_schedules too"),
+        ("Worker", "has illegal characters"),
+        ("worker_2", "has illegal characters"),
+        ("-worker", "has illegal characters"),
+        ("", "is empty"),
+        ("w" * 47, "has 47 characters, at most 46 are allowed"),
+    ],
+)
+def test_a_process_has_a_name_that_objects_can_have_and_nothing_else_has(name: str, text: str) -> None:
+    (said,) = of_processes(**{name: {"command": RUNS}})
+    assert said.startswith(f"berth_app_processes.{name}: ") and text in said
+
+
+@pytest.mark.parametrize("value", [None, "celery", ["celery"], 2])
+def test_a_process_that_is_no_mapping_is_refused(value: Any) -> None:
+    (said,) = of_processes(worker=value)
+    assert said.startswith("berth_app_processes.worker: has to be a mapping, and is ")
+
+
 # --- What was meant ---------------------------------------------------------------------------------------------------
 BERTHS = [name for name in OPTIONS if name.startswith("berth_")]
 # A misspelling, another ending, joined words, and words left out.
