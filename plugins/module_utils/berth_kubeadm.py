@@ -284,6 +284,7 @@ class Removal:
             subprocess.run([str(proxy), "--cleanup"], capture_output=True, check=False, timeout=30)
         for tool in filter(shutil.which, FILTERS):
             self._rules(tool)
+        self._sets()
         for link in LINKS:
             if subprocess.run(["ip", "link", "delete", link], capture_output=True, check=False).returncode == 0:
                 self.removed.append(f"interface {link}")
@@ -303,13 +304,22 @@ class Removal:
                     (SYSTEM / name).write_text(before.read_text(encoding="ascii"), encoding="ascii")
 
     def _rules(self, tool: str) -> None:
-        """Remove the rules and chains of kube-proxy, the kubelet and our CNI network, in one restore a table."""
+        """Remove the rules and chains of kube-proxy, kube-router, the kubelet and our CNI network, in one restore a table."""
         save = subprocess.run([f"{tool}-save"], capture_output=True, text=True, check=False)
         if save.returncode:
             return
         kept, dropped = without_ours(save.stdout)
         if dropped and subprocess.run([f"{tool}-restore"], input=kept, text=True, capture_output=True, check=False).returncode == 0:
             self.removed.append(f"{dropped} {tool} rules and chains")
+
+    def _sets(self) -> None:
+        """Destroy the sets of addresses that kube-router's rules referred to."""
+        if not shutil.which("ipset"):
+            return
+        listed = subprocess.run(["ipset", "list", "-name"], capture_output=True, text=True, check=False).stdout
+        destroyed = [name for name in our_sets(listed) if subprocess.run(["ipset", "destroy", name], capture_output=True, check=False).returncode == 0]
+        if destroyed:
+            self.removed.append(f"{len(destroyed)} ipsets")
 
     def _files(self) -> None:
         keep = not self.purge and there(VOLUMES)
@@ -459,7 +469,7 @@ def leave(environment: str, namespace: str, purge: bool) -> list[str]:
 
 
 def without_ours(rules: str) -> tuple[str, int]:
-    """Return ``rules`` (the text of iptables-save) without those of kube-proxy, the kubelet, node-up and our CNI network, and how many went.
+    """Return ``rules`` (the text of iptables-save) without those of kube-proxy, kube-router, the kubelet, node-up and our CNI network, and how many went.
 
     Chains of Kubernetes begin with ``KUBE-``, those of node-up with ``BERTH-``, and its rules have the name of the pods' bridge for a comment.
     The CNI plugins write the network's name into the comment of each rule that
@@ -470,6 +480,15 @@ def without_ours(rules: str) -> tuple[str, int]:
     mine = {target(line) for line in ours if target(line).startswith("CNI-") and "HOSTPORT" not in target(line)}
     kept = [line for line in lines if line not in ours and "KUBE-" not in line and "BERTH-" not in line and chain(line) not in mine]
     return "\n".join(kept) + "\n", len(lines) - len(kept)
+
+
+def our_sets(names: str) -> list[str]:
+    """Return those of ``names`` (the text of ``ipset list -name``) that kube-router made.
+
+    ``TMP-...`` is where it fills a set before it swaps it in, left over when it was killed then
+    (github.com/cloudnativelabs/kube-router, pkg/utils/ipset.go and pkg/controllers/netpol).
+    """
+    return [name for name in names.split() if re.fullmatch(r"(inet6:)?(KUBE-(SRC|DST)-[A-Z2-7]+|TMP-[A-Z2-7]{16})", name)]
 
 
 def chain(line: str) -> str:

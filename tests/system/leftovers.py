@@ -10,6 +10,7 @@ Volumes, installed packages and caches of users are meant to stay.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -46,6 +47,7 @@ def leftovers(settings: dict[str, str]) -> Iterator[str]:
     yield from hierarchies()
     for tool in ("iptables", "ip6tables"):
         yield from rules(tool)
+    yield from sets()
     for name, before in settings.items():
         now = setting(name)
         if now != before:
@@ -116,6 +118,13 @@ def rules(tool: str) -> Iterator[str]:
     for line in saved.splitlines():
         if "KUBE-" in line or "BERTH-" in line or 'name: \\"berth\\"' in line or "--comment berth-pods" in line:
             yield f"{tool}: {line}"
+
+
+def sets() -> Iterator[str]:
+    """Yield the sets of addresses that a network policy made."""
+    if shutil.which("ipset"):
+        names = subprocess.run(["ipset", "list", "-name"], capture_output=True, text=True, check=False).stdout.split()
+        yield from (f"ipset {name}" for name in names if name.removeprefix("inet6:").startswith(("KUBE-", "TMP-")))
 
 
 def setting(name: str) -> str:

@@ -985,6 +985,7 @@ def systems(url: str) -> list[str]:
 NOT_PINNED = {
     *(f"{name} v2.3.7 linux/{arch}" for name in ("containerd", "containerd-shim-runc-v2", "ctr") for arch in ("amd64", "arm64")),
     "registry.k8s.io/kube-proxy:v1.36.3",
+    "docker.io/cloudnativelabs/kube-router:v2.1.0",
     "quay.io/coreos/etcd:v3.6.16",
 }
 

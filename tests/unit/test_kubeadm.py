@@ -18,7 +18,7 @@ import kubeadm_remove
 import kubeadm_stop
 import pytest
 from ansible.module_utils import berth_kubeadm as cluster
-from ansible.module_utils.berth_kubeadm import without_ours
+from ansible.module_utils.berth_kubeadm import our_sets, without_ours
 from ansible.module_utils.berth_service import ServiceError
 from module_run import PLUGINS, run
 
@@ -90,6 +90,53 @@ def test_where_nothing_is_ours_nothing_is_dropped() -> None:
 def test_a_machine_with_nothing_but_us_is_left_with_its_own_chains() -> None:
     only = OURS.replace('-A CNI-HOSTPORT-DNAT -p tcp -m comment --comment "dnat name', '-A PREROUTING -p tcp -m comment --comment "dnat name')
     assert without_ours(HEAD + only + TAIL)[0] == HEAD + TAIL
+
+
+NETWORK_POLICIES = """\
+:KUBE-ROUTER-FORWARD - [0:0]
+:KUBE-POD-FW-3JE2YQVWS5XNWZ6Y - [0:0]
+:KUBE-NWPLCY-DEFAULT - [0:0]
+:KUBE-NWPLCY-4Q6QWSNOCYIYW4FG - [0:0]
+-A FORWARD -m comment --comment "kube-router netpol - TEMCG2JMHZYE7H7T" -j KUBE-ROUTER-FORWARD
+-A INPUT -s 10.244.0.9/32 -m comment --comment "rule to jump traffic from POD name:polls" -j KUBE-POD-FW-3JE2YQVWS5XNWZ6Y
+-A KUBE-ROUTER-FORWARD -m comment --comment "rule to explicitly ACCEPT" -m mark --mark 0x20000/0x20000 -j ACCEPT
+-A KUBE-POD-FW-3JE2YQVWS5XNWZ6Y -m comment --comment "rule to REJECT" -m mark ! --mark 0x10000/0x10000 -j REJECT
+-A KUBE-NWPLCY-4Q6QWSNOCYIYW4FG -m set --match-set KUBE-SRC-5LZPQVJMCRQYSSDG src -j RETURN
+"""
+
+
+def test_the_rules_of_network_policies_go() -> None:
+    kept, dropped = without_ours(HEAD + sorted_rules(DOCKER + NETWORK_POLICIES) + TAIL)
+    assert kept == HEAD + sorted_rules(DOCKER) + TAIL
+    assert dropped == len(NETWORK_POLICIES.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("KUBE-SRC-5LZPQVJMCRQYSSDG", True), ("KUBE-DST-3YNVZWWGX3UQQ4VQ", True), ("inet6:KUBE-SRC-5LZPQVJMCRQYSSDG", True), ("TMP-7XRLFRZZLXRDUM3H", True),
+        ("f2b-sshd", False), ("TMP-blocklist", False), ("MY-KUBE-SRC-LIST", False), ("KUBE-CLUSTER-IP", False),
+    ],
+)  # fmt: skip
+def test_the_sets_of_network_policies_go_and_those_of_others_stay(name: str, ours: bool) -> None:
+    assert our_sets(f"other\n{name}\n") == ([name] if ours else [])
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_sets_are_destroyed_where_there_is_a_program_for_it(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def program(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        asked.append(command[1:])
+        in_use = command[-1] == "KUBE-DST-BBBB"
+        return subprocess.CompletedProcess(command, int(in_use), "KUBE-SRC-AAAA\nKUBE-DST-BBBB\nf2b-sshd\n")
+
+    monkeypatch.setattr(cluster.shutil, "which", lambda name: f"/usr/sbin/{name}" if there else None)
+    monkeypatch.setattr(cluster.subprocess, "run", program)
+    removal = cluster.Removal()
+    removal._sets()
+    assert asked == ([["list", "-name"], ["destroy", "KUBE-SRC-AAAA"], ["destroy", "KUBE-DST-BBBB"]] if there else [])
+    assert removal.removed == (["1 ipsets"] if there else [])
 
 
 # --- The machine -----------------------------------------------------------
