@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import ipaddress
 import itertools
 import json
 import re
@@ -130,6 +131,23 @@ def ip_blocks(networks: list[str]) -> list[dict[str, Any]]:
     return [{"ipBlock": {"cidr": network}} for network in networks]
 
 
+def outside(networks: list[str]) -> list[dict[str, Any]]:
+    """Return the peers of a NetworkPolicy's rule that are every address but those of ``networks`` (CIDR); none, which is everybody, without networks.
+
+    Pods that have no address of a version cannot be called with that version.
+
+    >>> outside(["10.244.0.0/16"])
+    [{'ipBlock': {'cidr': '0.0.0.0/0', 'except': ['10.244.0.0/16']}}]
+    """
+    of_version = {whole: [each for each in networks if ipaddress.ip_network(each).version == version] for version, whole in ((4, "0.0.0.0/0"), (6, "::/0"))}
+    return [{"ipBlock": {"cidr": whole, "except": excepted}} for whole, excepted in of_version.items() if excepted]
+
+
+def labelled(objects: list[dict[str, Any]], label: str, value: str) -> list[dict[str, Any]]:
+    """Return those of ``objects`` that have a label with this value."""
+    return [each for each in objects if each["metadata"].get("labels", {}).get(label) == value]
+
+
 def settled(objects: list[dict[str, Any]]) -> bool:
     """Whether every workload among live ``objects`` has reached what is wanted.
 
@@ -218,6 +236,6 @@ class FilterModule:
         """Return them by name."""
         functions = (
             secret_data, short_hash, command_containers, cron_jobs, object_names, app_facts, settled, failed_jobs, ended, ip_blocks, data_within,
-            pods_with_secret, writable_volumes, writable_mounts,
+            pods_with_secret, writable_volumes, writable_mounts, outside, labelled,
         )  # fmt: skip
         return {f.__name__: f for f in functions}

@@ -186,7 +186,8 @@ def role(tmp_path: Path) -> Callable[..., tuple[int, str]]:
     playbook = str(beside if beside.exists() else shutil.which("ansible-playbook"))
 
     def run(*arguments: str, part: str = "main", **variables: Any) -> tuple[int, str]:
-        given = {"part": part, "berth_namespace": "polls-dev", "berth_app_name": "polls"} | variables
+        cluster = {"provider": "kubeadm", "pod_networks": ["10.244.0.0/16"], "network_policy_inputs": "today"}
+        given = {"part": part, "berth_namespace": "polls-dev", "berth_app_name": "polls", "cluster_facts": cluster} | variables
         given.setdefault("berth_kubeconfig", str(tmp_path / "nowhere"))
         command = [playbook, "play.yml", "-i", "hosts.yml", "-e", json.dumps(given), *arguments]
         answer = subprocess.run(

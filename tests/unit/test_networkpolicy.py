@@ -1,6 +1,6 @@
 """The namespace's NetworkPolicies let the app's own flows through and nothing else.
 
-Not every network enforces policies (the bridge of a single-node cluster does not), so what they mean is asked of
+Not every network enforces policies, so what they mean is asked of
 cyclonus, which models https://kubernetes.io/docs/concepts/services-networking/network-policies/ without a cluster.
 Policies and pods' labels are rendered from the roles as they are.
 """
@@ -58,7 +58,6 @@ KUBERNETES_API = Peer(None, ip="10.245.0.1")
 # What the flow is: (from, to, port, protocol).
 ALLOWED: dict[str, tuple[Peer, Peer, int, str]] = {
     "a visitor reaches a web pod": (VISITOR, WEB, 8000, "TCP"),
-    "a pod of another namespace reaches a web pod": (FOREIGN, WEB, 8000, "TCP"),
     "a web pod reaches the database": (WEB, DATABASE, 5432, "TCP"),
     "the release job reaches the database": (RELEASE, DATABASE, 5432, "TCP"),
     "a scheduled job reaches the database": (SCHEDULE, DATABASE, 5432, "TCP"),
@@ -82,6 +81,7 @@ DENIED: dict[str, tuple[Peer, Peer, int, str]] = {
     "a web pod does not reach a process": (WEB, PROCESS, 8000, "TCP"),
     "a process does not reach the internet": (PROCESS, INTERNET, 443, "TCP"),
     "a visitor does not reach a command of manage.py": (VISITOR, COMMAND, 8000, "TCP"),
+    "a pod of another namespace does not reach a web pod": (FOREIGN, WEB, 8000, "TCP"),
     "a pod of another namespace does not reach the database": (FOREIGN, DATABASE, 5432, "TCP"),
     "a web pod's labels in another namespace do not open the database": (IMPOSTOR, DATABASE, 5432, "TCP"),
     "a pod of another namespace does not reach a scheduled job": (FOREIGN, SCHEDULE, 8000, "TCP"),
@@ -135,10 +135,14 @@ class Rendered(NamedTuple):
     pods: dict[str, Json]
 
 
-def render(directory: Path, **variables: Any) -> Rendered:
-    """Render the roles' templates with Ansible; ``variables`` are those of an inventory (``berth_*``)."""
+KUBEADM = {"pod_networks": ["10.244.0.0/16"]}
+ELSEWHERE: Json = {"pod_networks": []}
+
+
+def render(directory: Path, cluster: Json = KUBEADM, **variables: Any) -> Rendered:
+    """Render the roles' templates with Ansible; ``variables`` are those of an inventory (``berth_*``), ``cluster`` what its role found out."""
     rendered = directory / "rendered.json"
-    extra = json.dumps(variables | {"rendered": str(rendered)})
+    extra = json.dumps(variables | {"rendered": str(rendered), "cluster_facts": cluster})
     playbook = Path(sys.executable).with_name("ansible-playbook")
     command = [str(playbook if playbook.exists() else shutil.which("ansible-playbook")), "render.yml", "-e", extra]
     environment = os.environ | {"ANSIBLE_FILTER_PLUGINS": str(ROOT / "plugins" / "filter")}
@@ -222,7 +226,7 @@ PURPOSE: dict[str, set[str]] = {
         "a pod of another namespace does not reach a scheduled job",
     },
     "allow-dns": {flow for flow in ALLOWED if "DNS" in flow},
-    "allow-web": {flow for flow in ALLOWED if "reaches a web pod" in flow},
+    "allow-web": {"a visitor reaches a web pod"},
     "allow-app-to-database": {flow for flow in ALLOWED if "reaches the database" in flow},
     "allow-database-from-app": {flow for flow in ALLOWED if "reaches the database" in flow},
 }
@@ -256,6 +260,36 @@ def test_an_inventory_that_lets_the_app_out_changes_no_other_flow(
     analyser: Path, with_mail: Rendered, passing: set[str]
 ) -> None:
     assert ask(analyser, with_mail, FLOWS) == passing
+
+
+WEB_FLOWS = {
+    "a visitor": (VISITOR, WEB, 8000, "TCP"),
+    "a visitor with IPv6": (Peer(None, ip="2001:db8::7"), WEB, 8000, "TCP"),
+    "a pod of another namespace": (FOREIGN, WEB, 8000, "TCP"),
+    "a pod of the ingress controller": (Peer({}, "ingress-nginx"), WEB, 8000, "TCP"),
+    "a pod of the namespace": (UNLABELLED, WEB, 8000, "TCP"),
+    "a visitor, at another port": (VISITOR, WEB, 22, "TCP"),
+}
+INGRESS_NGINX = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}
+OUTSIDE = {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.244.0.0/16"]}}
+
+
+@pytest.mark.parametrize(
+    ("cluster", "variables", "callers"),
+    [
+        (KUBEADM, {}, {"a visitor"}),
+        ({"pod_networks": ["10.244.0.0/16", "fd00:10:244::/56"]}, {}, {"a visitor", "a visitor with IPv6"}),
+        (KUBEADM, {"berth_app_ingress": [INGRESS_NGINX]}, {"a pod of the ingress controller"}),
+        (KUBEADM, {"berth_app_ingress": [OUTSIDE, INGRESS_NGINX]}, {"a visitor", "a pod of the ingress controller"}),
+        (KUBEADM, {"berth_app_ingress": []}, set(list(WEB_FLOWS)[:4])),
+        (ELSEWHERE, {}, set(list(WEB_FLOWS)[:4])),  # which network the pods have is not known
+        (ELSEWHERE, {"berth_app_ingress": [INGRESS_NGINX]}, {"a pod of the ingress controller"}),
+    ],
+)
+def test_who_calls_the_web_pods_is_the_inventorys_to_say_and_else_whoever_is_no_pod(
+    cluster: Json, variables: Json, callers: set[str], analyser: Path, tmp_path: Path
+) -> None:
+    assert ask(analyser, render(tmp_path, cluster, **variables), WEB_FLOWS) == callers
 
 
 def test_a_database_outside_the_cluster_is_reached_in_its_network_by_the_app_and_the_job_that_makes_its_role(
