@@ -177,6 +177,15 @@ def database(statefulsets: Iterable[Object], services: Iterable[Object]) -> dict
     return None
 
 
+def network_policies(probes: Iterable[Object]) -> str:
+    """Return what the Job found out that tries whether network policies are enforced; empty when there is none, or none that has ended."""
+    ended = {
+        condition: any(each.get("type") == condition and each.get("status") == "True" for probe in probes for each in dig(probe, "status", "conditions") or [])
+        for condition in ("Complete", "Failed")
+    }
+    return "enforced" if ended["Complete"] else "not enforced: every pod of the cluster can reach the app and its database" if ended["Failed"] else ""
+
+
 def volumes(claims: Iterable[Object]) -> list[dict[str, str]]:
     """Return name, size, state and class of each volume claim."""
     return [
@@ -251,6 +260,8 @@ def text(status: Mapping[str, Any]) -> str:
     if found := status["database"]:
         image = f"{short_image(found['image'])}, {found['ready']} of {found['replicas']} ready" if found["image"] else "outside the cluster"
         lines += _part("database", _wrap(f"{found['host']}: {image}"))
+    if found := status["network_policies"]:
+        lines += _part("policies", _wrap(found))
     lines += _part("addresses", _table((), [(each["url"], each["answer"]) for each in status["addresses"]]))
     lines += _part("volumes", _table(("NAME", "SIZE", "STATE", "CLASS"), [(v["name"], v["size"], v["state"], v["class"]) for v in status["volumes"]]))
     lines += [*expiry, *_problems(status["problems"])]

@@ -54,6 +54,7 @@ status:
     processes: {description: "name, replicas and ready of each that runs beside web.", type: list, elements: dict}
     pods: {description: "name, ready, containers, restarts, age (seconds) and state of each.", type: list, elements: dict}
     database: {description: "host, image, replicas and ready. Null for none.", type: dict}
+    network_policies: {description: "Whether they are enforced, as far as that was tried, else empty.", type: str}
     addresses: {description: "url, answer (text) and good (whether it is a page) of each that is good, or of all where none is.", type: list, elements: dict}
     volumes: {description: "name, size, state and class of each.", type: list, elements: dict}
     certificates: {description: "kind, path, ends (RFC 3339) and seconds until then, of each kind the first to end.", type: list, elements: dict}
@@ -97,6 +98,10 @@ LIMIT = 5000  # of a kind: an answer that would take long is cut off
 RENEW_DAYS = 60  # before its end a certificate is a problem
 
 
+def _probes(found: Mapping[str, Any]) -> bool:
+    return dig(found, "metadata", "labels", "app.kubernetes.io/component") == PROBE
+
+
 class Reader:
     """Reads an environment.
 
@@ -108,6 +113,7 @@ class Reader:
     def __init__(self, cluster: Cluster, namespace: str) -> None:
         self.cluster, self.namespace = cluster, namespace
         self.notes: list[str] = []
+        self.probes: list[dict[str, Any]] = []
 
     def read(self) -> dict[str, list[dict[str, Any]]]:
         """Return the objects by kind, without the probe; a kind that may not be read is left out and noted.
@@ -119,9 +125,11 @@ class Reader:
         for kind in KINDS:
             try:
                 items = self.cluster.items(kind, self.namespace, limit=LIMIT)
-                found[kind] = [each for each in items if dig(each, "metadata", "labels", "app.kubernetes.io/component") != PROBE]
             except Forbidden:
                 self.notes.append(f"{kind} objects: this user may not list them")
+                continue
+            found[kind] = [each for each in items if not _probes(each)]
+            self.probes += [each for each in items if kind == "Job" and _probes(each)]
         return found
 
     def incidents(self, objects: dict[str, list[dict[str, Any]]], problems: list[dict[str, str]]) -> list[dict[str, Any]]:
@@ -202,7 +210,7 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
         certificates += berth_certificates.of_kubeconfig(Path(parameters["kubeconfig"]))
     expiry = berth_status.expiry(certificates, facts.pop("renew_days", RENEW_DAYS), facts.get("provider", ""), environment)
     empty: dict[str, Any] = {"nodes": [], "release": None, "processes": [], "pods": [], "database": None, "addresses": [], "volumes": []}
-    empty |= {"incidents": [], "notes": [], "certificates": certificates, "problems": expiry}
+    empty |= {"incidents": [], "notes": [], "network_policies": "", "certificates": certificates, "problems": expiry}
     found = {"environment": environment, "namespace": parameters["namespace"], "cluster": facts, "advice": "", **empty}
     if facts["state"] in ADVICE:
         profile = facts["state"] == "foreign" and facts.get("provider") == "minikube"
@@ -228,6 +236,7 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
         "processes": berth_status.processes(objects.get("Deployment", [])),
         "pods": berth_status.pods(objects.get("Pod", []), now),
         "database": berth_status.database(objects.get("StatefulSet", []), objects.get("Service", [])),
+        "network_policies": berth_status.network_policies(reader.probes),
         "addresses": addresses(objects, app, parameters["timeout"]),
         "volumes": berth_status.volumes(objects.get("PersistentVolumeClaim", [])),
         "problems": problems + expiry,

@@ -17,8 +17,11 @@ import k8s_namespace_info
 import pytest
 from ansible.module_utils.berth_kube import KubeError
 from ansible.module_utils.testing import patch_module_args
-from fake_api import EMPTIED
+from fake_api import EMPTIED, Api, running
+from fake_api import kubeconfig as kubeconfig_of
+from module_run import plugin
 
+short_hash = plugin("filter/objects.py").short_hash
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
 ACTIVE = {"metadata": {"labels": {"app.kubernetes.io/managed-by": "berth"}}, "status": {"phase": "Active"}}
@@ -237,3 +240,43 @@ def test_a_removal_without_a_cluster_has_nothing_to_do(role: Callable[..., tuple
     code, printed = role(part="absent")
     assert code == 0, printed
     assert "so no cluster yet" in printed
+
+
+# --- Whether policies are enforced ---------------------------------------------
+PROBE = "/apis/batch/v1/namespaces/polls-dev/jobs/network-policy-probe"
+PROBING = {"namespace_probe_image": "polls:1", "namespace_probe_target": {"host": "database", "port": 5432}}
+SAYINGS = ("This cluster does not enforce NetworkPolicies", "logs daemonset/kube-router", "Choose a network plug-in that does")
+
+
+def probe(condition: str, inputs: str = "today") -> Json:
+    """Return the Job that has tried it, of a cluster with these inputs."""
+    labels = {"app.kubernetes.io/managed-by": "berth", "app.kubernetes.io/component": "probe", "berth/inputs": short_hash(inputs)}
+    labels |= {"app.kubernetes.io/name": "network-policy-probe", "app.kubernetes.io/instance": "polls"}
+    return {"metadata": {"name": "network-policy-probe", "uid": "u-1", "labels": labels}, "status": {"conditions": [{"type": condition, "status": "True"}]}}
+
+
+@pytest.mark.parametrize(
+    ("condition", "provider", "said"),
+    [("Failed", "kubeadm", SAYINGS[:2]), ("Failed", "existing", SAYINGS[::2]), ("Failed", "eks", SAYINGS[::2]), ("Complete", "kubeadm", ())],
+)
+def test_the_run_says_where_policies_are_without_effect(
+    condition: str, provider: str, said: tuple[str, ...], tmp_path: Path, role: Callable[..., tuple[int, str]]
+) -> None:
+    cluster = {"provider": provider, "pod_networks": [], "network_policy_inputs": "today"}
+    with running(Api()) as api:
+        api.answers[PROBE] = 200, probe(condition)
+        code, printed = role(part="probe", berth_kubeconfig=kubeconfig_of(tmp_path, api.url), cluster_facts=cluster, **PROBING)
+        assert {method for method, *_ in api.seen} == {"GET"}
+    assert code == 0, printed
+    assert tuple(each for each in SAYINGS if each in printed) == said
+
+
+@pytest.mark.parametrize(("inputs", "forgotten"), [("yesterday", True), ("today", False)])
+def test_the_answer_of_a_cluster_that_has_changed_since_is_asked_for_again(
+    inputs: str, forgotten: bool, tmp_path: Path, role: Callable[..., tuple[int, str]]
+) -> None:
+    with running(Api()) as api:
+        api.answers |= {PROBE: (200, probe("Failed", inputs)), PROBE.rpartition("/")[0]: (200, {"items": [probe("Failed", inputs)]})}
+        role(part="probe_begin", berth_kubeconfig=kubeconfig_of(tmp_path, api.url), namespace_timeout=1, **PROBING)
+        asked = [(method, path.partition("?")[0]) for method, path, *_ in api.seen]
+    assert (("DELETE", PROBE) in asked) == forgotten

@@ -129,14 +129,27 @@ def test_processes_are_seen_beside_web(capsys: pytest.CaptureFixture[str], monke
     assert answer["status"]["processes"] == [{"name": "worker", "replicas": 2, "ready": 2}]
 
 
-def test_a_probe_that_says_that_no_policy_is_enforced_is_no_problem(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("conditions", "said"),
+    [
+        ([condition("Failed", reason="BackoffLimitExceeded")], "policies   not enforced: every pod of the cluster can reach the app and its database"),
+        ([condition("Complete")], "policies   enforced"),
+        ([], ""),
+        ([condition("Complete", status="False"), condition("Failed", status="Unknown")], ""),
+    ],
+)
+def test_whether_policies_are_enforced_is_said_and_is_no_problem(
+    conditions: list[Json], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     objects = healthy()
-    probe = job(condition("Failed", reason="BackoffLimitExceeded"), failed=1)
+    probe = job(*conditions, failed=1)
     asked = pod(probe, phase="Failed", name="network-policy-probe-abcde")
     for each in (probe, asked):
         each["metadata"]["labels"] = {"app.kubernetes.io/component": "probe"}
     with_probe = {**objects, "Job": [*objects.get("Job", []), probe], "Pod": [*objects["Pod"], asked]}
-    assert status(capsys, monkeypatch, **with_probe)["text"] == status(capsys, monkeypatch, **objects)["text"]
+    text, without = (status(capsys, monkeypatch, **each)["text"].splitlines() for each in (with_probe, objects))
+    assert [line for line in text if line not in without] == ([said] if said else [])
+    assert [line for line in text if line in without] == without
 
 
 def test_each_kind_is_asked_for_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
