@@ -528,6 +528,7 @@ def simulated(conditions: Mapping[str, Mapping[str, Any]], region: str) -> list[
     What they want absent, or only other than something, stays out.
     """
     given: dict[str, tuple[str, Any]] = {"aws:RequestedRegion": ("string", region)}
+    given |= {key: ("stringList", "x") for key, absent in conditions.get("Null", {}).items() if absent == "false"}
     for operator, keys in conditions.items():
         wants = operator.split(":")[-1]
         if wants == "Null" or wants.endswith("IfExists") or "Not" in wants:

@@ -281,6 +281,7 @@ ATTACKS: list[tuple[str, Request]] = [
     ("tag what is new as another's", one("ec2:CreateTags", ec2("vpc"), tags("RequestTag", "prod-eu", "polls-prod-eu"), {"ec2:CreateAction": "CreateVpc"})),
     ("give a VPC away", one("ec2:CreateTags", ec2("vpc"), OWN, tags("RequestTag", "prod-eu", "polls-prod-eu"))),
     ("take the owner off a VPC", one("ec2:DeleteTags", ec2("vpc"), OWN, {"aws:TagKeys": ["team", "berth:environment"]})),
+    ("take all tags off a VPC", one("ec2:DeleteTags", ec2("vpc"), OWN)),
     ("take another's tags off", one("ec2:DeleteTags", ec2("instance"), ALIKE, {"aws:TagKeys": ["team"]})),
     ("remove an instance", one("ec2:TerminateInstances", ec2("instance"), OWN)),
     ("stop an instance", one("ec2:StopInstances", ec2("instance"), OWN)),
@@ -422,7 +423,7 @@ BOUNDED_ATTACKS: list[tuple[str, Request]] = [
         ("iam:UpdateAssumeRolePolicy", arn("iam", "role/admin")), ("sts:AssumeRole", arn("iam", "role/admin")), ("organizations:LeaveOrganization", "*"),
         ("kms:ScheduleKeyDeletion", KEY), ("kms:PutKeyPolicy", KEY), ("kms:TagResource", KEY), ("eks:CreateAccessEntry", arn("eks", "cluster/other")),
         ("eks:DeleteCluster", arn("eks", f"cluster/{NAME}")), ("rds:DeleteDBInstance", arn("rds", "db:payroll")),
-        ("route53:ChangeResourceRecordSets", arn("route53", f"hostedzone/{ZONE}")), ("cloudformation:CreateStack", "*"), ("account:CloseAccount", "*"),
+        ("cloudformation:CreateStack", "*"), ("account:CloseAccount", "*"),
         ("ec2:ModifyInstanceAttribute", ec2("instance")), ("ec2:TerminateInstances", ec2("instance")), ("ec2:AttachVolume", VOLUME),
         ("ec2:DeleteVolume", VOLUME), ("ec2:CreateSnapshot", VOLUME), ("ec2:CreateVolume", SNAPSHOT), ("ec2:DeleteSnapshot", SNAPSHOT),
         ("ec2:CreateRoute", ec2("route-table")), ("ec2:AuthorizeSecurityGroupIngress", ec2("security-group")), ("ec2:CreateTags", ec2("instance")),
@@ -431,7 +432,7 @@ BOUNDED_ATTACKS: list[tuple[str, Request]] = [
     ) if (words, action) != ("pod", "eks-auth:AssumeRoleForPodIdentity")),
     *((f"{action} as {words}", one(action, resource, who)) for words, who in (("cluster", CLUSTER), ("node", NODE)) for action, resource in (
         ("secretsmanager:GetSecretValue", SECRET), ("ssm:SendCommand", ec2("instance")), ("lambda:CreateFunction", arn("lambda", "function:x")),
-        ("s3:GetObject", "arn:aws:s3:::payroll/x"),
+        ("s3:GetObject", "arn:aws:s3:::payroll/x"), ("route53:ChangeResourceRecordSets", arn("route53", f"hostedzone/{ZONE}")),
     )),
     ("change another cluster's instance", one("ec2:ModifyInstanceAttribute", ec2("instance"), CLUSTER, {"aws:ResourceTag/eks:eks-cluster-name": f"{NAME}-eu"})),
     ("pass an administrator's role to an instance", one("iam:PassRole", arn("iam", "role/admin"), CLUSTER, {"iam:PassedToService": "ec2.amazonaws.com"})),
@@ -487,5 +488,5 @@ def test_a_simulation_brings_along_what_each_statement_asks_for() -> None:
             if statement["Effect"] == "Allow":
                 context = {entry["ContextKeyName"]: entry["ContextKeyValues"] for entry in looking.simulated(statement.get("Condition") or {}, REGION)}
                 resource = statement["Resource"][0].replace("*", "x").replace("?", "x")
-                single = {key: values if "ResourceAliases" in key else values[0] for key, values in context.items()}
+                single = {key: values if key in ("kms:ResourceAliases", "aws:TagKeys") else values[0] for key, values in context.items()}
                 assert allowed([{"Statement": [statement]}], (statement["Action"][0], [(resource, single)])), statement["Sid"]
