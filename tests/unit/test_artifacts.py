@@ -984,6 +984,7 @@ def systems(url: str) -> list[str]:
 # What nobody could look up where Berth is made. The run says of each that it is not pinned.
 NOT_PINNED = {
     *(f"{name} v2.3.7 linux/{arch}" for name in ("containerd", "containerd-shim-runc-v2", "ctr") for arch in ("amd64", "arm64")),
+    *(f"kube-proxy v1.36.3 linux/{arch}" for arch in ("amd64", "arm64")),
     "registry.k8s.io/kube-proxy:v1.36.3",
     "docker.io/cloudnativelabs/kube-router:v2.1.0",
     "quay.io/coreos/etcd:v3.6.16",
@@ -998,6 +999,12 @@ def test_every_release_and_image_is_pinned_but_for_these() -> None:
     pinned = {f"{name} {system}" for name, each in sums.items() for system in each} | set(digests)
     assert wanted - pinned == NOT_PINNED
     assert pinned - wanted == set(), "pins of what the role does not take"
+
+
+def test_every_program_that_a_role_runs_by_itself_can_be_downloaded() -> None:
+    kubeadm = yaml.safe_load((ROLE.parent / "kubeadm" / "vars" / "main.yml").read_text(encoding="utf-8"))["__kubeadm_binaries"]
+    released = {item["name"] for item in role_vars()["__artifacts_binaries"] if item.get("url")}
+    assert {*kubeadm, "registry", "minikube"} <= released
 
 
 def test_every_pin_is_a_whole_sha256() -> None:
