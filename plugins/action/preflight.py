@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +38,7 @@ from ansible.module_utils import berth_variables as variables  # noqa: E402
 from ansible.module_utils.berth_existing import ExistingError, read_context  # noqa: E402
 from ansible.module_utils.berth_inventory import Inventory  # noqa: E402
 from ansible.module_utils.berth_kubeadm import DIRECTORY  # noqa: E402
+from ansible.module_utils.berth_project import ProjectError, read_project  # noqa: E402
 from ansible.module_utils.berth_variables import Problem, Scalar  # noqa: E402
 
 ARGUMENTS = {
@@ -69,6 +71,8 @@ ROLES_VARIABLES = (
     "namespace_container_requests",
     "namespace_quota_default",
 )
+# debian.org/doc/debian-policy/ch-controlfields.html#source
+PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 # The settings in a cluster's record, by the variables that make them.
 MADE_WITH = {
     "pod_subnet": "berth_pod_network",
@@ -286,8 +290,10 @@ class Check:
             dockerfile = source / self.get("berth_app_dockerfile")
             if not source.is_dir():
                 found.append(Problem(("berth_app_source",), f"{source} is not a directory"))
-            elif not dockerfile.is_file():
+            elif not dockerfile.is_file() and "berth_app_dockerfile" in self.values:
                 found.append(Problem(("berth_app_dockerfile",), f"there is no file {dockerfile}"))
+            elif not dockerfile.is_file() and not {"berth_app_directory", "berth_app_settings", "berth_app_packages"} & suspect:
+                found += self._project_problems(source)
         if self.get("berth_database_ca") and "berth_database_ca" not in suspect:
             path = Path(self.get("berth_database_ca")).expanduser()
             if not path.is_file() or "-----BEGIN CERTIFICATE-----" not in path.read_text(encoding="utf-8", errors="replace"):
@@ -304,6 +310,15 @@ class Check:
                 text += "; name a path of this environment's own"
                 found.append(Problem(("berth_kubeconfig",), text))
         return found
+
+    def _project_problems(self, source: Path) -> list[Problem]:
+        """Check that a Dockerfile can be made for the app."""
+        try:
+            read_project(source, self.get("berth_app_directory") or "", str(self.get("berth_app_settings").get("DJANGO_SETTINGS_MODULE", "")))
+        except ProjectError as error:
+            return [Problem((error.variable,), error.text)]
+        wrong = [name for name in self.get("berth_app_packages") if not PACKAGE.fullmatch(name)]
+        return [Problem(("berth_app_packages",), f"{name} is no name of a Debian package") for name in wrong]
 
     def registry_problems(self, suspect: set[str]) -> list[Problem]:
         """Check that an external registry answers."""

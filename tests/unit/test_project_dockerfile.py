@@ -1,0 +1,253 @@
+"""The Dockerfile that follows from a project: its text is read as builders read it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import app_dockerfile
+import pytest
+from ansible.module_utils import berth_dockerfile as dockerfiles
+from ansible.module_utils import berth_project_dockerfile as generator
+from ansible.module_utils.berth_context import content_hash, context
+from ansible.module_utils.berth_project import Dependencies, Project, Settings, Wish
+from module_run import run
+
+PLAIN = Project(
+    directory="", settings="shop.settings", wsgi="shop.wsgi:application", asgi="shop.asgi:application",
+    dependencies=Dependencies("requirements", "", ("requirements.txt",)),
+)  # fmt: skip
+STATIC = Settings(texts=frozenset({"django.contrib.staticfiles", "whitenoise.middleware.WhiteNoiseMiddleware"}), names=frozenset({"STATIC_ROOT"}))
+
+
+def needing(*names: str, kind: str = "requirements", **more: Any) -> Dependencies:
+    """Return dependencies on packages that a project names itself."""
+    files = {
+        "requirements": ("requirements.txt",), "pyproject": ("pyproject.toml",), "uv": ("pyproject.toml", "uv.lock"), "pdm": ("pyproject.toml", "pdm.lock"),
+        "poetry": ("pyproject.toml", "poetry.lock"), "pipenv": ("Pipfile", "Pipfile.lock"),
+    }[kind]  # fmt: skip
+    return Dependencies(kind, "", files, direct=frozenset(names), names=frozenset(names), **more)
+
+
+def instructions(project: Project, **options: Any) -> list[str]:
+    """Return each instruction of a project's Dockerfile as a line."""
+    return [f"{one.keyword} {one.text}" for one in dockerfiles.parse(generator.dockerfile(project, **options))]
+
+
+def command(project: Project) -> str:
+    """Return the command of a project's image."""
+    return " ".join(json.loads(instructions(project)[-1].removeprefix("CMD ")))
+
+
+# --- The whole ---------------------------------------------------------------------
+def test_a_plain_project_has_one_stage_and_runs_as_nobody_of_the_machine() -> None:
+    found = instructions(PLAIN)
+    assert [line.split(" ")[0] for line in found] == ["ARG", "FROM", "ENV", "RUN", "WORKDIR", "COPY", "RUN", "RUN", "COPY", "RUN", "USER", "EXPOSE", "CMD"]
+    assert found[-3:-1] == ["USER 10001:10001", "EXPOSE 8000"]
+
+
+@pytest.mark.parametrize("kind", ["requirements", "pyproject", "uv", "poetry", "pdm", "pipenv"])
+def test_an_edit_of_code_leaves_the_packages_layers_as_they_are(kind: str) -> None:
+    found = instructions(replace(PLAIN, dependencies=needing("psycopg2", kind=kind)))
+    source = next(number for number, line in enumerate(found) if line == "COPY . /srv/app/")
+    assert not any("pip " in line or "apt-get" in line or "export" in line for line in found[source:])
+    assert sum(line.startswith("COPY . ") for line in found) == 1
+
+
+@pytest.mark.parametrize("kind", ["requirements", "pyproject", "uv", "poetry", "pdm", "pipenv"])
+def test_every_pip_of_a_build_is_told_what_this_machines_is_and_leaves_no_cache(kind: str) -> None:
+    for instruction in dockerfiles.parse(generator.dockerfile(replace(PLAIN, dependencies=needing(kind=kind, locked=False)))):
+        if "pip install" in instruction.text or " lock" in instruction.text:
+            assert {mount.id for mount in dockerfiles.mounts(instruction)} == {"pip_conf", "ca_bundle"}, instruction.text
+            assert "pip install" not in instruction.text or "--no-cache-dir" in instruction.text
+
+
+@pytest.mark.parametrize(
+    ("needs", "line"),
+    [
+        (needing(kind="uv"), "uv export --quiet --frozen --no-dev --no-emit-project --output-file /opt/requirements.txt"),
+        (needing(kind="uv", groups=("prod",), git=True), "uv export --quiet --frozen --no-dev --no-emit-project --group prod --no-hashes --output-file"),
+        (needing(kind="poetry", groups=("prod",)), "poetry export --with prod --output /opt/requirements.txt"),
+        (needing(kind="poetry", locked=False), "poetry lock --no-interaction && poetry export --output /opt/requirements.txt"),
+        (needing(kind="pdm"), "pdm export --prod --output /opt/requirements.txt"),
+        (needing(kind="pipenv"), "pipenv requirements --hash > /opt/requirements.txt"),
+        (needing(kind="pyproject"), "import tomllib"),
+        (needing(encoding="cp1252"), "encoding='cp1252'"),
+    ],
+)
+def test_the_projects_own_tool_says_what_is_installed(needs: Dependencies, line: str) -> None:
+    assert any(line in " ".join(one.split()) for one in instructions(replace(PLAIN, dependencies=needs)))
+
+
+def test_paths_that_requirements_name_are_there_when_they_are_installed() -> None:
+    found = instructions(replace(PLAIN, dependencies=needing(local=True)))
+    assert found.index("COPY . /srv/app/") < next(number for number, line in enumerate(found) if "pip install" in line)
+
+
+def test_files_of_requirements_keep_their_places() -> None:
+    needs = replace(needing(), files=("requirements/production.txt", "requirements/base.txt", "constraints.txt"))
+    found = instructions(replace(PLAIN, dependencies=needs))
+    assert "COPY requirements/production.txt requirements/base.txt /srv/app/requirements/" in found
+    assert any("--requirement requirements/production.txt" in line for line in found)
+    below = replace(PLAIN, directory="web", dependencies=replace(needing(), place="web", files=("web/requirements.txt",)))
+    assert instructions(below)[4:6] == ["WORKDIR /srv/app/web", "COPY web/requirements.txt /srv/app/web/"]
+
+
+# --- Server ------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("changes", "expected", "added"),
+    [
+        ({"dependencies": needing("gunicorn")}, "gunicorn --bind 0.0.0.0:8000 --threads 4", ""),
+        ({}, "gunicorn --bind", "'gunicorn<28'"),
+        ({"dependencies": needing("uwsgi")}, "uwsgi --http-socket 0.0.0.0:8000 --module shop.wsgi:application --master", ""),
+        ({"dependencies": needing("uwsgi", "gunicorn")}, "gunicorn --bind", ""),
+        ({"dependencies": needing("waitress")}, "waitress-serve --listen=0.0.0.0:8000 shop.wsgi:application", ""),
+        ({"dependencies": needing("uvicorn")}, "uvicorn --host 0.0.0.0 --port 8000 shop.asgi:application", ""),
+        ({"dependencies": needing("uvicorn"), "asgi": ""}, "gunicorn --bind", "'gunicorn<28'"),
+        ({"dependencies": needing("uvicorn-worker", "gunicorn")}, "gunicorn --bind 0.0.0.0:8000 --worker-class uvicorn_worker.UvicornWorker", ""),
+        ({"dependencies": needing("daphne")}, "daphne --bind 0.0.0.0 --port 8000 shop.asgi:application", ""),
+        ({"dependencies": needing("hypercorn")}, "hypercorn --bind 0.0.0.0:8000", ""),
+        ({"dependencies": needing("channels")}, "uvicorn --host", "'uvicorn[standard]<1'"),
+        ({"loaded": Settings(applications={"ASGI_APPLICATION": "shop.asgi.application"})}, "uvicorn --host", "'uvicorn[standard]<1'"),
+        ({"wsgi": "", "asgi": ""}, "gunicorn --bind 0.0.0.0:8000", "'gunicorn<28'"),
+        ({"configured": frozenset({"bind", "wsgi_app"})}, "gunicorn", "'gunicorn<28'"),
+        ({"configured": frozenset({"workers"})}, "gunicorn --bind 0.0.0.0:8000 shop.wsgi:application", "'gunicorn<28'"),
+    ],
+)
+def test_the_server_is_the_one_that_the_project_names_or_one_is_added(changes: dict[str, Any], expected: str, added: str) -> None:
+    project = replace(PLAIN, **changes)
+    assert command(project).startswith(expected), command(project)
+    assert sum("pip install" in line for line in instructions(project)) == 1 + bool(added)
+    assert not added or any(added in line for line in instructions(project))
+
+
+# --- Debian packages ---------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("changes", "asked", "build", "needed"),
+    [
+        ({}, [], [], []),
+        ({"dependencies": needing("psycopg2")}, [], ["build-essential", "libpq-dev", "python3-dev"], ["libpq5"]),
+        ({"dependencies": needing("psycopg2-binary", "pillow", "lxml")}, [], [], []),
+        ({"dependencies": needing("psycopg")}, [], [], ["libpq5"]),
+        ({"dependencies": needing("psycopg", "psycopg-binary")}, [], [], []),
+        ({"dependencies": needing("uwsgi")}, [], ["build-essential", "python3-dev"], []),
+        ({"dependencies": needing(git=True)}, [], ["ca-certificates", "git"], []),
+        ({"loaded": Settings(texts=frozenset({"django.contrib.gis"}))}, [], [], ["gdal-bin"]),
+        ({}, ["libxslt1-dev", "libxslt1.1"], ["build-essential", "libxslt1-dev", "python3-dev"], ["libxslt1.1"]),
+    ],
+)
+def test_what_has_no_wheels_is_compiled_in_a_stage_of_its_own(changes: dict[str, Any], asked: list[str], build: list[str], needed: list[str]) -> None:
+    project = replace(PLAIN, **changes)
+    assert generator.libraries(project, asked) == (build, needed)
+    stages = dockerfiles.stages(dockerfiles.parse(generator.dockerfile(project, packages=asked)))
+    assert len(stages) == 1 + bool(build)
+    last = " ".join(one.text for one in stages[-1].instructions)
+    assert all(name in last for name in needed) and not any(f" {name} " in last for name in build)
+
+
+# --- Static files ------------------------------------------------------------------
+def test_static_files_are_collected_with_values_that_no_layer_keeps() -> None:
+    project = replace(PLAIN, loaded=replace(STATIC, variables={"SECRET_KEY": "build", "DB": "sqlite:///:memory:"}))
+    found = instructions(project)
+    assert any(line.startswith("RUN SECRET_KEY=build DB=sqlite:///:memory: python manage.py collectstatic") for line in found)
+    assert not any("SECRET_KEY" in line for line in found if line.startswith(("ENV", "ARG")))
+    assert generator.notes(project) == []
+
+
+@pytest.mark.parametrize(
+    ("loaded", "words"),
+    [(Settings(), "set no STATIC_ROOT"), (replace(STATIC, texts=frozenset({"django.contrib.staticfiles"})), "add whitenoise to the requirements")],
+)
+def test_it_is_said_when_pages_come_without_their_static_files(loaded: Settings, words: str) -> None:
+    [note] = generator.notes(replace(PLAIN, loaded=loaded))
+    assert words in note
+
+
+# --- Python ------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("wish", "official", "python", "warned"),
+    [
+        (None, True, "3.13", False),
+        ("==3.13.*", False, "3.13", False),
+        (">=3.10", True, "3.13", False),
+        (">=3.13.4", False, "3.13", False),
+        ("==3.12.*", True, "3.12", False),
+        ("==3.12.*", False, "3.13", True),
+        (">=3.10,<3.13", True, "3.12", False),
+        (">=3.10,<3.13", False, "3.13", True),
+        (">=3.14", True, "3.14", False),
+        ("==2.7.*", True, "3.13", True),
+        ("three", True, "3.13", True),
+    ],
+)
+def test_the_python_is_the_one_asked_for_or_the_nearest_with_a_warning(wish: str | None, official: bool, python: str, warned: bool) -> None:
+    found, text = generator.choose_python(Wish(wish, "pyproject.toml") if wish else None, "3.13", official)
+    assert (found, bool(text)) == (python, warned)
+    assert not warned or "pyproject.toml asks for" in text
+
+
+def test_another_python_than_berths_is_pulled() -> None:
+    found = instructions(replace(PLAIN, dependencies=needing("psycopg2")), python="3.12")
+    assert [line for line in found if line.startswith(("ARG", "FROM"))] == [
+        "FROM docker.io/library/python:3.12-slim AS packages",
+        "FROM docker.io/library/python:3.12-slim",
+    ]
+
+
+# --- The module --------------------------------------------------------------------
+def lay(source: Path) -> dict[str, Any]:
+    """Write a project, and return the arguments that make its Dockerfile."""
+    for name, text in {
+        "manage.py": 'import django\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")\n',
+        "shop/settings.py": "", "requirements.txt": "django\n",
+        ".env": "SECRET=1\n", "db.sqlite3": "", "media/cat.png": "", ".venv/bin/python": "", "shop/__pycache__/settings.pyc": "", ".git/HEAD": "",
+    }.items():  # fmt: skip
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(text)
+    python = "docker.io/library/python:3.13-slim"
+    return {"source": str(source), "dockerfile": str(source / "Dockerfile"), "directory": str(source.parent / "cache"), "python": python}
+
+
+def test_a_projects_image_is_made_without_a_change_of_its_source_and_not_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "source"
+    arguments = lay(source)
+    before = sorted(source.rglob("*"))
+    first = run(app_dockerfile, capsys, **arguments)
+    assert (first["changed"], first["made"], Path(first["path"]).read_text()) == (False, True, first["text"])
+    assert sorted(source.rglob("*")) == before
+    assert {entry.name for entry in context(source, Path(first["path"]))} == {"manage.py", "requirements.txt", "shop", "shop/settings.py"}
+    known = content_hash(source, Path(first["path"]), {})
+    again = run(app_dockerfile, capsys, check=True, **arguments)
+    assert content_hash(source, Path(again["path"]), {}) == known
+    other = run(app_dockerfile, capsys, **arguments, port=8080)
+    assert content_hash(source, Path(other["path"]), {}) != known
+
+
+def test_an_ignore_file_of_the_project_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = lay(tmp_path / "source")
+    run(app_dockerfile, capsys, **arguments)
+    (tmp_path / "source/.dockerignore").write_text("*\n!manage.py\n")
+    found = run(app_dockerfile, capsys, **arguments)
+    assert [entry.name for entry in context(tmp_path / "source", Path(found["path"]))] == ["manage.py"]
+
+
+def test_a_dockerfile_that_is_there_is_taken_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = lay(tmp_path / "source")
+    (tmp_path / "source/Dockerfile").write_text("FROM scratch\n")
+    found = run(app_dockerfile, capsys, **arguments)
+    assert (found["path"], found["made"]) == (arguments["dockerfile"], False)
+    refused = run(app_dockerfile, capsys, **arguments, own=True)
+    assert refused["failed"] and "is left alone" in refused["msg"]
+    assert (tmp_path / "source/Dockerfile").read_text() == "FROM scratch\n"
+
+
+def test_whoever_wants_to_own_the_file_gets_what_was_built_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = lay(tmp_path / "source")
+    made = run(app_dockerfile, capsys, **arguments)
+    assert run(app_dockerfile, capsys, check=True, **arguments, own=True)["changed"]
+    assert not (tmp_path / "source/Dockerfile").exists()
+    assert run(app_dockerfile, capsys, **arguments, own=True)["changed"]
+    assert (tmp_path / "source/Dockerfile").read_text() == made["text"]
+    assert "**/.env" in (tmp_path / "source/.dockerignore").read_text().splitlines()
