@@ -331,6 +331,7 @@ def facts(settings: Settings, plan: Plan) -> dict[str, Any]:
         "binaries": {entry.name: str(entry.file) for entry in plan.binaries},
         "images": {entry.name: str(entry.file) for entry in plan.images},
         "refs": {spec["short"]: spec["name"] for spec in settings.images},
+        "pullable": {spec["short"]: pullable(settings, spec) for spec in settings.images},
         "present": {entry.name: str(entry.file) for entry in plan.binaries if entry not in missing},
         "missing": [entry.name for entry in missing],
     }
@@ -367,6 +368,13 @@ def image_source(settings: Settings, spec: dict[str, Any]) -> tuple[str, bool]:
     """Return where to pull an image from, without its tag, and whether that is plain HTTP."""
     name = settings.mirrored(spec["name"].rsplit(":", 1)[0])
     return name.removeprefix("http://").removeprefix("https://"), name.startswith("http://")
+
+
+def pullable(settings: Settings, spec: dict[str, Any]) -> str:
+    """Return the name by which a node without the image pulls it, with its digest where that is pinned."""
+    repository, _ = image_source(settings, spec)
+    digest = settings.digests.get(spec["name"])
+    return f"{repository}:{spec['name'].rsplit(':', 1)[1]}" + (f"@{digest}" if digest else "")
 
 
 def silent_hosts(settings: Settings, plan: Plan) -> list[str]:

@@ -238,6 +238,11 @@ refs:
   type: dict
   returned: state is present
   sample: {pause: "registry.k8s.io/pause:3.10.2"}
+pullable:
+  description: By the short name of each image, what nodes that lack it pull it by, through a mirror where there is one, and by its digest where that is pinned.
+  type: dict
+  returned: state is present
+  sample: {pause: "registry.k8s.io/pause:3.10.2@sha256:f548e0e8e3dc1896ca956272154dde3314e8cc4fde0a57577ee9fa1c63f5baf4"}
 present:
   description: The path of each binary that is there now.
   type: dict

@@ -893,6 +893,19 @@ def test_a_registry_mirror_over_http_is_used_without_tls(machine: Machine) -> No
     assert "docker://127.0.0.1:5000/k8s/pause@" in machine.log("skopeo")[0]
 
 
+@pytest.mark.parametrize(
+    ("mirrors", "digests", "name"),
+    [
+        ({}, PAUSE_PIN, f"registry.k8s.io/pause:3.10.2@sha256:{'a' * 64}"),
+        ({}, {}, "registry.k8s.io/pause:3.10.2"),
+        ({"registry.k8s.io": "https://mirror.example/k8s"}, PAUSE_PIN, f"mirror.example/k8s/pause:3.10.2@sha256:{'a' * 64}"),
+    ],
+)
+def test_a_node_pulls_an_image_by_its_pin_and_through_the_mirror(machine: Machine, mirrors: dict[str, str], digests: dict[str, str], name: str) -> None:
+    settings = Settings(machine.cache, "download", [], [PAUSE], machine.go_dir, mirrors=mirrors, digests=digests)
+    assert berth_artifacts.pullable(settings, PAUSE) == name
+
+
 # The cache directory
 
 

@@ -1,7 +1,6 @@
-"""Set the password of the app's role on a server outside the cluster, then see whether the app logs in with it.
+"""Set the password of the app's role on a server that somebody else runs, then see whether the app logs in with it.
 
-With a master's login the role and its database are made where they are missing. Without one they are there, and the role sets its own
-password, logged in with the one that it had before.
+The role and its database are there. The role sets its own password, logged in with the one that it had before.
 Runs in the app's image, which surely can be pulled and speaks PostgreSQL: with psycopg 3 or psycopg2, whichever it has.
 """
 
@@ -25,7 +24,7 @@ TLS = {"sslmode": os.environ["DATABASE_SSLMODE"], "sslrootcert": os.environ["DAT
 
 
 def connect(user: str, password: str, database: str) -> Any:
-    """Open a connection without transactions: CREATE DATABASE takes none."""
+    """Open a connection without transactions."""
     found = driver.connect(user=user, password=password, dbname=database, **WAY, **TLS)
     found.autocommit = True
     return found
@@ -36,21 +35,6 @@ def verifier(connection: Any) -> str:
     if hasattr(connection, "pgconn"):
         return connection.pgconn.encrypt_password(PASSWORD.encode(), USER.encode(), b"scram-sha-256").decode()
     return encrypt_password(PASSWORD, USER, connection, "scram-sha-256")
-
-
-def provide(cursor: Any, hashed: str) -> None:
-    """As the master, make the role and the database where they are missing; the password is set in any case."""
-    user, name = sql.Identifier(USER), sql.Identifier(NAME)
-    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [USER])
-    verb = sql.SQL("ALTER" if cursor.fetchone() else "CREATE")
-    cursor.execute(sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, user, sql.Literal(hashed)))
-    cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME])
-    if not cursor.fetchone():
-        # Only a member of a role may give it a database (www.postgresql.org/docs/17/sql-createdatabase.html).
-        cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(user))
-        cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, user))
-        cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
-        cursor.execute(sql.SQL("REVOKE {} FROM CURRENT_USER").format(user))
 
 
 def renew() -> None:
@@ -72,20 +56,13 @@ def renew() -> None:
 
 def main() -> int:
     """Return 0 when the app logs in."""
-    who = os.environ.get("MASTER_USER", USER)
     try:
-        if "MASTER_USER" in os.environ:
-            master = connect(who, os.environ["MASTER_PASSWORD"], "postgres")
-            provide(master.cursor(), verifier(master))
-            master.close()
-        else:
-            renew()
-        who = USER
+        renew()
         app = connect(USER, PASSWORD, NAME)
         app.cursor().execute("SELECT 1")
         app.close()
     except driver.Error as error:
-        print(f"{who} at {WAY['host']}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{USER} at {WAY['host']}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     print(f"{USER} logs in to the database {NAME} with {TLS['sslmode']}.")
     return 0

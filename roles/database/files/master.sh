@@ -1,0 +1,34 @@
+# As RDS' master, makes the app's role and its database where they are missing and sets the role's password, then sees whether the app logs in.
+# Runs in PostgreSQL's own image: nothing that the app or its packages bring ever has the master's password.
+set -eu
+export PGHOST="$DATABASE_HOST" PGPORT="$DATABASE_PORT" PGSSLMODE="$DATABASE_SSLMODE" PGSSLROOTCERT="$DATABASE_SSLROOTCERT" PGCONNECT_TIMEOUT=10
+# What the server stores is made here, so that no log of statements shows the password itself (psql's \password).
+export PGOPTIONS="-c password_encryption=scram-sha-256"
+
+as() {
+    PGUSER=$1 PGPASSWORD=$2 PGDATABASE=$3
+    shift 3
+    export PGUSER PGPASSWORD PGDATABASE
+    psql --no-psqlrc --quiet --no-password --set ON_ERROR_STOP=1 --set VERBOSITY=terse --output /dev/null "$@"
+}
+
+as "$MASTER_USER" "$MASTER_PASSWORD" postgres <<'SQL'
+\getenv name DATABASE_NAME
+\getenv user DATABASE_USER
+SELECT format('%s ROLE %I LOGIN', CASE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = :'user') THEN 'ALTER' ELSE 'CREATE' END, :'user') \gexec
+SELECT EXISTS (SELECT FROM pg_database WHERE datname = :'name') AS there \gset
+\if :there
+\else
+    -- Only a member of a role may give it a database (www.postgresql.org/docs/17/sql-createdatabase.html).
+    GRANT :"user" TO CURRENT_USER;
+    CREATE DATABASE :"name" OWNER :"user";
+    REVOKE ALL ON DATABASE :"name" FROM PUBLIC;
+    REVOKE :"user" FROM CURRENT_USER;
+\endif
+SQL
+# It asks twice, and reads its input where there is no terminal.
+printf '%s\n%s\n' "$DATABASE_PASSWORD" "$DATABASE_PASSWORD" |
+    as "$MASTER_USER" "$MASTER_PASSWORD" postgres --set user="$DATABASE_USER" --command '\password :"user"'
+echo >&2
+as "$DATABASE_USER" "$DATABASE_PASSWORD" "$DATABASE_NAME" --command 'SELECT 1'
+echo "$DATABASE_USER logs in to the database $DATABASE_NAME with $DATABASE_SSLMODE."
