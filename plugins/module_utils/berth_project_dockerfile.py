@@ -30,7 +30,10 @@ PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
 
 class Libraries(NamedTuple):
-    """Debian packages of trixie that a Python package needs, which its wheels lack, or because it has none."""
+    """Debian packages of trixie that a Python package needs, which its wheels lack, or because it has none.
+
+    What links to Python itself names ``libpython{python}``: Debian has it in a package of its own, and the official images in themselves.
+    """
 
     build: tuple[str, ...] = ()
     run: tuple[str, ...] = ()
@@ -59,7 +62,7 @@ LIBRARIES = {
     "python-ldap": Libraries(("libldap-dev", "libsasl2-dev"), ("libldap2", "libsasl2-2")),
     "python-magic": Libraries(run=("libmagic1t64",), compiled=False),
     "pyzbar": Libraries(run=("libzbar0t64",), compiled=False),
-    "uwsgi": Libraries(),
+    "uwsgi": Libraries(run=("libpython{python}",)),
     "weasyprint": Libraries(run=("fonts-dejavu-core", "libharfbuzz-subset0", "libpango-1.0-0", "libpangoft2-1.0-0"), compiled=False),
     "xhtml2pdf": Libraries(("libcairo2-dev", "pkg-config"), ("libcairo2",)),
     "xmlsec": Libraries(("libxmlsec1-dev", "pkg-config"), ("libxmlsec1t64-openssl",)),
@@ -146,12 +149,18 @@ def gunicorn(project: Project, address: str, application: str, *options: str) ->
 
 
 # --- Debian packages -------------------------------------------------------------
-def libraries(project: Project, packages: list[str]) -> tuple[list[str], list[str]]:
-    """Return the Debian packages to build the project's packages with, and to run them; ``packages`` are asked for by the inventory."""
+def libraries(project: Project, packages: list[str], debian: str) -> tuple[list[str], list[str]]:
+    """Return the Debian packages to build the project's packages with, and to run them.
+
+    Args:
+        project: What the project is made of.
+        packages: What the inventory asks for.
+        debian: The Python that is Debian's own in the image, "" for one that is not.
+    """
     needs = project.dependencies
     found = [LIBRARIES[name] for name in sorted(needs.names) if name in LIBRARIES and BUNDLED.get(name) not in needs.names]
     build = {package for one in found for package in one.build} | {name for name in packages if name.endswith("-dev")}
-    run = {package for one in found for package in one.run} | {name for name in packages if not name.endswith("-dev")}
+    run = {package.format(python=debian) for one in found for package in one.run if debian or "{" not in package} | {name for name in packages if not name.endswith("-dev")}
     if "django.contrib.gis" in project.loaded.texts:
         run.add("gdal-bin")
     if build or any(one.compiled for one in found):
@@ -278,7 +287,7 @@ def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = 
         python: The Python to take.
         base: The Python of the image that Berth brings.
     """
-    build, needed = libraries(project, packages or [])
+    build, needed = libraries(project, packages or [], python if python == base else "")
     command, added = server(project, port)
     needs = project.dependencies
     image = "${PYTHON_IMAGE}" if python == base else f"docker.io/library/python:{python}-slim"
@@ -299,7 +308,7 @@ def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = 
     lines += [f"FROM {image}", "ENV " + " \\\n    ".join(f"{name}={value}" for name, value in environment.items())]
     lines += [install(needed)] if needed else []
     lines.append(
-        run(f"groupadd --gid {USER} app", f"useradd --uid {USER} --gid {USER} --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin app")
+        run(f"groupadd --gid {USER} app", f"useradd --uid {USER} --gid {USER} --no-create-home --home-dir /tmp --shell /usr/sbin/nologin app")
     )
     lines += ["COPY --from=packages /opt/venv /opt/venv"] if apart else packages_instructions(needs, added)
     if apart or project.directory != needs.place:
@@ -314,7 +323,7 @@ def notes(project: Project) -> list[str]:
     """Return what the project's owner should know of the image."""
     plain = "so pages come without style sheets and pictures"
     if not collects(project):
-        return [*project.notes, f"The settings set no STATIC_ROOT, so no static files are collected, {plain}; set it, and use WhiteNoise."]
+        return [*project.notes, f"The settings set no STATIC_ROOT to collect static files in, {plain}; set it, and use WhiteNoise."]
     if not any(text.startswith("whitenoise.") for text in project.loaded.texts):
         return [*project.notes, f"Nothing serves the static files, {plain}; add whitenoise to the requirements and its middleware to MIDDLEWARE."]
     return list(project.notes)

@@ -132,7 +132,7 @@ def test_the_server_is_the_one_that_the_project_names_or_one_is_added(changes: d
         ({"dependencies": needing("psycopg2-binary", "pillow", "lxml")}, [], [], []),
         ({"dependencies": needing("psycopg")}, [], [], ["libpq5"]),
         ({"dependencies": needing("psycopg", "psycopg-binary")}, [], [], []),
-        ({"dependencies": needing("uwsgi")}, [], ["build-essential", "python3-dev"], []),
+        ({"dependencies": needing("uwsgi")}, [], ["build-essential", "python3-dev"], ["libpython3.13"]),
         ({"dependencies": needing(git=True)}, [], ["ca-certificates", "git"], []),
         ({"loaded": Settings(texts=frozenset({"django.contrib.gis"}))}, [], [], ["gdal-bin"]),
         ({}, ["libxslt1-dev", "libxslt1.1"], ["build-essential", "libxslt1-dev", "python3-dev"], ["libxslt1.1"]),
@@ -140,7 +140,7 @@ def test_the_server_is_the_one_that_the_project_names_or_one_is_added(changes: d
 )
 def test_what_has_no_wheels_is_compiled_in_a_stage_of_its_own(changes: dict[str, Any], asked: list[str], build: list[str], needed: list[str]) -> None:
     project = replace(PLAIN, **changes)
-    assert generator.libraries(project, asked) == (build, needed)
+    assert generator.libraries(project, asked, "3.13") == (build, needed)
     stages = dockerfiles.stages(dockerfiles.parse(generator.dockerfile(project, packages=asked)))
     assert len(stages) == 1 + bool(build)
     last = " ".join(one.text for one in stages[-1].instructions)
@@ -148,6 +148,10 @@ def test_what_has_no_wheels_is_compiled_in_a_stage_of_its_own(changes: dict[str,
 
 
 # --- Static files ------------------------------------------------------------------
+def test_a_python_that_is_not_debians_has_its_library_in_itself() -> None:
+    assert generator.libraries(replace(PLAIN, dependencies=needing("uwsgi")), [], "")[1] == []
+
+
 def test_static_files_are_collected_with_values_that_no_layer_keeps() -> None:
     project = replace(PLAIN, loaded=replace(STATIC, variables={"SECRET_KEY": "build", "DB": "sqlite:///:memory:"}))
     found = instructions(project)
