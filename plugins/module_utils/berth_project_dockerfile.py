@@ -313,9 +313,10 @@ def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = 
     lines += ["COPY --from=packages /opt/venv /opt/venv"] if apart else packages_instructions(needs, added)
     if apart or project.directory != needs.place:
         lines.append(f"WORKDIR {place(project.directory)}")
-    lines.append(f"COPY . {HOME}/")
+    # What an edit of the code does not change comes before it.
+    lines += [f"EXPOSE {port}", f"CMD {json.dumps(command)}", f"COPY . {HOME}/"]
     lines += ["# Values for this step only. The modes do not depend on the umask of whoever copied the source.", finish(project)]
-    lines += [f"USER {USER}:{USER}", f"EXPOSE {port}", f"CMD {json.dumps(command)}", ""]
+    lines += [f"USER {USER}:{USER}", ""]
     return "\n".join(lines)
 
 
