@@ -398,6 +398,12 @@ def explain(words: str, dockerfile: Path, text: str) -> str:
     if found := re.search(r"couldn't find \\?\"(\S+?)\\?\" on host to bind mount", words):
         path = re.sub(r".*/(?:merged|context)(?=/)", "", found[1])
         return f"{dockerfile}: a --mount of RUN brings {path}, which is not there: no stage has made it, or .dockerignore leaves it out.\n"
+    if found := re.search(r"running container: from (\S+) creating container for \[.*?\]: (?:: )?(.*)", words):
+        return (
+            f"{dockerfile}: this machine starts no container for RUN: {found[1]} says: {found[2]}. Without one, what RUN runs is root on this machine. "
+            "Install runc, and build on a machine or in a container that may start containers (with CAP_SYS_ADMIN and cgroups that can be written), "
+            "or start Docker.\n"
+        )
     if found := re.search(r"failed to solve: (\S+): .*?(dial tcp.*|no such host|i/o timeout|connection refused)", words):
         name = full_name(found[1])
         return unreachable(dockerfile, Image(*place(found[1]), found[1], name), name.partition("/")[0], found[2]) + "\n"

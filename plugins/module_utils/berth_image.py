@@ -96,12 +96,18 @@ def engine(wanted: str = "auto") -> str:
     return "buildah" if wanted in ("auto", "buildah") and buildah_works() else ""
 
 
-def buildah_works() -> bool:
-    """Whether buildah is there, with the network helper that releases from 1.35 on ask for (github.com/containers/common, libnetwork/network).
+def tool(name: str) -> str:
+    """Return where a program is, "" where it is not there; the PATH of who became root by su(1) lacks the directories of root's programs."""
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])) or ""
 
-    Debian only recommends the helper's package, so a buildah that somebody else installed may lack it.
+
+def buildah_works() -> bool:
+    """Whether buildah is there with what it needs here, so that a buildah that somebody else installed may lack something.
+
+    It needs what starts containers and makes their network, and the network helper that releases from 1.35 on ask for
+    (github.com/containers/common, libnetwork/network), which Debian only recommends.
     """
-    if not shutil.which("buildah"):
+    if not all(map(tool, ("buildah", "ip", "iptables-restore", "nsenter"))) or not any(map(tool, ("crun", "runc"))):
         return False
     if any(Path(directory, "netavark").exists() for directory in HELPERS):
         return True

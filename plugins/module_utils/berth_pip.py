@@ -109,6 +109,12 @@ def for_build(options: Options, certificates: str) -> tuple[Options, list[str]]:
     return kept, list(dict.fromkeys(notes))
 
 
+def addresses(options: Options) -> Iterator[tuple[str, str]]:
+    """Yield the addresses that options lead pip to, each with its option's name."""
+    for name, value in (each for values in options.values() for each in values.items()):
+        yield from ((name, word) for word in value.split() if name == "proxy" or (name in PATHS and ADDRESS.match(word)))
+
+
 def write_options(options: Options, file: Path) -> None:
     """Write a configuration file."""
     parser = configparser.RawConfigParser()

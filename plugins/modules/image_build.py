@@ -12,6 +12,8 @@ description:
   - C(HTTP_PROXY) and the like of the environment are set for what C(RUN) runs, and in no layer.
   - The first build of a O(period) takes no layer of an earlier one, and pulls the images anew that the Dockerfile names without a digest.
     One that cannot be had then is used as it is, which the log says.
+  - What C(RUN) runs is in containers, in a network that leads to other machines and not to this one, its loopback and a cloud's metadata included.
+    Of this machine it reaches what pip's configuration, those variables and the build arguments name. Docker reaches none of its loopback.
 options:
   source: {description: The build context., type: path, required: true}
   dockerfile: {description: The Dockerfile., type: path, required: true}
@@ -70,6 +72,7 @@ from ansible.module_utils import berth_dockerfile as dockerfiles
 from ansible.module_utils import berth_pip as pip
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.berth_artifacts import mirrored
+from ansible.module_utils.berth_build_network import Place, Reach, addresses, network, place
 from ansible.module_utils.berth_claims import Claims, lock
 from ansible.module_utils.berth_context import context, hash_at, lay_out
 from ansible.module_utils.berth_image import ImageError, Registry, local, login_key, own_limits, silence
@@ -114,12 +117,16 @@ class Build:
         with self.log.open("a", encoding="utf-8") as log:
             log.writelines(f"note: {line}\n" for line in lines)
 
-    def run(self, *command: str, **environment: str) -> None:
-        """Run a command with more environment variables, reporting the build's steps; raise :class:`ImageError` with its last lines."""
+    def run(self, *command: str, within: list[str] | None = None, **environment: str) -> None:
+        """Run a command with more environment variables, reporting the build's steps; raise :class:`ImageError` with its last lines.
+
+        Args:
+            within: What runs it, where something does.
+        """
         tail: list[str] = []
         with self.log.open("a", buffering=1, encoding="utf-8") as log:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                [*(within or []), *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                 env=os.environ | environment,
             )  # fmt: skip
             for line in process.stdout or ():
@@ -137,10 +144,24 @@ class Build:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         return done.stdout.strip() if done.returncode == 0 else ""
 
+    @cached_property
+    def pip_options(self) -> pip.Options:
+        """What this machine's pip is told."""
+        return pip.read_options(pip.configuration_files(os.environ), os.environ)
+
+    def named(self) -> Iterator[tuple[str, Place]]:
+        """Yield where this machine's settings lead a build, each with the setting's name."""
+        found = [(f"pip's {name}", word) for name, word in pip.addresses(self.pip_options)]
+        found += [(name, os.environ[name]) for name in PROXIES if name.upper() != "NO_PROXY" and os.environ.get(name)]
+        found += [(f"the build argument {name}", value) for name, value in self.parameters["arguments"].items() if "://" in str(value)]
+        for name, word in found:
+            if where := place(str(word)):
+                yield name, where
+
     @contextlib.contextmanager
     def secrets(self) -> Iterator[list[str]]:
         """Yield the options that give the build this machine's pip configuration and authorities."""
-        options = pip.read_options(pip.configuration_files(os.environ), os.environ)
+        options = self.pip_options
         certificates, notes = pip.authorities(options, os.environ)
         kept, more = pip.for_build(options, dockerfiles.secret_beside(self.instructions, "pip_conf", "ca_bundle") if certificates else "")
         self.note(*notes, *more)
@@ -284,6 +305,33 @@ class Build:
         with lock(storage / "lock", alone=False):
             self.build_with_buildah(storage)
 
+    @contextlib.contextmanager
+    def blaming(self, reach: Reach) -> Iterator[None]:
+        """Tell what a build asked for in vain, in the log and where the build fails."""
+        try:
+            yield
+        except ImageError as error:
+            words = "".join(f"The build did not reach {where}: {why}.\n" for where, why in list(reach.problems.items())[:5])
+            if any(why.startswith("refused") for why in reach.problems.values()):
+                words += "Of this machine a build reaches only what pip's configuration, HTTP_PROXY and the like, or a build argument names.\n"
+            raise ImageError(f"{words}{error}") from error
+        finally:
+            self.note(*(f"the build did not reach {where}: {why}." for where, why in reach.problems.items()))
+
+    def refuse_loopback(self) -> None:
+        """Refuse settings that lead a build in Docker to this machine's loopback, which it does not reach.
+
+        Raises:
+            ImageError: There are some.
+        """
+        for name, (host, port) in self.named():
+            found = addresses(host, port)
+            if found and all(address.is_loopback for address in found):
+                raise ImageError(
+                    f"{name} names {host}:{port}, which is this machine's loopback, and a build in Docker has a loopback of its own. "
+                    "Set it to an address of this machine that containers reach, and have that server listen there, or set image_engine: buildah."
+                )
+
     def build_with_buildah(self, storage: Path) -> None:
         """Build and push with buildah."""
         buildah = ["buildah", "--root", str(storage / "root"), "--runroot", str(storage / "run"), "--storage-driver", "overlay"]
@@ -303,13 +351,15 @@ class Build:
 
         for needed, address in self.missing(there):
             self.renew(needed, bool(there(needed.name)), partial(self.pull, buildah, needed, address))
-        with self.secrets() as secrets, self.laid_out(storage) as place, self.cache():
+        reach = Reach([where for _, where in self.named()])
+        with self.secrets() as secrets, self.laid_out(storage) as files, self.cache(), network(reach) as within, self.blaming(reach):
+            # The host's network is here the one that it runs within, whatever the Dockerfile asks for.
             # What is missing has just been pulled, by name; --pull means another thing in each version. Only Docker's format knows SHELL.
             shell = any(instruction.keyword == "SHELL" for instruction in self.instructions)
             self.run(
-                *buildah, "bud", "--isolation", "chroot", "--network", "host", "--layers", "--force-rm", "--pull-never",
+                *buildah, "bud", "--isolation", "oci", "--network", "host", "--layers", "--force-rm", "--pull-never",
                 "--format", "docker" if shell else "oci", "--timestamp", "0",
-                *own_limits(), *secrets, *self.arguments(), "--tag", self.ref, *place,
+                *own_limits(), *secrets, *self.arguments(), "--tag", self.ref, *files, within=within,
             )  # fmt: skip
         if self.parameters["archive"]:
             self.keep(lambda path: self.run(*buildah, "push", "--quiet", self.ref, f"docker-archive:{path}:{self.ref}"))
@@ -322,6 +372,7 @@ class Build:
 
     def docker(self) -> None:
         """Build and push with Docker's engine."""
+        self.refuse_loopback()
         for image, archive in self.parameters["bases"].items():
             if not self.output("docker", "image", "ls", "--quiet", image):
                 self.run("docker", "load", "--quiet", "--input", archive)
@@ -345,7 +396,7 @@ class Build:
         proxies = [word for name in PROXIES if os.environ.get(name) for word in ("--build-arg", name)]
         with self.secrets() as secrets, self.cache() as cache:
             self.run(
-                "docker", "build", "--progress", "plain", "--network", "host", *cache, *secrets, *proxies, *self.arguments(),
+                "docker", "build", "--progress", "plain", *cache, *secrets, *proxies, *self.arguments(),
                 "--file", self.parameters["dockerfile"], "--tag", self.ref, self.parameters["source"],
             )  # fmt: skip
         if self.parameters["archive"]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import socket
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import image_build
 import pytest
+from ansible.module_utils import berth_build_network
 from ansible.module_utils.berth_image import ImageError
+from simulated_machine import INSIDE, MACHINE, NEIGHBOUR, Machine
 
 # Copies with what a shell has in itself.
 TAKE = 'while read -r line; do echo "$line"; done <{} >{}'
@@ -22,11 +27,21 @@ class Project:
 
     def __init__(self, directory: Path) -> None:
         self.directory, self.source = directory, directory / "source"
-        shell = shutil.which("dash") or "/bin/sh"
-        libraries = re.findall(r"(/\S+) \(0x", subprocess.run(["ldd", shell], capture_output=True, text=True, check=True).stdout)
-        for path, target in [(shell, "/bin/sh"), *((library, library) for library in libraries)]:
+        self.add(shutil.which("dash") or "/bin/sh", "/bin/sh")
+
+    def add(self, program: str, name: str) -> None:
+        """Have a program of this machine in the source, with its libraries."""
+        libraries = re.findall(r"(/\S+) \(0x", subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout)
+        for path, target in [(program, name), *((library, library) for library in libraries)]:
             (self.source / "root" / target.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, self.source / "root" / target.lstrip("/"))
+
+    def perl(self, *lines: str, **variables: str) -> dict[str, str]:
+        """Build what runs a program as root, whose output is the file ``seen``; ``$variables`` in it are these."""
+        self.add("/usr/bin/perl", "/bin/perl")
+        self.write(script="\n".join(["open STDOUT, '>', '/seen'; $SIG{ALRM} = sub { exit }; alarm 20;", *lines]))
+        self.write(Dockerfile="FROM scratch\nCOPY root/ /\nCOPY script /\nRUN perl /script\n")
+        return self.build()
 
     def write(self, **files: str) -> None:
         """Write files of the source; ``_`` in a name is a dot."""
@@ -129,6 +144,96 @@ def test_a_shell_that_the_dockerfile_names_runs_its_commands_and_a_flag_of_build
     assert project.build() == {"seen": "went on\n"}
     project.write(Dockerfile=text.format("-ec"))
     with pytest.raises(ImageError, match="buildah failed"):
+        project.build()
+
+
+# --- A build stays a build -----------------------------------------------------
+def test_what_run_runs_does_not_climb_out_to_the_files_of_this_machine(project: Project, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+    secret.write_text("s3cret")
+    climb = "mkdir 'out'; chroot 'out'; chdir '..' for 1 .. 64; chroot '.';"
+    assert project.perl(climb, "my $file;", f"print open($file, '<', '{secret}') ? <$file> : 'climbed nowhere'")["seen"] == "climbed nowhere"
+
+
+def test_what_run_runs_sees_no_process_and_no_disk_of_this_machine_and_ends_none(project: Project) -> None:
+    victim = subprocess.Popen(["sleep", "60"])
+    try:
+        seen = project.perl(
+            f"print kill(0, {victim.pid}) ? 'ends' : 'no', -e '/proc/{victim.pid}/cmdline' ? ' sees' : ' no';",
+            "opendir(my $devices, '/dev'); print map { \" $_\" } grep { -b \"/dev/$_\" or $_ eq 'kmsg' } readdir($devices)",
+        )
+    finally:
+        victim.kill()
+        victim.wait()
+    assert seen["seen"] == "no no"
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    """Return a machine of its own, and another that it reaches."""
+    for name in (*image_build.PROXIES, *(name for name in os.environ if name.startswith("PIP_"))):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    with Machine() as made:
+        yield made
+
+
+# Asks an address by TCP and prints what it gets; then by UDP, for a name.
+ASK = """
+sub ask { my ($kind, $host, $port, $say) = @_; socket(my $socket, 2, $kind, 0);
+    connect($socket, pack('S n C4 x8', 2, $port, split(/[.]/, $host))) or return 'no';
+    syswrite($socket, $say); my $got = ''; return sysread($socket, $got, 99) ? $got : 'no' }
+"""
+
+
+def test_a_build_reaches_other_machines_and_nothing_of_this_one_but_what_its_settings_name(
+    project: Project, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = {
+        "loopback": "127.0.0.1", "own": MACHINE, "container": INSIDE, "metadata": "169.254.169.254", "other": NEIGHBOUR, "index": "127.0.0.1", "proxy": MACHINE,
+    }  # fmt: skip
+    ports = {name: machine.serve(name, address, there=name in ("metadata", "other")) for name, address in places.items()}
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", f"http://me:s3cret@localhost:{ports['index']}/simple")
+    monkeypatch.setenv("https_proxy", f"{places['proxy']}:{ports['proxy']}")
+    asks = [f"print ask(1, '{address}', {ports[name]}, 'hello'), ' ';" for name, address in places.items()]
+    assert machine.run(lambda: project.perl(ASK, *asks)["seen"]) == "no no no no other index proxy "
+    log = (project.directory / "log").read_text()
+    assert f"did not reach {MACHINE}:{ports['own']}: refused, for it is this machine." in log
+    assert f"did not reach 169.254.169.254:{ports['metadata']}: refused" in log
+
+
+def test_a_build_asks_for_names_where_this_machine_does_be_it_its_own_loopback(project: Project, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(berth_build_network, "nameservers", lambda: ["127.0.0.53"])
+    machine.serve("udp", "127.0.0.53", 53, kind=socket.SOCK_DGRAM)
+    machine.serve("tcp", "127.0.0.53", 53)
+    asks = [f"print ask({kind}, '{server}', 53, 'id'), ' ';" for kind in (2, 1) for server in ("127.0.0.53", "8.8.8.8")]
+    assert machine.run(lambda: project.perl(ASK, *asks)["seen"]) == "id:udp id:udp tcp tcp "
+
+
+def test_a_build_that_fails_says_what_of_this_machine_it_asked_for_in_vain(project: Project, machine: Machine) -> None:
+    port = machine.serve("own", MACHINE)
+    with pytest.raises(ImageError, match=rf"\AThe build did not reach {MACHINE}:{port}: refused, for it is this machine\.\nOf this machine a build"):
+        machine.run(lambda: project.perl(ASK, f"exit(ask(1, '{MACHINE}', {port}, 'hello') eq 'no')"))
+
+
+def test_where_no_container_starts_the_build_is_refused_with_the_reason(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = tmp_path / "runtime"
+    runtime.write_text("#!/bin/sh\necho 'unable to apply cgroup configuration: read-only file system' >&2; exit 1\n")
+    runtime.chmod(0o755)
+    monkeypatch.setenv("BUILDAH_RUNTIME", str(runtime))
+    project.write(Dockerfile="FROM scratch\nCOPY root/ /\nRUN exit 0\n")
+    with pytest.raises(ImageError, match=r"starts no container for RUN: \S+/runtime says: unable to apply cgroup .*: read-only .*Install runc"):
+        project.build()
+
+
+def test_where_there_is_no_network_of_its_own_the_build_is_refused_with_the_reason(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(flags: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "unshare", refuse)
+    project.write(Dockerfile="FROM scratch\nCOPY root/ /\nRUN exit 0\n")
+    with pytest.raises(ImageError, match=r"no network of its own \(a network namespace: Operation not permitted\).* Build as root"):
         project.build()
 
 

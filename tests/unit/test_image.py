@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.server
 import json
 import os
@@ -515,7 +516,7 @@ def test_docker_loads_the_base_images_that_it_lacks_builds_and_pushes(asked: Pat
     docker(tmp_path)
     commands = [line for line in asked.read_text(encoding="utf-8").splitlines() if not line.startswith("image ls")]
     assert commands[0] == "load --quiet --input absent.tar"
-    assert commands[1].startswith("build --progress plain --network host ")
+    assert commands[1].startswith("build --progress plain ") and "--network" not in commands[1]
     assert commands[1].endswith("--build-arg PYTHON_IMAGE=here --file src/Dockerfile --tag registry.example/polls:1 src")
     assert commands[2:] == ["push --quiet registry.example/polls:1"]
 
@@ -575,6 +576,37 @@ def test_docker_gets_the_proxies_of_this_machine_for_the_build_and_their_passwor
     assert "s3cret" not in asked.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("variables", "arguments", "said"),
+    [
+        ({"PIP_INDEX_URL": "http://me:s3cret@localhost:3141/simple"}, {}, "pip's index-url names localhost:3141"),
+        ({"https_proxy": "127.0.0.1:3128"}, {}, "https_proxy names 127.0.0.1:3128"),
+        ({}, {"INDEX": "http://[::1]:3141/"}, "the build argument INDEX names ::1:3141"),
+        ({"HTTPS_PROXY": "http://192.0.2.9:3128", "NO_PROXY": "127.0.0.1", "PIP_TRUSTED_HOST": "127.0.0.1"}, {"HOST": "127.0.0.1"}, ""),
+    ],
+)
+def test_settings_that_lead_a_build_in_docker_to_this_machines_loopback_are_refused_before_it(
+    asked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], arguments: dict[str, str], said: str
+) -> None:
+    for name in [*image_build.PROXIES, *(name for name in os.environ if name.startswith("PIP_"))]:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"PIP_CONFIG_FILE": os.devnull, **variables}.items():
+        monkeypatch.setenv(name, value)
+    if not said:
+        docker(tmp_path, arguments=arguments)
+        return
+    with pytest.raises(ImageError, match=rf"\A{re.escape(said)}, .* or set image_engine: buildah\.\Z"):
+        docker(tmp_path, arguments=arguments)
+    assert not asked.exists()
+
+
+@pytest.mark.parametrize("missing", ["buildah", "ip", "iptables-restore", "nsenter", "runc"])
+def test_a_buildah_without_what_keeps_a_build_from_this_machine_cannot_build(asked: Path, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    assert berth_image.engine("buildah") == "buildah"
+    monkeypatch.setattr(berth_image, "tool", lambda name: "" if name in (missing, "crun") else f"/usr/bin/{name}")
+    assert berth_image.engine("buildah") == ""
+
+
 # --- Images that a Dockerfile names --------------------------------------------
 BUILDAH = """#!/bin/sh
 echo "$@" >>"$ASKED"
@@ -590,6 +622,7 @@ exit 0
 def buildah(tmp_path: Path, dockerfile: str, monkeypatch: pytest.MonkeyPatch, silent: str = "", **options: Any) -> list[str]:
     """Build with a buildah that notes what it is asked, and return that; ``silent`` is why no registry answers."""
     monkeypatch.setattr(image_build, "silence", lambda host, scheme: silent)
+    monkeypatch.setattr(image_build, "network", lambda reach: contextlib.nullcontext([]))
     (tmp_path / "src").mkdir()
     (tmp_path / "src/Dockerfile").write_text(dockerfile)
     parameters = {

@@ -16,7 +16,7 @@ import image_build
 import pytest
 from ansible.module_utils.berth_dockerfile import parse, secret_beside
 from ansible.module_utils.berth_image import ImageError
-from ansible.module_utils.berth_pip import authorities, configuration_files, for_build, read_options, write_options
+from ansible.module_utils.berth_pip import addresses, authorities, configuration_files, for_build, read_options, write_options
 
 PIP = [*Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl"), *Path("/usr/share/python-wheels").glob("pip-*.whl")]
 # Where the files of a case lie below its directory, in pip's order.
@@ -61,6 +61,14 @@ def test_files_are_read_in_pips_own_order(tmp_path: Path) -> None:
 def test_variables_change_which_files_are_read(tmp_path: Path, variables: dict[str, str], files: list[str]) -> None:
     paths, _ = machine(tmp_path, {"own.conf": ""}, variables)
     assert [str(path) for path in paths] == [str(tmp_path / PLACES.get(file, file.format(top=tmp_path))) for file in files]
+
+
+def test_where_options_lead_pip_is_known_for_each_of_them(tmp_path: Path) -> None:
+    text = "[global]\nfind-links =\n  /wheels\n  http://links.example/\n[install]\nindex-url = http://localhost:3141/simple\ntrusted-host = other.example\n"
+    paths, environment = machine(tmp_path, {"user": text}, {"PIP_PROXY": "127.0.0.1:3128"})
+    assert set(addresses(read_options(paths, environment))) == {
+        ("find-links", "http://links.example/"), ("index-url", "http://localhost:3141/simple"), ("proxy", "127.0.0.1:3128"),
+    }  # fmt: skip
 
 
 # --- What counts ---------------------------------------------------------------
