@@ -160,7 +160,8 @@ def libraries(project: Project, packages: list[str], debian: str) -> tuple[list[
     needs = project.dependencies
     found = [LIBRARIES[name] for name in sorted(needs.names) if name in LIBRARIES and BUNDLED.get(name) not in needs.names]
     build = {package for one in found for package in one.build} | {name for name in packages if name.endswith("-dev")}
-    run = {package.format(python=debian) for one in found for package in one.run if debian or "{" not in package} | {name for name in packages if not name.endswith("-dev")}
+    run = {package.format(python=debian) for one in found for package in one.run if debian or "{" not in package}
+    run |= {name for name in packages if not name.endswith("-dev")}
     if "django.contrib.gis" in project.loaded.texts:
         run.add("gdal-bin")
     if build or any(one.compiled for one in found):
