@@ -27,6 +27,7 @@ REQUIREMENTS = [
 PRODUCTION = ("prod", "production", "deploy")
 DEVELOPMENT = ("dev", "devel", "develop", "development", "local")
 NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+EXTRAS = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*\[([^\]]+)\]")
 INCLUDE = re.compile(r"\s*(?:-r|-c|--requirement|--constraint)[\s=]*(\S+)")
 EDITABLE = re.compile(r"\s*(?:-e|--editable)[\s=]*")
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -289,6 +290,7 @@ def read_settings(root: Path, module: str) -> Settings:
         if name in seen or file is None or (tree := parsed(file)) is None:
             continue
         seen.add(name)
+        spared = set(optional(tree))
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
                 waiting.append(absolute(name, file.name == "__init__.py", node))
@@ -300,7 +302,7 @@ def read_settings(root: Path, module: str) -> Settings:
                 for target in node.targets:
                     if isinstance(target, ast.Name) and target.id.endswith("GI_APPLICATION"):
                         applications.setdefault(target.id, node.value.value)
-            if asked := asked_variable(node) or secret_variable(node):
+            if asked := secret_variable(node) or (None if node in spared else asked_variable(node)):
                 variables.setdefault(*asked)
     return Settings(frozenset(texts), frozenset(names), applications, dict(sorted(variables.items())))
 
@@ -312,6 +314,24 @@ def absolute(module: str, package: bool, node: ast.ImportFrom) -> str:
     parts = module.split(".")
     parts = parts[: len(parts) - node.level + package]
     return ".".join([*parts, *([node.module] if node.module else [])])
+
+
+def optional(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield what is evaluated only where an environment variable is set, or may fail: a value for the build would turn it on."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Try):
+            guarded = node.body
+        elif isinstance(node, ast.If | ast.IfExp) and any(is_environment(part) for part in ast.walk(node.test)):
+            guarded = [node.test, *(node.body if isinstance(node.body, list) else [node.body])]
+        else:
+            continue
+        for part in guarded:
+            yield from ast.walk(part)
+
+
+def is_environment(node: ast.AST) -> bool:
+    """Whether an expression is the environment, or a function that asks for a variable."""
+    return dotted(node) in ("os.environ", "environ", "os.getenv", "getenv", "env", "config")
 
 
 def asked_variable(node: ast.AST) -> tuple[str, str] | None:
@@ -528,12 +548,14 @@ def is_local(line: str) -> bool:
 
 
 def requirement_names(lines: list[Any]) -> set[str]:
-    """Return the normalised names of the packages that some requirements name."""
+    """Return the normalised names of the packages that some requirements name; of ``psycopg[c]`` also ``psycopg-c``."""
     found = set()
     for line in lines:  # of a dependency group some are tables
         text = line if isinstance(line, str) else ""
         name = re.search(r"#egg=([\w.-]+)", text) if "://" in text.split("@")[0] else NAME.match(text)
         found |= {normal(name[1])} if name else set()
+        extras = EXTRAS.match(text)
+        found |= {normal(f"{extras[1]}-{extra.strip()}") for extra in extras[2].split(",")} if extras else set()
     return found
 
 
