@@ -49,11 +49,14 @@ def rollback_report(went: dict[str, Any], name: str, revision: str, configuratio
     target, left = went["target"], went["left"]
     if not went["changed"]:
         return f"{name} runs version {target['version']} (revision {target['revision']}) already; nothing was changed."
-    if not revision:
-        return f"{name} would go back to version {target['version']} (revision {target['revision']}) from {left['version']} (revision {left['revision']})."
     kept = {"release": "those that it was released with", "current": "those of the release that was left"}
-    followed = f" So do {', '.join(went['followed'])}." if went["followed"] else ""
-    followed += f" {', '.join(went['removed'])}: removed, for that version did not have it." if went["removed"] else ""
+    followed, removed = ", ".join(went["followed"]), ", ".join(went["removed"])
+    if not revision:
+        said = [f"{name} would go back to version {target['version']} (revision {target['revision']}) from {left['version']} (revision {left['revision']})."]
+        said += [f"So would {followed}."] if followed else []
+        return " ".join([*said, *([f"{removed}: would be removed, for that version did not have it."] if removed else [])])
+    followed = f" So do {followed}." if followed else ""
+    followed += f" {removed}: removed, for that version did not have it." if removed else ""
     return (
         f"{name} runs version {target['version']} again (as revision {revision}), not {left['version']} (revision {left['revision']}).{followed}\n"
         f"Its settings and secrets are {kept[configuration]}; the database is as it was.\n"

@@ -16,6 +16,9 @@ WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:\\.|[^"\\])*"|'[^']*')+""")
 DOCUMENT = re.compile(r"""\d*<<(?P<chomp>-?)(?P<quote>["']?)(?P<name>[^<"'\s]+)(?P=quote)\Z""")
 FLAG = re.compile(r"\s*--([a-z-]+)(?:=(\S*))?(?=\s|\Z)")
 VARIABLE = re.compile(r"\$(?:(?P<plain>\w+)|\{(?P<name>\w+)(?::?(?P<sign>[-+])(?P<word>[^}]*))?\})")
+# What compilers and setup scripts say, and pip about the package.
+MISSING = re.compile(r"command '(\S+)' failed: No such file|fatal error: (\S+): No such file|(\w+) executable not found")
+WHEEL = re.compile(r"Failed (?:building wheel for|to build) '?([\w.-]+)'?")
 KNOWN_FLAGS = ("chmod", "chown", "from", "mount")  # by buildah 1.28
 # Instructions that may carry a here-document.
 DOCUMENTED = ("ADD", "COPY", "RUN")
@@ -404,6 +407,15 @@ def explain(words: str, dockerfile: Path, text: str) -> str:
             "Install runc, and build on a machine or in a container that may start containers (with CAP_SYS_ADMIN and cgroups that can be written), "
             "or start Docker.\n"
         )
+    if re.search(r'(?:building at STEP|process) "[^\n]*manage\.py collectstatic', words):
+        why = "A build has no variable of the environment: give the setting that asks for one a default, or set it in that line of a Dockerfile of your own"
+        return f"{dockerfile}, line {place('manage.py collectstatic')[0]}: collectstatic failed. {why}; playbooks/ops/dockerfile.yml writes one.\n"
+    if missing := MISSING.search(words):
+        name = WHEEL.search(words)
+        what, lacks = name[1] if name else "a package", next(filter(None, missing.groups()))
+        way = f"Take a version of {what} that has one, or name the Debian packages to compile it with in berth_app_packages"
+        said = f"{dockerfile}: {what} has no wheel for this Python, and cannot be compiled: {lacks} is missing. {way}"
+        return f"{said}; a Dockerfile of your own has to install them.\n"
     if found := re.search(r"failed to solve: (\S+): .*?(dial tcp.*|no such host|i/o timeout|connection refused)", words):
         name = full_name(found[1])
         return unreachable(dockerfile, Image(*place(found[1]), found[1], name), name.partition("/")[0], found[2]) + "\n"

@@ -25,6 +25,8 @@ TOOLS = {"uv": ("uv<1",), "poetry": ("poetry<3", "poetry-plugin-export<2"), "pdm
 ASYNCHRONOUS = {"channels", "daphne", "hypercorn", "uvicorn", "uvicorn-worker"}
 # A compiler, and Python's headers where the base is Debian's own Python.
 COMPILER = ("build-essential", "python3-dev")
+# What builds, besides packages whose names end in -dev.
+BUILDERS = {"build-essential", "cargo", "clang", "cmake", "g++", "gcc", "gfortran", "git", "make", "ninja-build", "pkg-config", "pkgconf", "rustc", "swig"}
 # Pythons of docker.io/library/python that get security updates: https://devguide.python.org/versions
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
@@ -159,9 +161,9 @@ def libraries(project: Project, packages: list[str], debian: str) -> tuple[list[
     """
     needs = project.dependencies
     found = [LIBRARIES[name] for name in sorted(needs.names) if name in LIBRARIES and BUNDLED.get(name) not in needs.names]
-    build = {package for one in found for package in one.build} | {name for name in packages if name.endswith("-dev")}
-    run = {package.format(python=debian) for one in found for package in one.run if debian or "{" not in package}
-    run |= {name for name in packages if not name.endswith("-dev")}
+    builders = {name for name in packages if name.endswith("-dev") or name in BUILDERS}
+    build = {package for one in found for package in one.build} | builders
+    run = {package.format(python=debian) for one in found for package in one.run if debian or "{" not in package} | set(packages) - builders
     if "django.contrib.gis" in project.loaded.texts:
         run.add("gdal-bin")
     if build or any(one.compiled for one in found):

@@ -132,13 +132,13 @@ class Run:
             self._read(pods[-1]["metadata"]["name"])
         if berth_command.overdue(self.job):
             limit = self.job["spec"]["activeDeadlineSeconds"]
-            self._fail(f"took longer than {limit} s and was ended", "where it needs its time, give it more by ops_timeout (seconds).")
+            self._fail(f"took longer than {limit} s and was ended", "Where it needs its time, give it more by ops_timeout (seconds).")
         if how:
             if message := berth_command.ended(self.words, how, self.output.lines):
                 raise Failed(message, how["exitCode"])
             return True
         if self.began and (not pods or berth_rollout.condition(self.job, "Failed")):
-            self._fail("was ended, for its pod was removed", "run it again, where it may be run twice.")
+            self._fail("was ended, for its pod was removed", "Run it again, where it may be run twice.")
         if not self.began:
             self._expect(pods)
         return False

@@ -273,6 +273,20 @@ FAILURES = {
     "a mount of what is not there": (
         'level=warning msg="couldn\'t find \\"/x/root/overlay/0a/merged/opt/pip\\" on host to bind mount into container"',
         "brings /opt/pip, which is not there"),
+    "static files that cannot be collected": (
+        "KeyError: 'BUCKET'\nError: building at STEP \"RUN KEY=build python manage.py collectstatic --noinput\": exit status 1",
+        "line 7: collectstatic failed. A build has no variable of the environment"),
+    "the same, by Docker": (
+        'ERROR: failed to solve: process "/bin/sh -c python manage.py collectstatic --noinput" did not complete successfully: exit code: 1',
+        "line 7: collectstatic failed."),
+    "a package without a wheel, and no compiler": (
+        "error: command 'gcc' failed: No such file or directory\n  ERROR: Failed building wheel for netifaces",
+        "netifaces has no wheel for this Python, and cannot be compiled: gcc is missing. Take a version of netifaces that has one, or name the Debian"),
+    "a package whose headers are missing": (
+        "x.c:1:10: fatal error: ldap.h: No such file or directory\nERROR: Failed building wheel for python-ldap", "cannot be compiled: ldap.h is missing"),
+    "a package that asks for a program": (
+        "Error: pg_config executable not found.\nERROR: Failed to build 'psycopg2' when getting requirements to build wheel",
+        "psycopg2 has no wheel for this Python, and cannot be compiled: pg_config is missing"),
     "Docker's own pull": (
         'ERROR: failed to solve: python:9: failed to resolve source metadata for docker.io/library/python:9: failed to do request: Head "https://x": '
         "dial tcp: lookup registry-1.docker.io: no such host", "line 2: the image python:9 is not on this machine, and its registry docker.io does not answer"),
@@ -285,6 +299,7 @@ FAILURES = {
 @pytest.mark.parametrize(("words", "said"), FAILURES.values(), ids=FAILURES)
 def test_a_builders_failure_is_said_with_its_line(words: str, said: str) -> None:
     text = "# syntax=docker/dockerfile:1\nFROM python:9\nRUNN x\nCOPY --from=$WHERE a b\nCOPY --parents a b\nCOPY --chmod=u+x a b\n"
+    text += "RUN KEY=build python manage.py collectstatic\n"
     explained = explain(f"STEP 1\n{words}\n", FILE, text)
     assert said in explained and explained.startswith("src/Dockerfile") and explained.endswith("\n")
 

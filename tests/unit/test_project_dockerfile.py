@@ -135,6 +135,7 @@ def test_the_server_is_the_one_that_the_project_names_or_one_is_added(changes: d
         ({"dependencies": needing("uwsgi")}, [], ["build-essential", "python3-dev"], ["libpython3.13"]),
         ({"dependencies": needing(git=True)}, [], ["ca-certificates", "git"], []),
         ({"loaded": Settings(texts=frozenset({"django.contrib.gis"}))}, [], [], ["gdal-bin"]),
+        ({}, ["gcc"], ["build-essential", "gcc", "python3-dev"], []),
         ({}, ["libxslt1-dev", "libxslt1.1"], ["build-essential", "libxslt1-dev", "python3-dev"], ["libxslt1.1"]),
     ],
 )

@@ -465,7 +465,12 @@ def test_releases_are_shown_as_a_table() -> None:
             "polls runs version 1.2 again (as revision 4), not 1.3 (revision 3). So do polls-clearsessions. "
             "polls-beat: removed, for that version did not have it.\nIts settings",
         ),
-        (True, "", "polls would go back to version 1.2 (revision 2) from 1.3 (revision 3)."),
+        (
+            True,
+            "",
+            "polls would go back to version 1.2 (revision 2) from 1.3 (revision 3). So would polls-clearsessions. "
+            "polls-beat: would be removed, for that version did not have it.",
+        ),
         (False, "2", "polls runs version 1.2 (revision 2) already; nothing was changed."),
     ],
 )
