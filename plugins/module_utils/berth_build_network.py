@@ -47,6 +47,7 @@ PORTS = {"http": 80, "https": 443, "ftp": 21, "socks5": 1080, "socks5h": 1080, "
 # Where the packet filter keeps what a connection asked for (linux/netfilter_ipv4.h, netfilter_ipv6/ip6_tables.h).
 ORIGINAL_DESTINATION = 80
 LONGEST_CONNECT, LONGEST_ANSWER = 30.0, 3.0  # seconds
+MOST_PROBLEMS = 20
 # Kinds of devices whose other end is on this machine.
 VIRTUAL = {"dummy", "ifb", "netkit", "veth"}
 MANIFESTS = Path("/etc/kubernetes/manifests")
@@ -67,11 +68,18 @@ def place(url: str) -> Place | None:
 
 
 def addresses(host: str, port: int) -> list[Address]:
-    """Return the addresses of a host, none where nobody knows it."""
-    try:
-        return list(dict.fromkeys(ipaddress.ip_address(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
-    except (OSError, UnicodeError, ValueError):
-        return []
+    """Return the addresses of a host, none where nobody knows it within a few seconds."""
+    found: list[Address] = []
+
+    def look_up() -> None:
+        with contextlib.suppress(OSError, UnicodeError, ValueError):
+            found.extend(ipaddress.ip_address(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+
+    # A name look-up knows no timeout: so a thread that may be left behind.
+    thread = threading.Thread(target=look_up, daemon=True)
+    thread.start()
+    thread.join(LONGEST_ANSWER)
+    return list(dict.fromkeys(found))
 
 
 def cluster_networks(manifests: Path = MANIFESTS) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
@@ -98,9 +106,17 @@ def ip(*words: str) -> list[dict[str, Any]]:
     return [each for each in json.loads(done.stdout or "[]") if each]
 
 
+def routes(family: int, *which: str) -> list[dict[str, Any]]:
+    """Return this machine's routes of a family of addresses, none where its kernel does not know the family."""
+    try:
+        return ip(f"-{family}", "route", "show", *which)
+    except ImageError:
+        return []
+
+
 def inside(device: str) -> bool:
     """Whether only containers and virtual machines of this machine are behind a network device."""
-    if any(route.get("dev") == device for family in "46" for route in ip(f"-{family}", "route", "show", "default")):
+    if any(route.get("dev") == device for family in (4, 6) for route in routes(family, "default")):
         return False
     [found] = map(kind, ip("-details", "link", "show", "dev", device))
     if found == "bridge":
@@ -148,7 +164,7 @@ class Reach:
     def __post_init__(self) -> None:
         self.networks = cluster_networks()
         self.refused = functools.cache(lambda address: refusal(address, self.networks))
-        for host, port in self.named:
+        for host, port in dict.fromkeys(self.named):
             self.allowed |= {(address, port) for address in addresses(host, port)}
 
     def forwarded(self, family: int) -> list[tuple[str, int]]:
@@ -159,6 +175,11 @@ class Reach:
             for address, port in self.allowed
             if address.is_loopback and address.version == family and (family == 4 or port not in both)
         )
+
+    def failed(self, address: Address, port: int, reason: str) -> None:
+        """Keep what a build asked for in vain; of one that tries everything, the first will do."""
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.setdefault(f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}", reason)
 
     async def connect(self, address: Address, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to what a build asks for.
@@ -201,6 +222,11 @@ class Sockets:
         pair[0].listen(512)
         return cls(family, *pair)
 
+    def close(self) -> None:
+        """Stop listening."""
+        self.tcp.close()
+        self.udp.close()
+
     def rules(self, forwarded: Iterable[tuple[str, int]]) -> str:
         """Return the packet filter's rules (iptables-restore(8)); ``forwarded`` are addresses of the loopback that lead out of it."""
         host = LOOPBACK[self.family] if self.family == 4 else f"[{LOOPBACK[self.family]}]"
@@ -235,9 +261,9 @@ def families() -> list[int]:
     """Return the families of addresses by which this machine reaches others."""
 
     def leads_out(family: int) -> bool:
-        return any(route.get("dev") != "lo" and route.get("dst") != "fe80::/64" for route in ip(f"-{family}", "route", "show"))
+        return any(route.get("dev") != "lo" and route.get("dst") != "fe80::/64" for route in routes(family))
 
-    default = [family for family in (4, 6) if ip(f"-{family}", "route", "show", "default")]
+    default = [family for family in (4, 6) if routes(family, "default")]
     # A program that got an answer by IPv4 does not try IPv6: so a machine without a way out has no IPv4 there either.
     return [family for family in (4, 6) if leads_out(family) and (family == 6 or family in default or not default)]
 
@@ -249,24 +275,27 @@ def make(reach: Reach) -> tuple[int, list[Sockets]]:
         ImageError: It cannot be made; the text is the reason.
     """
     wanted = families()
-    try:
-        os.unshare(os.CLONE_NEWNET)
-        told(["ip", "-batch", "-"], "link set lo up\n")
-        made = []
-        for family in (4, 6):
-            if family not in wanted and not reach.forwarded(family):
-                continue
-            sockets = Sockets.here(family)
-            try:
-                sockets.configure(reach.forwarded(family))
-            except ImageError:
-                if family == 4 or not made:
-                    raise
-                continue  # programs use IPv4 then
-            made.append(sockets)
-        return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC), made
-    except OSError as error:
-        raise ImageError(f"a network namespace: {error.strerror}") from error
+    with contextlib.ExitStack() as undo:
+        try:
+            os.unshare(os.CLONE_NEWNET)
+            told(["ip", "-batch", "-"], "link set lo up\n")
+            made = []
+            for family in (4, 6):
+                forwarded = reach.forwarded(family)
+                if family not in wanted and not forwarded:
+                    continue
+                try:
+                    sockets = undo.enter_context(contextlib.closing(Sockets.here(family)))
+                    sockets.configure(forwarded)
+                    made.append(sockets)
+                except (ImageError, OSError):
+                    if forwarded or not made:
+                        raise  # programs use IPv4 otherwise
+            descriptor = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise ImageError(f"a network namespace: {error.strerror}") from error
+        undo.pop_all()
+    return descriptor, made
 
 
 # --- The relay -----------------------------------------------------------------
@@ -318,7 +347,7 @@ class Relay:
             except (ImageError, OSError, TimeoutError) as error:
                 number = getattr(error, "errno", None)
                 reason = os.strerror(number) if number else str(error) or f"no answer within {LONGEST_CONNECT:g} s"
-                self.reach.problems.setdefault(f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}", reason)
+                self.reach.failed(address, port, reason)
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return
             await asyncio.gather(pass_on(reader, onward), pass_on(there, writer))
@@ -407,5 +436,4 @@ def network(reach: Reach) -> Iterator[list[str]]:
     finally:
         os.close(descriptor)
         for sockets in listening:
-            sockets.tcp.close()
-            sockets.udp.close()
+            sockets.close()

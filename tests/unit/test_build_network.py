@@ -7,15 +7,17 @@ import ipaddress
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.module_utils import berth_build_network
-from ansible.module_utils.berth_build_network import Reach, Sockets, cluster_networks, inside, nameservers, network, place, refusal
+from ansible.module_utils.berth_build_network import Reach, Sockets, addresses, cluster_networks, families, inside, nameservers, network, place, refusal
 from ansible.module_utils.berth_image import ImageError
 from simulated_machine import MACHINE, NEIGHBOUR, Machine
 
@@ -117,6 +119,51 @@ def test_a_name_of_the_loopback_leads_out_of_it_by_ipv4_alone_and_an_address_as_
     assert reach.forwarded(4) == [("127.0.0.1", 3141)] and reach.forwarded(6) == [("::1", 3128)]
 
 
+def test_a_kernel_without_ipv6_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ip(*words: str) -> list[dict[str, Any]]:
+        if words[0] == "-6":
+            raise ImageError("Operation not supported")
+        return [{"dst": "default", "dev": "eth0"}]
+
+    monkeypatch.setattr(berth_build_network, "ip", ip)
+    assert families() == [4]
+
+
+@pytest.mark.parametrize(
+    ("by_4", "by_6", "found"),
+    [
+        (["default", "192.0.2.0/24"], ["fe80::/64"], [4]),
+        (["default"], ["2001:db8::/64", "fe80::/64"], [4, 6]),
+        (["192.0.2.0/24"], ["default", "fe80::/64"], [6]),
+        (["192.0.2.0/24"], [], [4]),
+        ([], [], []),
+    ],
+)
+def test_a_build_has_the_families_of_addresses_by_which_the_machine_reaches_others(
+    monkeypatch: pytest.MonkeyPatch, by_4: list[str], by_6: list[str], found: list[int]
+) -> None:
+    def ip(*words: str) -> list[dict[str, Any]]:
+        return [{"dst": each, "dev": "eth0"} for each in (by_4 if words[0] == "-4" else by_6) if words[-1] in ("show", each)]
+
+    monkeypatch.setattr(berth_build_network, "ip", ip)
+    assert families() == found
+
+
+def test_a_name_that_nobody_answers_for_delays_a_build_by_seconds_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = threading.Event()
+    monkeypatch.setattr(berth_build_network, "LONGEST_ANSWER", 0.05)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: asked.wait() and [])
+    assert addresses("index.example", 443) == []
+    asked.set()
+
+
+def test_of_a_build_that_tries_everything_the_first_problems_are_kept() -> None:
+    reach = Reach([])
+    for port in range(1, 1000):
+        reach.failed(ipaddress.ip_address("203.0.113.9"), port, "refused")
+    assert 1 < len(reach.problems) < 50 and "203.0.113.9:1" in reach.problems
+
+
 # --- For real ------------------------------------------------------------------
 @pytest.fixture
 def machine() -> Iterator[Machine]:
@@ -168,8 +215,9 @@ def test_a_connection_that_leads_nowhere_is_said(machine: Machine) -> None:
 @as_root
 def test_a_build_has_a_loopback_of_its_own_and_the_machine_keeps_its_network_as_it_is(machine: Machine) -> None:
     def state() -> list[str]:
-        asked = (["ip", "-4", "-brief", "address"], ["ip", "-4", "route", "show", "table", "all"], ["iptables-save"], ["sysctl", "net.ipv4.ip_forward"])
-        return [re.sub(r"#.*", "", subprocess.run(each, capture_output=True, text=True, check=False).stdout) for each in asked]
+        asked = (["ip", "-4", "-oneline", "address"], ["ip", "-4", "route", "show", "table", "all"], ["iptables-save"], ["sysctl", "net.ipv4.ip_forward"])
+        links = [name for _, name in socket.if_nameindex()]
+        return [*links, *(re.sub(r"#.*", "", subprocess.run(each, capture_output=True, text=True, check=False).stdout) for each in asked)]
 
     def build() -> tuple[list[str], list[str], str]:
         before = state()
