@@ -165,11 +165,14 @@ def find_directory(source: Path, wanted: str) -> str:
         ProjectError: There is none, or more than one.
     """
     if wanted:
+        place = os.path.normpath(wanted)
+        if place.startswith(("/", "..")):
+            raise ProjectError("berth_app_directory", f"{wanted} is not in {source}; name a directory of it, relative to it")
         if not (source / wanted).is_dir():
             raise ProjectError("berth_app_directory", f"{source / wanted} is not a directory")
         if not is_manage(source / wanted / "manage.py"):
             raise ProjectError("berth_app_directory", f"{source / wanted} has no manage.py of Django; name the directory that has it")
-        return os.path.normpath(wanted).removeprefix(".")
+        return "" if place == "." else place
     levels: dict[int, list[str]] = {}
     for found in find_files(source, "manage.py"):
         if is_manage(source / found):

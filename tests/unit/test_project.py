@@ -55,8 +55,10 @@ def test_the_highest_manage_py_of_django_is_the_projects(tmp_path: Path, files: 
     assert project(tmp_path, files).directory == directory
 
 
-def test_the_inventory_chooses_among_several(tmp_path: Path) -> None:
-    assert project(tmp_path, {**started(prefix="web/"), **started(prefix="shop/")}, directory="shop/").directory == "shop"
+@pytest.mark.parametrize(("given", "directory"), [("shop/", "shop"), ("./shop", "shop"), (".hidden", ".hidden")])
+def test_the_inventory_chooses_among_several(tmp_path: Path, given: str, directory: str) -> None:
+    files = {**started(prefix="web/"), **started(prefix="shop/"), **started(prefix=".hidden/")}
+    assert project(tmp_path, files, directory=given).directory == directory
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,8 @@ def test_the_inventory_chooses_among_several(tmp_path: Path) -> None:
         ({"x/wsgi.py": SERVE.format("wsgi", "x.settings")}, {}, "berth_app_source", "it has x/wsgi.py, but no manage.py"),
         ({**started(prefix="web/"), **started(prefix="shop/")}, {}, "berth_app_directory", "has a manage.py: shop, web; set it"),
         (started(), {"directory": "code"}, "berth_app_directory", "code is not a directory"),
+        (started(), {"directory": "/"}, "berth_app_directory", "/ is not in"),
+        (started(), {"directory": "shop/../../x"}, "berth_app_directory", "shop/../../x is not in"),
         (started(), {"directory": "shop"}, "berth_app_directory", "shop has no manage.py of Django"),
         ({"manage.py": MANAGE.format("gone.settings"), "requirements.txt": ""}, {}, "berth_app_settings", "set DJANGO_SETTINGS_MODULE in it"),
         ({**started(), "requirements.txt": "-r base.txt\n"}, {}, "berth_app_source", "requirements.txt includes base.txt, which is not in"),
