@@ -73,6 +73,21 @@ def unknown_scalar(path: Path, value: Any, is_key: bool) -> Scalar:
     return Scalar()
 
 
+# Of dictionaries whose keys are the user's own, what each value is: Ansible's argument specifications cannot say it.
+VALUES: dict[str, dict[str, Any]] = {
+    "berth_app_processes": {
+        "type": "dict",
+        "options": {
+            "command": {"type": "list", "elements": "str", "required": True},
+            "replicas": {"type": "int"},
+            "singleton": {"type": "bool"},
+            "grace_seconds": {"type": "int"},
+            "resources": {"type": "dict", "options": {"requests": {"type": "dict"}, "limits": {"type": "dict"}}},
+        },
+    }
+}
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong: ``path`` is a variable's name and the keys and numbers within it, ``text`` a phrase.
@@ -210,20 +225,21 @@ def _types(path: Path, value: Any, option: dict[str, Any], secret: bool, written
 
 def _dict(path: Path, value: dict[Any, Any], option: dict[str, Any], secret: bool, written: Written) -> Iterator[Problem]:
     options = option.get("options") or {}
+    alike = VALUES.get(str(path[0])) if len(path) == 1 else None
     for key, inner in value.items():
         if not isinstance(key, str):
             scalar = written((*path, key), key, True)
             name = str(key) if scalar.text is None else scalar.text
             yield Problem((*path, name), f"the name has to be a string, and is {_shown(key, scalar, False, True)}{_advice(key, scalar, False)}")
-        elif options and "elements" not in option and key not in options:
+        elif alike:
+            yield from _types((*path, key), inner, alike, secret, written)
+        elif options and key not in options:
             yield Problem((*path, key), f"unknown key{nearest(key, list(options))}")
-        elif "elements" in option:  # keys of the user's own, whose values are alike
-            yield from _types((*path, key), inner, {"type": option["elements"], "options": options}, secret, written)
         elif options or path[0] in TEXTS:
             yield from _types((*path, key), inner, options.get(key, {"type": "str"}), secret, written)
         else:
             yield from number((*path, key), inner, written)
-    for problem in missing(value, options) if value and "elements" not in option else []:
+    for problem in missing(value, options) if value else []:
         yield Problem((*path, problem.variable), "is missing")
 
 

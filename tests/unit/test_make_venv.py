@@ -82,7 +82,8 @@ class Project:
         """Start the script in a process group of its own."""
         own = {"CALLS": str(self.root / "calls"), "AT": at, "DO": do, "RELEASES": RELEASE, "UV_PYTHON_INSTALL_MIRROR": ""}
         return subprocess.Popen(
-            [sys.executable, "driver.py", *arguments], cwd=self.root, env=os.environ | own | environment,
+            # Whoever is started in the background, as these tests are, does not hear of an interruption.
+            ["env", "--default-signal=INT", sys.executable, "driver.py", *arguments], cwd=self.root, env=os.environ | own | environment,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
 
