@@ -65,7 +65,7 @@ def test_an_image_that_does_not_exist_fails_soon(run: Callable[..., Json], apply
     assert result["failed"]
     assert result["msg"].startswith(f"The image {absent} cannot be pulled: the registry has no such image.\n")
     assert "container web: " in result["msg"]
-    assert "berth_app_image" in result["msg"]
+    assert "Build and push the image (playbooks/image.yml)" in result["msg"]
     assert result["waited"] < SOON
 
 

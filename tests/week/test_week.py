@@ -196,9 +196,10 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def require(app: Path, *packages: str) -> dict[str, str]:
-    """Lock the app's requirements with more packages, as its own requirements.txt says; return the version of each that is locked."""
+    """Lock the app's own requirements with these packages besides, as its own requirements.txt says; return the version of each that is locked."""
     requirements = app / "requirements.in"
-    requirements.write_text("django==6.1.3\ngunicorn\npsycopg2-binary\nwhitenoise\n" + "".join(f"{package}\n" for package in packages), encoding="utf-8")
+    kept = [line for line in requirements.read_text(encoding="utf-8").splitlines() if not line.startswith("humanize")]
+    requirements.write_text("\n".join([*kept, *packages, ""]), encoding="utf-8")
     uv = Path(sys.executable).with_name("uv")
     command = [str(uv), "pip", "compile", "--quiet", "--generate-hashes", "--python-version", "3.12", "requirements.in", "-o", "requirements.txt"]
     subprocess.run(command, cwd=app, check=True)
