@@ -30,7 +30,7 @@ LOG = PROJECT / ".venv.log"
 REQUIREMENTS = PROJECT / "requirements.txt"
 BROUGHT = PROJECT / ".cache" / "python"  # where a Python that somebody carried here is looked for
 VERSION = "3.13"  # of the Python that uv brings; which release of it, uv's own version says
-PYPI = "https://pypi.org/simple"
+PYPI = "PyPI"  # what pip and uv ask where nothing is set
 MIRROR = "UV_PYTHON_INSTALL_MIRROR"  # uv's own variable (docs.astral.sh/uv/reference/environment)
 RELEASES = "https://github.com/astral-sh/python-build-standalone/releases/download"
 

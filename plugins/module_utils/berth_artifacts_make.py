@@ -354,8 +354,8 @@ def build_binary(work: Work, entry: Entry, what: str, go: str) -> None:
             target.chmod(0o755)
 
 
-def apt_sources(settings: Settings) -> list[str]:
-    """Return the lines of sources.list that a root file system is made from: this machine's own mirrors where it is a Debian.
+def apt_sources(suite: str) -> list[str]:
+    """Return the lines of sources.list for a release of Debian such as ``trixie``: this machine's own mirrors where it is a Debian.
 
     Empty elsewhere: mmdebstrap (mmdebstrap(1), MIRROR) knows Debian's own.
     """
@@ -366,7 +366,6 @@ def apt_sources(settings: Settings) -> list[str]:
     own = {label: uri for uri, label in re.findall(r"^(https?://\S+) Debian (\S+)$", answer.stdout, re.MULTILINE)}
     if not {"Debian", "Debian-Security"} <= own.keys():
         return []
-    suite = settings.debian["suite"]
     return [
         f"deb {own['Debian']} {suite} main",
         f"deb {own['Debian']} {suite}-updates main",
@@ -418,7 +417,7 @@ def debian_root(work: Work, build: dict[str, Any], target: Path, log: Path) -> N
     env = {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
     if os.geteuid() == 0:
         env["TMPDIR"] = str(target.parent)  # removed with the rest when this run is broken off
-    work.run([*command, debian["suite"], str(target), *apt_sources(work.settings)], log, env)
+    work.run([*command, debian["suite"], str(target), *apt_sources(work.settings.debian["suite"])], log, env)
 
 
 def build_image(work: Work, entry: Entry, what: str, binaries: dict[str, Entry]) -> None:

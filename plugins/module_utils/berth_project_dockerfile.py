@@ -174,14 +174,14 @@ def libraries(project: Project, packages: list[str], debian: str) -> tuple[list[
 
 
 def install(packages: list[str]) -> str:
-    """Return the instruction that installs Debian packages, from Debian's archive where the base image names none."""
+    """Return the instruction that installs Debian packages, from this machine's mirrors where the base image names none; no layer keeps them."""
     return run(
-        "grep --quiet --recursive --no-messages debian /etc/apt/sources.list /etc/apt/sources.list.d \\\n"
-        "    || (. /etc/os-release && printf 'deb http://deb.debian.org/%s main\\n' \\\n"
-        '        "debian $VERSION_CODENAME" "debian-security $VERSION_CODENAME-security" > /etc/apt/sources.list)',
+        "if [ -s /run/apt_sources ] && ! grep --quiet --recursive --no-messages debian /etc/apt/sources.list /etc/apt/sources.list.d; then \\\n"
+        '        . /etc/os-release && sed "s/SUITE/$VERSION_CODENAME/" /run/apt_sources > /etc/apt/sources.list.d/build.list; fi',
         "apt-get update",
         f"apt-get install --yes --no-install-recommends {' '.join(packages)}",
-        "rm -rf /var/lib/apt/lists/*",
+        "rm -rf /var/lib/apt/lists/* /etc/apt/sources.list.d/build.list",
+        mounts=("--mount=type=secret,id=apt_sources,target=/run/apt_sources,required=false",),
     )
 
 

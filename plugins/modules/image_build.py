@@ -72,6 +72,7 @@ from ansible.module_utils import berth_dockerfile as dockerfiles
 from ansible.module_utils import berth_pip as pip
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.berth_artifacts import mirrored
+from ansible.module_utils.berth_artifacts_make import apt_sources
 from ansible.module_utils.berth_build_network import Place, Reach, addresses, network, place
 from ansible.module_utils.berth_claims import Claims, lock
 from ansible.module_utils.berth_context import context, hash_at, lay_out
@@ -165,11 +166,13 @@ class Build:
         certificates, notes = pip.authorities(options, os.environ)
         kept, more = pip.for_build(options, dockerfiles.secret_beside(self.instructions, "pip_conf", "ca_bundle") if certificates else "")
         self.note(*notes, *more)
+        sources = apt_sources("SUITE") if "id=apt_sources" in self.text else []
         with tempfile.TemporaryDirectory(prefix="berth-build-") as directory:
             words = []
             for name, write in {
                 "pip_conf": (lambda file: pip.write_options(kept, file)) if kept else None,
                 "ca_bundle": (lambda file: file.write_text(certificates, encoding="utf-8")) if certificates else None,
+                "apt_sources": (lambda file: file.write_text("\n".join([*sources, ""]), encoding="utf-8")) if sources else None,
             }.items():
                 if write:
                     file = Path(directory, name)

@@ -59,7 +59,8 @@ def mirror() -> str:
     """Return where this machine's own Debian packages come from."""
     listed = run("apt-get", "indextargets", "--format", "$(REPO_URI) $(LABEL)", "Created-By: Packages")
     found = re.search(r"^(https?://\S+) Debian$", listed, re.MULTILINE)
-    return found[1] if found else "http://deb.debian.org/debian"
+    assert found, "apt of this machine names no mirror of Debian"
+    return found[1]
 
 
 def own_authorities() -> list[str]:

@@ -657,14 +657,13 @@ def test_a_root_file_system_comes_from_the_machines_own_mirror(
     )
     machine.tool("apt-get", f"#!/bin/sh\ncat <<END\n{own}\nEND\n")
     monkeypatch.setenv("PATH", f"{machine.fakes / 'bin'}:/bin:/usr/bin")
-    settings = Settings(machine.cache, "build", [], [], machine.go_dir, debian={"suite": "trixie"})
-    assert apt_sources(settings) == [
+    assert apt_sources("trixie") == [
         "deb https://mirror.example.org/debian/ trixie main",
         "deb https://mirror.example.org/debian/ trixie-updates main",
         "deb https://mirror.example.org/security/ trixie-security main",
     ]
     machine.tool("apt-get", "#!/bin/sh\necho http://archive.example.org/ubuntu/ Ubuntu Ubuntu\n")
-    assert apt_sources(settings) == [], "mmdebstrap knows Debian's own mirror, another system's would not do"
+    assert apt_sources("trixie") == [], "mmdebstrap knows Debian's own mirror, another system's would not do"
 
 
 # Downloads
