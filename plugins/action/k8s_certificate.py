@@ -19,7 +19,7 @@ MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils.berth_kube import Cluster, KubeError, NotFound, Unreachable  # noqa: E402
+from ansible.module_utils.berth_kube import Cluster, KubeError, NotFound, read_or_make  # noqa: E402
 
 ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},
@@ -113,25 +113,14 @@ class ActionModule(ActionBase):
         """Return the authority."""
         result = super().run(tmp, task_vars)
         _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        namespace, secret = given["namespace"], given["secret"]
         try:
-            found, made = self._authority(given)
+            found, made = read_or_make(
+                given["kubeconfig"], given["context"], self._task.check_mode,
+                lambda cluster: read(cluster, namespace, secret),
+                (lambda cluster: make(cluster, namespace, secret, given["names"], given["labels"])) if given["make"] else None,
+                "",
+            )  # fmt: skip
         except KubeError as error:
             return result | {"failed": True, "msg": str(error)}
         return result | {"changed": made, "authority": found}
-
-    def _authority(self, given: dict[str, Any]) -> tuple[str, bool]:
-        """Return the authority, and whether it was made (or in check mode would be)."""
-        check = self._task.check_mode
-        if check and not Path(given["kubeconfig"]).exists():
-            return "", given["make"]
-        try:
-            cluster = Cluster(given["kubeconfig"], given["context"] or None)
-            return read(cluster, given["namespace"], given["secret"]), False
-        except NotFound:
-            if given["make"] and not check:
-                return make(cluster, given["namespace"], given["secret"], given["names"], given["labels"]), True
-            return "", given["make"]
-        except Unreachable:
-            if not check:
-                raise
-            return "", given["make"]

@@ -18,7 +18,7 @@ MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(MODULE_UTILS)
 
-from ansible.module_utils.berth_kube import Cluster, KubeError, NotFound, Unreachable  # noqa: E402
+from ansible.module_utils.berth_kube import Cluster, KubeError, NotFound, read_or_make  # noqa: E402
 
 ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},
@@ -77,25 +77,14 @@ class ActionModule(ActionBase):
         """Return the fingerprints."""
         result = super().run(tmp, task_vars)
         _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        namespace, secret = given["namespace"], given["key"]
         try:
-            key, made = self._key(given)
+            key, made = read_or_make(
+                given["kubeconfig"], given["context"], self._task.check_mode,
+                lambda cluster: read_key(cluster, namespace, secret),
+                (lambda cluster: make_key(cluster, namespace, secret, given["labels"])) if given["make_key"] else None,
+                b"",  # without a key nothing that is fingerprinted exists yet
+            )  # fmt: skip
         except KubeError as error:
             return result | {"failed": True, "msg": str(error)}
         return result | {"changed": made, "fingerprints": {name: fingerprint(key, content) for name, content in given["contents"].items()}}
-
-    def _key(self, given: dict[str, Any]) -> tuple[bytes, bool]:
-        """Return the key, and whether it was made (or in check mode would be); without a key nothing that is fingerprinted exists yet."""
-        check = self._task.check_mode
-        if check and not Path(given["kubeconfig"]).exists():
-            return b"", given["make_key"]
-        try:
-            cluster = Cluster(given["kubeconfig"], given["context"] or None)
-            return read_key(cluster, given["namespace"], given["key"]), False
-        except NotFound:
-            if given["make_key"] and not check:
-                return make_key(cluster, given["namespace"], given["key"], given["labels"]), True
-            return b"", given["make_key"]
-        except Unreachable:
-            if not check:
-                raise
-            return b"", given["make_key"]

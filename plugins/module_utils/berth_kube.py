@@ -16,6 +16,7 @@ import re
 import socket
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -396,3 +397,32 @@ class Cluster:
             raise Unreachable(f"The API server {configuration.host} does not answer. {berth_proxies.blamed(os.environ, host)}") from error
         except urllib3.exceptions.HTTPError as error:
             raise Unreachable(f"The API server {configuration.host} does not answer: {error}") from error
+
+
+def read_or_make[T](
+    kubeconfig: str, context: str, check: bool, read: Callable[[Cluster], T], make: Callable[[Cluster], T] | None, nothing: T
+) -> tuple[T, bool]:
+    """Return what an object of the cluster holds, and whether it was made, or in check mode would be.
+
+    Args:
+        kubeconfig: Path of the cluster's kubeconfig; in check mode it may be missing.
+        context: A context in it, "" for its current one.
+        check: Whether nothing may be made; then the cluster need not answer either.
+        read: Returns what the object holds; raises NotFound where there is none.
+        make: Makes the object and returns what it holds; None to leave it missing.
+        nothing: What a missing object holds.
+
+    Raises:
+        Unreachable, KubeError: see there.
+    """
+    if check and not Path(kubeconfig).exists():
+        return nothing, make is not None
+    try:
+        cluster = Cluster(kubeconfig, context or None)
+        return read(cluster), False
+    except NotFound:
+        return (make(cluster), True) if make and not check else (nothing, make is not None)
+    except Unreachable:
+        if not check:
+            raise
+        return nothing, make is not None

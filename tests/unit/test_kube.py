@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.berth_kube import KINDS, Cluster, Forbidden, KubeError, NotFound, Unreachable, path_of
+from ansible.module_utils.berth_kube import KINDS, Cluster, Forbidden, KubeError, NotFound, Unreachable, path_of, read_or_make
 from fake_api import EMPTIED, Api, kubeconfig, running
 
 
@@ -202,3 +202,42 @@ def test_a_log_that_the_node_removed_is_none_and_one_that_tells_of_such_is_shown
     with pytest.raises(NotFound, match="Pod polls-2-abcde in namespace polls-dev"):
         cluster.log("polls-dev", "polls-2-abcde", previous="true")
     assert cluster.log("polls-dev", "polls-2-abcde") == f"{gone}\nstarting\n"
+
+
+# --- What is made where it is missing ----------------------------------------
+@pytest.mark.parametrize(
+    ("there", "check", "make", "answer"),
+    [
+        (True, False, True, ("theirs", False)),
+        (True, True, True, ("theirs", False)),
+        (False, False, True, ("made", True)),
+        (False, False, False, ("", False)),
+        (False, True, True, ("", True)),
+        (False, True, False, ("", False)),
+    ],
+)
+def test_what_is_missing_is_made_once_and_never_in_a_check(api: Api, tmp_path: Path, there: bool, check: bool, make: bool, answer: tuple[str, bool]) -> None:
+    made: list[Cluster] = []
+
+    def read(cluster: Cluster) -> str:
+        if not there:
+            raise NotFound("nothing")
+        return "theirs"
+
+    def make_it(cluster: Cluster) -> str:
+        made.append(cluster)
+        return "made"
+
+    assert read_or_make(kubeconfig(tmp_path, api.url), "", check, read, make_it if make else None, "") == answer
+    assert len(made) == (answer[0] == "made")
+
+
+def test_a_check_needs_no_cluster(tmp_path: Path) -> None:
+    def unreachable(cluster: Cluster) -> str:
+        raise Unreachable("no answer")
+
+    assert read_or_make(str(tmp_path / "none"), "", True, unreachable, lambda cluster: "made", "") == ("", True)
+    there = kubeconfig(tmp_path, "https://127.0.0.1:1")
+    assert read_or_make(there, "", True, unreachable, None, "") == ("", False)
+    with pytest.raises(Unreachable):
+        read_or_make(there, "", False, unreachable, None, "")
