@@ -10,7 +10,7 @@ name: image_period
 short_description: The day from which on what images are made of counts as new
 description:
   - Time is cut into periods of so many days, the same ones everywhere. The result is the first day of the one of today in UTC, as C(2026-10-31).
-  - Whoever builds the same source within a period comes to the same image, and with the next one everybody builds it anew.
+  - Everyone who builds the same source within a period gets the same image. When the next period begins, everyone rebuilds it.
 options:
   _input: {description: "Days, 0 for never.", type: int, required: true}
 """

@@ -494,7 +494,7 @@ def pipenv_dependencies(place: str, root: Path) -> Dependencies | None:
     try:
         locked = json.loads(text_of(lock)).get("default", {}) if lock.is_file() else {}
     except ValueError as error:
-        raise ProjectError("berth_app_source", f"{lock} is damaged: it is no JSON; `pipenv lock` writes it anew") from error
+        raise ProjectError("berth_app_source", f"{lock} is damaged: it is no JSON; `pipenv lock` writes it again") from error
     words = json.dumps([packages, locked])
     return Dependencies(
         "pipenv",

@@ -10,7 +10,7 @@ description:
   - What pip on this machine is told by its files and the environment, and the certificate authorities that it and the machine trust, reach the
     build as secrets named C(pip_conf) and C(ca_bundle), and never a layer. What names a file of this machine is left out, with a note in the log.
   - C(HTTP_PROXY) and the like of the environment are set for what C(RUN) runs, and in no layer.
-  - The first build of a O(period) takes no layer of an earlier one, and pulls the images anew that the Dockerfile names without a digest.
+  - The first build of a O(period) takes no layer of an earlier one, and pulls again the images that the Dockerfile names without a digest.
     One that cannot be had then is used as it is, which the log says.
   - What C(RUN) runs is in containers, in a network that leads to other machines and not to this one, its loopback and a cloud's metadata included.
     Of this machine it reaches what pip's configuration, those variables and the build arguments name. Docker reaches none of its loopback.
@@ -228,14 +228,14 @@ class Build:
 
     @contextlib.contextmanager
     def cache(self) -> Iterator[list[str]]:
-        """Yield Docker's option that has layers of an earlier period made anew, where there are such, and note that they are once the block has ended well."""
+        """Yield Docker's option to rebuild layers of an earlier period, where there are any, and note it once the block has ended well."""
         layers = f"layers of {self.parameters['repository']}"
         if not self.outdated(layers):
             yield []
             return
         if self.mark(layers).exists():
             when = f"from before {self.parameters['period']}"
-            report(f"{self.parameters['repository']} is built anew: its layers are {when}, and berth_image_max_age wants newer ones")
+            report(f"{self.parameters['repository']} is rebuilt: its layers are {when}, and berth_image_max_age wants newer ones")
         yield ["--no-cache"]
         self.renewed(layers)
 
@@ -256,13 +256,13 @@ class Build:
                 yield image, mirrored(image.name, self.parameters["mirrors"])
 
     def renew(self, image: dockerfiles.Image, there: bool, pull: Callable[[], None]) -> None:
-        """Pull an image. One that is there and cannot be had anew is used as it is: a registry that is silent is no reason to release nothing."""
+        """Pull an image. If a copy is here and the registry does not answer, the copy is used: that is no reason not to release."""
         try:
             pull()
         except ImageError as error:
             if not there:
                 raise
-            report(f"{image.name} cannot be pulled anew, and is used as it is")
+            report(f"{image.name} cannot be pulled again, so the copy that is here is used")
             self.note(f"{image.name} is used as it is: {error}")
         else:
             self.renewed(image.name)

@@ -6,7 +6,7 @@ DOCUMENTATION = """
 module: registry_credential
 short_description: Generate who may use the loopback registry
 description:
-  - Any user of the machine reaches a port of 127.0.0.1. So the registry lets in only who has a password that root alone can read.
+  - Any user of the machine reaches a port of 127.0.0.1. So the registry asks for a password that only root can read.
   - Writes the password, its hash for the registry, and what containerd has to know to pull from it. A password that is there stays.
 options:
   directory: {description: Where the files of the password are., type: path, required: true}
