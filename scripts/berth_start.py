@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterable, MutableMapping
 
+COLLECTION = "berth.platform."
 WORKS = "C.UTF-8"  # part of Debian's and Ubuntu's C library, whatever locales are installed
 
 
@@ -26,12 +27,25 @@ def utf8() -> bool:
         _locale.setlocale(_locale.LC_ALL, before)
 
 
+def names_collection(word: str) -> bool:
+    """Whether a command's word is a playbook that names one of Berth's."""
+    if not word.endswith((".yml", ".yaml")) or not os.path.isfile(word):
+        return False
+    with open(word, encoding="utf-8", errors="replace") as playbook:
+        return f"import_playbook: {COLLECTION}" in playbook.read()
+
+
 def configuration(project: str, words: Iterable[str]) -> str | None:
-    """Return the project's ansible.cfg where one of a command's words is a file or directory of the project, None elsewhere."""
+    """Return Berth's ansible.cfg where a command's words name a file or directory of ``project``, or a playbook of Berth's; else None.
+
+    A playbook of Berth's may be named by a word or within somebody's own playbook; a directory with an ansible.cfg of its own then has its own settings.
+    """
     found = os.path.join(project, "ansible.cfg")
     if not os.path.isfile(found):
         return None
     for word in words:
+        if word.startswith(COLLECTION) or names_collection(word):
+            return None if os.path.exists("ansible.cfg") else found
         path = os.path.realpath(word.partition("=")[2] if word.startswith("-") else word)
         if os.path.exists(path) and os.path.commonpath([path, project]) == project:
             return found

@@ -235,6 +235,10 @@ def make(made_from: str, base: str, keep: int) -> None:
     place = run("Python", "", python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", environment=environment, keep=keep).strip()
     shutil.copy(PROJECT / "scripts" / "berth_start.py", place)
     Path(place, "berth.pth").write_text("import berth_start\n", encoding="utf-8")
+    # The project is a collection, and found as such from here. Ansible needs no setting for it, nor do editors.
+    collection = Path(place, "ansible_collections", "berth", "platform")
+    collection.parent.mkdir(parents=True)
+    collection.symlink_to(os.path.relpath(PROJECT, collection.parent))
     (NEW / ".made-from").write_text(f"{made_from}\n", encoding="utf-8")
     put_in_place()
 

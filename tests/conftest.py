@@ -1,15 +1,19 @@
-"""Make the plugins importable as Ansible sees them, and the tests' own helpers."""
+"""Make the collection importable as Ansible sees it, and the tests' own helpers."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-import ansible.module_utils
+from ansible.plugins.loader import init_plugin_loader
 
 TESTS = Path(__file__).resolve().parent
-PLUGINS = TESTS.parent / "plugins"
 
-for directory in (PLUGINS / "modules", TESTS / "unit", TESTS / "cluster", TESTS / "minikube", TESTS / "machines"):
-    sys.path.insert(0, str(directory))
-ansible.module_utils.__path__.append(str(PLUGINS / "module_utils"))
+init_plugin_loader()
+import ansible_collections.berth.platform as collection
+
+# Else these tests would look at another checkout's plugins, and pass.
+assert TESTS.parent.samefile(collection.__path__[0]), f"berth.platform is {collection.__path__[0]}: make bootstrap links this checkout"
+
+for directory in ("unit", "cluster", "minikube", "machines"):
+    sys.path.insert(0, str(TESTS / directory))

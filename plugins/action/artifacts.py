@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import ansible.module_utils
 from ansible.plugins.action import ActionBase
 
-# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
-MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
-if MODULE_UTILS not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(MODULE_UTILS)
-
-from ansible.module_utils.berth_artifacts import OPTIONS, ArtifactError, from_cache, settings_of  # noqa: E402
+from ..module_utils.machine.artifacts import OPTIONS, ArtifactError, from_cache, settings_of
 
 
 class ActionModule(ActionBase):

@@ -6,17 +6,11 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-import ansible.module_utils
 from ansible.plugins.action import ActionBase
 
-# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
-MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
-if MODULE_UTILS not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(MODULE_UTILS)
-
-from ansible.module_utils import berth_identity  # noqa: E402
-from ansible.module_utils.berth_inventory import Inventory  # noqa: E402
-from ansible.module_utils.berth_kube import Cluster, KubeError, Unreachable  # noqa: E402
+from ..module_utils.kube import identity as identities
+from ..module_utils.kube.client import Cluster, KubeError, Unreachable
+from ..plugin_utils.inventory.locate import Inventory
 
 ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},
@@ -40,22 +34,22 @@ class ActionModule(ActionBase):
         given["place"] = Inventory.of(task_vars or {}, self._loader, Path(__file__).resolve().parents[2]).where_set("berth_kubeconfig")
         try:
             return result | (self._record(given) if given["step"] == "record" else self._compare(given))
-        except (berth_identity.IdentityError, KubeError, OSError) as error:
+        except (identities.IdentityError, KubeError, OSError) as error:
             return result | {"failed": True, "msg": str(error)}
 
     def _compare(self, given: dict[str, Any]) -> dict[str, Any]:
         """Refuse a kubeconfig that leads elsewhere; where nothing answers to it, nothing can be changed either."""
         kubeconfig = given["kubeconfig"]
         found = ""
-        berth_identity.refuse_owner(kubeconfig, given["environment"], given["place"])
+        identities.refuse_owner(kubeconfig, given["environment"], given["place"])
         if Path(kubeconfig).exists():
             with contextlib.suppress(KubeError):
                 identity = Cluster(kubeconfig, None, guarded=False).identity()
                 found = str(identity)
-                if text := berth_identity.refusal(kubeconfig, berth_identity.read(kubeconfig), identity, given["accept"]):
-                    raise berth_identity.IdentityError(text)
-        if given["step"] == "claim" and not self._task.check_mode and not berth_identity.read(kubeconfig):
-            berth_identity.write(kubeconfig, {"environment": given["environment"], "provider": given["provider"], "cluster": ""})
+                if text := identities.refusal(kubeconfig, identities.read(kubeconfig), identity, given["accept"]):
+                    raise identities.IdentityError(text)
+        if given["step"] == "claim" and not self._task.check_mode and not identities.read(kubeconfig):
+            identities.write(kubeconfig, {"environment": given["environment"], "provider": given["provider"], "cluster": ""})
         return {"changed": False, "cluster": found}
 
     def _record(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -64,16 +58,16 @@ class ActionModule(ActionBase):
         if check and not Path(kubeconfig).exists():
             return {"changed": True, "cluster": ""}
 
-        def ask() -> berth_identity.Identity:
+        def ask() -> identities.Identity:
             return Cluster(kubeconfig, None, guarded=False).identity()
 
         try:
-            record = berth_identity.hold(kubeconfig, given["environment"], given["provider"], ask, given["accept"], given["vouched"], given["place"])
+            record = identities.hold(kubeconfig, given["environment"], given["provider"], ask, given["accept"], given["vouched"], given["place"])
         except Unreachable as error:
             if check:
                 return {"changed": False, "cluster": ""}
             raise KubeError(f"{error}. Run playbooks/cluster.yml; it starts a cluster that stands still.") from error
-        changed = record != berth_identity.read(kubeconfig)
+        changed = record != identities.read(kubeconfig)
         if changed and not check:
-            berth_identity.write(kubeconfig, record)
-        return {"changed": changed, "cluster": str(berth_identity.identity(record))}
+            identities.write(kubeconfig, record)
+        return {"changed": changed, "cluster": str(identities.identity(record))}

@@ -6,18 +6,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import ansible.module_utils
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
-# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
-MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
-if MODULE_UTILS not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(MODULE_UTILS)
-
-from ansible.module_utils import berth_cost  # noqa: E402
-from ansible.module_utils.berth_inventory import Inventory  # noqa: E402
-from ansible.module_utils.berth_variables import Problem, types  # noqa: E402
+from ..plugin_utils.inventory import cost
+from ..plugin_utils.inventory.locate import Inventory
+from ..plugin_utils.inventory.variables import Problem, types
 
 ARGUMENTS = {"budget": {"type": "int"}, "today": {"type": "str", "default": ""}}
 PROJECT = Path(__file__).resolve().parents[2]
@@ -40,14 +34,14 @@ class ActionModule(ActionBase):
         if problems := self._wrong(variables):
             return result | {"failed": True, "msg": "\n".join(self._line(problem, variables) for problem in problems)}
         try:
-            found = berth_cost.bill(PROJECT, self._loader, self._templar, variables, today)
-        except berth_cost.CostError as error:
+            found = cost.bill(PROJECT, self._loader, self._templar, variables, today)
+        except cost.CostError as error:
             advice = error.advice(Inventory.of(variables, self._loader, PROJECT).source())
             return result | {"failed": True, "msg": self._line(Problem(error.path, f"{error.text}{advice}"), variables)}
         items = [{"name": i.name, "least": float(i.least), "most": float(i.most), "variable": i.variable} for i in found.items]
         return result | {
             "changed": False,
-            "text": berth_cost.text(variables["inventory_hostname"], found, arguments["budget"]),
+            "text": cost.text(variables["inventory_hostname"], found, arguments["budget"]),
             "least": float(found.least),
             "most": float(found.most),
             "items": items,
@@ -56,7 +50,7 @@ class ActionModule(ActionBase):
     def _wrong(self, variables: dict[str, Any]) -> list[Problem]:
         """Return what is not of its type; preflight, which checks everything, need not have been run."""
         options = self._loader.load_from_file(str(PROJECT / SPECIFICATION))["argument_specs"]["main"]["options"]
-        read = [name for name, option in options.items() if name.startswith(berth_cost.PREFIXES) and not option.get("no_log")]
+        read = [name for name, option in options.items() if name.startswith(cost.PREFIXES) and not option.get("no_log")]
         return types({name: self._templar.template(variables[name]) for name in read if name in variables}, options)
 
     def _line(self, problem: Problem, variables: dict[str, Any]) -> str:

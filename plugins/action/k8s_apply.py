@@ -6,22 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-import ansible.module_utils
 import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
-# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
-PROJECT = Path(__file__).resolve().parents[2]
-MODULE_UTILS = str(PROJECT / "plugins" / "module_utils")
-if MODULE_UTILS not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(MODULE_UTILS)
+from ..module_utils.kube import apply, identity, refusals
+from ..module_utils.kube import fixed as fixed_fields
+from ..module_utils.kube.client import CLUSTER_SCOPED, Cluster, KubeError, NotFound, Unreachable
+from ..module_utils.kube.refusals import title
+from ..plugin_utils.inventory.locate import Inventory
 
-from ansible.module_utils import berth_apply, berth_fixed, berth_identity, berth_refusals  # noqa: E402
-from ansible.module_utils.berth_inventory import Inventory  # noqa: E402
-from ansible.module_utils.berth_kube import CLUSTER_SCOPED, Cluster, KubeError, NotFound, Unreachable  # noqa: E402
-from ansible.module_utils.berth_refusals import title  # noqa: E402
+PROJECT = Path(__file__).resolve().parents[2]
 
 ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},
@@ -55,7 +51,7 @@ class ActionModule(ActionBase):
         _, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
         environment = (task_vars or {}).get("inventory_hostname", "")
         inventory = Inventory.of(task_vars or {}, self._loader, Path(__file__).resolve().parents[2])
-        if owner := berth_identity.belongs_elsewhere(arguments["kubeconfig"], environment):
+        if owner := identity.belongs_elsewhere(arguments["kubeconfig"], environment):
             return result | {"failed": True, "msg": self._not_ours(arguments["kubeconfig"], owner, inventory)}
         wanted = self._objects(arguments)
         try:
@@ -63,13 +59,13 @@ class ActionModule(ActionBase):
             live = self._live(cluster, wanted)
         except KubeError as error:
             return result | {"failed": True, "msg": str(error)}
-        foreign = [title(item) for item, there in zip(wanted, live, strict=True) if berth_apply.foreign(item, there)]
+        foreign = [title(item) for item, there in zip(wanted, live, strict=True) if apply.foreign(item, there)]
         if foreign:
             return result | {"failed": True, "msg": self._refusal(foreign, arguments["namespace"], inventory)}
-        fixed = [problem for item, there in zip(wanted, live, strict=True) for problem in berth_fixed.problems(item, there)]
+        fixed = [problem for item, there in zip(wanted, live, strict=True) for problem in fixed_fields.problems(item, there)]
         if fixed:
-            return result | {"failed": True, "msg": berth_fixed.message(fixed, inventory.locate)}
-        pairs = [(item, there) for item, there in zip(wanted, live, strict=True) if not berth_apply.unchanged(item, there)]
+            return result | {"failed": True, "msg": fixed_fields.message(fixed, inventory.locate)}
+        pairs = [(item, there) for item, there in zip(wanted, live, strict=True) if not apply.unchanged(item, there)]
         if pairs:
             answer = self._apply(cluster, arguments, pairs, task_vars or {})
             if answer.get("failed"):
@@ -79,7 +75,7 @@ class ActionModule(ActionBase):
         return result | {
             "changed": bool(pairs),
             "applied": [title(item) for item, _ in pairs],
-            "objects": [berth_apply.visible(item) for item in live if item],
+            "objects": [apply.visible(item) for item in live if item],
             "diff": [self._diff(*pair) for pair in pairs] if self._task.diff else [],
         }
 
@@ -90,7 +86,7 @@ class ActionModule(ActionBase):
             text = trust_as_template(self._loader.get_text_file_contents(self._find_needle("templates", name)))
             rendered = self._templar.template(text, escape_backslashes=False, overrides={"trim_blocks": True})
             try:
-                found += berth_apply.flatten(berth_apply.documents(rendered))
+                found += apply.flatten(apply.documents(rendered))
             except ValueError as error:
                 raise AnsibleActionFail(f"The template {name} does not make Kubernetes objects: {error}") from None
         for item in found:
@@ -133,7 +129,7 @@ class ActionModule(ActionBase):
         connection = {"kubeconfig": arguments["kubeconfig"]}
         if arguments["context"]:
             connection["context"] = arguments["context"]
-        handed_over = [berth_apply.without_replicas(there) for item, there in pairs if berth_apply.hands_over_replicas(item, there)]
+        handed_over = [apply.without_replicas(there) for item, there in pairs if apply.hands_over_replicas(item, there)]
         if handed_over and not self._task.check_mode:
             answer = self._execute_module(
                 "kubernetes.core.k8s",
@@ -151,7 +147,7 @@ class ActionModule(ActionBase):
             self._task.no_log = secret
         if answer.get("failed"):
             sent = [item for item, _ in pairs]
-            return {"failed": True, "msg": berth_refusals.describe(answer.get("msg", "no reason was given"), sent, arguments["namespace"])}
+            return {"failed": True, "msg": refusals.describe(answer.get("msg", "no reason was given"), sent, arguments["namespace"])}
         found = answer["result"]
         return {"objects": [item["result"] for item in found["results"]] if "results" in found else [found]}
 
@@ -165,7 +161,7 @@ class ActionModule(ActionBase):
         return True
 
     def _diff(self, wanted: dict[str, Any], live: dict[str, Any] | None) -> dict[str, Any]:
-        before, after = berth_apply.difference(wanted, live)
+        before, after = apply.difference(wanted, live)
         return {
             "before_header": title(wanted),
             "after_header": title(wanted),

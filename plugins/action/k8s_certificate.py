@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import base64
 import datetime
-from pathlib import Path
 from typing import Any
 
-import ansible.module_utils
 from ansible.plugins.action import ActionBase
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
-MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
-if MODULE_UTILS not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(MODULE_UTILS)
-
-from ansible.module_utils.berth_kube import Cluster, KubeError, NotFound, read_or_make  # noqa: E402
+from ..module_utils.kube.client import Cluster, KubeError, NotFound, read_or_make
 
 ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},

@@ -6,21 +6,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-import ansible.module_utils
 from ansible.plugins.action import ActionBase
 
-# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
-PROJECT = Path(__file__).resolve().parents[2]
-MODULE_UTILS = str(PROJECT / "plugins" / "module_utils")
-if MODULE_UTILS not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(MODULE_UTILS)
+from ..module_utils.kube import fixed, volumes
+from ..module_utils.kube.client import Cluster, Forbidden, KubeError, NotFound, Unreachable
+from ..module_utils.kube.objects import dig
+from ..module_utils.kube.volumes import Wanted
+from ..module_utils.progress import report
+from ..plugin_utils.inventory.locate import Inventory
 
-from ansible.module_utils import berth_fixed, berth_volumes  # noqa: E402
-from ansible.module_utils.berth_inventory import Inventory  # noqa: E402
-from ansible.module_utils.berth_kube import Cluster, Forbidden, KubeError, NotFound, Unreachable  # noqa: E402
-from ansible.module_utils.berth_progress import report  # noqa: E402
-from ansible.module_utils.berth_rollout import dig  # noqa: E402
-from ansible.module_utils.berth_volumes import Wanted  # noqa: E402
+PROJECT = Path(__file__).resolve().parents[2]
 
 ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},
@@ -52,10 +47,10 @@ class ActionModule(ActionBase):
         try:
             cluster = Cluster(given["kubeconfig"], given["context"] or None)
             claim = cluster.get("PersistentVolumeClaim", given["namespace"], wanted.name)
-            if problem := berth_volumes.problem(wanted, claim, _storage_class(cluster, claim)):
+            if problem := volumes.problem(wanted, claim, _storage_class(cluster, claim)):
                 inventory = Inventory.of(task_vars or {}, self._loader, PROJECT)
-                return result | {"failed": True, "msg": berth_fixed.message([problem], inventory.locate)}
-            patch = berth_volumes.growth(wanted, claim)
+                return result | {"failed": True, "msg": fixed.message([problem], inventory.locate)}
+            patch = volumes.growth(wanted, claim)
             if patch and not check:
                 grow(cluster, given["namespace"], wanted, patch, given["timeout"])
             recreated = release(cluster, given["namespace"], given["statefulset"], wanted, check)
@@ -65,9 +60,9 @@ class ActionModule(ActionBase):
             return result if check else result | {"failed": True, "msg": str(error)}
         except KubeError as error:
             return result | {"failed": True, "msg": str(error)}
-        sizes = [f"PersistentVolumeClaim {wanted.name}: {size}\n" for size in (berth_volumes.size_of(claim), wanted.size)]
+        sizes = [f"PersistentVolumeClaim {wanted.name}: {size}\n" for size in (volumes.size_of(claim), wanted.size)]
         diff = {"before": sizes[0], "after": sizes[1]} if patch else {}
-        return result | {"changed": bool(patch), "before": berth_volumes.size_of(claim), "recreated": recreated, "diff": diff}
+        return result | {"changed": bool(patch), "before": volumes.size_of(claim), "recreated": recreated, "diff": diff}
 
 
 def _storage_class(cluster: Cluster, claim: dict[str, Any]) -> dict[str, Any] | None:
@@ -77,7 +72,7 @@ def _storage_class(cluster: Cluster, claim: dict[str, Any]) -> dict[str, Any] | 
         return None
 
 
-def grow(cluster: Cluster, namespace: str, wanted: Wanted, patch: berth_volumes.Operations, timeout: float) -> None:
+def grow(cluster: Cluster, namespace: str, wanted: Wanted, patch: volumes.Operations, timeout: float) -> None:
     """Patch the claim and wait until its volume has grown.
 
     Raises:
@@ -85,12 +80,12 @@ def grow(cluster: Cluster, namespace: str, wanted: Wanted, patch: berth_volumes.
     """
     claim = cluster.patch("PersistentVolumeClaim", namespace, wanted.name, patch)
     storage_class = _storage_class(cluster, claim) or {}
-    if storage_class.get("provisioner") in berth_volumes.UNLIMITED:
+    if storage_class.get("provisioner") in volumes.UNLIMITED:
         cluster.patch("PersistentVolume", "", claim["spec"]["volumeName"], [{"op": "replace", "path": "/spec/capacity/storage", "value": wanted.size}])
         capacity = {"op": "replace", "path": "/status/capacity/storage", "value": wanted.size}
         cluster.patch("PersistentVolumeClaim", namespace, wanted.name, [capacity], "/status")
     end = time.monotonic() + timeout
-    while not berth_volumes.grown(wanted, claim):
+    while not volumes.grown(wanted, claim):
         if time.monotonic() > end:
             raise KubeError(f"The volume {wanted.name} has not grown to {wanted.size} after {timeout} s; playbooks/ops/status.yml says how it is.")
         report(f"volume {wanted.name}: growing to {wanted.size}")
@@ -107,7 +102,7 @@ def release(cluster: Cluster, namespace: str, name: str, wanted: Wanted, check: 
         return False
     statefulset = cluster.get("StatefulSet", namespace, name)
     template = dig(statefulset, "spec", "volumeClaimTemplates", 0) or {}
-    if not berth_volumes.differs(template, wanted):
+    if not volumes.differs(template, wanted):
         return False
     if not check:
         cluster.delete("StatefulSet", namespace, name, statefulset["metadata"]["uid"], "Orphan")

@@ -7,18 +7,11 @@ import hashlib
 import hmac
 import json
 import secrets
-from pathlib import Path
 from typing import Any
 
-import ansible.module_utils
 from ansible.plugins.action import ActionBase
 
-# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
-MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
-if MODULE_UTILS not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(MODULE_UTILS)
-
-from ansible.module_utils.berth_kube import Cluster, KubeError, NotFound, read_or_make  # noqa: E402
+from ..module_utils.kube.client import Cluster, KubeError, NotFound, read_or_make
 
 ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},

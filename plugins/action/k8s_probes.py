@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import ansible.module_utils
 from ansible.plugins.action import ActionBase
 
-# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
-MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
-if MODULE_UTILS not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(MODULE_UTILS)
-
-from ansible.module_utils import berth_probes, berth_rollout  # noqa: E402
-from ansible.module_utils.berth_kube import Cluster, Forbidden, KubeError  # noqa: E402
-from ansible.module_utils.berth_rollout import Snapshot, condition  # noqa: E402
+from ..module_utils.kube import probes
+from ..module_utils.kube.client import Cluster, Forbidden, KubeError
+from ..module_utils.kube.objects import condition
+from ..module_utils.rollout import judge
+from ..module_utils.rollout.judge import Snapshot
 
 ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},
@@ -32,18 +27,18 @@ def asked(cluster: Cluster, namespace: str, name: str) -> tuple[dict[str, int], 
         KubeError: There is no ready pod of the newest revision, or the API server does not let us ask it.
     """
     workload = {**cluster.get("Deployment", namespace, name), "kind": "Deployment"}
-    selector = berth_rollout.selector_of(workload)
+    selector = judge.selector_of(workload)
     snapshot = Snapshot(workload, cluster.items("Pod", namespace, labelSelector=selector), cluster.items("ReplicaSet", namespace, labelSelector=selector))
-    pod = next((each for each in reversed(berth_rollout.current_pods(snapshot)) if condition(each, "Ready")), None)
+    pod = next((each for each in reversed(judge.current_pods(snapshot)) if condition(each, "Ready")), None)
     if pod is None:
         raise KubeError(f"No pod of the newest revision of {name} is ready in namespace {namespace}.")
     answers, wrong = {}, []
     for container in pod["spec"]["containers"]:
-        for probe in berth_probes.probes(container):
+        for probe in probes.probes(container):
             with cluster.port_forward(namespace, pod["metadata"]["name"], probe.port) as connect:
-                answer = berth_probes.ask(probe, connect)
+                answer = probes.ask(probe, connect)
             answers[probe.path] = answer.status
-            if problem := berth_probes.problem(probe, answer):
+            if problem := probes.problem(probe, answer):
                 wrong.append(f"{pod['metadata']['name']}: {problem}")
     return answers, wrong
 

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
-import ansible.module_utils
 from ansible.plugins.action import ActionBase
 
-# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
-MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
-if MODULE_UTILS not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(MODULE_UTILS)
-
-from ansible.module_utils import berth_access  # noqa: E402
-from ansible.module_utils.berth_progress import report  # noqa: E402
+from ..module_utils.kube import access
+from ..module_utils.progress import report
 
 ARGUMENTS = {
     "url": {"type": "str", "required": True},
@@ -35,7 +28,7 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars) | {"changed": False}
         _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
         end = time.monotonic() + given["timeout"]
-        while not 200 <= (answer := berth_access.ask(given["url"], ASK)).status < 500 and time.monotonic() < end:
+        while not 200 <= (answer := access.ask(given["url"], ASK)).status < 500 and time.monotonic() < end:
             report(f"{given['url']}: {answer.text}")
             time.sleep(PAUSE)
         return result | {"status": answer.status, "answer": answer.text, "served": 200 <= answer.status < 500}

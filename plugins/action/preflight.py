@@ -10,36 +10,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import ansible.module_utils
 import yaml
 from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
-# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
-MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
-if MODULE_UTILS not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(MODULE_UTILS)
-
-from ansible.module_utils import (  # noqa: E402
-    berth_aws_iam,
-    berth_aws_variables,
-    berth_cost,
-    berth_identity,
-    berth_minikube,
-    berth_network,
-    berth_provider,
-    berth_room,
-    berth_templates,
-)
-from ansible.module_utils import berth_preflight as preflight  # noqa: E402
-from ansible.module_utils import berth_variables as variables  # noqa: E402
-from ansible.module_utils.berth_existing import ExistingError, read_context  # noqa: E402
-from ansible.module_utils.berth_inventory import Inventory  # noqa: E402
-from ansible.module_utils.berth_kubeadm import DIRECTORY  # noqa: E402
-from ansible.module_utils.berth_project import ProjectError, read_project  # noqa: E402
-from ansible.module_utils.berth_variables import Problem, Scalar  # noqa: E402
+from ..module_utils.image.project import ProjectError, read_project
+from ..module_utils.kube import identity
+from ..module_utils.kube.existing import ExistingError, read_context
+from ..module_utils.machine import minikube, network
+from ..module_utils.machine.kubeadm import DIRECTORY
+from ..plugin_utils import iam, preflight
+from ..plugin_utils import provider as providers
+from ..plugin_utils.inventory import aws as aws_variables
+from ..plugin_utils.inventory import cost, room, templates, variables
+from ..plugin_utils.inventory.locate import Inventory
+from ..plugin_utils.inventory.variables import Problem, Scalar
 
 ARGUMENTS = {
     "checks": {"type": "bool", "default": True},
@@ -157,7 +144,7 @@ class Check:
             secret = self.options[str(path[0])].get("no_log", False)
             self.unresolved.append(Problem(path, f"cannot be worked out: {self._cause(path, value, error, secret)}"))
             return None
-        if isinstance(value, str) and found != value and berth_templates.is_comment(value):
+        if isinstance(value, str) and found != value and templates.is_comment(value):
             self.unresolved.append(Problem(path, f"loses what is between {{# and #}}, a comment of a template; {self._literal(path)}"))
         return found
 
@@ -171,7 +158,7 @@ class Check:
         text = str(error).rstrip(".")
         if "no vault secrets" in text:
             return "it is encrypted and the vault's password was not given (--ask-vault-pass, --vault-password-file)"
-        meant = not isinstance(value, str) or berth_templates.is_meant(value)
+        meant = not isinstance(value, str) or templates.is_meant(value)
         if secret and not (meant and isinstance(error, AnsibleError)):
             text = "its template fails"
         elif not isinstance(error, AnsibleError):
@@ -181,8 +168,8 @@ class Check:
 
     def _inner(self, value: Any, seen: set[str]) -> tuple[variables.Path, Any, AnsibleError] | None:
         """Return the variable within a template, or within one of its variables, that itself cannot be worked out, with its value and the error."""
-        for name in sorted(berth_templates.names(value) & self.task_vars.keys() - seen) if isinstance(value, str) else ():
-            for path, leaf in berth_templates.leaves((name,), self.task_vars[name]):
+        for name in sorted(templates.names(value) & self.task_vars.keys() - seen) if isinstance(value, str) else ():
+            for path, leaf in templates.leaves((name,), self.task_vars[name]):
                 try:
                     self.templar.template(leaf)
                 except AnsibleError as error:
@@ -279,8 +266,8 @@ class Check:
         if suspect & {*(f"berth_app_{part}" for part in looked_at), "berth_database", "berth_database_storage", "berth_quota"}:
             return []
         web = ("berth_app_autoscaling", "max") if self.get("berth_app_autoscaling") else ("berth_app_replicas",)
-        environment = berth_room.Environment.of(self.get, self.roles)
-        return berth_room.problems(environment, self.roles["namespace_quota_default"], self.get("berth_quota"), web)
+        environment = room.Environment.of(self.get, self.roles)
+        return room.problems(environment, self.roles["namespace_quota_default"], self.get("berth_quota"), web)
 
     def path_problems(self, suspect: set[str]) -> list[Problem]:
         """Check the files and directories that the inventory names."""
@@ -300,10 +287,10 @@ class Check:
                 found.append(Problem(("berth_database_ca",), f"{path} is no file with certificates (PEM)"))
         if "berth_kubeconfig" in self.values and "berth_kubeconfig" not in suspect:
             path = Path(self.values["berth_kubeconfig"]).expanduser()
-            if owner := berth_identity.belongs_elsewhere(path, self.inventory.host):
+            if owner := identity.belongs_elsewhere(path, self.inventory.host):
                 text = f"{path} is the kubeconfig of the environment {owner}; name a path of this environment's own"
                 found.append(Problem(("berth_kubeconfig",), text))
-            elif damage := berth_identity.read(path).get("damage"):
+            elif damage := identity.read(path).get("damage"):
                 found.append(Problem(("berth_kubeconfig",), damage.rstrip(".")))
             elif preflight.foreign_kubeconfig(path):
                 text = f"{path} is there and Berth did not write it, so it is not overwritten"
@@ -361,22 +348,22 @@ class Check:
         """Check that there is something that minikube can drive, and what of the settings can be known to be no good."""
         found = []
         if "minikube_driver" not in suspect:
-            driver, why = berth_minikube.drivable(*self.minikube_way)
+            driver, why = minikube.drivable(*self.minikube_way)
             variable = "minikube_driver" if self.minikube_way[0] else "berth_provider"
             if not driver:
                 found.append(Problem((variable,), f"minikube has nothing to drive here ({why}); start one, or use a machine for berth_provider: kubeadm"))
         given = {name: value for name, value in self.minikube_values.items() if name not in suspect and value is not None}
         texts = {name: str(given.get(f"minikube_{name}", "")) for name in ("cpus", "memory", "disk", "kubernetes_version")}
         profile = str(given.get("minikube_profile", self.inventory.host))
-        wanted = berth_minikube.Wanted(profile, extra_config=given.get("minikube_extra_config", []), **texts)
-        for text in berth_minikube.unusable(wanted):
+        wanted = minikube.Wanted(profile, extra_config=given.get("minikube_extra_config", []), **texts)
+        for text in minikube.unusable(wanted):
             variable, _, what = text.partition(": ")
             found.append(Problem((variable,), what))
         return found
 
     def eks_problems(self, suspect: set[str]) -> list[Problem]:
         """Check what is known of AWS without asking it."""
-        return berth_aws_variables.problems(self.get, self.inventory.host, suspect)
+        return aws_variables.problems(self.get, self.inventory.host, suspect)
 
     def ask_aws(self) -> dict[str, Any]:
         """Return the answer of the module aws_preflight: AWS is asked in a process of its own, for boto3 is slow to load and others do not need it."""
@@ -388,12 +375,12 @@ class Check:
             "multi_az": boolean(self.get("berth_rds_multi_az")),
             "storage_max": int(storage.get("max", defaults["berth_rds_storage"]["max"]["default"])),
         }
-        name = berth_aws_variables.environment_name(self.get, self.inventory.host)
-        names = berth_aws_iam.names(
+        name = aws_variables.environment_name(self.get, self.inventory.host)
+        names = iam.names(
             self.inventory.host, name, self.get("berth_aws_account"), self.get("berth_aws_region"), self.get("berth_app_name"),
             self.get("berth_eks_pod_identities"), self.get("berth_eks_addons"), self.get("berth_aws_vpc"), self.get("berth_entry_zone"),
         )  # fmt: skip
-        policies = berth_aws_iam.policies((self.project / "roles/eks/files/iam_policies.json").read_text(encoding="utf-8"), names)
+        policies = iam.policies((self.project / "roles/eks/files/iam_policies.json").read_text(encoding="utf-8"), names)
         statements = [one for policy in policies.values() for one in policy["Statement"]]
         wanted = {
             "region": self.get("berth_aws_region"),
@@ -401,7 +388,7 @@ class Check:
             "zones": self.get("berth_aws_zones"),
             "environment": self.inventory.host,
             "name": name,
-            "boundary": berth_aws_iam.boundary(self.get("berth_aws_account"), self.get("berth_aws_region"), name),
+            "boundary": iam.boundary(self.get("berth_aws_account"), self.get("berth_aws_region"), name),
             "statements": [one for one in statements if one["Effect"] == "Allow" and one["Sid"] not in self.unused_statements()],
             "network": self.get("berth_aws_network"),
             "vpc": self.get("berth_aws_vpc"),
@@ -426,13 +413,13 @@ class Check:
     def budget_problems(self, suspect: set[str]) -> list[Problem]:
         """Check what the environment would cost, once nothing else is wrong that it is reckoned by."""
         variable = "berth_budget_monthly"
-        if any(name.startswith(berth_cost.PREFIXES) for name in suspect) or self.provider != "eks" or not self.values.get(variable):
+        if any(name.startswith(cost.PREFIXES) for name in suspect) or self.provider != "eks" or not self.values.get(variable):
             return []
         try:
-            found = berth_cost.bill(self.project, self.action._loader, self.templar, self.task_vars, datetime.now(UTC).date())
-        except berth_cost.CostError as error:
+            found = cost.bill(self.project, self.action._loader, self.templar, self.task_vars, datetime.now(UTC).date())
+        except cost.CostError as error:
             return [Problem(error.path, f"{error.text}{error.advice(self.inventory.source())}")]
-        text = berth_cost.over_budget(found, int(self.values[variable]))
+        text = cost.over_budget(found, int(self.values[variable]))
         return [Problem((variable,), text)] if text else []
 
     def existing_problems(self, suspect: set[str]) -> list[Problem]:
@@ -455,13 +442,13 @@ class Check:
         if not preflight.is_root():
             text = "kubeadm needs root, and this is another user; run it with sudo, or as root"
             if self.get("berth_provider") == "auto":
-                text += f". Without root minikube would do, but it has nothing to drive here ({berth_minikube.drivable(*self.minikube_way)[1]})"
+                text += f". Without root minikube would do, but it has nothing to drive here ({minikube.drivable(*self.minikube_way)[1]})"
             return [self._machine_problem(text)]
         if foreign := self.machine.foreign_cluster():
             text = f"this machine carries a Kubernetes that Berth did not make ({', '.join(foreign)})"
             return [self._machine_problem(f"{text}; use another machine, or remove it")]
         found = [self._machine_problem(text) for text in [*self._lacking_room(), *self._taken_ports()]]
-        if suspect & {*berth_network.USES, "berth_resolv_conf"}:
+        if suspect & {*network.USES, "berth_resolv_conf"}:
             return found
         return found + (self._changed_network() if self.machine.has_whole_cluster() else self._network_problems())
 
@@ -483,17 +470,17 @@ class Check:
         """Check the addresses, the name servers and the firewall of a machine that is to get a cluster."""
         given = self.get("berth_resolv_conf")
         root = Path("/") if given else self.machine.root
-        path = Path(given) if given else berth_network.resolv_conf(root)
-        wanted = berth_network.ranges(*(self.get(variable) for variable in berth_network.USES))
-        found = [Problem((one,), f"overlaps with {other}; choose another one") for one, other in berth_network.overlapping(wanted)]
-        known = [*berth_network.routes(), *berth_network.servers(root, path)]
-        clashes = [] if found else berth_network.clashes(wanted, known)
+        path = Path(given) if given else network.resolv_conf(root)
+        wanted = network.ranges(*(self.get(variable) for variable in network.USES))
+        found = [Problem((one,), f"overlaps with {other}; choose another one") for one, other in network.overlapping(wanted)]
+        known = [*network.routes(), *network.servers(root, path)]
+        clashes = [] if found else network.clashes(wanted, known)
         self.hidden = [f"{clash.variable}: {clash.text}" for clash in clashes if not clash.certain]
         found += [Problem((clash.variable,), clash.text) for clash in clashes if clash.certain]
-        if wrong := berth_network.unusable(root, path):
+        if wrong := network.unusable(root, path):
             way = "write the name servers that it asks itself into a file of their own, and set berth_resolv_conf to its path"
             found.append(Problem(("berth_resolv_conf",), f"{wrong}; {way}"))
-        return found + [self._machine_problem(text) for text in berth_network.firewalls(str(wanted["berth_pod_network"]))]
+        return found + [self._machine_problem(text) for text in network.firewalls(str(wanted["berth_pod_network"]))]
 
     def _lacking_room(self) -> list[str]:
         """Return the memory and the disk space that a new cluster would lack."""
@@ -532,7 +519,7 @@ class Check:
     def provider(self) -> str:
         """The provider that was decided on, "" when the inventory's value is none."""
         wanted = self.get("berth_provider")
-        return berth_provider.decide(wanted, self._kubeconfig(), *self.minikube_way)[0] if isinstance(wanted, str) else ""
+        return providers.decide(wanted, self._kubeconfig(), *self.minikube_way)[0] if isinstance(wanted, str) else ""
 
     @property
     def registry(self) -> str:
@@ -547,7 +534,7 @@ class Check:
         """Return why it is this provider."""
         if self.get("berth_provider") != "auto":
             return f"set in {self._where('berth_provider')}"
-        why = berth_provider.decide("auto", self._kubeconfig(), *self.minikube_way)[1]
+        why = providers.decide("auto", self._kubeconfig(), *self.minikube_way)[1]
         return f"auto: {why or f'this machine is a {self.machine.description()} with root'}"
 
     def message(self, problems: list[Problem]) -> str:

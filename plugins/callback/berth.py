@@ -17,19 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import ansible
-import ansible.module_utils
 from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import filter_loader, test_loader
 from ansible.template import Templar
 
-# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
-MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
-if MODULE_UTILS not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(MODULE_UTILS)
-
-from ansible.module_utils import berth_private, berth_proxies  # noqa: E402
+from ..module_utils import private
+from ..module_utils.machine import proxies
 
 DOCUMENTATION = """
 name: berth
@@ -107,12 +102,12 @@ def keep_payloads() -> None:
     those that others may have written go unread, and where others may put theirs in the place, none is kept.
     """
     plugins = Path(__file__).resolve().parents[1]
-    code = [Path(ansible.__file__), *plugins.glob("modules/*.py"), *plugins.glob("module_utils/*.py")]
+    code = [Path(ansible.__file__), *plugins.glob("modules/*.py"), *plugins.glob("module_utils/**/*.py")]
     code += [each for path in constants.COLLECTIONS_PATHS for each in Path(path, "ansible_collections").glob("*/*")]
     state = [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(code)]
     payloads = cache() / "payloads"
     mine = payloads / hashlib.sha256(repr((ansible.__version__, state)).encode()).hexdigest()[:16]
-    if not (berth_private.directory(payloads) and berth_private.directory(mine)):
+    if not (private.directory(payloads) and private.directory(mine)):
         return
     os.utime(mine)
     Path(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache").symlink_to(mine.resolve())
@@ -172,7 +167,7 @@ class CallbackModule(CallbackBase):
         """Import what the play's modules import, unless it is preflight's: its refusals are quicker without."""
         if Path(play.get_path().rpartition(":")[0]).name != "preflight.yml":
             preload("eks" in environments(play).values())
-        if berth_proxies.named(os.environ):
+        if proxies.named(os.environ):
             self._kubeconfigs = dict.fromkeys(kubeconfigs(play), -1.0)
             self._nodes = nodes(play)
             self._go_past_proxies()
@@ -189,7 +184,7 @@ class CallbackModule(CallbackBase):
         written = {path: path.stat().st_mtime if path.exists() else 0.0 for path in self._kubeconfigs}
         if written != self._kubeconfigs:
             self._kubeconfigs = written
-            os.environ.update(berth_proxies.exceptions(os.environ, written, self._nodes))
+            os.environ.update(proxies.exceptions(os.environ, written, self._nodes))
 
     v2_playbook_on_handler_task_start = v2_playbook_on_cleanup_task_start = v2_playbook_on_task_start
 

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-import ansible.module_utils
 from ansible import constants as C
 from ansible.plugins.callback.default import CallbackModule as DefaultCallback
 from ansible.utils.display import Display
 
-# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
-MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
-if MODULE_UTILS not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(MODULE_UTILS)
-
-from ansible.module_utils import berth_terminal  # noqa: E402
+from ..module_utils import terminal
 
 DOCUMENTATION = """
 name: berth_output
@@ -41,7 +34,7 @@ def write_out(display: Display) -> None:
     def displayed(msg: str, color: str | None = None, *rest: Any, screen_only: bool = False, **how: Any) -> None:
         # The recap, which has the inventory's names of hosts, and numbers, comes in its colours, and so for the screen only.
         painted = isinstance(msg, Painted) or (screen_only and color is None)
-        text = berth_terminal.shown(msg) if isinstance(msg, str) and not painted else msg
+        text = terminal.shown(msg) if isinstance(msg, str) and not painted else msg
         before(text, color, *rest, screen_only=screen_only, **how)
 
     before: Callable[..., None] = display.display
@@ -53,7 +46,7 @@ def write_out(display: Display) -> None:
 def written_out(value: Any) -> Any:
     """Return data with every text in them as a terminal may show it."""
     if isinstance(value, str):
-        return berth_terminal.shown(value)
+        return terminal.shown(value)
     if isinstance(value, Mapping):
         return {written_out(name): written_out(each) for name, each in value.items()}
     return [written_out(each) for each in value] if isinstance(value, list | tuple) else value

@@ -5,19 +5,13 @@ from __future__ import annotations
 import ipaddress
 import itertools
 import json
-from pathlib import Path
 from typing import Any
 
-import ansible.module_utils
 from ansible.errors import AnsibleFilterError
 
-# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
-MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
-if MODULE_UTILS not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(MODULE_UTILS)
-
-from ansible.module_utils import berth_aws_iam, berth_aws_variables  # noqa: E402
-from ansible.module_utils.berth_aws_iam import pod_identities, trust_policy  # noqa: E402
+from ..plugin_utils import iam
+from ..plugin_utils.iam import pod_identities, trust_policy
+from ..plugin_utils.inventory import aws as aws_variables
 
 # Names of the managed access policies, as people write them (docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html).
 ACCESS_POLICIES = {
@@ -43,7 +37,7 @@ def aws_partition(region: str) -> str:
     >>> aws_partition("eu-central-1"), aws_partition("cn-north-1")
     ('aws', 'aws-cn')
     """
-    return berth_aws_variables.partition(region)
+    return aws_variables.partition(region)
 
 
 def vpc_subnets(network: str, zones: list[str]) -> list[dict[str, Any]]:
@@ -126,26 +120,26 @@ def stale_principals(entries: list[dict[str, Any]], access: list[dict[str, Any]]
 
 
 def eks_roles(compute: str, identities: list[dict[str, Any]], name: str, account: str, region: str) -> list[dict[str, Any]]:
-    """Return the IAM roles of a cluster, as :func:`berth_aws_iam.eks_roles`."""
+    """Return the IAM roles of a cluster, as :func:`iam.eks_roles`."""
     try:
-        return berth_aws_iam.eks_roles(compute, identities, name, account, region)
+        return iam.eks_roles(compute, identities, name, account, region)
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from error
 
 
 def iam_names(name: str, given: dict[str, Any]) -> dict[str, Any]:
     """Return what is filled into the IAM policies of the environment whose resources are called ``name``; ``given`` are the other arguments of
-    :func:`berth_aws_iam.names`.
+    :func:`iam.names`.
     """
     try:
-        return dict(berth_aws_iam.names(name=name, **given))
+        return dict(iam.names(name=name, **given))
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from error
 
 
 def iam_policies(text: str, names: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return IAM policies by name, filled in, as :func:`berth_aws_iam.policies`."""
-    return berth_aws_iam.policies(text, names)
+    """Return IAM policies by name, filled in, as :func:`iam.policies`."""
+    return iam.policies(text, names)
 
 
 def iam_files(policies: dict[str, Any], directory: str) -> list[dict[str, str]]:
@@ -165,14 +159,14 @@ def upgrade_plan(version: str, live: str, node_groups: list[dict[str, str]]) -> 
     >>> upgrade_plan("1.36", "1.34", [])["refused"]
     'EKS goes up one minor version at a time: set berth_eks_version to "1.35" first (the cluster runs 1.34, wanted is 1.36).'
     """
-    now, then = berth_aws_variables.minor(live), berth_aws_variables.minor(version)
+    now, then = aws_variables.minor(live), aws_variables.minor(version)
     both = f"(the cluster runs {live}, wanted is {version})"
     refused = ""
     if then < now:
         refused = f'EKS does not go back to an earlier version: set berth_eks_version to "{live}" {both}.'
     elif then > (now[0], now[1] + 1):
         refused = f'EKS goes up one minor version at a time: set berth_eks_version to "{now[0]}.{now[1] + 1}" first {both}.'
-    behind = [group["nodegroup_name"] for group in node_groups if berth_aws_variables.minor(group["version"]) < then]
+    behind = [group["nodegroup_name"] for group in node_groups if aws_variables.minor(group["version"]) < then]
     return {"refused": refused, "control_plane": then > now, "nodes": behind}
 
 

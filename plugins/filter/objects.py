@@ -9,18 +9,11 @@ import itertools
 import json
 import re
 import shlex
-from pathlib import Path
 from typing import Any
 
-import ansible.module_utils
 from ansible.errors import AnsibleFilterError
 
-# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
-MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
-if MODULE_UTILS not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(MODULE_UTILS)
-
-from ansible.module_utils.berth_references import references  # noqa: E402
+from ..module_utils.kube.references import references
 
 SCHEDULE_TIMEOUT = 600  # seconds
 

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import ansible.module_utils
 from ansible.module_utils.parsing.convert_bool import boolean
 
-# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
-MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
-if MODULE_UTILS not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(MODULE_UTILS)
-
-from ansible.module_utils import berth_provider  # noqa: E402
+from ..plugin_utils import provider as providers
 
 DOCUMENTATION = """
 name: provider
 short_description: What provides an environment's cluster
 description:
-  - Turns C(berth_provider) into the provider, which for C(auto) is the one that the environment lives in, or the first that works here.
+  - Turns C(providers) into the provider, which for C(auto) is the one that the environment lives in, or the first that works here.
 options:
-  _input: {description: C(berth_provider)., type: str, required: true}
+  _input: {description: C(providers)., type: str, required: true}
   kubeconfig: {description: The environment's own kubeconfig., type: path, required: true}
   driver: {description: "C(minikube_driver), which minikube has to be able to drive here.", type: str, default: ""}
   force: {description: "C(minikube_force), with which minikube drives for root.", type: bool, default: false}
@@ -30,7 +23,7 @@ options:
 
 def provider(wanted: str, kubeconfig: str, driver: str = "", force: Any = False) -> str:
     """Return the provider; ``wanted`` is ``berth_provider``, ``kubeconfig`` the environment's own."""
-    return berth_provider.decide(wanted, kubeconfig, driver or "", boolean(force or False, strict=False))[0]
+    return providers.decide(wanted, kubeconfig, driver or "", boolean(force or False, strict=False))[0]
 
 
 class FilterModule:

@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
-import ansible.module_utils
-
-# Ansible makes the project's module_utils known to modules only, and this runs in Ansible's own process.
-MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
-if MODULE_UTILS not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(MODULE_UTILS)
-
-from ansible.module_utils.berth_image import api_root, login_key  # noqa: E402
+from ..module_utils.image.registry import api_root, login_key
 
 DOCUMENTATION = """
 name: registry_api

@@ -49,8 +49,8 @@ removed: {description: "The certificates that were removed, or would be.", type:
 
 from typing import Any
 
-from ansible.module_utils.berth_aws import GONE, Aws, Refused, connect, run, strings, tag_changes, wait_options
-from ansible.module_utils.berth_route53 import find_zone, name_servers, plain, records
+from ..module_utils.aws.route53 import find_zone, name_servers, plain, records
+from ..module_utils.aws.session import GONE, Aws, Refused, connect, run, strings, tag_changes, wait_options
 
 OPTIONS: dict[str, Any] = {
     "environment": {"type": "str", "required": True},

@@ -45,10 +45,11 @@ import re
 import tempfile
 from pathlib import Path
 
-from ansible.module_utils import berth_project_dockerfile as generator
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_image import ImageError
-from ansible.module_utils.berth_project import read_project
+
+from ..module_utils.image import project_dockerfile as generator
+from ..module_utils.image.project import read_project
+from ..module_utils.image.registry import ImageError
 
 
 def write(file: Path, text: str) -> None:

@@ -53,10 +53,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible.module_utils import berth_access, berth_kube
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.berth_access import Answer
-from ansible.module_utils.berth_kube import Cluster, Forbidden, KubeError, NotFound
+
+from ..module_utils.kube import access, client
+from ..module_utils.kube.access import Answer
+from ..module_utils.kube.client import Cluster, Forbidden, KubeError, NotFound
 
 ASK = 2.0  # seconds that an address gets
 START = 10.0  # seconds that a port-forward gets to listen
@@ -148,7 +149,7 @@ def look(cluster: Cluster, namespace: str, name: str) -> tuple[dict[str, Any], l
             others[kind] = cluster.items(kind, namespace)
         except Forbidden:
             others[kind] = []
-    return service, berth_access.candidates(service, others["Ingress"], others["Node"])
+    return service, access.candidates(service, others["Ingress"], others["Node"])
 
 
 def direct(urls: list[str], timeout: float) -> tuple[str, Answer | None, dict[str, Answer]]:
@@ -160,7 +161,7 @@ def direct(urls: list[str], timeout: float) -> tuple[str, Answer | None, dict[st
     while True:
         answers = {}
         for url in urls:
-            answers[url] = berth_access.ask(url, ASK)
+            answers[url] = access.ask(url, ASK)
             if answers[url].good:
                 return url, answers[url], answers
         coming = any(answer.status >= 500 or urlsplit(url).hostname == "127.0.0.1" for url, answer in answers.items())
@@ -192,7 +193,7 @@ def opened(module: AnsibleModule, forward: Forward) -> dict[str, Any]:
         known = forward.start(service["spec"]["ports"][0].get("nodePort") or 0)
     url = f"http://127.0.0.1:{known['port']}/"
     end = time.monotonic() + timeout
-    while not (answer := berth_access.ask(url, max(ASK, timeout / 2))).good and time.monotonic() < end:
+    while not (answer := access.ask(url, max(ASK, timeout / 2))).good and time.monotonic() < end:
         time.sleep(0.5)
     if not answer.good:
         if started:
@@ -216,7 +217,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if berth_kube.IMPORT_ERROR:
+    if client.IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     forward = Forward(module.params)
     if module.params["state"] == "closed":

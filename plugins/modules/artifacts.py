@@ -268,7 +268,8 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_artifacts import (
+
+from ..module_utils.machine.artifacts import (
     OPTIONS,
     ArtifactError,
     Settings,
@@ -280,8 +281,8 @@ from ansible.module_utils.berth_artifacts import (
     settings_of,
     which,
 )
-from ansible.module_utils.berth_artifacts_make import make
-from ansible.module_utils.berth_progress import report
+from ..module_utils.machine.artifacts_make import make
+from ..module_utils.progress import report
 
 
 def present(module: AnsibleModule, settings: Settings) -> dict[str, Any]:

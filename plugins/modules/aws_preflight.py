@@ -75,9 +75,10 @@ problems:
 import contextlib
 from typing import Any
 
-from ansible.module_utils.berth_aws import EXPIRED, NOT_ACCEPTED, Refused, explain
-from ansible.module_utils.berth_aws_preflight import ATTEMPTS, look
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ..module_utils.aws.preflight import ATTEMPTS, look
+from ..module_utils.aws.session import EXPIRED, NOT_ACCEPTED, Refused, explain
 
 with contextlib.suppress(ImportError):  # AnsibleAWSModule says that boto3 is missing.
     from botocore import exceptions as boto

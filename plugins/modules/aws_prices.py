@@ -46,9 +46,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils import berth_aws, berth_prices
-from ansible.module_utils.berth_aws import Aws, Refused, run
-from ansible.module_utils.berth_prices import PriceError, Prices, Product
+from ..module_utils.aws import prices, session
+from ..module_utils.aws.prices import PriceError, Prices, Product
+from ..module_utils.aws.session import Aws, Refused, run
 
 OPTIONS: dict[str, Any] = {
     "of": {"type": "str", "required": True},
@@ -71,7 +71,7 @@ def work(aws: Aws) -> dict[str, Any]:
     path = Path(aws.options["directory"]) / f"{region}.yml"
     earlier = None
     with contextlib.suppress(PriceError):  # a broken file is made anew
-        earlier = berth_prices.load(path)
+        earlier = prices.load(path)
     try:
         found = ask(aws, region, earlier)
     except PriceError as error:
@@ -81,12 +81,12 @@ def work(aws: Aws) -> dict[str, Any]:
     aws.changed = True
     aws.before, aws.after = (
         {"content": path.read_text(encoding="utf-8") if path.exists() else ""},
-        {"content": berth_prices.text(found)},
+        {"content": prices.text(found)},
     )
     if not aws.check:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(berth_prices.text(found), encoding="utf-8")
+            path.write_text(prices.text(found), encoding="utf-8")
         except OSError as error:
             raise Refused(f"{path} cannot be written: {error.strerror}.") from error
     return {"path": str(path)}
@@ -98,14 +98,14 @@ def ask(aws: Aws, region: str, earlier: Prices | None) -> Prices:
     Raises:
         PriceError: AWS does not sell what every environment or the inventory needs.
     """
-    instances = names(berth_prices.INSTANCES, earlier.instances if earlier else (), aws.options["instances"])
-    databases = names(berth_prices.DATABASES, earlier.databases if earlier else (), aws.options["databases"])
-    wanted: dict[tuple[str, str], Product] = {("hour", name): product for name, product in berth_prices.HOUR.items()}
-    wanted |= {("month", name): product for name, product in berth_prices.MONTH.items()}
+    instances = names(prices.INSTANCES, earlier.instances if earlier else (), aws.options["instances"])
+    databases = names(prices.DATABASES, earlier.databases if earlier else (), aws.options["databases"])
+    wanted: dict[tuple[str, str], Product] = {("hour", name): product for name, product in prices.HOUR.items()}
+    wanted |= {("month", name): product for name, product in prices.MONTH.items()}
     for name in instances:
-        wanted |= {("instances", name): berth_prices.instance(name), ("auto_mode", name): berth_prices.auto_mode(name)}
+        wanted |= {("instances", name): prices.instance(name), ("auto_mode", name): prices.auto_mode(name)}
     for name in databases:
-        wanted |= {("databases", name): berth_prices.database(name, False), ("databases_multi_az", name): berth_prices.database(name, True)}
+        wanted |= {("databases", name): prices.database(name, False), ("databases_multi_az", name): prices.database(name, True)}
     with ThreadPoolExecutor(WORKERS) as pool:
         answers = dict(zip(wanted, pool.map(lambda product: price(aws, product, region), wanted.values()), strict=True))
     needed = [f"{name} ({wanted[table, name].usage})" for table, name in answers if table in ("hour", "month") and answers[table, name] is None]
@@ -123,13 +123,13 @@ def names(*lists: Iterable[str]) -> list[str]:
 
 def price(aws: Aws, product: Product, region: str) -> Decimal | None:
     """Return the price of a product, None where AWS does not sell it."""
-    answers = aws.list("get_products", "PriceList", ServiceCode=product.service, Filters=berth_prices.filters(product, region))
-    return berth_prices.price(answers, product, region)
+    answers = aws.list("get_products", "PriceList", ServiceCode=product.service, Filters=prices.filters(product, region))
+    return prices.price(answers, product, region)
 
 
 def versions(aws: Aws) -> dict[str, date]:
     """Return the ends of standard support; they are the same everywhere, so the price list's region is asked."""
-    client = berth_aws.connect(aws.module, "eks")
+    client = session.connect(aws.module, "eks")
     found = client.get_paginator("describe_cluster_versions").paginate(includeAll=True).build_full_result()["clusterVersions"]
     ends = {each["clusterVersion"]: each["endOfStandardSupportDate"].date() for each in found if each.get("endOfStandardSupportDate")}
     if not ends:

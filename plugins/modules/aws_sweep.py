@@ -37,8 +37,9 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ansible.module_utils.berth_aws import explain
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ..module_utils.aws.session import explain
 
 with contextlib.suppress(ImportError):  # AnsibleAWSModule says that boto3 is missing.
     from botocore.exceptions import BotoCoreError, ClientError

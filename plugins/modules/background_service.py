@@ -59,7 +59,8 @@ services:
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_service import Runit, Service, ServiceError, Systemd, backend, manager, wait_until_it_listens
+
+from ..module_utils.machine.service import Runit, Service, ServiceError, Systemd, backend, manager, wait_until_it_listens
 
 
 def keeps_running(machine: Systemd | Runit, name: str) -> bool:

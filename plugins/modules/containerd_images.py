@@ -38,8 +38,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_progress import report
-from ansible.module_utils.berth_service import backend, last_words
+
+from ..module_utils.machine.service import backend, last_words
+from ..module_utils.progress import report
 
 
 class ImportFailed(Exception):

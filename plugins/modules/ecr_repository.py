@@ -51,7 +51,7 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible.module_utils.berth_aws import TAG_OPTIONS, Aws, Refused, differences, run, strings, tag_changes
+from ..module_utils.aws.session import TAG_OPTIONS, Aws, Refused, differences, run, strings, tag_changes
 
 OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},

@@ -83,7 +83,7 @@ access_entry:
 
 from typing import Any
 
-from ansible.module_utils.berth_aws import TAG_OPTIONS, Aws, Refused, differences, refuse_fixed, run, snake, strings
+from ..module_utils.aws.session import TAG_OPTIONS, Aws, Refused, differences, refuse_fixed, run, snake, strings
 
 OPTIONS: dict[str, Any] = {
     "cluster_name": {"type": "str", "required": True},

@@ -92,8 +92,8 @@ addon:
 import json
 from typing import Any
 
-from ansible.module_utils.berth_aws import TAG_OPTIONS, Aws, Refused, differences, run, snake, strings, wait_options
-from ansible.module_utils.berth_eks import Resource
+from ..module_utils.aws.eks import Resource
+from ..module_utils.aws.session import TAG_OPTIONS, Aws, Refused, differences, run, snake, strings, wait_options
 
 OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},

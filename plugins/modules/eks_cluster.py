@@ -156,8 +156,8 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
-from ansible.module_utils.berth_aws import TAG_OPTIONS, Aws, Differences, Refused, differences, refuse_fixed, run, strings, wait_options
-from ansible.module_utils.berth_eks import Resource, issues, minor, shown_cluster
+from ..module_utils.aws.eks import Resource, issues, minor, shown_cluster
+from ..module_utils.aws.session import TAG_OPTIONS, Aws, Differences, Refused, differences, refuse_fixed, run, strings, wait_options
 
 LOGS = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
 MODES = ["CONFIG_MAP", "API_AND_CONFIG_MAP", "API"]

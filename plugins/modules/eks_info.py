@@ -37,8 +37,8 @@ pod_identity_associations:
 
 from typing import Any
 
-from ansible.module_utils.berth_aws import Aws, connect, run, snake
-from ansible.module_utils.berth_eks import shown_cluster
+from ..module_utils.aws.eks import shown_cluster
+from ..module_utils.aws.session import Aws, connect, run, snake
 
 OPTIONS: dict[str, Any] = {"name": {"type": "str", "required": True}}
 

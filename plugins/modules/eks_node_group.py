@@ -160,8 +160,8 @@ node_group:
 
 from typing import Any
 
-from ansible.module_utils.berth_aws import TAG_OPTIONS, Aws, Refused, differences, refuse_fixed, run, snake, strings, wait_options
-from ansible.module_utils.berth_eks import Resource, minor
+from ..module_utils.aws.eks import Resource, minor
+from ..module_utils.aws.session import TAG_OPTIONS, Aws, Refused, differences, refuse_fixed, run, snake, strings, wait_options
 
 OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},

@@ -53,7 +53,7 @@ association:
 
 from typing import Any
 
-from ansible.module_utils.berth_aws import TAG_OPTIONS, Aws, Refused, differences, run, snake, strings
+from ..module_utils.aws.session import TAG_OPTIONS, Aws, Refused, differences, run, snake, strings
 
 OPTIONS: dict[str, Any] = {
     "cluster_name": {"type": "str", "required": True},

@@ -75,8 +75,8 @@ node_groups:
 
 from typing import Any
 
-from ansible.module_utils.berth_aws import Aws, Refused, run, snake
-from ansible.module_utils.berth_eks import minor
+from ..module_utils.aws.eks import minor
+from ..module_utils.aws.session import Aws, Refused, run, snake
 
 OPTIONS: dict[str, Any] = {"name": {"type": "str", "required": True}, "version": {"type": "str"}}
 

@@ -73,10 +73,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils import berth_access, berth_certificates, berth_incidents, berth_kube, berth_logs, berth_rollout, berth_status
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.berth_kube import Cluster, Forbidden, KubeError
-from ansible.module_utils.berth_rollout import Snapshot, dig
+
+from ..module_utils.kube import access, client, logs
+from ..module_utils.kube.client import Cluster, Forbidden, KubeError
+from ..module_utils.kube.objects import dig
+from ..module_utils.machine import certificates as certificate_ends
+from ..module_utils.rollout import incidents as last_hour
+from ..module_utils.rollout import judge
+from ..module_utils.rollout import status as status_text
+from ..module_utils.rollout.judge import Snapshot
 
 # What to do where the API server need not be asked.
 ADVICE = {
@@ -136,19 +142,19 @@ class Reader:
         """Return what went wrong in the last hour and is over, without the pods whose ``problems`` are told."""
         pods = {pod["metadata"]["name"]: pod for pod in objects.get("Pod", [])}
         present = {each["pod"] for each in problems}
-        told = berth_incidents.incidents(pods.values(), objects.get("Event", []), self.cluster.now)
-        found = [each | {"age": berth_status.seconds_between(each["at"], self.cluster.now)} for each in told if each["pod"] not in present]
+        told = last_hour.incidents(pods.values(), objects.get("Event", []), self.cluster.now)
+        found = [each | {"age": status_text.seconds_between(each["at"], self.cluster.now)} for each in told if each["pod"] not in present]
         for each in found:
             spec = dig(pods.get(each["pod"], {}), "spec") or {}
-            each["log"] = berth_rollout.redact(self._last_line(each["pod"], each["container"], "previous"), self._secrets(spec)) if each.pop("previous") else ""
+            each["log"] = judge.redact(self._last_line(each["pod"], each["container"], "previous"), self._secrets(spec)) if each.pop("previous") else ""
         return found
 
     def problems(self, objects: dict[str, list[dict[str, Any]]]) -> list[dict[str, str]]:
         """Return what keeps workloads from being complete."""
-        return [self._told(each) for each in berth_status.snapshots(objects, self.cluster.now) if berth_status.problem(each)]
+        return [self._told(each) for each in status_text.snapshots(objects, self.cluster.now) if status_text.problem(each)]
 
     def _told(self, snapshot: Snapshot) -> dict[str, str]:
-        found = berth_status.problem(snapshot)
+        found = status_text.problem(snapshot)
         assert found
         finding, progress = found
         values = self._secrets(dig(snapshot.workload, "spec", "template", "spec") or {})
@@ -161,10 +167,10 @@ class Reader:
             "pod": finding.pod,
             "container": finding.container,
             "cause": finding.cause,
-            "summary": berth_rollout.redact(summary, values),
-            "message": "" if message in finding.summary else berth_rollout.redact(message, values),
-            "log": berth_rollout.redact(log, values),
-            "advice": berth_rollout.advice(finding.cause, snapshot.workload),
+            "summary": judge.redact(summary, values),
+            "message": "" if message in finding.summary else judge.redact(message, values),
+            "log": judge.redact(log, values),
+            "advice": judge.advice(finding.cause, snapshot.workload),
         }
 
     def _last_line(self, pod: str, container: str, *runs: str) -> str:
@@ -176,18 +182,18 @@ class Reader:
             except KubeError:
                 continue
             if lines:
-                return berth_logs.readable(lines[-1])[0]
+                return logs.readable(lines[-1])[0]
         return ""
 
     def _secrets(self, spec: Mapping[str, Any]) -> set[str]:
         """Return the values that must not be shown of a pod with that description, as far as they may be read."""
         secrets = []
-        for name in berth_rollout.secret_names(spec):
+        for name in judge.secret_names(spec):
             try:
                 secrets.append(self.cluster.get("Secret", self.namespace, name))
             except KubeError:
                 continue
-        return berth_rollout.secret_values(spec, secrets)
+        return judge.secret_values(spec, secrets)
 
 
 def addresses(objects: Mapping[str, list[dict[str, Any]]], app: str, timeout: float) -> list[dict[str, Any]]:
@@ -195,9 +201,9 @@ def addresses(objects: Mapping[str, list[dict[str, Any]]], app: str, timeout: fl
     service = next((each for each in objects.get("Service", []) if each["metadata"]["name"] == app), None)
     if not service:
         return []
-    urls = berth_access.candidates(service, objects.get("Ingress", []), objects.get("Node", []))
+    urls = access.candidates(service, objects.get("Ingress", []), objects.get("Node", []))
     with ThreadPoolExecutor(max_workers=8) as pool:
-        answers = list(pool.map(lambda url: berth_access.ask(url, timeout), urls))
+        answers = list(pool.map(lambda url: access.ask(url, timeout), urls))
     found = [{"url": url, "answer": answer.text, "good": answer.good} for url, answer in zip(urls, answers, strict=True)]
     return [each for each in found if each["good"]] or found
 
@@ -205,10 +211,10 @@ def addresses(objects: Mapping[str, list[dict[str, Any]]], app: str, timeout: fl
 def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the status as data; a cluster that cannot be asked is part of it, not an error."""
     environment, facts = parameters["environment"], dict(parameters["cluster"])
-    certificates = berth_certificates.earliest(facts.pop("certificates", []))
+    certificates = certificate_ends.earliest(facts.pop("certificates", []))
     if facts["state"] != "absent":
-        certificates += berth_certificates.of_kubeconfig(Path(parameters["kubeconfig"]))
-    expiry = berth_status.expiry(certificates, facts.pop("renew_days", RENEW_DAYS), facts.get("provider", ""), environment)
+        certificates += certificate_ends.of_kubeconfig(Path(parameters["kubeconfig"]))
+    expiry = status_text.expiry(certificates, facts.pop("renew_days", RENEW_DAYS), facts.get("provider", ""), environment)
     empty: dict[str, Any] = {"nodes": [], "release": None, "processes": [], "pods": [], "database": None, "addresses": [], "volumes": []}
     empty |= {"incidents": [], "notes": [], "network_policies": "", "certificates": certificates, "problems": expiry}
     found = {"environment": environment, "namespace": parameters["namespace"], "cluster": facts, "advice": "", **empty}
@@ -231,14 +237,14 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
     deployment = next((each for each in objects.get("Deployment", []) if each["metadata"]["name"] == app), None)
     return {
         **found,
-        "nodes": berth_status.nodes(objects.get("Node", []), now),
-        "release": berth_status.release(deployment, now) if deployment else None,
-        "processes": berth_status.processes(objects.get("Deployment", [])),
-        "pods": berth_status.pods(objects.get("Pod", []), now),
-        "database": berth_status.database(objects.get("StatefulSet", []), objects.get("Service", [])),
-        "network_policies": berth_status.network_policies(reader.probes),
+        "nodes": status_text.nodes(objects.get("Node", []), now),
+        "release": status_text.release(deployment, now) if deployment else None,
+        "processes": status_text.processes(objects.get("Deployment", [])),
+        "pods": status_text.pods(objects.get("Pod", []), now),
+        "database": status_text.database(objects.get("StatefulSet", []), objects.get("Service", [])),
+        "network_policies": status_text.network_policies(reader.probes),
         "addresses": addresses(objects, app, parameters["timeout"]),
-        "volumes": berth_status.volumes(objects.get("PersistentVolumeClaim", [])),
+        "volumes": status_text.volumes(objects.get("PersistentVolumeClaim", [])),
         "problems": problems + expiry,
         "incidents": incidents,
         "notes": reader.notes,
@@ -259,10 +265,10 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if berth_kube.IMPORT_ERROR:
+    if client.IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     found = status(module.params)
-    module.exit_json(changed=False, text=berth_status.text(found), status=found)
+    module.exit_json(changed=False, text=status_text.text(found), status=found)
 
 
 if __name__ == "__main__":

@@ -51,12 +51,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible.module_utils import berth_identity, berth_kube
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.berth_existing import ExistingError, capabilities, described, elsewhere, read_context, refused
+
+from ..module_utils.kube import client, identity
+from ..module_utils.kube.existing import ExistingError, capabilities, described, elsewhere, read_context, refused
 
 
-def problems(options: dict[str, Any], cluster: berth_kube.Cluster, offered: dict[str, Any]) -> list[str]:
+def problems(options: dict[str, Any], cluster: client.Cluster, offered: dict[str, Any]) -> list[str]:
     """Return what keeps the app from being released to the cluster, a sentence each."""
     found = []
     if denied := refused(cluster, options["namespace"], options["needs_storage"]):
@@ -106,15 +107,15 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if berth_kube.IMPORT_ERROR:
+    if client.IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     options = module.params
     path = Path(options["kubeconfig"])
     try:
         document = read_context(Path(options["source"]), options["context"])
-        cluster = berth_kube.Cluster(options["source"], options["context"], guarded=False)
+        cluster = client.Cluster(options["source"], options["context"], guarded=False)
         context = f"The context {options['context']} of {options['source']}"
-        if refusal := berth_identity.refusal(path, berth_identity.read(path), cluster.identity(), options["accept"], context):
+        if refusal := identity.refusal(path, identity.read(path), cluster.identity(), options["accept"], context):
             module.fail_json(msg=refusal)
         offered = capabilities(cluster)
         if found := problems(options, cluster, offered):
@@ -123,7 +124,7 @@ def main() -> None:
         changed = yaml.safe_load(text) != document or path.stat().st_mode & 0o777 != 0o600
         if changed and not module.check_mode:
             write(path, document)
-    except (ExistingError, berth_kube.KubeError) as error:
+    except (ExistingError, client.KubeError) as error:
         module.fail_json(msg=f"{error}. Nothing was changed.".replace("..", "."))
     except OSError as error:
         module.fail_json(msg=f"berth_kubeconfig: {path} cannot be written: {error.strerror}")

@@ -51,7 +51,7 @@ provider:
 
 from typing import Any
 
-from ansible.module_utils.berth_aws import TAG_OPTIONS, Aws, Refused, connect, differences, run, strings, tag_changes
+from ..module_utils.aws.session import TAG_OPTIONS, Aws, Refused, connect, differences, run, strings, tag_changes
 
 OPTIONS: dict[str, Any] = {
     "url": {"type": "str", "required": True},

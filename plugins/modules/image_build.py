@@ -68,17 +68,18 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils import berth_dockerfile as dockerfiles
-from ansible.module_utils import berth_pip as pip
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_artifacts import mirrored
-from ansible.module_utils.berth_artifacts_make import apt_sources
-from ansible.module_utils.berth_build_network import Place, Reach, addresses, network, place
-from ansible.module_utils.berth_claims import Claims, lock
-from ansible.module_utils.berth_context import context, hash_at, lay_out
-from ansible.module_utils.berth_image import ImageError, Registry, local, login_key, own_limits, silence
-from ansible.module_utils.berth_image import engine as find_engine
-from ansible.module_utils.berth_progress import report
+
+from ..module_utils.image import dockerfile as dockerfiles
+from ..module_utils.image import pip
+from ..module_utils.image.build_network import Place, Reach, addresses, network, place
+from ..module_utils.image.claims import Claims, lock
+from ..module_utils.image.context import context, hash_at, lay_out
+from ..module_utils.image.registry import ImageError, Registry, local, login_key, own_limits, silence
+from ..module_utils.image.registry import engine as find_engine
+from ..module_utils.machine.artifacts import mirrored
+from ..module_utils.machine.artifacts_make import apt_sources
+from ..module_utils.progress import report
 
 # What a build gets of a proxy, for RUN alone. docs.docker.com/build/building/variables, "Pre-defined build arguments"
 PROXIES = tuple(name for word in ("HTTP", "HTTPS", "FTP", "NO", "ALL") for name in (f"{word}_PROXY", f"{word.lower()}_proxy"))

@@ -50,9 +50,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_claims import Claims
-from ansible.module_utils.berth_context import content_hash
-from ansible.module_utils.berth_image import ImageError, Registry, engine, version
+
+from ..module_utils.image.claims import Claims
+from ..module_utils.image.context import content_hash
+from ..module_utils.image.registry import ImageError, Registry, engine, version
 
 
 def in_registry(module: AnsibleModule, content: str, release: str) -> dict[str, Any]:

@@ -50,10 +50,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils import berth_prune as prune
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_claims import Busy, Claims, lock
-from ansible.module_utils.berth_kube import Cluster, KubeError
+
+from ..module_utils.image import prune
+from ..module_utils.image.claims import Busy, Claims, lock
+from ..module_utils.kube.client import Cluster, KubeError
 
 
 def registry(options: dict[str, Any], check: bool) -> dict[str, Any]:

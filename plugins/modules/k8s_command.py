@@ -47,12 +47,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
-from ansible.module_utils import berth_command, berth_formats, berth_kube, berth_rollback, berth_rollout
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.berth_command import Output
-from ansible.module_utils.berth_kube import Cluster, KubeError, NotFound, Unreachable
-from ansible.module_utils.berth_progress import report
-from ansible.module_utils.berth_rollout import Finding, Patience, Snapshot
+
+from ..module_utils import formats
+from ..module_utils.kube import client
+from ..module_utils.kube.client import Cluster, KubeError, NotFound, Unreachable
+from ..module_utils.kube.objects import condition
+from ..module_utils.progress import report
+from ..module_utils.rollout import command, judge, rollback
+from ..module_utils.rollout.command import Output
+from ..module_utils.rollout.judge import Finding, Patience, Snapshot
 
 Object = Mapping[str, Any]
 LOOK = 0.5  # seconds between two looks
@@ -72,7 +76,7 @@ class Failed(Exception):
         self.rc = rc
 
 
-def chosen(cluster: Cluster, namespace: str, name: str) -> berth_rollback.Release:
+def chosen(cluster: Cluster, namespace: str, name: str) -> rollback.Release:
     """Return the release to run a command with.
 
     Raises:
@@ -83,8 +87,8 @@ def chosen(cluster: Cluster, namespace: str, name: str) -> berth_rollback.Releas
         deployment = cluster.get("Deployment", namespace, name)
     except NotFound:
         deployment = None
-    found = berth_rollback.releases(deployment, cluster.items("ReplicaSet", namespace)) if deployment else []
-    release = berth_command.serving(found)
+    found = rollback.releases(deployment, cluster.items("ReplicaSet", namespace)) if deployment else []
+    release = command.serving(found)
     if release is None:
         raise Failed(f"Nothing was run: there is no release of {name} in the namespace {namespace}, whose image would run it. site.yml releases the app.")
     return release
@@ -93,10 +97,10 @@ def chosen(cluster: Cluster, namespace: str, name: str) -> berth_rollback.Releas
 def secrets(cluster: Cluster, namespace: str, spec: Object) -> set[str]:
     """Return the values that must not be shown of a pod with that description, as far as they may be read."""
     found = []
-    for name in berth_rollout.secret_names(spec):
+    for name in judge.secret_names(spec):
         with contextlib.suppress(KubeError):
             found.append(cluster.get("Secret", namespace, name))
-    return berth_rollout.secret_values(spec, found)
+    return judge.secret_values(spec, found)
 
 
 class Run:
@@ -126,18 +130,18 @@ class Run:
         """
         self.job = {**self.cluster.get("Job", self.namespace, self.name), "kind": "Job"}
         pods = self.cluster.items("Pod", self.namespace, labelSelector=f"batch.kubernetes.io/job-name={self.name}")
-        began, how = berth_command.state(pods[-1] if pods else None)
+        began, how = command.state(pods[-1] if pods else None)
         if began:
             self.began = True
             self._read(pods[-1]["metadata"]["name"])
-        if berth_command.overdue(self.job):
+        if command.overdue(self.job):
             limit = self.job["spec"]["activeDeadlineSeconds"]
             self._fail(f"took longer than {limit} s and was ended", "Where it needs its time, give it more by ops_timeout (seconds).")
         if how:
-            if message := berth_command.ended(self.words, how, self.output.lines):
+            if message := command.ended(self.words, how, self.output.lines):
                 raise Failed(message, how["exitCode"])
             return True
-        if self.began and (not pods or berth_rollout.condition(self.job, "Failed")):
+        if self.began and (not pods or condition(self.job, "Failed")):
             self._fail("was ended, for its pod was removed", "Run it again, where it may be run twice.")
         if not self.began:
             self._expect(pods)
@@ -147,14 +151,14 @@ class Run:
         """See whether a pod that has not begun still can."""
         snapshot = Snapshot(self.job, pods=pods, now=self.cluster.now)
         events: list[Object] = []
-        for uid in berth_rollout.event_subjects(snapshot):
-            with contextlib.suppress(berth_kube.Forbidden):  # they only make the explanation better
+        for uid in judge.event_subjects(snapshot):
+            with contextlib.suppress(client.Forbidden):  # they only make the explanation better
                 events += self.cluster.items("Event", self.namespace, fieldSelector=f"involvedObject.uid={uid}")
-        verdict = berth_rollout.judge(Snapshot(self.job, pods=pods, events=events, now=self.cluster.now))
+        verdict = judge.judge(Snapshot(self.job, pods=pods, events=events, now=self.cluster.now))
         finding: Finding | None = self._patience.certain(verdict.findings, time.monotonic())
         if finding:
-            message = berth_rollout.describe(verdict.state, finding, self.namespace, f"manage.py {self.words[0]} did not begin", workload=self.job)
-            raise Failed(berth_rollout.redact(message, self._secrets))
+            message = judge.describe(verdict.state, finding, self.namespace, f"manage.py {self.words[0]} did not begin", workload=self.job)
+            raise Failed(judge.redact(message, self._secrets))
 
     def _read(self, pod: str) -> None:
         since = {"sinceTime": self.output.since} if self.output.since else {}
@@ -162,11 +166,11 @@ class Run:
             log = self.cluster.log(self.namespace, pod, timestamps="true", **since)
         except NotFound:
             return
-        for line in self.output.add(berth_rollout.redact(log, self._secrets)):
+        for line in self.output.add(judge.redact(log, self._secrets)):
             report(line)
 
     def _fail(self, why: str, way: str) -> NoReturn:
-        raise Failed(berth_command.failure(self.words, why, self.output.lines, way))
+        raise Failed(command.failure(self.words, why, self.output.lines, way))
 
 
 def follow(run: Run) -> None:
@@ -214,17 +218,17 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            **berth_kube.CONNECTION_OPTIONS,
+            **client.CONNECTION_OPTIONS,
             "name": {"type": "str", "required": True},
             "command": {"type": "str", "required": True},
             "timeout": {"type": "int", "default": 3600},
         },
         supports_check_mode=True,
     )
-    if berth_kube.IMPORT_ERROR:
+    if client.IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     options, output = module.params, Output()
-    if wrong := berth_formats.command(options["command"]):
+    if wrong := formats.command(options["command"]):
         module.fail_json(msg=f"Nothing was run: the command {wrong}.")
     if options["timeout"] < 1:
         module.fail_json(msg=f"Nothing was run: {options['timeout']} is too few seconds; at least 1 is needed.")
@@ -235,7 +239,7 @@ def main() -> None:
         result = {"changed": True, "words": words, "version": release.version, "image": release.image}
         if module.check_mode:
             module.exit_json(**result)
-        job = berth_command.job(release, options["name"], words, options["timeout"])
+        job = command.job(release, options["name"], words, options["timeout"])
         with begun(cluster, options["namespace"], job, words) as run:
             output = run.output
             follow(run)

@@ -30,38 +30,39 @@ lost: {description: "Pods that nothing makes anew once they are evicted, a sente
 
 from typing import Any
 
-from ansible.module_utils import berth_evictions, berth_kube
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ..module_utils.kube import client, evictions
 
 PATHS = {"poddisruptionbudgets": "/apis/policy/v1/poddisruptionbudgets", "pods": "/api/v1/pods"}
 
 
-def listed(cluster: berth_kube.Cluster, plural: str) -> list[dict[str, Any]]:
+def listed(cluster: client.Cluster, plural: str) -> list[dict[str, Any]]:
     """Return everything of a kind, in all namespaces.
 
     Raises:
-        berth_kube.KubeError: The API server does not answer, or refuses to tell.
+        client.KubeError: The API server does not answer, or refuses to tell.
     """
     status, answer = cluster.ask(PATHS[plural])
     if status == 200:
         return answer.get("items") or []
     said = answer.get("message") or "it gives no reason"
     if status in (401, 403):
-        raise berth_kube.Forbidden(f"The API server does not let this user list {plural} in all namespaces: {said}. Grant it with a ClusterRole.")
-    raise berth_kube.KubeError(f"The API server answers {status} when asked for all {plural}: {said}.")
+        raise client.Forbidden(f"The API server does not let this user list {plural} in all namespaces: {said}. Grant it with a ClusterRole.")
+    raise client.KubeError(f"The API server answers {status} when asked for all {plural}: {said}.")
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec={"kubeconfig": {"type": "path", "required": True}}, supports_check_mode=True)
-    if berth_kube.IMPORT_ERROR:
+    if client.IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     try:
-        cluster = berth_kube.Cluster(module.params["kubeconfig"], None)
+        cluster = client.Cluster(module.params["kubeconfig"], None)
         budgets, pods = (listed(cluster, plural) for plural in PATHS)
-    except berth_kube.KubeError as error:
+    except client.KubeError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, blocked=berth_evictions.obstacles(budgets, pods), lost=berth_evictions.lost(pods))
+    module.exit_json(changed=False, blocked=evictions.obstacles(budgets, pods), lost=evictions.lost(pods))
 
 
 if __name__ == "__main__":

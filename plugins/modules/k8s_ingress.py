@@ -50,10 +50,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils import berth_entry, berth_kube
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.berth_kube import Cluster, Forbidden, KubeError, NotFound, Unreachable
-from ansible.module_utils.berth_progress import report
+
+from ..module_utils.kube import client, entry
+from ..module_utils.kube.client import Cluster, Forbidden, KubeError, NotFound, Unreachable
+from ..module_utils.progress import report
 
 OWNER = {"app.kubernetes.io/managed-by": "berth"}
 INSTANCE = "app.kubernetes.io/instance"
@@ -106,8 +107,8 @@ class Ingress:
         return {
             "exists": True,
             "ours": self.ours(found),
-            "address": berth_entry.address(found),
-            "host": berth_entry.host(found),
+            "address": entry.address(found),
+            "host": entry.host(found),
             "annotations": found["metadata"].get("annotations") or {},
         }
 
@@ -117,7 +118,7 @@ class Ingress:
             events = self.cluster.items("Event", self.namespace, fieldSelector=f"involvedObject.kind=Ingress,involvedObject.name={self.name}")
         except Forbidden:
             return ""
-        return berth_entry.warning(events)
+        return entry.warning(events)
 
     def addressed(self) -> dict[str, Any]:
         """Wait for the address and return the Ingress described.
@@ -140,9 +141,9 @@ class Ingress:
                 told = said
                 report(f"Ingress {self.name}: {said or 'no address yet'}")
             if said and now - since >= self.options["patience"]:
-                raise Refused(f"The load balancer of Ingress {self.name} cannot be made. {said}. {berth_entry.advice(said)}")
+                raise Refused(f"The load balancer of Ingress {self.name} cannot be made. {said}. {entry.advice(said)}")
             if now >= self.end:
-                why = f"{said}. {berth_entry.advice(said)}" if said else berth_entry.SILENT
+                why = f"{said}. {entry.advice(said)}" if said else entry.SILENT
                 raise Refused(f"Ingress {self.name} has no address after {self.options['wait_timeout']} s. {why}")
             time.sleep(PAUSE)
 
@@ -168,7 +169,7 @@ class Ingress:
                     said = self.warning() if kind == "Ingress" else ""
                     raise Refused(
                         f"{kind} {self.name} is still there after {self.options['wait_timeout']} s; it waits for {waits}. "
-                        + (f"{said}. {berth_entry.advice(said)}" if said else "Its controller says nothing; run the same command again to wait on.")
+                        + (f"{said}. {entry.advice(said)}" if said else "Its controller says nothing; run the same command again to wait on.")
                     )
                 time.sleep(PAUSE)
         return gone
@@ -189,7 +190,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if berth_kube.IMPORT_ERROR:
+    if client.IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     if module.check_mode and not Path(module.params["kubeconfig"]).exists():
         module.exit_json(changed=False, **ABSENT)

@@ -37,10 +37,13 @@ notes: {description: "Containers without a log, each with the reason.", type: li
 
 from typing import Any
 
-from ansible.module_utils import berth_kube, berth_logs, berth_rollout
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.berth_kube import Cluster, KubeError, Unreachable
-from ansible.module_utils.berth_rollout import dig
+
+from ..module_utils.kube import client
+from ..module_utils.kube import logs as log_lines
+from ..module_utils.kube.client import Cluster, KubeError, Unreachable
+from ..module_utils.kube.objects import dig
+from ..module_utils.rollout import judge
 
 
 def secret_values(cluster: Cluster, namespace: str, pods: list[dict[str, Any]]) -> set[str]:
@@ -48,13 +51,13 @@ def secret_values(cluster: Cluster, namespace: str, pods: list[dict[str, Any]]) 
     read: dict[str, dict[str, Any]] = {}
     values: set[str] = set()
     for pod in pods:
-        for name in berth_rollout.secret_names(pod["spec"]):
+        for name in judge.secret_names(pod["spec"]):
             if name not in read:
                 try:
                     read[name] = cluster.get("Secret", namespace, name)
                 except KubeError:
                     read[name] = {}
-        values |= berth_rollout.secret_values(pod["spec"], read.values())
+        values |= judge.secret_values(pod["spec"], read.values())
     return values
 
 
@@ -66,7 +69,7 @@ def logs(cluster: Cluster, namespace: str, pods: list[dict[str, Any]], lines: in
     """
     found: dict[str, str] = {}
     notes = []
-    short = berth_logs.short_names(pod["metadata"]["name"] for pod in pods)
+    short = log_lines.short_names(pod["metadata"]["name"] for pod in pods)
     for pod in pods:
         name = pod["metadata"]["name"]
         containers = [c["name"] for key in ("initContainers", "containers") for c in dig(pod, "spec", key) or []]
@@ -78,7 +81,7 @@ def logs(cluster: Cluster, namespace: str, pods: list[dict[str, Any]], lines: in
             except Unreachable:
                 raise
             except KubeError as error:
-                state = berth_rollout.pod_state(pod)
+                state = judge.pod_state(pod)
                 if "previous terminated container" in str(error):
                     notes.append(f"{source} has run only once")
                 else:
@@ -98,7 +101,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if berth_kube.IMPORT_ERROR:
+    if client.IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     namespace, lines = module.params["namespace"], module.params["lines"]
     if lines < 1:
@@ -111,7 +114,7 @@ def main() -> None:
         values = secret_values(cluster, namespace, pods)
     except KubeError as error:
         module.fail_json(msg=str(error))
-    told = [berth_rollout.redact(line, values) for line in berth_logs.merged(found, lines)]
+    told = [judge.redact(line, values) for line in log_lines.merged(found, lines)]
     module.exit_json(changed=False, lines=told, pods=[pod["metadata"]["name"] for pod in pods], notes=notes)
 
 

@@ -48,27 +48,28 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils import berth_kube
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ..module_utils.kube import client
 
-class Namespaces(berth_kube.Cluster):
+
+class Namespaces(client.Cluster):
     """The namespaces of one API server: the one kind here that itself lives in no namespace."""
 
     def read(self, name: str) -> dict[str, Any] | None:
         """Return a namespace as the API server has it, None when it does not exist.
 
         Raises:
-            berth_kube.Unreachable: The API server does not answer, or not now.
-            berth_kube.KubeError: It refuses to tell.
+            client.Unreachable: The API server does not answer, or not now.
+            client.KubeError: It refuses to tell.
         """
         response = self._send("GET", f"/api/v1/namespaces/{name}", None)
         if response.status == 404:
             return None
         if response.status == 429 or response.status >= 500:
-            raise berth_kube.Unreachable(f"The API server answers {response.status}")
+            raise client.Unreachable(f"The API server answers {response.status}")
         if response.status != 200:
-            raise berth_kube.KubeError(
+            raise client.KubeError(
                 f"The API server does not let the user of {self._source} (berth_kubeconfig) read the namespace {name}: "
                 f"it answers {response.status}. Give that user the verb get on namespaces, or write a new kubeconfig "
                 "with playbooks/cluster.yml."
@@ -80,7 +81,7 @@ def answer(kubeconfig: str, name: str) -> dict[str, Any]:
     """Return what there is to know about a namespace; the keys are those of RETURN.
 
     Raises:
-        berth_kube.KubeError: The kubeconfig cannot be used, or the API server refuses to tell.
+        client.KubeError: The kubeconfig cannot be used, or the API server refuses to tell.
     """
     answered = {"reachable": True, "reason": "", "exists": False, "phase": "", "labels": {}, "removal": ""}
     silent = {**answered, "reachable": False}
@@ -89,7 +90,7 @@ def answer(kubeconfig: str, name: str) -> dict[str, Any]:
         return {**silent, "reason": f"{there_is_none}: run playbooks/cluster.yml first."}
     try:
         found = Namespaces(kubeconfig, None).read(name)
-    except berth_kube.Unreachable as error:
+    except client.Unreachable as error:
         return {**silent, "reason": f"{error}. Run playbooks/cluster.yml first; it starts a cluster that stands still."}
     if found is None:
         return answered
@@ -115,7 +116,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if berth_kube.IMPORT_ERROR:
+    if client.IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     kubeconfig, name, wait = (module.params[option] for option in ("kubeconfig", "name", "wait_absent"))
     end = time.monotonic() + wait
@@ -128,7 +129,7 @@ def main() -> None:
             reason = found["removal"] or "it says nothing about why"
             module.fail_json(msg=f"The namespace {name} is still there after {wait} seconds: {reason}.")
         module.exit_json(changed=False, **found)
-    except berth_kube.KubeError as error:
+    except client.KubeError as error:
         module.fail_json(msg=str(error))
 
 

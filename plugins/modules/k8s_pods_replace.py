@@ -41,11 +41,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ansible.module_utils import berth_kube
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.berth_kube import Cluster, KubeError
-from ansible.module_utils.berth_progress import report
-from ansible.module_utils.berth_rollout import condition
+
+from ..module_utils.kube import client
+from ..module_utils.kube.client import Cluster, KubeError
+from ..module_utils.kube.objects import condition
+from ..module_utils.progress import report
 
 Pod = Mapping[str, Any]
 LOOK = 0.5  # seconds between two looks
@@ -90,14 +91,14 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            **berth_kube.CONNECTION_OPTIONS,
+            **client.CONNECTION_OPTIONS,
             "pods": {"type": "list", "elements": "str", "required": True},
             "before": {"type": "str", "required": True},
             "timeout": {"type": "int", "default": 60},
         },
         supports_check_mode=True,
     )
-    if berth_kube.IMPORT_ERROR:
+    if client.IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     options = module.params
     if module.check_mode:

@@ -108,10 +108,11 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible.module_utils import berth_kube
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.berth_kube import Cluster, KubeError, NotFound
-from ansible.module_utils.berth_references import WORKLOADS, referenced
+
+from ..module_utils.kube import client
+from ..module_utils.kube.client import Cluster, KubeError, NotFound
+from ..module_utils.kube.references import WORKLOADS, referenced
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 DEFAULT_KINDS = (
@@ -220,7 +221,7 @@ def main() -> None:
     named = {"kind": {"type": "str", "required": True}, "name": {"type": "str", "required": True}}
     module = AnsibleModule(
         argument_spec={
-            **berth_kube.CONNECTION_OPTIONS,
+            **client.CONNECTION_OPTIONS,
             "selector": {"type": "dict", "required": True},
             "keep": {"type": "list", "elements": "dict", "required": True, "options": named},
             "kinds": {"type": "list", "elements": "str", "default": list(DEFAULT_KINDS)},
@@ -229,7 +230,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if berth_kube.IMPORT_ERROR:
+    if client.IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     options = module.params
     kinds = list(dict.fromkeys(options["kinds"]))

@@ -31,9 +31,11 @@ RETURN = """
 noted: {description: Names of the Deployments whose revision was noted., type: list, elements: str, returned: success}
 """
 
-from ansible.module_utils import berth_kube, berth_rollback
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.berth_kube import Cluster, Forbidden, KubeError
+
+from ..module_utils.kube import client
+from ..module_utils.kube.client import Cluster, Forbidden, KubeError
+from ..module_utils.rollout import rollback
 
 
 def note(cluster: Cluster, namespace: str, names: list[str], check: bool) -> list[str]:
@@ -45,8 +47,8 @@ def note(cluster: Cluster, namespace: str, names: list[str], check: bool) -> lis
     replicasets = cluster.items("ReplicaSet", namespace)
     noted = []
     for name in names:
-        found = berth_rollback.releases(cluster.get("Deployment", namespace, name), replicasets)
-        if patch := berth_rollback.completing(found, cluster.now):
+        found = rollback.releases(cluster.get("Deployment", namespace, name), replicasets)
+        if patch := rollback.completing(found, cluster.now):
             noted.append(name)
             if not check:
                 cluster.patch("ReplicaSet", namespace, found[0].replicaset["metadata"]["name"], patch)
@@ -56,10 +58,10 @@ def note(cluster: Cluster, namespace: str, names: list[str], check: bool) -> lis
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={**berth_kube.CONNECTION_OPTIONS, "deployments": {"type": "list", "elements": "str", "required": True}},
+        argument_spec={**client.CONNECTION_OPTIONS, "deployments": {"type": "list", "elements": "str", "required": True}},
         supports_check_mode=True,
     )
-    if berth_kube.IMPORT_ERROR:
+    if client.IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     noted: list[str] = []
     try:

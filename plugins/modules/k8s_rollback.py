@@ -105,10 +105,12 @@ removed: {description: Deployments of processes that the other release did not h
 
 from typing import Any
 
-from ansible.module_utils import berth_kube, berth_rollback
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.berth_kube import Cluster, KubeError, NotFound
-from ansible.module_utils.berth_rollback import Refused, Release
+
+from ..module_utils.kube import client
+from ..module_utils.kube.client import Cluster, KubeError, NotFound
+from ..module_utils.rollout import rollback
+from ..module_utils.rollout.rollback import Refused, Release
 
 
 def shown(release: Release) -> str:
@@ -136,25 +138,25 @@ def go_back(cluster: Cluster, options: dict[str, Any], check: bool) -> dict[str,
     except NotFound:
         raise Refused(f"Nothing was changed: there is no Deployment {name} in the namespace {namespace}, so nothing is released.") from None
     replicasets = cluster.items("ReplicaSet", namespace)
-    found = berth_rollback.releases(deployment, replicasets)
-    target = berth_rollback.last_complete(found) if options["undo"] else berth_rollback.choose(name, found, options["revision"])
+    found = rollback.releases(deployment, replicasets)
+    target = rollback.last_complete(found) if options["undo"] else rollback.choose(name, found, options["revision"])
     if target is None:
         return {"changed": False, "history": [each.told() for each in found], "followed": [], "removed": []}
     left = next(each for each in found if each.current)
     environment = left.environment if options["configuration"] == "current" else target.environment
-    patches: list[tuple[str, str, berth_rollback.Operations]] = []
+    patches: list[tuple[str, str, rollback.Operations]] = []
     if not target.current:
-        patches.append(("Deployment", name, berth_rollback.operations(deployment, target, environment)))
-        patches.append(("ReplicaSet", left.replicaset["metadata"]["name"], berth_rollback.leaving(left, target)))
+        patches.append(("Deployment", name, rollback.operations(deployment, target, environment)))
+        patches.append(("ReplicaSet", left.replicaset["metadata"]["name"], rollback.leaving(left, target)))
         for each in selected(cluster, "CronJob", namespace, options["cron_selector"]):
-            patches.append(("CronJob", each["metadata"]["name"], berth_rollback.following(each, left, target.image, environment)))
+            patches.append(("CronJob", each["metadata"]["name"], rollback.following(each, left, target.image, environment)))
     removed = []
     for each in selected(cluster, "Deployment", namespace, options["process_selector"]):
-        mine = berth_rollback.companion(berth_rollback.releases(each, replicasets), target, complete=options["undo"])
+        mine = rollback.companion(rollback.releases(each, replicasets), target, complete=options["undo"])
         if mine is None:
             removed.append(each)
         elif not mine.current:
-            patches.append(("Deployment", each["metadata"]["name"], berth_rollback.operations(each, mine, environment)))
+            patches.append(("Deployment", each["metadata"]["name"], rollback.operations(each, mine, environment)))
     patches = [patch for patch in patches if patch[2]]
     if not check:
         for kind, each, operations in patches:
@@ -176,7 +178,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            **berth_kube.CONNECTION_OPTIONS,
+            **client.CONNECTION_OPTIONS,
             "name": {"type": "str", "required": True},
             "revision": {"type": "int", "default": 0},
             "configuration": {"type": "str", "choices": ["release", "current"], "default": "release"},
@@ -186,7 +188,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if berth_kube.IMPORT_ERROR:
+    if client.IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     try:
         cluster = Cluster(module.params["kubeconfig"], module.params["context"])

@@ -128,11 +128,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ansible.module_utils import berth_kube, berth_rollout
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.berth_kube import Cluster, Forbidden, KubeError, NotFound, Unreachable
-from ansible.module_utils.berth_progress import report
-from ansible.module_utils.berth_rollout import Finding, Snapshot, Verdict, dig
+
+from ..module_utils.kube import client
+from ..module_utils.kube.client import Cluster, Forbidden, KubeError, NotFound, Unreachable
+from ..module_utils.kube.objects import dig
+from ..module_utils.progress import report
+from ..module_utils.rollout import judge
+from ..module_utils.rollout.judge import Finding, Snapshot, Verdict
 
 POLL = 0.5
 """Seconds between two looks."""
@@ -167,7 +170,7 @@ class Rollout:
     ) -> None:
         self.cluster, self.namespace, self.kind, self.name = cluster, namespace, kind, name
         self.log_lines, self.scheduling_grace = log_lines, scheduling_grace
-        self.patience = berth_rollout.Patience()
+        self.patience = judge.Patience()
         self.snapshot: Snapshot | None = None
         self.verdict: Verdict | None = None
         self.since = ""
@@ -189,7 +192,7 @@ class Rollout:
         """
         self.snapshot = self._observe()
         self.since = self.since or self.cluster.now
-        self.verdict = berth_rollout.judge(self.snapshot, self.since, self.scheduling_grace)
+        self.verdict = judge.judge(self.snapshot, self.since, self.scheduling_grace)
         self._tell(self.verdict.progress)
         if self.verdict.complete:
             return True
@@ -197,7 +200,7 @@ class Rollout:
             self._keep_log()
         certain = self.patience.certain(self.verdict.findings, time.monotonic())
         if certain and certain.cause == "deadline":
-            raise self._failed(berth_rollout.best(self.verdict.findings) or certain, certain.summary)
+            raise self._failed(judge.best(self.verdict.findings) or certain, certain.summary)
         if certain:
             raise self._failed(certain)
         return False
@@ -205,7 +208,7 @@ class Rollout:
     def overdue(self, timeout: int) -> Failed:
         """Return the failure of a wait whose time is over, with the best explanation there is."""
         headline = f"The {self.kind} {self.name} is not complete after {timeout} s"
-        finding = berth_rollout.best(self.verdict.findings) if self.verdict else None
+        finding = judge.best(self.verdict.findings) if self.verdict else None
         if not finding:
             progress = self.verdict.progress if self.verdict else "nothing is known of it"
             finding = Finding("waiting", progress, "Timeout")
@@ -215,13 +218,13 @@ class Rollout:
         """Return the last log lines of a complete Job, without secrets; none when they cannot be had."""
         if not self.snapshot:
             return []
-        selector = berth_rollout.selector_of(self.snapshot.workload)
+        selector = judge.selector_of(self.snapshot.workload)
         try:
             pods = self.cluster.items("Pod", self.namespace, labelSelector=selector)
         except KubeError:
             return []
-        current = berth_rollout.current_pods(replace(self.snapshot, pods=pods))
-        for pod in reversed(berth_rollout.succeeded(current)):
+        current = judge.current_pods(replace(self.snapshot, pods=pods))
+        for pod in reversed(judge.succeeded(current)):
             container = dig(pod, "spec", "containers", 0, "name") or ""
             return self._log(pod["metadata"]["name"], container, previous=False)
         return []
@@ -233,10 +236,10 @@ class Rollout:
 
     def _observe(self) -> Snapshot:
         workload = {**self.cluster.get(self.kind, self.namespace, self.name), "kind": self.kind}
-        selector = berth_rollout.selector_of(workload)
+        selector = judge.selector_of(workload)
         revisions = self._list("ControllerRevision", labelSelector=selector) if self.kind == "DaemonSet" else []
         snapshot = Snapshot(workload, revisions=revisions)
-        if berth_rollout.judge(snapshot).complete and not berth_rollout.unproved(workload):
+        if judge.judge(snapshot).complete and not judge.unproved(workload):
             return snapshot
         replicasets = self._list("ReplicaSet", labelSelector=selector) if self.kind == "Deployment" else []
         snapshot = replace(
@@ -247,12 +250,12 @@ class Rollout:
         snapshot = replace(snapshot, now=self.cluster.now)
         claims = {
             name: self._find("PersistentVolumeClaim", name)
-            for name in berth_rollout.unbound_claims(berth_rollout.current_pods(snapshot))
+            for name in judge.unbound_claims(judge.current_pods(snapshot))
         }
         # A claim that may not be read tells nothing; one that does not exist does.
         snapshot = replace(snapshot, claims={name: claim for name, (known, claim) in claims.items() if known})
         events: list[Mapping[str, Any]] = []
-        for uid in berth_rollout.event_subjects(snapshot):
+        for uid in judge.event_subjects(snapshot):
             events += self._optional("Event", fieldSelector=f"involvedObject.uid={uid}")
         return replace(snapshot, events=events)
 
@@ -276,12 +279,12 @@ class Rollout:
             return False, None
 
     def _pods(self) -> list[Mapping[str, Any]]:
-        return berth_rollout.current_pods(self.snapshot) if self.snapshot else []
+        return judge.current_pods(self.snapshot) if self.snapshot else []
 
     def _keep_log(self) -> None:
         """Keep the log of a Job's latest failed run: the Job's end may delete its pod."""
         for pod in reversed(self._pods()):
-            failed = berth_rollout.failed_run(pod)
+            failed = judge.failed_run(pod)
             if failed:
                 container, run, previous = failed
                 if self._kept[0] != run:
@@ -300,18 +303,18 @@ class Rollout:
         events = []
         if uid:
             try:
-                events = berth_rollout.events_of(
+                events = judge.events_of(
                     self._optional("Event", fieldSelector=f"involvedObject.uid={uid}"), uid
                 )
             except KubeError:
                 events = []
         values = self._secrets() if finding.message or events else set()
-        finding = replace(finding, message=berth_rollout.redact(finding.message, values))
+        finding = replace(finding, message=judge.redact(finding.message, values))
         events = [
-            {**event, "message": berth_rollout.redact(str(event.get("message") or ""), values)} for event in events
+            {**event, "message": judge.redact(str(event.get("message") or ""), values)} for event in events
         ]
         workload = self.snapshot.workload if self.snapshot else None
-        message = berth_rollout.describe(self.state(), finding, self.namespace, headline, lines, events, workload)
+        message = judge.describe(self.state(), finding, self.namespace, headline, lines, events, workload)
         failure = {
             "kind": self.kind,
             "name": self.name,
@@ -335,19 +338,19 @@ class Rollout:
             except KubeError:
                 continue
             if text.strip():
-                return berth_rollout.redact(text, self._secrets()).splitlines()[-self.log_lines :]
+                return judge.redact(text, self._secrets()).splitlines()[-self.log_lines :]
         return []
 
     def _secrets(self) -> set[str]:
         """Return the values that must not be shown, as far as they may be read."""
         spec = dig(self.snapshot.workload, "spec", "template", "spec") if self.snapshot else None
         secrets = []
-        for name in berth_rollout.secret_names(spec or {}):
+        for name in judge.secret_names(spec or {}):
             try:
                 secrets.append(self.cluster.get("Secret", self.namespace, name))
             except KubeError:
                 continue
-        return berth_rollout.secret_values(spec or {}, secrets)
+        return judge.secret_values(spec or {}, secrets)
 
 
 def wait(rollouts: list[Rollout], timeout: int) -> None:
@@ -399,7 +402,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            **berth_kube.CONNECTION_OPTIONS,
+            **client.CONNECTION_OPTIONS,
             "workloads": {
                 "type": "list",
                 "elements": "dict",
@@ -419,7 +422,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if berth_kube.IMPORT_ERROR:
+    if client.IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     options = module.params
     start = time.monotonic()

@@ -62,11 +62,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils import berth_certificates as certificates
-from ansible.module_utils import berth_kubeadm as cluster
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_network import resolv_conf
-from ansible.module_utils.berth_service import backend, manager
+
+from ..module_utils.machine import certificates
+from ..module_utils.machine import kubeadm as cluster
+from ..module_utils.machine.network import resolv_conf
+from ..module_utils.machine.service import backend, manager
 
 
 def state(address: str, deployments: list[str], inputs: str, outdated: list[str] | None) -> tuple[str, str]:

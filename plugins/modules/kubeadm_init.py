@@ -35,11 +35,12 @@ import threading
 import time
 from pathlib import Path
 
-from ansible.module_utils import berth_kubeadm as cluster
-from ansible.module_utils import berth_proxies
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_progress import report
-from ansible.module_utils.berth_service import LOOK, Runit, Systemd, Watch, backend, last_words, private_directory
+
+from ..module_utils.machine import kubeadm as cluster
+from ..module_utils.machine import proxies
+from ..module_utils.machine.service import LOOK, Runit, Systemd, Watch, backend, last_words, private_directory
+from ..module_utils.progress import report
 
 
 def tail(path: Path, lines: int) -> str:
@@ -105,7 +106,7 @@ def main() -> None:
     machine, ended = backend(), threading.Event()
     started, since = time.monotonic(), time.time()
     # kubeadm would give the control plane the proxies of its environment, and they lead to none of the cluster's own addresses.
-    environment = {**berth_proxies.without(os.environ), "PATH": f"{cluster.DIRECTORY / 'bin'}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
+    environment = {**proxies.without(os.environ), "PATH": f"{cluster.DIRECTORY / 'bin'}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment

@@ -28,8 +28,9 @@ removed: {description: "What was removed, as phrases.", type: list, elements: st
 kept: {description: "Where the volumes are that were kept, empty when there are none.", type: str, returned: always}
 """
 
-from ansible.module_utils import berth_kubeadm as cluster
 from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.machine import kubeadm as cluster
 
 
 def main() -> None:

@@ -36,13 +36,14 @@ import shutil
 import subprocess
 import time
 
-from ansible.module_utils import berth_certificates as certificates
-from ansible.module_utils import berth_kubeadm as cluster
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_progress import report
-from ansible.module_utils.berth_service import ServiceError, backend, last_words
 
-# The kubelet starts their containers again. Cut off by the kernel (proc_pid_comm(5)), as berth_kubeadm.program() returns them.
+from ..module_utils.machine import certificates
+from ..module_utils.machine import kubeadm as cluster
+from ..module_utils.machine.service import ServiceError, backend, last_words
+from ..module_utils.progress import report
+
+# The kubelet starts their containers again. Cut off by the kernel (proc_pid_comm(5)), as program() of machine/kubeadm.py returns them.
 CONTROL_PLANE = ("kube-apiserver", "kube-controller", "kube-scheduler")
 
 

@@ -25,9 +25,10 @@ RETURN = """
 stopped: {description: "What was stopped, as phrases.", type: list, elements: str, returned: always}
 """
 
-from ansible.module_utils import berth_kubeadm as cluster
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_service import ServiceError, backend
+
+from ..module_utils.machine import kubeadm as cluster
+from ..module_utils.machine.service import ServiceError, backend
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ zone_id: {description: "The hosted zone of its DNS name, for alias records; empt
 
 from typing import Any
 
-from ansible.module_utils.berth_aws import GONE, Aws, run
+from ..module_utils.aws.session import GONE, Aws, run
 
 OPTIONS: dict[str, Any] = {
     "address": {"type": "str", "required": True},

@@ -135,8 +135,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_minikube import MinikubeError, Refusal, Wanted, decide
-from ansible.module_utils.berth_minikube_calls import PROFILE_OPTIONS, Minikube, certificates_of, manifest_of
+
+from ..module_utils.machine.minikube import MinikubeError, Refusal, Wanted, decide
+from ..module_utils.machine.minikube_calls import PROFILE_OPTIONS, Minikube, certificates_of, manifest_of
 
 # Networks of minikube's drivers and of services: https://minikube.sigs.k8s.io/docs/handbook/vpn_and_proxy/
 OWN_NETWORKS = "localhost,127.0.0.1,10.96.0.0/12,192.168.39.0/24,192.168.49.0/24,192.168.59.0/24"

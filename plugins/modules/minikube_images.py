@@ -38,9 +38,10 @@ import tarfile
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_minikube import MinikubeError
-from ansible.module_utils.berth_minikube_calls import PROFILE_OPTIONS, Minikube
-from ansible.module_utils.berth_progress import report
+
+from ..module_utils.machine.minikube import MinikubeError
+from ..module_utils.machine.minikube_calls import PROFILE_OPTIONS, Minikube
+from ..module_utils.progress import report
 
 
 def config_digest(archive: Path) -> str:

@@ -51,8 +51,9 @@ services:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_minikube import MinikubeError, Observed, Wanted, enabled_addons
-from ansible.module_utils.berth_minikube_calls import PROFILE_OPTIONS, Minikube
+
+from ..module_utils.machine.minikube import MinikubeError, Observed, Wanted, enabled_addons
+from ..module_utils.machine.minikube_calls import PROFILE_OPTIONS, Minikube
 
 
 def facts(minikube: Minikube, observed: Observed, services: bool) -> dict[str, Any]:

@@ -64,11 +64,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from ansible.module_utils import berth_kube
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.berth_encryption import EncryptionError, check_recipient, clear, clear_size, encrypted
-from ansible.module_utils.berth_kube import Cluster, KubeError, Unreachable
-from ansible.module_utils.berth_progress import report
+
+from ..module_utils.encryption import EncryptionError, check_recipient, clear, clear_size, encrypted
+from ..module_utils.kube import client
+from ..module_utils.kube.client import Cluster, KubeError, Unreachable
+from ..module_utils.progress import report
 
 # Channels of the connection (k8s.io/apimachinery/pkg/util/remotecommand).
 OUT = 1
@@ -117,7 +118,7 @@ class Streams:
                 self._connection.write_stdin(chunk)
                 self.size += len(chunk)
                 self._take(0)
-            except (berth_kube.WebSocketException, _Ended):
+            except (client.WebSocketException, _Ended):
                 return  # it has ended without reading all; how, its status says
 
     def follow(self) -> int:
@@ -146,7 +147,7 @@ class Streams:
         try:
             self._connection.update(timeout=seconds)
             out, err, status = (self._connection.read_channel(channel) for channel in (OUT, ERR, STATUS))
-        except (berth_kube.WebSocketException, OSError) as error:
+        except (client.WebSocketException, OSError) as error:
             raise _Ended from error
         self.said = (self.said + err)[-SAID:]
         self._status += status
@@ -234,7 +235,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            **berth_kube.CONNECTION_OPTIONS,
+            **client.CONNECTION_OPTIONS,
             "pod": {"type": "str", "required": True},
             "container": {"type": "str", "required": True},
             "command": {"type": "list", "elements": "str", "required": True},
@@ -247,7 +248,7 @@ def main() -> None:
         mutually_exclusive=[("input", "content", "output")],
         supports_check_mode=True,
     )
-    if berth_kube.IMPORT_ERROR:
+    if client.IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     options = module.params
     where = f"Pod {options['pod']} in namespace {options['namespace']}"

@@ -44,8 +44,8 @@ instances:
 
 from typing import Any
 
-from ansible.module_utils.berth_aws import Aws, run, snake
-from ansible.module_utils.berth_rds import wait_until_it_is_gone, wait_until_it_works
+from ..module_utils.aws.rds import wait_until_it_is_gone, wait_until_it_works
+from ..module_utils.aws.session import Aws, run, snake
 
 OPTIONS: dict[str, Any] = {
     "db_instance_identifier": {"type": "str", "required": True},

@@ -45,8 +45,8 @@ secret:
 
 from typing import Any
 
-from ansible.module_utils.berth_aws import Aws, Refused, refuse_fixed, run, snake, wait_options
-from ansible.module_utils.berth_rds import wait_until_it_works
+from ..module_utils.aws.rds import wait_until_it_works
+from ..module_utils.aws.session import Aws, Refused, refuse_fixed, run, snake, wait_options
 
 OPTIONS: dict[str, Any] = {"db_instance_identifier": {"type": "str", "required": True}, "kms_key_id": {"type": "str"}, **wait_options(1800)}
 

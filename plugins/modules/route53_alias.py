@@ -48,8 +48,8 @@ exists: {description: Whether the host name leads to the load balancer., type: b
 import re
 from typing import Any
 
-from ansible.module_utils.berth_aws import Aws, Refused, run, wait_options
-from ansible.module_utils.berth_route53 import Zone, find_zone, plain, records, spread
+from ..module_utils.aws.route53 import Zone, find_zone, plain, records, spread
+from ..module_utils.aws.session import Aws, Refused, run, wait_options
 
 BALANCER = re.compile(r"\.elb\.(?:[a-z0-9-]+\.)?amazonaws\.com(?:\.cn)?$")
 OPTIONS: dict[str, Any] = {

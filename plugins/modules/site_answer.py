@@ -41,8 +41,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.berth_entry import Reply, visit
-from ansible.module_utils.berth_progress import report
+
+from ..module_utils.kube.entry import Reply, visit
+from ..module_utils.progress import report
 
 PAUSE = 5.0  # seconds between two rounds
 

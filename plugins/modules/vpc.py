@@ -87,8 +87,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible.module_utils.berth_aws import Aws, Refused, run, strings, wait_options
-from ansible.module_utils.berth_progress import report
+from ..module_utils.aws.session import Aws, Refused, run, strings, wait_options
+from ..module_utils.progress import report
 
 with contextlib.suppress(ImportError):  # AnsibleAWSModule says that boto3 is missing.
     from botocore.exceptions import ClientError

@@ -19,7 +19,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from ansible.module_utils import berth_aws
+from ansible_collections.berth.platform.plugins.module_utils.aws import session
 from emulated_aws import Emulated, account, hold, tell, trust
 from fake_api import Api, certificate, running
 
@@ -84,7 +84,7 @@ def aws(instance: emulated.Instance, shared: dict[str, Any], monkeypatch: pytest
     for name, value in instance.environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(botocore.session, "create_loader", LOADER)
-    monkeypatch.setattr(berth_aws, "PATIENCE", 0.0)
-    monkeypatch.setattr(berth_aws, "LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(session, "PATIENCE", 0.0)
+    monkeypatch.setattr(session, "LONGEST_PAUSE", 0.05)
     yield Emulated(instance, capsys, f"t{uuid.uuid4().hex[:8]}", **shared)
     tell(instance)

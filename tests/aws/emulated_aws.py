@@ -13,9 +13,9 @@ from types import ModuleType
 from typing import Any
 
 import boto3
-import eks_cluster
 import emulated
 import pytest
+from ansible_collections.berth.platform.plugins.modules import eks_cluster
 from fake_api import Api
 from module_run import run
 

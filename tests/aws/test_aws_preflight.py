@@ -6,13 +6,10 @@ import json
 import time
 from typing import Any
 
-import aws_preflight
-import eks_cluster
-import eks_node_group
 import emulated
 import pytest
-import vpc
-from ansible.module_utils import berth_aws_preflight as looking
+from ansible_collections.berth.platform.plugins.module_utils.aws import preflight as looking
+from ansible_collections.berth.platform.plugins.modules import aws_preflight, eks_cluster, eks_node_group, vpc
 from emulated_aws import ROOM, Emulated
 from module_run import plugin
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import aws_sweep
-import ecr_repository
-import vpc
+from ansible_collections.berth.platform.plugins.modules import aws_sweep, ecr_repository, vpc
 from emulated_aws import Emulated
 from module_run import plugin
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import eks_cluster
 import pytest
+from ansible_collections.berth.platform.plugins.modules import eks_cluster
 from emulated_aws import Emulated, play
 from fake_api import Api, kubeconfig
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import ecr_repository
 import pytest
+from ansible_collections.berth.platform.plugins.modules import ecr_repository
 from emulated_aws import KEY, Emulated
 
 

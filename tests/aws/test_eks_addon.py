@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import eks_addon
 import pytest
+from ansible_collections.berth.platform.plugins.modules import eks_addon
 from emulated_aws import Emulated
 
 OLD, NEW = "v1.12.0-eksbuild.1", "v1.12.4-eksbuild.1"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import boto3
-import eks_cluster
 import pytest
+from ansible_collections.berth.platform.plugins.modules import eks_cluster
 from emulated_aws import KEY, Emulated
 
 AUTO = {"auto_mode": True, "auto_mode_node_role_arn": "arn:aws:iam::123456789012:role/berth-ec2"}
@@ -328,7 +328,7 @@ def test_a_role_that_iam_has_only_just_made_is_waited_for(aws: Emulated, monkeyp
     role = aws.roles["eks"]
     message = f"Role with arn: {role}, could not be assumed because it does not exist or the trusted entity is not correct"
     aws.control(faults=[{"service": "eks", "action": "^POST /clusters$", "code": "InvalidParameterException", "status": 400, "message": message, "count": 1}])
-    monkeypatch.setattr("ansible.module_utils.berth_aws.PATIENCE", 10.0)
+    monkeypatch.setattr("ansible_collections.berth.platform.plugins.module_utils.aws.session.PATIENCE", 10.0)
     assert aws.run(eks_cluster, **aws.cluster_options())["cluster"]["status"] == "ACTIVE"
 
 
@@ -336,7 +336,7 @@ def test_an_update_that_eks_still_believes_to_go_on_is_tried_again(aws: Emulated
     aws.cluster()
     message = f"Cluster {aws.name} currently has update in progress"
     aws.control(faults=[{"service": "eks", "action": "/update-config$", "code": "ResourceInUseException", "status": 409, "message": message, "count": 1}])
-    monkeypatch.setattr("ansible.module_utils.berth_aws.PATIENCE", 10.0)
+    monkeypatch.setattr("ansible_collections.berth.platform.plugins.module_utils.aws.session.PATIENCE", 10.0)
     assert aws.run(eks_cluster, name=aws.name, zonal_shift=True)["changed"]
 
 

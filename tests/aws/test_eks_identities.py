@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import eks_access_entry
-import eks_pod_identity_association
-import iam_oidc_provider
 import pytest
+from ansible_collections.berth.platform.plugins.modules import eks_access_entry, eks_pod_identity_association, iam_oidc_provider
 from emulated_aws import Emulated
 
 VIEW, EDIT = (f"arn:aws:eks::aws:cluster-access-policy/AmazonEKS{name}Policy" for name in ("View", "Edit"))

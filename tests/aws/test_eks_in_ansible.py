@@ -25,14 +25,14 @@ def ansible(program: str, *arguments: str) -> str:
 
 def test_ansible_packs_and_runs_a_module(aws: Emulated) -> None:
     aws.cluster()
-    arguments = ["-m", "eks_info", "-a", f"name={aws.name}", "-e", f"ansible_python_interpreter={sys.executable}"]
+    arguments = ["-m", "berth.platform.eks_info", "-a", f"name={aws.name}", "-e", f"ansible_python_interpreter={sys.executable}"]
     shown = ansible("ansible", "localhost", "-i", "localhost,", "-c", "local", "-o", *arguments)
     assert "SUCCESS" in shown, shown
     assert f'"name": "{aws.name}"' in shown
 
 
 def test_a_failure_is_shown_as_its_message_alone(aws: Emulated) -> None:
-    arguments = ["-m", "eks_cluster", "-a", f"name={aws.name} version=1.34", "-e", f"ansible_python_interpreter={sys.executable}"]
+    arguments = ["-m", "berth.platform.eks_cluster", "-a", f"name={aws.name} version=1.34", "-e", f"ansible_python_interpreter={sys.executable}"]
     shown = ansible("ansible", "localhost", "-i", "localhost,", "-c", "local", "-o", *arguments)
     assert f"EKS cluster {aws.name} in eu-central-1: a new cluster needs role_arn and subnet_ids." in shown
     assert "Traceback" not in shown

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import eks_access_entry
-import eks_addon
-import eks_info
-import eks_node_group
-import eks_pod_identity_association
-import eks_upgrade_insights_info
+from ansible_collections.berth.platform.plugins.modules import (
+    eks_access_entry,
+    eks_addon,
+    eks_info,
+    eks_node_group,
+    eks_pod_identity_association,
+    eks_upgrade_insights_info,
+)
 from emulated_aws import Emulated
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import eks_cluster
-import eks_node_group
 import pytest
+from ansible_collections.berth.platform.plugins.modules import eks_cluster, eks_node_group
 from emulated_aws import Emulated
 
 TAINT = {"key": "dedicated", "value": "web", "effect": "NO_SCHEDULE"}

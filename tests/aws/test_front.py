@@ -10,7 +10,7 @@ from pathlib import Path
 
 import front
 import pytest
-from ansible.module_utils import berth_entry
+from ansible_collections.berth.platform.plugins.module_utils.kube import entry
 
 HOST = "polls.rehearsal.example"
 
@@ -47,8 +47,8 @@ def ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int
 
 
 def test_a_visitor_gets_the_site_by_https(ports: tuple[int, int]) -> None:
-    assert berth_entry.visit(HOST, "127.0.0.1", port=ports[0]).good
-    assert berth_entry.visit("other.example", "127.0.0.1", port=ports[0]).kind == "certificate"
+    assert entry.visit(HOST, "127.0.0.1", port=ports[0]).good
+    assert entry.visit("other.example", "127.0.0.1", port=ports[0]).kind == "certificate"
 
 
 def test_http_leads_to_https_and_another_host_nowhere(ports: tuple[int, int]) -> None:

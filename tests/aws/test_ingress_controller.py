@@ -6,8 +6,8 @@ import copy
 import json
 from typing import Any
 
-import acm_certificate
 import pytest
+from ansible_collections.berth.platform.plugins.modules import acm_certificate
 from emulated_aws import Emulated
 from emulated_entry import Entry
 from ingress_controller import CONTROLLER, FINALIZER, Controller

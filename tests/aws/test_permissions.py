@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 import emulated
 import pytest
-from ansible.module_utils import berth_aws_iam
+from ansible_collections.berth.platform.plugins.plugin_utils import iam as iam_roles
 from emulated_aws import account, hold, play
 from fake_api import Api
 
@@ -39,7 +39,7 @@ CHANGES: dict[str, Any] = {
 
 
 # What of it is filled into the policies, and a hosted zone by its id.
-NAMES = berth_aws_iam.names(
+NAMES = iam_roles.names(
     environment="rehearsal", name="polls-rehearsal", account=emulated.ACCOUNT, region=emulated.REGION, repository="polls",
     identities=CHANGES["berth_eks_pod_identities"], addons=CHANGES["berth_eks_addons"], vpc={}, zone="Z0123456789",
 )  # fmt: skip
@@ -129,7 +129,7 @@ def committed(policy: ModuleType) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def own_policies(policy: ModuleType) -> dict[str, Any]:
     """Return the policies of roles/eks/files, filled in for the environment."""
-    return berth_aws_iam.policies(policy.FILE.read_text(encoding="utf-8"), NAMES)
+    return iam_roles.policies(policy.FILE.read_text(encoding="utf-8"), NAMES)
 
 
 def test_the_committed_policies_allow_every_call_of_an_environments_life(

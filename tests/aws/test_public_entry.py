@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import acm_certificate
 import emulated
-import load_balancer_info
 import pytest
-import route53_alias
+from ansible_collections.berth.platform.plugins.modules import acm_certificate, load_balancer_info, route53_alias
 from emulated_aws import Emulated
 from emulated_entry import Entry
 

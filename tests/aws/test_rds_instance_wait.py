@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-import rds_instance_wait
+from ansible_collections.berth.platform.plugins.modules import rds_instance_wait
 from emulated_aws import Emulated
 
 

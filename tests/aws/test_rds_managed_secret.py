@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-import rds_managed_secret
+from ansible_collections.berth.platform.plugins.modules import rds_managed_secret
 from emulated_aws import Emulated
 
 

@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import eks_addon
-import eks_cluster
-import eks_node_group
 import pytest
+from ansible_collections.berth.platform.plugins.modules import eks_addon, eks_cluster, eks_node_group
 from emulated_aws import Emulated, hold, play
 from fake_api import Api, kubeconfig
 from test_evictions import budget, pod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import vpc
+from ansible_collections.berth.platform.plugins.modules import vpc
 from emulated_aws import Emulated
 from module_run import plugin
 

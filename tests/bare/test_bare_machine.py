@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible.module_utils import berth_kubeadm
+from ansible_collections.berth.platform.plugins.module_utils.machine import kubeadm
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "molecule"
@@ -233,7 +233,7 @@ def reboot() -> None:
     """Leave what a reboot leaves: the files on disk, but no process, mount, interface or file of /run."""
     processes = [int(line) for line in subprocess.run(["pgrep", "-x", "runsv"], capture_output=True, text=True, check=False).stdout.split()]
     mine = [pid for pid in processes if "/var/lib/berth/services" in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")]
-    victims = mine + [child for pid in [*mine, *berth_kubeadm.shims()] for child in berth_kubeadm.descendants(pid)] + berth_kubeadm.shims()
+    victims = mine + [child for pid in [*mine, *kubeadm.shims()] for child in kubeadm.descendants(pid)] + kubeadm.shims()
     for pid in victims:
         try:
             os.kill(pid, signal.SIGKILL)
@@ -244,7 +244,7 @@ def reboot() -> None:
     for point in sorted(points, key=len, reverse=True):
         if point.startswith(OURS):
             subprocess.run(["umount", "--lazy", point], check=False)
-    for link in berth_kubeadm.LINKS:
+    for link in kubeadm.LINKS:
         subprocess.run(["ip", "link", "delete", link], capture_output=True, check=False)
     shutil.rmtree("/run/berth", ignore_errors=True)
 
@@ -264,7 +264,7 @@ def test_a_cluster_that_others_use_is_not_stopped() -> None:
 
 def test_a_stopped_cluster_starts_again_with_its_votes() -> None:
     assert changes(run("playbooks/ops/stop.yml")) > 0
-    assert berth_kubeadm.shims() == []
+    assert kubeadm.shims() == []
     assert not [line for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines() if line.split()[4].startswith(OURS)]
     assert not [command for command in commands() if "/var/lib/berth" in command]
     assert "molecule: the cluster is stopped" in run("playbooks/ops/status.yml")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import k8s_prune
 import pytest
+from ansible_collections.berth.platform.plugins.modules import k8s_prune
 from cluster_objects import until
 from kubernetes import client
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import k8s_rollout
 import pytest
+from ansible_collections.berth.platform.plugins.modules import k8s_rollout
 from cluster_objects import FOREVER, job, pod_spec, until, workload
 from kubernetes import client
 

@@ -1,8 +1,8 @@
-"""Run a module in this process, and load plugins that are no importable packages."""
+"""Run a module in this process, and find a plugin by its path."""
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 from pathlib import Path
 from types import ModuleType
@@ -15,12 +15,8 @@ PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 
 
 def plugin(path: str) -> ModuleType:
-    """Return the plugin at ``path`` below plugins/, as a Python module of its own."""
-    specification = importlib.util.spec_from_file_location(f"berth_{Path(path).stem}_plugin", PLUGINS / path)
-    assert specification and specification.loader
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    """Return the plugin at ``path`` below plugins/."""
+    return importlib.import_module(f"ansible_collections.berth.platform.plugins.{path.removesuffix('.py').replace('/', '.')}")
 
 
 def run(module: ModuleType, capsys: pytest.CaptureFixture[str], check: bool = False, **arguments: Any) -> dict[str, Any]:

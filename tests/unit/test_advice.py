@@ -68,7 +68,7 @@ def test_every_option_of_a_runbook_that_is_named_is_read_by_one() -> None:
 
 
 def test_every_tag_that_is_named_is_a_phase() -> None:
-    phases = {tag for play in yaml.safe_load((PROJECT / "site.yml").read_text(encoding="utf-8")) for tag in play["tags"]}
+    phases = {tag for play in yaml.safe_load((PROJECT / "playbooks/site.yml").read_text(encoding="utf-8")) for tag in play["tags"]}
     assert {tag for tags in names(r"--tags ([a-z]+(?:,[a-z]+)*)") for tag in tags.split(",")} <= phases
 
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from ansible.module_utils import berth_access, berth_probes
+from ansible_collections.berth.platform.plugins.module_utils.kube import access, probes
 from fake_api import running
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -80,14 +80,14 @@ def test_an_error_of_the_server_fails_the_run_with_what_to_do(tmp_path: Path) ->
 @pytest.mark.parametrize("location", ["https://127.0.0.1/", "https://shop.example/", "http://127.0.0.1:1/", "//elsewhere.example/login"])
 def test_a_redirect_that_leads_elsewhere_is_the_sites_answer_and_is_not_followed(location: str) -> None:
     with running(server(200, location=location)) as site:
-        answer = berth_access.ask(f"http://127.0.0.1:{site.server_port}/", 5)
+        answer = access.ask(f"http://127.0.0.1:{site.server_port}/", 5)
     assert (answer.status, answer.good) == (301, True)
 
 
 @pytest.mark.parametrize(("status", "good"), [(200, True), (404, False), (500, False)])
 def test_a_redirect_within_the_site_is_followed_to_its_page(status: int, good: bool) -> None:
     with running(server(status, location="/polls/")) as site:
-        answer = berth_access.ask(f"http://127.0.0.1:{site.server_port}/", 5)
+        answer = access.ask(f"http://127.0.0.1:{site.server_port}/", 5)
     assert (answer.status, answer.good) == (status, good)
 
 
@@ -101,13 +101,13 @@ CONTAINER = {
 
 
 def test_each_request_of_the_kubelets_is_made_once() -> None:
-    found = berth_probes.probes(CONTAINER)
+    found = probes.probes(CONTAINER)
     assert [(probe.port, probe.path, probe.kinds) for probe in found] == [
         (8000, "/readyz", ("startupProbe", "readinessProbe")),
         (8000, "/livez", ("livenessProbe",)),
     ]
     assert [probe.variable for probe in found] == ["berth_app_readiness_path", "berth_app_liveness_path"]
-    assert berth_probes.probes({"livenessProbe": {"tcpSocket": {"port": 80}}, "readinessProbe": {"exec": {"command": ["true"]}}}) == []
+    assert probes.probes({"livenessProbe": {"tcpSocket": {"port": 80}}, "readinessProbe": {"exec": {"command": ["true"]}}}) == []
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_each_request_of_the_kubelets_is_made_once() -> None:
     ],
 )
 def test_what_only_looks_like_health_is_told_with_its_variable(status: int, location: str, words: str) -> None:
-    probe = berth_probes.probes(CONTAINER)[1]
-    problem = berth_probes.problem(probe, berth_probes.Answer(status, location))
+    probe = probes.probes(CONTAINER)[1]
+    problem = probes.problem(probe, probes.Answer(status, location))
     assert words in problem if words else problem == ""
 
 
@@ -143,16 +143,16 @@ def test_a_pod_is_asked_as_the_kubelet_asks_and_redirects_are_not_followed() -> 
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    probe = berth_probes.probes(CONTAINER)[1]
+    probe = probes.probes(CONTAINER)[1]
     with running(ThreadingHTTPServer(("127.0.0.1", 0), Pod)) as pod:
-        answer = berth_probes.ask(probe, lambda _port: socket.create_connection(("127.0.0.1", pod.server_port)))
-    assert answer == berth_probes.Answer(302, "/login/")
+        answer = probes.ask(probe, lambda _port: socket.create_connection(("127.0.0.1", pod.server_port)))
+    assert answer == probes.Answer(302, "/login/")
     assert seen == [("/livez", "localhost")]
 
 
 def test_a_pod_that_ends_the_connection_is_told_as_silent() -> None:
-    probe = berth_probes.probes(CONTAINER)[0]
+    probe = probes.probes(CONTAINER)[0]
     with running(server(200, silent=1)) as pod:
-        answer = berth_probes.ask(probe, lambda _port: socket.create_connection(("127.0.0.1", pod.server_port)))
+        answer = probes.ask(probe, lambda _port: socket.create_connection(("127.0.0.1", pod.server_port)))
     assert answer.status == 0
-    assert "berth_app_port" in berth_probes.problem(probe, answer)
+    assert "berth_app_port" in probes.problem(probe, answer)

@@ -14,11 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import app_url
 import pytest
-from ansible.module_utils import berth_access
-from ansible.module_utils.berth_kube import Forbidden, NotFound
-from ansible.module_utils.berth_kubeadm import alive
+from ansible_collections.berth.platform.plugins.module_utils.kube import access
+from ansible_collections.berth.platform.plugins.module_utils.kube.client import Forbidden, NotFound
+from ansible_collections.berth.platform.plugins.module_utils.machine.kubeadm import alive
+from ansible_collections.berth.platform.plugins.modules import app_url
 from fake_api import running
 from module_run import PLUGINS, run
 
@@ -52,12 +52,12 @@ def node(address: str) -> Json:
 
 # --- Addresses -------------------------------------------------------------
 def test_a_node_port_of_this_machine_is_one_of_the_loopback_address() -> None:
-    assert berth_access.candidates(service(30080), [], [node("127.0.0.9")]) == ["http://127.0.0.1:30080/"]
+    assert access.candidates(service(30080), [], [node("127.0.0.9")]) == ["http://127.0.0.1:30080/"]
 
 
 def test_a_node_port_of_another_machine_is_not_looked_for_on_this_one() -> None:
     """Another environment's app may answer there."""
-    assert berth_access.candidates(service(30080), [], [node("192.0.2.1"), node("2001:db8::1")]) == [
+    assert access.candidates(service(30080), [], [node("192.0.2.1"), node("2001:db8::1")]) == [
         "http://192.0.2.1:30080/",
         "http://[2001:db8::1]:30080/",
     ]
@@ -67,11 +67,11 @@ def test_what_is_made_for_visitors_comes_first() -> None:
     rules = [{"host": "polls.example", "http": {"paths": [{"backend": {"service": {"name": "polls"}}}]}}, {"host": "other.example"}]
     ingress = {"spec": {"rules": rules, "tls": [{"hosts": ["polls.example"]}]}}
     balanced = service(30080, loadBalancer={"ingress": [{"hostname": "lb.example"}]})
-    assert berth_access.candidates(balanced, [ingress], [])[:2] == ["https://polls.example/", "http://lb.example/"]
+    assert access.candidates(balanced, [ingress], [])[:2] == ["https://polls.example/", "http://lb.example/"]
 
 
 def test_a_service_inside_the_cluster_has_no_address() -> None:
-    assert berth_access.candidates(service(), [], [node("127.0.0.1")]) == []
+    assert access.candidates(service(), [], [node("127.0.0.1")]) == []
 
 
 # --- Answers ---------------------------------------------------------------
@@ -99,22 +99,22 @@ def site() -> Iterator[ThreadingHTTPServer]:
 @pytest.mark.parametrize(("status", "good"), [(200, True), (204, True), (400, False), (404, False), (500, False)])
 def test_a_page_is_good_and_an_error_is_not(site: ThreadingHTTPServer, status: int, good: bool) -> None:
     site.statuses = [status]
-    answer = berth_access.ask(f"http://127.0.0.1:{site.server_port}/", 2)
+    answer = access.ask(f"http://127.0.0.1:{site.server_port}/", 2)
     assert (answer.status, answer.good) == (status, good)
 
 
 def test_a_proxy_of_the_environment_is_not_asked(site: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    assert berth_access.ask(f"http://127.0.0.1:{site.server_port}/", 2).good
+    assert access.ask(f"http://127.0.0.1:{site.server_port}/", 2).good
 
 
 def test_silence_is_told_as_what_it_is() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         port = silent.getsockname()[1]
-        assert berth_access.ask(f"http://127.0.0.1:{port}/", 1).text == "nothing listens there"
+        assert access.ask(f"http://127.0.0.1:{port}/", 1).text == "nothing listens there"
         silent.listen()
-        assert berth_access.ask(f"http://127.0.0.1:{port}/", 0.2).text == "no answer"
+        assert access.ask(f"http://127.0.0.1:{port}/", 0.2).text == "no answer"
 
 
 # --- The module ------------------------------------------------------------

@@ -6,14 +6,14 @@ import json
 from typing import Any
 
 import pytest
-from ansible.module_utils import berth_apply
+from ansible_collections.berth.platform.plugins.module_utils.kube import apply
 
 Json = dict[str, Any]
 
 
 def live(applied: Json | None) -> Json:
     """Return a Deployment of three pods that was last applied with this spec; None: not applied."""
-    annotations = {} if applied is None else {berth_apply.LAST_APPLIED: json.dumps({"spec": applied})}
+    annotations = {} if applied is None else {apply.LAST_APPLIED: json.dumps({"spec": applied})}
     metadata = {"name": "polls", "namespace": "polls-dev", "annotations": annotations, "resourceVersion": "7"}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": 3}}
 
@@ -31,19 +31,19 @@ def live(applied: Json | None) -> Json:
 )
 def test_replicas_are_handed_over_once(wanted: Json, there: Json | None, handed_over: bool) -> None:
     """When the last apply set them and this one does not."""
-    assert berth_apply.hands_over_replicas({"kind": "Deployment", "spec": wanted}, there) is handed_over
+    assert apply.hands_over_replicas({"kind": "Deployment", "spec": wanted}, there) is handed_over
 
 
 def test_what_is_handed_over_is_no_longer_in_the_last_apply_and_nothing_else_changes() -> None:
     """So that the next apply does not take it away."""
-    patch = berth_apply.without_replicas(live({"replicas": 2, "paused": False}))
+    patch = apply.without_replicas(live({"replicas": 2, "paused": False}))
     assert patch == {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {
             "name": "polls",
             "namespace": "polls-dev",
-            "annotations": {berth_apply.LAST_APPLIED: '{"spec":{"paused":false}}'},
+            "annotations": {apply.LAST_APPLIED: '{"spec":{"paused":false}}'},
         },
     }
 
@@ -51,20 +51,20 @@ def test_what_is_handed_over_is_no_longer_in_the_last_apply_and_nothing_else_cha
 # --- What templates make ---------------------------------------------------
 @pytest.mark.parametrize("value", ["Polls 🚀", "👩‍👩‍👧 𝒜", "é ü 漢", "C:\\temp\\ud83d", '"quoted": #no', "line\nbreak\ttab", "\u2028", "no", "1.30", "~", ""])
 def test_what_is_written_as_json_is_read_as_it_was(value: str) -> None:
-    assert berth_apply.documents(f"data: {json.dumps({'TITLE': value, value: 'key'})}") == [{"data": {"TITLE": value, value: "key"}}]
+    assert apply.documents(f"data: {json.dumps({'TITLE': value, value: 'key'})}") == [{"data": {"TITLE": value, value: "key"}}]
 
 
 @pytest.mark.parametrize("text", ['data: "\\ud83d"', "data: {", "data: ]"])
 def test_what_is_no_text_is_told_rather_than_sent(text: str) -> None:
     with pytest.raises(ValueError, match="."):
-        berth_apply.documents(text)
+        apply.documents(text)
 
 
 # --- What a diff shows -----------------------------------------------------
 def compared(wanted: Json, there: Json) -> tuple[Json, Json]:
     """Return both sides of the diff of a Deployment's spec, without what is the same in every one."""
     frame = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "polls"}}
-    before, after = berth_apply.difference({**frame, "spec": wanted}, {**frame, "spec": there})
+    before, after = apply.difference({**frame, "spec": wanted}, {**frame, "spec": there})
     return before["spec"], after["spec"]
 
 

@@ -23,22 +23,20 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.module_utils import berth_artifacts
-from ansible.module_utils.berth_artifacts import ArtifactError, Settings, make_plan, missing_packages
-from ansible.module_utils.berth_artifacts_make import apt_sources, published_checksum, tool_message
+from ansible_collections.berth.platform.plugins.module_utils.machine import artifacts
+from ansible_collections.berth.platform.plugins.module_utils.machine.artifacts import ArtifactError, Settings, make_plan, missing_packages
+from ansible_collections.berth.platform.plugins.module_utils.machine.artifacts_make import apt_sources, published_checksum, tool_message
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles" / "artifacts"
 # The module as Ansible starts it: a process of its own, so that it can be killed and run twice at once.
 RUNNER = """
 import json, runpy, sys
-import ansible.module_utils
-ansible.module_utils.__path__.append(sys.argv[1])
-from ansible.module_utils import berth_artifacts
+from ansible_collections.berth.platform.plugins.module_utils.machine import artifacts
 from ansible.module_utils.testing import patch_module_args
-berth_artifacts.HEARTBEAT, berth_artifacts.PATIENCE = 0.2, 1.0
-with patch_module_args(json.loads(sys.argv[3])):
-    runpy.run_path(sys.argv[2], run_name="__main__")
+artifacts.HEARTBEAT, artifacts.PATIENCE = 0.2, 1.0
+with patch_module_args(json.loads(sys.argv[2])):
+    runpy.run_module(sys.argv[1], run_name="__main__")
 """
 GO = """#!/bin/sh
 if [ "$1" = version ]; then echo go version go1.26.8 linux/amd64; exit; fi
@@ -120,8 +118,7 @@ class Machine:
                 sys.executable,
                 "-c",
                 RUNNER,
-                str(ROOT / "plugins" / "module_utils"),
-                str(ROOT / "plugins" / "modules" / "artifacts.py"),
+                "ansible_collections.berth.platform.plugins.modules.artifacts",
                 json.dumps(arguments),
             ],
             stdout=subprocess.PIPE,
@@ -328,8 +325,8 @@ def test_another_system_has_its_own_release_and_its_own_build(machine: Machine) 
 
 def test_cgo_asks_for_a_compiler_where_there_is_none(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(machine.fakes / "bin"))
-    monkeypatch.setattr(berth_artifacts, "which", lambda command: None if command == "cc" else f"/usr/bin/{command}")
-    monkeypatch.setattr(berth_artifacts, "find_go", lambda go_dir: "/usr/bin/go")
+    monkeypatch.setattr(artifacts, "which", lambda command: None if command == "cc" else f"/usr/bin/{command}")
+    monkeypatch.setattr(artifacts, "find_go", lambda go_dir: "/usr/bin/go")
     settings = Settings(machine.cache, "build", [{**ALPHA, "cgo": True}], [], machine.go_dir)
     assert missing_packages(settings, make_plan(settings)) == ["gcc", "libc6-dev"]
     settings.binaries = [ALPHA]
@@ -355,7 +352,7 @@ def test_a_cache_that_is_whole_is_looked_at_without_a_process_of_its_own(machine
     there = machine.run(**options)["present"]["alpha"]
 
     def look() -> str:
-        command = [str(Path(sys.executable).with_name("ansible")), "localhost", "-i", "localhost,", "-c", "local", "--check", "-m", "artifacts"]
+        command = [str(Path(sys.executable).with_name("ansible")), "localhost", "-i", "localhost,", "-c", "local", "--check", "-m", "berth.platform.artifacts"]
         arguments = json.dumps({"cache_dir": str(machine.cache), "go_dir": str(machine.go_dir), **options})
         environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
         no_process = ["-e", "ansible_python_interpreter=/nowhere/python"]
@@ -529,7 +526,7 @@ def without_go(machine: Machine, monkeypatch: pytest.MonkeyPatch, policy: str) -
     """Leave the machine without a Go but with an apt-cache that says the policy."""
     (machine.fakes / "bin" / "go").unlink()
     machine.tool("apt-cache", f"#!/bin/sh\ncat <<END\n{policy}\nEND\n")
-    monkeypatch.setattr(berth_artifacts, "GO_PLACES", [])
+    monkeypatch.setattr(artifacts, "GO_PLACES", [])
     monkeypatch.setenv("PATH", f"{machine.fakes / 'bin'}:/bin:/usr/bin")
     return Settings(machine.cache, "build", [ALPHA], [], machine.go_dir)
 
@@ -569,7 +566,7 @@ def test_tools_that_images_need_are_asked_for_only_when_an_image_is_missing(
     for tool in ("go", "mmdebstrap"):
         (machine.fakes / "bin" / tool).unlink()
     monkeypatch.setenv("PATH", str(machine.fakes / "bin"))
-    monkeypatch.setattr(berth_artifacts, "which", lambda command: None)
+    monkeypatch.setattr(artifacts, "which", lambda command: None)
     settings = Settings(machine.cache, "build", [ALPHA], [PAUSE], machine.go_dir, debian={"suite": "trixie"})
     assert missing_packages(settings, make_plan(settings)) == []
     settings.images = [{**PAUSE, "name": "registry.k8s.io/pause:3.11"}]
@@ -704,7 +701,7 @@ def test_a_wrong_checksum_leaves_nothing_and_names_where_the_right_one_is(
     assert not [path for path in machine.cache.rglob("*alpha*") if path.is_file()]
 
 
-SYSTEM = f"{platform.system().lower()}/{berth_artifacts.ARCHITECTURES[platform.machine()]}"
+SYSTEM = f"{platform.system().lower()}/{artifacts.ARCHITECTURES[platform.machine()]}"
 
 
 @pytest.mark.parametrize(
@@ -902,7 +899,7 @@ def test_a_registry_mirror_over_http_is_used_without_tls(machine: Machine) -> No
 )
 def test_a_node_pulls_an_image_by_its_pin_and_through_the_mirror(machine: Machine, mirrors: dict[str, str], digests: dict[str, str], name: str) -> None:
     settings = Settings(machine.cache, "download", [], [PAUSE], machine.go_dir, mirrors=mirrors, digests=digests)
-    assert berth_artifacts.pullable(settings, PAUSE) == name
+    assert artifacts.pullable(settings, PAUSE) == name
 
 
 # The cache directory

@@ -71,8 +71,20 @@ def user(tmp_path: Path, number: int) -> None:
 def made(tmp_path: Path, python: str = LIVES, lock: str = "") -> None:
     """Make an environment that fits, but for what is given."""
     program(tmp_path / ".venv" / "bin" / "python", python)
+    collection = tmp_path / ".venv/lib/python3.12/site-packages/ansible_collections/berth/platform"
+    collection.parent.mkdir(parents=True, exist_ok=True)
+    if not collection.is_symlink():
+        collection.symlink_to(tmp_path)
     fits = subprocess.run(["cksum", *MADE_FROM], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     (tmp_path / ".venv" / ".made-from").write_text(lock or fits, encoding="utf-8")
+
+
+def elsewhere(root: Path) -> None:
+    """Let the environment be one that another checkout made."""
+    collection = next(root.glob(".venv/lib/python3.12/site-packages/ansible_collections/berth/platform"))
+    collection.unlink()
+    (root / "other").mkdir()
+    collection.symlink_to(root / "other")
 
 
 def taken(done: subprocess.CompletedProcess[str]) -> tuple[str, str]:
@@ -89,7 +101,7 @@ def test_an_environment_that_fits_the_requirements_is_left_alone_within_a_moment
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert time.monotonic() - began < 2
     assert bootstrap("--check").returncode == 0
-    assert sorted(os.listdir(tmp_path / ".venv")) == [".made-from", "bin"]
+    assert sorted(os.listdir(tmp_path / ".venv")) == [".made-from", "bin", "lib"]
 
 
 @pytest.mark.parametrize(
@@ -104,9 +116,10 @@ def test_an_environment_that_fits_the_requirements_is_left_alone_within_a_moment
         lambda root: (made(root), (root / "scripts" / "make_venv.py").write_text("pass\n", encoding="utf-8")),
         lambda root: (root / ".venv" / "bin").mkdir(parents=True),
         lambda root: (root / ".venv").symlink_to("/nowhere"),
+        lambda root: (made(root), elsewhere(root)),
     ],
     ids=["other requirements of before", "upgraded python", "removed python", "cut off before the end", "cut off at the very end", "other requirements",
-         "made otherwise", "hardly begun", "dangling link"],
+         "made otherwise", "hardly begun", "dangling link", "plugins of another checkout"],
 )  # fmt: skip
 def test_whatever_does_not_fit_or_is_half_made_makes_it_anew(bootstrap: Bootstrap, tmp_path: Path, spoil: Callable[[Path], object]) -> None:
     spoil(tmp_path)

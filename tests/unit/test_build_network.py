@@ -16,9 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils import berth_build_network
-from ansible.module_utils.berth_build_network import Reach, Sockets, addresses, cluster_networks, families, inside, nameservers, network, place, refusal
-from ansible.module_utils.berth_image import ImageError
+from ansible_collections.berth.platform.plugins.module_utils.image import build_network
+from ansible_collections.berth.platform.plugins.module_utils.image.build_network import (
+    Reach,
+    Sockets,
+    addresses,
+    cluster_networks,
+    families,
+    inside,
+    nameservers,
+    network,
+    place,
+    refusal,
+)
+from ansible_collections.berth.platform.plugins.module_utils.image.registry import ImageError
 from simulated_machine import MACHINE, NEIGHBOUR, Machine
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="Only root makes network namespaces.")
@@ -34,8 +45,8 @@ def routes(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> N
     def ip(*words: str) -> list[dict[str, Any]]:
         return [found.get(words[-1], {"dev": "eth0"})]
 
-    monkeypatch.setattr(berth_build_network, "ip", ip)
-    monkeypatch.setattr(berth_build_network, "inside", lambda device: device == "cni0")
+    monkeypatch.setattr(build_network, "ip", ip)
+    monkeypatch.setattr(build_network, "inside", lambda device: device == "cni0")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +125,7 @@ def test_names_are_asked_for_where_the_machine_asks(tmp_path: Path, text: str | 
 
 def test_a_name_of_the_loopback_leads_out_of_it_by_ipv4_alone_and_an_address_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     both = [ipaddress.ip_address("::1"), ipaddress.ip_address("127.0.0.1")]
-    monkeypatch.setattr(berth_build_network, "addresses", lambda host, port: both if host == "localhost" else [ipaddress.ip_address(host)])
+    monkeypatch.setattr(build_network, "addresses", lambda host, port: both if host == "localhost" else [ipaddress.ip_address(host)])
     reach = Reach([("localhost", 3141), ("::1", 3128), ("203.0.113.9", 80)])
     assert reach.forwarded(4) == [("127.0.0.1", 3141)] and reach.forwarded(6) == [("::1", 3128)]
 
@@ -125,7 +136,7 @@ def test_a_kernel_without_ipv6_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -
             raise ImageError("Operation not supported")
         return [{"dst": "default", "dev": "eth0"}]
 
-    monkeypatch.setattr(berth_build_network, "ip", ip)
+    monkeypatch.setattr(build_network, "ip", ip)
     assert families() == [4]
 
 
@@ -145,13 +156,13 @@ def test_a_build_has_the_families_of_addresses_by_which_the_machine_reaches_othe
     def ip(*words: str) -> list[dict[str, Any]]:
         return [{"dst": each, "dev": "eth0"} for each in (by_4 if words[0] == "-4" else by_6) if words[-1] in ("show", each)]
 
-    monkeypatch.setattr(berth_build_network, "ip", ip)
+    monkeypatch.setattr(build_network, "ip", ip)
     assert families() == found
 
 
 def test_a_name_that_nobody_answers_for_delays_a_build_by_seconds_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = threading.Event()
-    monkeypatch.setattr(berth_build_network, "LONGEST_ANSWER", 0.05)
+    monkeypatch.setattr(build_network, "LONGEST_ANSWER", 0.05)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: asked.wait() and [])
     assert addresses("index.example", 443) == []
     asked.set()
@@ -237,7 +248,7 @@ def test_a_build_that_is_killed_leaves_no_namespace(tmp_path: Path) -> None:
     program = tmp_path / "build.py"
     program.write_text(
         f"import os, sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r}); import conftest\n"
-        "from ansible.module_utils.berth_build_network import Reach, network\n"
+        "from ansible.module_utils.build_network import Reach, network\n"
         "with network(Reach([])) as within:\n"
         "    print(os.stat(within[1].removeprefix('--net=')).st_ino, flush=True)\n"
         "    os.execvp(within[0], [*within, 'sleep', '60']) if not os.fork() else os.wait()\n"

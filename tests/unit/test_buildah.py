@@ -12,10 +12,10 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import image_build
 import pytest
-from ansible.module_utils import berth_build_network
-from ansible.module_utils.berth_image import ImageError
+from ansible_collections.berth.platform.plugins.module_utils.image import build_network
+from ansible_collections.berth.platform.plugins.module_utils.image.registry import ImageError
+from ansible_collections.berth.platform.plugins.modules import image_build
 from simulated_machine import INSIDE, MACHINE, NEIGHBOUR, Machine
 
 # Copies with what a shell has in itself.
@@ -204,7 +204,7 @@ def test_a_build_reaches_other_machines_and_nothing_of_this_one_but_what_its_set
 
 
 def test_a_build_asks_for_names_where_this_machine_does_be_it_its_own_loopback(project: Project, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(berth_build_network, "nameservers", lambda: ["127.0.0.53"])
+    monkeypatch.setattr(build_network, "nameservers", lambda: ["127.0.0.53"])
     machine.serve("udp", "127.0.0.53", 53, kind=socket.SOCK_DGRAM)
     machine.serve("tcp", "127.0.0.53", 53)
     asks = [f"print ask({kind}, '{server}', 53, 'id'), ' ';" for kind in (2, 1) for server in ("127.0.0.53", "8.8.8.8")]

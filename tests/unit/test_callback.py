@@ -39,19 +39,20 @@ class Runs:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "BERTH_"))},
             "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
-            "ANSIBLE_CALLBACK_PLUGINS": str(directory / "callback"),
-            "ANSIBLE_CALLBACKS_ENABLED": "berth",
+            "ANSIBLE_COLLECTIONS_PATH": str(directory),
+            "ANSIBLE_CALLBACKS_ENABLED": "berth.platform.berth",
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             "XDG_CACHE_HOME": str(directory / "cache"),
             "TMPDIR": str(temporary),
         }
-        (directory / "callback").mkdir()
-        (directory / "module_utils").symlink_to(PLUGINS / "module_utils")
+        self.plugins = plugins = directory / "ansible_collections/berth/platform/plugins"
+        (plugins / "callback").mkdir(parents=True)
+        (plugins / "module_utils").symlink_to(PLUGINS / "module_utils")
         # The same plugin with less patience.
         text = (PLUGINS / "callback/berth.py").read_text().replace("HEARTBEAT = 15.0", "HEARTBEAT = 1.0").replace("POLL = 0.5", "POLL = 0.1")
         assert "HEARTBEAT = 1.0" in text and "POLL = 0.1" in text
-        (directory / "callback/berth.py").write_text(text)
+        (plugins / "callback/berth.py").write_text(text)
 
     def start(self, script: str, playbooks: int = 1, play: str = "", environment: tuple[str, str] = ("dev", "kubeadm")) -> subprocess.Popen[str]:
         """Start a run whose one task runs ``script`` in Python, where ``here`` is this directory.
@@ -169,8 +170,14 @@ def test_a_play_that_changes_something_makes_its_playbook_wait(runs: Runs) -> No
 
 def test_the_lock_of_a_killed_process_is_free_at_once(runs: Runs) -> None:
     program = runs.directory / "holder.py"
-    program.write_text("import berth, time\nberth.CallbackModule()._take_lock('run.lock')\nprint('held', flush=True)\ntime.sleep(60)\n")
-    environment = runs.environment | {"PYTHONPATH": str(runs.directory / "callback")}
+    program.write_text(
+        "import time\n"
+        "from ansible_collections.berth.platform.plugins.callback import berth\n"
+        "berth.CallbackModule()._take_lock('run.lock')\n"
+        "print('held', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    environment = runs.environment | {"PYTHONPATH": str(runs.directory)}
     holder = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
     runs.processes.append(holder)
     assert first_line(holder) == "held\n"
@@ -227,7 +234,7 @@ def test_the_second_playbook_of_one_command_is_followed_too(runs: Runs) -> None:
 
 
 def test_a_short_run_says_nothing(runs: Runs) -> None:
-    shutil.copy(PLUGINS / "callback/berth.py", runs.directory / "callback/berth.py")  # with the patience that it is shipped with
+    shutil.copy(PLUGINS / "callback/berth.py", runs.plugins / "callback/berth.py")  # with the patience that it is shipped with
     assert "..." not in runs.wait(runs.start("")).replace("*", "")
 
 
@@ -250,8 +257,8 @@ def test_a_module_is_wrapped_once_for_all_runs_until_code_changes(runs: Runs) ->
     assert [path.stat().st_mode & 0o777 for path in kept.iterdir()] == [0o700]
     runs.wait(runs.start(""))
     assert wrapped() == first
-    (runs.directory / "modules").mkdir()
-    (runs.directory / "modules/new.py").touch()
+    (runs.plugins / "modules").mkdir()
+    (runs.plugins / "modules/new.py").touch()
     runs.wait(runs.start(""))
     assert len(wrapped()) == 2 and wrapped().items() > first.items()
 
@@ -275,13 +282,14 @@ def test_a_run_goes_on_where_nothing_can_be_kept(runs: Runs) -> None:
 def test_awss_descriptions_are_read_once_for_all_modules(runs: Runs, variables: dict[str, str]) -> None:
     program = runs.directory / "sessions.py"
     program.write_text(
-        "import os, berth\n"
+        "import os\n"
+        "from ansible_collections.berth.platform.plugins.callback import berth\n"
         "berth.preload(True)\n"
         "os.environ.pop('AWS_PROFILE', None)\n"
         "import botocore.session\n"
         "first, second = (botocore.session.get_session().get_component('data_loader') for _ in range(2))\n"
         "print(first is second)\n"
     )
-    environment = runs.environment | {"PYTHONPATH": str(runs.directory / "callback")} | variables
+    environment = runs.environment | {"PYTHONPATH": str(runs.directory)} | variables
     done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, env=environment, check=True)
     assert (done.stdout, done.stderr) == ("True\n", "")

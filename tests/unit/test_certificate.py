@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.berth_kube import Cluster, KubeError, NotFound
+from ansible_collections.berth.platform.plugins.module_utils.kube.client import Cluster, KubeError, NotFound
 from fake_api import Api, kubeconfig, running
 from module_run import plugin
 

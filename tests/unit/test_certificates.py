@@ -8,12 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import kubeadm_info
-import kubeadm_renew
 import pytest
-from ansible.module_utils import berth_certificates as certificates
-from ansible.module_utils import berth_kubeadm as cluster
-from ansible.module_utils.berth_service import ServiceError
+from ansible_collections.berth.platform.plugins.module_utils.machine import certificates
+from ansible_collections.berth.platform.plugins.module_utils.machine import kubeadm as cluster
+from ansible_collections.berth.platform.plugins.module_utils.machine.service import ServiceError
+from ansible_collections.berth.platform.plugins.modules import kubeadm_info, kubeadm_renew
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec

@@ -7,11 +7,11 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-import k8s_command
 import pytest
-from ansible.module_utils import berth_command
-from ansible.module_utils.berth_kube import Forbidden, NotFound, Unreachable
-from ansible.module_utils.berth_rollback import REVISION, releases
+from ansible_collections.berth.platform.plugins.module_utils.kube.client import Forbidden, NotFound, Unreachable
+from ansible_collections.berth.platform.plugins.module_utils.rollout import command as commands
+from ansible_collections.berth.platform.plugins.module_utils.rollout.rollback import REVISION, releases
+from ansible_collections.berth.platform.plugins.modules import k8s_command
 from module_run import run
 from rollout_objects import Json, condition, container, deployment, ended, meta, waiting
 
@@ -51,14 +51,14 @@ def release_set(number: int, ready: int) -> Json:
 )
 def test_a_command_is_run_with_the_newest_release_that_serves(ready: dict[int, int], version: str) -> None:
     found = releases(deployment(), [release_set(number, count) for number, count in ready.items()])
-    chosen = berth_command.serving(found)
+    chosen = commands.serving(found)
     assert chosen is not None
     assert chosen.version == version
 
 
 def made(words: tuple[str, ...] = ("check", "--deploy")) -> Json:
     """Return the Job of a command."""
-    return berth_command.job(releases(deployment(), [release_set(2, 2)])[0], "polls", words, 60)
+    return commands.job(releases(deployment(), [release_set(2, 2)])[0], "polls", words, 60)
 
 
 def test_its_pod_is_one_of_the_release_but_serves_nothing() -> None:
@@ -101,7 +101,7 @@ def stamped(*lines: str) -> str:
     ],
 )
 def test_each_line_is_told_once(looks: list[list[str]], new: list[list[str]], since: str) -> None:
-    output = berth_command.Output()
+    output = commands.Output()
     assert [output.add(stamped(*look)) for look in looks] == new
     assert output.lines == [line for lines in new for line in lines]
     assert output.since == since

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import k8s_pods_replace
 import pytest
-from ansible.module_utils.berth_kube import Cluster, KubeError, NotFound
-from ansible.module_utils.berth_references import WORKLOADS, pod_spec, referenced, references
+from ansible_collections.berth.platform.plugins.module_utils.kube.client import Cluster, KubeError, NotFound
+from ansible_collections.berth.platform.plugins.module_utils.kube.references import WORKLOADS, pod_spec, referenced, references
+from ansible_collections.berth.platform.plugins.modules import k8s_pods_replace
 from fake_api import Api, kubeconfig, running
 from module_run import plugin
 

@@ -11,10 +11,10 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import image_info
 import pytest
-from ansible.module_utils.berth_context import content_hash, context, lay_out
-from ansible.module_utils.berth_image import ImageError
+from ansible_collections.berth.platform.plugins.module_utils.image.context import content_hash, context, lay_out
+from ansible_collections.berth.platform.plugins.module_utils.image.registry import ImageError
+from ansible_collections.berth.platform.plugins.modules import image_info
 from module_run import run
 
 

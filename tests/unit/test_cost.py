@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.module_utils import berth_cost, berth_prices
-from ansible.module_utils.berth_cost import Cost, CostError, Environment, Item
-from ansible.module_utils.berth_prices import Prices
+from ansible_collections.berth.platform.plugins.module_utils.aws import prices as price_lists
+from ansible_collections.berth.platform.plugins.module_utils.aws.prices import Prices
+from ansible_collections.berth.platform.plugins.plugin_utils.inventory import cost
+from ansible_collections.berth.platform.plugins.plugin_utils.inventory.cost import Cost, CostError, Environment, Item
 
 PROJECT = Path(__file__).resolve().parents[2]
 BEFORE, END, AFTER = date(2027, 3, 26), date(2027, 3, 27), date(2027, 3, 28)
@@ -53,7 +54,7 @@ GIVEN: dict[str, Any] = {
 
 def bill(today: date = BEFORE, prices: Prices = PRICES, **changes: Any) -> Cost:
     """Return the bill of the environment with some things different."""
-    return berth_cost.cost(replace(ENVIRONMENT, **changes), prices, today)
+    return cost.cost(replace(ENVIRONMENT, **changes), prices, today)
 
 
 def item(found: Cost, name: str) -> Item:
@@ -77,8 +78,8 @@ def names(found: Cost) -> set[str]:
 
 def test_a_control_plane_at_20_cents_an_hour_is_1752_dollars_a_year() -> None:
     found = bill()
-    assert item(found, "EKS control plane").least * berth_cost.MONTHS == Decimal(1752)
-    line = next(line for line in berth_cost.text("prod", found, None).splitlines() if line.startswith("EKS control plane"))
+    assert item(found, "EKS control plane").least * cost.MONTHS == Decimal(1752)
+    line = next(line for line in cost.text("prod", found, None).splitlines() if line.startswith("EKS control plane"))
     assert line.split()[-3:] == ["0.2000", "146.00", "1,752.00"]
 
 
@@ -129,10 +130,10 @@ def test_auto_mode_takes_its_fee_on_top_of_the_instances() -> None:
 
 
 def test_auto_mode_is_reckoned_with_its_own_type_and_disk_unless_the_inventory_names_types() -> None:
-    wanted = berth_cost.environment(GIVEN)
-    assert (wanted.auto, wanted.types, wanted.disk) == (True, (berth_cost.AUTO_TYPE,), berth_cost.AUTO_DISK)
-    assert berth_cost.environment({**GIVEN, "chosen": ["m6i.large"]}).types == ("m6i.large",)
-    group = berth_cost.environment({**GIVEN, "eks_compute": "nodes"})
+    wanted = cost.environment(GIVEN)
+    assert (wanted.auto, wanted.types, wanted.disk) == (True, (cost.AUTO_TYPE,), cost.AUTO_DISK)
+    assert cost.environment({**GIVEN, "chosen": ["m6i.large"]}).types == ("m6i.large",)
+    group = cost.environment({**GIVEN, "eks_compute": "nodes"})
     assert (group.auto, group.types, group.disk) == (False, ("t3.large",), 40)
 
 
@@ -147,14 +148,14 @@ def test_nat_gateways_cost_by_zone_and_have_an_address_each(nat: str, gateways: 
 
 
 def test_interface_endpoints_cost_by_zone_and_gateway_endpoints_nothing() -> None:
-    wanted = berth_cost.environment({**GIVEN, "eks_endpoints": ["s3", "dynamodb", "ecr.api", "ecr.dkr"]})
+    wanted = cost.environment({**GIVEN, "eks_endpoints": ["s3", "dynamodb", "ecr.api", "ecr.dkr"]})
     assert wanted.endpoints == ("ecr.api", "ecr.dkr")
     assert month(bill(endpoints=wanted.endpoints), "interface endpoints")[1] == 2 * 3 * Decimal("0.01") * 730
     assert "interface endpoints" not in names(bill())
 
 
 def test_somebody_elses_vpc_has_its_gateways_and_endpoints_from_them() -> None:
-    wanted = berth_cost.environment({**GIVEN, "eks_vpc": {"id": "vpc-1"}})
+    wanted = cost.environment({**GIVEN, "eks_vpc": {"id": "vpc-1"}})
     found = bill(own_network=wanted.own_network, nat="zone", endpoints=("sts",))
     assert not {"NAT gateways", "interface endpoints"} & names(found)
     assert any("somebody else's" in note for note in found.notes)
@@ -167,7 +168,7 @@ def test_the_load_balancer_has_an_address_in_each_zone() -> None:
 
 
 def test_without_an_entry_there_is_no_load_balancer() -> None:
-    wanted = berth_cost.environment({**GIVEN, "entry_provider": "none"})
+    wanted = cost.environment({**GIVEN, "entry_provider": "none"})
     assert not {"public load balancer", "public IPv4 addresses"} & names(bill(entry=wanted.entry, nat="none"))
 
 
@@ -183,7 +184,7 @@ def test_rds_is_its_class_and_its_storage_and_a_standby_costs_both_again(multi_a
 
 
 def test_a_database_in_the_cluster_is_its_volume() -> None:
-    wanted = berth_cost.environment({**GIVEN, "database_provider": "cluster", "database_storage": "5Gi"})
+    wanted = cost.environment({**GIVEN, "database_provider": "cluster", "database_storage": "5Gi"})
     found = bill(rds=wanted.rds, volume=wanted.volume)
     assert month(found, "volume of the database") == (5 * Decimal("0.08"),) * 2
     assert not {"RDS", "RDS storage", "Secrets Manager"} & names(found)
@@ -209,7 +210,7 @@ def test_the_total_is_the_sum_of_the_items() -> None:
 
 def refused(**changes: Any) -> str:
     """Return the message on an environment without a price, as preflight begins it."""
-    with pytest.raises(berth_cost.NoPrice) as error:
+    with pytest.raises(cost.NoPrice) as error:
         bill(**changes)
     path = error.value.path
     assert "ops_cost_refresh=true" in error.value.advice("inventories/prod")
@@ -250,7 +251,7 @@ def test_a_version_whose_end_is_not_known_is_named() -> None:
 )
 def test_what_cannot_be_reckoned_names_its_variable(changes: dict[str, Any], path: tuple[str, ...]) -> None:
     with pytest.raises(CostError) as error:
-        berth_cost.environment({**GIVEN, **changes})
+        cost.environment({**GIVEN, **changes})
     assert error.value.path == path
     assert error.value.advice("inventories/prod") == ""  # new prices do not help
 
@@ -260,13 +261,13 @@ def test_what_cannot_be_reckoned_names_its_variable(changes: dict[str, Any], pat
 
 def test_a_budget_is_kept_to_the_cent_and_exceeded_by_one() -> None:
     found = Cost((Item("nodes", ("4", "4"), Decimal(100), Decimal("500.00"), "berth_eks_nodes"),), (), PRICES)
-    assert berth_cost.over_budget(found, 500) == ""
+    assert cost.over_budget(found, 500) == ""
     above = Cost((*found.items, Item("KMS key", ("1", "1"), Decimal("0.01"), Decimal("0.01"), "")), (), PRICES)
-    assert "up to $500.01 a month by the prices of 2026-10-02, $0.01 above the budget of $500.00" in berth_cost.over_budget(above, 500)
+    assert "up to $500.01 a month by the prices of 2026-10-02, $0.01 above the budget of $500.00" in cost.over_budget(above, 500)
 
 
 def test_too_much_names_the_largest_items_with_what_changes_them() -> None:
-    message = berth_cost.over_budget(bill(nat="zone"), 10)
+    message = cost.over_budget(bill(nat="zone"), 10)
     assert (
         "The largest items: nodes $262.80 (berth_eks_nodes), EKS control plane $146.00 (berth_eks_version), NAT gateways $109.50 (berth_aws_nat), "
         "RDS $47.45 (berth_rds_class). Make these smaller or raise the budget"
@@ -277,17 +278,17 @@ def test_too_much_names_the_largest_items_with_what_changes_them() -> None:
 
 
 def test_the_text_fits_a_terminal_and_says_of_which_day_the_prices_are() -> None:
-    shown = berth_cost.text("prod", bill(nat="zone", multi_az=True, endpoints=("ecr.api", "sts", "logs")), 500)
-    assert max(map(len, shown.splitlines())) <= berth_cost.WIDTH
+    shown = cost.text("prod", bill(nat="zone", multi_az=True, endpoints=("ecr.api", "sts", "logs")), 500)
+    assert max(map(len, shown.splitlines())) <= cost.WIDTH
     assert "prices of 2026-10-02 (playbooks/ops/files/prices/eu-central-1.yml)" in shown
     assert "nodes, least: 2 t3.large" in shown and "nodes, most: 4 t3.large" in shown
 
 
 def test_the_text_says_what_of_the_budget_is_left_or_lacking() -> None:
     most = bill().most
-    assert f"${600 - most:,.2f} left" in berth_cost.text("prod", bill(), 600)
-    assert f"${most - 100:,.2f} too much, so site.yml refuses it" in " ".join(berth_cost.text("prod", bill(), 100).split())
-    assert "budget" not in berth_cost.text("prod", bill(), None)
+    assert f"${600 - most:,.2f} left" in cost.text("prod", bill(), 600)
+    assert f"${most - 100:,.2f} too much, so site.yml refuses it" in " ".join(cost.text("prod", bill(), 100).split())
+    assert "budget" not in cost.text("prod", bill(), None)
 
 
 def test_an_estimated_price_that_is_used_is_said_to_be_one() -> None:
@@ -381,11 +382,11 @@ def test_preflight_says_nothing_of_an_environment_within_its_budget(tmp_path: Pa
 
 @pytest.mark.parametrize("region", ["eu-central-1", "us-east-1"])
 def test_the_prices_in_the_project_have_what_the_defaults_need(region: str) -> None:
-    prices = berth_prices.load(PROJECT / berth_prices.DIRECTORY / f"{region}.yml")
+    prices = price_lists.load(PROJECT / price_lists.DIRECTORY / f"{region}.yml")
     assert prices.region == region
     group = yaml.safe_load((PROJECT / "roles/eks/defaults/main.yml").read_text(encoding="utf-8"))["eks_nodes"]
     [default] = re.findall(r"'types': \['([\w.]+)'\]", group)
-    assert {default, berth_cost.AUTO_TYPE} <= set(prices.instances)
-    assert berth_cost.AUTO_TYPE in prices.auto_mode
+    assert {default, cost.AUTO_TYPE} <= set(prices.instances)
+    assert cost.AUTO_TYPE in prices.auto_mode
     assert "db.t4g.medium" in prices.databases.keys() & prices.databases_multi_az.keys()
     assert "1.35" in prices.versions

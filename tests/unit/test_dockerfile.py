@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.berth_dockerfile import (
+from ansible_collections.berth.platform.plugins.module_utils.image.dockerfile import (
     Image,
     Mount,
     binds,
@@ -22,7 +22,7 @@ from ansible.module_utils.berth_dockerfile import (
     with_mounts_seen,
     without_links,
 )
-from ansible.module_utils.berth_image import ImageError
+from ansible_collections.berth.platform.plugins.module_utils.image.registry import ImageError
 
 READ = {
     "an instruction": ("FROM scratch\n", [(1, "FROM", "scratch")]),

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import eks_info
 import pytest
 import yaml
-from ansible.module_utils import berth_aws, berth_eks
-from ansible.module_utils.berth_aws import GONE, Refused, Wait, differences, explain, refuse_fixed, tag_changes
+from ansible_collections.berth.platform.plugins.module_utils.aws import eks, session
+from ansible_collections.berth.platform.plugins.module_utils.aws.session import GONE, Refused, Wait, differences, explain, refuse_fixed, tag_changes
+from ansible_collections.berth.platform.plugins.modules import eks_info
 from botocore import exceptions as boto
 from module_run import run
 
@@ -84,7 +84,7 @@ def test_without_a_way_to_aws_there_is_one_message_and_no_traceback(options: dic
 
 @pytest.mark.usefixtures("nobody")
 def test_an_aws_that_does_not_answer_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(berth_aws, "ATTEMPTS", 1)
+    monkeypatch.setattr(session, "ATTEMPTS", 1)
     keys = {"access_key": "AKIDEXAMPLE", "secret_key": "wJalrXUtnFEMI"}
     answer = run(eks_info, capsys, name="polls", region="eu-central-1", endpoint_url="http://127.0.0.1:1", **keys)
     assert answer["msg"].startswith("EKS cluster polls in eu-central-1: AWS does not answer: ")
@@ -121,16 +121,16 @@ def test_tags_are_compared_as_aws_keeps_them(live: dict[str, str], wanted: dict[
 @pytest.mark.parametrize("version", ["1", "1.34.1", "latest", "v1.34", ""])
 def test_a_version_that_is_none_is_refused(version: str) -> None:
     with pytest.raises(Refused, match="is none of EKS: give major and minor as a string"):
-        berth_eks.minor(version)
+        eks.minor(version)
 
 
 def test_minor_versions_are_numbers() -> None:
-    assert berth_eks.minor("1.9") < berth_eks.minor("1.10") < berth_eks.minor("2.0")
+    assert eks.minor("1.9") < eks.minor("1.10") < eks.minor("2.0")
 
 
 def test_health_issues_become_one_line() -> None:
     issues = [{"code": "A", "message": "One\nthing.", "resourceIds": ["x", "y"]}, {"errorCode": "B", "errorMessage": "Another"}]
-    assert berth_eks.reasons(issues) == "A: One thing (x, y); B: Another"
+    assert eks.reasons(issues) == "A: One thing (x, y); B: Another"
 
 
 # --- Waiting ---------------------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ class Clock:
 def waiting(monkeypatch: pytest.MonkeyPatch, *statuses: tuple[str, str]) -> Clock:
     """Return a clock for statuses, the one that waits go by."""
     clock = Clock(*statuses)
-    monkeypatch.setattr(berth_aws, "time", clock)
+    monkeypatch.setattr(session, "time", clock)
     return clock
 
 
@@ -234,7 +234,7 @@ def test_a_module_documents_the_options_that_it_has(name: str) -> None:
     module = importlib.import_module(name)
     documented = yaml.safe_load(module.DOCUMENTATION)
     assert documented["module"] == name
-    assert compared(documented["options"], "suboptions") == compared({k: v for k, v in module.OPTIONS.items() if k not in berth_aws.TAG_OPTIONS}, "options")
+    assert compared(documented["options"], "suboptions") == compared({k: v for k, v in module.OPTIONS.items() if k not in session.TAG_OPTIONS}, "options")
     assert ("amazon.aws.tags" in documented["extends_documentation_fragment"]) == ("tags" in module.OPTIONS)
 
 

@@ -6,11 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
-import eks_addon
-import eks_pod_identity_association
-import iam_oidc_provider
 import pytest
-from ansible.module_utils import berth_aws
+from ansible_collections.berth.platform.plugins.module_utils.aws import session
+from ansible_collections.berth.platform.plugins.modules import eks_addon, eks_pod_identity_association, iam_oidc_provider
 from botocore.stub import Stubber
 from module_run import run
 
@@ -31,7 +29,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
         for operation, parameters, answer in calls:
             stubber.add_response(operation, answer, parameters)
         stubber.activate()
-        monkeypatch.setattr(berth_aws, "connect", lambda module, name: client)
+        monkeypatch.setattr(session, "connect", lambda module, name: client)
         return stubber
 
     return expect

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pod_command
 import pytest
-from ansible.module_utils import berth_encryption as encryption
-from ansible.module_utils.berth_encryption import EncryptionError
+from ansible_collections.berth.platform.plugins.module_utils import encryption
+from ansible_collections.berth.platform.plugins.module_utils.encryption import EncryptionError
+from ansible_collections.berth.platform.plugins.modules import pod_command
 from module_run import plugin, run
 
 OUT, STATUS = pod_command.OUT, pod_command.STATUS

@@ -15,13 +15,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
-import k8s_ingress
 import pytest
-import site_answer
-from ansible.module_utils import berth_access, berth_apply, berth_entry, berth_kube
-from ansible.module_utils import berth_variables as variables
-from ansible.module_utils.berth_entry import Reply
-from ansible.module_utils.berth_kube import Forbidden, NotFound, Unreachable
+from ansible_collections.berth.platform.plugins.module_utils.kube import access, apply, client, entry
+from ansible_collections.berth.platform.plugins.module_utils.kube.client import Forbidden, NotFound, Unreachable
+from ansible_collections.berth.platform.plugins.module_utils.kube.entry import Reply
+from ansible_collections.berth.platform.plugins.modules import k8s_ingress, site_answer
+from ansible_collections.berth.platform.plugins.plugin_utils.inventory import variables
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -83,17 +82,17 @@ def test_the_three_objects_lead_to_each_other_and_to_the_apps_service(public: Js
 
 def test_every_object_is_of_a_kind_that_can_be_applied_and_is_known_as_berths(public: Json) -> None:
     for each in public["objects"]:
-        prefix, _, group = berth_kube.KINDS[each["kind"]]
+        prefix, _, group = client.KINDS[each["kind"]]
         assert prefix.endswith(each["apiVersion"]) and group in each["apiVersion"]
         labels = each["metadata"]["labels"]
-        assert (labels[berth_apply.MANAGED_BY], labels[berth_apply.INSTANCE]) == ("berth", "polls")
+        assert (labels[apply.MANAGED_BY], labels[apply.INSTANCE]) == ("berth", "polls")
         assert "namespace" not in each["metadata"]
 
 
 def test_the_public_url_is_the_first_that_open_and_status_ask(public: Json) -> None:
     service = {"metadata": {"name": "polls"}, "spec": {"ports": [{"port": 80, "nodePort": 30080}]}}
     nodes = [{"status": {"addresses": [{"type": "InternalIP", "address": "10.60.3.17"}]}}]
-    assert berth_access.candidates(service, [public["objects"][2]], nodes)[0] == f"https://{HOST}/"
+    assert access.candidates(service, [public["objects"][2]], nodes)[0] == f"https://{HOST}/"
 
 
 def test_django_is_told_the_host_name_the_origin_and_that_tls_ends_before_it(public: Json) -> None:
@@ -207,14 +206,14 @@ def event(message: str, kind: str = "Warning", last: str = "2026-01-01T00:00:00Z
 
 def test_the_newest_word_counts() -> None:
     events = [event("no subnets", last="2026-01-01T00:00:09Z"), event("ok", "Normal", "2026-01-01T00:00:10Z", "SuccessfullyReconciled")]
-    assert berth_entry.warning(events) == ""
-    assert berth_entry.warning(events[:1]) == "FailedBuildModel: no subnets"
-    assert berth_entry.warning([]) == ""
+    assert entry.warning(events) == ""
+    assert entry.warning(events[:1]) == "FailedBuildModel: no subnets"
+    assert entry.warning([]) == ""
 
 
 def test_an_event_that_only_has_the_newer_time_is_read_too() -> None:
     newer = {"type": "Warning", "reason": "x", "message": "y", "eventTime": "2026-01-01T00:00:11.000000Z", "lastTimestamp": None}
-    assert berth_entry.warning([event("ok", "Normal"), newer]) == "x: y"
+    assert entry.warning([event("ok", "Normal"), newer]) == "x: y"
 
 
 @pytest.mark.parametrize(
@@ -228,7 +227,7 @@ def test_an_event_that_only_has_the_newer_time_is_read_too() -> None:
     ],
 )
 def test_what_a_controller_says_leads_to_what_to_do(message: str, words: str) -> None:
-    assert words in berth_entry.advice(message)
+    assert words in entry.advice(message)
 
 
 # --- The Ingress -----------------------------------------------------------
@@ -457,7 +456,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 def visit(site: ThreadingHTTPServer, host: str = HOST, address: str = "127.0.0.1", **more: Any) -> Reply:
     """Return what a visit replies."""
-    return berth_entry.visit(host, address, port=site.server_port, timeout=2, **more)
+    return entry.visit(host, address, port=site.server_port, timeout=2, **more)
 
 
 def test_a_page_with_the_right_certificate_is_good(site: ThreadingHTTPServer) -> None:
@@ -490,7 +489,7 @@ def test_a_redirect_to_http_is_the_fault_of_an_app_that_does_not_know_of_tls(sit
 
 def test_a_redirect_without_end_ends(site: ThreadingHTTPServer) -> None:
     site.answers = [(302, "/")]
-    assert visit(site).kind == "redirect" and len(site.asked) == berth_entry.REDIRECTS
+    assert visit(site).kind == "redirect" and len(site.asked) == entry.REDIRECTS
 
 
 def test_a_redirect_to_another_site_is_an_answer(site: ThreadingHTTPServer) -> None:
@@ -506,13 +505,13 @@ def test_an_error_says_whose_it_is(site: ThreadingHTTPServer, status: int, words
 
 
 def test_silence_is_told_by_its_cause(names: dict[str, str]) -> None:
-    assert berth_entry.visit(HOST, timeout=1).kind == "dns"
+    assert entry.visit(HOST, timeout=1).kind == "dns"
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         port = silent.getsockname()[1]
-        assert berth_entry.visit(HOST, "127.0.0.1", port=port, timeout=1).text.startswith("no connection: ")
+        assert entry.visit(HOST, "127.0.0.1", port=port, timeout=1).text.startswith("no connection: ")
         silent.listen()
-        assert "berth_entry_networks" in berth_entry.visit(HOST, "127.0.0.1", port=port, timeout=0.2).text
+        assert "berth_entry_networks" in entry.visit(HOST, "127.0.0.1", port=port, timeout=0.2).text
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import k8s_evictions_info
 import pytest
-from ansible.module_utils.berth_evictions import KEEP, lost, matches, obstacles
+from ansible_collections.berth.platform.plugins.module_utils.kube.evictions import KEEP, lost, matches, obstacles
+from ansible_collections.berth.platform.plugins.modules import k8s_evictions_info
 from fake_api import Api, kubeconfig, running
 from module_run import run
 

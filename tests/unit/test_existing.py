@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.module_utils import berth_identity
-from ansible.module_utils.berth_existing import NEEDED, ExistingError, capabilities, read_context
-from ansible.module_utils.berth_kube import Cluster
+from ansible_collections.berth.platform.plugins.module_utils.kube import identity
+from ansible_collections.berth.platform.plugins.module_utils.kube.client import Cluster
+from ansible_collections.berth.platform.plugins.module_utils.kube.existing import NEEDED, ExistingError, capabilities, read_context
 from fake_api import UID, Api, running
 from module_run import plugin, run
 
@@ -243,7 +243,7 @@ def test_scaling_by_load_needs_metrics(take_on: Any, api: Reviewing) -> None:
 def test_a_context_that_leads_elsewhere_than_before_is_refused_until_it_is_accepted(take_on: Any, api: Reviewing, tmp_path: Path) -> None:
     take_on()
     own = tmp_path / "own" / "kubeconfig"
-    berth_identity.write(own, {"environment": "staging", "provider": "existing", "cluster": "1111-here"})
+    identity.write(own, {"environment": "staging", "provider": "existing", "cluster": "1111-here"})
     before = own.read_text()
     api.answers[UID] = (200, {"metadata": {"uid": "2222-elsewhere"}})
     api.asked.clear()

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-import files
 import pytest
+from ansible_collections.berth.platform.plugins.modules import files
 from module_run import run
 
 Captured = pytest.CaptureFixture[str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from ansible.module_utils import berth_formats as formats
+from ansible_collections.berth.platform.plugins.module_utils import formats
 
 SCHEDULES = [
     "* * * * *",

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils import berth_aws_iam
-from ansible.module_utils import berth_aws_preflight as looking
+from ansible_collections.berth.platform.plugins.module_utils.aws import preflight as looking
+from ansible_collections.berth.platform.plugins.plugin_utils import iam
 from iam_evaluator import Context, Request, allowed
 
 FILES = Path(__file__).resolve().parents[2] / "roles/eks/files"
@@ -24,7 +24,7 @@ LONGEST = 6144  # characters of a managed policy, without white space: docs.aws.
 
 def filled(file: str, **more: Any) -> dict[str, dict[str, Any]]:
     """Return the policies of a file, filled in for an environment."""
-    return berth_aws_iam.policies((FILES / file).read_text(encoding="utf-8"), berth_aws_iam.names(**GIVEN | more))
+    return iam.policies((FILES / file).read_text(encoding="utf-8"), iam.names(**GIVEN | more))
 
 
 POLICIES = filled("iam_policies.json")

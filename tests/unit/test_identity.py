@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils import berth_identity
-from ansible.module_utils.berth_identity import Identity, IdentityError
-from ansible.module_utils.berth_kube import Cluster, KubeError, WrongCluster
+from ansible_collections.berth.platform.plugins.module_utils.kube import identity
+from ansible_collections.berth.platform.plugins.module_utils.kube.client import Cluster, KubeError, WrongCluster
+from ansible_collections.berth.platform.plugins.module_utils.kube.identity import Identity, IdentityError
 from fake_api import EMPTIED, UID, Api, certificate, kubeconfig, running
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -28,7 +28,7 @@ ANSWERS = {"here": (200, {"metadata": {"uid": "1111-here"}}), "elsewhere": (200,
 
 def record(path: str, cluster: str = "1111-here", environment: str = "dev", **more: str) -> None:
     """Record a cluster beside a kubeconfig as it lies in the file; without an authority as earlier versions did."""
-    berth_identity.write(path, {"environment": environment, "provider": "existing", "cluster": cluster, **more})
+    identity.write(path, {"environment": environment, "provider": "existing", "cluster": cluster, **more})
 
 
 @pytest.fixture(scope="module")
@@ -68,15 +68,15 @@ def fingerprint(content: bytes) -> str:
 
 def hold(path: str, found: Identity, **options: Any) -> dict[str, str]:
     """Hold the environment dev to the cluster of that identity, and record what comes of it."""
-    answer = berth_identity.hold(path, "dev", "existing", lambda: found, **options)
-    berth_identity.write(path, answer)
+    answer = identity.hold(path, "dev", "existing", lambda: found, **options)
+    identity.write(path, answer)
     return answer
 
 
 # --- What is recorded --------------------------------------------------------------
 def test_the_first_run_records_the_cluster_and_the_next_finds_it(path: str) -> None:
     assert hold(path, HERE) == {"environment": "dev", "provider": "existing", "cluster": "1111-here", "authority": "authority:aaaa"}
-    assert berth_identity.read(path) == hold(path, HERE)
+    assert identity.read(path) == hold(path, HERE)
 
 
 def test_a_user_who_loses_the_right_to_read_the_uid_is_still_at_home(path: str) -> None:
@@ -136,7 +136,7 @@ def test_another_cluster_is_refused_and_the_message_says_how_to_accept_it(path: 
     with pytest.raises(IdentityError, match="-e berth_cluster_id=2222-elsewhere") as caught:
         hold(path, ELSEWHERE)
     assert "1111-here is recorded" in str(caught.value) and path in str(caught.value)
-    assert berth_identity.read(path)["cluster"] == "1111-here", "it stays on record"
+    assert identity.read(path)["cluster"] == "1111-here", "it stays on record"
 
 
 def test_another_cluster_is_taken_when_it_is_accepted_by_its_identity(path: str) -> None:
@@ -268,7 +268,7 @@ def test_credentials_that_are_not_accepted_are_no_other_cluster(api: Api, path: 
 @pytest.fixture(params=["", "[]", "{", '{"environment": "dev"}', '{"environment": "dev", "provider": "existing", "cluster": 1}', b"\xff", None], ids=repr)
 def damaged(request: pytest.FixtureRequest, path: str) -> str:
     """Return a kubeconfig beside which the record cannot be read: half written, of another form, or a directory."""
-    file = berth_identity.path_beside(path)
+    file = identity.path_beside(path)
     if request.param is None:
         file.mkdir()
     else:
@@ -278,7 +278,7 @@ def damaged(request: pytest.FixtureRequest, path: str) -> str:
 
 def test_a_place_without_a_record_has_none(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert berth_identity.read(tmp_path / "kubeconfig") == berth_identity.read(tmp_path / "file" / "kubeconfig") == berth_identity.read(None) == {}
+    assert identity.read(tmp_path / "kubeconfig") == identity.read(tmp_path / "file" / "kubeconfig") == identity.read(None) == {}
 
 
 def test_a_record_that_cannot_be_read_lets_nothing_through(api: Api, damaged: str) -> None:
@@ -290,14 +290,14 @@ def test_a_record_that_cannot_be_read_lets_nothing_through(api: Api, damaged: st
     with pytest.raises(WrongCluster, match=advice):
         Cluster(damaged, None).get("Pod", "polls-dev", "x")
     assert {url for _, url, *_ in api.seen} == {UID}
-    assert berth_identity.belongs_elsewhere(damaged, "dev") == ""
+    assert identity.belongs_elsewhere(damaged, "dev") == ""
 
 
 # --- The task --------------------------------------------------------------------------
 def task(path: str, *more: str, **options: Any) -> tuple[bool, str]:
     """Run the task, with ``more`` options of Ansible's, for the environment dev; return whether it passed, and what it said."""
     arguments = {"kubeconfig": path, "environment": "dev", "provider": "existing", **options}
-    command = [str(Path(sys.executable).with_name("ansible")), "localhost", "-i", "localhost,", "-c", "local", "-m", "cluster_identity"]
+    command = [str(Path(sys.executable).with_name("ansible")), "localhost", "-i", "localhost,", "-c", "local", "-m", "berth.platform.cluster_identity"]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
     ran = subprocess.run([*command, "-a", json.dumps(arguments), *more], env=environment, capture_output=True, text=True, check=False)
     return ran.returncode == 0, " ".join(ran.stdout.split())
@@ -306,23 +306,23 @@ def task(path: str, *more: str, **options: Any) -> tuple[bool, str]:
 @pytest.mark.parametrize("step", ["compare", "claim"])
 def test_before_anything_is_changed_another_cluster_is_refused_and_nothing_recorded(api: Api, path: str, step: str) -> None:
     record(path)
-    before = berth_identity.path_beside(path).read_text()
+    before = identity.path_beside(path).read_text()
     api.answers[UID] = ANSWERS["elsewhere"]
     passed, said = task(path, step=step)
     assert not passed and "leads to another cluster than dev's: 2222-elsewhere answers" in said
     assert task(path, step=step, accept="2222-elsewhere")[0], "its owner says that it is meant"
-    assert berth_identity.path_beside(path).read_text() == before
+    assert identity.path_beside(path).read_text() == before
     assert {(method, url) for method, url, *_ in api.seen} == {("GET", UID)}
 
 
 @pytest.mark.parametrize("step", ["compare", "claim", "record"])
 def test_a_damaged_record_ends_the_task_and_stays_as_it_is(api: Api, path: str, step: str) -> None:
     api.answers[UID] = ANSWERS["here"]
-    berth_identity.path_beside(path).write_text("{")
+    identity.path_beside(path).write_text("{")
     for accept in ("", "1111-here"):
         passed, said = task(path, step=step, accept=accept)
         assert not passed and "delete both files and run site.yml" in said and "Traceback" not in said
-    assert berth_identity.path_beside(path).read_text() == "{" and api.seen == []
+    assert identity.path_beside(path).read_text() == "{" and api.seen == []
 
 
 def test_a_cluster_that_nothing_can_be_done_to_is_no_reason_to_refuse(api: Api, path: str, tmp_path: Path) -> None:
@@ -348,7 +348,7 @@ def test_a_check_passes_while_the_kubeconfig_leads_nowhere_because_the_cluster_i
 def test_a_place_is_claimed_once_and_not_another_environments(path: str) -> None:
     Path(path).unlink()
     assert task(path, step="claim")[0]
-    assert berth_identity.read(path) == {"environment": "dev", "provider": "existing", "cluster": "", "authority": ""}
+    assert identity.read(path) == {"environment": "dev", "provider": "existing", "cluster": "", "authority": ""}
     passed, said = task(path, step="compare", environment="prod")
     assert not passed and "is the kubeconfig of the environment dev" in said
 
@@ -356,5 +356,5 @@ def test_a_place_is_claimed_once_and_not_another_environments(path: str) -> None
 def test_the_task_records_what_answers_and_finds_it_again(api: Api, path: str, authority: str) -> None:
     api.answers[UID] = ANSWERS["here"]
     assert "CHANGED" in task(path)[1]
-    assert berth_identity.identity(berth_identity.read(path)) == Identity("1111-here", authority)
+    assert identity.identity(identity.read(path)) == Identity("1111-here", authority)
     assert "SUCCESS" in task(path)[1]

@@ -18,13 +18,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import image_build
-import image_info
 import pytest
-from ansible.module_utils import berth_image
-from ansible.module_utils.berth_claims import Claims
-from ansible.module_utils.berth_context import content_hash
-from ansible.module_utils.berth_image import ImageError, Registry, version
+from ansible_collections.berth.platform.plugins.module_utils.image import registry as registries
+from ansible_collections.berth.platform.plugins.module_utils.image.claims import Claims
+from ansible_collections.berth.platform.plugins.module_utils.image.context import content_hash
+from ansible_collections.berth.platform.plugins.module_utils.image.registry import ImageError, Registry, version
+from ansible_collections.berth.platform.plugins.modules import image_build, image_info
 from module_run import plugin, run
 
 
@@ -357,7 +356,7 @@ ADDRESSES = [
 
 @pytest.mark.parametrize(("registry", "address", "key"), ADDRESSES)
 def test_a_registry_is_asked_at_its_host_and_its_logins_have_their_names(registry: str, address: str, key: str) -> None:
-    assert (berth_image.api_root(registry), berth_image.login_key(registry)) == (address, key)
+    assert (registries.api_root(registry), registries.login_key(registry)) == (address, key)
 
 
 def test_images_lie_below_the_path_of_a_registry(fake: Fake, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -537,9 +536,9 @@ def test_docker_keeps_an_image_as_an_archive_where_nothing_is_pushed(asked: Path
 
 
 def test_docker_builds_where_its_engine_answers_and_buildah_elsewhere(asked: Path) -> None:
-    assert [berth_image.engine(wanted) for wanted in ("auto", "docker", "buildah")] == ["docker", "docker", "buildah"]
+    assert [registries.engine(wanted) for wanted in ("auto", "docker", "buildah")] == ["docker", "docker", "buildah"]
     Path(f"{asked}.down").touch()
-    assert [berth_image.engine(wanted) for wanted in ("auto", "docker", "buildah")] == ["buildah", "", "buildah"]
+    assert [registries.engine(wanted) for wanted in ("auto", "docker", "buildah")] == ["buildah", "", "buildah"]
 
 
 @pytest.mark.parametrize(
@@ -556,11 +555,11 @@ def test_a_buildah_that_would_ask_for_a_network_helper_in_vain_cannot_build(
     asked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, helper: bool, works: bool
 ) -> None:
     (tmp_path / "bin" / "buildah").write_text(f"#!/bin/sh\necho '{says}'\n", encoding="utf-8")
-    monkeypatch.setattr(berth_image, "HELPERS", (str(tmp_path / "podman"),))
+    monkeypatch.setattr(registries, "HELPERS", (str(tmp_path / "podman"),))
     if helper:
         (tmp_path / "podman").mkdir()
         (tmp_path / "podman" / "netavark").touch()
-    assert berth_image.engine("buildah") == ("buildah" if works else "")
+    assert registries.engine("buildah") == ("buildah" if works else "")
 
 
 def test_docker_gets_the_proxies_of_this_machine_for_the_build_and_their_passwords_are_in_no_command(
@@ -602,9 +601,9 @@ def test_settings_that_lead_a_build_in_docker_to_this_machines_loopback_are_refu
 
 @pytest.mark.parametrize("missing", ["buildah", "ip", "iptables-restore", "nsenter", "runc"])
 def test_a_buildah_without_what_keeps_a_build_from_this_machine_cannot_build(asked: Path, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
-    assert berth_image.engine("buildah") == "buildah"
-    monkeypatch.setattr(berth_image, "tool", lambda name: "" if name in (missing, "crun") else f"/usr/bin/{name}")
-    assert berth_image.engine("buildah") == ""
+    assert registries.engine("buildah") == "buildah"
+    monkeypatch.setattr(registries, "tool", lambda name: "" if name in (missing, "crun") else f"/usr/bin/{name}")
+    assert registries.engine("buildah") == ""
 
 
 # --- Images that a Dockerfile names --------------------------------------------
@@ -786,9 +785,9 @@ def test_a_build_keeps_the_limits_that_nobody_may_raise_where_buildah_would(
     building: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: tuple[int, int], may: bool, kept: bool
 ) -> None:
     """An earlier one lowers them first, and could not raise them again."""
-    monkeypatch.setattr(berth_image, "has_sys_resource", lambda: may)
-    monkeypatch.setattr(berth_image, "buildah_version", lambda: version)
-    monkeypatch.setattr(berth_image.resource, "getrlimit", lambda which: (1024, 20000) if which == berth_image.resource.RLIMIT_NOFILE else (500, 500))
+    monkeypatch.setattr(registries, "has_sys_resource", lambda: may)
+    monkeypatch.setattr(registries, "buildah_version", lambda: version)
+    monkeypatch.setattr(registries.resource, "getrlimit", lambda which: (1024, 20000) if which == registries.resource.RLIMIT_NOFILE else (500, 500))
     build = next(line for line in buildah(tmp_path, "FROM base:1", monkeypatch) if line.startswith("bud"))
     assert (" --ulimit nofile=1024:20000 --ulimit nproc=500:500 " in build) == kept
 
@@ -796,20 +795,20 @@ def test_a_build_keeps_the_limits_that_nobody_may_raise_where_buildah_would(
 @pytest.mark.parametrize("status", [200, 401, 404, 500])
 def test_a_registry_that_answers_anything_is_there(fake: Fake, status: int) -> None:
     fake[1].status = status
-    assert berth_image.silence(fake[0].host, "http") == ""
+    assert registries.silence(fake[0].host, "http") == ""
 
 
 def test_a_registry_that_does_not_answer_is_told_from_one_that_does() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        assert "Connection refused" in berth_image.silence(f"127.0.0.1:{closed.getsockname()[1]}", "http")
+        assert "Connection refused" in registries.silence(f"127.0.0.1:{closed.getsockname()[1]}", "http")
 
 
 def test_a_name_that_nobody_looks_up_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(60) and [])
     monkeypatch.setattr(threading.Thread, "join", lambda self, timeout=None: None)
-    assert berth_image.silence("registry.example", "https", timeout=5) == "no answer within 5 s"
+    assert registries.silence("registry.example", "https", timeout=5) == "no answer within 5 s"
     over.set()
 
 
@@ -819,4 +818,4 @@ def test_a_registry_on_this_machine_is_never_asked_through_a_proxy(fake: Fake, m
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     assert fake[0].digest("polls", "first") == "sha256:one"
-    assert berth_image.silence(fake[0].host, "http") == ""
+    assert registries.silence(fake[0].host, "http") == ""

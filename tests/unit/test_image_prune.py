@@ -11,11 +11,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import image_prune
 import pytest
-from ansible.module_utils import berth_prune
-from ansible.module_utils.berth_claims import Busy, Claims, lock
-from ansible.module_utils.berth_prune import Repository, in_background, needed, prune_buildah, prune_docker, prune_node, spare_layers
+from ansible_collections.berth.platform.plugins.module_utils.image import prune as pruning
+from ansible_collections.berth.platform.plugins.module_utils.image.claims import Busy, Claims, lock
+from ansible_collections.berth.platform.plugins.module_utils.image.prune import (
+    Repository,
+    in_background,
+    needed,
+    prune_buildah,
+    prune_docker,
+    prune_node,
+    spare_layers,
+)
+from ansible_collections.berth.platform.plugins.modules import image_prune
 from fake_api import Api, running
 from module_run import run
 
@@ -126,7 +134,7 @@ def test_claims_of_an_environment_are_its_own(tmp_path: Path) -> None:
 def cluster(tmp_path: Path) -> Any:
     """Yield an API server that refers to nothing, and a kubeconfig that leads to it."""
     with running(Api()) as server:
-        server.answers = {path: (200, {"items": []}) for path in berth_prune.REFERRING}
+        server.answers = {path: (200, {"items": []}) for path in pruning.REFERRING}
         context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
         config = {
             "apiVersion": "v1", "kind": "Config", "current-context": "c", "contexts": [context], "users": [{"name": "u", "user": {}}],
@@ -147,7 +155,7 @@ def test_objects_of_every_namespace_and_revisions_without_pods_refer_to_images(c
     job = {"spec": {"jobTemplate": {"spec": {"template": pods("y", "localhost:5001/polls:1.0", "localhost:5001/polls2@sha256:b")}}}}
     cluster.answers["/apis/batch/v1/cronjobs"] = (200, {"items": [job]})
     cluster.answers["/apis/apps/v1/controllerrevisions"] = (200, {"items": [{"data": {"spec": {"template": pods("localhost:5001/polls@sha256:c")}}}]})
-    assert berth_prune.referred(berth_prune.Cluster(cluster.kubeconfig, None), "localhost:5001/polls") == {"sha256:a", "1.0", "sha256:c"}
+    assert pruning.referred(pruning.Cluster(cluster.kubeconfig, None), "localhost:5001/polls") == {"sha256:a", "1.0", "sha256:c"}
 
 
 # --- The registry -------------------------------------------------------------------
@@ -381,4 +389,4 @@ def test_docker_keeps_the_last_images(tmp_path: Path, program: Callable[[str, st
 def test_the_files_of_a_registry_lie_as_the_registry_itself_writes_them() -> None:
     """The module's documentation names the version; a newer one is looked at before it is taken."""
     versions = (Path(__file__).resolve().parents[2] / "roles/artifacts/vars/main.yml").read_text()
-    assert f"registry: {berth_prune.Repository.__doc__.split('/blob/')[1].split('/')[0]}" in versions
+    assert f"registry: {pruning.Repository.__doc__.split('/blob/')[1].split('/')[0]}" in versions

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.berth_inventory import Inventory
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible_collections.berth.platform.plugins.plugin_utils.inventory.locate import Inventory
 
 HOSTS = "berth: {hosts: {dev: }}\n"
 VAULT = "$ANSIBLE_VAULT;1.1;AES256\n3336\n"

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.berth_kube import KINDS, Cluster, Forbidden, KubeError, NotFound, Unreachable, path_of, read_or_make
+from ansible_collections.berth.platform.plugins.module_utils.kube.client import (
+    KINDS,
+    Cluster,
+    Forbidden,
+    KubeError,
+    NotFound,
+    Unreachable,
+    path_of,
+    read_or_make,
+)
 from fake_api import EMPTIED, Api, kubeconfig, running
 
 

@@ -13,13 +13,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import kubeadm_info
-import kubeadm_remove
-import kubeadm_stop
 import pytest
-from ansible.module_utils import berth_kubeadm as cluster
-from ansible.module_utils.berth_kubeadm import our_sets, without_ours
-from ansible.module_utils.berth_service import ServiceError
+from ansible_collections.berth.platform.plugins.module_utils.machine import kubeadm as cluster
+from ansible_collections.berth.platform.plugins.module_utils.machine.kubeadm import our_sets, without_ours
+from ansible_collections.berth.platform.plugins.module_utils.machine.service import ServiceError
+from ansible_collections.berth.platform.plugins.modules import kubeadm_info, kubeadm_remove, kubeadm_stop
 from module_run import PLUGINS, run
 
 ID = "7623b8ce63473fb06bfe9cec5d10dfc1da611a306f658862348e9fc45e063c91"

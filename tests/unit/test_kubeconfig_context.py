@@ -7,9 +7,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import kubeconfig_context
 import pytest
 import yaml
+from ansible_collections.berth.platform.plugins.modules import kubeconfig_context
 from module_run import run
 
 OTHERS = """\

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 from typing import Any, ClassVar
 
-import k8s_logs
 import pytest
-from ansible.module_utils import berth_logs
-from ansible.module_utils.berth_kube import KubeError, Unreachable
+from ansible_collections.berth.platform.plugins.module_utils.kube import logs as log_lines
+from ansible_collections.berth.platform.plugins.module_utils.kube.client import KubeError, Unreachable
+from ansible_collections.berth.platform.plugins.modules import k8s_logs
 from module_run import run
 
 SECRET = "correct horse battery"
@@ -31,21 +31,21 @@ ACCESS = """{"time": "2026-11-22T21:10:03.123+00:00", "level": "INFO", "logger":
     ],
 )
 def test_a_line_is_told_as_text(line: str, told: list[str]) -> None:
-    assert berth_logs.readable(line) == told
+    assert log_lines.readable(line) == told
 
 
 def test_lines_of_several_pods_come_in_the_order_of_time_and_say_whose_they_are() -> None:
     logs = {"a": "2026-11-22T21:00:01.5Z one\n2026-11-22T21:00:03.5Z three\n", "bcd": "2026-11-22T21:00:02.5Z two\n"}
-    assert berth_logs.merged(logs, 2) == ["2026-11-22 21:00:02 bcd two", "2026-11-22 21:00:03 a   three"]
+    assert log_lines.merged(logs, 2) == ["2026-11-22 21:00:02 bcd two", "2026-11-22 21:00:03 a   three"]
 
 
 def test_lines_of_one_moment_keep_their_order() -> None:
-    assert [line[-1] for line in berth_logs.merged({"a": "2026-11-22T21:00:01Z z\n2026-11-22T21:00:01Z a\n"}, 9)] == ["z", "a"]
+    assert [line[-1] for line in log_lines.merged({"a": "2026-11-22T21:00:01Z z\n2026-11-22T21:00:01Z a\n"}, 9)] == ["z", "a"]
 
 
 def test_pods_whose_ends_are_alike_keep_their_names() -> None:
-    assert berth_logs.short_names(["polls-abc", "other-abc"]) == {"polls-abc": "polls-abc", "other-abc": "other-abc"}
-    assert berth_logs.short_names(["polls-abc", "database-0"]) == {"polls-abc": "abc", "database-0": "database-0"}
+    assert log_lines.short_names(["polls-abc", "other-abc"]) == {"polls-abc": "polls-abc", "other-abc": "other-abc"}
+    assert log_lines.short_names(["polls-abc", "database-0"]) == {"polls-abc": "abc", "database-0": "database-0"}
 
 
 class FakeCluster:

@@ -105,6 +105,7 @@ class Project:
             (venv / "synced").exists()
             and (venv / "site" / "berth.pth").read_text(encoding="utf-8") == "import berth_start\n"
             and (venv / "site" / "berth_start.py").exists()
+            and (venv / "site" / "ansible_collections" / "berth" / "platform").samefile(self.root)
             and (venv / ".made-from").read_text(encoding="utf-8") == "of this test\n"
             and {path.name for path in self.root.glob(".venv*")} == {".venv", ".venv.guard"}
         )

@@ -16,15 +16,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import minikube
-import minikube_images
-import minikube_info
 import pytest
 import yaml
-from ansible.module_utils import berth_identity, berth_preflight
-from ansible.module_utils import berth_minikube as decisions
-from ansible.module_utils import berth_minikube_calls as calls
-from ansible.module_utils.berth_minikube import Observed, Refusal, Wanted
+from ansible_collections.berth.platform.plugins.module_utils.kube import identity
+from ansible_collections.berth.platform.plugins.module_utils.machine import minikube as decisions
+from ansible_collections.berth.platform.plugins.module_utils.machine import minikube_calls as calls
+from ansible_collections.berth.platform.plugins.module_utils.machine.minikube import Observed, Refusal, Wanted
+from ansible_collections.berth.platform.plugins.modules import minikube, minikube_images, minikube_info
+from ansible_collections.berth.platform.plugins.plugin_utils import preflight
 from fake_api import EMPTIED
 from module_run import run
 
@@ -1119,9 +1118,7 @@ def test_a_decision_changes_nothing_and_asks_nobody(monkeypatch: pytest.MonkeyPa
 @pytest.fixture
 def play(machine: Machine) -> Callable[..., str]:
     """Return a function that runs tasks of a role on the machine, as the environment dev, and returns what it printed."""
-    plugins = {"ACTION_PLUGINS": "action", "FILTER_PLUGINS": "filter", "LIBRARY": "modules", "MODULE_UTILS": "module_utils"}
-    settings = {f"ANSIBLE_{name}": str(ROOT / "plugins" / directory) for name, directory in plugins.items()}
-    settings |= {"ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
+    settings = {"ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
     settings |= dict.fromkeys(("ANSIBLE_HOME", "ANSIBLE_REMOTE_TEMP", "XDG_CACHE_HOME"), str(machine.root / "ansible"))
     given = {
         "berth_kubeconfig": str(machine.kubeconfig), "berth_namespace": "polls-dev", "berth_provider": "minikube", "minikube_home": str(machine.home),
@@ -1146,16 +1143,16 @@ def play(machine: Machine) -> Callable[..., str]:
 def test_a_destroy_that_only_stops_lets_the_next_run_find_its_own_cluster(machine: Machine, play: Callable[..., str]) -> None:
     machine.given("running")
     record = {"environment": "dev", "provider": "minikube", "cluster": "1111", "authority": ""}
-    berth_identity.write(machine.kubeconfig, record)
+    identity.write(machine.kubeconfig, record)
     play("cluster", "absent", minikube_on_destroy="stop")
     assert machine.state["state"] == "stopped"
-    assert berth_identity.read(machine.kubeconfig) == record
-    assert not berth_preflight.foreign_kubeconfig(machine.kubeconfig)
+    assert identity.read(machine.kubeconfig) == record
+    assert not preflight.foreign_kubeconfig(machine.kubeconfig)
 
 
 def test_a_destroy_that_deletes_leaves_neither_kubeconfig_nor_record(machine: Machine, play: Callable[..., str]) -> None:
     machine.given("running")
-    berth_identity.write(machine.kubeconfig, {"environment": "dev", "provider": "minikube", "cluster": "1111", "authority": ""})
+    identity.write(machine.kubeconfig, {"environment": "dev", "provider": "minikube", "cluster": "1111", "authority": ""})
     play("cluster", "absent")
     assert machine.state["state"] == "absent"
     assert list(machine.kubeconfig.parent.iterdir()) == []

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import k8s_namespace_info
 import pytest
-from ansible.module_utils.berth_kube import KubeError
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.berth.platform.plugins.module_utils.kube.client import KubeError
+from ansible_collections.berth.platform.plugins.modules import k8s_namespace_info
 from fake_api import EMPTIED, Api, running
 from fake_api import kubeconfig as kubeconfig_of
 from module_run import plugin
@@ -178,11 +178,6 @@ def role(tmp_path: Path) -> Callable[..., tuple[int, str]]:
     (tmp_path / "hosts.yml").write_text(json.dumps(inventory), encoding="utf-8")
     settings = {
         "ANSIBLE_ROLES_PATH": str(ROOT / "roles"),
-        "ANSIBLE_ACTION_PLUGINS": str(ROOT / "plugins" / "action"),
-        "ANSIBLE_FILTER_PLUGINS": str(ROOT / "plugins" / "filter"),
-        "ANSIBLE_LOOKUP_PLUGINS": str(ROOT / "plugins" / "lookup"),
-        "ANSIBLE_LIBRARY": str(ROOT / "plugins" / "modules"),
-        "ANSIBLE_MODULE_UTILS": str(ROOT / "plugins" / "module_utils"),
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
     }
     beside = Path(sys.executable).with_name("ansible-playbook")

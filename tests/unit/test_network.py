@@ -11,9 +11,9 @@ from typing import Any
 
 import jinja2
 import pytest
-from ansible.module_utils import berth_formats as formats
-from ansible.module_utils import berth_network as network
-from ansible.module_utils import berth_variables as variables
+from ansible_collections.berth.platform.plugins.module_utils import formats
+from ansible_collections.berth.platform.plugins.module_utils.machine import network
+from ansible_collections.berth.platform.plugins.plugin_utils.inventory import variables
 
 PROJECT = Path(__file__).resolve().parents[2]
 DEFAULT = network.ranges("10.244.0.0/16", "10.96.0.0/16", "10.245.0.1")

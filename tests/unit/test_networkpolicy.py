@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from ansible.module_utils import berth_command
-from ansible.module_utils.berth_artifacts import find_go, wanted_go
+from ansible_collections.berth.platform.plugins.module_utils.machine.artifacts import find_go, wanted_go
+from ansible_collections.berth.platform.plugins.module_utils.rollout import command as commands
 
 Json = dict[str, Any]
 
@@ -45,7 +45,7 @@ class Peer(NamedTuple):
 
 
 WEB, RELEASE, SCHEDULE, PROCESS, DATABASE = Peer("web"), Peer("release"), Peer("schedule"), Peer("process"), Peer("database")
-COMMAND = Peer(berth_command.labels("polls"))
+COMMAND = Peer(commands.labels("polls"))
 UNLABELLED = Peer({})
 OTHER_APP = Peer({"app.kubernetes.io/instance": "shop", "app.kubernetes.io/component": "web"})
 FOREIGN = Peer({}, "shop")

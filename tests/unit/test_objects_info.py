@@ -26,7 +26,7 @@ def read(tmp_path: Path) -> Callable[..., Json]:
         with fake_api.running(fake_api.Api()) as api:
             api.answers |= answers
             given = {"kubeconfig": fake_api.kubeconfig(tmp_path, api.url), "namespace": "polls-dev"} | arguments
-            command = [str(Path(sys.executable).with_name("ansible")), "localhost", "-i", "localhost,", "-c", "local", "-m", "k8s_objects_info"]
+            command = [str(Path(sys.executable).with_name("ansible")), "localhost", "-i", "localhost,", "-c", "local", "-m", "berth.platform.k8s_objects_info"]
             environment = os.environ | {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "true", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.oneline", "BERTH_RUN": "test"}
             ran = subprocess.run([*command, "-a", json.dumps(given)], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
             if requests is not None:

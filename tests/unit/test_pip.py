@@ -12,11 +12,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import image_build
 import pytest
-from ansible.module_utils.berth_dockerfile import parse, secret_beside
-from ansible.module_utils.berth_image import ImageError
-from ansible.module_utils.berth_pip import addresses, authorities, configuration_files, for_build, read_options, write_options
+from ansible_collections.berth.platform.plugins.module_utils.image.dockerfile import parse, secret_beside
+from ansible_collections.berth.platform.plugins.module_utils.image.pip import (
+    addresses,
+    authorities,
+    configuration_files,
+    for_build,
+    read_options,
+    write_options,
+)
+from ansible_collections.berth.platform.plugins.module_utils.image.registry import ImageError
+from ansible_collections.berth.platform.plugins.modules import image_build
 
 PIP = [*Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl"), *Path("/usr/share/python-wheels").glob("pip-*.whl")]
 # Where the files of a case lie below its directory, in pip's order.

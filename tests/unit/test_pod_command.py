@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pod_command
 import pytest
-from ansible.module_utils.berth_kube import KubeError, NotFound
+from ansible_collections.berth.platform.plugins.module_utils.kube.client import KubeError, NotFound
+from ansible_collections.berth.platform.plugins.modules import pod_command
 from module_run import run
 from websocket import WebSocketBadStatusException, WebSocketConnectionClosedException
 
@@ -191,16 +191,16 @@ def test_a_refusal_is_told(said: Any) -> None:
     ],
 )
 def test_why_a_command_cannot_be_started_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception, message: str) -> None:
-    from ansible.module_utils import berth_kube
+    from ansible_collections.berth.platform.plugins.module_utils.kube import client
     from fake_api import Api, kubeconfig, running
 
     def refuse(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(berth_kube, "WSClient", refuse)
+    monkeypatch.setattr(client, "WSClient", refuse)
     with running(Api()) as api:
         api.answers["/api/v1/namespaces/polls/pods/database-0"] = (200, {})
-        cluster = berth_kube.Cluster(kubeconfig(tmp_path, api.url), None)
+        cluster = client.Cluster(kubeconfig(tmp_path, api.url), None)
         with pytest.raises(KubeError) as raised:
             cluster.execute("polls", "database-0", "postgresql", ["true"])
     assert message in str(raised.value)

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible.module_utils import berth_preflight as preflight
-from ansible.module_utils.berth_preflight import Listener, Machine
+from ansible_collections.berth.platform.plugins.plugin_utils import preflight
+from ansible_collections.berth.platform.plugins.plugin_utils.preflight import Listener, Machine
 
 
 @pytest.fixture(params=[(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")], ids=["IPv4", "IPv6"])

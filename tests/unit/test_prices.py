@@ -9,18 +9,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import aws_prices
 import boto3
 import pytest
 import yaml
-from ansible.module_utils import berth_aws, berth_prices
-from ansible.module_utils.berth_prices import PriceError, Prices, Product
+from ansible_collections.berth.platform.plugins.module_utils.aws import prices as price_lists
+from ansible_collections.berth.platform.plugins.module_utils.aws import session
+from ansible_collections.berth.platform.plugins.module_utils.aws.prices import PriceError, Prices, Product
+from ansible_collections.berth.platform.plugins.modules import aws_prices
 from botocore.stub import Stubber
 from module_run import run
 
 REGION = "eu-central-1"
-FILE = Path(__file__).resolve().parents[2] / berth_prices.DIRECTORY / f"{REGION}.yml"
-GATEWAY = berth_prices.HOUR["nat_gateway"]
+FILE = Path(__file__).resolve().parents[2] / price_lists.DIRECTORY / f"{REGION}.yml"
+GATEWAY = price_lists.HOUR["nat_gateway"]
 
 
 def answer(usage: str, *steps: tuple[str, str], **attributes: str) -> str:
@@ -57,52 +58,52 @@ def answer(usage: str, *steps: tuple[str, str], **attributes: str) -> str:
 
 @pytest.mark.parametrize("prefix", ["EUC1-", "", "eu-central-1-", "EU-"])
 def test_a_usage_type_is_known_whatever_its_region_is_called(prefix: str) -> None:
-    assert berth_prices.price([answer(f"{prefix}NatGateway-Hours", ("0", "0.0520000000"))], GATEWAY, REGION) == Decimal("0.052")
+    assert price_lists.price([answer(f"{prefix}NatGateway-Hours", ("0", "0.0520000000"))], GATEWAY, REGION) == Decimal("0.052")
 
 
 @pytest.mark.parametrize("usage", ["EUC1-RegionalNatGateway-Hours", "EUC1-NatGateway-Hours-Other", "EUC1-NatGateway-Bytes", "EUC1-LHR-NatGateway-Hours"])
 def test_a_usage_type_that_only_contains_the_name_is_another(usage: str) -> None:
-    assert berth_prices.price([answer(usage, ("0", "0.9"))], GATEWAY, REGION) is None
+    assert price_lists.price([answer(usage, ("0", "0.9"))], GATEWAY, REGION) is None
 
 
 def test_of_a_price_by_steps_it_is_the_first() -> None:
-    logs = berth_prices.MONTH["logs_taken"]
-    assert berth_prices.price([answer("EUC1-DataProcessing-Bytes", ("10240", "0.30"), ("0", "0.63"))], logs, REGION) == Decimal("0.63")
+    logs = price_lists.MONTH["logs_taken"]
+    assert price_lists.price([answer("EUC1-DataProcessing-Bytes", ("10240", "0.30"), ("0", "0.63"))], logs, REGION) == Decimal("0.63")
 
 
 def test_the_same_price_twice_is_one_and_two_prices_are_refused() -> None:
     once, other = answer("EUC1-NatGateway-Hours", ("0", "0.052")), answer("EUC1-NatGateway-Hours", ("0", "0.0600"))
-    assert berth_prices.price([once, once], GATEWAY, REGION) == Decimal("0.052")
+    assert price_lists.price([once, once], GATEWAY, REGION) == Decimal("0.052")
     with pytest.raises(PriceError, match=r"several prices for NatGateway-Hours in eu-central-1: 0\.052, 0\.06"):
-        berth_prices.price([once, other], GATEWAY, REGION)
+        price_lists.price([once, other], GATEWAY, REGION)
 
 
 @pytest.mark.parametrize("text", ["<html>", "[]", '{"product": {}}', '{"product": null}'])
 def test_an_answer_that_is_none_of_the_price_lists_is_refused(text: str) -> None:
     with pytest.raises(PriceError, match=r"AWS's answer on NatGateway-Hours cannot be read"):
-        berth_prices.price([text], GATEWAY, REGION)
+        price_lists.price([text], GATEWAY, REGION)
 
 
 def test_products_are_asked_for_as_the_price_list_tells_them_apart() -> None:
-    assert berth_prices.filters(berth_prices.database("db.t4g.medium", True), REGION) == [
+    assert price_lists.filters(price_lists.database("db.t4g.medium", True), REGION) == [
         {"Type": "TERM_MATCH", "Field": "regionCode", "Value": "eu-central-1"},
         {"Type": "TERM_MATCH", "Field": "instanceType", "Value": "db.t4g.medium"},
         {"Type": "TERM_MATCH", "Field": "databaseEngine", "Value": "PostgreSQL"},
         {"Type": "TERM_MATCH", "Field": "deploymentOption", "Value": "Multi-AZ"},
         {"Type": "CONTAINS", "Field": "usagetype", "Value": "Multi-AZUsage:db.t4g.medium"},
     ]
-    assert berth_prices.auto_mode("c6a.large") == Product("AmazonEKS", "EKS-Auto:c6a.large-management-hours")
+    assert price_lists.auto_mode("c6a.large") == Product("AmazonEKS", "EKS-Auto:c6a.large-management-hours")
 
 
 # --- The file --------------------------------------------------------------------------------------------------------
 
 
 def test_a_file_is_written_as_it_is_read(tmp_path: Path) -> None:
-    prices = berth_prices.load(FILE)
+    prices = price_lists.load(FILE)
     copy = tmp_path / "copy.yml"
-    copy.write_text(berth_prices.text(prices), encoding="utf-8")
-    assert berth_prices.load(copy) == prices
-    assert berth_prices.text(prices) == FILE.read_text(encoding="utf-8")
+    copy.write_text(price_lists.text(prices), encoding="utf-8")
+    assert price_lists.load(copy) == prices
+    assert price_lists.text(prices) == FILE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_a_broken_file_says_what_is_wrong_with_it(tmp_path: Path, change: dict[s
     path = tmp_path / "broken.yml"
     path.write_text(yaml.safe_dump({key: value for key, value in content.items() if value is not ...}), encoding="utf-8")
     with pytest.raises(PriceError, match=words.replace(".", r"\.")):
-        berth_prices.load(path)
+        price_lists.load(path)
 
 
 @pytest.mark.parametrize(("text", "words"), [("a: [", "cannot be read"), ("- 1", "holds no prices"), ("", "holds no prices"), (None, "is not there")])
@@ -132,7 +133,7 @@ def test_what_is_no_file_of_prices_is_said(tmp_path: Path, text: str | None, wor
     if text is not None:
         path.write_text(text, encoding="utf-8")
     with pytest.raises(PriceError, match=words):
-        berth_prices.load(path)
+        price_lists.load(path)
 
 
 # --- Asking AWS ------------------------------------------------------------------------------------------------------
@@ -169,24 +170,24 @@ Ask = Callable[..., dict[str, Any]]
 @pytest.fixture
 def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Ask]:
     """Return a function that runs the module against a price list, and checks that everything was asked for."""
-    monkeypatch.setattr(berth_prices, "INSTANCES", TYPES)
-    monkeypatch.setattr(berth_prices, "DATABASES", CLASSES)
+    monkeypatch.setattr(price_lists, "INSTANCES", TYPES)
+    monkeypatch.setattr(price_lists, "DATABASES", CLASSES)
     monkeypatch.setattr(aws_prices, "WORKERS", 1)  # the answers come in a row
     keys = {"region_name": "us-east-1", "aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "none"}
 
     def expected(instances: list[str], databases: list[str]) -> list[Product]:
-        products = [*berth_prices.HOUR.values(), *berth_prices.MONTH.values()]
+        products = [*price_lists.HOUR.values(), *price_lists.MONTH.values()]
         for name in sorted({*TYPES, *instances}):
-            products += [berth_prices.instance(name), berth_prices.auto_mode(name)]
+            products += [price_lists.instance(name), price_lists.auto_mode(name)]
         for name in sorted({*CLASSES, *databases}):
-            products += [berth_prices.database(name, multi_az) for multi_az in (False, True)]
+            products += [price_lists.database(name, multi_az) for multi_az in (False, True)]
         return products
 
     def ask(prices: dict[str, str] = LIST, check: bool = False, versions: bool = True, **options: Any) -> dict[str, Any]:
         clients = {name: boto3.client(name, **keys) for name in ("pricing", "eks")}
         stubs = {name: Stubber(client) for name, client in clients.items()}
         for product in expected(options.get("instances", []), options.get("databases", [])):
-            request = {"ServiceCode": product.service, "Filters": berth_prices.filters(product, REGION)}
+            request = {"ServiceCode": product.service, "Filters": price_lists.filters(product, REGION)}
             found = [answer(usage, ("0", dollars)) for usage, dollars in prices.items() if product.usage in usage]
             if product is GATEWAY:  # comes in two pages, and with what contains the same name
                 first = [answer("EUC1-RegionalNatGateway-Hours", ("0", "0.9"))]
@@ -195,7 +196,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
             stubs["pricing"].add_response("get_products", {"FormatVersion": "aws_v1", "PriceList": found}, request)
         if versions:
             stubs["eks"].add_response("describe_cluster_versions", {"clusterVersions": VERSIONS}, {"includeAll": True})
-        monkeypatch.setattr(berth_aws, "connect", lambda module, name: clients[name])
+        monkeypatch.setattr(session, "connect", lambda module, name: clients[name])
         for stub in stubs.values():
             stub.activate()
         result = run(aws_prices, capsys, check, region="us-east-1", of=REGION, directory=str(tmp_path), **options)
@@ -209,7 +210,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
 def test_the_prices_of_aws_are_written_to_the_file_of_the_region(ask: Ask, tmp_path: Path) -> None:
     result = ask()
     assert result["changed"] and result["path"] == str(tmp_path / f"{REGION}.yml")
-    found = berth_prices.load(tmp_path / f"{REGION}.yml")
+    found = price_lists.load(tmp_path / f"{REGION}.yml")
     assert found == Prices(
         region=REGION, date=datetime.now(UTC).date(), source=aws_prices.SOURCE,
         hour={name: Decimal(value) for name, value in {
@@ -251,7 +252,7 @@ def test_a_new_price_is_shown_and_in_check_mode_not_written(ask: Ask, tmp_path: 
 def test_what_the_inventory_names_is_asked_for_too(ask: Ask, tmp_path: Path) -> None:
     more = {**LIST, "EUC1-BoxUsage:m7i.large": "0.1207500000", "EUC1-InstanceUsage:db.m7g.large": "0.19", "EUC1-Multi-AZUsage:db.m7g.large": "0.38"}
     ask(more, instances=["m7i.large"], databases=["db.m7g.large"])
-    found = berth_prices.load(tmp_path / f"{REGION}.yml")
+    found = price_lists.load(tmp_path / f"{REGION}.yml")
     assert found.instances["m7i.large"] == Decimal("0.12075") and found.databases_multi_az["db.m7g.large"] == Decimal("0.38")
 
 
@@ -273,6 +274,6 @@ def test_a_missing_permission_is_said(monkeypatch: pytest.MonkeyPatch, capsys: p
     for _ in range(100):
         stub.add_client_error("get_products", "AccessDeniedException", "User: x is not authorized to perform: pricing:GetProducts")
     stub.activate()
-    monkeypatch.setattr(berth_aws, "connect", lambda module, name: client)
+    monkeypatch.setattr(session, "connect", lambda module, name: client)
     result = run(aws_prices, capsys, region="us-east-1", of=REGION, directory=str(tmp_path))
     assert result["failed"] and "the permission pricing:GetProducts is missing" in result["msg"]

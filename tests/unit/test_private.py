@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible import constants
 from ansible.executor.module_common import _CachedModule
-from ansible.module_utils import berth_private as private
+from ansible_collections.berth.platform.plugins.module_utils import private
 from module_run import plugin
 
 callback = plugin("callback/berth.py")

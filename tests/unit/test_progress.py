@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.berth_progress import report
+from ansible_collections.berth.platform.plugins.module_utils.progress import report
 
 
 def test_each_report_is_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.berth_project import Project, ProjectError, Wish, find_wish, read_project, specifiers
+from ansible_collections.berth.platform.plugins.module_utils.image.project import Project, ProjectError, Wish, find_wish, read_project, specifiers
 
 MANAGE = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "{}")\nfrom django.core.management import execute_from_command_line\n'
 SERVE = (

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import app_dockerfile
 import pytest
-from ansible.module_utils import berth_dockerfile as dockerfiles
-from ansible.module_utils import berth_project_dockerfile as generator
-from ansible.module_utils.berth_context import content_hash, context
-from ansible.module_utils.berth_project import Dependencies, Project, Settings, Wish
+from ansible_collections.berth.platform.plugins.module_utils.image import dockerfile as dockerfiles
+from ansible_collections.berth.platform.plugins.module_utils.image import project_dockerfile as generator
+from ansible_collections.berth.platform.plugins.module_utils.image.context import content_hash, context
+from ansible_collections.berth.platform.plugins.module_utils.image.project import Dependencies, Project, Settings, Wish
+from ansible_collections.berth.platform.plugins.modules import app_dockerfile
 from module_run import run
 
 PLAIN = Project(

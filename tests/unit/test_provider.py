@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ansible.module_utils import berth_identity, berth_minikube, berth_provider
+from ansible_collections.berth.platform.plugins.module_utils.kube import identity
+from ansible_collections.berth.platform.plugins.module_utils.machine import minikube
+from ansible_collections.berth.platform.plugins.plugin_utils import provider as providers
 from module_run import plugin
 
 ROOT, USER = 0, 1000
@@ -19,9 +21,9 @@ UNREADABLE_UID = {"environment": "dev", "provider": "eks", "cluster": "", "autho
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
     """Have each test decide anew: within a run it is decided once."""
-    berth_provider.decide.cache_clear()
+    providers.decide.cache_clear()
     yield
-    berth_provider.decide.cache_clear()
+    providers.decide.cache_clear()
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, set[str]], list[s
             return "" if driver in answering else "is not there"
 
         monkeypatch.setattr(os, "geteuid", lambda: uid)
-        monkeypatch.setattr(berth_minikube, "probe", probe)
+        monkeypatch.setattr(minikube, "probe", probe)
         return asked
 
     return make
@@ -85,29 +87,29 @@ def test_auto_takes_what_the_environment_lives_in_else_what_minikube_can_drive_h
     machine(uid, answering)
     path = str(tmp_path / "kubeconfig")
     if record:
-        berth_identity.write(path, record)
-    assert berth_provider.decide("auto", path, driver, force)[0] == provider
+        identity.write(path, record)
+    assert providers.decide("auto", path, driver, force)[0] == provider
     assert plugin("filter/provider.py").provider("auto", path, driver, force) == provider
 
 
 @pytest.mark.parametrize("wanted", ["kubeadm", "minikube", "existing", "eks"])
 def test_a_provider_that_is_named_is_taken_whatever_is_there(machine: Callable[[int, set[str]], list[str]], tmp_path: Path, wanted: str) -> None:
     asked = machine(USER, {"docker"})
-    berth_identity.write(tmp_path / "kubeconfig", LIVED_IN)
-    assert berth_provider.decide(wanted, str(tmp_path / "kubeconfig"), "docker", True) == (wanted, "")
+    identity.write(tmp_path / "kubeconfig", LIVED_IN)
+    assert providers.decide(wanted, str(tmp_path / "kubeconfig"), "docker", True) == (wanted, "")
     assert asked == []
 
 
 def test_only_the_driver_that_is_named_is_looked_for(machine: Callable[[int, set[str]], list[str]], tmp_path: Path) -> None:
     asked = machine(USER, {"docker", "podman"})
-    assert berth_provider.decide("auto", str(tmp_path / "kubeconfig"), "podman", False) == ("minikube", "podman answers")
+    assert providers.decide("auto", str(tmp_path / "kubeconfig"), "podman", False) == ("minikube", "podman answers")
     assert asked == ["podman"]
 
 
 def test_root_waits_for_no_engine_that_minikube_would_not_drive(machine: Callable[[int, set[str]], list[str]], tmp_path: Path) -> None:
     """One that does not answer takes seconds."""
     asked = machine(ROOT, {"docker"})
-    assert berth_provider.decide("auto", str(tmp_path / "kubeconfig"), "docker", False) == ("kubeadm", "")
+    assert providers.decide("auto", str(tmp_path / "kubeconfig"), "docker", False) == ("kubeadm", "")
     assert asked == []
 
 

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible.module_utils import berth_proxies
-from ansible.module_utils.berth_kube import Cluster, Unreachable
+from ansible_collections.berth.platform.plugins.module_utils.kube.client import Cluster, Unreachable
+from ansible_collections.berth.platform.plugins.module_utils.machine import proxies
 from fake_api import Api, kubeconfig, running
 
 HERE = "localhost,127.0.0.1,::1,10.245.0.1"
@@ -46,7 +46,7 @@ def routes(tmp_path: Path) -> str:
     ],
 )
 def test_only_what_is_beside_this_machine_is_asked_without_a_proxy(host: str, near: bool, routes: str) -> None:
-    assert berth_proxies.is_near(host, routes) is near
+    assert proxies.is_near(host, routes) is near
 
 
 @pytest.mark.parametrize(
@@ -64,20 +64,20 @@ def test_what_the_user_excepts_stays_excepted_and_nothing_changes_without_a_prox
     environment: dict[str, str], expected: str | None, tmp_path: Path, routes: str
 ) -> None:
     path = Path(kubeconfig(tmp_path, "https://192.168.49.2:8443"))
-    found = berth_proxies.exceptions(environment, [path, tmp_path / "absent"], ["10.245.0.1"], routes)
+    found = proxies.exceptions(environment, [path, tmp_path / "absent"], ["10.245.0.1"], routes)
     assert found == ({} if expected is None else {"no_proxy": expected, "NO_PROXY": expected})
-    assert berth_proxies.exceptions({**environment, **found}, [path], ["10.245.0.1"], routes) == found  # again
+    assert proxies.exceptions({**environment, **found}, [path], ["10.245.0.1"], routes) == found  # again
 
 
 @pytest.mark.parametrize("content", ["", "{", "kind: Config", "contexts: [{name: a}]\ncurrent-context: a\nclusters: []", "\x00"])
 def test_a_kubeconfig_that_leads_nowhere_names_no_host(content: str, tmp_path: Path) -> None:
     (tmp_path / "kubeconfig").write_text(content)
-    assert berth_proxies.server(tmp_path / "kubeconfig") == ""
+    assert proxies.server(tmp_path / "kubeconfig") == ""
 
 
 def test_kubeadm_gets_no_proxies() -> None:
     environment = {"PATH": "/bin", "https_proxy": "http://p", "HTTP_PROXY": "http://p", "ALL_PROXY": "socks5://p", "NO_PROXY": "x"}
-    assert berth_proxies.without(environment) == {"PATH": "/bin", "NO_PROXY": "x"}
+    assert proxies.without(environment) == {"PATH": "/bin", "NO_PROXY": "x"}
 
 
 def test_a_proxy_that_leads_to_no_cluster_is_named_and_not_the_cluster_blamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def test_a_cluster_on_this_machine_answers_below_a_proxy_that_does_not(tmp_path:
 - hosts: berth
   gather_facts: false
   tasks:
-    - k8s_objects_info: {kubeconfig: "{{ berth_kubeconfig }}", namespace: polls-dev, kinds: [Deployment]}
+    - berth.platform.k8s_objects_info: {kubeconfig: "{{ berth_kubeconfig }}", namespace: polls-dev, kinds: [Deployment]}
     - ansible.builtin.command: printenv NO_PROXY
 """,
         encoding="utf-8",

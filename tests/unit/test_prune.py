@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import k8s_prune
 import pytest
+from ansible_collections.berth.platform.plugins.modules import k8s_prune
 
 Json = dict[str, Any]
 OURS = {"app.kubernetes.io/managed-by": "berth", "app.kubernetes.io/instance": "polls"}

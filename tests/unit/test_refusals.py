@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible.module_utils import berth_fixed, berth_refusals, berth_volumes
+from ansible_collections.berth.platform.plugins.module_utils.kube import fixed, refusals, volumes
 from module_run import plugin
 
 Json = dict[str, Any]
@@ -37,13 +37,13 @@ def status(message: str, kind: str, name: str) -> str:
     ],
 )
 def test_a_refusal_is_told_in_the_api_servers_words_and_of_its_object(text: str, message: str, index: int | None) -> None:
-    assert berth_refusals.read(text, SENT) == berth_refusals.Refusal(message, index)
+    assert refusals.read(text, SENT) == refusals.Refusal(message, index)
 
 
 def test_only_what_was_applied_is_called_applied() -> None:
-    lines = berth_refusals.describe(status("no", "networkpolicies", "b"), SENT, "polls-dev").splitlines()
+    lines = refusals.describe(status("no", "networkpolicies", "b"), SENT, "polls-dev").splitlines()
     assert lines == ["NetworkPolicy b in namespace polls-dev was refused by the API server: no.", "Applied before it: ConfigMap a, Secret a."]
-    assert "Applied" not in berth_refusals.describe(status("no", "configmaps", "a"), SENT, "polls-dev")
+    assert "Applied" not in refusals.describe(status("no", "configmaps", "a"), SENT, "polls-dev")
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_only_what_was_applied_is_called_applied() -> None:
     ],
 )
 def test_a_refusal_says_what_to_do_where_that_is_known(message: str, advice: str) -> None:
-    assert advice in berth_refusals.describe(status(message, "Secret", "a"), SENT, "polls-dev").splitlines()[-1]
+    assert advice in refusals.describe(status(message, "Secret", "a"), SENT, "polls-dev").splitlines()[-1]
 
 
 # --- What cannot be changed ------------------------------------------------
@@ -86,12 +86,12 @@ def database(**environment: str) -> Json:
     ],
 )
 def test_what_would_leave_the_data_behind_is_refused_by_its_variable(wanted: Json, live: Json | None, variables: list[str]) -> None:
-    assert [found.variable for found in berth_fixed.problems(wanted, live)] == variables
+    assert [found.variable for found in fixed.problems(wanted, live)] == variables
 
 
 def test_what_cannot_be_changed_is_told_in_one_message_with_file_and_way() -> None:
-    found = berth_fixed.problems(database(DATABASE_NAME="shop"), database(DATABASE_NAME="polls"))
-    lines = berth_fixed.message(found, lambda name: f"all.yml:{len(name)}").splitlines()
+    found = fixed.problems(database(DATABASE_NAME="shop"), database(DATABASE_NAME="polls"))
+    lines = fixed.message(found, lambda name: f"all.yml:{len(name)}").splitlines()
     assert lines[0] == "Nothing of this step was changed:"
     assert lines[1].startswith("berth_database_name (all.yml:19) is shop and was polls, and cannot be changed: ")
     assert lines[2].startswith("What to do: set berth_database_name: polls again, or back the database up (playbooks/ops/backup.yml), ")
@@ -104,9 +104,9 @@ def claim(size: str = "1Gi", capacity: str = "1Gi", storage_class: str = "local-
     return {"spec": spec, "status": {"capacity": {"storage": capacity}, "conditions": [{"type": kind, "status": "True"} for kind in conditions]}}
 
 
-def wanted(size: str = "1Gi", storage_class: str = "") -> berth_volumes.Wanted:
+def wanted(size: str = "1Gi", storage_class: str = "") -> volumes.Wanted:
     """Return what is wanted of it."""
-    return berth_volumes.Wanted("data-database-0", size, storage_class, "berth_database_storage", "berth_database_storage_class")
+    return volumes.Wanted("data-database-0", size, storage_class, "berth_database_storage", "berth_database_storage_class")
 
 
 GROWS: Json = {"allowVolumeExpansion": True}
@@ -126,15 +126,15 @@ GROWS: Json = {"allowVolumeExpansion": True}
         (wanted("2Gi", "fast"), GROWS, "berth_database_storage_class", "stays in the class that it was made in, local-path"),
     ],
 )
-def test_a_volume_grows_where_its_class_allows_it_and_nothing_else(what: berth_volumes.Wanted, storage_class: Json | None, variable: str, words: str) -> None:
-    found = berth_volumes.problem(what, claim(), storage_class)
+def test_a_volume_grows_where_its_class_allows_it_and_nothing_else(what: volumes.Wanted, storage_class: Json | None, variable: str, words: str) -> None:
+    found = volumes.problem(what, claim(), storage_class)
     assert (found.variable if found else "") == variable
     assert words in (found.phrase if found else "")
 
 
 @pytest.mark.parametrize(("size", "patched"), [("1Gi", False), ("1024Mi", False), ("1.5Gi", True), ("2Gi", True)])
 def test_a_claim_asks_for_more_only_where_more_is_wanted(size: str, patched: bool) -> None:
-    assert bool(berth_volumes.growth(wanted(size), claim())) is patched
+    assert bool(volumes.growth(wanted(size), claim())) is patched
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_claim_asks_for_more_only_where_more_is_wanted(size: str, patched: boo
     ],
 )
 def test_a_volume_has_grown_when_it_has_the_size_or_needs_only_its_pods_next_start(there: Json, expected: bool) -> None:
-    assert berth_volumes.grown(wanted("2Gi"), there) is expected
+    assert volumes.grown(wanted("2Gi"), there) is expected
 
 
 class Cluster:

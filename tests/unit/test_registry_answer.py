@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ansible.module_utils import berth_image
-from ansible.module_utils.berth_preflight import silent_registry
+from ansible_collections.berth.platform.plugins.module_utils.image import registry as registries
+from ansible_collections.berth.platform.plugins.plugin_utils.preflight import silent_registry
 from fake_api import Api, certificate, running
 
 
@@ -18,7 +18,7 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     monkeypatch.setenv("SSL_CERT_FILE", str(made))
     monkeypatch.setenv("no_proxy", "localhost,127.0.0.1")
     # One on this machine would be asked without TLS.
-    monkeypatch.setattr(berth_image, "local", lambda host: False)
+    monkeypatch.setattr(registries, "local", lambda host: False)
     with running(Api((made, key))) as server:
 
         def answer(status: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import bcrypt
 import pytest
-import registry_credential
+from ansible_collections.berth.platform.plugins.modules import registry_credential
 from module_run import run
 
 REGISTRY = "localhost:5001"

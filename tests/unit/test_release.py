@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
-from ansible.module_utils import berth_processes
+from ansible_collections.berth.platform.plugins.module_utils.kube import processes
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "roles" / "app" / "templates"
 LABELS = {"app.kubernetes.io/name": "polls", "app.kubernetes.io/instance": "polls", "app.kubernetes.io/managed-by": "berth"}
@@ -46,7 +46,7 @@ SHARED = CONTAINER | {"resources": {"requests": {"cpu": "50m", "memory": "128Mi"
 
 def made(**processes: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the objects of processes, by kind and name."""
-    found = berth_processes.objects(processes, APP, POD, SHARED, 300)
+    found = processes.objects(processes, APP, POD, SHARED, 300)
     return {f"{each['kind']} {each['metadata']['name']}": each for each in found}
 
 
@@ -89,7 +89,7 @@ def test_of_a_singleton_the_old_one_has_time_to_end_before_the_new_one_begins(pr
     spec = made(worker=given)["Deployment polls-worker"]["spec"]
     grace = spec["template"]["spec"]["terminationGracePeriodSeconds"]
     assert (spec["strategy"]["type"], spec["replicas"], grace, spec["progressDeadlineSeconds"]) == expected
-    assert berth_processes.rollout_seconds({"worker": given, "other": {"command": RUNS}}, 300) == expected[3]
+    assert processes.rollout_seconds({"worker": given, "other": {"command": RUNS}}, 300) == expected[3]
 
 
 def test_a_pod_that_ends_right_after_its_start_does_not_take_the_place_of_one_that_works() -> None:

@@ -8,19 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import k8s_released
-import k8s_rollback
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible.module_utils import berth_rollback
-from ansible.module_utils.berth_rollback import Refused, choose, following, operations, releases
+from ansible_collections.berth.platform.plugins.module_utils.rollout import rollback
+from ansible_collections.berth.platform.plugins.module_utils.rollout.rollback import Refused, choose, following, operations, releases
+from ansible_collections.berth.platform.plugins.modules import k8s_released, k8s_rollback
 from fake_api import Api, running
 from module_run import plugin, run
 from rollout_objects import Json, meta
 
 filters = plugin("filter/rollback.py")
 
-REVISION, HISTORY, CAUSE = berth_rollback.REVISION, berth_rollback.REVISIONS, berth_rollback.VERSION
+REVISION, HISTORY, CAUSE = rollback.REVISION, rollback.REVISIONS, rollback.VERSION
 
 
 def template(image: str) -> Json:
@@ -74,7 +73,7 @@ def test_it_goes_to_the_release_before() -> None:
 
 
 def test_it_does_not_go_to_a_release_that_was_gone_back_from() -> None:
-    assert chosen([replicaset(1), replicaset(2, **{berth_rollback.LEFT: "2"}), replicaset(3)]) == (1, "1.1")
+    assert chosen([replicaset(1), replicaset(2, **{rollback.LEFT: "2"}), replicaset(3)]) == (1, "1.1")
 
 
 def environment(name: str) -> list[Json]:
@@ -98,11 +97,11 @@ def test_it_does_not_go_to_the_same_release_before_a_restart() -> None:
 
 def test_it_goes_to_the_same_image_with_the_settings_of_before() -> None:
     assert chosen([configured(1, 1, "polls-a"), configured(2, 1, "polls-b")]) == (1, "1.1")
-    assert chosen([configured(1, 1, "polls-a"), configured(2, 1, "polls-b", **{berth_rollback.LEFT: "2"}), configured(3, 1, "polls-c")]) == (1, "1.1")
+    assert chosen([configured(1, 1, "polls-a"), configured(2, 1, "polls-b", **{rollback.LEFT: "2"}), configured(3, 1, "polls-c")]) == (1, "1.1")
 
 
 def test_a_release_that_came_again_after_it_was_left_counts_again() -> None:
-    assert chosen([replicaset(1), replicaset(2, **{berth_rollback.LEFT: "1"}), replicaset(3)]) == (2, "1.2")
+    assert chosen([replicaset(1), replicaset(2, **{rollback.LEFT: "1"}), replicaset(3)]) == (2, "1.2")
 
 
 def test_a_revision_is_found_by_a_number_that_it_had_before() -> None:
@@ -118,7 +117,7 @@ def test_a_number_that_is_a_revisions_now_goes_before_one_that_another_had() -> 
     [
         ([], 0, "the Deployment polls has no revision yet"),
         ([replicaset(3)], 0, r"no release of polls to go back to, for it is the only one\. To choose one, name its revision:\n  revision   3  1.3"),
-        ([replicaset(3), replicaset(2, **{berth_rollback.LEFT: "2"})], 0, r"each of the others was gone back from(.|\n)*revision   2  1.2 .* gone back from"),
+        ([replicaset(3), replicaset(2, **{rollback.LEFT: "2"})], 0, r"each of the others was gone back from(.|\n)*revision   2  1.2 .* gone back from"),
         (THREE, 8, r"polls has no revision 8\. It has these:\n  revision   3  1.3  since \S+  runs\n  revision   2"),
     ],
 )
@@ -129,7 +128,7 @@ def test_where_there_is_none_it_says_so_with_those_that_there_are(replicasets: l
 
 
 # --- How -------------------------------------------------------------------
-def apply(thing: Json, patch: berth_rollback.Operations) -> Json:
+def apply(thing: Json, patch: rollback.Operations) -> Json:
     """Return ``thing`` patched, as the API server does it."""
     changed = copy.deepcopy(thing)
     for operation in patch:
@@ -170,8 +169,8 @@ def test_a_deployment_that_was_changed_meanwhile_is_not_patched() -> None:
 
 def test_the_release_that_is_left_is_noted_at_its_revision() -> None:
     left, target, _ = releases(deployment(), THREE)
-    assert apply(left.replicaset, berth_rollback.leaving(left, target))["metadata"]["annotations"][berth_rollback.LEFT] == "3"
-    assert berth_rollback.leaving(target, left) == []  # that would be forward
+    assert apply(left.replicaset, rollback.leaving(left, target))["metadata"]["annotations"][rollback.LEFT] == "3"
+    assert rollback.leaving(target, left) == []  # that would be forward
 
 
 def cronjob(*containers: Json) -> Json:
@@ -292,7 +291,7 @@ def process_set(number: int, image: int, name: str = "polls-worker", **annotatio
 
 def complete(at: int) -> dict[str, str]:
     """Return the note that a revision was complete at a minute."""
-    return {berth_rollback.COMPLETED: f"2026-11-05T10:{at:02}:00Z"}
+    return {rollback.COMPLETED: f"2026-11-05T10:{at:02}:00Z"}
 
 
 def with_processes(api: Api, *replicasets: Json, processes: tuple[str, ...] = ("polls-worker",)) -> None:

@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 import pytest
-from ansible.module_utils import berth_rollout as rollout
-from ansible.module_utils.berth_rollout import NEVER, Finding, Patience, Snapshot
+from ansible_collections.berth.platform.plugins.module_utils.rollout import judge as rollout
+from ansible_collections.berth.platform.plugins.module_utils.rollout.judge import NEVER, Finding, Patience, Snapshot
 from rollout_objects import (
     IMAGE,
     LATER,

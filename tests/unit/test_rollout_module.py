@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import k8s_rollout
 import pytest
-from ansible.module_utils.berth_kube import Forbidden, KubeError, NotFound, Unreachable
+from ansible_collections.berth.platform.plugins.module_utils.kube.client import Forbidden, KubeError, NotFound, Unreachable
+from ansible_collections.berth.platform.plugins.modules import k8s_rollout
 from rollout_objects import (
     LABELS,
     LATER,

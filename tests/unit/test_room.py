@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.module_utils import berth_room
-from ansible.module_utils.berth_formats import quantity
-from ansible.module_utils.berth_resources import with_resources
-from ansible.module_utils.berth_room import Environment
+from ansible_collections.berth.platform.plugins.module_utils.formats import quantity
+from ansible_collections.berth.platform.plugins.module_utils.kube.resources import with_resources
+from ansible_collections.berth.platform.plugins.plugin_utils.inventory import room
+from ansible_collections.berth.platform.plugins.plugin_utils.inventory.room import Environment
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROLES: dict[str, Any] = {}
@@ -68,7 +68,7 @@ def told(quota: dict[str, Any] | None = None, **given: Any) -> list[str]:
     } | given  # fmt: skip
     environment = Environment.of(lambda name: values[name.removeprefix("berth_")], ROLES)
     web = ("berth_app_autoscaling", "max") if values["app_autoscaling"] else ("berth_app_replicas",)
-    return [f"{problem.name}: {problem.text}" for problem in berth_room.problems(environment, ROLES["namespace_quota_default"], quota or {}, web)]
+    return [f"{problem.name}: {problem.text}" for problem in room.problems(environment, ROLES["namespace_quota_default"], quota or {}, web)]
 
 
 def test_the_release_after_the_first_needs_room_for_one_more_pod() -> None:

@@ -15,12 +15,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import background_service
-import kubeadm_init
 import pytest
-from ansible.module_utils import berth_service
-from ansible.module_utils.berth_service import Runit, Service, ServiceError, Systemd
-from module_run import PLUGINS, run
+from ansible_collections.berth.platform.plugins.module_utils.machine import service as service_manager
+from ansible_collections.berth.platform.plugins.module_utils.machine.service import Runit, Service, ServiceError, Systemd
+from ansible_collections.berth.platform.plugins.modules import background_service, kubeadm_init
+from module_run import run
 
 needs_runit = pytest.mark.skipif(not shutil.which("runsv"), reason="runit is not installed")
 
@@ -59,8 +58,8 @@ def command_line(pid: int) -> bytes:
 @pytest.fixture
 def runit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runit]:
     """Yield a backend with directories of its own, and end what it started."""
-    monkeypatch.setattr(berth_service, "LOGS", tmp_path / "logs")
-    monkeypatch.setattr(berth_service, "PIDS", tmp_path / "run")
+    monkeypatch.setattr(service_manager, "LOGS", tmp_path / "logs")
+    monkeypatch.setattr(service_manager, "PIDS", tmp_path / "run")
     machine = Runit(tmp_path / "services")
     monkeypatch.setattr(background_service, "backend", lambda: machine)
     monkeypatch.setattr(background_service, "manager", lambda: "runit")
@@ -79,7 +78,7 @@ def started(runit: Runit, *command: str, **options: str) -> int:
 
 def supervisor(runit: Runit) -> int:
     """Return the process id of the supervisor of ``s``."""
-    return int((berth_service.PIDS / "s.pid").read_text())
+    return int((service_manager.PIDS / "s.pid").read_text())
 
 
 @needs_runit
@@ -121,9 +120,9 @@ def test_a_stopped_service_is_gone_with_its_supervisor_and_can_be_started_at_onc
 
 @needs_runit
 def test_a_service_that_does_not_heed_the_signal_is_killed(runit: Runit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(berth_service, "STOP_TIMEOUT", 1)
+    monkeypatch.setattr(service_manager, "STOP_TIMEOUT", 1)
     pid = started(runit, sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True); time.sleep(60)")
-    assert until(lambda: "1" in text(berth_service.LOGS / "s/current"))
+    assert until(lambda: "1" in text(service_manager.LOGS / "s/current"))
     with contextlib.suppress(ServiceError):
         runit.stop("s")
     assert until(lambda: not alive(pid) and not runit.running("s"))
@@ -133,7 +132,7 @@ def test_a_service_that_does_not_heed_the_signal_is_killed(runit: Runit, monkeyp
 def test_a_removed_service_leaves_no_files(runit: Runit) -> None:
     started(runit, "sleep", "60")
     assert runit.remove("s")
-    assert not (runit.services / "s").exists() and not (berth_service.PIDS / "s.pid").exists()
+    assert not (runit.services / "s").exists() and not (service_manager.PIDS / "s.pid").exists()
     assert not runit.remove("s")
 
 
@@ -141,12 +140,10 @@ def test_a_removed_service_leaves_no_files(runit: Runit) -> None:
 def test_a_service_outlives_the_process_that_started_it(runit: Runit) -> None:
     runit.write(Service("s", ["sleep", "60"]))
     code = f"""
-import sys
 from pathlib import Path
-sys.path.insert(0, {str(PLUGINS / "module_utils")!r})
-import berth_service
-berth_service.PIDS = Path({str(berth_service.PIDS)!r})
-berth_service.Runit(Path({str(runit.services)!r})).start("s")
+from ansible_collections.berth.platform.plugins.module_utils.machine import service
+service.PIDS = Path({str(service_manager.PIDS)!r})
+service.Runit(Path({str(runit.services)!r})).start("s")
 """
     # A pipe that the service kept open would hold this call up for as long as the service runs.
     starter = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
@@ -172,8 +169,8 @@ def test_what_a_reboot_left_behind_does_not_hinder_the_start(runit: Runit) -> No
 
 @needs_runit
 def test_a_pid_file_of_another_process_does_not_hinder_the_start(runit: Runit) -> None:
-    berth_service.PIDS.mkdir()
-    (berth_service.PIDS / "s.pid").write_text(f"{os.getpid()}\n")
+    service_manager.PIDS.mkdir()
+    (service_manager.PIDS / "s.pid").write_text(f"{os.getpid()}\n")
     assert alive(started(runit, "sleep", "60"))
 
 
@@ -256,8 +253,8 @@ def test_a_check_before_runit_is_installed_finds_nothing_running(
 
 @needs_runit
 def test_a_supervisor_that_cannot_start_is_named(runit: Runit, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(berth_service.shutil, "which", lambda _: "/usr/bin/false")
-    monkeypatch.setattr(berth_service, "START_TIMEOUT", 0.2)
+    monkeypatch.setattr(service_manager.shutil, "which", lambda _: "/usr/bin/false")
+    monkeypatch.setattr(service_manager, "START_TIMEOUT", 0.2)
     answer = run(background_service, capsys, services=[{"name": "s", "command": ["sleep", "60"]}])
     assert answer["msg"] == f"The supervisor of s did not start. Try: runsv {runit.services / 's'}"
 
@@ -271,7 +268,7 @@ def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program.write_text(f'#!/bin/sh\necho "$*" >> {shlex.quote(str(calls))}\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    monkeypatch.setattr(berth_service, "UNITS", tmp_path / "units")
+    monkeypatch.setattr(service_manager, "UNITS", tmp_path / "units")
     return calls
 
 
@@ -280,7 +277,7 @@ KUBELET = Service("kubelet", ["/bin/sleep", "60"], "A test's kubelet", before="/
 
 def test_the_unit_restarts_its_service_for_ever_and_keeps_its_containers(systemctl: Path) -> None:
     Systemd().write(KUBELET)
-    unit = (berth_service.UNITS / "berth-kubelet.service").read_text()
+    unit = (service_manager.UNITS / "berth-kubelet.service").read_text()
     assert unit == """\
 [Unit]
 Description=A test's kubelet
@@ -306,14 +303,14 @@ WantedBy=multi-user.target
 @pytest.mark.parametrize("service", [KUBELET, Service("s", ["/usr/bin/env", "PATH=/bin", "sleep", "5 %", "$HOME", "a b"], "100 % odd")])
 def test_systemd_accepts_the_unit(systemctl: Path, service: Service) -> None:
     Systemd().write(service)
-    unit = berth_service.UNITS / f"berth-{service.name}.service"
+    unit = service_manager.UNITS / f"berth-{service.name}.service"
     done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_signs_that_systemd_would_replace_are_kept(systemctl: Path) -> None:
     Systemd().write(Service("s", ["/bin/echo", "100%", "$HOME"]))
-    assert "ExecStart=/bin/echo 100%% '$$HOME'\n" in (berth_service.UNITS / "berth-s.service").read_text()
+    assert "ExecStart=/bin/echo 100%% '$$HOME'\n" in (service_manager.UNITS / "berth-s.service").read_text()
 
 
 def test_a_unit_is_reloaded_only_when_it_changed(systemctl: Path) -> None:
@@ -335,7 +332,7 @@ def test_a_unit_is_started_for_boots_too_and_removed_whole(systemctl: Path) -> N
         "disable --quiet --now berth-kubelet.service",
         "daemon-reload",
     ]
-    assert list(berth_service.UNITS.iterdir()) == []
+    assert list(service_manager.UNITS.iterdir()) == []
 
 
 def test_a_unit_that_somebody_started_by_hand_is_started_for_boots_too(
@@ -399,20 +396,20 @@ class Ending:
     ],
 )  # fmt: skip
 def test_the_last_words_of_a_service_are_its_errors_where_it_has_any(lines: list[str], told: str) -> None:
-    assert berth_service.last_words(Ending(lines), "s", 0) == told
+    assert service_manager.last_words(Ending(lines), "s", 0) == told
 
 
 def test_a_service_that_ends_again_and_again_is_not_waited_for_until_the_time_is_up(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(ServiceError) as error:
-        berth_service.wait_until_it_listens(Ending(KLOG), "s", str(tmp_path / "socket"), 0, timeout=600)
+        service_manager.wait_until_it_listens(Ending(KLOG), "s", str(tmp_path / "socket"), 0, timeout=600)
     assert time.monotonic() - began < 300
     assert str(error.value) == f"The service s ends again and again. Last errors of s (journalctl --unit berth-s.service):\n{KLOG[1]}"
 
 
 def test_a_service_that_runs_and_does_not_listen_is_told_with_its_address(tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match=r"The service s does not answer at .*/socket within 0 s\. Last words of s .*:\nhm"):
-        berth_service.wait_until_it_listens(Ending(["hm"], ends=False), "s", str(tmp_path / "socket"), 0, timeout=0)
+        service_manager.wait_until_it_listens(Ending(["hm"], ends=False), "s", str(tmp_path / "socket"), 0, timeout=0)
 
 
 @pytest.mark.parametrize("family", [socket.AF_UNIX, socket.AF_INET])
@@ -420,21 +417,21 @@ def test_a_service_that_listens_is_up(tmp_path: Path, family: socket.AddressFami
     with socket.socket(family) as server:
         server.bind(str(tmp_path / "socket") if family == socket.AF_UNIX else ("127.0.0.1", 0))
         address = server.getsockname() if family == socket.AF_UNIX else f"127.0.0.1:{server.getsockname()[1]}"
-        assert not berth_service.listens(address)
+        assert not service_manager.listens(address)
         server.listen()
-        berth_service.wait_until_it_listens(Ending([], ends=False), "s", address, 0, timeout=0)
+        service_manager.wait_until_it_listens(Ending([], ends=False), "s", address, 0, timeout=0)
 
 
 @needs_runit
 def test_runit_tells_a_service_that_ends_again_and_again_from_one_that_runs(runit: Runit, capsys: pytest.CaptureFixture[str]) -> None:
     bad = {"name": "s", "command": ["sh", "-c", "echo 'E1128 no /dev/kmsg' >&2; exit 1"], "listens": "/nowhere"}
     answer = run(background_service, capsys, services=[bad], timeout=600)
-    assert answer["msg"] == f"The service s ends again and again. Last errors of s ({berth_service.LOGS}/s/current):\nE1128 no /dev/kmsg"
+    assert answer["msg"] == f"The service s ends again and again. Last errors of s ({service_manager.LOGS}/s/current):\nE1128 no /dev/kmsg"
     assert runit.log("s", time.time() + 3600) == []
     runit.write(Service("s", ["sleep", "60"]))
     runit.restart("s")
     assert until(lambda: runit.pid("s"))
-    watch = berth_service.Watch(runit, "s")
+    watch = service_manager.Watch(runit, "s")
     assert not watch.hopeless() and runit.endings("s") == watch.before
 
 

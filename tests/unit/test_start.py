@@ -83,6 +83,8 @@ def project(tmp_path: Path) -> Path:
     (root / "site.yml").touch()
     (tmp_path / "project-2").mkdir()
     (tmp_path / "project-2" / "site.yml").touch()
+    for name in ("own.yml", "own.yml.txt"):
+        (tmp_path / "project-2" / name).write_text("- ansible.builtin.import_playbook: berth.platform.site\n", encoding="utf-8")
     (tmp_path / "link").symlink_to(root)
     return root
 
@@ -97,6 +99,10 @@ def project(tmp_path: Path) -> Path:
         (["-i", "project/inventories/dev", "all", "-m", "ping"], True),
         (["--inventory=project/inventories/dev", "all"], True),
         (["project-2/site.yml"], False),
+        (["berth.platform.ops.status", "-i", "inventories/dev"], True),
+        (["project-2/own.yml", "-i", "inventories/dev"], True),
+        (["project-2/own.yml.txt"], False),
+        (["berth.platformer.site"], False),
         (["project/absent.yml"], False),
         (["--version"], False),
         (["-e", "a=b", "", "-"], False),
@@ -110,6 +116,13 @@ def test_a_playbook_or_inventory_of_the_project_brings_the_projects_settings(
     monkeypatch.chdir(project.parent)
     given = [word.format(project.parent, project.parent.name) for word in words]
     assert berth_start.configuration(str(project), given) == (str(project / "ansible.cfg") if found else None)
+
+
+def test_a_directory_with_settings_of_its_own_keeps_them_for_playbooks_that_are_called_by_name(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.parent)
+    (project.parent / "ansible.cfg").touch()
+    assert berth_start.configuration(str(project), ["berth.platform.site"]) is None
+    assert berth_start.configuration(str(project), ["project/site.yml"]) == str(project / "ansible.cfg")
 
 
 def test_settings_that_are_named_are_taken(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

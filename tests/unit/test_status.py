@@ -6,12 +6,13 @@ import base64
 from pathlib import Path
 from typing import Any, ClassVar
 
-import environment_status
 import pytest
 import yaml
-from ansible.module_utils import berth_command, berth_status
-from ansible.module_utils.berth_access import Answer
-from ansible.module_utils.berth_kube import Forbidden, KubeError, NotFound, Unreachable
+from ansible_collections.berth.platform.plugins.module_utils.kube.access import Answer
+from ansible_collections.berth.platform.plugins.module_utils.kube.client import Forbidden, KubeError, NotFound, Unreachable
+from ansible_collections.berth.platform.plugins.module_utils.rollout import command as commands
+from ansible_collections.berth.platform.plugins.module_utils.rollout import status as status_text
+from ansible_collections.berth.platform.plugins.modules import environment_status
 from module_run import run
 from rollout_objects import BEGAN, IMAGE, LATER, claim, condition, crashing, deployment, ended, job, meta, pod, ready_pod, replicaset, statefulset
 
@@ -74,7 +75,7 @@ class FakeCluster:
 def _cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment_status, "Cluster", FakeCluster)
     monkeypatch.setattr(FakeCluster, "asked", [])
-    monkeypatch.setattr(environment_status.berth_access, "ask", lambda url, timeout: Answer(200, "200 in 12 ms"))
+    monkeypatch.setattr(environment_status.access, "ask", lambda url, timeout: Answer(200, "200 in 12 ms"))
 
 
 def status(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, cluster: Json | None = None, **objects: Any) -> Json:
@@ -82,7 +83,7 @@ def status(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(FakeCluster, "objects", {"Node": [NODE], **objects})
     answer = run(environment_status, capsys, environment="dev", cluster=cluster or RUNNING, kubeconfig="k", namespace="polls-dev", app="polls")
     assert not answer["changed"]
-    assert [line for line in answer["text"].splitlines() if len(line) > berth_status.WIDTH or line != line.rstrip()] == []
+    assert [line for line in answer["text"].splitlines() if len(line) > status_text.WIDTH or line != line.rstrip()] == []
     return answer
 
 
@@ -206,7 +207,7 @@ def test_a_command_whose_end_somebody_waits_for_is_no_problem(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, conditions: list[Json]
 ) -> None:
     command = job(*conditions)
-    command["metadata"] |= {"name": "polls-manage-x1", "labels": berth_command.labels("polls")}
+    command["metadata"] |= {"name": "polls-manage-x1", "labels": commands.labels("polls")}
     assert status(capsys, monkeypatch, **healthy(), Job=[command])["status"]["problems"] == []
 
 
@@ -266,14 +267,14 @@ def test_what_may_not_be_read_is_named_and_the_rest_shown(capsys: pytest.Capture
 
 
 def test_pods_that_serve_where_no_address_answers_are_not_called_well(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment_status.berth_access, "ask", lambda url, timeout: Answer(0, "no answer"))
+    monkeypatch.setattr(environment_status.access, "ask", lambda url, timeout: Answer(0, "no answer"))
     assert "no address answers" in status(capsys, monkeypatch, **healthy())["text"].splitlines()[0]
 
 
 def test_an_address_that_does_not_let_this_machine_in_is_not_shown_beside_one_that_does(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(environment_status.berth_access, "ask", lambda url, timeout: Answer(400, "400") if "lb.example" in url else Answer(200, "200"))
+    monkeypatch.setattr(environment_status.access, "ask", lambda url, timeout: Answer(400, "400") if "lb.example" in url else Answer(200, "200"))
     balanced = SERVICE | {"status": {"loadBalancer": {"ingress": [{"hostname": "lb.example"}]}}}
     answer = status(capsys, monkeypatch, **(healthy() | {"Service": [balanced]}))
     assert [each["url"] for each in answer["status"]["addresses"]] == ["http://127.0.0.1:30080/"]
@@ -294,17 +295,17 @@ def test_a_database_outside_the_cluster_is_named_by_its_host(capsys: pytest.Capt
 
 @pytest.mark.parametrize(("seconds", "told"), [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"), (172800, "2 d"), (None, "?")])
 def test_a_time_span_is_told_in_its_largest_unit(seconds: int | None, told: str) -> None:
-    assert berth_status.duration(seconds) == told
+    assert status_text.duration(seconds) == told
 
 
 def test_a_node_that_lacks_something_says_so() -> None:
     node = {"metadata": {"name": "n"}, "spec": {"unschedulable": True}, "status": {"conditions": [{"type": "DiskPressure", "status": "True"}]}}
-    assert berth_status.nodes([node], LATER)[0]["state"] == "NotReady, DiskPressure, cordoned"
+    assert status_text.nodes([node], LATER)[0]["state"] == "NotReady, DiskPressure, cordoned"
 
 
 def test_the_image_is_shown_with_as_much_of_its_digest_as_people_compare() -> None:
-    assert berth_status.short_image(IMAGE) == "localhost:5000/polls@sha256:4f53cda18c2b"
-    assert berth_status.short_image("postgres:17") == "postgres:17"
+    assert status_text.short_image(IMAGE) == "localhost:5000/polls@sha256:4f53cda18c2b"
+    assert status_text.short_image("postgres:17") == "postgres:17"
 
 
 # --- What is over ----------------------------------------------------------
@@ -354,7 +355,7 @@ def test_what_went_wrong_in_the_last_hour_is_told_with_what_to_do(
     assert "dev: all is well now, after 1 incident in the last hour" in said
     assert words in said
     assert advice in said
-    assert max(map(len, answer["text"].splitlines())) <= berth_status.WIDTH
+    assert max(map(len, answer["text"].splitlines())) <= status_text.WIDTH
 
 
 @pytest.mark.parametrize(
@@ -414,12 +415,12 @@ expiry     CERTIFICATE    ENDS        IN
     ],
 )  # fmt: skip
 def test_a_certificate_that_ends_is_a_problem_with_a_way_out(provider: str, certificate: Json, told: str, advice: str) -> None:
-    (found,) = berth_status.expiry([certificate, dated("control plane", 61)], 60, provider, "dev")
+    (found,) = status_text.expiry([certificate, dated("control plane", 61)], 60, provider, "dev")
     assert (found["kind"], found["name"], found["summary"], found["advice"]) == ("Certificate", certificate["kind"], told, advice)
 
 
 def test_where_nobody_knows_the_way_out_no_certificate_is_a_problem() -> None:
-    assert berth_status.expiry([dated("kubeconfig", 1)], 60, "minikube", "dev") == []
+    assert status_text.expiry([dated("kubeconfig", 1)], 60, "minikube", "dev") == []
 
 
 @pytest.mark.parametrize("state", ["running", "unready", "stopped"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible.module_utils import berth_templates as templates
+from ansible_collections.berth.platform.plugins.plugin_utils.inventory import templates
 
 
 @pytest.mark.parametrize(

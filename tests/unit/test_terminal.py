@@ -10,8 +10,7 @@ import sys
 import unicodedata
 
 import pytest
-from ansible.module_utils import berth_terminal as terminal
-from module_run import PLUGINS
+from ansible_collections.berth.platform.plugins.module_utils import terminal
 
 # What is sent, and how it is shown.
 SENT = {
@@ -93,7 +92,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> str:
     }
     (here / "play.yml").write_text(json.dumps([play]))
     (here / "ansible.cfg").write_text(
-        f"[defaults]\nlibrary = modules\nmodule_utils = {PLUGINS}/module_utils\ncallback_plugins = {PLUGINS}/callback\nstdout_callback = berth_output\n"
+        "[defaults]\nlibrary = modules\nstdout_callback = berth.platform.berth_output\n"
         "callback_result_format = yaml\n"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "BERTH_"))}

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.module_utils import berth_formats as formats
-from ansible.module_utils import berth_variables as variables
-from ansible.module_utils.berth_inventory import Inventory
 from ansible.parsing.dataloader import DataLoader
+from ansible_collections.berth.platform.plugins.module_utils import formats
+from ansible_collections.berth.platform.plugins.plugin_utils.inventory import variables
+from ansible_collections.berth.platform.plugins.plugin_utils.inventory.locate import Inventory
 
 PROJECT = Path(__file__).resolve().parents[2]
 OPTIONS = yaml.safe_load((PROJECT / "roles/preflight/meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]

@@ -273,7 +273,7 @@ def test_tuesday_a_dependency_and_a_model_with_a_migration_are_added(week: Envir
 
 def test_wednesday_a_dependency_is_upgraded_and_a_setting_and_a_secret_are_set(week: Environment) -> None:
     locked = require(week.project / "app", "humanize>=4.12")
-    words = {"DJANGO_SECRET_KEY": "{{ lookup('generated_secret', berth_secrets_directory ~ '/django_secret_key') }}", "WORD": "xyzzy-plugh"}
+    words = {"DJANGO_SECRET_KEY": "{{ lookup('berth.platform.generated_secret', berth_secrets_directory ~ '/django_secret_key') }}", "WORD": "xyzzy-plugh"}
     week.set(berth_app_settings={"MOTTO": "Polls 🚀"}, berth_app_secrets=words)
     shown = week.step(BUILD | CONFIGURE | RELEASE)
     assert "xyzzy" not in shown.text

@@ -1,17 +1,11 @@
-"""Print an account that may do what a release needs (berth_existing.NEEDED) and nothing else in the cluster, as objects in JSON.
+"""Print an account that may do what a release needs (NEEDED of module_utils/kube/existing.py) and nothing else in the cluster, as objects in JSON.
 
 So a permission that is missing in that list fails the scenario. Besides, it may list nodes: the app is asked for its page at a node's address.
 """
 
 import json
-import sys
-from pathlib import Path
 
-import ansible.module_utils
-
-ansible.module_utils.__path__.append(str(Path(sys.argv[0]).resolve().parents[3] / "plugins" / "module_utils"))
-
-from ansible.module_utils.berth_existing import NEEDED, NEEDED_BY_DATABASE  # noqa: E402
+from ansible_collections.berth.platform.plugins.module_utils.kube.existing import NEEDED, NEEDED_BY_DATABASE
 
 NAME = "molecule-releaser"
 rights = [*NEEDED, *NEEDED_BY_DATABASE, ("", "namespaces", ("get", "create", "patch")), ("", "nodes", ("list",))]

@@ -1,0 +1,422 @@
+"""What a Dockerfile says: its instructions and stages, the images and mounts that it names. docs.docker.com/reference/dockerfile"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from .registry import ImageError
+
+DIRECTIVE = re.compile(r"#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*\Z")
+WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:\\.|[^"\\])*"|'[^']*')+""")
+DOCUMENT = re.compile(r"""\d*<<(?P<chomp>-?)(?P<quote>["']?)(?P<name>[^<"'\s]+)(?P=quote)\Z""")
+FLAG = re.compile(r"\s*--([a-z-]+)(?:=(\S*))?(?=\s|\Z)")
+VARIABLE = re.compile(r"\$(?:(?P<plain>\w+)|\{(?P<name>\w+)(?::?(?P<sign>[-+])(?P<word>[^}]*))?\})")
+# What compilers and setup scripts say, and pip about the package.
+MISSING = re.compile(r"command '(\S+)' failed: No such file|fatal error: (\S+): No such file|(\w+) executable not found")
+WHEEL = re.compile(r"Failed (?:building wheel for|to build) '?([\w.-]+)'?")
+KNOWN_FLAGS = ("chmod", "chown", "from", "mount")  # by buildah 1.28
+# Instructions that may carry a here-document.
+DOCUMENTED = ("ADD", "COPY", "RUN")
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """An instruction: its first line, counted from 1, and what it says on however many lines."""
+
+    line: int
+    keyword: str  # in capitals
+    text: str  # what follows it, in one line
+    raw: str = ""  # all of it as it is written, with its here-documents
+    documents: tuple[str, ...] = ()  # the names of those
+
+    def flags(self) -> list[tuple[str, str]]:
+        """Return the flags before its words, such as ``("from", "build")``."""
+        found, end = [], 0
+        while flag := FLAG.match(self.text, end):
+            found.append((flag[1], flag[2] or ""))
+            end = flag.end()
+        return found
+
+    def words(self) -> str:
+        """Return what follows the flags."""
+        end = 0
+        while flag := FLAG.match(self.text, end):
+            end = flag.end()
+        return self.text[end:].strip()
+
+
+class Mount(NamedTuple):
+    """A ``--mount`` of a RUN instruction."""
+
+    kind: str
+    origin: str  # the stage or image, "" for the context
+    source: str
+    target: str
+    id: str
+
+
+@dataclass(eq=False)
+class Stage:
+    """What begins with a FROM."""
+
+    name: str  # in small letters, "" for none
+    base: str
+    instructions: list[Instruction] = field(default_factory=list)  # with the FROM
+
+
+class Image(NamedTuple):
+    """An image that a Dockerfile names."""
+
+    line: int
+    keyword: str
+    written: str
+    name: str  # in full
+
+
+# --- Instructions ------------------------------------------------------------
+def parse(text: str) -> list[Instruction]:
+    """Return a Dockerfile's instructions, read as BuildKit does (github.com/moby/buildkit, frontend/dockerfile/parser/parser.go)."""
+    lines = [line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n")]
+    escape = re.escape(escape_character(lines))
+    continued = re.compile(rf"(?:(?<!{escape})|\A){escape}[ \t]*\Z")
+    found, number = [], 0
+    while number < len(lines):
+        start, words = number, ""
+        goes_on = True
+        while goes_on and number < len(lines):
+            line = lines[number]
+            number += 1
+            if line.lstrip().startswith("#"):
+                goes_on = bool(words)
+                continue
+            goes_on = continued.search(line) is not None or (bool(words) and not line.strip())
+            words += continued.sub("", line)
+        keyword, _, text = re.sub(r"\A\s*(\S*)\s*", r"\1\0", words).partition("\0")
+        if not keyword:
+            continue
+        documents = here_documents(text) if keyword.upper() in DOCUMENTED else []
+        for name, chomp in documents:
+            while number < len(lines) and (lines[number].lstrip("\t") if chomp else lines[number]) != name:
+                number += 1
+            number += 1
+        raw = "\n".join(lines[start:number])
+        found.append(Instruction(start + 1, keyword.upper(), text.strip(), raw, tuple(name for name, _ in documents)))
+    return found
+
+
+def escape_character(lines: list[str]) -> str:
+    """Return the character that the directives at a Dockerfile's top make the one that continues lines."""
+    for line in lines:
+        directive = DIRECTIVE.match(line)
+        if not directive:
+            break
+        if directive[1].lower() == "escape" and directive[2] in ("\\", "`"):
+            return directive[2]
+    return "\\"
+
+
+def here_documents(text: str) -> list[tuple[str, bool]]:
+    """Return the here-documents that a line begins: each one's name, and whether tabs before its lines go."""
+    found = [DOCUMENT.match(word) for word in WORD.findall(text)]
+    return [(document["name"], bool(document["chomp"])) for document in found if document]
+
+
+def mounts(instruction: Instruction) -> list[Mount]:
+    """Return the mounts of a RUN instruction, none of another."""
+    found = []
+    for name, value in instruction.flags() if instruction.keyword == "RUN" else []:
+        if name == "mount":
+            options = {key.lower(): word for key, _, word in (part.partition("=") for part in value.strip("\"'").split(","))}
+            source = options.get("source", options.get("src", ""))
+            target = options.get("target", options.get("dst", options.get("destination", "")))
+            found.append(Mount(options.get("type", "bind"), options.get("from", ""), source, target, options.get("id", "")))
+    return found
+
+
+def binds(instruction: Instruction) -> list[Mount]:
+    """Return the mounts that bring files from the context, a stage or an image."""
+    return [mount for mount in mounts(instruction) if mount.kind == "bind"]
+
+
+# --- Stages and images ---------------------------------------------------------
+def expand(word: str, values: dict[str, str]) -> str | None:
+    """Return a word with its variables replaced, None where one is not among ``values``."""
+    unknown = False
+
+    def replace(found: re.Match[str]) -> str:
+        nonlocal unknown
+        value = values.get(found["plain"] or found["name"], "")
+        if found["sign"] == "+":
+            return found["word"] if value else ""
+        if found["sign"] == "-":
+            return value or found["word"]
+        unknown = unknown or not value
+        return value
+
+    done = VARIABLE.sub(replace, word)
+    return None if unknown or "$" in done else done
+
+
+def global_arguments(instructions: list[Instruction], given: dict[str, str]) -> dict[str, str]:
+    """Return the values of the ARGs before the first FROM; ``given`` are the build arguments."""
+    values: dict[str, str] = {}
+    for instruction in instructions:
+        if instruction.keyword == "FROM":
+            break
+        for word in WORD.findall(instruction.text) if instruction.keyword == "ARG" else []:
+            name, _, default = word.partition("=")
+            value = str(given[name]) if name in given else expand(default.strip("\"'"), values)
+            if value:
+                values[name] = value
+    return values
+
+
+def stages(instructions: list[Instruction]) -> list[Stage]:
+    """Return the stages of a Dockerfile."""
+    found: list[Stage] = []
+    for instruction in instructions:
+        if instruction.keyword == "FROM":
+            base, _, name = re.sub(r"\s+(?i:as)\s+", "\0", instruction.words()).partition("\0")
+            found.append(Stage(name.lower(), base))
+        if found:
+            found[-1].instructions.append(instruction)
+    return found
+
+
+def stage_of(name: str, earlier: list[Stage]) -> Stage | None:
+    """Return the stage among ``earlier`` that a FROM, ``--from`` or ``from=`` means, None when it means an image."""
+    if name.isdigit() and int(name) < len(earlier):
+        return earlier[int(name)]
+    return next((stage for stage in reversed(earlier) if stage.name and stage.name == name.lower()), None)
+
+
+def references(stage: Stage) -> list[tuple[Instruction, str]]:
+    """Return the stages or images that a stage names, each with its instruction."""
+    found = [(stage.instructions[0], stage.base)]
+    for instruction in stage.instructions:
+        if instruction.keyword == "COPY":
+            found += [(instruction, value) for name, value in instruction.flags() if name == "from" and value]
+        found += [(instruction, mount.origin) for mount in mounts(instruction) if mount.origin]
+    return found
+
+
+def images(instructions: list[Instruction], given: dict[str, str]) -> list[Image]:
+    """Return the images that a build needs from elsewhere: those of the stages that the last one needs.
+
+    What is named by a variable whose value is not known here is left out; ``given`` are the build arguments.
+    """
+    values = global_arguments(instructions, given)
+    every = stages(instructions)
+    needed = every[-1:]
+    found: list[Image] = []
+    for stage in needed:  # grows meanwhile
+        earlier = every[: every.index(stage)]
+        for instruction, word in references(stage):
+            name = expand(word, values if instruction.keyword == "FROM" else {})  # a stage has arguments of its own
+            other = stage_of(name, earlier) if name else None
+            if other:
+                needed += [] if any(other is one for one in needed) else [other]
+            elif name and name.lower() != "scratch":
+                found.append(Image(instruction.line, instruction.keyword, name, full_name(name)))
+    return sorted(set(found))
+
+
+def full_name(image: str) -> str:
+    """Return an image's name with what Docker adds to it.
+
+    >>> full_name("python")
+    'docker.io/library/python:latest'
+    """
+    host, slash, _ = image.partition("/")
+    if not slash or not (re.search(r"[.:]", host) or host == "localhost"):
+        image = f"docker.io/{image}" if slash else f"docker.io/library/{image}"
+    elif host == "docker.io" and image.count("/") == 1:
+        image = image.replace("/", "/library/", 1)
+    return image if "@" in image or ":" in image.rpartition("/")[2] else f"{image}:latest"
+
+
+def secret_beside(instructions: list[Instruction], first: str, second: str) -> str:
+    """Return where the secret ``second`` is mounted for an instruction that gets ``first`` too, "" where none does."""
+    for instruction in instructions:
+        targets = {mount.id: mount.target or f"/run/secrets/{mount.id}" for mount in mounts(instruction) if mount.kind == "secret"}
+        if first in targets and second in targets:
+            return targets[second]
+    return ""
+
+
+# --- What buildah does not know, or does not see by itself -------------------------
+def without_links(text: str) -> str:
+    """Return a Dockerfile without the flag ``--link``, which buildah refuses: it is about how BuildKit stores a layer, not about what is in it."""
+    lines = text.split("\n")
+    for instruction in parse(text):
+        if instruction.keyword in ("ADD", "COPY") and "link" in dict(instruction.flags()):
+            for number in range(instruction.line - 1, instruction.line + instruction.raw.count("\n")):
+                if found := re.search(r"(?<=\s)--link(?:=\S*)?(?=\s|\Z)", lines[number]):
+                    lines[number] = lines[number][: found.start()] + lines[number][found.end() :]
+                    break
+    return "\n".join(lines)
+
+
+def of_period(text: str, period: str) -> str:
+    """Return a Dockerfile whose RUNs buildah takes from its cache only where they were run in the same period.
+
+    ``--no-cache`` would do so for one build alone: the next one finds the older layer first. To a RUN belong the arguments in force.
+    """
+    lines = text.split("\n")
+    for instruction in reversed(parse(text)):
+        if period and instruction.keyword == "FROM":
+            lines.insert(instruction.line + instruction.raw.count("\n"), f"ARG BERTH_PERIOD={period}")
+    return "\n".join(lines)
+
+
+def with_mounts_seen(text: str, context: Callable[[str], str], beside: str) -> str:
+    """Return a Dockerfile whose layers buildah takes from its cache only where what they mount is what it was.
+
+    It asks for the text of an instruction alone (github.com/containers/buildah, issues 5400 and 6609), to which the arguments in force
+    belong: so one with a hash of what is mounted comes before. And up to buildah 1.28 a stage that comes from the cache lacks its last
+    instruction's files where it is mounted (issue 4375): so an instruction without files ends it.
+
+    Args:
+        text: The Dockerfile.
+        context: Gives a hash of what of the context is at a path, "" for all of it.
+        beside: What else goes into every stage: the build arguments, and which base images there are.
+    """
+    every = stages(parse(text))
+    keys: dict[int, str] = {}
+
+    def brought(instruction: Instruction, place: int) -> list[str]:
+        """Return what tells what an instruction of the stage at ``place`` brings in."""
+        found = [stage_key(mount.origin, place) if mount.origin else context(mount.source) for mount in binds(instruction)]
+        if instruction.keyword in ("ADD", "COPY"):
+            origin = dict(instruction.flags()).get("from")
+            found.append(stage_key(origin, place) if origin else context(""))
+        return found
+
+    def stage_key(name: str, place: int) -> str:
+        """Return a hash of what a stage before ``place`` is made of, or the name of an image."""
+        stage = stage_of(name, every[:place])
+        if stage is None:
+            return context("") if "$" in name else name
+        number = every.index(stage)
+        if number not in keys:
+            inputs = [word for one in stage.instructions for word in (one.raw, *brought(one, number))]
+            keys[number] = short_hash(beside, stage_key(stage.base, number), *inputs)
+        return keys[number]
+
+    inserted: dict[int, str] = {}
+    for place, stage in enumerate(every):
+        if place and any(mount.origin for other in every for one in other.instructions for mount in binds(one)):
+            inserted[stage.instructions[0].line] = "ARG BERTH_STAGE_ENDS=1"
+        for instruction in stage.instructions:
+            if binds(instruction):
+                inserted[instruction.line] = f"ARG BERTH_MOUNTED={short_hash(*brought(instruction, place))}"
+    return "\n".join(f"{inserted[number]}\n{line}" if number in inserted else line for number, line in enumerate(text.split("\n"), 1))
+
+
+def short_hash(*parts: str) -> str:
+    """Return 16 hexadecimal digits for some texts."""
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+# --- What is wrong -----------------------------------------------------------
+def read(dockerfile: Path) -> str:
+    """Return a Dockerfile's text.
+
+    Raises:
+        ImageError: It cannot be read.
+    """
+    try:
+        return dockerfile.read_bytes().decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise ImageError(f"{dockerfile} cannot be read: {error.strerror}. Set berth_app_source and berth_app_dockerfile.") from error
+
+
+def unreachable(dockerfile: Path, image: Image, host: str, reason: str) -> str:
+    """Return what to say about an image that is not here and cannot be had.
+
+    Args:
+        dockerfile: The file that names it.
+        image: The image; its keyword is empty where a directive at the file's top names it.
+        host: Which registry does not answer.
+        reason: Why.
+    """
+    own = image.name.partition("/")[0]
+    said = f"{dockerfile}, line {image.line}: the image {image.written} is not on this machine"
+    if not image.keyword:
+        return f"{said}, and its registry {host} does not answer ({reason}). Remove the line: the engine reads Dockerfiles by itself too."
+    if image.keyword != "FROM" and re.fullmatch(r"[\w-]+", image.written):
+        said = f"{dockerfile}, line {image.line}: no stage above is called {image.written}, and no image on this machine"
+    if host == own:
+        way = f"Name a mirror that has it, such as berth_artifacts_mirrors: {{{own}: mirror.example.org/{own}}}"
+    else:
+        way = f"Correct {host} in berth_artifacts_mirrors"
+    way += (
+        ", or start from the image that Berth brings: ARG PYTHON_IMAGE above the first FROM, then FROM ${PYTHON_IMAGE}."
+        if image.keyword == "FROM"
+        else ", or bring in what is taken from it by another way, such as RUN with pip install."
+    )
+    return f"{said}, and its registry {host} does not answer ({reason}). {way}"
+
+
+def refuse_documents(dockerfile: Path, instructions: list[Instruction], version: str) -> None:
+    """Refuse here-documents where the buildah of this machine does not know them: the changes of 1.33.0 say that it does.
+
+    Raises:
+        ImageError: There is one.
+    """
+    first = next((instruction for instruction in instructions if instruction.documents), None)
+    number = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    if first and number < (1, 33):
+        way = "join its commands in lines that end with && \\" if first.keyword == "RUN" else "write its lines into a file of the source and COPY that"
+        what = f"buildah {version} does not know the here-document <<{first.documents[0]}, only 1.33 and later do"
+        raise ImageError(f"{dockerfile}, line {first.line}: {what}: {way} instead.")
+
+
+def explain(words: str, dockerfile: Path, text: str) -> str:
+    """Return a sentence, and a line's end, about a failure whose last words a builder left; "" where they need none."""
+    instructions = parse(text)
+
+    def place(what: str) -> tuple[int, str]:
+        """Return the first line that says something, and the keyword of its instruction, "" for a comment."""
+        number = next((number for number, line in enumerate(text.split("\n"), 1) if what.lower() in line.lower()), 1)
+        return number, next((one.keyword for one in instructions if one.line <= number <= one.line + one.raw.count("\n")), "")
+
+    if found := re.search(r"Unknown instruction: \"(\S+?)\"", words):
+        return f"{dockerfile}, line {place(found[1])[0]}: {found[1]} is no instruction of a Dockerfile.\n"
+    if found := re.search(r"(ADD|COPY|RUN) only supports", words):
+        flags = [(one.line, name) for one in instructions if one.keyword == found[1] for name, _ in one.flags() if name not in KNOWN_FLAGS]
+        for line, name in flags:
+            return f"{dockerfile}, line {line}: this machine's buildah does not know --{name} of {found[1]}: do without it, or build with Docker.\n"
+    if found := re.search(r"parsing chmod (\S+)", words):
+        return f"{dockerfile}, line {place(f'--chmod={found[1]}')[0]}: this machine's buildah takes a number in --chmod, such as 755, not {found[1]}.\n"
+    if found := re.search(r"from=(\S+?): no stage or image found", words):
+        return f"{dockerfile}, line {place(found[1])[0]}: {found[1]} is neither a stage above that line nor an image on this machine.\n"
+    if found := re.search(r"(\S+): image not known", words):
+        return f"{dockerfile}, line {place(found[1])[0]}: {found[1]} is no image on this machine.\n"
+    if found := re.search(r"couldn't find \\?\"(\S+?)\\?\" on host to bind mount", words):
+        path = re.sub(r".*/(?:merged|context)(?=/)", "", found[1])
+        return f"{dockerfile}: a --mount of RUN brings {path}, which is not there: no stage has made it, or .dockerignore leaves it out.\n"
+    if found := re.search(r"running container: from (\S+) creating container for \[.*?\]: (?:: )?(.*)", words):
+        return (
+            f"{dockerfile}: this machine starts no container for RUN: {found[1]} says: {found[2]}. Without one, what RUN runs is root on this machine. "
+            "Install runc, and build on a machine or in a container that may start containers (with CAP_SYS_ADMIN and cgroups that can be written), "
+            "or start Docker.\n"
+        )
+    if re.search(r'(?:building at STEP|process) "[^\n]*manage\.py collectstatic', words):
+        why = "A build has no variable of the environment: give the setting that asks for one a default, or set it in that line of a Dockerfile of your own"
+        return f"{dockerfile}, line {place('manage.py collectstatic')[0]}: collectstatic failed. {why}; playbooks/ops/dockerfile.yml writes one.\n"
+    if missing := MISSING.search(words):
+        name = WHEEL.search(words)
+        what, lacks = name[1] if name else "a package", next(filter(None, missing.groups()))
+        way = f"Take a version of {what} that has one, or name the Debian packages to compile it with in berth_app_packages"
+        said = f"{dockerfile}: {what} has no wheel for this Python, and cannot be compiled: {lacks} is missing. {way}"
+        return f"{said}; a Dockerfile of your own has to install them.\n"
+    if found := re.search(r"failed to solve: (\S+): .*?(dial tcp.*|no such host|i/o timeout|connection refused)", words):
+        name = full_name(found[1])
+        return unreachable(dockerfile, Image(*place(found[1]), found[1], name), name.partition("/")[0], found[2]) + "\n"
+    return ""

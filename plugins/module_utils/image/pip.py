@@ -1,0 +1,147 @@
+"""What pip on this machine is told about its network, for the pip of a build: indexes, proxy, authorities."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from .registry import ImageError
+
+# Where systems keep the authorities that they trust.
+CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem")
+# Variables that name authorities instead, for pip and what it is made of.
+CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+# Options whose value, or each word of it, is a file or directory unless it is an address.
+PATHS = {
+    "build-constraint", "cache-dir", "client-cert", "constraint", "editable", "extra-index-url", "find-links", "index-url", "log", "log-file",
+    "prefix", "python", "report", "requirement", "root", "src", "target",
+}  # fmt: skip
+# Options about where packages go on this machine, and the ones that pip itself does not know.
+HERE = {"config-file", "require-virtualenv", "user"}
+ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+
+Options = dict[str, dict[str, str]]  # values by name, by section
+
+
+def configuration_files(environment: Mapping[str, str], prefix: str = sys.prefix, root: Path = Path("/")) -> list[Path]:
+    """Return pip's configuration files, what counts most last; not all of them need be there.
+
+    pip.pypa.io/en/stable/topics/configuration, "Location" and "Precedence / Override order".
+
+    Args:
+        environment: The environment variables.
+        prefix: The prefix of the Python whose environment it is.
+        root: Where this machine's files are.
+    """
+    named = environment.get("PIP_CONFIG_FILE")
+    if named == os.devnull:
+        return []
+    home = Path(environment.get("HOME") or Path.home())
+    if sys.platform == "darwin":
+        support = home / "Library/Application Support/pip"
+        shared, own = [root / "Library/Application Support/pip"], support if support.is_dir() else home / ".config/pip"
+    else:
+        places = environment.get("XDG_CONFIG_DIRS", "").strip() or str(root / "etc/xdg")
+        shared = [Path(place) / "pip" for place in places.split(os.pathsep)] + [root / "etc"]
+        own = Path(environment.get("XDG_CONFIG_HOME", "").strip() or home / ".config") / "pip"
+    users = [] if named and Path(named).exists() else [home / ".pip", own]
+    return [place / "pip.conf" for place in [*shared, *users, Path(prefix)]] + ([Path(named)] if named else [])
+
+
+def normal(name: str) -> str:
+    """Return an option's name as pip has it."""
+    return name.lower().replace("_", "-").removeprefix("--")
+
+
+def read_options(files: list[Path], environment: Mapping[str, str]) -> Options:
+    """Return the options that pip takes from its files and the environment, which counts most, in every section.
+
+    Raises:
+        ImageError: A file is one that pip refuses.
+    """
+    merged: Options = {}
+    for file in files:
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(file, encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ImageError(f"{file} is not UTF-8, so pip does not read it: correct it.") from error
+        except configparser.Error as error:  # its text may quote a line with a password
+            line = getattr(error, "lineno", None) or next((number for number, _ in getattr(error, "errors", [])), "?")
+            what = re.sub(r"(?<!^)([A-Z])", r" \1", type(error).__name__.removesuffix("Error")).lower()
+            raise ImageError(f"{file}, line {line}: pip does not read this file ({what}): correct it.") from error
+        for section in parser.sections():
+            merged.setdefault(section, {}).update({normal(name): value for name, value in parser.items(section)})
+    variables = {normal(name[4:]): value for name, value in environment.items() if name.startswith("PIP_") and value}
+    for options in [merged.setdefault("global", {}), *merged.values()]:
+        for name, value in variables.items():
+            options.pop(name, None)
+            options[name] = value  # last: pip lets the later of two names for one option count
+    return {section: found for section, options in merged.items() if (found := {name: value for name, value in options.items() if value})}
+
+
+def for_build(options: Options, certificates: str) -> tuple[Options, list[str]]:
+    """Return the options that can work in a build, and a note on each that cannot.
+
+    Args:
+        options: Those of this machine's pip.
+        certificates: Where the build has the authorities, "" where it has none.
+    """
+    kept: Options = {}
+    notes: list[str] = []
+    for section, values in options.items():
+        for name, value in values.items():
+            if name == "cert" or name in HERE:
+                continue
+            words = value.split()
+            usable = [word for word in words if name not in PATHS or ADDRESS.match(word)]
+            if lost := [word for word in words if word not in usable]:
+                notes.append(f"pip's {name} goes without {', '.join(lost)}: a build has no file of this machine.")
+            if usable:
+                kept.setdefault(section, {})[name] = value if usable == words else "\n".join(usable)
+    if certificates:
+        kept.setdefault("global", {})["cert"] = certificates
+    return kept, list(dict.fromkeys(notes))
+
+
+def addresses(options: Options) -> Iterator[tuple[str, str]]:
+    """Yield the addresses that options lead pip to, each with its option's name."""
+    for name, value in (each for values in options.values() for each in values.items()):
+        yield from ((name, word) for word in value.split() if name == "proxy" or (name in PATHS and ADDRESS.match(word)))
+
+
+def write_options(options: Options, file: Path) -> None:
+    """Write a configuration file."""
+    parser = configparser.RawConfigParser()
+    parser.read_dict(options)
+    with file.open("w", encoding="utf-8") as output:
+        parser.write(output)
+
+
+def authorities(options: Options, environment: Mapping[str, str], systems: tuple[str, ...] = CA_BUNDLES) -> tuple[str, list[str]]:
+    """Return the certificates of the authorities that this machine trusts, "" for none, and a note on each file that cannot be read.
+
+    What variables and pip's ``cert`` name is added to what the system has, for a build needs to reach what either reaches.
+    """
+    system = next((name for name in systems if Path(name).is_file()), None)
+    named = [environment.get(variable, "") for variable in CA_VARIABLES] + [values.get("cert", "") for values in options.values()]
+    found: dict[str, None] = {}
+    notes = []
+    for name in dict.fromkeys([*([system] if system else []), *filter(None, named)]):
+        try:
+            found |= dict.fromkeys(certificate for text in texts(Path(name).expanduser()) for certificate in CERTIFICATE.findall(text))
+        except OSError as error:
+            notes.append(f"{name}, which names certificate authorities, cannot be read: {error.strerror}.")
+    return "".join(f"{certificate}\n" for certificate in found), notes
+
+
+def texts(place: Path) -> Iterator[str]:
+    """Yield the text of a file, or of each file of a directory."""
+    for file in sorted(place.iterdir()) if place.is_dir() else [place]:
+        if file.is_file() or file == place:
+            yield file.read_text(encoding="utf-8", errors="replace")

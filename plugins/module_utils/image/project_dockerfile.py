@@ -1,0 +1,346 @@
+"""The Dockerfile of a Django project that has none: its text follows from what the project is made of, and from nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+import shlex
+from typing import NamedTuple
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from .project import Dependencies, Project, Wish
+
+HOME = "/srv/app"
+USER = 10001  # as roles/app runs it
+# What a build's network asks of pip, for one instruction: no layer keeps it.
+SECRETS = (
+    "--mount=type=secret,id=pip_conf,target=/etc/pip.conf,required=false",
+    "--mount=type=secret,id=ca_bundle,target=/etc/ssl/certs/ca-certificates.crt,required=false",
+)
+# Servers and tools that a project does not name itself, each below the next major version.
+GUNICORN, UVICORN = "gunicorn<28", "uvicorn[standard]<1"
+TOOLS = {"uv": ("uv<1",), "poetry": ("poetry<3", "poetry-plugin-export<2"), "pdm": ("pdm<3",), "pipenv": ("pipenv",)}
+# A package whose presence says that the project is meant for ASGI.
+ASYNCHRONOUS = {"channels", "daphne", "hypercorn", "uvicorn", "uvicorn-worker"}
+# A compiler, and Python's headers where the base is Debian's own Python.
+COMPILER = ("build-essential", "python3-dev")
+# What builds, besides packages whose names end in -dev.
+BUILDERS = {"build-essential", "cargo", "clang", "cmake", "g++", "gcc", "gfortran", "git", "make", "ninja-build", "pkg-config", "pkgconf", "rustc", "swig"}
+# Pythons of docker.io/library/python that get security updates: https://devguide.python.org/versions
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+
+
+class Libraries(NamedTuple):
+    """Debian packages of trixie that a Python package needs, which its wheels lack, or because it has none.
+
+    What links to Python itself names ``libpython{python}``: Debian has it in a package of its own, and the official images in themselves.
+    """
+
+    build: tuple[str, ...] = ()
+    run: tuple[str, ...] = ()
+    compiled: bool = True
+
+
+LIBRARIES = {
+    "cairocffi": Libraries(run=("libcairo2",), compiled=False),
+    "cairosvg": Libraries(run=("libcairo2",), compiled=False),
+    "django-auth-ldap": Libraries(("libldap-dev", "libsasl2-dev"), ("libldap2", "libsasl2-2")),
+    "ffmpeg-python": Libraries(run=("ffmpeg",), compiled=False),
+    "gdal": Libraries(("libgdal-dev",), ("gdal-bin",)),
+    "mysqlclient": Libraries(("default-libmysqlclient-dev", "pkg-config"), ("libmariadb3",)),
+    "netifaces": Libraries(),
+    "opencv-python": Libraries(run=("libgl1", "libglib2.0-0t64"), compiled=False),
+    "pdf2image": Libraries(run=("poppler-utils",), compiled=False),
+    "psycopg": Libraries(run=("libpq5",), compiled=False),
+    "psycopg-c": Libraries(("libpq-dev",), ("libpq5",)),
+    "psycopg2": Libraries(("libpq-dev",), ("libpq5",)),
+    "pycairo": Libraries(("libcairo2-dev", "pkg-config"), ("libcairo2",)),
+    "pydub": Libraries(run=("ffmpeg",), compiled=False),
+    "pygraphviz": Libraries(("libgraphviz-dev", "pkg-config"), ("graphviz",)),
+    "pyicu": Libraries(("libicu-dev", "pkg-config"), ("libicu76",)),
+    "pysaml2": Libraries(run=("xmlsec1",), compiled=False),
+    "pytesseract": Libraries(run=("tesseract-ocr",), compiled=False),
+    "python-ldap": Libraries(("libldap-dev", "libsasl2-dev"), ("libldap2", "libsasl2-2")),
+    "python-magic": Libraries(run=("libmagic1t64",), compiled=False),
+    "pyzbar": Libraries(run=("libzbar0t64",), compiled=False),
+    "uwsgi": Libraries(run=("libpython{python}",)),
+    "weasyprint": Libraries(run=("fonts-dejavu-core", "libharfbuzz-subset0", "libpango-1.0-0", "libpangoft2-1.0-0"), compiled=False),
+    "xhtml2pdf": Libraries(("libcairo2-dev", "pkg-config"), ("libcairo2",)),
+    "xmlsec": Libraries(("libxmlsec1-dev", "pkg-config"), ("libxmlsec1t64-openssl",)),
+}
+# What has the libraries of another package in it.
+BUNDLED = {"psycopg": "psycopg-binary"}
+# What is no part of an app, or a secret, or lies beside the app where it is developed.
+IGNORED = (
+    ".git", ".hg", ".svn", ".idea", ".vscode", ".venv", "venv", ".tox", ".env", ".env.*", "node_modules", "__pycache__", "*.py[cod]", ".*_cache",
+    "*.sqlite3",
+)  # fmt: skip
+
+
+# --- Python --------------------------------------------------------------------
+def choose_python(wish: Wish | None, base: str, official: bool) -> tuple[str, str]:
+    """Return the Python of the image, as ``3.13``, and what to tell the project's owner, "" for nothing.
+
+    Args:
+        wish: What the project asks for.
+        base: The Python of the base image that Berth brings.
+        official: Whether the images of docker.io can be had here, which have the other versions.
+    """
+    if wish is None:
+        return base, ""
+    try:
+        asked = SpecifierSet(wish.specifiers)
+    except InvalidSpecifier:
+        return base, f"{wish.file} asks for a Python in a way that is not understood ({wish.specifiers}); the image has {base}."
+    # A lower bound with a patch release means that release or a later one.
+    fits = [version for version in PYTHONS if asked.contains(f"{version}.99") or asked.contains(version)]
+    if base in fits or (asked.contains(f"{base}.99") and not fits):
+        return base, ""
+    words = wish.specifiers.removeprefix("==").removesuffix(".*")
+    if official and fits:
+        return min(fits, key=lambda version: distance(version, base)), ""
+    return base, (
+        f"{wish.file} asks for Python {words}, and the image has {base}, the one that Berth brings. If the project does not run with it, "
+        f"name an image that has {words} in a Dockerfile of your own: playbooks/ops/dockerfile.yml writes it."
+    )
+
+
+def distance(version: str, other: str) -> int:
+    """Return how many minor versions lie between two Pythons."""
+    return abs(int(version.partition(".")[2]) - int(other.partition(".")[2]))
+
+
+# --- Server ----------------------------------------------------------------------
+def is_asgi(project: Project) -> bool:
+    """Whether a project is meant for an ASGI server: it has the application, and names it or a package for such servers."""
+    return bool(project.asgi) and ("ASGI_APPLICATION" in project.loaded.applications or bool(ASYNCHRONOUS & project.dependencies.direct))
+
+
+def server(project: Project, port: int) -> tuple[list[str], str]:
+    """Return the command that serves a project, and the requirement to add for it, "" where it names a server itself."""
+    named = project.dependencies.direct
+    address = f"0.0.0.0:{port}"
+    if is_asgi(project):
+        application = project.asgi
+        if {"gunicorn", "uvicorn-worker"} <= named:
+            return gunicorn(project, address, application, "--worker-class", "uvicorn_worker.UvicornWorker"), ""
+        if "uvicorn" not in named and "daphne" in named:
+            return ["daphne", "--bind", "0.0.0.0", "--port", str(port), application], ""
+        if "uvicorn" not in named and "hypercorn" in named:
+            return ["hypercorn", "--bind", address, "--access-logfile", "-", application], ""
+        return ["uvicorn", "--host", "0.0.0.0", "--port", str(port), application], "" if "uvicorn" in named else UVICORN
+    application = project.wsgi or "django.core.wsgi:get_wsgi_application()"
+    if "gunicorn" not in named and {"uwsgi", "pyuwsgi"} & named and project.wsgi:
+        options = ["--master", "--die-on-term", "--need-app", "--enable-threads", "--processes", "2", "--threads", "4"]
+        return ["uwsgi", "--http-socket", address, "--module", application, *options], ""
+    if "gunicorn" not in named and "waitress" in named and project.wsgi:
+        return ["waitress-serve", f"--listen={address}", application], ""
+    return gunicorn(project, address, application, "--threads", "4"), "" if "gunicorn" in named else GUNICORN
+
+
+def gunicorn(project: Project, address: str, application: str, *options: str) -> list[str]:
+    """Return gunicorn's command; what the project's gunicorn.conf.py sets is left to that."""
+    configured = project.configured
+    words = ["gunicorn"]
+    words += [] if "bind" in configured else ["--bind", address]
+    if not configured:
+        # The heartbeat wants memory: https://docs.gunicorn.org/en/stable/faq.html#how-do-i-avoid-gunicorn-excessively-blocking-in-os-fchmod
+        words += [*options, "--worker-tmp-dir", "/dev/shm", "--access-logfile", "-"]
+    return words + ([] if "wsgi_app" in configured else [application])
+
+
+# --- Debian packages -------------------------------------------------------------
+def libraries(project: Project, packages: list[str], debian: str) -> tuple[list[str], list[str]]:
+    """Return the Debian packages to build the project's packages with, and to run them.
+
+    Args:
+        project: What the project is made of.
+        packages: What the inventory asks for.
+        debian: The Python that is Debian's own in the image, "" for one that is not.
+    """
+    needs = project.dependencies
+    found = [LIBRARIES[name] for name in sorted(needs.names) if name in LIBRARIES and BUNDLED.get(name) not in needs.names]
+    builders = {name for name in packages if name.endswith("-dev") or name in BUILDERS}
+    build = {package for one in found for package in one.build} | builders
+    run = {package.format(python=debian) for one in found for package in one.run if debian or "{" not in package} | set(packages) - builders
+    if "django.contrib.gis" in project.loaded.texts:
+        run.add("gdal-bin")
+    if build or any(one.compiled for one in found):
+        build |= set(COMPILER)
+    if needs.git:
+        build |= {"git", "ca-certificates"}
+    return sorted(build), sorted(run)
+
+
+def install(packages: list[str]) -> str:
+    """Return the instruction that installs Debian packages, from this machine's mirrors where the base image names none; no layer keeps them."""
+    return run(
+        "if [ -s /run/apt_sources ] && ! grep --quiet --recursive --no-messages debian /etc/apt/sources.list /etc/apt/sources.list.d; then \\\n"
+        '        . /etc/os-release && sed "s/SUITE/$VERSION_CODENAME/" /run/apt_sources > /etc/apt/sources.list.d/build.list; fi',
+        "apt-get update",
+        f"apt-get install --yes --no-install-recommends {' '.join(packages)}",
+        "rm -rf /var/lib/apt/lists/* /etc/apt/sources.list.d/build.list",
+        mounts=("--mount=type=secret,id=apt_sources,target=/run/apt_sources,required=false",),
+    )
+
+
+# --- Instructions ----------------------------------------------------------------
+def run(*commands: str, mounts: tuple[str, ...] = ()) -> str:
+    """Return a RUN instruction."""
+    return "RUN " + " \\\n    ".join(mounts) + (" \\\n    " if mounts else "") + " \\\n    && ".join(commands)
+
+
+def copy(files: tuple[str, ...]) -> list[str]:
+    """Return the instructions that copy some files of the source to where they are in the image."""
+    directories: dict[str, list[str]] = {}
+    for file in files:
+        directories.setdefault(posixpath.dirname(file), []).append(file)
+    return [f"COPY {words([*names, place(directory) + '/'])}" for directory, names in directories.items()]
+
+
+def place(directory: str) -> str:
+    """Return where a directory of the source is in the image."""
+    return posixpath.join(HOME, directory) if directory else HOME
+
+
+def words(names: list[str]) -> str:
+    """Return the arguments of an instruction; those with spaces are a JSON list."""
+    return json.dumps(names) if any(" " in name for name in names) else " ".join(names)
+
+
+def pip(*arguments: str) -> str:
+    """Return a command that installs packages."""
+    return f"pip install --no-cache-dir {' '.join(arguments)}"
+
+
+def export(needs: Dependencies) -> list[str]:
+    """Return the commands that write the requirements of a project with a tool of its own to /opt/requirements.txt."""
+    target = "/opt/requirements.txt"
+    bare = needs.git or needs.local  # pip has no hash for these, and takes them for all or none
+    groups = [word for name in needs.groups for word in ("--with" if needs.kind == "poetry" else "--group", name)]
+    extras = [word for name in needs.extras for word in ("--extras" if needs.kind == "poetry" else "--extra", name)]
+    match needs.kind:
+        case "uv":
+            options = ["--frozen", "--no-dev", "--no-emit-project", *groups, *extras, *(["--no-hashes"] if bare else [])]
+            return [f"uv export --quiet {' '.join(options)} --output-file {target}"]
+        case "poetry":
+            options = [*groups, *extras, *(["--without-hashes"] if bare else [])]
+            lock = [] if needs.locked else ["poetry lock --no-interaction"]
+            return [*lock, " ".join(["poetry export", *options, f"--output {target}"])]
+        case "pdm":
+            # A group of PDM is an extra of the project, too.
+            options = [word for name in dict.fromkeys([*needs.groups, *needs.extras]) for word in ("--group", name)]
+            return [" ".join(["pdm export --prod", *options, *(["--no-hashes"] if bare else []), f"--output {target}"])]
+        case "pipenv":
+            lock = [] if needs.locked else ["pipenv lock"]
+            return [*lock, f"pipenv requirements {'' if bare else '--hash '}> {target}"]
+        case _:
+            what = "'\\n'.join(tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'])"
+            if needs.extras:
+                what = f"'\\n'.join(sum((p.get('optional-dependencies', {{}})[name] for name in {list(needs.extras)}), p['dependencies']))"
+                return [f'python3 -c "import tomllib; p = tomllib.load(open(\'pyproject.toml\', \'rb\'))[\'project\']; print({what})" > {target}']
+            return [f'python3 -c "import tomllib; print({what})" > {target}']
+
+
+def packages_instructions(needs: Dependencies, added: str) -> list[str]:
+    """Return the instructions that install the project's packages into /opt/venv, and the server that it does not name."""
+    found = [f"WORKDIR {place(needs.place)}"]
+    if needs.kind in TOOLS:
+        tools = " ".join(shlex.quote(name) for name in TOOLS[needs.kind])
+        found.append(run("python3 -m venv /opt/tool", f"/opt/tool/bin/{pip(tools)}", mounts=SECRETS))
+    found += [f"COPY . {HOME}/"] if needs.local else copy(needs.files)
+    first = os.path.relpath(needs.files[0], needs.place or ".")
+    if needs.kind == "requirements":
+        if needs.encoding:
+            found.append(run(f'python3 -c "p = {first!r}; t = open(p, encoding={needs.encoding!r}).read(); open(p, \'w\', encoding=\'utf-8\').write(t)"'))
+    else:
+        first = "/opt/requirements.txt"
+        exported = export(needs)
+        # What locks asks an index, and has authorities of its own unless told otherwise.
+        trust = ["export REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt"]
+        found.append(run(*exported) if needs.locked else run(*trust, *exported, mounts=SECRETS))
+    found.append(run("python3 -m venv /opt/venv", pip("--requirement", shlex.quote(first)), mounts=SECRETS))
+    if added:
+        found.append(run(pip(shlex.quote(added)), mounts=SECRETS))
+    return found
+
+
+def finish(project: Project) -> str:
+    """Return the instruction that makes of the copied source what is served."""
+    commands = []
+    if collects(project):
+        values = " ".join(f"{name}={shlex.quote(value)}" for name, value in project.loaded.variables.items())
+        commands.append(f"{values} python manage.py collectstatic --noinput --verbosity 0".strip())
+    return run(*commands, f"chmod -R a+rX,go-w {HOME}")
+
+
+def collects(project: Project) -> bool:
+    """Whether a project says where its static files are to be collected."""
+    return "STATIC_ROOT" in project.loaded.names and "django.contrib.staticfiles" in project.loaded.texts
+
+
+def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = None, python: str = "3.13", base: str = "3.13") -> str:
+    """Return the text of the Dockerfile.
+
+    Args:
+        project: What the project is made of.
+        port: The port to listen on.
+        packages: Debian packages that the inventory asks for.
+        python: The Python to take.
+        base: The Python of the image that Berth brings.
+    """
+    build, needed = libraries(project, packages or [], python if python == base else "")
+    command, added = server(project, port)
+    needs = project.dependencies
+    image = "${PYTHON_IMAGE}" if python == base else f"docker.io/library/python:{python}-slim"
+    path = "/opt/venv/bin:/opt/tool/bin:" if needs.kind in TOOLS else "/opt/venv/bin:"
+    system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    environment = {"PATH": f"/opt/venv/bin:{system}", "DJANGO_SETTINGS_MODULE": project.settings, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+    if project.paths:
+        environment["PYTHONPATH"] = ":".join(posixpath.join(HOME, one) for one in project.paths)
+    if command[0] in ("gunicorn", "uvicorn"):
+        environment["WEB_CONCURRENCY"] = "2"
+    apart = bool(build) or needs.kind in TOOLS
+    lines = ["# Made by Berth for this Django project."]
+    lines += [f"ARG PYTHON_IMAGE=docker.io/library/python:{python}-slim", ""] if python == base else [""]
+    if apart:
+        lines += ["# The packages are made in a stage of their own: its tools are not in the image.", f"FROM {image} AS packages"]
+        lines += [install(build)] if build else []
+        lines += [f"ENV PATH={path}{system}", *packages_instructions(needs, added), ""]
+    lines += [f"FROM {image}", "ENV " + " \\\n    ".join(f"{name}={value}" for name, value in environment.items())]
+    lines += [install(needed)] if needed else []
+    lines.append(
+        run(f"groupadd --gid {USER} app", f"useradd --uid {USER} --gid {USER} --no-create-home --home-dir /tmp --shell /usr/sbin/nologin app")
+    )
+    lines += ["COPY --from=packages /opt/venv /opt/venv"] if apart else packages_instructions(needs, added)
+    if apart or project.directory != needs.place:
+        lines.append(f"WORKDIR {place(project.directory)}")
+    # What an edit of the code does not change comes before it.
+    lines += [f"EXPOSE {port}", f"CMD {json.dumps(command)}", f"COPY . {HOME}/"]
+    lines += ["# Values for this step only. The modes do not depend on the umask of whoever copied the source.", finish(project)]
+    lines += [f"USER {USER}:{USER}", ""]
+    return "\n".join(lines)
+
+
+def notes(project: Project) -> list[str]:
+    """Return what the project's owner should know of the image."""
+    plain = "so pages come without style sheets and pictures"
+    if not collects(project):
+        return [*project.notes, f"The settings set no STATIC_ROOT to collect static files in, {plain}; set it, and use WhiteNoise."]
+    if not any(text.startswith("whitenoise.") for text in project.loaded.texts):
+        return [*project.notes, f"Nothing serves the static files, {plain}; add whitenoise to the requirements and its middleware to MIDDLEWARE."]
+    return list(project.notes)
+
+
+def ignored(project: Project) -> str:
+    """Return the text of an ignore file for a project that has none; uploads lie beside manage.py where settings follow the tutorials."""
+    return "".join(f"{line}\n" for line in [*(f"**/{name}" for name in IGNORED), posixpath.join(project.directory, "media")])
+
+
+def summary(project: Project, python: str, command: list[str]) -> str:
+    """Return one line on what is made of a project."""
+    tool = {"requirements": project.dependencies.files[0], "pyproject": "pyproject.toml"}.get(project.dependencies.kind, project.dependencies.files[-1])
+    kind = "ASGI" if is_asgi(project) else "WSGI"
+    return f"Python {python}, packages of {tool}, settings {project.settings}, served by {command[0]} ({kind})"

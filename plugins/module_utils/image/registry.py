@@ -1,0 +1,258 @@
+"""How an image is called, what can build it, and what a registry has of it."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import pwd
+import re
+import resource
+import shutil
+import subprocess
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..machine.kubeadm import has_sys_resource
+
+MANIFESTS = (
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+# Docker Hub's API and the name of its logins: https://docs.docker.com/reference/cli/docker/login/
+HUB, HUB_API, HUB_KEY = "docker.io", "registry-1.docker.io", "https://index.docker.io/v1/"
+
+HELPERS = ("/usr/local/libexec/podman", "/usr/local/lib/podman", "/usr/libexec/podman", "/usr/lib/podman")
+"""Where buildah looks for its helpers (containers.conf(5), helper_binaries_dir)."""
+
+
+class ImageError(Exception):
+    """What is wrong with the source or the registry; the text is for the user."""
+
+
+def version(source: Path, content: str) -> str:
+    """Return the tag of a build: ``git describe``, with the content's hash when the tree below ``source`` is dirty or git knows nothing."""
+
+    def git(*arguments: str) -> str | None:
+        # Git's own directory may go into the image: it stays as it is. A watcher of the files would be left running, and write there.
+        command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit", "-C", str(source), *arguments]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, **as_owner(source))
+        except OSError:
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    described = git("describe", "--tags", "--always")
+    if not described:
+        return f"content-{content}"
+    described = re.sub(r"[^A-Za-z0-9_.-]", "-", described)[:100]
+    return described if git("status", "--porcelain", "--", ".") == "" else f"{described}-{content[:12]}"
+
+
+def as_owner(source: Path) -> dict[str, Any]:
+    """Return how :func:`subprocess.run` runs git in ``source``: as the owner of the checkout where root asks.
+
+    A checkout's configuration names programs that git runs: core.fsmonitor, filters, and what it includes from other files. So they run as
+    who could run them anyway, and see nothing of root's environment. Where several users own parts of a checkout, git itself refuses it; root
+    loses the exception that git makes for who called sudo (git-scm.com/docs/git-config, safe.directory).
+    """
+    if os.geteuid() != 0:
+        return {}
+    owner = next((uid for uid in owners(source.resolve()) if uid), 0)
+    if not owner:
+        return {"env": {name: value for name, value in os.environ.items() if name != "SUDO_UID"}}
+    try:
+        account = pwd.getpwuid(owner)
+        group, home = account.pw_gid, account.pw_dir
+    except KeyError:
+        group, home = owner, "/nonexistent"
+    kept = {name: os.environ[name] for name in ("PATH", "GIT_CEILING_DIRECTORIES") if name in os.environ}
+    return {"user": owner, "group": group, "extra_groups": [], "env": {**kept, "HOME": home, "LC_ALL": "C"}}
+
+
+def owners(source: Path) -> list[int]:
+    """Return the user ids that own a checkout: its uppermost directory, what is called ``.git`` there, and what that leads to."""
+    for directory in (source, *source.parents):
+        found = directory / ".git"
+        if os.path.lexists(found):
+            return [directory.stat().st_uid, found.lstat().st_uid, *([found.stat().st_uid] if found.exists() else [])]
+    return []
+
+
+def engine(wanted: str = "auto") -> str:
+    """Return what can build on this machine, ``docker`` or ``buildah``; empty when nothing can. ``wanted`` narrows the choice."""
+    if wanted in ("auto", "docker") and shutil.which("docker"):
+        done = subprocess.run(["docker", "info", "--format", "{{.ServerVersion}}"], capture_output=True, text=True, check=False)
+        if done.returncode == 0 and done.stdout.strip():
+            return "docker"
+    return "buildah" if wanted in ("auto", "buildah") and buildah_works() else ""
+
+
+def tool(name: str) -> str:
+    """Return where a program is, "" where it is not there; the PATH of who became root by su(1) lacks the directories of root's programs."""
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])) or ""
+
+
+def buildah_works() -> bool:
+    """Whether buildah is there with what it needs here, so that a buildah that somebody else installed may lack something.
+
+    It needs what starts containers and makes their network, and the network helper that releases from 1.35 on ask for
+    (github.com/containers/common, libnetwork/network), which Debian only recommends.
+    """
+    if not all(map(tool, ("buildah", "ip", "iptables-restore", "nsenter"))) or not any(map(tool, ("crun", "runc"))):
+        return False
+    if any(Path(directory, "netavark").exists() for directory in HELPERS):
+        return True
+    return (0, 0) < buildah_version() < (1, 35)
+
+
+def buildah_version() -> tuple[int, int]:
+    """Return the version of this machine's buildah, (0, 0) where it does not say."""
+    done = subprocess.run(["buildah", "--version"], capture_output=True, text=True, check=False)
+    found = re.search(r"version (\d+)\.(\d+)", done.stdout)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def own_limits() -> list[str]:
+    """Return buildah's options that leave a build the limits of this process, where it needs them.
+
+    From 1.38 on it raises both to 1048576 otherwise (github.com/containers/buildah, run_common.go), which needs CAP_SYS_RESOURCE. Earlier
+    releases lower them first, and could not raise them again.
+    """
+    if has_sys_resource() or buildah_version() < (1, 38):
+        return []
+    limits = {"nofile": resource.getrlimit(resource.RLIMIT_NOFILE), "nproc": resource.getrlimit(resource.RLIMIT_NPROC)}
+    return [word for name, (soft, hard) in limits.items() for word in ("--ulimit", f"{name}={soft}:{hard}")]
+
+
+def local(registry: str) -> bool:
+    """Whether a registry (``host[:port][/path]``) is on this machine, and so talked to without TLS."""
+    return re.match(r"(localhost|127\.0\.0\.1)(:|/|\Z)", registry) is not None
+
+
+def api_root(registry: str) -> str:
+    """Return the address of the API of a registry (``host[:port][/path]``).
+
+    >>> api_root("docker.io/acme")
+    'https://registry-1.docker.io/v2/'
+    """
+    host = registry.partition("/")[0]
+    if local(registry):
+        return f"http://{host.replace('localhost', '127.0.0.1')}/v2/"
+    return f"https://{HUB_API if host == HUB else host}/v2/"
+
+
+def login_key(registry: str) -> str:
+    """Return the name under which Docker, buildah and the kubelet look for who logs in to a registry (``host[:port][/path]``).
+
+    >>> login_key("ghcr.io/acme")
+    'ghcr.io'
+    """
+    host = registry.partition("/")[0]
+    return HUB_KEY if host == HUB else host
+
+
+def opener(host: str) -> urllib.request.OpenerDirector:
+    """Return what asks a host: through this machine's proxy, unless the host is this machine."""
+    return urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if local(host) else []))
+
+
+def silence(host: str, scheme: str, timeout: float = 5) -> str:
+    """Return why a registry gives no answer of any kind within ``timeout`` seconds, "" when it does."""
+    answers: list[str] = []
+
+    def ask() -> None:
+        server = "registry-1.docker.io" if host == "docker.io" else host
+        try:
+            opener(host).open(f"{scheme}://{server}/v2/", timeout=timeout).close()
+            answers.append("")
+        except urllib.error.HTTPError as error:
+            error.close()
+            answers.append("")
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", None) or error
+            answers.append(str(getattr(reason, "strerror", None) or reason or type(error).__name__))
+
+    # A name look-up knows no timeout: so a thread that may be left behind.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(timeout + 1)
+    return answers[0] if answers else f"no answer within {timeout:g} s"
+
+
+@dataclass
+class Registry:
+    """A registry's HTTP API (distribution.github.io/distribution/spec/api).
+
+    ``host`` is ``host[:port][/path]``; the repositories that are named to it are below the path.
+    With ``username`` and ``password`` it logs in where the registry asks for it: with them, or with a token that
+    it gets for them (distribution.github.io/distribution/spec/auth/token).
+    """
+
+    host: str
+    timeout: float = 10
+    username: str = ""
+    password: str = ""
+    _authorization: str = ""
+
+    def _request(self, method: str, path: str, body: bytes | None = None, content_type: str = "") -> tuple[int, dict[str, str], bytes]:
+        headers = {"Accept": ", ".join(MANIFESTS)} | ({"Content-Type": content_type} if content_type else {})
+        below = self.host.partition("/")[2]
+        url = f"{api_root(self.host)}{f'{below}/' if below else ''}{path}"
+        answer = self._ask(url, method, body, headers)
+        if answer[0] == 401 and self.username:
+            self._authorization = self._log_in(answer[1].get("www-authenticate", ""))
+            answer = self._ask(url, method, body, headers)
+        if answer[0] in (401, 403):
+            who = f"the user {self.username}" if self.username else "who does not log in: set berth_registry_username and berth_registry_password"
+            raise ImageError(f"The registry {self.host} answers {answer[0]}: it does not let in {who}.")
+        return answer
+
+    def _ask(self, url: str, method: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+        login = {"Authorization": self._authorization} if self._authorization else {}
+        request = urllib.request.Request(url, data=body, method=method, headers=headers | login)
+        try:
+            with opener(self.host).open(request, timeout=self.timeout) as answer:
+                return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, {k.lower(): v for k, v in error.headers.items()}, b""
+        except (OSError, urllib.error.URLError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", error) or type(error).__name__
+            raise ImageError(f"The registry {self.host} does not answer: {reason}.") from error
+
+    def _log_in(self, challenge: str) -> str:
+        """Return the Authorization header that a registry's challenge asks for."""
+        basic = f"Basic {base64.b64encode(f'{self.username}:{self.password}'.encode()).decode()}"
+        fields = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+        if not challenge.lower().startswith("bearer") or "realm" not in fields:
+            return basic
+        query = urllib.parse.urlencode({name: fields[name] for name in ("service", "scope") if name in fields})
+        self._authorization = basic
+        status, _, answer = self._ask(f"{fields['realm']}?{query}", "GET", None, {})
+        token = json.loads(answer) if status == 200 else {}
+        return f"Bearer {token.get('token') or token.get('access_token') or ''}"
+
+    def digest(self, repository: str, tag: str) -> str | None:
+        """Return the digest that ``tag`` leads to, None when there is no such tag."""
+        status, headers, _ = self._request("HEAD", f"{repository}/manifests/{tag}")
+        if status == 404:
+            return None
+        if status != 200 or "docker-content-digest" not in headers:
+            raise ImageError(f"The registry {self.host} answers {status} for {repository}:{tag}.")
+        return headers["docker-content-digest"]
+
+    def tag(self, repository: str, existing: str, tag: str) -> None:
+        """Let ``tag`` lead to what ``existing`` (a tag or digest) leads to."""
+        status, headers, manifest = self._request("GET", f"{repository}/manifests/{existing}")
+        if status == 200:
+            status, _, _ = self._request("PUT", f"{repository}/manifests/{tag}", manifest, headers["content-type"])
+        if status not in (200, 201):
+            raise ImageError(f"The registry {self.host} answers {status} when {repository}:{existing} is tagged {tag}.")

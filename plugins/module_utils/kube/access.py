@@ -1,0 +1,116 @@
+"""Where an app can be reached from this machine."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .objects import dig
+
+Object = Mapping[str, Any]
+
+
+def is_of_this_machine(address: str) -> bool:
+    """Whether one of this machine's interfaces has the address: only then may it be bound."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
+def node_addresses(nodes: Iterable[Object]) -> list[str]:
+    """Return the nodes' addresses, each once."""
+    found = [each.get("address") for node in nodes for each in dig(node, "status", "addresses") or [] if each.get("type") in ("InternalIP", "ExternalIP")]
+    return list(dict.fromkeys(address for address in found if address))
+
+
+def candidates(service: Object, ingresses: Iterable[Object], nodes: Iterable[Object]) -> list[str]:
+    """Return the URLs at which a Service may answer, the best first.
+
+    Of a node that is this machine it is the loopback address: by any other name the app may refuse it, and log that it did.
+    On another machine the loopback address may lead to somebody else's cluster, so it is none of them there.
+    """
+    found = []
+    name = dig(service, "metadata", "name")
+    for ingress in ingresses:
+        secure = {host for entry in dig(ingress, "spec", "tls") or [] for host in entry.get("hosts") or []}
+        for rule in dig(ingress, "spec", "rules") or []:
+            backends = [dig(path, "backend", "service", "name") for path in dig(rule, "http", "paths") or []]
+            if rule.get("host") and name in backends:
+                found.append(f"{'https' if rule['host'] in secure else 'http'}://{rule['host']}/")
+    port = dig(service, "spec", "ports", 0) or {}
+    for entry in dig(service, "status", "loadBalancer", "ingress") or []:
+        if address := entry.get("hostname") or entry.get("ip"):
+            found.append(_url(address, port.get("port")))
+    if port.get("nodePort"):
+        addresses = node_addresses(nodes)
+        if any(is_of_this_machine(address) for address in addresses):
+            addresses = ["127.0.0.1"]
+        found += [_url(address, port["nodePort"]) for address in addresses]
+    return list(dict.fromkeys(found))
+
+
+def _url(address: str, port: int | None) -> str:
+    host = f"[{address}]" if ":" in address else address
+    return f"http://{host}/" if port in (None, 80) else f"http://{host}:{port}/"
+
+
+class WithinSite(urllib.request.HTTPRedirectHandler):
+    """Follows redirects within a site, and takes one that leads elsewhere, such as to https, for the site's answer."""
+
+    def redirect_request(self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> urllib.request.Request | None:
+        """Return the request that follows, None for none."""
+        here, there = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
+        if (here.scheme, here.netloc) != (there.scheme, there.netloc):
+            return None
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+class Answer:
+    """What a URL answered.
+
+    Attributes:
+        status: The HTTP status after redirects within the site, 0 for no answer.
+        text: For people: ``200 in 12 ms`` or why there was none.
+    """
+
+    def __init__(self, status: int, text: str) -> None:
+        self.status, self.text = status, text
+
+    @property
+    def good(self) -> bool:
+        """Whether it is a page: neither an error nor silence."""
+        return 200 <= self.status < 400
+
+
+def ask(url: str, timeout: float) -> Answer:
+    """Ask a URL for its page, past any proxy that the environment names: cluster addresses are not beyond it."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), WithinSite)
+    began = time.monotonic()
+    try:
+        with opener.open(urllib.request.Request(url, headers={"User-Agent": "berth"}), timeout=timeout) as answer:
+            answer.read()
+            status = answer.status
+    except urllib.error.HTTPError as error:
+        status = error.code
+    except (OSError, http.client.HTTPException) as error:
+        return Answer(0, _silence(error))
+    return Answer(status, f"{status} in {(time.monotonic() - began) * 1000:.0f} ms")
+
+
+def _silence(error: BaseException) -> str:
+    cause = error.reason if isinstance(error, urllib.error.URLError) and isinstance(error.reason, BaseException) else error
+    if isinstance(cause, TimeoutError):
+        return "no answer"
+    if isinstance(cause, ConnectionRefusedError):
+        return "nothing listens there"
+    return str(cause) or type(cause).__name__

@@ -1,0 +1,429 @@
+"""Talk to a Kubernetes API server by its REST paths.
+
+The kinds that Berth handles are few and known, so neither discovery (a request for each API group) nor the
+dynamic client is needed: one GET is one request. The kubeconfig is loaded by the official client, which knows
+certificates, tokens and exec plugins such as ``aws eks get-token``.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import re
+import socket
+from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from ..machine import proxies
+from . import identity as identities
+
+try:
+    import urllib3
+    import yaml
+    from kubernetes import config as kube_config
+    from kubernetes.client import ApiException
+    from kubernetes.stream.ws_client import WSClient, get_websocket_url, portforward_call
+    from websocket import WebSocketBadStatusException, WebSocketException
+except ImportError as error:
+    IMPORT_ERROR: ImportError | None = error
+else:
+    IMPORT_ERROR = None
+
+# Kind: (API path prefix, plural, API group). https://kubernetes.io/docs/reference/kubernetes-api/
+KINDS: dict[str, tuple[str, str, str]] = {
+    "ConfigMap": ("/api/v1", "configmaps", ""),
+    "LimitRange": ("/api/v1", "limitranges", ""),
+    "Namespace": ("/api/v1", "namespaces", ""),
+    "Node": ("/api/v1", "nodes", ""),
+    "ResourceQuota": ("/api/v1", "resourcequotas", ""),
+    "Event": ("/api/v1", "events", ""),
+    "PersistentVolume": ("/api/v1", "persistentvolumes", ""),
+    "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims", ""),
+    "Pod": ("/api/v1", "pods", ""),
+    "Secret": ("/api/v1", "secrets", ""),
+    "Service": ("/api/v1", "services", ""),
+    "ServiceAccount": ("/api/v1", "serviceaccounts", ""),
+    "ControllerRevision": ("/apis/apps/v1", "controllerrevisions", "apps"),
+    "DaemonSet": ("/apis/apps/v1", "daemonsets", "apps"),
+    "Deployment": ("/apis/apps/v1", "deployments", "apps"),
+    "ReplicaSet": ("/apis/apps/v1", "replicasets", "apps"),
+    "StatefulSet": ("/apis/apps/v1", "statefulsets", "apps"),
+    "CronJob": ("/apis/batch/v1", "cronjobs", "batch"),
+    "Job": ("/apis/batch/v1", "jobs", "batch"),
+    "HorizontalPodAutoscaler": ("/apis/autoscaling/v2", "horizontalpodautoscalers", "autoscaling"),
+    "Ingress": ("/apis/networking.k8s.io/v1", "ingresses", "networking.k8s.io"),
+    "IngressClass": ("/apis/networking.k8s.io/v1", "ingressclasses", "networking.k8s.io"),
+    "IngressClassParams": ("/apis/eks.amazonaws.com/v1", "ingressclassparams", "eks.amazonaws.com"),
+    "NetworkPolicy": ("/apis/networking.k8s.io/v1", "networkpolicies", "networking.k8s.io"),
+    "PodDisruptionBudget": ("/apis/policy/v1", "poddisruptionbudgets", "policy"),
+    "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles", "rbac.authorization.k8s.io"),
+    "StorageClass": ("/apis/storage.k8s.io/v1", "storageclasses", "storage.k8s.io"),
+    "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings", "rbac.authorization.k8s.io"),
+}
+
+# One of those in a PEM file (RFC 7468).
+CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----")
+
+# Kinds that live in no namespace.
+CLUSTER_SCOPED = ("IngressClass", "IngressClassParams", "Namespace", "Node", "PersistentVolume", "StorageClass")
+
+CONNECTION_OPTIONS: dict[str, dict[str, Any]] = {
+    "kubeconfig": {"type": "path"},
+    "context": {"type": "str"},
+    "namespace": {"type": "str", "required": True},
+}
+
+
+class KubeError(Exception):
+    """The API server refused a request; the text is meant for the user."""
+
+
+class Unreachable(KubeError):
+    """The API server did not answer, or asked to come back later: trying again may help."""
+
+
+class Forbidden(KubeError):
+    """The user of the kubeconfig lacks a permission, which the text names."""
+
+
+class NotFound(KubeError):
+    """The object does not exist."""
+
+
+class WrongCluster(KubeError):
+    """The kubeconfig leads to another cluster than the environment's own."""
+
+
+def path_of(kind: str, namespace: str, name: str = "") -> str:
+    """Return the REST path of an object, or of a kind's list in a namespace when no name is given."""
+    prefix, plural, _group = KINDS[kind]
+    place = prefix if kind in CLUSTER_SCOPED else f"{prefix}/namespaces/{namespace}"
+    return f"{place}/{plural}" + (f"/{name}" if name else "")
+
+
+class Cluster:
+    """One API server, as the user of one kubeconfig.
+
+    Where the kubeconfig's cluster is on record (identities), the first request is preceded by a look whether it is that one.
+
+    Args:
+        kubeconfig: Path of the kubeconfig; None for the client's own default (KUBECONFIG, ~/.kube/config).
+        context: Name of a context in it; None for its current context.
+        guarded: Whether only the cluster on record may be talked to.
+
+    Raises:
+        KubeError: The kubeconfig is missing, is not valid or has no such context.
+    """
+
+    def __init__(self, kubeconfig: str | None, context: str | None, guarded: bool = True) -> None:
+        self.now = ""
+        """The API server's own time at its latest answer, RFC 3339 in seconds (this machine's clock may differ)."""
+        self._source = kubeconfig or "the default kubeconfig"
+        self._kubeconfig, self._context = kubeconfig, context
+        self._record = identities.read(kubeconfig) if guarded else {}
+        self._load()
+
+    def _load(self) -> None:
+        try:
+            self._client = kube_config.new_client_from_config(
+                config_file=self._kubeconfig, context=self._context, persist_config=False
+            )
+        except (kube_config.ConfigException, OSError, ValueError, TypeError, yaml.YAMLError) as error:
+            if self._leads_nowhere():
+                self._client = None
+                return
+            raise KubeError(
+                f"The kubeconfig {self._source} cannot be used: {' '.join(str(error).split()).rstrip('.')}. "
+                "Check berth_kubeconfig; the playbook playbooks/cluster.yml writes the file."
+            ) from error
+
+    def _leads_nowhere(self) -> bool:
+        """Whether the kubeconfig has no context at all, as ``minikube stop`` leaves it: as good as a cluster that does not answer."""
+        if not self._kubeconfig or self._context:
+            return False
+        try:
+            with open(self._kubeconfig, encoding="utf-8") as file:
+                content = yaml.safe_load(file)
+        except (OSError, ValueError, yaml.YAMLError):
+            return False
+        return isinstance(content, dict) and content.get("kind") == "Config" and not content.get("contexts")
+
+    def identity(self) -> identities.Identity:
+        """Return what tells this cluster from every other: the uid of its namespace kube-system, as far as the user may read it, and its authority.
+
+        Raises:
+            Unreachable, KubeError: see there.
+        """
+        response = self._ask("GET", "/api/v1/namespaces/kube-system", None)
+        if response.status == 401:
+            raise KubeError(self._unknown_user())
+        if response.status not in (200, 403):
+            raise Unreachable(f"The API server answers {response.status} when asked for the namespace kube-system")
+        uid = json.loads(response.data)["metadata"]["uid"] if response.status == 200 else ""
+        return identities.Identity(uid, self._authority())
+
+    def _authority(self) -> str:
+        """Return the fingerprint of the certificates that the kubeconfig trusts; without any, or where none is looked at, the address."""
+        configuration = self._client.configuration
+        if not configuration.ssl_ca_cert or not configuration.verify_ssl:
+            return f"server:{configuration.host}"
+        with open(configuration.ssl_ca_cert, encoding="ascii", errors="replace") as file:
+            certificates = CERTIFICATE.findall(file.read())
+        content = b"".join(base64.b64decode(certificate) for certificate in certificates)
+        return f"authority:{hashlib.sha256(content).hexdigest()[:32]}"
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+        """Read a path of the API, or post ``body`` to it; return the answer's HTTP status and content.
+
+        Raises:
+            Unreachable, KubeError: see there; a status of refusal is an answer.
+        """
+        response = self._send("GET" if body is None else "POST", path, body)
+        try:
+            return response.status, json.loads(response.data)
+        except ValueError:
+            return response.status, {}
+
+    def make(self, namespace: str, body: dict[str, Any]) -> bool:
+        """Make a namespaced object; return False where there is one of its name already, such as that of a run that was quicker.
+
+        Raises:
+            Unreachable, KubeError: see there; also where the API server refuses to.
+        """
+        kind, name = body["kind"], body["metadata"]["name"]
+        status, answer = self.ask(path_of(kind, namespace), body)
+        if status not in (201, 409):
+            reason = answer.get("message") or status
+            raise KubeError(f"The API server does not let Berth make {kind} {name} in namespace {namespace}: {reason}")
+        return status == 201
+
+    def get(self, kind: str, namespace: str, name: str = "", **query: str | int) -> dict[str, Any]:
+        """Read one object, or the list of a kind in a namespace.
+
+        Raises:
+            NotFound, Forbidden, Unreachable, KubeError: see there.
+        """
+        return json.loads(self._request("GET", kind, namespace, name, query=query))
+
+    def items(self, kind: str, namespace: str, **query: str | int) -> list[dict[str, Any]]:
+        """Read a kind's objects in a namespace: a list of objects, each with its ``kind`` filled in."""
+        return [{**item, "kind": kind} for item in self.get(kind, namespace, **query).get("items") or []]
+
+    def log(self, namespace: str, pod: str, **query: str | int) -> str:
+        """Read a container's log; ``query`` is that of the pod's log subresource.
+
+        Raises:
+            NotFound: There is none, or the node has removed the container that wrote it.
+            Forbidden, Unreachable, KubeError: see there.
+        """
+        text = self._request("GET", "Pod", namespace, pod, "/log", query).decode("utf-8", "replace")
+        # The kubelet says so in place of the log, with status 200 (GetContainerLogs in kuberuntime_container.go).
+        if re.fullmatch(r"unable to retrieve container logs for \S+\s*", text):
+            raise NotFound(f"The node has no longer the log that was asked for of Pod {pod} in namespace {namespace}")
+        return text
+
+    def execute(self, namespace: str, pod: str, container: str, command: list[str], stdin: bool = False) -> WSClient:
+        """Start a command in a container, and return the connection that its streams share.
+
+        Raises:
+            NotFound, Forbidden, Unreachable, KubeError: see there.
+        """
+        self.get("Pod", namespace, pod)  # which tells what is wrong in words, and loads new credentials; and only the right cluster gets further
+        query = [("container", container), ("stdin", str(stdin).lower()), ("stdout", "true"), ("stderr", "true"), ("command", command)]
+        url = get_websocket_url(self._client.configuration.host + path_of("Pod", namespace, pod) + "/exec", query)
+        try:
+            return WSClient(self._client.configuration, url, self._credentials(), capture_all=False, binary=True)
+        except WebSocketBadStatusException as error:
+            if error.status_code == 403:
+                raise Forbidden(
+                    f"Kubernetes does not let this user run commands in pods of the namespace {namespace}. "
+                    'Grant it with a Role: apiGroups [""], resources ["pods/exec"], verbs ["create", "get"].'
+                ) from None
+            raise KubeError(f"The API server runs no command in Pod {pod} in namespace {namespace}, it answers {error.status_code}") from None
+        except (WebSocketException, OSError) as error:
+            raise Unreachable(f"The API server {self.endpoint} does not answer: {error}") from error
+
+    @contextlib.contextmanager
+    def port_forward(self, namespace: str, pod: str, port: int) -> Iterator[Callable[[int], socket.socket]]:
+        """Yield a function that returns a connection to the port of a pod.
+
+        Raises:
+            NotFound, Forbidden, Unreachable, KubeError: see there.
+        """
+        self.get("Pod", namespace, pod)  # as in execute
+        url = f"{self._client.configuration.host}{path_of('Pod', namespace, pod)}/portforward"
+        try:
+            query = [("ports", str(port))]
+            tunnel = portforward_call(self._client.configuration, "GET", url, query_params=query, headers=self._credentials())
+        except ApiException as error:
+            if "403" in str(error.reason):
+                raise Forbidden(
+                    f"Kubernetes does not let this user reach ports of pods of the namespace {namespace}. "
+                    'Grant it with a Role: apiGroups [""], resources ["pods/portforward"], verbs ["create", "get"].'
+                ) from None
+            raise Unreachable(f"The API server leads to no port of Pod {pod} in namespace {namespace}: {error.reason}") from None
+        try:
+            yield tunnel.socket
+        finally:
+            tunnel.close()
+
+    def version(self) -> str:
+        """Return the API server's version, e.g. ``v1.36.3``; empty when it does not tell this user.
+
+        Raises:
+            Unreachable: It does not answer.
+        """
+        response = self._send("GET", "/version", None)
+        try:
+            return str(json.loads(response.data)["gitVersion"]) if response.status == 200 else ""
+        except (ValueError, KeyError, TypeError):
+            return ""
+
+    def create(self, kind: str, namespace: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Make an object and return it as it is then, with its name where the API server chose that.
+
+        Raises:
+            Forbidden, Unreachable, KubeError: see there.
+        """
+        return json.loads(self._request("POST", kind, namespace, body=body))
+
+    def delete(self, kind: str, namespace: str, name: str, uid: str, propagation: str) -> None:
+        """Delete the very object that was read (by uid), and what it owns according to ``propagation``.
+
+        An object that is gone already is not an error.
+        """
+        body = {"propagationPolicy": propagation, "preconditions": {"uid": uid}}
+        with contextlib.suppress(NotFound):
+            self._request("DELETE", kind, namespace, name, body=body)
+
+    def patch(self, kind: str, namespace: str, name: str, operations: list[dict[str, Any]], subresource: str = "") -> dict[str, Any]:
+        """Apply a JSON patch (RFC 6902) to an object, or to its ``subresource`` such as ``/status``, and return what it is then.
+
+        Raises:
+            NotFound, Forbidden, Unreachable, KubeError: see there; also where the patch tests something that is not so any more.
+        """
+        return json.loads(self._request("PATCH", kind, namespace, name, subresource, body=operations))
+
+    def _request(
+        self,
+        method: str,
+        kind: str,
+        namespace: str,
+        name: str = "",
+        subresource: str = "",
+        query: dict[str, str | int] | None = None,
+        body: dict[str, Any] | list[dict[str, Any]] | None = None,
+    ) -> bytes:
+        url = path_of(kind, namespace, name) + subresource + (f"?{urlencode(query)}" if query else "")
+        response = self._send(method, url, body)
+        if response.status == 401:
+            # A token of an exec plugin may have run out during a long wait: load the kubeconfig again, once.
+            self._load()
+            response = self._send(method, url, body)
+        if date := response.headers.get("Date"):
+            self.now = parsedate_to_datetime(date).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if response.status < 300:
+            return response.data
+        try:
+            said = json.loads(response.data).get("message") or ""
+        except (ValueError, AttributeError):
+            said = response.data.decode("utf-8", "replace")[:200]
+        where = f"{kind} {name}{subresource}" if name else f"{kind} objects"
+        if response.status == 404:
+            raise NotFound(f"{where} in namespace {namespace}: {said or 'not found'}")
+        if response.status == 403:
+            verb = {"GET": "get" if name else "list", "DELETE": "delete", "PATCH": "patch", "POST": "create"}[method]
+            _prefix, plural, group = KINDS[kind]
+            raise Forbidden(
+                f"Kubernetes does not let this user {verb} {plural}{subresource} in namespace {namespace}: {said}. "
+                f'Grant it with a Role: apiGroups ["{group}"], resources ["{plural}{subresource}"], verbs ["{verb}"].'
+            )
+        if response.status == 401:
+            raise KubeError(self._unknown_user())
+        if response.status == 429 or response.status >= 500:
+            raise Unreachable(f"The API server answers {response.status} for {where}: {said}")
+        raise KubeError(f"The API server refuses to {method} {where} in namespace {namespace}: {said}")
+
+    def _unknown_user(self) -> str:
+        return (
+            f"The API server {self._client.configuration.host} does not accept the credentials of {self._source}. "
+            "Write a new kubeconfig with playbooks/cluster.yml; with EKS, name the IAM user or role of your AWS credentials in berth_eks_access."
+        )
+
+    @property
+    def endpoint(self) -> str:
+        """The API server's address."""
+        return self._client.configuration.host
+
+    def _credentials(self) -> dict[str, str]:
+        """Return the headers that say who asks."""
+        settings = self._client.configuration.auth_settings().values()
+        return {setting["key"]: setting["value"] for setting in settings if setting["in"] == "header" and setting["value"]}
+
+    def _send(self, method: str, path: str, body: dict[str, Any] | list[dict[str, Any]] | None) -> Any:
+        if str(identities.identity(self._record)):
+            if refusal := identities.refusal(self._source, self._record, self.identity()):
+                raise WrongCluster(refusal)
+            self._record = {}  # seen once, it stays that cluster
+        return self._ask(method, path, body)
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | list[dict[str, Any]] | None) -> Any:
+        if self._client is None:
+            raise Unreachable(f"The kubeconfig {self._source} leads to no cluster: it has no context")
+        configuration = self._client.configuration
+        headers = {"Accept": "application/json, */*", "User-Agent": "berth", **self._credentials()}
+        if body is not None:
+            headers["Content-Type"] = "application/json-patch+json" if method == "PATCH" else "application/json"
+        try:
+            return self._client.rest_client.pool_manager.request(
+                method,
+                configuration.host + path,
+                headers=headers,
+                body=json.dumps(body) if body is not None else None,
+                timeout=urllib3.Timeout(connect=5, read=30),
+                retries=False,
+            )
+        except urllib3.exceptions.SSLError as error:
+            raise KubeError(
+                f"The certificate of the API server {configuration.host} does not fit {self._source}: {error}"
+            ) from error
+        except urllib3.exceptions.ProxyError as error:
+            host = urlsplit(configuration.host).hostname or configuration.host
+            raise Unreachable(f"The API server {configuration.host} does not answer. {proxies.blamed(os.environ, host)}") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise Unreachable(f"The API server {configuration.host} does not answer: {error}") from error
+
+
+def read_or_make[T](
+    kubeconfig: str, context: str, check: bool, read: Callable[[Cluster], T], make: Callable[[Cluster], T] | None, nothing: T
+) -> tuple[T, bool]:
+    """Return what an object of the cluster holds, and whether it was made, or in check mode would be.
+
+    Args:
+        kubeconfig: Path of the cluster's kubeconfig; in check mode it may be missing.
+        context: A context in it, "" for its current one.
+        check: Whether nothing may be made; then the cluster need not answer either.
+        read: Returns what the object holds; raises NotFound where there is none.
+        make: Makes the object and returns what it holds; None to leave it missing.
+        nothing: What a missing object holds.
+
+    Raises:
+        Unreachable, KubeError: see there.
+    """
+    if check and not Path(kubeconfig).exists():
+        return nothing, make is not None
+    try:
+        cluster = Cluster(kubeconfig, context or None)
+        return read(cluster), False
+    except NotFound:
+        return (make(cluster), True) if make and not check else (nothing, make is not None)
+    except Unreachable:
+        if not check:
+            raise
+        return nothing, make is not None

@@ -1,0 +1,220 @@
+"""What a cluster that somebody else made allows and offers."""
+
+from __future__ import annotations
+
+import base64
+import concurrent.futures
+import contextlib
+import ipaddress
+import itertools
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .client import Cluster
+
+KUBELET_PORT = 10250  # https://kubernetes.io/docs/reference/networking/ports-and-protocols/
+REACH = 1.0  # seconds that a node has to accept a connection
+
+APPLY = ("get", "create", "patch")
+# What a release does in its namespace: API group, resource, verbs. k8s_apply, k8s_rollout and k8s_prune are who does it.
+NEEDED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("", "resourcequotas", APPLY),
+    ("", "limitranges", APPLY),
+    ("", "configmaps", (*APPLY, "list", "delete")),
+    ("", "secrets", (*APPLY, "list", "delete")),
+    ("", "services", (*APPLY, "list", "delete")),
+    ("", "pods", ("get", "list", "delete")),
+    ("", "pods/log", ("get",)),
+    ("", "pods/portforward", ("create", "get")),
+    ("", "events", ("list",)),
+    ("", "persistentvolumeclaims", ("get", "list")),
+    ("apps", "deployments", (*APPLY, "list", "delete")),
+    ("apps", "replicasets", ("list",)),
+    ("apps", "statefulsets", ("list",)),
+    ("apps", "daemonsets", ("list",)),
+    ("batch", "jobs", (*APPLY, "list", "delete")),
+    ("batch", "cronjobs", (*APPLY, "list", "delete")),
+    ("autoscaling", "horizontalpodautoscalers", (*APPLY, "list", "delete")),
+    ("networking.k8s.io", "networkpolicies", APPLY),
+    ("policy", "poddisruptionbudgets", (*APPLY, "list", "delete")),
+)
+# And what it does besides where the database is in the cluster.
+NEEDED_BY_DATABASE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("apps", "statefulsets", (*APPLY, "delete")),
+    ("", "persistentvolumeclaims", ("patch",)),
+    ("", "pods/exec", ("create", "get")),
+)
+
+
+class ExistingError(Exception):
+    """The kubeconfig cannot be used; the text is for the user and begins with the variable to change."""
+
+
+def read_context(source: Path, name: str) -> dict[str, Any]:
+    """Return a kubeconfig with nothing but one context of ``source``, its files read in and its paths made absolute.
+
+    Format: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
+
+    Raises:
+        ExistingError: There is no such file or context, or it is incomplete.
+    """
+    try:
+        document = yaml.safe_load(source.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ExistingError(f"berth_existing_kubeconfig: {source} cannot be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ExistingError(f"berth_existing_kubeconfig: {source} is not YAML") from error
+    document = document if isinstance(document, dict) else {}
+    contexts = {one.get("name"): one.get("context") or {} for one in document.get("contexts") or []}
+    if name not in contexts:
+        known = ", ".join(sorted(map(str, contexts))) or "none"
+        raise ExistingError(f"berth_existing_context: {source} has no context {name}; it has {known}")
+    found: dict[str, Any] = {}
+    for kind in ("cluster", "user"):
+        entries = {one.get("name"): one.get(kind) or {} for one in document.get(f"{kind}s") or []}
+        wanted = contexts[name].get(kind)
+        if wanted not in entries:
+            raise ExistingError(f"berth_existing_context: {name} of {source} names the {kind} {wanted}, which is not there")
+        found[kind] = _flat(entries[wanted], source.parent)
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": found["cluster"]}],
+        "users": [{"name": name, "user": found["user"]}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
+    }
+
+
+def _flat(entry: dict[str, Any], base: Path) -> dict[str, Any]:
+    """Return a cluster or user with the content of the files that it names; token files stay files, for they change."""
+    flat = dict(entry)
+    for field in ("certificate-authority", "client-certificate", "client-key"):
+        if path := flat.pop(field, None):
+            try:
+                flat[f"{field}-data"] = base64.b64encode((base / path).read_bytes()).decode()
+            except OSError as error:
+                raise ExistingError(f"berth_existing_kubeconfig: its {field} {base / path} cannot be read: {error.strerror}") from error
+    if "tokenFile" in flat:
+        flat["tokenFile"] = str(base / flat["tokenFile"])
+    command = (flat.get("exec") or {}).get("command", "")
+    if os.sep in command:  # relative to the kubeconfig, which is going to lie elsewhere
+        flat["exec"] = {**flat["exec"], "command": str(base / command)}
+    return flat
+
+
+def refused(cluster: Cluster, namespace: str, database: bool = False) -> list[str]:
+    """Return what the user may not do that a release does, as ``verb resource`` phrases.
+
+    Asked with SelfSubjectAccessReview (https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/), several at a time.
+    The namespace itself is only created where it is missing; where it is there, rights to this one alone will do, which a Role in it gives
+    (https://kubernetes.io/docs/reference/access-authn-authz/authorization/: a request for a namespace is one within it).
+
+    Args:
+        cluster: The cluster, as the user.
+        namespace: The app's.
+        database: Whether the database is in the cluster too.
+
+    Raises:
+        Unreachable, KubeError: The API server does not answer.
+    """
+    needed = [*NEEDED, *(NEEDED_BY_DATABASE if database else ())]
+    questions = [(group, resource, verb, namespace, "") for group, resource, verbs in needed for verb in verbs]
+    there, _ = cluster.ask(f"/api/v1/namespaces/{namespace}")
+    questions.append(("", "namespaces", "get", namespace, namespace))
+    questions.append(("", "namespaces", "patch", namespace, namespace) if there == 200 else ("", "namespaces", "create", "", ""))
+    with concurrent.futures.ThreadPoolExecutor(max_workers=8) as pool:
+        answers = list(pool.map(lambda question: _allowed(cluster, *question), questions))
+    denied: dict[str, list[str]] = {}
+    for (group, resource, verb, *_), allowed in zip(questions, answers, strict=True):
+        if not allowed:
+            denied.setdefault(f"{resource}.{group}" if group else resource, []).append(verb)
+    return [f"{resource}: {', '.join(verbs)}" for resource, verbs in denied.items()]
+
+
+def _allowed(cluster: Cluster, group: str, resource: str, verb: str, namespace: str, name: str) -> bool:
+    plural, _, subresource = resource.partition("/")
+    attributes = {"group": group, "resource": plural, "subresource": subresource, "verb": verb, "namespace": namespace, "name": name}
+    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": attributes}}
+    _, answer = cluster.ask("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body)
+    return bool((answer.get("status") or {}).get("allowed"))
+
+
+def capabilities(cluster: Cluster, reach: Callable[[str], bool] | None = None) -> dict[str, Any]:
+    """Return what the cluster offers; ``reach`` tells whether a node's address can be reached from here.
+
+    ``version``; ``storage_classes`` and ``storage_class`` (the default one, "" for none); ``metrics``, ``gateway`` (their API groups are served);
+    ``load_balancer`` (a cloud's or an own implementation is seen at work); ``node_address`` (one that can be reached from here, "" for none);
+    ``nodes``, the addresses of each. What the user may not read counts as not there, but for storage classes and nodes, which are None then.
+    """
+    _, version = cluster.ask("/version")
+    _, groups = cluster.ask("/apis")
+    served = {group["name"] for group in groups.get("groups") or []}
+    status, classes = cluster.ask("/apis/storage.k8s.io/v1/storageclasses")
+    names = [item["metadata"]["name"] for item in classes.get("items") or []] if status == 200 else None
+    default = [
+        item["metadata"]["name"]
+        for item in classes.get("items") or []
+        if (item["metadata"].get("annotations") or {}).get("storageclass.kubernetes.io/is-default-class") == "true"
+    ]
+    seen, listed = cluster.ask("/api/v1/nodes")
+    nodes = [
+        [address["address"] for kind in ("ExternalIP", "InternalIP") for address in node["status"].get("addresses") or [] if address["type"] == kind]
+        for node in listed.get("items") or []
+    ]
+    _, services = cluster.ask("/api/v1/services?limit=500")
+    balanced = any((item["status"].get("loadBalancer") or {}).get("ingress") for item in services.get("items") or [])
+    return {
+        "version": version.get("gitVersion", ""),
+        "storage_classes": names,
+        "storage_class": default[0] if default else "",
+        "metrics": "metrics.k8s.io" in served,
+        "gateway": "gateway.networking.k8s.io" in served,
+        "load_balancer": balanced,
+        "nodes": nodes if seen == 200 else None,
+        "node_address": next(filter(reach or reachable, itertools.chain(*nodes)), ""),
+    }
+
+
+def described(offered: dict[str, Any]) -> str:
+    """Return what ``capabilities`` found out as one line."""
+    default = "not to be read by this user" if offered["storage_classes"] is None else offered["storage_class"] or "none"
+    return "; ".join(
+        (
+            f"Kubernetes {offered['version'] or 'of an unknown version'}",
+            f"default StorageClass: {default}",
+            f"metrics: {'yes' if offered['metrics'] else 'no'}",
+            f"load balancer: {'seen at work' if offered['load_balancer'] else 'none seen'}",
+            f"Gateway API: {'yes' if offered['gateway'] else 'no'}",
+        )
+    )
+
+
+def elsewhere(nodes: list[list[str]] | None) -> str:
+    """Return why a node may not reach what listens on this machine's loopback, as a phrase; "" when all nodes are this machine."""
+    if nodes is None:
+        return "this user may not list its nodes"
+    if not nodes:
+        return "it has no nodes"
+    away = [", ".join(addresses) for addresses in nodes if not any(map(own, addresses))]
+    return f"its nodes are elsewhere ({'; '.join(away)})" if away else ""
+
+
+def own(address: str) -> bool:
+    """Whether an address is this machine's: only to such a one a socket can be bound. Nothing is sent."""
+    with contextlib.suppress(OSError, ValueError), socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as look:
+        look.bind((str(ipaddress.ip_address(address)), 0))
+        return True
+    return False
+
+
+def reachable(address: str) -> bool:
+    """Whether a node's kubelet accepts a connection from here, and so its node ports do."""
+    with contextlib.suppress(OSError), socket.create_connection((address, KUBELET_PORT), timeout=REACH):
+        return True
+    return False

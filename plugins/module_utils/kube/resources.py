@@ -1,0 +1,33 @@
+"""What containers request and may not exceed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from ..formats import quantity
+
+Resources = dict[str, dict[str, Any]]
+"""The ``requests`` and ``limits`` of a container, quantities by resource."""
+
+
+def with_resources(default: Resources, given: Resources) -> Resources:
+    """Return ``default`` with what is ``given`` in its place. What is not given follows: a limit is at least the request, a request at most the limit.
+
+    >>> with_resources({"requests": {"memory": "128Mi"}, "limits": {"memory": "256Mi"}}, {"requests": {"memory": "512Mi"}})
+    {'requests': {'memory': '512Mi'}, 'limits': {'memory': '512Mi'}}
+    """
+    found = {kind: {**default.get(kind, {}), **(given.get(kind) or {})} for kind in ("requests", "limits")}
+    for name in found["requests"].keys() & found["limits"].keys():
+        request, limit = found["requests"][name], found["limits"][name]
+        if number(request) > number(limit):
+            if name in (given.get("limits") or {}):
+                found["requests"][name] = limit
+            else:
+                found["limits"][name] = request
+    return found
+
+
+def number(value: Any) -> Decimal:
+    """Return the number that a quantity stands for, which is known to be one."""
+    return quantity(value) or Decimal(0)

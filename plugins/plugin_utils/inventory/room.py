@@ -1,0 +1,181 @@
+"""What an environment asks of its namespace at most, and whether the namespace's quota has room for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from ...module_utils.formats import UNITS
+from ...module_utils.kube import processes as process_objects
+from ...module_utils.kube.resources import Resources, number, with_resources
+from .variables import Problem
+
+CLASS = ".storageclass.storage.k8s.io/"
+
+
+@dataclass(frozen=True)
+class Pods:
+    """A number of pods that are alike.
+
+    Attributes:
+        what: What one of them is, in words, with ``{}`` for what one takes.
+        several: The same for several of them.
+        whose: Whose they are, in words.
+    """
+
+    count: int
+    resources: Resources
+    what: str
+    several: str
+    whose: str
+
+    def each(self, share: str | None) -> str:
+        """Return them in words, with the ``share`` of one of them."""
+        words = self.what if self.count == 1 else f"{self.count} {self.several}"
+        return words.format(f" of {share}" if share else "")
+
+    def amount(self, kind: str, resource: str) -> Decimal | None:
+        """Return what all of them take of a resource; None where a container does not say, so that a quota of it refuses the pods."""
+        value = self.resources[kind].get(resource)
+        return None if value is None else self.count * number(value)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What runs in an environment's namespace, each phase of a release counted in."""
+
+    pods: tuple[Pods, ...]
+    """What runs side by side, whatever else does."""
+    passing: tuple[Pods, ...]
+    """Of these one runs at a time: a release's Job, then one more web pod while they are replaced; in the first run a probe and a login.
+
+    Pods that are about to end do not count: the next one is made when they are gone.
+    """
+    objects: Mapping[str, int]
+    """The number of other objects that a quota can count, by its name for them."""
+    storage: Decimal
+    storage_class: str
+
+    @classmethod
+    def of(cls, get: Callable[[str], Any], roles: Mapping[str, Any]) -> Environment:
+        """Return what an inventory makes.
+
+        Args:
+            get: Reads a variable, whose value is right, or its default.
+            roles: The variables of roles that say what containers take which the inventory says nothing about.
+        """
+        limit_range = {"requests": roles["namespace_container_requests"], "limits": roles["namespace_container_limits"]}
+
+        def container(given: Resources) -> Resources:
+            # What the API server takes for what is not there: the limit for a request, then the LimitRange's defaults.
+            # https://kubernetes.io/docs/concepts/policy/limit-range/
+            requests, limits = given.get("requests", {}), given.get("limits", {})
+            return {"requests": {**limit_range["requests"], **limits, **requests}, "limits": {**limit_range["limits"], **limits}}
+
+        resources = with_resources(roles["app_resources_default"], get("berth_app_resources"))
+        app, processes = container(resources), get("berth_app_processes")
+        database, scaling, schedules = get("berth_database"), get("berth_app_autoscaling"), len(get("berth_app_schedules"))
+        web = int(scaling["max"]) if scaling else int(get("berth_app_replicas"))
+        pods = [Pods(web, app, "1 web pod{}", "web pods{}", "the app")]
+        passing = [
+            Pods(1, app, "one more{} during a release", "", "the app"),
+            Pods(1, container({}), "a probe{} in the first run", "", "the network policies' probe"),
+        ]
+        for name, process in processes.items():
+            # All are replaced at the same time as web: each that is no singleton has one more pod meanwhile.
+            count = process_objects.replicas(process) + (0 if process_objects.is_singleton(process) else 1)
+            each = container(with_resources(resources, process.get("resources") or {}))
+            pods.append(Pods(count, each, f"1 pod{{}} of {name}", f"pods{{}} of {name} (one of them during a release)", "the app"))
+        if schedules:
+            pods.append(Pods(schedules, app, "1 schedule{}", "schedules{}", "the app"))
+        if database == "cluster":
+            pods.append(Pods(1, container(roles["database_resources"]), "the database{}", "", "the database"))
+        if database == "rds":
+            passing.append(Pods(1, container(roles["database_client_resources"]), "the login{} of the database in the first run", "", "the database's login"))
+        claims = int(database == "cluster")
+        objects = {"persistentvolumeclaims": claims, "services": 2, "services.nodeports": 1, "statefulsets.apps": claims}
+        objects |= {"deployments.apps": 1 + len(processes), "cronjobs.batch": schedules}
+        storage = number(get("berth_database_storage")) if claims else Decimal(0)
+        return cls(tuple(pods), tuple(passing), objects, storage, get("berth_database_storage_class") or "")
+
+    def stored(self, key: str) -> Decimal:
+        """Return the bytes of volumes that a quota's ``key`` counts, of one storage class or of all."""
+        name, of_a_class, _ = key.partition(CLASS)
+        return self.storage if not of_a_class or name == self.storage_class else Decimal(0)
+
+    def counted(self, key: str) -> int:
+        """Return how many objects there are of what a quota's ``key`` counts; 0 where that is not known."""
+        name, of_a_class, kind = key.rpartition(CLASS)
+        return self.objects.get(kind, 0) if not of_a_class or name == self.storage_class else 0
+
+    def takes(self, key: str) -> list[tuple[Pods, Decimal | None]]:
+        """Return what of the pods a quota's ``key`` counts, the most that is there at a time: each with its amount, None where a container does not say."""
+        kind = re.fullmatch(r"(requests|limits)\.(.+)", key)
+        where, resource = (kind[1], kind[2]) if kind else ("requests", key)
+        amounts = [(pods, Decimal(pods.count) if key == "pods" else pods.amount(where, resource)) for pods in (*self.pods, *self.passing)]
+        silent = [(pods, amount) for pods, amount in amounts if amount is None]
+        return silent or [*amounts[: len(self.pods)], max(amounts[len(self.pods) :], key=lambda one: one[1] or 0)]
+
+
+# https://kubernetes.io/docs/concepts/policy/resource-quotas/
+COMPUTE = re.compile(r"pods|cpu|memory|ephemeral-storage|((requests|limits)\.)(cpu|memory|ephemeral-storage|hugepages-.+)")
+
+
+def problems(environment: Environment, default: Mapping[str, Any], given: Mapping[str, Any], web: tuple[str, ...]) -> list[Problem]:
+    """Return what a namespace's quota has no room for.
+
+    Args:
+        environment: What runs.
+        default: Berth's own quota.
+        given: ``berth_quota``, which goes before it.
+        web: The path of the variable that says how many web pods there are.
+    """
+    found = []
+    for key, limit in {**default, **given}.items():
+        counted = key.removeprefix("count/")
+        if COMPUTE.fullmatch(counted):
+            takes = environment.takes(counted)
+            if any(amount is None for _, amount in takes):
+                who = listed(dict.fromkeys(pods.whose for pods, _ in takes))
+                text = f"has Kubernetes refuse pods whose containers do not say how much of it they take, and those of {who} do not; leave it out"
+                found.append(Problem(("berth_quota", key), text))
+                continue
+            need, path = sum((amount or Decimal(0) for _, amount in takes), Decimal(0)), web
+            unit = " CPU" if counted.endswith("cpu") else ""
+            shares = [None if counted == "pods" else f"{shown((amount or Decimal(0)) / pods.count, key)}{unit}" for pods, amount in takes]
+            what = listed(pods.each(share) for (pods, _), share in zip(takes, shares, strict=True)) + " need"
+            way = "have fewer of them" if counted == "pods" else "have fewer of them, or lower berth_app_resources"
+        elif counted.endswith("requests.storage"):
+            need, path, what, way = environment.stored(counted), ("berth_database_storage",), "the database's volume needs", "lower it"
+        else:
+            need, path, what, way = Decimal(environment.counted(counted)), ("berth_quota",), "the app needs", "leave it out"
+        if need <= number(limit):
+            continue
+        if key in given:
+            text = f"{limit} is too little: {what} {shown(need, key)}; raise it, or {way}"
+            found.append(Problem(("berth_quota", key), text))
+        else:
+            text = f"{what} {shown(need, key)} of {key}, and the namespace has {limit}; set {key}: {shown(need, key)} in berth_quota, or {way}"
+            found.append(Problem(path, text))
+    return found
+
+
+def listed(words: Iterable[str]) -> str:
+    """Return several words as people list them."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def shown(value: Decimal, key: str) -> str:
+    """Return a number of what a quota's ``key`` counts as people write it, rounded up.
+
+    >>> shown(Decimal(2) ** 30 * 9 + 1, "limits.memory"), shown(Decimal("1.5"), "requests.cpu"), shown(Decimal(3), "pods")
+    ('9217Mi', '1500m', '3')
+    """
+    if re.search(r"(memory|storage|hugepages-\w+)$", key):
+        unit = "Gi" if value % UNITS["Gi"] == 0 else "Mi"
+        return f"{(value / UNITS[unit]).to_integral_value(ROUND_CEILING)}{unit}"
+    return str(int(value)) if value == value.to_integral_value() else f"{(value * 1000).to_integral_value(ROUND_CEILING)}m"

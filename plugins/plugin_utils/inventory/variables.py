@@ -1,0 +1,588 @@
+"""What can be wrong with an inventory's ``berth_*`` variables.
+
+Nothing here looks at the machine, and no value of a secret gets into a text.
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import ipaddress
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ansible.module_utils.common.validation import check_type_bool, check_type_int
+
+from ...module_utils import formats
+from ...module_utils.encryption import recipient_problem
+
+PREFIX = "berth_"
+KINDS = {
+    "str": "a string",
+    "path": "a path",
+    "int": "a whole number",
+    "bool": "true or false",
+    "list": "a list",
+    "dict": "a mapping",
+}
+# Mappings with keys of the user's own, whose values are texts all the same.
+TEXTS = frozenset({"berth_app_settings", "berth_app_secrets", "berth_aws_tags", "berth_eks_addons", "berth_artifacts_mirrors", "minikube_proxies"})
+# What the parts of an environment are called; migrate is what people call a release's commands.
+COMPONENTS = frozenset({"web", "release", "migrate", "schedule", "process", "command", "database", "database-login", "probe", "entry", "namespace"})
+# https://yaml.org/spec/1.1/: 0123 is octal, 0x1F hexadecimal, 12:30 sexagesimal.
+DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]*)(\.[0-9_]*)?([eE][-+]?[0-9]+)?")
+ABBREVIATIONS = {"db": "database", "username": "user", "pass": "password", "passwd": "password", "ns": "namespace"}
+WORDS = {
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    str: "a string",
+    list: "a list",
+    dict: "a mapping",
+    datetime.date: "a date",
+    bytes: "binary data",
+}
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """How the inventory has a value that YAML took for something else than text.
+
+    Attributes:
+        text: The characters in the file; None where they are not known.
+        template: Whether it is the result of a template.
+        unsafe: Whether it is tagged C(!unsafe), for which Ansible takes even quoted text for numbers and the like.
+        instead: The file to write it into where this one, in INI format, has no way to quote it.
+    """
+
+    text: str | None = None
+    template: bool = False
+    unsafe: bool = False
+    instead: str = ""
+
+
+Written = Callable[[Path, Any, bool], Scalar]
+"""Returns how the inventory has a value: its path, what YAML made of it, and whether it is the key that the path ends with."""
+
+
+def unknown_scalar(path: Path, value: Any, is_key: bool) -> Scalar:
+    """Return that it is not known how a value is written."""
+    return Scalar()
+
+
+# Of dictionaries whose keys are the user's own, what each value is: Ansible's argument specifications cannot say it.
+VALUES: dict[str, dict[str, Any]] = {
+    "berth_app_processes": {
+        "type": "dict",
+        "options": {
+            "command": {"type": "list", "elements": "str", "required": True},
+            "replicas": {"type": "int"},
+            "singleton": {"type": "bool"},
+            "grace_seconds": {"type": "int"},
+            "resources": {"type": "dict", "options": {"requests": {"type": "dict"}, "limits": {"type": "dict"}}},
+        },
+    }
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: ``path`` is a variable's name and the keys and numbers within it, ``text`` a phrase.
+
+    Of a file that is wrong as a whole, ``path`` is the file, and it is ``set`` nowhere.
+    """
+
+    path: Path
+    text: str
+    set: bool = True
+
+    @property
+    def variable(self) -> str:
+        """The name of the variable."""
+        return str(self.path[0])
+
+    @property
+    def name(self) -> str:
+        """The variable and the key within it, as people write it."""
+        steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.path[1:])
+        return "".join([self.variable, *steps])
+
+
+def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
+    """Return ", did you mean ...?" with the known name that is most like ``name``; "" when none is like it."""
+    # Of k3s and eks two letters of three are the same.
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    return f", did you mean {found[0]}?" if found else ""
+
+
+def meant(name: str, known: list[str], prefix: str = PREFIX) -> str:
+    """Return ", did you mean ...?" with the known variable that ``name`` surely was to be; "" when there is none, or several.
+
+    Each word has to be one of the known variable's, in another form at most: a variable that is much like another one in its letters may
+    have another meaning, and be worse than no advice. Words may be missing, but not the first, for it says what the variable is about; that of
+    the app goes without saying.
+    """
+    found = sorted((distance, one) for one in known if (distance := _distance(_words(name, prefix), _words(one, prefix))) is not None)
+    sure = found and (len(found) == 1 or found[1][0] - found[0][0] > 0.02) and _about(_words(name, prefix), _words(found[0][1], prefix))
+    return f", did you mean {found[0][1]}?" if sure else ""
+
+
+def _words(name: str, prefix: str) -> list[str]:
+    """Return the words of a name behind its prefix, which may be misspelt."""
+    words = name.removeprefix(prefix).split("_") if name.startswith(prefix) else name.split("_")[1:]
+    return [ABBREVIATIONS.get(word, word) for word in words if word]
+
+
+def _distance(words: list[str], known: list[str]) -> float | None:
+    """Return how far words are from those of a known variable, 0 for the same; None where one of them is another word."""
+    one, other = "".join(words), "".join(known)
+    joined = difflib.SequenceMatcher(None, one, other).ratio()  # words that were joined, or parted
+    if words and joined >= 0.9:
+        return 1 - joined
+    left, distance = list(known), 0.0
+    for word in words:
+        best = max(left, key=lambda candidate: _alike(word, candidate), default="")
+        if _alike(word, best) < 0.75:
+            return None
+        left.remove(best)
+        distance += 1 - _alike(word, best)
+    return distance + sum(0.9 if word == "app" else 1 for word in left) if words else None
+
+
+def _about(words: list[str], known: list[str]) -> bool:
+    """Whether words have the first one of a known variable: an image is not how many images are kept."""
+    first = next((word for word in known if word != "app"), "")
+    return any(word.startswith(first) or _alike(word, first) >= 0.75 for word in words)
+
+
+def _alike(word: str, other: str) -> float:
+    """Return from 0 to 1 how sure it is that two words are forms of one: letters mistaken, or another ending."""
+    stem = next((n for n, (a, b) in enumerate(zip(word, other, strict=False)) if a != b), min(len(word), len(other)))
+    if word != other and stem >= 5 and stem / max(len(word), len(other)) > 0.6:
+        return 0.9
+    return difflib.SequenceMatcher(None, word, other).ratio()
+
+
+def unknown(names: list[str], known: list[str], prefix: str = PREFIX) -> list[Problem]:
+    """Return a problem for each of ``names`` that looks like one of the ``known``, which all have the ``prefix``, and is none of them."""
+    return [
+        Problem((name,), f"unknown variable{meant(name, known, prefix)}")
+        for name in sorted(names)
+        if name not in known and (name.startswith(prefix) or _misspelt(name, known, prefix))
+    ]
+
+
+def _misspelt(name: str, known: list[str], prefix: str) -> bool:
+    """Whether a name without the prefix was meant to have it, like ``bert_namespace``."""
+    first, _, rest = name.partition("_")
+    return prefix + rest in known and difflib.SequenceMatcher(None, first, prefix).ratio() >= 0.6
+
+
+def missing(values: dict[str, Any], options: dict[str, Any]) -> list[Problem]:
+    """Return a problem for each required option that has no value."""
+    return [
+        Problem((name,), "is not set, and has no default")
+        for name, option in options.items()
+        if option.get("required") and name not in values
+    ]
+
+
+def types(values: dict[str, Any], options: dict[str, Any], written: Written = unknown_scalar) -> list[Problem]:
+    """Return a problem for each value that is not what its option (as in an argument specification) asks for."""
+    return [
+        problem
+        for name, value in values.items()
+        if name in options
+        for problem in _types((name,), value, options[name], options[name].get("no_log", False), written)
+    ]
+
+
+def _types(path: Path, value: Any, option: dict[str, Any], secret: bool, written: Written) -> Iterator[Problem]:
+    kind = option.get("type", "str")
+    if kind == "raw":
+        yield from number(path, value, written)
+    elif not _is(kind, value):
+        choices = option.get("choices")
+        what = f"one of: {_choices(choices)}" if choices else KINDS[kind]
+        text = kind in ("str", "path")
+        scalar = written(path, value, False)
+        advice = _advice(value, scalar, secret) if text and not choices else ""
+        yield Problem(path, f"has to be {what}, and is {_shown(value, scalar, secret, text)}{advice}")
+    elif "choices" in option and value not in option["choices"]:
+        yield Problem(path, f"{value!r} is not one of: {_choices(option['choices'])}{nearest(str(value), option['choices'])}")
+    elif kind == "int":
+        yield from number(path, value, written)
+    elif kind == "list":
+        element = {"type": option.get("elements", "raw"), "options": option.get("options")}
+        for place, item in enumerate(value):
+            yield from _types((*path, place), item, element, secret, written)
+    elif kind == "dict":
+        yield from _dict(path, value, option, secret, written)
+
+
+def _dict(path: Path, value: dict[Any, Any], option: dict[str, Any], secret: bool, written: Written) -> Iterator[Problem]:
+    options = option.get("options") or {}
+    alike = VALUES.get(str(path[0])) if len(path) == 1 else None
+    for key, inner in value.items():
+        if not isinstance(key, str):
+            scalar = written((*path, key), key, True)
+            name = str(key) if scalar.text is None else scalar.text
+            yield Problem((*path, name), f"the name has to be a string, and is {_shown(key, scalar, False, True)}{_advice(key, scalar, False)}")
+        elif alike:
+            yield from _types((*path, key), inner, alike, secret, written)
+        elif options and key not in options:
+            yield Problem((*path, key), f"unknown key{nearest(key, list(options))}")
+        elif options or path[0] in TEXTS:
+            yield from _types((*path, key), inner, options.get(key, {"type": "str"}), secret, written)
+        else:
+            yield from number((*path, key), inner, written)
+    for problem in missing(value, options) if value else []:
+        yield Problem((*path, problem.variable), "is missing")
+
+
+def number(path: Path, value: Any, written: Written) -> list[Problem]:
+    """Check that YAML takes a number for the one that people read."""
+    wanted = isinstance(value, (int, float)) and not isinstance(value, bool)
+    text = written(path, value, False).text if wanted else None
+    if text is None or DECIMAL.fullmatch(text):
+        return []
+    return [Problem(path, f"is {text}, which YAML takes for {value}; write it in decimal, without leading zeros")]
+
+
+def _choices(choices: list[Any]) -> str:
+    return ", ".join(str(choice) or '""' for choice in choices)
+
+
+def _is(kind: str, value: Any) -> bool:
+    """Whether ``value`` can be used as ``kind``. Numbers and booleans may be strings, for ``-e`` knows no others."""
+    if kind in ("str", "path"):
+        return isinstance(value, str)
+    if kind in ("list", "dict"):
+        return isinstance(value, list if kind == "list" else dict)
+    if kind == "int" and isinstance(value, (bool, float)):
+        return False
+    try:
+        (check_type_int if kind == "int" else check_type_bool)(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _shown(value: Any, scalar: Scalar, secret: bool, text: bool) -> str:
+    """Return the value's type as words, with what the file says where it is short and no secret.
+
+    Where a ``text`` is wanted, a value that YAML made of other characters is never shown in their place.
+    """
+    kind = next((words for known, words in WORDS.items() if isinstance(value, known)), "empty")
+    shown = scalar.text
+    if isinstance(value, str):
+        shown = repr(value)
+    elif shown is None and isinstance(value, (bool, int, float)) and not text:
+        shown = str(value).lower()
+    return f"{kind} ({shown[:60]})" if shown and not secret else kind
+
+
+def _advice(value: Any, scalar: Scalar, secret: bool) -> str:
+    """Return how to write a value so that it is a string; the value of a secret is left out."""
+    if isinstance(value, (list, dict, bytes)) or (value is None and (secret or scalar.text is None)):
+        return ""
+    if scalar.template:
+        return "; end its template with | string"
+    if scalar.text == "":
+        return '; write "" for an empty one'
+    where = f" into {scalar.instead}" if scalar.instead else " without !unsafe," if scalar.unsafe else ""
+    return f"; write it{where} in quotes" + ("" if secret or scalar.text is None else f': "{scalar.text}"')
+
+
+# --- Values of the right type ----------------------------------------------------------------------------------------
+
+# One check a variable; each element is checked where the variable is a list.
+FORMATS: dict[str, Callable[[Any], str]] = {
+    "berth_namespace": formats.namespace,
+    "berth_app_name": formats.app_name,
+    "berth_app_port": lambda value: formats.port(int(value)),
+    "berth_app_node_port": lambda value: formats.node_port(int(value)),
+    "berth_app_timeout": lambda value: seconds(value),
+    "berth_database_timeout": lambda value: seconds(value),
+    "berth_app_replicas": lambda value: "" if int(value) >= 1 else f"{value} is too few: at least 1 is needed",
+    "berth_budget_monthly": lambda value: "" if int(value) >= 1 else f"{value} is too little: leave it out for no budget",
+    "berth_app_liveness_path": formats.http_path,
+    "berth_app_readiness_path": formats.http_path,
+    "berth_app_hosts": formats.host_name,
+    "berth_app_release_commands": formats.command,
+    "berth_database_password": lambda value: formats.environment_value("DATABASE_PASSWORD", value) or formats.no_margin(value) if value.strip() else "is empty",
+    "berth_registry_username": formats.user_name,
+    "berth_registry_password": formats.no_margin,
+    "berth_database_storage": formats.positive_quantity,
+    "berth_registry_port": lambda value: formats.port(int(value)),
+    "berth_registry_host": formats.registry,
+    "berth_image_max_age": lambda value: "" if int(value) >= 0 else f"{value} is no number of days; 0 is for never",
+    "berth_keep_images": lambda value: "" if int(value) >= 1 else f"{value} is too few: at least 1 is needed",
+    "berth_node_port_addresses": formats.network,
+    "berth_pod_network": formats.range_of(8, 24),
+    "berth_service_network": formats.range_of(12, 28),
+    "berth_node_address": formats.node_address,
+    "berth_resolv_conf": lambda value: "" if not value or value.startswith("/") else f"{value!r} is no whole path; begin it with /",
+    "berth_entry_host": lambda value: formats.public_host(value) if value else "",
+    "berth_entry_zone": lambda value: formats.hosted_zone(value) if value else "",
+    "berth_entry_certificate": lambda value: formats.certificate(value) if value else "",
+    "berth_entry_networks": formats.ipv4_network,
+    "berth_admin_networks": formats.ipv4_network,
+    "berth_app_admin_path": formats.admin_path,
+    "berth_database_networks": formats.network,
+    "berth_database_host": formats.host_name,
+    "berth_database_port": lambda value: formats.port(int(value)),
+    "berth_backup_recipient": recipient_problem,
+    "berth_kubeconfig": formats.file_path,
+}
+
+
+def values(given: dict[str, Any]) -> list[Problem]:
+    """Return what is wrong with values whose types are right."""
+    checks = {name: check for name, check in FORMATS.items() if name in given}
+    found = [problem for name, check in checks.items() for problem in _format(name, given[name], check)]
+    found += command(("berth_app_command",), given.get("berth_app_command", []))
+    found += processes(given.get("berth_app_processes", {}), given.get("berth_app_name", ""), given.get("berth_app_schedules", []))
+    found += resources(("berth_app_resources",), given.get("berth_app_resources", {}))
+    found += writable(given.get("berth_app_writable", {}))
+    found += autoscaling(given.get("berth_app_autoscaling", {}))
+    found += schedules(given.get("berth_app_schedules", []), given.get("berth_app_name", ""))
+    found += quota(given.get("berth_quota", {}))
+    found += entry(given)
+    found += admin(given)
+    if wrong := formats.environment_value("DJANGO_ALLOWED_HOSTS", ",".join(given.get("berth_app_hosts", []))):
+        found.append(Problem(("berth_app_hosts",), f"as DJANGO_ALLOWED_HOSTS it {wrong}"))
+    if given.get("berth_registry") == "external" and not given.get("berth_registry_host"):
+        found.append(Problem(("berth_registry_host",), "is not set, and berth_registry: external needs it"))
+    if given.get("berth_registry_username") and not given.get("berth_registry_password"):
+        found.append(Problem(("berth_registry_password",), "is not set, and berth_registry_username needs it"))
+    for name in ("berth_existing_kubeconfig", "berth_existing_context"):
+        if given.get("berth_provider") == "existing" and not given.get(name):
+            found.append(Problem((name,), "is not set, and berth_provider: existing needs it"))
+    for name in ("berth_database_host", "berth_database_ca"):
+        if given.get("berth_database") == "external" and not given.get(name):
+            found.append(Problem((name,), "is not set, and berth_database: external needs it"))
+    if given.get("berth_database") == "rds" and given.get("berth_provider") != "eks":
+        found.append(Problem(("berth_database",), "rds lies in the network of berth_provider: eks; choose cluster, or external for a server that is there"))
+    return found
+
+
+def _format(name: str, value: Any, check: Callable[[Any], str]) -> list[Problem]:
+    if not isinstance(value, list):
+        text = check(value)
+        return [Problem((name,), text)] if text else []
+    texts = [(number, check(item)) for number, item in enumerate(value)]
+    return [Problem((name, number), text) for number, text in texts if text]
+
+
+def environment(settings: Any, secrets: Any) -> list[Problem]:
+    """Check the environment variables that the app gets, as far as they are texts. Of their values nothing is in a message."""
+    found = []
+    for name, pairs, secret in (("berth_app_settings", settings, False), ("berth_app_secrets", secrets, True)):
+        for key, value in pairs.items() if isinstance(pairs, dict) else ():
+            if not isinstance(key, str):
+                continue
+            texts = [formats.environment_name(key)]
+            if isinstance(value, str):
+                texts += [formats.environment_value(key, value), formats.secret(value) if secret else ""]
+            found += [Problem((name, key), text) for text in texts if text]
+    both = [key for key in settings if key in secrets] if isinstance(settings, dict) and isinstance(secrets, dict) else []
+    text = "is in berth_app_secrets too; keep one of the two"
+    return found + [Problem(("berth_app_settings", key), text) for key in both] + ([] if found else _too_much(settings, secrets))
+
+
+def _too_much(settings: Any, secrets: Any) -> list[Problem]:
+    """Check what the app's environment variables come to, each of which is right by itself."""
+    found, size = [], 0
+    for name, pairs, kind in (("berth_app_settings", settings, "ConfigMap"), ("berth_app_secrets", secrets, "Secret")):
+        texts = {key: value for key, value in pairs.items() if isinstance(key, str) and isinstance(value, str)} if isinstance(pairs, dict) else {}
+        data = sum(len(value.encode(errors="surrogatepass")) for value in texts.values())
+        size += sum(formats.environment_size(key, value) + formats.POINTER_SIZE for key, value in texts.items())
+        if data > formats.DATA_SIZE:
+            longest = max(texts, key=lambda key: len(texts[key]))
+            text = f"has {data:,} bytes, and a {kind} holds at most {formats.DATA_SIZE:,}; the longest is {longest}: {formats.ELSEWHERE}"
+            found.append(Problem((name,), text))
+    if size > formats.ENVIRONMENT_SIZE and not found:
+        text = f"has {size:,} bytes with berth_app_secrets, and the kernel takes at most {formats.ENVIRONMENT_SIZE:,} for a process; {formats.ELSEWHERE}"
+        found.append(Problem(("berth_app_settings",), text))
+    return found
+
+
+def command(path: Path, words: list[str]) -> list[Problem]:
+    """Check a container's command, which is run as it is."""
+    texts = [formats.argument(word) if number else formats.program(word) for number, word in enumerate(words)]
+    return [Problem((*path, number), text) for number, text in enumerate(texts) if text]
+
+
+def processes(given: dict[str, dict[str, Any]], app: str, schedules: list[dict[str, Any]]) -> list[Problem]:
+    """Check what runs beside web."""
+    found = []
+    for name, process in given.items():
+        path = ("berth_app_processes", name)
+        if wrong := _process_name(name, app, {entry["name"] for entry in schedules}):
+            found.append(Problem(path, wrong))
+        if not process:
+            found.append(Problem((*path, "command"), "is missing"))
+            continue
+        if not process["command"]:
+            found.append(Problem((*path, "command"), "is empty; write what it runs"))
+        found += command((*path, "command"), process["command"])
+        if int(process.get("replicas", 1)) < 1:
+            found.append(Problem((*path, "replicas"), f"{process['replicas']} is too few: at least 1 is needed; take the process out to have none"))
+        if check_type_bool(process.get("singleton", False)) and "replicas" in process:
+            found.append(Problem((*path, "replicas"), "does not go with singleton: true, of which there is one; leave one of the two out"))
+        if wrong := seconds(process.get("grace_seconds", 1)):
+            found.append(Problem((*path, "grace_seconds"), wrong))
+        found += resources((*path, "resources"), process.get("resources", {}))
+    return found
+
+
+def _process_name(name: str, app: str, schedules: set[str]) -> str:
+    """Check a process's name, which is part of its pods'; by it logs are asked for, too."""
+    if name in COMPONENTS:
+        return f"{name!r} is what Berth calls another part of the app; choose another name"
+    if name in schedules:
+        return f"{name!r} is a schedule in berth_app_schedules too; choose another name for one of the two"
+    return formats.label(name, formats.CRONJOB_LENGTH - len(app) - 1)
+
+
+def resources(path: Path, given: dict[str, Any]) -> list[Problem]:
+    """Check the ``requests`` and ``limits`` of containers, as the variable at ``path`` has them."""
+    found = []
+    for kind in ("requests", "limits"):
+        for key, value in (given.get(kind) or {}).items():
+            wrong = formats.positive_quantity(value)
+            if wrong:
+                found.append(Problem((*path, kind, key), wrong))
+    if found:
+        return found
+    limits = given.get("limits") or {}
+    for key, value in (given.get("requests") or {}).items():
+        if key in limits and formats.quantity(value) > formats.quantity(limits[key]):
+            text = f"{value} is above the limit, which is {limits[key]}; raise the limit, or leave it out to have it follow"
+            found.append(Problem((*path, "requests", key), text))
+    return found
+
+
+def writable(given: dict[str, Any]) -> list[Problem]:
+    """Check the directories that the app may write to, each with its size."""
+    found = []
+    for path, size in given.items():
+        if wrong := formats.directory(str(path)) or formats.positive_quantity(size):
+            found.append(Problem(("berth_app_writable", path), wrong))
+    return found
+
+
+def autoscaling(given: dict[str, Any]) -> list[Problem]:
+    """Check the autoscaler's bounds: ``min`` and ``max`` pods, and ``cpu`` (per cent of the request)."""
+    if not given:
+        return []
+    lacking = [key for key in ("min", "max", "cpu") if key not in given]
+    if lacking:
+        return [Problem(("berth_app_autoscaling", key), "is missing") for key in lacking]
+    bounds = {key: int(value) for key, value in given.items()}
+    found = [
+        Problem(("berth_app_autoscaling", key), f"{value} is too few: at least 1 is needed")
+        for key, value in bounds.items()
+        if value < 1
+    ]
+    if bounds["min"] > bounds["max"]:
+        text = f"{bounds['min']} is above max, which is {bounds['max']}"
+        found.append(Problem(("berth_app_autoscaling", "min"), text))
+    return found
+
+
+def schedules(given: list[dict[str, Any]], app: str) -> list[Problem]:
+    """Check the app's CronJobs."""
+    found = []
+    names = [entry["name"] for entry in given]
+    for number, entry in enumerate(given):
+        path = ("berth_app_schedules", number)
+        checks = {
+            "name": formats.label(entry["name"], formats.CRONJOB_LENGTH - len(app) - 1),
+            "schedule": formats.schedule(entry["schedule"]),
+            "command": formats.command(entry["command"]),
+            "timeout": seconds(entry.get("timeout", 1)),
+        }
+        found += [Problem((*path, key), text) for key, text in checks.items() if text]
+        if entry["name"] in names[:number]:
+            found.append(Problem((*path, "name"), f"{entry['name']!r} is there twice"))
+    return found
+
+
+def seconds(value: int | str) -> str:
+    """Check a time that something may take."""
+    return "" if int(value) >= 1 else f"{value} is too few seconds: at least 1 is needed"
+
+
+def quota(given: dict[str, Any]) -> list[Problem]:
+    """Check the namespace's hard limits, of which 0 is one."""
+    return [
+        Problem(("berth_quota", key), f"{value!r} is not a quantity; write it like 20, 500m or 4Gi")
+        for key, value in given.items()
+        if formats.quantity(value) is None
+    ]
+
+
+def database_names(given: dict[str, Any], master: str) -> list[Problem]:
+    """Check the names of the database and its user, which by default are made of the app's; ``master`` is RDS's administrator."""
+    found = []
+    for kind in ("user", "name"):
+        variable = f"berth_database_{kind}"
+        own = given.get(variable)
+        value = str(given.get("berth_app_name", "")).replace("-", "_") if own is None else own
+        if own is not None and (wrong := formats.sql_name(own)):
+            found.append(Problem((variable,), wrong))
+        elif why := formats.sql_taken(value, kind, given.get("berth_database", "cluster"), master):
+            what = f"is {value!r}, {why}" if own is not None else f"is not set and so {value!r} by berth_app_name, {why}"
+            found.append(Problem((variable,), f"{what}; set it to another one, such as {f'app_{value}'[: formats.SQL_LENGTH]}"))
+    return found
+
+
+def admin(given: dict[str, Any]) -> list[Problem]:
+    """Check that there is what keeps others away from the admin, and that those who may come there may come in."""
+    networks = given.get("berth_admin_networks") or []
+    if networks and given.get("berth_entry", "none") == "none":
+        text = "needs berth_entry: loadbalancer, and a node port does not tell visitors by path and address; leave it out, or set that"
+        return [Problem(("berth_admin_networks",), text)]
+    open_to = given.get("berth_entry_networks", ["0.0.0.0/0"])
+    if any(map(formats.ipv4_network, [*networks, *open_to])):
+        return []  # told elsewhere
+    allowed = [ipaddress.ip_network(each, strict=False) for each in open_to]
+    return [
+        Problem(("berth_admin_networks", number), f"nobody comes in from {each} by berth_entry_networks; add it there, or leave it out here")
+        for number, each in enumerate(networks)
+        if not any(ipaddress.ip_network(each, strict=False).overlaps(known) for known in allowed)
+    ]
+
+
+def entry(given: dict[str, Any]) -> list[Problem]:
+    """Check that the parts of the public entry go together; what is wrong with one of them by itself is told elsewhere."""
+    if given.get("berth_entry", "none") == "none":
+        return []
+    host, zone, certificate = (given.get(f"berth_entry_{part}", "") for part in ("host", "zone", "certificate"))
+    found = []
+    if not host:
+        found.append(Problem(("berth_entry_host",), "is not set, and berth_entry: loadbalancer needs it"))
+    if not certificate and not zone:
+        text = "is not set, and neither is berth_entry_zone, in which Berth would have a certificate validated; set one of the two"
+        found.append(Problem(("berth_entry_certificate",), text))
+    name = "" if formats.hosted_zone(zone) or formats.ZONE_ID.fullmatch(zone) else zone.removesuffix(".")
+    if not formats.public_host(host) and name and host != name and not host.endswith(f".{name}"):
+        found.append(Problem(("berth_entry_host",), f"{host!r} is not in the zone {name} (berth_entry_zone)"))
+    parts = formats.CERTIFICATE.fullmatch(certificate)
+    for part, variable in (("region", "berth_aws_region"), ("account", "berth_aws_account")):
+        wanted = given.get(variable, "")
+        if parts and wanted and parts[part] != wanted:
+            text = f"is a certificate of {part} {parts[part]}, and the load balancer is in {wanted} ({variable}), where it cannot be used"
+            found.append(Problem(("berth_entry_certificate",), text))
+    if given.get("berth_entry_networks") == []:
+        found.append(Problem(("berth_entry_networks",), "is empty, so nobody could come in; name networks, or set berth_entry: none"))
+    if given.get("berth_eks_compute") == "nodes":
+        text = "loadbalancer needs berth_eks_compute: auto; nothing in a cluster with a node group makes load balancers of Ingresses"
+        found.append(Problem(("berth_entry",), text))
+    return found
