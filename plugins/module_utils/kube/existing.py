@@ -11,11 +11,12 @@ import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from .client import Cluster
+if TYPE_CHECKING:  # preflight reads a kubeconfig here, and does without the client of Kubernetes, which takes long to import
+    from .client import Cluster
 
 KUBELET_PORT = 10250  # https://kubernetes.io/docs/reference/networking/ports-and-protocols/
 REACH = 1.0  # seconds that a node has to accept a connection
