@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import ansible_fork
 import pytest
 import yaml
 
@@ -54,11 +55,13 @@ def run(tmp_path: Path, taken_port: int):
     }
 
     def run(playbook: str, inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [*COMMANDS.get(inventory.name, []), "ansible-playbook", playbook, "-i", str(inventory), *arguments]
-        return subprocess.run(
-            command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            stdin=subprocess.DEVNULL, timeout=60, check=False,
-        )  # fmt: skip
+        command = ["ansible-playbook", playbook, "-i", str(inventory), *arguments]
+        if elsewhere := COMMANDS.get(inventory.name):
+            return subprocess.run(
+                [*elsewhere, *command], cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                stdin=subprocess.DEVNULL, timeout=60, check=False,
+            )  # fmt: skip
+        return ansible_fork.run(command, cwd=PROJECT, env=environment, stderr=subprocess.STDOUT, timeout=60)
 
     return run
 

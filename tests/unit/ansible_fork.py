@@ -1,0 +1,179 @@
+"""Ansible's commands in forks of a process that has imported Ansible already, which costs a process of their own half a second each."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+LONGEST = 2**17  # bytes of a request: a command with its environment
+# What a run imports, and no command does before it starts.
+IMPORTED = (
+    "ansible.cli.adhoc", "ansible.cli.inventory", "ansible.cli.playbook", "ansible.executor.playbook_executor", "ansible.executor.task_queue_manager",
+    "kubernetes.dynamic",
+)  # fmt: skip
+# The kinds of plugins of which a run needs many, with their documentation.
+LOADED = ("action", "callback", "connection", "filter", "inventory", "lookup", "shell", "strategy", "test")
+
+
+def run(
+    command: Sequence[str], cwd: Path | None = None, env: Mapping[str, str] | None = None, stderr: int = subprocess.PIPE, timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Return what a command of Ansible's did, as ``subprocess.run`` does, without anything to read on its standard input.
+
+    Args:
+        command: The command, such as ``["ansible-playbook", "site.yml"]``.
+        cwd: Its directory, by default this process's.
+        env: Its environment, by default this process's.
+        stderr: ``subprocess.STDOUT`` for one output of both, as on a terminal.
+        timeout: Seconds after which it is ended.
+
+    Raises:
+        subprocess.TimeoutExpired: It was.
+    """
+    environment = dict(os.environ if env is None else env)
+    directory = str(cwd or Path.cwd())
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors, open(os.devnull, "rb") as nothing:
+        files = [nothing, output, output if stderr == subprocess.STDOUT else errors]
+        request = json.dumps({"program": program(command), "command": list(command), "directory": directory, "environment": environment})
+        code = ask(server(settings(environment, directory)), request.encode(), files, timeout, command)
+        return subprocess.CompletedProcess(command, code, read(output), read(errors))
+
+
+def program(command: Sequence[str]) -> str:
+    """Return the name in ansible.cli of the program that a command starts."""
+    name = Path(command[0]).name
+    if name == "ansible":
+        return "adhoc"
+    assert name.startswith("ansible-"), f"{command[0]} is no command of Ansible's"
+    return name.removeprefix("ansible-")
+
+
+def read(file: IO[bytes]) -> str:
+    """Return what a command has written, with newlines as text has them."""
+    file.seek(0)
+    return file.read().decode().replace("\r\n", "\n")
+
+
+def settings(environment: Mapping[str, str], directory: str) -> tuple[tuple[str, str], ...]:
+    """Return the part of the environment that Ansible reads while it is imported: forks of one process have it in common.
+
+    docs.ansible.com/ansible/latest/reference_appendices/config.html: the file that ANSIBLE_CONFIG names, else that of the current directory.
+    """
+    found = {name: value for name, value in environment.items() if name.startswith("ANSIBLE_") or name in ("HOME", "TMPDIR")}
+    if "ANSIBLE_CONFIG" in found:
+        found["ANSIBLE_CONFIG"] = os.path.join(directory, found["ANSIBLE_CONFIG"])
+    elif os.path.exists(here := os.path.join(directory, "ansible.cfg")):
+        found["ANSIBLE_CONFIG"] = here
+    return tuple(sorted(found.items()))
+
+
+@functools.cache
+def server(given: tuple[tuple[str, str], ...]) -> socket.socket:
+    """Start a process that has imported Ansible with these settings, and return the way to it."""
+    own, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")} | dict(given)
+    with other:
+        process = subprocess.Popen(
+            [sys.executable, __file__, str(other.fileno())], env=environment, pass_fds=[other.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+
+    def end() -> None:
+        own.close()
+        process.wait()
+
+    atexit.register(end)
+    return own
+
+
+def ask(way: socket.socket, request: bytes, files: Sequence[IO[bytes]], timeout: float, command: Sequence[str]) -> int:
+    """Have a command run and return its exit status, or the negative number of the signal that ended it."""
+    socket.send_fds(way, [request], [file.fileno() for file in files])
+    pid = int(way.recv(64))
+    way.settimeout(timeout)
+    try:
+        return int(way.recv(64))
+    except TimeoutError:
+        os.kill(pid, signal.SIGKILL)
+        way.settimeout(None)
+        way.recv(64)
+        raise subprocess.TimeoutExpired(command, timeout) from None
+    finally:
+        way.settimeout(None)
+
+
+def serve(way: socket.socket) -> None:
+    """Run the commands that are asked for, one after another."""
+    load()
+    while (received := socket.recv_fds(way, LONGEST, 3))[0]:
+        request, descriptors = json.loads(received[0]), received[1]
+        pid = os.fork()
+        if pid == 0:
+            way.close()
+            become(request, descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        way.send(str(pid).encode())
+        way.send(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
+
+
+def load() -> None:
+    """Do what every run does before its first task, and what does not depend on its playbook."""
+    for name in IMPORTED:
+        importlib.import_module(name)
+    from ansible import cli
+    from ansible.plugins import loader
+
+    loader.init_plugin_loader()
+    cli.init_plugin_loader = lambda _paths: None  # once is enough
+    for kind in LOADED:
+        for _ in getattr(loader, f"{kind}_loader").all(class_only=True):
+            pass
+    gc.freeze()  # else each fork would copy what the collector looks at
+
+
+def become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
+    """Be, from now on, the command that a request asks for."""
+    from ansible import cli, constants
+
+    code: Any = 1
+    try:
+        for standard, descriptor in enumerate(descriptors):
+            os.dup2(descriptor, standard)
+            os.close(descriptor)
+        os.chdir(request["directory"])
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        atexit._clear()  # they remove the directory that all forks have in common, and in which each gets its own
+        constants.DEFAULT_LOCAL_TMP = tempfile.mkdtemp(dir=constants.DEFAULT_LOCAL_TMP)
+        sys.argv = request["command"]
+        (kind,) = cli_of(importlib.import_module(f"ansible.cli.{request['program']}"), cli.CLI)
+        kind.cli_executor(sys.argv)
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def cli_of(module: Any, base: type) -> list[Any]:
+    """Return the class of a program in its module."""
+    return [found for found in vars(module).values() if isinstance(found, type) and issubclass(found, base) and found.__module__ == module.__name__]
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))
