@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import gc
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -27,13 +29,58 @@ IMPORTED = (
 LOADED = ("action", "callback", "connection", "filter", "inventory", "lookup", "shell", "strategy", "test")
 
 
+class Run:
+    """A command that was started; what it has, it has of ``subprocess.Popen``.
+
+    Args:
+        command: A command of Ansible's, such as ``["ansible-playbook", "site.yml"]``.
+        output: Where it prints.
+        errors: Where it prints errors.
+        cwd: Its directory, by default this process's.
+        env: Its environment, by default this process's.
+    """
+
+    def __init__(self, command: Sequence[str], output: IO[bytes], errors: IO[bytes], cwd: Path | None = None, env: Mapping[str, str] | None = None) -> None:
+        self.command = command
+        self.returncode: int | None = None
+        environment, directory = dict(os.environ if env is None else env), str(cwd or Path.cwd())
+        request = {"program": program(command), "command": list(command), "directory": directory, "environment": environment}
+        self._answers, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, open(os.devnull, "rb") as nothing:
+            given = [nothing.fileno(), output.fileno(), errors.fileno(), theirs.fileno()]
+            socket.send_fds(server(settings(environment, directory)), [json.dumps(request).encode()], given)
+        self.pid = int(self._answers.recv(64))
+        """It leads a session of its own."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return its exit status, or the negative number of the signal that ended it, as soon as it has ended.
+
+        Raises:
+            subprocess.TimeoutExpired: It has not, ``timeout`` seconds later.
+        """
+        if self.returncode is None:
+            self._answers.settimeout(timeout)
+            try:
+                self.returncode = int(self._answers.recv(64))
+            except (TimeoutError, BlockingIOError):
+                raise subprocess.TimeoutExpired(self.command, timeout or 0) from None
+            self._answers.close()
+        return self.returncode
+
+    def poll(self) -> int | None:
+        """Return its exit status, None while it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+
 def run(
     command: Sequence[str], cwd: Path | None = None, env: Mapping[str, str] | None = None, stderr: int = subprocess.PIPE, timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
     """Return what a command of Ansible's did, as ``subprocess.run`` does, without anything to read on its standard input.
 
     Args:
-        command: The command, such as ``["ansible-playbook", "site.yml"]``.
+        command: The command.
         cwd: Its directory, by default this process's.
         env: Its environment, by default this process's.
         stderr: ``subprocess.STDOUT`` for one output of both, as on a terminal.
@@ -42,12 +89,14 @@ def run(
     Raises:
         subprocess.TimeoutExpired: It was.
     """
-    environment = dict(os.environ if env is None else env)
-    directory = str(cwd or Path.cwd())
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors, open(os.devnull, "rb") as nothing:
-        files = [nothing, output, output if stderr == subprocess.STDOUT else errors]
-        request = json.dumps({"program": program(command), "command": list(command), "directory": directory, "environment": environment})
-        code = ask(server(settings(environment, directory)), request.encode(), files, timeout, command)
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        started = Run(command, output, output if stderr == subprocess.STDOUT else errors, cwd, env)
+        try:
+            code = started.wait(timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(started.pid, signal.SIGKILL)
+            started.wait()
+            raise
         return subprocess.CompletedProcess(command, code, read(output), read(errors))
 
 
@@ -71,7 +120,7 @@ def settings(environment: Mapping[str, str], directory: str) -> tuple[tuple[str,
 
     docs.ansible.com/ansible/latest/reference_appendices/config.html: the file that ANSIBLE_CONFIG names, else that of the current directory.
     """
-    found = {name: value for name, value in environment.items() if name.startswith("ANSIBLE_") or name in ("HOME", "TMPDIR")}
+    found = {name: value for name, value in environment.items() if name.startswith("ANSIBLE_") or name == "HOME"}
     if "ANSIBLE_CONFIG" in found:
         found["ANSIBLE_CONFIG"] = os.path.join(directory, found["ANSIBLE_CONFIG"])
     elif os.path.exists(here := os.path.join(directory, "ansible.cfg")):
@@ -97,35 +146,32 @@ def server(given: tuple[tuple[str, str], ...]) -> socket.socket:
     return own
 
 
-def ask(way: socket.socket, request: bytes, files: Sequence[IO[bytes]], timeout: float, command: Sequence[str]) -> int:
-    """Have a command run and return its exit status, or the negative number of the signal that ended it."""
-    socket.send_fds(way, [request], [file.fileno() for file in files])
-    pid = int(way.recv(64))
-    way.settimeout(timeout)
-    try:
-        return int(way.recv(64))
-    except TimeoutError:
-        os.kill(pid, signal.SIGKILL)
-        way.settimeout(None)
-        way.recv(64)
-        raise subprocess.TimeoutExpired(command, timeout) from None
-    finally:
-        way.settimeout(None)
-
-
 def serve(way: socket.socket) -> None:
-    """Run the commands that are asked for, one after another."""
+    """Start the commands that are asked for, and tell each one's process and its end."""
     load()
-    while (received := socket.recv_fds(way, LONGEST, 3))[0]:
-        request, descriptors = json.loads(received[0]), received[1]
-        pid = os.fork()
-        if pid == 0:
-            way.close()
-            become(request, descriptors)
-        for descriptor in descriptors:
-            os.close(descriptor)
-        way.send(str(pid).encode())
-        way.send(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
+    running: dict[int, tuple[int, socket.socket]] = {}
+    while True:
+        for ready in select.select([way, *running], [], [])[0]:
+            if ready is not way:
+                pid, answers = running.pop(ready)
+                os.close(ready)
+                with answers:
+                    answers.send(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
+                continue
+            request, descriptors, _, _ = socket.recv_fds(way, LONGEST, 4)
+            if not request:
+                return
+            *standard, answering = descriptors
+            answers = socket.socket(fileno=answering)
+            pid = os.fork()
+            if pid == 0:
+                for each in (way, answers, *(other for _, other in running.values())):
+                    each.close()
+                become(json.loads(request), standard)
+            for descriptor in standard:
+                os.close(descriptor)
+            answers.send(str(pid).encode())
+            running[os.pidfd_open(pid)] = pid, answers
 
 
 def load() -> None:
@@ -149,12 +195,14 @@ def become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
 
     code: Any = 1
     try:
+        os.setsid()
         for standard, descriptor in enumerate(descriptors):
             os.dup2(descriptor, standard)
             os.close(descriptor)
         os.chdir(request["directory"])
         os.environ.clear()
         os.environ.update(request["environment"])
+        tempfile.tempdir = None  # as this environment has it
         atexit._clear()  # they remove the directory that all forks have in common, and in which each gets its own
         constants.DEFAULT_LOCAL_TMP = tempfile.mkdtemp(dir=constants.DEFAULT_LOCAL_TMP)
         sys.argv = request["command"]

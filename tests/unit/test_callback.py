@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import ansible_fork
 import pytest
 from ansible.errors import AnsibleError
 from module_run import PLUGINS, plugin
@@ -28,33 +28,49 @@ PLAY = """\
 """
 
 
+def project(directory: Path, **less: float) -> Path:
+    """Make a project with nothing but the plugin, which has ``less`` patience than as it is shipped, and return its directory."""
+    (directory / "callback").mkdir(parents=True)
+    (directory / "ansible.cfg").write_text("[defaults]\n")
+    (directory / "module_utils").symlink_to(PLUGINS / "module_utils")
+    text = (PLUGINS / "callback/berth.py").read_text()
+    for name, seconds in less.items():
+        text, found = re.subn(rf"^{name} = [\d.]+", f"{name} = {seconds}", text, flags=re.MULTILINE)
+        assert found == 1
+    (directory / "callback/berth.py").write_text(text)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a project that all tests share which change nothing in it."""
+    return project(tmp_path_factory.mktemp("project") / "impatient", HEARTBEAT=1.0, POLL=0.1)
+
+
 class Runs:
     """Starts runs of playbooks that share a lock of their own."""
 
-    def __init__(self, directory: Path, temporary: Path) -> None:
+    def __init__(self, directory: Path, temporary: Path, project: Path) -> None:
         self.directory = directory
         self.temporary = temporary
-        self.processes: list[subprocess.Popen[str]] = []
-        (directory / "ansible.cfg").write_text("[defaults]\n")
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "BERTH_"))},
-            "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
-            "ANSIBLE_COLLECTIONS_PATH": str(directory),
-            "ANSIBLE_CALLBACKS_ENABLED": "berth.platform.berth",
-            "ANSIBLE_LOCALHOST_WARNING": "false",
-            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+        self.processes: list[ansible_fork.Run] = []
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "BERTH_"))} | {
             "XDG_CACHE_HOME": str(directory / "cache"),
             "TMPDIR": str(temporary),
         }
-        self.plugins = plugins = directory / "ansible_collections/berth/platform/plugins"
-        (plugins / "callback").mkdir(parents=True)
-        (plugins / "module_utils").symlink_to(PLUGINS / "module_utils")
-        # The same plugin with less patience.
-        text = (PLUGINS / "callback/berth.py").read_text().replace("HEARTBEAT = 15.0", "HEARTBEAT = 1.0").replace("POLL = 0.5", "POLL = 0.1")
-        assert "HEARTBEAT = 1.0" in text and "POLL = 0.1" in text
-        (plugins / "callback/berth.py").write_text(text)
+        self.use(project)
 
-    def start(self, script: str, playbooks: int = 1, play: str = "", environment: tuple[str, str] = ("dev", "kubeadm")) -> subprocess.Popen[str]:
+    def use(self, project: Path) -> None:
+        """Have the runs begin in a project."""
+        self.environment |= {
+            "ANSIBLE_CONFIG": str(project / "ansible.cfg"),
+            "ANSIBLE_CALLBACK_PLUGINS": str(project / "callback"),
+            "ANSIBLE_CALLBACKS_ENABLED": "berth",
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+        }
+
+    def start(self, script: str, playbooks: int = 1, play: str = "", environment: tuple[str, str] = ("dev", "kubeadm")) -> ansible_fork.Run:
         """Start a run whose one task runs ``script`` in Python, where ``here`` is this directory.
 
         Args:
@@ -69,16 +85,30 @@ class Runs:
         playbook.write_text(PLAY.format(python=sys.executable, script=program) + play)
         inventory = self.directory / f"{number}.ini"
         inventory.write_text("[berth]\n{}\n[berth:vars]\nberth_provider={}\n".format(*environment))
-        command = [sys.executable, "-m", "ansible", "playbook", "-i", str(inventory), "-c", "local", *[str(playbook)] * playbooks]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment, start_new_session=True)
+        command = ["ansible-playbook", "-i", str(inventory), "-c", "local", *[str(playbook)] * playbooks]
+        with (self.directory / f"{number}.out").open("wb") as output:
+            process = ansible_fork.Run(command, output, output, env=self.environment)
         self.processes.append(process)
         return process
 
-    def wait(self, process: subprocess.Popen[str]) -> str:
+    def printed(self, process: ansible_fork.Run) -> str:
+        """Return what a run has printed so far."""
+        return (self.directory / f"{self.processes.index(process)}.out").read_text(encoding="utf-8")
+
+    def wait(self, process: ansible_fork.Run) -> str:
         """Return the output of a run that has to succeed."""
-        output, _ = process.communicate(timeout=60)
+        process.wait(60)
+        output = self.printed(process)
         assert process.returncode == 0, output
         return output
+
+    def first_line(self, process: ansible_fork.Run) -> str:
+        """Return the first line that a run prints, as soon as it has."""
+        end = time.monotonic() + 30
+        while "\n" not in (printed := self.printed(process).lstrip("\n")):
+            assert time.monotonic() < end and process.poll() is None, printed
+            time.sleep(0.02)
+        return printed.partition("\n")[0]
 
     def appears(self, name: str) -> None:
         """Wait until a run has made a file in this directory."""
@@ -89,11 +119,11 @@ class Runs:
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> Iterator[Runs]:
+def runs(tmp_path: Path, impatient: Path) -> Iterator[Runs]:
     """Yield what starts runs, and end those that a failed test left."""
     # Ansible's sockets lie in the temporary directory, and tmp_path is too long for their names.
     with tempfile.TemporaryDirectory(prefix="runs-") as temporary:
-        started = Runs(tmp_path, Path(temporary))
+        started = Runs(tmp_path, Path(temporary), impatient)
         yield started
         (tmp_path / "go").touch()
         for process in started.processes:
@@ -105,17 +135,11 @@ def runs(tmp_path: Path) -> Iterator[Runs]:
 HOLD = "(here / 'holds').touch()\nwhile not (here / 'go').exists(): time.sleep(0.02)"
 
 
-def first_line(process: subprocess.Popen[str]) -> str:
-    """Return the first line that a run prints."""
-    assert process.stdout
-    return next(line for line in process.stdout if line.strip())
-
-
 def test_a_second_run_says_for_whom_it_waits_and_then_runs(runs: Runs) -> None:
     first = runs.start(HOLD)
     runs.appears("holds")
     second = runs.start("assert (here / 'go').exists()")
-    assert first_line(second) == f"Another Berth run (process {first.pid}) is under way; waiting for it to end.\n"
+    assert runs.first_line(second) == f"Another Berth run (process {first.pid}) is under way; waiting for it to end."
     assert second.poll() is None
     (runs.directory / "go").touch()
     assert "waiting" not in runs.wait(first)
@@ -140,7 +164,7 @@ def test_environments_whose_cluster_is_elsewhere_wait_for_nobody_but_themselves(
     assert "Another Berth run" not in runs.wait(runs.start("", environment=others))
     assert "Another Berth run" not in runs.wait(runs.start(""))
     second = runs.start("assert (here / 'go').exists()", environment=("staging", "eks"))
-    assert first_line(second).startswith("Another Berth run")
+    assert runs.first_line(second).startswith("Another Berth run")
     (runs.directory / "go").touch()
     runs.wait(first)
     runs.wait(second)
@@ -151,7 +175,7 @@ def test_environments_of_one_machine_wait_for_each_other(runs: Runs, others: tup
     first = runs.start(HOLD)
     runs.appears("holds")
     second = runs.start("assert (here / 'go').exists()", environment=others)
-    assert first_line(second).startswith("Another Berth run")
+    assert runs.first_line(second).startswith("Another Berth run")
     (runs.directory / "go").touch()
     runs.wait(first)
     runs.wait(second)
@@ -162,27 +186,19 @@ def test_a_play_that_changes_something_makes_its_playbook_wait(runs: Runs) -> No
     runs.appears("holds")
     mixed = f"  vars: {{run_lock: false}}\n{PLAY.format(python='echo', script='second')}"
     second = runs.start("assert (here / 'go').exists()", play=mixed)
-    assert first_line(second).startswith("Another Berth run")
+    assert runs.first_line(second).startswith("Another Berth run")
     (runs.directory / "go").touch()
     runs.wait(first)
     runs.wait(second)
 
 
-def test_the_lock_of_a_killed_process_is_free_at_once(runs: Runs) -> None:
+def test_the_lock_of_a_killed_process_is_free_at_once(runs: Runs, impatient: Path) -> None:
     program = runs.directory / "holder.py"
-    program.write_text(
-        "import time\n"
-        "from ansible_collections.berth.platform.plugins.callback import berth\n"
-        "berth.CallbackModule()._take_lock('run.lock')\n"
-        "print('held', flush=True)\n"
-        "time.sleep(60)\n"
-    )
-    environment = runs.environment | {"PYTHONPATH": str(runs.directory)}
-    holder = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
-    runs.processes.append(holder)
-    assert first_line(holder) == "held\n"
-    holder.kill()
-    holder.wait()
+    program.write_text("import berth, time\nberth.CallbackModule()._take_lock('run.lock')\nprint('held', flush=True)\ntime.sleep(60)\n")
+    environment = runs.environment | {"PYTHONPATH": str(impatient / "callback")}
+    with subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True, env=environment) as holder:
+        assert holder.stdout and holder.stdout.readline() == "held\n"
+        holder.kill()
     assert "Another Berth run" not in runs.wait(runs.start(""))
 
 
@@ -192,7 +208,7 @@ def test_a_run_that_was_killed_during_a_task_is_waited_for_until_that_task_has_e
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     second = runs.start("assert (here / 'go').exists()")
-    assert first_line(second) == f"Another Berth run (process {first.pid}) was killed during a task; waiting for that task to end.\n"
+    assert runs.first_line(second) == f"Another Berth run (process {first.pid}) was killed during a task; waiting for that task to end."
     (runs.directory / "go").touch()
     runs.wait(second)
 
@@ -234,7 +250,7 @@ def test_the_second_playbook_of_one_command_is_followed_too(runs: Runs) -> None:
 
 
 def test_a_short_run_says_nothing(runs: Runs) -> None:
-    shutil.copy(PLUGINS / "callback/berth.py", runs.plugins / "callback/berth.py")  # with the patience that it is shipped with
+    runs.use(project(runs.directory / "project"))
     assert "..." not in runs.wait(runs.start("")).replace("*", "")
 
 
@@ -250,6 +266,8 @@ def test_a_module_is_wrapped_once_for_all_runs_until_code_changes(runs: Runs) ->
     def wrapped() -> dict[str, int]:
         return {str(path.relative_to(kept)): path.stat().st_mtime_ns for path in kept.glob("*/*command*") if path.suffix != ".lock"}
 
+    own = project(runs.directory / "project", POLL=0.1)
+    runs.use(own)
     kept = runs.directory / "cache/berth/payloads"
     runs.wait(runs.start(""))
     first = wrapped()
@@ -257,8 +275,8 @@ def test_a_module_is_wrapped_once_for_all_runs_until_code_changes(runs: Runs) ->
     assert [path.stat().st_mode & 0o777 for path in kept.iterdir()] == [0o700]
     runs.wait(runs.start(""))
     assert wrapped() == first
-    (runs.plugins / "modules").mkdir()
-    (runs.plugins / "modules/new.py").touch()
+    (own / "modules").mkdir()
+    (own / "modules/new.py").touch()
     runs.wait(runs.start(""))
     assert len(wrapped()) == 2 and wrapped().items() > first.items()
 
@@ -279,7 +297,7 @@ def test_a_run_goes_on_where_nothing_can_be_kept(runs: Runs) -> None:
 
 
 @pytest.mark.parametrize("variables", [{}, {"AWS_PROFILE": "nobody"}], ids=["usual", "no such profile"])
-def test_awss_descriptions_are_read_once_for_all_modules(runs: Runs, variables: dict[str, str]) -> None:
+def test_awss_descriptions_are_read_once_for_all_modules(runs: Runs, impatient: Path, variables: dict[str, str]) -> None:
     program = runs.directory / "sessions.py"
     program.write_text(
         "import os\n"
@@ -290,6 +308,6 @@ def test_awss_descriptions_are_read_once_for_all_modules(runs: Runs, variables: 
         "first, second = (botocore.session.get_session().get_component('data_loader') for _ in range(2))\n"
         "print(first is second)\n"
     )
-    environment = runs.environment | {"PYTHONPATH": str(runs.directory)} | variables
+    environment = runs.environment | {"PYTHONPATH": str(impatient / "callback")} | variables
     done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, env=environment, check=True)
     assert (done.stdout, done.stderr) == ("True\n", "")
