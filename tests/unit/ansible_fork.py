@@ -120,7 +120,9 @@ def settings(environment: Mapping[str, str], directory: str) -> tuple[tuple[str,
 
     docs.ansible.com/ansible/latest/reference_appendices/config.html: the file that ANSIBLE_CONFIG names, else that of the current directory.
     """
-    found = {name: value for name, value in environment.items() if name.startswith("ANSIBLE_") or name == "HOME"}
+    found = {name: value for name, value in environment.items() if name.startswith("ANSIBLE_")}
+    if "ANSIBLE_HOME" not in found:
+        found["HOME"] = environment.get("HOME", "")
     if "ANSIBLE_CONFIG" in found:
         found["ANSIBLE_CONFIG"] = os.path.join(directory, found["ANSIBLE_CONFIG"])
     elif os.path.exists(here := os.path.join(directory, "ansible.cfg")):
@@ -135,7 +137,12 @@ def server(given: tuple[tuple[str, str], ...]) -> socket.socket:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")} | dict(given)
     with other:
         process = subprocess.Popen(
-            [sys.executable, __file__, str(other.fileno())], env=environment, pass_fds=[other.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            [sys.executable, __file__, str(other.fileno())],
+            cwd="/",  # where no ansible.cfg lies that the commands do not have
+            env=environment,
+            pass_fds=[other.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
         )
 
     def end() -> None:

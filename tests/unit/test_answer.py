@@ -9,6 +9,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import ansible_fork
 import pytest
 from ansible_collections.berth.platform.plugins.module_utils.kube import access, probes
 from fake_api import running
@@ -48,8 +49,8 @@ def ask(tmp_path: Path, url: str) -> subprocess.CompletedProcess[str]:
     play = {"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": [{"ansible.builtin.include_tasks": str(tasks)}]}
     playbook = tmp_path / "answer.yml"
     playbook.write_text(json.dumps([play]), encoding="utf-8")
-    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", "-c", "local", str(playbook)]
-    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    command = ["ansible-playbook", "-i", "localhost,", "-c", "local", str(playbook)]
+    return ansible_fork.run(command, cwd=PROJECT)
 
 
 @pytest.mark.parametrize("status", [200, 401, 404])

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import ansible_fork
 import pytest
 import yaml
 from ansible_collections.berth.platform.plugins.module_utils.aws import prices as price_lists
@@ -305,7 +306,7 @@ def play(*arguments: str, playbook: str = "playbooks/ops/cost.yml") -> subproces
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment |= {"ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "AWS_EC2_METADATA_DISABLED": "true"}
     command = ["ansible-playbook", playbook, *arguments]
-    return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return ansible_fork.run(command, cwd=PROJECT, env=environment, timeout=60)
 
 
 def totals(output: str) -> dict[str, list[Decimal]]:

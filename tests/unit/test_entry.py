@@ -7,7 +7,6 @@ import json
 import os
 import socket
 import ssl
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
+import ansible_fork
 import pytest
 from ansible_collections.berth.platform.plugins.module_utils.kube import access, apply, client, entry
 from ansible_collections.berth.platform.plugins.module_utils.kube.client import Forbidden, NotFound, Unreachable
@@ -44,7 +44,7 @@ def render(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Json]:
         extra = {**inventory, "rendered": str(target), "ansible_python_interpreter": sys.executable}
         command = ["ansible-playbook", "tests/entry/render.yml", "-i", "localhost,", "-c", "local", "-e", json.dumps(extra)]
         environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "XDG_CACHE_HOME": str(target.parent)}  # a lock of our own
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        done = ansible_fork.run(command, cwd=ROOT, env=environment, timeout=60)
         assert done.returncode == 0, done.stdout
         return json.loads(target.read_text(encoding="utf-8"))
 

@@ -8,12 +8,11 @@ import json
 import os
 import re
 import ssl
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import ansible_fork
 import pytest
 from ansible_collections.berth.platform.plugins.module_utils.kube import identity
 from ansible_collections.berth.platform.plugins.module_utils.kube.client import Cluster, KubeError, WrongCluster
@@ -297,9 +296,9 @@ def test_a_record_that_cannot_be_read_lets_nothing_through(api: Api, damaged: st
 def task(path: str, *more: str, **options: Any) -> tuple[bool, str]:
     """Run the task, with ``more`` options of Ansible's, for the environment dev; return whether it passed, and what it said."""
     arguments = {"kubeconfig": path, "environment": "dev", "provider": "existing", **options}
-    command = [str(Path(sys.executable).with_name("ansible")), "localhost", "-i", "localhost,", "-c", "local", "-m", "berth.platform.cluster_identity"]
+    command = ["ansible", "localhost", "-i", "localhost,", "-c", "local", "-m", "cluster_identity"]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
-    ran = subprocess.run([*command, "-a", json.dumps(arguments), *more], env=environment, capture_output=True, text=True, check=False)
+    ran = ansible_fork.run([*command, "-a", json.dumps(arguments), *more], env=environment)
     return ran.returncode == 0, " ".join(ran.stdout.split())
 
 

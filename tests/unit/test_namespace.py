@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import ansible_fork
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.berth.platform.plugins.module_utils.kube.client import KubeError
@@ -180,17 +179,13 @@ def role(tmp_path: Path) -> Callable[..., tuple[int, str]]:
         "ANSIBLE_ROLES_PATH": str(ROOT / "roles"),
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
     }
-    beside = Path(sys.executable).with_name("ansible-playbook")
-    playbook = str(beside if beside.exists() else shutil.which("ansible-playbook"))
 
     def run(*arguments: str, part: str = "main", **variables: Any) -> tuple[int, str]:
         cluster = {"provider": "kubeadm", "pod_networks": ["10.244.0.0/16"], "network_policy_inputs": "today"}
         given = {"part": part, "berth_namespace": "polls-dev", "berth_app_name": "polls", "cluster_facts": cluster} | variables
         given.setdefault("berth_kubeconfig", str(tmp_path / "nowhere"))
-        command = [playbook, "play.yml", "-i", "hosts.yml", "-e", json.dumps(given), *arguments]
-        answer = subprocess.run(
-            command, cwd=tmp_path, env=os.environ | settings, capture_output=True, text=True, check=False
-        )
+        command = ["ansible-playbook", "play.yml", "-i", "hosts.yml", "-e", json.dumps(given), *arguments]
+        answer = ansible_fork.run(command, cwd=tmp_path, env=os.environ | settings)
         return answer.returncode, answer.stdout + answer.stderr
 
     return run

@@ -10,12 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import ansible_fork
 import pytest
 from ansible_collections.berth.platform.plugins.module_utils.machine.artifacts import find_go, wanted_go
 from ansible_collections.berth.platform.plugins.module_utils.rollout import command as commands
@@ -143,10 +142,9 @@ def render(directory: Path, cluster: Json = KUBEADM, **variables: Any) -> Render
     """Render the roles' templates with Ansible; ``variables`` are those of an inventory (``berth_*``), ``cluster`` what its role found out."""
     rendered = directory / "rendered.json"
     extra = json.dumps(variables | {"rendered": str(rendered), "cluster_facts": cluster})
-    playbook = Path(sys.executable).with_name("ansible-playbook")
-    command = [str(playbook if playbook.exists() else shutil.which("ansible-playbook")), "render.yml", "-e", extra]
+    command = ["ansible-playbook", "render.yml", "-e", extra]
     environment = os.environ | {"ANSIBLE_FILTER_PLUGINS": str(ROOT / "plugins" / "filter")}
-    answer = subprocess.run(command, cwd=SOURCE, env=environment, capture_output=True, text=True, check=False)
+    answer = ansible_fork.run(command, cwd=SOURCE, env=environment)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     made = json.loads(rendered.read_text(encoding="utf-8"))
     policies = {found["metadata"]["name"]: found for found in made["objects"] if found["kind"] == "NetworkPolicy"}

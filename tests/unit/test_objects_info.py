@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ansible_fork
 import fake_api
 import pytest
 
@@ -26,9 +25,9 @@ def read(tmp_path: Path) -> Callable[..., Json]:
         with fake_api.running(fake_api.Api()) as api:
             api.answers |= answers
             given = {"kubeconfig": fake_api.kubeconfig(tmp_path, api.url), "namespace": "polls-dev"} | arguments
-            command = [str(Path(sys.executable).with_name("ansible")), "localhost", "-i", "localhost,", "-c", "local", "-m", "berth.platform.k8s_objects_info"]
+            command = ["ansible", "localhost", "-i", "localhost,", "-c", "local", "-m", "k8s_objects_info"]
             environment = os.environ | {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "true", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.oneline", "BERTH_RUN": "test"}
-            ran = subprocess.run([*command, "-a", json.dumps(given)], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+            ran = ansible_fork.run([*command, "-a", json.dumps(given)], cwd=ROOT, env=environment)
             if requests is not None:
                 requests += [path for _, path, _, _ in api.seen]
         assert "Traceback" not in ran.stdout + ran.stderr, ran.stderr

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
+import ansible_fork
 import pytest
 from ansible_collections.berth.platform.plugins.module_utils.kube.client import Cluster, Unreachable
 from ansible_collections.berth.platform.plugins.module_utils.machine import proxies
@@ -110,7 +110,7 @@ def test_a_cluster_on_this_machine_answers_below_a_proxy_that_does_not(tmp_path:
         api.answers["/apis/apps/v1/namespaces/polls-dev/deployments"] = (200, {"items": []})
         environment = {name: value for name, value in os.environ.items() if name.lower() != "no_proxy"}
         environment |= {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "BERTH_RUN": "test"}
-        command = [str(Path(sys.executable).with_name("ansible-playbook")), "-v", "-i", str(tmp_path / "hosts.yml"), str(play)]
-        ran = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+        command = ["ansible-playbook", "-v", "-i", str(tmp_path / "hosts.yml"), str(play)]
+        ran = ansible_fork.run(command, cwd=project, env=environment)
     assert ran.returncode == 0, ran.stdout
     assert "localhost,127.0.0.1" in ran.stdout

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
+import ansible_fork
 import pytest
 import yaml
 
@@ -104,5 +104,5 @@ def test_the_runbook_kubeconfig_names_a_cluster() -> None:
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)
 def test_a_runbook_is_a_playbook(path: Path) -> None:
     command = ["ansible-playbook", "--syntax-check", str(path.relative_to(PROJECT)), "-i", "inventories/dev"]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    done = ansible_fork.run(command, cwd=PROJECT)
     assert done.returncode == 0, done.stderr
