@@ -4,12 +4,10 @@
 import json
 import os
 import sys
-import tarfile
 import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-REPLAY = Path(os.environ["REPLAY"])
 RECORDED = {call["name"]: call for call in map(json.loads, (HERE / "recorded.jsonl").read_text(encoding="utf-8").splitlines())}
 STATUS = {
     "running": "21-status-running",
@@ -45,7 +43,8 @@ class Minikube:
         self.words = [word for word in words if not word.startswith("--")]
         self.profile = self.flag("profile")
         self.directory = Path(os.environ["MINIKUBE_HOME"]) / ".minikube" / "profiles" / self.profile
-        self.file = REPLAY / "state.json"
+        self.replay = Path(os.environ["REPLAY"])
+        self.file = self.replay / "state.json"
         self.state = json.loads(self.file.read_text(encoding="utf-8"))
 
     def flag(self, name: str) -> str:
@@ -215,6 +214,8 @@ class Minikube:
     def image_load(self) -> int:
         archive = Path(self.words[2])
         if self.state["state"] == "running" and archive.exists() and not self.state.get("deaf"):
+            import tarfile  # most calls do without, and it takes longer than they do
+
             with tarfile.open(archive) as content:
                 manifest = json.load(content.extractfile("manifest.json"))[0]
             self.state["images"][manifest["RepoTags"][0]] = manifest["Config"].removesuffix(".json")
@@ -222,6 +223,13 @@ class Minikube:
         return self.say("51c-image-load-missing-json")
 
 
-with (REPLAY / "calls").open("a", encoding="utf-8") as calls:
-    calls.write(json.dumps(sys.argv[1:]) + "\n")
-sys.exit(Minikube(sys.argv[1:]).run())
+def main(words: list[str]) -> int:
+    """Note a call, answer it, and return its exit code."""
+    call = Minikube(words)
+    with (call.replay / "calls").open("a", encoding="utf-8") as calls:
+        calls.write(json.dumps(words) + "\n")
+    return call.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

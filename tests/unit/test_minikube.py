@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
@@ -14,9 +15,11 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import ansible_fork
 import pytest
+import replay
 import yaml
 from ansible_collections.berth.platform.plugins.module_utils.kube import identity
 from ansible_collections.berth.platform.plugins.module_utils.machine import minikube as decisions
@@ -148,6 +151,32 @@ class Machine:
         return self.progress_file.read_text(encoding="utf-8").splitlines() if self.progress_file.exists() else []
 
 
+class Forked(subprocess.Popen):  # type: ignore[type-arg]
+    """A process that replays minikube in a fork of this one, instead of an interpreter of its own; any other is as it is."""
+
+    def __init__(self, command: list[str], **how: Any) -> None:
+        fork = {"preexec_fn": functools.partial(replayed, command[1:], how["env"])} if command[0] == str(DATA / "replay.py") else {}
+        super().__init__(command, **how, **fork)
+
+
+def replayed(words: list[str], environment: dict[str, str]) -> NoReturn:
+    """Replay a call of minikube with the standard files that this process has been given, and end."""
+    code = 1
+    try:
+        os.closerange(3, 1024)  # subprocess waits until the last of them is closed, as a new program has it
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+        sys.stdout, sys.stderr = (open(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))  # noqa: SIM115
+        os.environ.clear()
+        os.environ.update(environment)
+        code = replay.main(words)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
 def content_of(directory: Path) -> dict[str, str]:
     """Return the checksum of every file below a directory."""
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(directory.rglob("*")) if path.is_file()}
@@ -169,6 +198,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.setenv("BERTH_PROGRESS", str(tmp_path / "progress"))
     monkeypatch.setenv("KUBECONFIG", str(user / ".kube" / "config"))
     monkeypatch.setenv("MINIKUBE_DRIVER", "virtualbox")
+    monkeypatch.setattr(subprocess, "Popen", Forked)
     before = content_of(user)
     yield Machine(tmp_path, capsys)
     assert content_of(user) == before
@@ -1115,11 +1145,19 @@ def test_a_decision_changes_nothing_and_asks_nobody(monkeypatch: pytest.MonkeyPa
 # --- The role ---------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def ansible_home(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the directory of Ansible's own files, which all plays share."""
+    return str(tmp_path_factory.mktemp("ansible"))
+
+
 @pytest.fixture
-def play(machine: Machine) -> Callable[..., str]:
+def play(machine: Machine, ansible_home: str) -> Callable[..., str]:
     """Return a function that runs tasks of a role on the machine, as the environment dev, and returns what it printed."""
-    settings = {"ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
-    settings |= dict.fromkeys(("ANSIBLE_HOME", "ANSIBLE_REMOTE_TEMP", "XDG_CACHE_HOME"), str(machine.root / "ansible"))
+    plugins = {"ACTION_PLUGINS": "action", "FILTER_PLUGINS": "filter", "LIBRARY": "modules", "MODULE_UTILS": "module_utils"}
+    settings = {f"ANSIBLE_{name}": str(ROOT / "plugins" / directory) for name, directory in plugins.items()}
+    settings |= {"ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
+    settings |= {"ANSIBLE_HOME": ansible_home, "ANSIBLE_REMOTE_TEMP": ansible_home, "XDG_CACHE_HOME": str(machine.root / "ansible")}
     given = {
         "berth_kubeconfig": str(machine.kubeconfig), "berth_namespace": "polls-dev", "berth_provider": "minikube", "minikube_home": str(machine.home),
         "artifacts_facts": {"binaries": {"minikube": str(DATA / "replay.py"), "kubectl": "/bin/true"}, "versions": {"kubernetes": "v1.36.3"}, "images": {}},
@@ -1130,9 +1168,9 @@ def play(machine: Machine) -> Callable[..., str]:
         tasks_of_play = [{"ansible.builtin.include_role": {"name": role, "tasks_from": tasks}}, {"ansible.builtin.debug": {"var": "minikube_facts"}}]
         content = [{"hosts": "dev", "gather_facts": False, "tasks": tasks_of_play}]
         (machine.root / "play.yml").write_text(json.dumps(content), encoding="utf-8")
-        command = [sys.executable, "-m", "ansible", "playbook", "-i", "dev,", "-c", "local", str(machine.root / "play.yml")]
+        command = ["ansible-playbook", "-i", "dev,", "-c", "local", str(machine.root / "play.yml")]
         extra = given | {"ansible_python_interpreter": sys.executable} | variables
-        done = subprocess.run([*command, "-e", json.dumps(extra)], env=os.environ | settings, capture_output=True, text=True, check=False)
+        done = ansible_fork.run([*command, "-e", json.dumps(extra)], env=os.environ | settings)
         printed = done.stdout + done.stderr
         assert done.returncode == 0, printed
         return printed
