@@ -107,6 +107,12 @@ def test_only_the_named_context_is_copied_for_the_user_alone_and_the_source_stay
     assert hashlib.sha256(source.read_bytes()).hexdigest() == before
 
 
+# Each was refused, and only warned of, to an account that had nothing else.
+@pytest.mark.parametrize(("group", "resource", "verb"), [("apps", "replicasets", "patch")])
+def test_what_only_warns_where_it_is_refused_is_asked_for_too(group: str, resource: str, verb: str) -> None:
+    assert verb in {each for found in NEEDED if found[:2] == (group, resource) for each in found[2]}
+
+
 def test_what_the_cluster_offers_is_told(take_on: Any) -> None:
     found = take_on()
     assert (found["version"], found["storage_class"], found["storage_classes"]) == ("v1.36.3", "fast", ["slow", "fast"])

@@ -22,7 +22,7 @@ KUBELET_PORT = 10250  # https://kubernetes.io/docs/reference/networking/ports-an
 REACH = 1.0  # seconds that a node has to accept a connection
 
 APPLY = ("get", "create", "patch")
-# What a release does in its namespace: API group, resource, verbs. k8s_apply, k8s_rollout and k8s_prune are who does it.
+# What a release does in its namespace: API group, resource, verbs. k8s_apply, k8s_rollout, k8s_released and k8s_prune are who does it.
 NEEDED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("", "resourcequotas", APPLY),
     ("", "limitranges", APPLY),
@@ -35,7 +35,7 @@ NEEDED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("", "events", ("list",)),
     ("", "persistentvolumeclaims", ("get", "list")),
     ("apps", "deployments", (*APPLY, "list", "delete")),
-    ("apps", "replicasets", ("list",)),
+    ("apps", "replicasets", ("list", "patch")),
     ("apps", "statefulsets", ("list",)),
     ("apps", "daemonsets", ("list",)),
     ("batch", "jobs", (*APPLY, "list", "delete")),
