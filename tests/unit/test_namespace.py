@@ -184,6 +184,7 @@ def role(tmp_path: Path) -> Callable[..., tuple[int, str]]:
         cluster = {"provider": "kubeadm", "pod_networks": ["10.244.0.0/16"], "network_policy_inputs": "today"}
         given = {"part": part, "berth_namespace": "polls-dev", "berth_app_name": "polls", "cluster_facts": cluster} | variables
         given.setdefault("berth_kubeconfig", str(tmp_path / "nowhere"))
+        given["cluster_facts"] = {"administrator": given["berth_kubeconfig"], "account": {}} | given["cluster_facts"]
         command = ["ansible-playbook", "play.yml", "-i", "hosts.yml", "-e", json.dumps(given), *arguments]
         answer = ansible_fork.run(command, cwd=tmp_path, env=os.environ | settings)
         return answer.returncode, answer.stdout + answer.stderr

@@ -116,7 +116,12 @@ def test_memory_is_what_the_kernel_says_is_available() -> None:
 
 @pytest.mark.parametrize(
     ("text", "foreign"),
-    [("current-context: kubernetes-admin@berth\n", False), ("current-context: production\n", True), ("", True)],
+    [
+        ("current-context: kubernetes-admin@berth\n", False),
+        ("current-context: polls-dev@berth\n", False),
+        ("current-context: production\n", True),
+        ("", True),
+    ],
 )
 def test_a_kubeconfig_is_foreign_unless_berth_wrote_it(text: str, foreign: bool, tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"

@@ -37,6 +37,8 @@ else:
 
 # Kind: (API path prefix, plural, API group). https://kubernetes.io/docs/reference/kubernetes-api/
 KINDS: dict[str, tuple[str, str, str]] = {
+    "ClusterRole": ("/apis/rbac.authorization.k8s.io/v1", "clusterroles", "rbac.authorization.k8s.io"),
+    "ClusterRoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings", "rbac.authorization.k8s.io"),
     "ConfigMap": ("/api/v1", "configmaps", ""),
     "LimitRange": ("/api/v1", "limitranges", ""),
     "Namespace": ("/api/v1", "namespaces", ""),
@@ -71,7 +73,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----")
 
 # Kinds that live in no namespace.
-CLUSTER_SCOPED = ("IngressClass", "IngressClassParams", "Namespace", "Node", "PersistentVolume", "StorageClass")
+CLUSTER_SCOPED = ("ClusterRole", "ClusterRoleBinding", "IngressClass", "IngressClassParams", "Namespace", "Node", "PersistentVolume", "StorageClass")
 
 CONNECTION_OPTIONS: dict[str, dict[str, Any]] = {
     "kubeconfig": {"type": "path"},

@@ -1,4 +1,4 @@
-"""When the certificates of a cluster end: those that kubeadm and the kubelet keep on this machine, and that of a kubeconfig.
+"""When the certificates of a cluster end: those that kubeadm and the kubelet keep on this machine, and that of a kubeconfig, or its token.
 
 Which there are: kubernetes.io/docs/setup/best-practices/certificates.
 """
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+
+from ..kube import credential
 
 DAY = 86400
 # What people call them, by file. The kubelet renews its own client certificate, but only while it runs.
@@ -62,6 +64,10 @@ def certificate(name: str, path: Path, kind: str, now: datetime) -> dict[str, An
         ends = end_of(pem)
     except (OSError, ValueError):
         ends = datetime.fromtimestamp(0, UTC)
+    return _dated(name, path, kind, ends, now)
+
+
+def _dated(name: str, path: Path, kind: str, ends: datetime, now: datetime) -> dict[str, Any]:
     return {"name": name, "kind": kind, "path": str(path), "ends": ends.strftime("%Y-%m-%dT%H:%M:%SZ"), "seconds": int((ends - now).total_seconds())}
 
 
@@ -95,6 +101,9 @@ def earliest(certificates: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def of_kubeconfig(kubeconfig: Path) -> list[dict[str, Any]]:
-    """Return the client certificate of a kubeconfig, as the kind ``kubeconfig``; none where it has none."""
-    found = certificate(kubeconfig.name, kubeconfig, "kubeconfig", datetime.now(UTC))
+    """Return the client certificate of a kubeconfig, or its token that ends, as the kind ``kubeconfig``; none where it has neither."""
+    now = datetime.now(UTC)
+    found = certificate(kubeconfig.name, kubeconfig, "kubeconfig", now)
+    if ends := credential.end_of(credential.token_of(credential.read(kubeconfig))):
+        found = _dated(kubeconfig.name, kubeconfig, "kubeconfig", datetime.fromtimestamp(ends, UTC), now)
     return [found] if found else []

@@ -39,6 +39,7 @@ SOCKET = RUN / "containerd" / "containerd.sock"
 TASKS = RUN / "containerd" / "io.containerd.runtime.v2.task" / "k8s.io"  # a directory for each container that runs
 SERVICES = ("containerd", "kubelet")
 NETWORK_NAMESPACES = Path("/run/netns")
+ACCOUNTS = "berth-accounts"  # the namespace of the environments' accounts, as roles/kubeadm names it
 LINKS = ("berth-pods", "berth-node")
 # The programs with which rules of the packet filter may have been made; node-up writes to both kinds of tables.
 FILTERS = ("iptables", "ip6tables", "iptables-nft", "iptables-legacy")
@@ -102,8 +103,8 @@ def renewing() -> set[str]:
 
 
 def ours(text: str) -> bool:
-    """Whether a kubeconfig's text was written by kubeadm for a cluster of Berth's, of today or an earlier one."""
-    return "current-context: kubernetes-admin@berth\n" in text
+    """Whether a kubeconfig's text was written for a cluster of Berth's, of today or an earlier one, for an environment or by kubeadm."""
+    return re.search(r"^current-context: \S+@berth$", text, re.MULTILINE) is not None
 
 
 def credentials() -> ssl.SSLContext | None:
@@ -442,7 +443,7 @@ def alive(pid: int) -> bool:
 
 
 def leave(environment: str, namespace: str, purge: bool) -> list[str]:
-    """Take one environment's name from the record of a cluster that others use too; return what was removed, as phrases.
+    """Take one environment's name and account from a cluster that others use too; return what was removed, as phrases.
 
     Its namespace is gone by then, and the volumes of its claims are released; ``purge`` removes their data.
 
@@ -458,6 +459,8 @@ def leave(environment: str, namespace: str, purge: bool) -> list[str]:
     half.replace(RECORD)
     removed = [f"environment {environment} from the cluster, which goes on for {', '.join(known['environments'])}"]
     kubectl = [str(DIRECTORY / "bin" / "kubectl"), "--kubeconfig", str(KUBERNETES / "admin.conf")]
+    account = ["delete", "serviceaccount", namespace, "--namespace", ACCOUNTS, "--ignore-not-found"]  # and with it every token of it
+    subprocess.run([*kubectl, *account], capture_output=True, check=False)
     done = subprocess.run([*kubectl, "get", "persistentvolumes", "--output", "json"], capture_output=True, text=True, check=False)
     for volume in json.loads(done.stdout or "{}").get("items", []):
         if volume["spec"].get("claimRef", {}).get("namespace") == namespace and volume["status"].get("phase") == "Released":

@@ -1,0 +1,120 @@
+"""An environment's own way into a cluster: a token of a ServiceAccount, in a kubeconfig.
+
+A token and no client certificate: Kubernetes cannot take a certificate back before its end, and refuses a token as soon as its account is deleted
+(kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin). The account lives in a namespace in which the environment may do nothing,
+or it could make itself a token without an end (a Secret of the type kubernetes.io/service-account-token).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+DAY = 86400
+RENEWED_AT = 1 / 3
+"""The part of its life that a token still has when it is renewed."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """A ServiceAccount, and the namespace of the app that it is for."""
+
+    namespace: str
+    name: str
+    app_namespace: str
+
+    @property
+    def user(self) -> str:
+        """The name by which Kubernetes knows it."""
+        return f"system:serviceaccount:{self.namespace}:{self.name}"
+
+
+def claims(token: str) -> dict[str, Any]:
+    """Return what a token (JWT, RFC 7519) says of itself, {} for any other. Nothing is verified: the API server does that."""
+    parts = token.split(".")
+    try:
+        found = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (IndexError, ValueError, binascii.Error):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def end_of(token: str) -> float:
+    """Return when a token ends, in seconds since 1970; 0 where it does not say."""
+    ends = claims(token).get("exp")
+    return float(ends) if isinstance(ends, int | float) else 0
+
+
+def token_of(document: Any) -> str:
+    """Return the token of the first user of a kubeconfig, "" where it has none."""
+    try:
+        return str(document["users"][0]["user"].get("token") or "")
+    except (AttributeError, KeyError, IndexError, TypeError):
+        return ""
+
+
+def read(path: Path) -> Any:
+    """Return a kubeconfig as data, None where there is none that can be read."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return None
+
+
+def kubeconfig(administrator: Mapping[str, Any], account: Account, token: str) -> dict[str, Any]:
+    """Return the kubeconfig of an account for the cluster of the administrator's; its context has the app's namespace."""
+    name = f"{account.app_namespace}@berth"
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "berth", "cluster": administrator["clusters"][0]["cluster"]}],
+        "users": [{"name": name, "user": {"token": token}}],
+        "contexts": [{"name": name, "context": {"cluster": "berth", "user": name, "namespace": account.app_namespace}}],
+        "current-context": name,
+    }
+
+
+def due(path: Path, administrator: Mapping[str, Any], account: Account, days: float, now: float) -> str:
+    """Return why a kubeconfig is to be written, as a phrase; "" where what is there will do.
+
+    Args:
+        path: The environment's kubeconfig.
+        administrator: That of the cluster's administrator, as data.
+        account: Whose token it has to have.
+        days: How long a token lasts.
+        now: The time, in seconds since 1970.
+    """
+    document = read(path)
+    if document is None:
+        return "there is none"
+    token = token_of(document)
+    said = claims(token)
+    if said.get("sub") != account.user:
+        return "it was an administrator's" if not token else "it was another account's"
+    if document != kubeconfig(administrator, account, token):
+        return "it led elsewhere"
+    if path.stat().st_mode & 0o777 != 0o600:
+        return "others could read it"
+    begins, ends = float(said.get("iat") or 0), end_of(token)
+    if ends - now < (ends - begins) * RENEWED_AT:
+        return "it had ended" if ends <= now else "less than a third of its life was left"
+    return "it lasted longer than it may" if ends - begins > days * DAY + 60 else ""
+
+
+def write(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a kubeconfig that nobody else can read, in one step."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.berth")
+    half.unlink(missing_ok=True)
+    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        # Ansible's own kinds of strings, which only its own dumper knows, become plain ones.
+        yaml.safe_dump(json.loads(json.dumps(document)), file, sort_keys=False, width=2**20)
+    os.replace(half, path)
