@@ -30,14 +30,15 @@ PLAY = """\
 
 def project(directory: Path, **less: float) -> Path:
     """Make a project with nothing but the plugin, which has ``less`` patience than as it is shipped, and return its directory."""
-    (directory / "callback").mkdir(parents=True)
+    plugins = directory / "ansible_collections/berth/platform/plugins"
+    (plugins / "callback").mkdir(parents=True)
     (directory / "ansible.cfg").write_text("[defaults]\n")
-    (directory / "module_utils").symlink_to(PLUGINS / "module_utils")
+    (plugins / "module_utils").symlink_to(PLUGINS / "module_utils")
     text = (PLUGINS / "callback/berth.py").read_text()
     for name, seconds in less.items():
         text, found = re.subn(rf"^{name} = [\d.]+", f"{name} = {seconds}", text, flags=re.MULTILINE)
         assert found == 1
-    (directory / "callback/berth.py").write_text(text)
+    (plugins / "callback/berth.py").write_text(text)
     return directory
 
 
@@ -64,8 +65,8 @@ class Runs:
         """Have the runs begin in a project."""
         self.environment |= {
             "ANSIBLE_CONFIG": str(project / "ansible.cfg"),
-            "ANSIBLE_CALLBACK_PLUGINS": str(project / "callback"),
-            "ANSIBLE_CALLBACKS_ENABLED": "berth",
+            "ANSIBLE_COLLECTIONS_PATH": str(project),
+            "ANSIBLE_CALLBACKS_ENABLED": "berth.platform.berth",
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
         }
@@ -194,8 +195,14 @@ def test_a_play_that_changes_something_makes_its_playbook_wait(runs: Runs) -> No
 
 def test_the_lock_of_a_killed_process_is_free_at_once(runs: Runs, impatient: Path) -> None:
     program = runs.directory / "holder.py"
-    program.write_text("import berth, time\nberth.CallbackModule()._take_lock('run.lock')\nprint('held', flush=True)\ntime.sleep(60)\n")
-    environment = runs.environment | {"PYTHONPATH": str(impatient / "callback")}
+    program.write_text(
+        "import time\n"
+        "from ansible_collections.berth.platform.plugins.callback import berth\n"
+        "berth.CallbackModule()._take_lock('run.lock')\n"
+        "print('held', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    environment = runs.environment | {"PYTHONPATH": str(impatient)}
     with subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True, env=environment) as holder:
         assert holder.stdout and holder.stdout.readline() == "held\n"
         holder.kill()
@@ -275,8 +282,8 @@ def test_a_module_is_wrapped_once_for_all_runs_until_code_changes(runs: Runs) ->
     assert [path.stat().st_mode & 0o777 for path in kept.iterdir()] == [0o700]
     runs.wait(runs.start(""))
     assert wrapped() == first
-    (own / "modules").mkdir()
-    (own / "modules/new.py").touch()
+    (own / "ansible_collections/berth/platform/plugins/modules").mkdir()
+    (own / "ansible_collections/berth/platform/plugins/modules/new.py").touch()
     runs.wait(runs.start(""))
     assert len(wrapped()) == 2 and wrapped().items() > first.items()
 
@@ -308,6 +315,6 @@ def test_awss_descriptions_are_read_once_for_all_modules(runs: Runs, impatient: 
         "first, second = (botocore.session.get_session().get_component('data_loader') for _ in range(2))\n"
         "print(first is second)\n"
     )
-    environment = runs.environment | {"PYTHONPATH": str(impatient / "callback")} | variables
+    environment = runs.environment | {"PYTHONPATH": str(impatient)} | variables
     done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, env=environment, check=True)
     assert (done.stdout, done.stderr) == ("True\n", "")
