@@ -8,9 +8,9 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils.kube import credential
+from ..module_utils import credential
+from ..module_utils.credential import Account
 from ..module_utils.kube.client import Cluster, KubeError, Unreachable
-from ..module_utils.kube.credential import Account
 
 ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.berth.platform.plugins.module_utils.kube import credential as credential_lib
+from ansible_collections.berth.platform.plugins.module_utils import credential as credential_lib
+from ansible_collections.berth.platform.plugins.module_utils.credential import DAY, Account
 from ansible_collections.berth.platform.plugins.module_utils.kube.client import KubeError, Unreachable
-from ansible_collections.berth.platform.plugins.module_utils.kube.credential import DAY, Account
 from ansible_collections.berth.platform.plugins.module_utils.kube.existing import NEEDED, NEEDED_BY_DATABASE, namespace_rules
 from fake_api import UID, Api, kubeconfig, running
 from module_run import plugin

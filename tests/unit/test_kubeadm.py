@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.berth.platform.plugins.module_utils.machine import kubeadm as cluster
 from ansible_collections.berth.platform.plugins.module_utils.machine.kubeadm import our_sets, without_ours
 from ansible_collections.berth.platform.plugins.module_utils.machine.service import ServiceError
@@ -640,3 +641,15 @@ def test_a_service_that_does_not_stop_is_named(services: Services, capsys: pytes
 
     monkeypatch.setattr(services, "stop", refuse)
     assert run(kubeadm_stop, capsys)["msg"] == "The cluster is not stopped whole: sv force-shutdown kubelet failed: timeout. Run the same command again."
+
+
+# --- The add-ons -----------------------------------------------------------
+@pytest.mark.parametrize("name", ["local-path-provisioner", "metrics-server"])
+def test_an_add_on_that_does_not_write_the_nodes_rules_is_no_root_and_writes_nothing(name: str) -> None:
+    template = (Path(__file__).resolve().parents[2] / f"roles/kubeadm/templates/{name}.yaml.j2").read_text()
+    documents = yaml.safe_load_all(re.sub(r"\{\{.*?\}\}", "x", template))
+    (pod,) = [each["spec"]["template"]["spec"] for each in documents if each["kind"] == "Deployment"]
+    for container in pod["containers"]:
+        context = pod.get("securityContext", {}) | container["securityContext"]
+        assert context["runAsNonRoot"] and context["readOnlyRootFilesystem"] and context["allowPrivilegeEscalation"] is False
+        assert context["capabilities"] == {"drop": ["ALL"]} and context["seccompProfile"] == {"type": "RuntimeDefault"}

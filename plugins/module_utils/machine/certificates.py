@@ -14,7 +14,7 @@ from typing import Any
 
 from cryptography import x509
 
-from ..kube import credential
+from .. import credential
 
 DAY = 86400
 # What people call them, by file. The kubelet renews its own client certificate, but only while it runs.
