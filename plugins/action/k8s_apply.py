@@ -24,6 +24,7 @@ ARGUMENTS = {
     "context": {"type": "str", "default": ""},
     "namespace": {"type": "str", "required": True},
     "templates": {"type": "list", "elements": "str", "required": True},
+    "adopt": {"type": "bool", "default": False},
 }
 
 
@@ -60,7 +61,7 @@ class ActionModule(ActionBase):
         except KubeError as error:
             return result | {"failed": True, "msg": str(error)}
         foreign = [title(item) for item, there in zip(wanted, live, strict=True) if apply.foreign(item, there)]
-        if foreign:
+        if foreign and not arguments["adopt"]:
             return result | {"failed": True, "msg": self._refusal(foreign, arguments["namespace"], inventory)}
         fixed = [problem for item, there in zip(wanted, live, strict=True) for problem in fixed_fields.problems(item, there)]
         if fixed:

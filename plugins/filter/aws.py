@@ -40,6 +40,17 @@ def aws_partition(region: str) -> str:
     return aws_variables.partition(region)
 
 
+def dns_networks(service_network: str) -> list[str]:
+    """Return where pods ask for names besides the pods of DNS, for Auto Mode runs DNS on its nodes: the tenth address of the services' network.
+
+    docs.aws.amazon.com/eks/latest/userguide/auto-networking.html; that a policy has to name the address: github.com/aws/containers-roadmap/issues/2552.
+
+    >>> dns_networks("172.20.0.0/16"), dns_networks("")
+    (['172.20.0.10/32'], [])
+    """
+    return [f"{ipaddress.ip_network(service_network)[10]}/32"] if service_network else []
+
+
 def vpc_subnets(network: str, zones: list[str]) -> list[dict[str, Any]]:
     """Return a private and a public subnet for each of ``zones``, with the tags by which load balancers find them.
 
@@ -241,6 +252,6 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
-        network, access = (aws_partition, vpc_subnets), (trust_policy, access_entries, stale_principals, eks_roles, pod_identities)
+        network, access = (aws_partition, vpc_subnets, dns_networks), (trust_policy, access_entries, stale_principals, eks_roles, pod_identities)
         policies = (iam_names, iam_policies, iam_files)
         return {f.__name__: f for f in (*network, *access, *policies, admin_rules, upgrade_plan, addon_plan, upgrade_report, rds_changes)}

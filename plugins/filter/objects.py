@@ -169,6 +169,11 @@ def failed_jobs(objects: list[dict[str, Any]]) -> list[str]:
     return [item["metadata"]["name"] for item in objects if item["kind"] == "Job" and (_has(item, "Failed") or _has(item, "FailureTarget"))]
 
 
+def standing(jobs: list[dict[str, Any]], retried: bool) -> list[dict[str, Any]]:
+    """Return those of live ``jobs`` whose answer counts: with ``retried``, that of one which has failed does not."""
+    return [job for job in jobs if not retried or not failed_jobs([job])]
+
+
 def ended(jobs: list[dict[str, Any]]) -> bool:
     """Whether there are live ``jobs`` and each has run to its end, with or without success."""
     return bool(jobs) and all(_has(job, "Complete") or _has(job, "Failed") for job in jobs)
@@ -229,6 +234,6 @@ class FilterModule:
         """Return them by name."""
         functions = (
             secret_data, short_hash, command_containers, cron_jobs, object_names, app_facts, settled, failed_jobs, ended, ip_blocks, data_within,
-            pods_with_secret, writable_volumes, writable_mounts, outside, labelled,
+            pods_with_secret, writable_volumes, writable_mounts, outside, labelled, standing,
         )  # fmt: skip
         return {f.__name__: f for f in functions}

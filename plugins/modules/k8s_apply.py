@@ -16,6 +16,11 @@ options:
   context: {description: "A context in it, empty for its current one.", type: str, default: ""}
   namespace: {description: The namespace of objects that name none., type: str, required: true}
   templates: {description: "The templates of the role, in the order in which they are applied.", type: list, elements: str, required: true}
+  adopt:
+    description: >-
+      Whether an object that is there without these labels is taken over, in a cluster that is the environment's own. Of it is changed what the template names.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full

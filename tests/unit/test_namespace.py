@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -248,7 +250,7 @@ def probe(condition: str, inputs: str = "today") -> Json:
 
 @pytest.mark.parametrize(
     ("condition", "provider", "said"),
-    [("Failed", "kubeadm", SAYINGS[:2]), ("Failed", "existing", SAYINGS[::2]), ("Failed", "eks", SAYINGS[::2]), ("Complete", "kubeadm", ())],
+    [("Failed", "kubeadm", SAYINGS[:2]), ("Failed", "existing", SAYINGS[::2]), ("Complete", "kubeadm", ()), ("Complete", "eks", ())],
 )
 def test_the_run_says_where_policies_are_without_effect(
     condition: str, provider: str, said: tuple[str, ...], tmp_path: Path, role: Callable[..., tuple[int, str]]
@@ -260,6 +262,44 @@ def test_the_run_says_where_policies_are_without_effect(
         assert {method for method, *_ in api.seen} == {"GET"}
     assert code == 0, printed
     assert tuple(each for each in SAYINGS if each in printed) == said
+
+
+def test_a_cluster_of_parts_that_enforce_policies_fails_the_run_where_it_does_not(tmp_path: Path, role: Callable[..., tuple[int, str]]) -> None:
+    cluster = {"provider": "eks", "pod_networks": [], "network_policy_inputs": "today"}
+    with running(Api()) as api:
+        failed = probe("Failed")
+        failed["status"]["conditions"] = [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]
+        api.answers |= {PROBE: (200, failed), PROBE.rpartition("/")[0]: (200, {"items": [failed]})}
+        printed = role(part="probe", berth_kubeconfig=kubeconfig_of(tmp_path, api.url), cluster_facts=cluster, namespace_timeout=1, **PROBING)
+        asked = [(method, path.partition("?")[0]) for method, path, *_ in api.seen]
+    assert printed[0] != 0
+    assert ("DELETE", PROBE) in asked  # it is tried again rather than believed
+
+
+@pytest.mark.parametrize(
+    ("answers", "code"),
+    [("rr", 0), ("aarr", 0), ("ararr", 0), ("a" * 40, 1), ("a" * 29 + "rr", 0), ("a" * 31 + "rr", 1)],
+    ids=["enforced", "late", "an accident", "not enforced", "at the last moment", "too late"],
+)
+def test_the_probe_waits_for_policies_that_are_on_their_way(answers: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of its calls some get through (a) and some do not (r), a second apart; it has half a minute."""
+    now, left = [0.0], list(answers)
+
+    def call(_address: tuple[str, int], timeout: float) -> SimpleNamespace:
+        if left.pop(0) == "r":
+            raise TimeoutError
+        return SimpleNamespace(close=lambda: None)
+
+    monkeypatch.setattr(socket, "create_connection", call)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr(sys, "argv", ["-c", "database", "5432", "30"])
+    try:
+        runpy.run_path(str(ROOT / "roles/namespace/files/probe.py"))
+        ended = 0
+    except SystemExit as end:
+        ended = end.code
+    assert ended == code
 
 
 @pytest.mark.parametrize(("inputs", "forgotten"), [("yesterday", True), ("today", False)])

@@ -242,6 +242,16 @@ def test_without_any_policy_everything_passes(analyser: Path, rendered: Rendered
     assert ask(analyser, Rendered({}, rendered.pods), FLOWS) == set(FLOWS)
 
 
+def test_pods_reach_name_servers_that_are_no_pods_and_nothing_else_of_them(analyser: Path, tmp_path: Path) -> None:
+    """Auto Mode runs DNS on its nodes, behind an address of the services; NodeLocal DNSCache has one of its own."""
+    made = render(tmp_path, {"pod_networks": [], "dns_networks": ["172.20.0.10/32"]}, berth_dns_networks=["169.254.20.10/32"])
+    eks, local = Peer(None, ip="172.20.0.10"), Peer(None, ip="169.254.20.10")
+    names = {f"{pod} asks {server.ip} over {protocol}": (pod, server, 53, protocol) for pod in (WEB, DATABASE, UNLABELLED) for server in (eks, local)
+             for protocol in ("UDP", "TCP")}  # fmt: skip
+    others = {"another service": (WEB, Peer(None, ip="172.20.0.11"), 53, "UDP"), "another port": (WEB, eks, 443, "TCP")}
+    assert ask(analyser, made, names | others | {"pods of DNS": (WEB, DNS, 53, "UDP")}) == {*names, "pods of DNS"}
+
+
 def test_an_inventory_lets_the_app_out_and_nobody_else(analyser: Path, with_mail: Rendered) -> None:
     flows = {
         "a web pod sends mail": (WEB, INTERNET, 587, "TCP"),

@@ -334,6 +334,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "berth_admin_networks": formats.ipv4_network,
     "berth_app_admin_path": formats.admin_path,
     "berth_database_networks": formats.network,
+    "berth_dns_networks": formats.network,
     "berth_database_host": formats.host_name,
     "berth_database_port": lambda value: formats.port(int(value)),
     "berth_backup_recipient": recipient_problem,

@@ -1,0 +1,59 @@
+"""What Berth makes within a cluster of EKS: without it network policies do nothing, and no volume is made."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_api import Api, kubeconfig, running
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGMAP = "/api/v1/namespaces/kube-system/configmaps/amazon-vpc-cni"
+Inside = Callable[..., str]
+
+
+@pytest.fixture
+def inside(tmp_path: Path) -> Inside:
+    """Return a function that foretells what is made, with the given variables, and returns what is printed."""
+    tasks = [{"name": "Foretell", "ansible.builtin.include_role": {"name": "eks", "tasks_from": "inside"}}]
+    play = [{"name": "Foretell", "hosts": "berth", "gather_facts": False, "tasks": tasks}]
+    (tmp_path / "play.yml").write_text(json.dumps(play), encoding="utf-8")
+    host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"berth": {"hosts": {"prod": host}}}), encoding="utf-8")
+    plugins = {"ACTION": "action", "FILTER": "filter", "LOOKUP": "lookup"}
+    settings = {f"ANSIBLE_{kind}_PLUGINS": str(ROOT / "plugins" / directory) for kind, directory in plugins.items()}
+    settings |= {"ANSIBLE_LIBRARY": str(ROOT / "plugins/modules"), "ANSIBLE_MODULE_UTILS": str(ROOT / "plugins/module_utils")}
+    settings |= {"ANSIBLE_ROLES_PATH": str(ROOT / "roles")}
+
+    def run(**variables: Any) -> str:
+        given = {"berth_app_name": "polls", "berth_kubeconfig": str(tmp_path / "nowhere")} | variables
+        command = [str(Path(sys.executable).with_name("ansible-playbook")), "play.yml", "-i", "hosts.yml", "--check", "--diff", "-e", json.dumps(given)]
+        answer = subprocess.run(command, cwd=tmp_path, env=os.environ | settings, capture_output=True, text=True, check=False)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        return answer.stdout
+
+    return run
+
+
+def test_auto_mode_is_told_to_enforce_network_policies(inside: Inside) -> None:
+    printed = inside()
+    assert "+++ after: ConfigMap amazon-vpc-cni" in printed
+    assert "enable-network-policy-controller: 'true'" in printed
+
+
+def test_nodes_are_told_by_their_addon(inside: Inside) -> None:
+    assert "ConfigMap" not in inside(berth_eks_compute="nodes")
+
+
+def test_the_configmap_of_nodes_that_were_there_before_is_taken_over(inside: Inside, tmp_path: Path) -> None:
+    live = {"kind": "ConfigMap", "metadata": {"name": "amazon-vpc-cni", "labels": {"app.kubernetes.io/managed-by": "Helm"}}, "data": {}}
+    with running(Api()) as api:
+        api.answers[CONFIGMAP] = 200, live
+        printed = inside(berth_kubeconfig=kubeconfig(tmp_path, api.url))
+    assert "+  enable-network-policy-controller: 'true'" in printed
