@@ -57,3 +57,19 @@ def test_the_configmap_of_nodes_that_were_there_before_is_taken_over(inside: Ins
         api.answers[CONFIGMAP] = 200, live
         printed = inside(berth_kubeconfig=kubeconfig(tmp_path, api.url))
     assert "+  enable-network-policy-controller: 'true'" in printed
+
+
+@pytest.mark.parametrize(
+    ("variables", "made"),
+    [
+        ({}, "provisioner: ebs.csi.eks.amazonaws.com"),
+        ({"berth_eks_compute": "nodes", "berth_eks_addons": {"aws-ebs-csi-driver": ""}}, "provisioner: ebs.csi.aws.com"),
+        ({"berth_eks_compute": "nodes"}, ""),
+    ],
+    ids=["Auto Mode", "nodes with the driver", "nodes without it"],
+)
+def test_volumes_have_a_class_where_something_makes_them(variables: dict[str, Any], made: str, inside: Inside) -> None:
+    printed = inside(**variables)
+    assert ("+++ after: StorageClass" in printed) == bool(made)
+    assert made in printed
+    assert "is-default-class" not in printed

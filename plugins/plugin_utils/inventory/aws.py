@@ -24,6 +24,8 @@ MOST_PUBLIC_NETWORKS = 40  # docs.aws.amazon.com/eks/latest/userguide/service-qu
 LONGEST_ROLE = 64  # docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 MOST_STORAGE = 65536  # GiB of gp3, docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html
 LEAST_STORAGE = 20
+VOLUMES = "aws-ebs-csi-driver"
+"""The add-on that makes volumes where Auto Mode does not."""
 MOST_BACKUP_DAYS = 35
 
 Get = Callable[[str], Any]
@@ -213,6 +215,15 @@ def _rds(get: Get, environment: str) -> list[Problem]:
     return found
 
 
+def _volumes(get: Get, environment: str) -> list[Problem]:
+    if get("berth_database") != "cluster" or get("berth_eks_compute") == "auto" or get("berth_database_storage_class"):
+        return []
+    if VOLUMES in get("berth_eks_addons"):
+        return []
+    text = f"with berth_eks_compute: nodes no volume is made for it without the add-on {VOLUMES}"
+    return [Problem(("berth_database",), f"{text}; add {VOLUMES}: \"\" to berth_eks_addons, or set this to rds")]
+
+
 def _name(get: Get, environment: str) -> list[Problem]:
     name = environment_name(get, environment)
     whose = "" if get("berth_aws_name") else " (berth_app_name and the environment's name)"
@@ -249,6 +260,7 @@ CHECKS: list[tuple[tuple[str, ...], Callable[[Get, str], list[Problem]]]] = [
     (("berth_eks_log_days",), _log_days),
     (("berth_eks_nodes",), _nodes),
     (("berth_database", "berth_rds_class", "berth_rds_version", "berth_rds_backup_days", "berth_rds_storage"), _rds),
+    (("berth_database", "berth_eks_compute", "berth_eks_addons", "berth_database_storage_class"), _volumes),
     (("berth_aws_name", "berth_app_name", "berth_eks_pod_identities"), _name),
     (("berth_aws_tags",), _tags),
 ]

@@ -1,0 +1,48 @@
+"""What of an inventory for AWS is refused without asking AWS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.berth.platform.plugins.plugin_utils.inventory import aws as aws_variables
+
+SPEC = Path(__file__).resolve().parents[2] / "roles/preflight/meta/argument_specs.yml"
+OPTIONS = yaml.safe_load(SPEC.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+EMPTY = {"str": "", "list": [], "dict": {}, "bool": False, "int": 0, "path": ""}
+GOOD = {
+    "berth_app_name": "polls", "berth_aws_account": "123456789012", "berth_aws_region": "eu-central-1",
+    "berth_aws_zones": ["eu-central-1a", "eu-central-1b"], "berth_eks_version": "1.35",
+    "berth_eks_access": [{"principal": "arn:aws:iam::123456789012:role/deployer", "policy": "cluster-admin"}],
+}  # fmt: skip
+
+
+def problems(**given: Any) -> dict[tuple[str | int, ...], str]:
+    """Return what is wrong with an inventory, by where."""
+
+    def get(name: str) -> Any:
+        return (GOOD | given).get(name, OPTIONS[name].get("default", EMPTY[OPTIONS[name]["type"]]))
+
+    return {problem.path: problem.text for problem in aws_variables.problems(get, "prod", set())}
+
+
+def test_an_inventory_that_says_little_is_good() -> None:
+    assert problems() == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ({}, True),
+        ({"berth_eks_addons": {"aws-ebs-csi-driver": ""}}, False),
+        ({"berth_database_storage_class": "gp3"}, False),
+        ({"berth_database": "rds"}, False),
+        ({"berth_eks_compute": "auto"}, False),
+    ],
+)
+def test_a_database_in_a_cluster_that_makes_no_volumes_is_refused(given: dict[str, Any], refused: bool) -> None:
+    found = problems(**{"berth_eks_compute": "nodes"} | given)
+    assert set(found) == ({("berth_database",)} if refused else set())
+    assert not refused or 'add aws-ebs-csi-driver: "" to berth_eks_addons, or set this to rds' in found["berth_database",]
