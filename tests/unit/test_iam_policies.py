@@ -492,7 +492,52 @@ def test_a_simulation_brings_along_what_each_statement_asks_for() -> None:
     for policy in POLICIES.values():
         for statement in policy["Statement"]:
             if statement["Effect"] == "Allow":
-                context = {entry["ContextKeyName"]: entry["ContextKeyValues"] for entry in looking.simulated(statement.get("Condition") or {}, REGION)}
+                context = {entry["ContextKeyName"]: entry["ContextKeyValues"] for entry in looking.simulated(statement, REGION)}
                 resource = statement["Resource"][0].replace("*", "x").replace("?", "x")
                 single = {key: values if key in ("kms:ResourceAliases", "aws:TagKeys") else values[0] for key, values in context.items()}
                 assert allowed([{"Statement": [statement]}], (statement["Action"][0], [(resource, single)])), statement["Sid"]
+
+
+def simulate(theirs: dict[str, dict[str, Any]]) -> set[str]:
+    """Return what preflight finds missing where the caller has these policies, asked as IAM answers it."""
+    statements = [one for policy in POLICIES.values() for one in policy["Statement"] if one["Effect"] == "Allow"]
+    answers = {}
+    for name, question in looking.simulation_questions(arn("iam", "user/deployer"), "", statements, REGION).items():
+        entries = question.parameters["ContextEntries"]
+        context = {one["ContextKeyName"]: one["ContextKeyValues"] if one["ContextKeyType"] == "stringList" else one["ContextKeyValues"][0] for one in entries}
+        results = []
+        for action in question.parameters["ActionNames"]:
+            resources = [text.replace("?", "x") for text in question.parameters.get("ResourceArns", ["*"])]
+            decisions = ["allowed" if allowed(theirs.values(), (action, [(resource, context)])) else "implicitDeny" for resource in resources]
+            parts = [{"EvalResourceName": resource, "EvalResourceDecision": decision} for resource, decision in zip(resources, decisions, strict=True)]
+            whole = next((one for one in decisions if one != "allowed"), "allowed")
+            results.append({"EvalActionName": action, "EvalDecision": whole, "ResourceSpecificResults": parts})
+        answers[name] = looking.Answer(results)
+    return looking.refused_actions(answers)
+
+
+def but_for(sid: str, condition: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the policies with a further condition of one statement."""
+    found = json.loads(json.dumps(POLICIES))
+    for policy in found.values():
+        for statement in policy["Statement"]:
+            if statement["Sid"] == sid:
+                statement["Condition"] = statement.get("Condition", {}) | condition
+    return found
+
+
+def test_preflight_finds_nothing_missing_in_the_policies_that_berth_writes() -> None:
+    assert simulate(POLICIES) == set()
+
+
+@pytest.mark.parametrize(
+    ("sid", "condition", "missing"),
+    [
+        # What EKS does not bring along, though RDS does: docs.aws.amazon.com/eks/latest/userguide/enable-kms.html
+        ("Key", {"Bool": {"kms:GrantIsForAWSResource": "true"}}, "kms:CreateGrant"),
+        ("NewInVpc", {"StringEquals": {"aws:RequestTag/team": "web"}}, "ec2:CreateSubnet"),
+        ("LeftOfAuto", {"Bool": {"aws:MultiFactorAuthPresent": "true"}}, "ec2:DeleteSecurityGroup"),
+    ],
+)
+def test_preflight_finds_a_condition_that_a_call_does_not_fulfil(sid: str, condition: dict[str, Any], missing: str) -> None:
+    assert missing in simulate(but_for(sid, condition))

@@ -52,6 +52,12 @@ QUOTAS = {
 OPTIONAL = ("servicequotas:GetServiceQuota", "iam:SimulatePrincipalPolicy", "iam:GetRole")
 """Permissions that are needed to look only; without them a check is left out."""
 
+SENT = {"kms:CreateGrant": {"kms:GrantIsForAWSResource": ("boolean", "false")}}
+"""What AWS's own calls bring along, by action: type and value of a key, where a statement does not ask for it.
+
+EKS's grant is none for a resource of AWS's: docs.aws.amazon.com/eks/latest/userguide/enable-kms.html.
+"""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -516,18 +522,19 @@ def simulation_questions(caller: str, role: str, statements: list[Mapping[str, A
         return {}
     questions = {}
     for number, statement in enumerate(statements):
-        context = simulated(statement.get("Condition") or {}, region)
+        context = simulated(statement, region)
         resources = {} if statement["Resource"] == ["*"] else {"ResourceArns": [arn.replace("*", "x") for arn in statement["Resource"]]}
         parameters = {"PolicySourceArn": source, "ActionNames": statement["Action"], "ContextEntries": context, **resources}
         questions[f"simulation {number}"] = Question("iam", "simulate_principal_policy", "EvaluationResults", parameters)
     return questions
 
 
-def simulated(conditions: Mapping[str, Mapping[str, Any]], region: str) -> list[dict[str, Any]]:
-    """Return the context that a real call would bring along, as a simulation takes it: the very things that a statement's conditions ask for.
+def simulated(statement: Mapping[str, Any], region: str) -> list[dict[str, Any]]:
+    """Return the context that a real call would bring along, as a simulation takes it: what a statement's conditions ask for, and :data:`SENT`.
 
     What they want absent, or only other than something, stays out.
     """
+    conditions = statement.get("Condition") or {}
     given: dict[str, tuple[str, Any]] = {"aws:RequestedRegion": ("string", region)}
     given |= {key: ("stringList", "x") for key, absent in conditions.get("Null", {}).items() if absent == "false"}
     for operator, keys in conditions.items():
@@ -536,17 +543,23 @@ def simulated(conditions: Mapping[str, Mapping[str, Any]], region: str) -> list[
             continue
         kind = {"Bool": "boolean"}.get(wants, "stringList" if ":" in operator else "string")
         given |= {key: (kind, value[0] if isinstance(value, list) else value) for key, value in keys.items()}
+    given = {key: sent for action in statement["Action"] for key, sent in SENT.get(action, {}).items()} | given
     return [{"ContextKeyName": key, "ContextKeyType": kind, "ContextKeyValues": [value.replace("*", "x")]} for key, (kind, value) in given.items()]
 
 
 def refused_actions(answers: Mapping[str, Answer]) -> set[str]:
-    """Return the actions that a simulation refuses for certain; where it lacks context it may be wrong."""
+    """Return the actions that a simulation refuses for certain; where it lacks context it may be wrong.
+
+    An action is called as each statement that names it has it: to be allowed otherwise is not enough.
+    """
     results = [result for name, answer in answers.items() if name.startswith("simulation ") for result in answer.value or []]
-    # One of a statement's resources will do: an action is of a cluster or of a node group.
-    allowed = {one["EvalActionName"] for one in results if one["EvalDecision"] == "allowed" or one.get("MissingContextValues") or any(
-        part["EvalResourceDecision"] == "allowed" or part.get("MissingContextValues") for part in one.get("ResourceSpecificResults") or []
-    )}  # fmt: skip
-    return {one["EvalActionName"] for one in results} - allowed
+    return {one["EvalActionName"] for one in results if not possible(one)}
+
+
+def possible(result: Mapping[str, Any]) -> bool:
+    """Whether a simulation does not refuse an action; one of a statement's resources will do, for an action is of a cluster or of a node group."""
+    parts = [(one["EvalResourceDecision"], one.get("MissingContextValues")) for one in result.get("ResourceSpecificResults") or []]
+    return any(decision == "allowed" or missing for decision, missing in [(result["EvalDecision"], result.get("MissingContextValues")), *parts])
 
 
 # --- All of it -------------------------------------------------------------------------------------------------------
