@@ -78,7 +78,9 @@ options:
     elements: str
     choices: [general-purpose, system]
   auto_mode_node_role_arn:
-    description: The IAM role of Auto Mode's nodes. Cannot be changed while Auto Mode is on.
+    description:
+      - The IAM role of Auto Mode's nodes. Cannot be changed while Auto Mode is on.
+      - With O(state=absent), that role is waited for too, until it can be deleted.
     type: str
   upgrade_policy:
     description: What happens at the end of standard support. V(EXTENDED) costs 0.60 instead of 0.10 dollars an hour from then on.
@@ -152,12 +154,29 @@ cluster:
     tags: {description: Its tags., type: dict}
 """
 
+import contextlib
 import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
+
 from ..module_utils.aws.eks import Resource, issues, minor, shown_cluster
-from ..module_utils.aws.session import TAG_OPTIONS, Aws, Differences, Refused, differences, refuse_fixed, run, strings, wait_options
+from ..module_utils.aws.session import (
+    GONE,
+    MISSING,
+    TAG_OPTIONS,
+    Aws,
+    Differences,
+    Refused,
+    Wait,
+    connect,
+    differences,
+    refuse_fixed,
+    run,
+    strings,
+    wait_options,
+)  # fmt: skip
 
 LOGS = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
 MODES = ["CONFIG_MAP", "API_AND_CONFIG_MAP", "API"]
@@ -201,6 +220,9 @@ SETTINGS = (
 NEW = {"endpoint_private_access": True, "endpoint_public_access": False, "authentication_mode": "API", "upgrade_policy": "STANDARD"}
 """What a new cluster gets where the options are left out."""
 
+LETTING_GO = 120
+"""Seconds for which Auto Mode's instance profile may hold the nodes' role after its cluster: github.com/aws/containers-roadmap/issues/2531."""
+
 NEEDED = ("role_arn", "subnet_ids")
 """The options that a new cluster needs."""
 
@@ -240,7 +262,24 @@ def remove(aws: Aws, cluster: Resource) -> dict[str, Any]:
     if nodes:
         raise Refused(f"it still has node groups: {', '.join(nodes)}. Delete them first.")
     cluster.remove("delete_cluster")
+    if aws.options["auto_mode_node_role_arn"] and aws.options["wait"] and not aws.check:
+        let_go(aws, aws.options["auto_mode_node_role_arn"].rsplit("/", 1)[-1])
     return {}
+
+
+def let_go(aws: Aws, role: str) -> None:
+    """Wait until no instance profile holds the nodes' role, or for so long: what removes the role takes it out of those that are left."""
+    iam = connect(aws.module, "iam")
+
+    def look() -> tuple[str, str]:
+        try:
+            held = iam.list_instance_profiles_for_role(RoleName=role)["InstanceProfiles"]
+        except is_boto3_error_code(MISSING):
+            return GONE, ""
+        return ("held" if held else GONE), ", ".join(profile["InstanceProfileName"] for profile in held)
+
+    with contextlib.suppress(Refused):
+        Wait(LETTING_GO).until(f"Instance profile of {role}", look, [GONE], {})
 
 
 def wanted(aws: Aws) -> dict[str, Any]:

@@ -247,6 +247,29 @@ def test_a_cluster_is_deleted_once(aws: Emulated) -> None:
     assert aws.name not in aws.client("eks").list_clusters()["clusters"]
 
 
+def test_a_cluster_is_gone_when_its_instance_profile_has_let_go_of_the_nodes_role(aws: Emulated) -> None:
+    """DeleteCluster ends before that, and a role that a profile holds cannot be deleted."""
+    role = aws.roles["ec2"]
+    aws.cluster(auto_mode=True, auto_mode_node_role_arn=role)
+    aws.control(seconds={"profile": 2})
+    assert aws.run(eks_cluster, name=aws.name, state="absent", auto_mode_node_role_arn=role)["changed"]
+    assert aws.client("iam").list_instance_profiles_for_role(RoleName=role.rsplit("/", 1)[-1])["InstanceProfiles"] == []
+    aws.control()
+    assert not aws.run(eks_cluster, name=aws.name, state="absent", auto_mode_node_role_arn=f"{role}-gone")["changed"]
+
+
+def test_a_profile_that_stays_is_not_waited_for_without_end(aws: Emulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What removes the role takes it out of the profile, then."""
+    role = aws.roles["ec2"]
+    aws.cluster(auto_mode=True, auto_mode_node_role_arn=role)
+    aws.control(seconds={"profile": 600})
+    monkeypatch.setattr(eks_cluster, "LETTING_GO", 0.2)
+    assert aws.run(eks_cluster, name=aws.name, state="absent", auto_mode_node_role_arn=role)["changed"]
+    iam = aws.client("iam")
+    for profile in iam.list_instance_profiles_for_role(RoleName=role.rsplit("/", 1)[-1])["InstanceProfiles"]:
+        iam.remove_role_from_instance_profile(InstanceProfileName=profile["InstanceProfileName"], RoleName=role.rsplit("/", 1)[-1])
+
+
 def test_a_deletion_can_be_begun_and_waited_for_later(aws: Emulated) -> None:
     aws.cluster()
     aws.control(seconds={"eks": 4})

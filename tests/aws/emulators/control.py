@@ -2,7 +2,7 @@
 
 The file that ``BERTH_EMULATOR_CONTROL`` names holds JSON and is read again whenever it changes::
 
-    {"seconds": {"eks": 2, "rds": 2},
+    {"seconds": {"eks": 2, "rds": 2, "profile": 2},
      "faults": [{"service": "ec2", "action": "DescribeVpcs", "code": "RequestLimitExceeded", "status": 503, "count": 3}],
      "outcomes": {"db/main": {"status": "backing-up", "until": 1800000000},
                   "nodegroup/main": {"status": "CREATE_FAILED", "issues": [{"code": "NodeCreationFailure", "message": "...", "resourceIds": []}]}},

@@ -238,8 +238,24 @@ def create_cluster(body: dict[str, Any], call: Callable[[], Answer]) -> Answer:
         _ready_at=time.time() + control.seconds("eks"),
     )
     record["logging"] = full_logging(body.get("logging"))
+    hold_role(name, record["computeConfig"])
     settle(record, f"cluster/{name}")
     return ok({"cluster": early(record)})
+
+
+def profile_of(name: str) -> str:
+    """Return the name of Auto Mode's instance profile."""
+    return f"eks-{os.environ['MINISTACK_REGION']}-{name}-{int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)}"
+
+
+def hold_role(name: str, compute: dict[str, Any]) -> None:
+    """Let Auto Mode hold the nodes' role in an instance profile, which may outlive the cluster (github.com/aws/containers-roadmap/issues/2531)."""
+    profile = profile_of(name)
+    if compute.get("enabled") and compute.get("nodeRoleArn") and profile not in iam._instance_profiles:
+        iam._instance_profiles[profile] = {
+            "InstanceProfileName": profile, "InstanceProfileId": iam._gen_id("AIPA"), "Arn": iam.instance_profile_arn(profile), "Path": "/",
+            "CreateDate": iam._now(), "Roles": [compute["nodeRoleArn"].rsplit("/", 1)[-1]], "Tags": [{"Key": "eks:eks-cluster-name", "Value": name}],
+        }  # fmt: skip
 
 
 def early(record: dict[str, Any]) -> dict[str, Any]:
@@ -305,6 +321,7 @@ def update_cluster(name: str, body: dict[str, Any]) -> Answer:
         check_auto_mode(body, record)
         for key, value in auto_mode.items():
             record[key] = {**record[key], **value}
+        hold_role(name, record["computeConfig"])
     else:
         key = {"UpgradePolicyUpdate": "upgradePolicy", "ZonalShiftConfigUpdate": "zonalShiftConfig", "DeletionProtectionUpdate": "deletionProtection"}[kind]
         if record[key] == body[key]:
@@ -344,6 +361,8 @@ def delete_cluster(name: str) -> Answer:
     for key in [key for key in eks._addons if key.startswith(f"{name}/")]:
         eks._tags.pop(eks._addons.pop(key)["addonArn"], None)
     record["_gone_at"] = time.time() + control.seconds("eks")
+    if profile := iam._instance_profiles.get(profile_of(name)):
+        profile["_gone_at"] = record["_gone_at"] + control.seconds("profile")
     settle(record, f"cluster/{name}")
     answer = ok({"cluster": eks._sanitize(record)})
     if record["_gone_at"] <= time.time():
@@ -730,6 +749,23 @@ ecr._get_authorization_token = authorization_token
 ecr._v2_put_manifest = put_manifest
 ecr.handle_registry_request = registry
 
+
+
+# --- IAM: what EKS lets go of by and by ------------------------------------------------------------------------------------
+def letting_go(handler: Callable[[dict[str, Any]], Answer]) -> Callable[[dict[str, Any]], Answer]:
+    """Return a handler before which the instance profiles go whose time has come."""
+
+    def handle_profiles(parameters: dict[str, Any]) -> Answer:
+        for profile, record in list(iam._instance_profiles.items()):
+            if record.get("_gone_at", float("inf")) <= time.time():
+                iam._instance_profiles.pop(profile)
+        return handler(parameters)
+
+    return handle_profiles
+
+
+for operation in ("ListInstanceProfilesForRole", "RemoveRoleFromInstanceProfile", "DeleteRole"):
+    iam._IAM_HANDLERS[operation] = letting_go(iam._IAM_HANDLERS[operation])
 
 
 # --- IAM: a simulation with the context that it is given, and with all resources --------------------------------------------
