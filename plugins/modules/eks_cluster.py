@@ -176,7 +176,7 @@ from ..module_utils.aws.session import (
     run,
     strings,
     wait_options,
-)  # fmt: skip
+)
 
 LOGS = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
 MODES = ["CONFIG_MAP", "API_AND_CONFIG_MAP", "API"]

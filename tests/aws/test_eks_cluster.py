@@ -347,11 +347,24 @@ def test_a_wrong_key_is_not_accepted(aws: Emulated, monkeypatch: pytest.MonkeyPa
     assert "AWS does not accept the credentials" in aws.refusal(eks_cluster, **aws.cluster_options())
 
 
-def test_a_role_that_iam_has_only_just_made_is_waited_for(aws: Emulated, monkeypatch: pytest.MonkeyPatch) -> None:
-    role = aws.roles["eks"]
-    message = f"Role with arn: {role}, could not be assumed because it does not exist or the trusted entity is not correct"
-    aws.control(faults=[{"service": "eks", "action": "^POST /clusters$", "code": "InvalidParameterException", "status": 400, "message": message, "count": 1}])
-    monkeypatch.setattr("ansible_collections.berth.platform.plugins.module_utils.aws.session.PATIENCE", 10.0)
+# What EKS says of a role until all of AWS knows it, with its policies: resourceClusterCreate in
+# github.com/hashicorp/terraform-provider-aws, internal/service/eks/cluster.go
+SETTLING = [
+    "roleArn, {role}, does not exist",
+    "Error in role params",
+    "Role with arn: {role}, could not be assumed because it does not exist or the trusted entity is not correct",
+    "The provided role doesn't have the Amazon EKS Managed Policies associated with it. Please ensure the following policy is attached: "
+    "arn:aws:iam::aws:policy/AmazonEKSClusterPolicy",
+    "IAM role's policy must include the `ec2:DescribeSubnets` action",
+]
+
+
+def test_a_role_that_iam_has_only_just_made_is_waited_for_whatever_eks_says_meanwhile(aws: Emulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = [message.format(role=aws.roles["eks"]) for message in SETTLING]
+    fault = {"service": "eks", "action": "^POST /clusters$", "code": "InvalidParameterException", "status": 400, "count": 1}
+    aws.control(faults=[{**fault, "message": message} for message in said])
+    monkeypatch.setattr("ansible_collections.berth.platform.plugins.module_utils.aws.session.PATIENCE", 60.0)
+    monkeypatch.setattr("ansible_collections.berth.platform.plugins.module_utils.aws.session.PAUSE", 0.0)
     assert aws.run(eks_cluster, **aws.cluster_options())["cluster"]["status"] == "ACTIVE"
 
 

@@ -255,3 +255,18 @@ def test_the_examples_of_a_module_fit_its_options(name: str) -> None:
     for task in tasks:
         assert set(task.get(name, {})) <= set(module.OPTIONS)
     assert yaml.safe_load(module.RETURN)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The following supplied instance types do not exist: ['m6i.big']",
+        "The subnet ID 'subnet-1' does not exist",
+        "Unsupported Kubernetes minor version update from 1.33 to 1.35",
+        "Subnets specified must be in at least two different AZs",
+        "The security group 'sg-role' does not exist",
+        "Addon version specified is not supported: coredns v1",
+    ],
+)
+def test_what_no_waiting_mends_is_not_waited_for(message: str) -> None:
+    assert not session.NOT_YET.search(f"An error occurred (InvalidParameterException) when calling the CreateCluster operation: {message}")

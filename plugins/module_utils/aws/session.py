@@ -27,8 +27,11 @@ except ImportError:
 ATTEMPTS = 7
 """How often a call is tried that AWS throttles or that gets no answer: half a minute on average."""
 
-PATIENCE = 30.0
-"""Seconds until all of AWS knows a role that IAM has just made, or that an update has just ended: both are eventually consistent."""
+PATIENCE = 120.0
+"""Seconds until all of AWS knows a role that IAM has just made, with its policies, or that an update has just ended: both are eventually consistent."""
+
+PAUSE = 2.0
+"""Seconds between two attempts meanwhile."""
 
 LONGEST_PAUSE = 15.0
 """Seconds between two looks at what takes minutes."""
@@ -48,11 +51,14 @@ NOT_ACCEPTED = (
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized")
 THROTTLED = ("Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "TooManyRequestsException", "RequestThrottled")
 NOT_YET = re.compile(
-    r"update in progress|could not be assumed|trusted entity|invalid principal|instance profile|role .*(?:does not exist|not found)"
-    r"|principalArn.*(?:is invalid|does not exist)",
+    r"update in progress|could not be assumed|trusted entity|invalid principal|instance profile|(?<![-\w])role(?:Arn)?\b.*(?:does not exist|not found)"
+    r"|Error in role params|role doesn't have the Amazon EKS Managed Policies|role's policy must include|principalArn.*(?:is invalid|does not exist)",
     re.IGNORECASE,
 )
-"""What AWS says of a role that it does not know yet (and of one that does not exist), and of an update that it believes to go on."""
+"""What AWS says of a role that it does not know yet (and of one that does not exist), and of an update that it believes to go on.
+
+For CreateCluster these are what github.com/hashicorp/terraform-provider-aws tries again (internal/service/eks/cluster.go).
+"""
 
 TAG_OPTIONS: dict[str, Any] = {"tags": {"type": "dict", "aliases": ["resource_tags"]}, "purge_tags": {"type": "bool", "default": True}}
 
@@ -267,7 +273,7 @@ class Aws:
                 if time.monotonic() >= end or not NOT_YET.search(str(error)):
                     raise
                 report(f"{self.subject}: AWS is not ready for it: {error.response['Error']['Message']}")
-            time.sleep(2)
+            time.sleep(PAUSE)
 
     def note(self, found: Differences) -> None:
         """Put differences into the diff."""
