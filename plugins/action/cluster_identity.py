@@ -19,6 +19,7 @@ ARGUMENTS = {
     "step": {"type": "str", "choices": ["compare", "claim", "record"], "default": "record"},
     "accept": {"type": "str", "default": ""},
     "vouched": {"type": "bool", "default": False},
+    "patience": {"type": "int", "default": 0},
 }
 
 
@@ -59,7 +60,7 @@ class ActionModule(ActionBase):
             return {"changed": True, "cluster": ""}
 
         def ask() -> identities.Identity:
-            return Cluster(kubeconfig, None, guarded=False).identity()
+            return Cluster(kubeconfig, None, guarded=False).identity(patience=0 if check else given["patience"])
 
         try:
             record = identities.hold(kubeconfig, given["environment"], given["provider"], ask, given["accept"], given["vouched"], given["place"])

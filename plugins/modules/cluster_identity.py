@@ -36,6 +36,10 @@ options:
     description: The provider itself made the cluster for this environment, so a new identity is that of a cluster made anew.
     type: bool
     default: false
+  patience:
+    description: Seconds for which a cluster that has just been told to let the user in may not do so yet, with O(step=record). A check does not wait.
+    type: int
+    default: 0
 attributes:
   check_mode: {support: full, description: Compares, and records nothing.}
 """

@@ -14,7 +14,7 @@ from typing import Any
 
 import ansible_fork
 import pytest
-from ansible_collections.berth.platform.plugins.module_utils.kube import identity
+from ansible_collections.berth.platform.plugins.module_utils.kube import client, identity
 from ansible_collections.berth.platform.plugins.module_utils.kube.client import Cluster, KubeError, WrongCluster
 from ansible_collections.berth.platform.plugins.module_utils.kube.identity import Identity, IdentityError
 from fake_api import EMPTIED, UID, Api, certificate, kubeconfig, running
@@ -290,6 +290,33 @@ def test_a_record_that_cannot_be_read_lets_nothing_through(api: Api, damaged: st
         Cluster(damaged, None).get("Pod", "polls-dev", "x")
     assert {url for _, url, *_ in api.seen} == {UID}
     assert identity.belongs_elsewhere(damaged, "dev") == ""
+
+
+@pytest.mark.parametrize("answers", [[401, 401, 200], [403, 200], [401, 403, 401, 200]])
+def test_credentials_that_a_new_cluster_takes_by_and_by_are_waited_for(answers: list[int], api: Api, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html: an access entry takes several seconds to count."""
+    now = [0.0]
+    monkeypatch.setattr(client.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(client.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    api.queue = [ANSWERS["here"] if status == 200 else (status, {"message": "not yet"}) for status in answers]
+    assert Cluster(path, None, guarded=False).identity(patience=60).uid == "1111-here"
+
+
+@pytest.mark.parametrize(("status", "patience", "asked"), [(401, 0, 1), (401, 4, 3), (403, 4, 3)])
+def test_credentials_that_are_never_accepted_are_waited_for_no_longer_than_told(
+    status: int, patience: int, asked: int, api: Api, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(client.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(client.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    api.answers[UID] = (status, {"message": "no"})
+    cluster = Cluster(path, None, guarded=False)
+    if status == 401:
+        with pytest.raises(KubeError, match="does not accept the credentials"):
+            cluster.identity(patience=patience)
+    else:
+        assert cluster.identity(patience=patience).uid == ""
+    assert len(api.seen) == asked
 
 
 # --- The task --------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import json
 import os
 import re
 import socket
+import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -156,13 +157,21 @@ class Cluster:
             return False
         return isinstance(content, dict) and content.get("kind") == "Config" and not content.get("contexts")
 
-    def identity(self) -> identities.Identity:
+    def identity(self, patience: float = 0) -> identities.Identity:
         """Return what tells this cluster from every other: the uid of its namespace kube-system, as far as the user may read it, and its authority.
+
+        Args:
+            patience: Seconds for which the cluster may still be about to let the user in.
 
         Raises:
             Unreachable, KubeError: see there.
         """
+        end = time.monotonic() + patience
         response = self._ask("GET", "/api/v1/namespaces/kube-system", None)
+        while response.status in (401, 403) and time.monotonic() < end:
+            time.sleep(2)
+            self._load()
+            response = self._ask("GET", "/api/v1/namespaces/kube-system", None)
         if response.status == 401:
             raise KubeError(self._unknown_user())
         if response.status not in (200, 403):
