@@ -390,6 +390,8 @@ class Check:
             "name": name,
             "boundary": iam.boundary(self.get("berth_aws_account"), self.get("berth_aws_region"), name),
             "statements": [one for one in statements if one["Effect"] == "Allow" and one["Sid"] not in self.unused_statements()],
+            "access": self.get("berth_eks_access"),
+            "public_access": self.get("berth_eks_public_access"),
             "network": self.get("berth_aws_network"),
             "vpc": self.get("berth_aws_vpc"),
             "nat": self.get("berth_aws_nat"),

@@ -55,7 +55,7 @@ def vpc_subnets(network: str, zones: list[str]) -> list[dict[str, Any]]:
     """Return a private and a public subnet for each of ``zones``, with the tags by which load balancers find them.
 
     A private subnet takes an eighth of the network, for pods have addresses of their own; the public ones take a sixty-fourth each from its
-    last eighth. So a zone can be added at the end later without moving any other.
+    last eighth. So a third zone moves neither of two; a cluster that is there keeps its zones.
 
     >>> [(s["name"], s["cidr"]) for s in vpc_subnets("10.60.0.0/16", ["eu-central-1a", "eu-central-1b"])][:2]
     [('private-eu-central-1a', '10.60.0.0/19'), ('public-eu-central-1a', '10.60.224.0/22')]

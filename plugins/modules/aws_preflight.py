@@ -37,6 +37,11 @@ options:
     description: The policy (ARN) that bounds the roles that are made; empty for none.
     type: str
     default: ""
+  access:
+    description: Who comes into the cluster, as C(berth_eks_access) has it; left out, it is not looked whether the caller does.
+    type: list
+    elements: dict
+  public_access: {description: Networks (CIDR) from which the API server is reached., type: list, elements: str, default: []}
   statements:
     description: The statements of the IAM policy that Berth needs, with account, region and names filled in.
     type: list
@@ -96,6 +101,8 @@ OPTIONS: dict[str, Any] = {
     "types": {"type": "list", "elements": "str", "default": []},
     "rds": {"type": "dict", "default": {}},
     "boundary": {"type": "str", "default": ""},
+    "access": {"type": "list", "elements": "dict"},
+    "public_access": {"type": "list", "elements": "str", "default": []},
     "statements": {"type": "list", "elements": "dict", "default": []},
 }
 

@@ -39,7 +39,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ..module_utils.aws.session import explain
+from ..module_utils.aws.session import cluster_tags, explain
 
 with contextlib.suppress(ImportError):  # AnsibleAWSModule says that boto3 is missing.
     from botocore.exceptions import BotoCoreError, ClientError
@@ -59,10 +59,14 @@ EC2: list[tuple[str, str, str, str, tuple[str, ...]]] = [
     ("security group", "describe_security_groups", "SecurityGroups", "GroupId", ()),
     ("network interface", "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId", ()),
     ("endpoint", "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId", ("deleted",)),
+    ("network interface", "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId", ()),
     ("volume", "describe_volumes", "Volumes", "VolumeId", ()),
     ("instance", "describe_instances", "Reservations", "", ("terminated",)),
     ("launch template", "describe_launch_templates", "LaunchTemplates", "LaunchTemplateId", ()),
 ]
+
+# Of these, clusters leave some behind.
+LEFT = [kind for kind in EC2 if kind[0] in ("security group", "network interface", "volume", "instance", "launch template")]
 
 
 class Sweep:
@@ -98,10 +102,11 @@ class Sweep:
 
     def ec2(self) -> Found:
         """Network, machines and volumes, also those that the cluster's controllers made."""
-        for keys in ({f"tag:{OWNER}": self.environment}, {f"tag:kubernetes.io/cluster/{self.name}": "owned"}, {"tag:eks:eks-cluster-name": self.name}):
-            for what, operation, result, key, gone in EC2:
+        owner, *left = ({OWNER: self.environment} | cluster_tags(self.name)).items()
+        for tag in (owner, *left):
+            for what, operation, result, key, gone in EC2 if tag == owner else LEFT:
                 argument = "Filter" if operation == "describe_nat_gateways" else "Filters"
-                for item in self.pages("ec2", operation, result, **{argument: [{"Name": k, "Values": [v]} for k, v in keys.items()]}):
+                for item in self.pages("ec2", operation, result, **{argument: [{"Name": f"tag:{tag[0]}", "Values": [tag[1]]}]}):
                     for one in item.get("Instances", [item]) if not key else [item]:
                         state = one.get("State", "")
                         if (state.get("Name", "") if isinstance(state, dict) else state) not in gone:

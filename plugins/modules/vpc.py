@@ -19,6 +19,10 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  vpc_id:
+    description:
+      - With O(state=absent), a VPC that somebody else looks after. Of it go only the environment's own security groups, and what its cluster has left there.
+    type: str
   cidr: {description: The VPC's network. Cannot be changed., type: str}
   subnets:
     description: The subnets. One that is there and not in the list stays.
@@ -87,7 +91,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ..module_utils.aws.session import Aws, Refused, run, strings, wait_options
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
+
+from ..module_utils.aws.session import Aws, Refused, cluster_tags, run, strings, wait_options
 from ..module_utils.progress import report
 
 with contextlib.suppress(ImportError):  # AnsibleAWSModule says that boto3 is missing.
@@ -96,12 +102,15 @@ with contextlib.suppress(ImportError):  # AnsibleAWSModule says that boto3 is mi
 OWNER = "berth:environment"
 EVERYWHERE = "0.0.0.0/0"
 LIVE_NAT = ("pending", "available")
+SOMEBODY_ELSES = 120
+"""Seconds after which what is somebody else's is named, rather than waited for: nobody takes it away."""
 Resource = dict[str, Any]
 
 OPTIONS: dict[str, Any] = {
     "environment": {"type": "str", "required": True},
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "vpc_id": {"type": "str"},
     "cidr": {"type": "str"},
     "subnets": {
         "type": "list",
@@ -150,6 +159,7 @@ class Network:
         self.aws, self.options = aws, aws.options
         self.name: str = aws.options["name"]
         self.own = [{"Name": f"tag:{OWNER}", "Values": [aws.options["environment"]]}]
+        self.left = cluster_tags(self.name)
         self.common = strings(aws.options["tags"]) | {OWNER: aws.options["environment"]}
 
     # --- Looking -----------------------------------------------------------------------------------------------------
@@ -391,11 +401,11 @@ class Network:
 
     # --- Taking away -------------------------------------------------------------------------------------------------
 
-    def patiently(self, call: Callable[[], Any], code: str) -> None:
-        """Call until AWS no longer answers with an error code that contains ``code``.
+    def patiently(self, call: Callable[[], Any], code: str, goes_on: Callable[[], bool] = lambda: True) -> None:
+        """Call until AWS no longer answers with an error code that contains ``code``; ``goes_on`` is asked before each further attempt.
 
         Raises:
-            ClientError: Another error, or still this one when the time is over.
+            ClientError: Another error, or still this one when the time is over or nothing goes on.
         """
         end = min(self.aws.wait.end, time.monotonic() + (60 if code == "NotFound" else self.aws.wait.seconds))
         while True:
@@ -403,33 +413,72 @@ class Network:
                 call()
                 return
             except ClientError as error:
-                if code not in error.response["Error"]["Code"] or time.monotonic() >= end:
+                if code not in error.response["Error"]["Code"] or time.monotonic() >= end or not goes_on():
                     raise
             time.sleep(3)
 
-    def delete(self, operation: str, what: str, **names: str) -> None:
+    def delete(self, operation: str, what: str, within: list[dict[str, Any]] | None = None, **names: str) -> None:
         """Delete something and say so; what is gone by now is all right.
 
+        Args:
+            operation: What deletes it.
+            what: It in words.
+            within: Filters of the network interfaces that may be in its way; those of the VPC by default.
+            names: The operation's parameters.
+
         Raises:
-            Refused: Something in the VPC still needs it when the time is over.
+            Refused: Something still needs it when the time is over, or something of somebody else's for two minutes.
         """
         self.aws.note({what: ("present", "absent")})
         report(f"deleting {what}")
+        began = time.monotonic()
+
+        def goes_on() -> bool:
+            # Network interfaces of load balancers and of EKS go minutes after them; those that nobody takes away by then are the nodes'.
+            found = self.interfaces(within)
+            self.remove_interfaces(found)
+            return time.monotonic() - began < SOMEBODY_ELSES or not any(map(self.somebody_elses, found))
+
         try:
-            # Network interfaces of load balancers and of EKS go minutes after them.
-            self.patiently(lambda: self.aws.change(operation, **names), "DependencyViolation")
+            self.patiently(lambda: self.aws.change(operation, **names), "DependencyViolation", goes_on)
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code in ("DependencyViolation", "InvalidIPAddress.InUse"):
-                words = f"{what} cannot be deleted, for something still uses it: {self.users()}"
+                words = f"{what} cannot be deleted, for something still uses it: {self.users(within)}"
                 raise Refused(f"{words}. Delete that, then run the same command again.") from error
             if "NotFound" not in code:
                 raise
 
-    def users(self) -> str:
-        """Return what has network interfaces in the VPC, in words."""
-        vpc = self.vpc()
-        found = self.look("describe_network_interfaces", "NetworkInterfaces", where(vpc_id=vpc["VpcId"])) if vpc else []
+    def interfaces(self, within: list[dict[str, Any]] | None) -> list[Resource]:
+        """Return the network interfaces that filters find; those of the VPC by default."""
+        vpc = self.vpc() if within is None else None
+        filters = where(vpc_id=vpc["VpcId"]) if vpc else within
+        return self.look("describe_network_interfaces", "NetworkInterfaces", filters) if filters else []
+
+    def remove_interfaces(self, found: list[Resource]) -> None:
+        """Delete the interfaces that nodes of the cluster have left (github.com/eksctl-io/eksctl/issues/7589)."""
+        for interface in found:
+            if interface["Status"] == "available" and self.of_the_cluster(interface.get("TagSet")):
+                identifier = interface["NetworkInterfaceId"]
+                self.aws.note({f"network interface {identifier}": ("present", "absent")})
+                try:
+                    self.aws.change("delete_network_interface", NetworkInterfaceId=identifier)
+                except is_boto3_error_code("InvalidNetworkInterfaceID.NotFound"):
+                    pass  # it has gone meanwhile
+
+    def of_the_cluster(self, tags: list[dict[str, str]] | None) -> bool:
+        """Whether tags are those of what the cluster made, or Berth itself."""
+        return any(self.left.get(tag["Key"]) == tag["Value"] or (tag["Key"], tag["Value"]) == (OWNER, self.options["environment"]) for tag in tags or [])
+
+    def somebody_elses(self, interface: Resource) -> bool:
+        """Whether nobody takes an interface away by itself: neither AWS, whose services make theirs, nor the end of the cluster's instances."""
+        by_aws = interface.get("RequesterManaged") or interface.get("InterfaceType", "interface") != "interface"
+        return not by_aws and not interface.get("Description", "").startswith("Amazon EKS") and not self.of_the_cluster(interface.get("TagSet"))
+
+    def users(self, within: list[dict[str, Any]] | None) -> str:
+        """Return what has network interfaces there, in words; only what is somebody else's where there is such."""
+        found = self.interfaces(within)
+        found = [one for one in found if self.somebody_elses(one)] or found
         words = [f"{i['NetworkInterfaceId']} ({i.get('Description') or i.get('InterfaceType', 'network interface')})" for i in found]
         return ", ".join(words) or "nothing that has a network interface; look for security groups, gateways and peerings in the VPC"
 
@@ -438,7 +487,10 @@ class Network:
         return self.aws.client.describe_addresses(Filters=self.own)["Addresses"]
 
     def absent(self) -> dict[str, Any]:
-        """Delete the network, in the order in which nothing is used any more."""
+        """Delete the network, in the order in which nothing is used any more; of somebody else's only what is ours."""
+        if self.options["vpc_id"]:
+            self.remove_groups(where(vpc_id=self.options["vpc_id"]))
+            return {}
         vpc = self.vpc()
         inside = where(vpc_id=vpc["VpcId"]) if vpc else []
         if vpc:
@@ -490,13 +542,16 @@ class Network:
 
     def empty(self, vpc: str, inside: list[dict[str, Any]]) -> None:
         """Delete what lies in the VPC and is ours, or was left by EKS and its load balancers."""
-        ours = {OWNER: self.options["environment"]}
-        groups = []
-        for group in self.look("describe_security_groups", "SecurityGroups", inside):
-            tags = {tag["Key"]: tag["Value"] for tag in group.get("Tags", [])}
-            left = any(key.startswith("kubernetes.io/cluster/") or key in ("elbv2.k8s.aws/cluster", "aws:eks:cluster-name") for key in tags)
-            if ours.items() <= tags.items() or left:
-                groups.append(group)
+        self.remove_groups(inside)
+        for subnet in self.look("describe_subnets", "Subnets", inside):
+            self.delete("delete_subnet", f"subnet {subnet['SubnetId']}", SubnetId=subnet["SubnetId"])
+        for table in self.look("describe_route_tables", "RouteTables", inside):
+            if not any(association.get("Main") for association in table.get("Associations", [])):
+                self.delete("delete_route_table", f"route table {table['RouteTableId']}", RouteTableId=table["RouteTableId"])
+
+    def remove_groups(self, inside: list[dict[str, Any]]) -> None:
+        """Delete the security groups that are ours, or were left by EKS and its load balancers."""
+        groups = [group for group in self.look("describe_security_groups", "SecurityGroups", inside) if self.of_the_cluster(group.get("Tags"))]
         for group in groups:
             # Groups that name each other in their rules would keep each other.
             for direction, key in (("ingress", "IpPermissions"), ("egress", "IpPermissionsEgress")):
@@ -504,12 +559,7 @@ class Network:
                 if rules:
                     self.aws.change(f"revoke_security_group_{direction}", GroupId=group["GroupId"], IpPermissions=rules)
         for group in groups:
-            self.delete("delete_security_group", f"security group {group['GroupName']}", GroupId=group["GroupId"])
-        for subnet in self.look("describe_subnets", "Subnets", inside):
-            self.delete("delete_subnet", f"subnet {subnet['SubnetId']}", SubnetId=subnet["SubnetId"])
-        for table in self.look("describe_route_tables", "RouteTables", inside):
-            if not any(association.get("Main") for association in table.get("Associations", [])):
-                self.delete("delete_route_table", f"route table {table['RouteTableId']}", RouteTableId=table["RouteTableId"])
+            self.delete("delete_security_group", f"security group {group['GroupName']}", where(group_id=group["GroupId"]), GroupId=group["GroupId"])
 
 
 if __name__ == "__main__":

@@ -197,7 +197,7 @@ def test_another_version_than_the_clusters_is_refused_with_the_way_there(aws: Em
 def test_what_cannot_be_changed_of_the_network_is_named_with_what_to_do(aws: Emulated, more: dict[str, Any], variable: str, words: str) -> None:
     network(aws)
     assert problems(aws) == {}
-    assert problems(aws, zones=[*ZONES, "eu-central-1c"]) == {}, "a zone can be added"
+    assert problems(aws, zones=[*ZONES, "eu-central-1c"]) == {}, "there is no cluster yet, so that a zone can be added"
     found = problems(aws, **more)
     assert list(found) == [variable] and words in found[variable]
 
@@ -216,7 +216,7 @@ def test_what_cannot_be_changed_of_a_node_group_is_named_with_what_to_do(aws: Em
     assert problems(aws, compute="nodes", types=["t3.large"]) == {}
     found = problems(aws, compute="nodes", types=["t3.xlarge"], zones=[*ZONES, "eu-central-1c"])
     assert "a node group keeps its types, t3.large" in found["berth_eks_nodes.types"]
-    assert "keeps its zones: eu-central-1a, eu-central-1b" in found["berth_aws_zones"]
+    assert "has eu-central-1c, and EKS keeps a cluster to the zones that it was made in, eu-central-1a, eu-central-1b" in found["berth_aws_zones"]
     aws.run(eks_cluster, name=aws.name, version="1.34")
     found = problems(aws, compute="nodes", types=["t3.large"], version="1.34")
     assert "the nodes run 1.33 and the control plane 1.34: an upgrade was cut off" in found["berth_eks_version"]

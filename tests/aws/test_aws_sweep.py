@@ -48,6 +48,15 @@ def test_everything_that_berth_makes_is_found(aws: Emulated) -> None:
     }  # fmt: skip
 
 
+def test_what_a_clusters_nodes_have_left_is_found(aws: Emulated) -> None:
+    tags = [{"Key": "cluster.k8s.amazonaws.com/name", "Value": aws.name}]
+    specification = [{"ResourceType": "network-interface", "Tags": tags}]
+    ec2 = aws.client("ec2")
+    made = ec2.create_network_interface(SubnetId=aws.subnets[0], TagSpecifications=specification)["NetworkInterface"]["NetworkInterfaceId"]
+    assert [(item["what"], item["id"]) for item in sweep(aws)["remains"]] == [("network interface", made)]
+    ec2.delete_network_interface(NetworkInterfaceId=made)
+
+
 def test_snapshots_and_scheduled_keys_are_kept_and_no_failure(aws: Emulated) -> None:
     rds, kms = aws.client("rds"), aws.client("kms")
     rds.create_db_instance(DBInstanceIdentifier=aws.name, Engine="postgres", DBInstanceClass="db.t4g.micro", AllocatedStorage=20, MasterUsername="berth",

@@ -42,3 +42,15 @@ def test_nothing_is_removed_while_something_is_protected(
     printed = " ".join(play(aws.instance, tmp_path, "playbooks/destroy.yml", good=False, berth_confirm="rehearsal").split())
     assert f"Nothing was removed: {name} {NAME} is protected from deletion. Set berth_deletion_protection: false in" in printed
     assert not [path for method, path, *_ in api.seen[already:] if method == "DELETE"]
+
+
+@pytest.mark.long  # test_vpc.py has the module alone
+def test_of_somebody_elses_network_destroy_takes_the_databases_security_group_and_no_more(aws: Emulated, tmp_path: Path) -> None:
+    tags = [{"Key": "berth:environment", "Value": "rehearsal"}, {"Key": "berth:name", "Value": NAME}]
+    ec2 = aws.client("ec2")
+    specification = [{"ResourceType": "security-group", "Tags": tags}]
+    ec2.create_security_group(GroupName=f"{NAME}-database", Description="x", VpcId=aws.vpc, TagSpecifications=specification)
+    given = {"id": aws.vpc, "private_subnet_ids": aws.subnets[:2]}
+    # The sweep at its end would find the group.
+    assert "Look for what is left in AWS" in play(aws.instance, tmp_path, "tests/aws/playbooks/remove.yml", berth_aws_vpc=given)
+    assert len(ec2.describe_subnets(SubnetIds=aws.subnets)["Subnets"]) == len(aws.subnets)

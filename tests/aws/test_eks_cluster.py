@@ -132,8 +132,10 @@ def test_what_aws_can_change_is_changed_once(aws: Emulated, first: dict[str, Any
 def test_subnets_and_security_groups_are_changed(aws: Emulated) -> None:
     aws.cluster()
     group = aws.client("ec2").create_security_group(GroupName=aws.name, Description="of a try", VpcId=aws.vpc)["GroupId"]
-    cluster = aws.beats(eks_cluster, **aws.cluster_options(subnet_ids=aws.subnets, security_group_ids=[group]))["cluster"]
-    assert sorted(cluster["resources_vpc_config"]["subnet_ids"]) == sorted(aws.subnets)
+    more = aws.client("ec2").create_subnet(VpcId=aws.vpc, CidrBlock="10.90.200.0/24", AvailabilityZone="eu-central-1a")["Subnet"]["SubnetId"]
+    wanted = [*aws.subnets[:2], more]
+    cluster = aws.beats(eks_cluster, **aws.cluster_options(subnet_ids=wanted, security_group_ids=[group]))["cluster"]
+    assert sorted(cluster["resources_vpc_config"]["subnet_ids"]) == sorted(wanted)
     assert cluster["resources_vpc_config"]["security_group_ids"] == [group]
 
 

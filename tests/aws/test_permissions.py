@@ -27,12 +27,11 @@ ADVICE = f"run scripts/aws-policy --write {KEPT}, and look at what it adds"
 CHANGES: dict[str, Any] = {
     "berth_eks_compute": "nodes",
     "berth_aws_nat": "zone",
-    "berth_aws_zones": ["eu-central-1a", "eu-central-1b", "eu-central-1c"],
     "berth_aws_endpoints": ["s3", "ecr.api"],
     "berth_aws_tags": {"team": "other"},
     "berth_eks_log_days": 30,
     "berth_eks_addons": {"aws-ebs-csi-driver": "", "coredns": ""},
-    "berth_eks_access": [],
+    "berth_eks_access": [{"principal": f"arn:aws:iam::{emulated.ACCOUNT}:user/deployer", "policy": "cluster-admin", "groups": ["people"]}],
     "berth_eks_pod_identities": [{"namespace": "a", "service_account": "b", "policies": ["AmazonS3ReadOnlyAccess"]}],
     "berth_rds_class": "db.m7g.large",
 }
@@ -165,7 +164,8 @@ def test_whoever_has_the_policies_passes_the_simulation(instance: emulated.Insta
         lines += [f"AWS_ACCESS_KEY_ID={key['AccessKeyId']}", f"AWS_SECRET_ACCESS_KEY={key['SecretAccessKey']}"]
         try:
             own.env.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            assert "provider eks" in play(own, tmp_path, "playbooks/preflight.yml")
+            access = [{"principal": f"arn:aws:iam::{emulated.ACCOUNT}:user/limited", "policy": "cluster-admin"}]
+            assert "provider eks" in play(own, tmp_path, "playbooks/preflight.yml", berth_eks_access=access)
         finally:
             own.env.write_text(leading, encoding="utf-8")
     finally:

@@ -120,3 +120,42 @@ def test_a_network_that_is_still_used_says_by_what(aws: Emulated) -> None:
     assert f"{interface} (ELB app/polls)" in message and "then run the same command again" in message
     ec2.delete_network_interface(NetworkInterfaceId=interface)
     assert aws.run(vpc, environment=aws.name, name=aws.name, state="absent")["changed"]
+
+
+def left_behind(aws: Emulated, network: str, subnet: str, key: str, value: str) -> tuple[str, str]:
+    """Make a security group and a network interface that is not attached, with a tag, and return their ids."""
+    ec2, tags = aws.client("ec2"), [{"Key": key, "Value": value}]
+    group = ec2.create_security_group(GroupName=f"{aws.name}-{key}-{value}", Description="x", VpcId=network, TagSpecifications=[
+        {"ResourceType": "security-group", "Tags": tags}])["GroupId"]  # fmt: skip
+    interface = ec2.create_network_interface(SubnetId=subnet, Groups=[group], TagSpecifications=[{"ResourceType": "network-interface", "Tags": tags}])
+    return group, interface["NetworkInterface"]["NetworkInterfaceId"]
+
+
+@pytest.mark.parametrize("key", ["eks:eks-cluster-name", "aws:eks:cluster-name", "cluster.k8s.amazonaws.com/name"])
+def test_what_a_cluster_has_left_does_not_keep_the_network(aws: Emulated, key: str) -> None:
+    network = aws.run(vpc, **options(aws))
+    left_behind(aws, network["vpc_id"], network["private_subnet_ids"][0], key, aws.name)
+    assert aws.run(vpc, environment=aws.name, name=aws.name, state="absent", wait_timeout=20)["changed"]
+    assert not aws.client("ec2").describe_vpcs(Filters=[{"Name": f"tag:{OWNER}", "Values": [aws.name]}])["Vpcs"]
+
+
+def test_what_is_somebody_elses_is_named_within_minutes_though_more_time_is_left(aws: Emulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, ec2 = aws.run(vpc, **options(aws)), aws.client("ec2")
+    _, interface = left_behind(aws, network["vpc_id"], network["private_subnet_ids"][0], "team", "search")
+    monkeypatch.setattr(vpc, "SOMEBODY_ELSES", 0)
+    message = aws.refusal(vpc, environment=aws.name, name=aws.name, state="absent", wait_timeout=600)
+    assert interface in message and "Delete that, then run the same command again" in message
+    assert ec2.describe_network_interfaces(NetworkInterfaceIds=[interface])["NetworkInterfaces"], "it is not ours to delete"
+
+
+def test_of_somebody_elses_network_only_what_is_ours_goes(aws: Emulated) -> None:
+    ec2 = aws.client("ec2")
+    ours = [left_behind(aws, aws.vpc, aws.subnets[0], key, value)[0] for key, value in ((OWNER, aws.name), ("elbv2.k8s.aws/cluster", aws.name))]
+    theirs = [left_behind(aws, aws.vpc, aws.subnets[0], key, "others")[0] for key in (OWNER, "eks:eks-cluster-name")]
+    gone = {"environment": aws.name, "name": aws.name, "state": "absent", "vpc_id": aws.vpc, "wait_timeout": 20}
+    assert aws.run(vpc, check=True, **gone)["changed"]
+    assert aws.run(vpc, **gone)["changed"]
+    assert not aws.run(vpc, **gone)["changed"]
+    left = {group["GroupId"] for group in ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [aws.vpc]}])["SecurityGroups"]}
+    assert left & {*ours, *theirs} == {*theirs}
+    assert len(ec2.describe_subnets(SubnetIds=aws.subnets)["Subnets"]) == len(aws.subnets)

@@ -133,6 +133,8 @@ USES: list[Request] = [
       for operation in ("DeleteSecurityGroup", "RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress") for key, value in (
           ("aws:eks:cluster-name", NAME), ("eks:eks-cluster-name", NAME), ("elbv2.k8s.aws/cluster", NAME), (f"kubernetes.io/cluster/{NAME}", "owned"),
     )),
+    *(one("ec2:DeleteNetworkInterface", ec2("network-interface"), HERE, {f"aws:ResourceTag/{key}": NAME})
+      for key in ("cluster.k8s.amazonaws.com/name", "eks:eks-cluster-name")),
     ("ec2:RunInstances", [(arn("ec2", f"{kind}/*"), BY_AWS) for kind in ("instance", "volume", "network-interface")] + [(ec2("subnet"), BY_AWS | OWN)]),
     one("ec2:CreateTags", arn("ec2", "instance/*"), BY_AWS, {"ec2:CreateAction": "RunInstances", "aws:RequestTag/eks:cluster-name": NAME}),
     # The cluster
@@ -296,6 +298,9 @@ ATTACKS: list[tuple[str, Request]] = [
     *((f"{operation} of nobody", one(f"ec2:{operation}", ec2(kind), HERE)) for operation, kind in (
         ("DeleteVpc", "vpc"), ("AuthorizeSecurityGroupIngress", "security-group"), ("CreateRoute", "route-table"),
         ("CreateLaunchTemplateVersion", "launch-template"), ("ModifySubnetAttribute", "subnet"),
+    )),
+    *((f"remove {words} interface", one("ec2:DeleteNetworkInterface", ec2("network-interface"), HERE, there)) for words, there in (
+        ("anybody's", {}), ("another cluster's", {"aws:ResourceTag/cluster.k8s.amazonaws.com/name": f"{NAME}-eu"}),
     )),
     ("open another cluster's group", one("ec2:DeleteSecurityGroup", ec2("security-group"), HERE, {"aws:ResourceTag/aws:eks:cluster-name": "polls-prod-eu"})),
     ("make a subnet in another's VPC", ("ec2:CreateSubnet", [(arn("ec2", "subnet/*"), NEW), (ec2("vpc"), ALIKE)])),

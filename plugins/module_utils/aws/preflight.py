@@ -6,8 +6,11 @@ permissions. Nothing is changed: what creates is asked with DryRun.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import ipaddress
+import os
+import urllib.request
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -184,6 +187,67 @@ def region_problems(region: str, regions: list[dict[str, Any]]) -> list[Problem]
     return []
 
 
+# --- Who comes in ----------------------------------------------------------------------------------------------------
+
+
+def principal(entry: str, caller: str) -> bool:
+    """Whether an access entry's principal is the caller: a user, or the role of which the caller is a session, whose path a session does not have.
+
+    >>> principal("arn:aws:iam::1:role/aws-reserved/sso.amazonaws.com/admin", "arn:aws:sts::1:assumed-role/admin/me")
+    True
+    """
+    if ":assumed-role/" not in caller:
+        return entry == caller
+    _, partition, _, _, account, resource = caller.split(":", 5)
+    return entry.startswith(f"arn:{partition}:iam::{account}:role/") and entry.rpartition("/")[2] == resource.split("/")[1]
+
+
+def locked_out(caller: str, access: list[Mapping[str, Any]]) -> list[Problem]:
+    """Return that the caller could not work in the cluster that it makes.
+
+    Who makes a cluster does not come in by that (C(bootstrapClusterCreatorAdminPermissions), which Berth leaves off), and Berth makes namespaces.
+    """
+    variable = "berth_eks_access"
+    if caller.endswith(":root"):
+        text = "EKS lets no account's root in, whose credentials these are (docs.aws.amazon.com/eks/latest/userguide/access-entries.html)"
+        return [(("berth_aws_account",), f"{text}; use an IAM role's or user's")]
+    mine = [number for number, entry in enumerate(access) if principal(entry["principal"], caller)]
+    if not mine:
+        who = "arn:...:role/NAME of the session " + caller if ":assumed-role/" in caller else caller
+        text = f"does not let in {who}, who runs this, and whoever makes a cluster of EKS does not come in by that"
+        return [((variable,), f"{text}; add this user or role with policy: cluster-admin")]
+    if any(access[number].get("policy") == "cluster-admin" and not access[number].get("namespaces") for number in mine):
+        return []
+    text = f"is not cluster-admin everywhere, and {caller}, who runs this, has to make namespaces and what else belongs to the whole cluster"
+    return [((variable, mine[0], "policy"), f"{text}; set it to cluster-admin, without namespaces")]
+
+
+def unreachable(networks: list[str], address: str) -> list[Problem]:
+    """Return that nothing reaches the API server of a cluster in a VPC that is yet to be made, for nobody can be in that.
+
+    Args:
+        networks: Those from which its public endpoint is reached.
+        address: From which this machine comes into the internet; empty where that is not known.
+    """
+    name = "berth_eks_public_access"
+    example = f"{address}/32" if address else "203.0.113.7/32"
+    if not networks:
+        text = "is empty, so that the API server answers within the VPC only, which is yet to be made and which nobody is in"
+        return [((name,), f"{text}; name the network that you come from, like {example}, or run this in a VPC that is there (berth_aws_vpc)")]
+    if address and not any(ipaddress.ip_address(address) in ipaddress.ip_network(one, strict=False) for one in networks):
+        return [((name,), f"does not have {address}, from which this machine comes into the internet; add {example}")]
+    return []
+
+
+def own_address() -> str:
+    """Return from which address this machine comes into the internet, by a service of AWS's; empty where that does not answer."""
+    if any(name.startswith("AWS_ENDPOINT_URL") for name in os.environ):
+        return ""  # what is asked is not AWS
+    with contextlib.suppress(OSError, ValueError), urllib.request.urlopen("https://checkip.amazonaws.com", timeout=3) as answer:
+        return str(ipaddress.ip_address(answer.read(64).decode().strip()))
+    return ""
+
+
 # --- What there is ---------------------------------------------------------------------------------------------------
 
 
@@ -317,7 +381,8 @@ class Findings:
         if self.wanted["vpc"]:
             if there and there != self.wanted["vpc"]["id"]:
                 return [(("berth_aws_vpc", "id"), f"cannot be changed: the cluster lies in {there}; put that back, {begin_anew}")]
-            return []
+            named = [one["AvailabilityZone"] for one in self.get("subnets") or [] if one["SubnetId"] in self.wanted["vpc"]["private_subnet_ids"]]
+            return self.added_zones(("berth_aws_vpc", "private_subnet_ids"), named)
         if there and vpc and there != vpc["VpcId"]:
             return [(("berth_aws_vpc",), f"cannot be changed: the cluster lies in {there}, which is not Berth's; put that VPC back, {begin_anew}")]
         if there and not vpc and self.get("vpcs") is not None:
@@ -340,8 +405,22 @@ class Findings:
         order = [live[str(network)] for network in eighths if str(network) in live]
         if order and self.wanted["zones"][: len(order)] != order:
             text = f"the subnets lie in {', '.join(order)}, in this order, and do not move"
-            return [(("berth_aws_zones",), f"{text}; name these first and in this order, a further zone after them")]
-        return []
+            return [(("berth_aws_zones",), f"{text}; name these first and in this order")]
+        return self.added_zones(("berth_aws_zones",), self.wanted["zones"])
+
+    def added_zones(self, path: Path, wanted: list[str]) -> list[Problem]:
+        """Return zones that the cluster has no subnet in.
+
+        Those that are added must be in the same set of zones: docs.aws.amazon.com/eks/latest/userguide/network-reqs.html.
+        """
+        of_cluster = ((self.get("cluster") or {}).get("resourcesVpcConfig") or {}).get("subnetIds") or []
+        places = {one["SubnetId"]: one["AvailabilityZone"] for one in self.get("subnets") or []}
+        if not of_cluster or not set(of_cluster) <= set(places):
+            return []
+        has = {places[subnet] for subnet in of_cluster}
+        more = sorted(set(wanted) - has)
+        text = f"has {', '.join(more)}, and EKS keeps a cluster to the zones that it was made in, {', '.join(sorted(has))}"
+        return [(path, f"{text}; keep to these, or destroy the environment and make it anew")] if more else []
 
     # --- Nodes -------------------------------------------------------------------------------------------------------
 
@@ -377,11 +456,6 @@ class Findings:
         if live and sorted(live) != sorted(self.wanted["types"]):
             text = f"cannot be changed: a node group keeps its types, {', '.join(live)}"
             found.append((("berth_eks_nodes", "types"), f"{text}; put them back, {way}"))
-        zones = {subnet["SubnetId"]: subnet["AvailabilityZone"] for subnet in self.get("subnets") or []}
-        has = {zones[subnet] for subnet in group.get("subnets") or [] if subnet in zones}
-        if has and not self.wanted["vpc"] and has != set(self.wanted["zones"]):
-            text = f"cannot be changed with a node group, which keeps its zones: {', '.join(sorted(has))}"
-            found.append((("berth_aws_zones",), f"{text}; put them back, {way}"))
         if minor(group["version"]) < minor(cluster["version"]):
             text = f"the nodes run {group['version']} and the control plane {cluster['version']}: an upgrade was cut off. ansible-playbook {RUNBOOK}"
             found.append((("berth_eks_version",), f"{text} -i inventories/{self.wanted['environment']} goes on with it"))
@@ -590,6 +664,9 @@ def look(module: AnsibleAWSModule, wanted: Mapping[str, Any]) -> tuple[list[Prob
             answer = here.all({"role": Question("iam", "get_role", "Role", {"RoleName": name})})["role"]
             role = (answer.value or {}).get("Arn", "")
         answers = here.all(creation | simulation_questions(caller, role, wanted["statements"], wanted["region"]))
+        if wanted["access"] is not None and "clusters" in creation:
+            problems += locked_out(caller, wanted["access"])
+            problems += [] if wanted["vpc"] or findings.own_vpc() else unreachable(wanted["public_access"], own_address())
         problems += quota_problems(wanted, answers)
         here.denied |= refused_actions(answers)
     missing = sorted(here.denied - set(OPTIONAL))

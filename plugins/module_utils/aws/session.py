@@ -70,6 +70,18 @@ class Refused(Exception):
     """What cannot be done, or has failed; the text says what, why and what to do."""
 
 
+def cluster_tags(name: str) -> dict[str, str]:
+    """Return the tags of what a cluster of EKS makes outside of itself, and may leave behind: any one of them tells whose it is.
+
+    EKS itself and Auto Mode (docs.aws.amazon.com/eks/latest/userguide/sec-group-reqs.html, auto-learn-iam.html), its controllers, the controller of load
+    balancers, and the network of a node group (github.com/aws/amazon-vpc-cni-k8s).
+    """
+    return {
+        "aws:eks:cluster-name": name, "eks:eks-cluster-name": name, f"kubernetes.io/cluster/{name}": "owned", "elbv2.k8s.aws/cluster": name,
+        "cluster.k8s.amazonaws.com/name": name,
+    }  # fmt: skip
+
+
 def wait_options(seconds: int) -> dict[str, Any]:
     """Return the options of a module that can wait, at most ``seconds`` by default."""
     return {"wait": {"type": "bool", "default": True}, "wait_timeout": {"type": "int", "default": seconds}}

@@ -302,7 +302,10 @@ def update_cluster(name: str, body: dict[str, Any]) -> Answer:
         if not wanted["endpointPublicAccess"] and not wanted["endpointPrivateAccess"]:
             raise invalid("Private and public endpoint access cannot both be disabled")
         if place.get("subnetIds"):
-            check_subnets(place["subnetIds"])
+            # docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
+            zones, made = ({one["AvailabilityZone"] for one in check_subnets(ids)} for ids in (place["subnetIds"], record["resourcesVpcConfig"]["subnetIds"]))
+            if zones != made:
+                raise invalid(f"Provided subnets belong to the AZs {sorted(zones)}, and those of the cluster are {sorted(made)}")
         record["resourcesVpcConfig"] = wanted
     elif kind == "LoggingUpdate":
         types = {t: setup["enabled"] for setup in record["logging"]["clusterLogging"] for t in setup["types"]}
