@@ -181,6 +181,20 @@ def upgrade_plan(version: str, live: str, node_groups: list[dict[str, str]]) -> 
     return {"refused": refused, "control_plane": then > now, "nodes": behind}
 
 
+def eks_addons(wanted: dict[str, str], compute: str) -> dict[str, str]:
+    """Return a cluster's add-ons, each with its version or empty for EKS's choice: the inventory's, and those without which no node of a group is ready.
+
+    Auto Mode has these built in: docs.aws.amazon.com/eks/latest/userguide/eks-add-ons.html.
+
+    >>> eks_addons({"coredns": "v1"}, "nodes")
+    {'vpc-cni': '', 'kube-proxy': '', 'coredns': 'v1', 'eks-pod-identity-agent': ''}
+    >>> eks_addons({"metrics-server": ""}, "auto")
+    {'metrics-server': ''}
+    """
+    needed = ("vpc-cni", "kube-proxy", "coredns", "eks-pod-identity-agent") if compute == "nodes" else ()
+    return dict.fromkeys(needed, "") | wanted
+
+
 def addon_plan(addons: list[dict[str, Any]], wanted: dict[str, str], version: str) -> dict[str, Any]:
     """Return the versions to which add-ons that do not run with a Kubernetes version go (``targets``), and what is in the way (``blockers``).
 
@@ -254,4 +268,4 @@ class FilterModule:
         """Return them by name."""
         network, access = (aws_partition, vpc_subnets, dns_networks), (trust_policy, access_entries, stale_principals, eks_roles, pod_identities)
         policies = (iam_names, iam_policies, iam_files)
-        return {f.__name__: f for f in (*network, *access, *policies, admin_rules, upgrade_plan, addon_plan, upgrade_report, rds_changes)}
+        return {f.__name__: f for f in (*network, *access, *policies, admin_rules, upgrade_plan, eks_addons, addon_plan, upgrade_report, rds_changes)}

@@ -210,7 +210,7 @@ def test_a_cluster_does_not_move_to_another_vpc(aws: Emulated) -> None:
 
 def test_what_cannot_be_changed_of_a_node_group_is_named_with_what_to_do(aws: Emulated) -> None:
     made = network(aws)
-    aws.cluster(subnet_ids=made["private_subnet_ids"])
+    aws.cluster(subnet_ids=made["private_subnet_ids"], bootstrap_self_managed_addons=True)
     nodes = {"node_role_arn": aws.roles["ec2"], "subnet_ids": made["private_subnet_ids"], "instance_types": ["t3.large"]}
     aws.run(eks_node_group, cluster_name=aws.name, name=aws.name, **nodes)
     assert problems(aws, compute="nodes", types=["t3.large"]) == {}

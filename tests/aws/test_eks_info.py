@@ -21,7 +21,7 @@ def test_a_cluster_that_there_is_not_has_nothing(aws: Emulated) -> None:
 
 
 def test_everything_of_a_cluster_is_read_in_one_go(aws: Emulated) -> None:
-    aws.cluster(tags={"CamelCase": "kept"})
+    aws.cluster(tags={"CamelCase": "kept"}, bootstrap_self_managed_addons=True)
     key = {"cluster_name": aws.name}
     aws.run(eks_node_group, **key, name="general", node_role_arn=aws.roles["ec2"], subnet_ids=aws.subnets, labels={"myLabel": "x"})
     for name in ("coredns", "vpc-cni"):

@@ -13,8 +13,8 @@ TAINT = {"key": "dedicated", "value": "web", "effect": "NO_SCHEDULE"}
 
 @pytest.fixture
 def cluster(aws: Emulated) -> Emulated:
-    """Return the emulated AWS with a cluster."""
-    aws.cluster()
+    """Return the emulated AWS with a cluster that has a network."""
+    aws.cluster(bootstrap_self_managed_addons=True)
     return aws
 
 
@@ -243,3 +243,8 @@ def test_a_deletion_can_be_begun_and_waited_for_later(cluster: Emulated) -> None
 
 def test_without_a_cluster_there_is_nothing_to_delete(aws: Emulated) -> None:
     assert aws.run(eks_node_group, name="general", cluster_name=aws.name, state="absent")["changed"] is False
+
+
+def test_nodes_of_a_cluster_without_a_network_never_become_ready(aws: Emulated) -> None:
+    aws.cluster()
+    assert "NodeCreationFailure: Unhealthy nodes in the kubernetes cluster" in aws.refusal(eks_node_group, **options(aws))

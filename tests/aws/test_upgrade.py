@@ -20,7 +20,7 @@ OLD = "v0.8.0-eksbuild.2"
 @pytest.fixture
 def cluster(aws: Emulated) -> Iterator[None]:
     """Make a cluster of 1.34 with nodes and an add-on."""
-    aws.run(eks_cluster, **aws.cluster_options(name=NAME, version="1.34"))
+    aws.run(eks_cluster, **aws.cluster_options(name=NAME, version="1.34", bootstrap_self_managed_addons=True))
     options = {"node_role_arn": aws.roles["ec2"], "subnet_ids": aws.subnets[:2], "instance_types": ["t3.large"]}
     aws.run(eks_node_group, cluster_name=NAME, name=NAME, **options)
     aws.run(eks_addon, cluster_name=NAME, name="metrics-server", version=OLD)

@@ -235,6 +235,7 @@ def create_cluster(body: dict[str, Any], call: Callable[[], Answer]) -> Answer:
             "elasticLoadBalancing": kubernetes_network.get("elasticLoadBalancing") or {"enabled": False},
         },
         health={"issues": []},
+        _bootstrapped=body.get("bootstrapSelfManagedAddons", True),
         _ready_at=time.time() + control.seconds("eks"),
     )
     record["logging"] = full_logging(body.get("logging"))
@@ -383,7 +384,16 @@ def nodegroup_of(name: str, group: str) -> dict[str, Any]:
     if record is None:
         raise missing(f"No node group found for name: {group}.")
     settle(record, f"nodegroup/{group}")
+    if record["status"] == "ACTIVE" and not networked(name):
+        record["status"] = "CREATE_FAILED"
+        record["health"] = {"issues": [{"code": "NodeCreationFailure", "message": "Unhealthy nodes in the kubernetes cluster", "resourceIds": []}]}
     return record
+
+
+def networked(name: str) -> bool:
+    """Whether nodes of a cluster become ready: they do with the network's add-ons, or with what EKS puts into a cluster unmanaged."""
+    addons = all(f"{name}/{addon}" in eks._addons for addon in ("vpc-cni", "kube-proxy"))
+    return addons or eks._clusters[name]["_bootstrapped"]
 
 
 def check_scaling(scaling: dict[str, int]) -> None:
@@ -420,8 +430,7 @@ def create_nodegroup(name: str, body: dict[str, Any], call: Callable[[], Answer]
             group[key] = body[key]
     if body.get("launchTemplate"):
         group.pop("diskSize", None)
-    settle(group, f"nodegroup/{body['nodegroupName']}")
-    return ok({"nodegroup": shown(group)})
+    return ok({"nodegroup": shown(nodegroup_of(name, body["nodegroupName"]))})
 
 
 def update_nodegroup(name: str, group: str, body: dict[str, Any]) -> Answer:
