@@ -210,6 +210,13 @@ def test_a_check_of_a_bare_machine_passes_and_says_what_would_be_made(role: Call
     assert "changed: [dev]" in printed
 
 
+@pytest.mark.parametrize(("entry", "gated"), [("loadbalancer", True), ("none", False)])
+def test_pods_are_ready_when_the_load_balancer_sends_them_requests(entry: str, gated: bool, role: Callable[..., tuple[int, str]]) -> None:
+    code, printed = role("--check", "--diff", berth_entry=entry)
+    assert code == 0, printed
+    assert ("eks.amazonaws.com/pod-readiness-gate-inject: enabled" in printed) == gated
+
+
 def test_a_check_passes_while_the_cluster_stands_still(kubeconfig: str, role: Callable[..., tuple[int, str]]) -> None:
     code, printed = role("--check", "--diff", berth_kubeconfig=kubeconfig)
     assert code == 0, printed

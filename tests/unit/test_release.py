@@ -24,6 +24,7 @@ def rendered(name: str, **variables: Any) -> dict[str, Any]:
     given = {
         "app_name": "polls", "app_version": "1.0", "app_image": CONTAINER["image"], "app_port": 8000, "app_replicas": 2, "app_autoscaling": {},
         "app_command": [], "app_timeout": 300, "app_pull_secrets": [], "app_liveness_path": "/livez", "app_readiness_path": "/readyz", "app_resources": {},
+        "app_leave_seconds": 5,
         "__app_component": {"web": LABELS}, "__app_version_label": {}, "__app_selector": {}, "__app_pod": POD, "__app_container": CONTAINER,
     }  # fmt: skip
     return yaml.safe_load(environment.from_string((TEMPLATES / name).read_text(encoding="utf-8")).render(given | variables))
@@ -36,6 +37,13 @@ def test_the_web_container_runs_the_command_of_the_inventory_word_by_word(comman
 
 def test_without_one_it_runs_what_its_image_says() -> None:
     assert "command" not in rendered("deployment.yaml.j2")["spec"]["template"]["spec"]["containers"][0]
+
+
+@pytest.mark.parametrize("seconds", [5, 15])
+def test_a_pod_that_ends_first_waits_and_then_has_40_seconds_for_what_it_is_answering(seconds: int) -> None:
+    spec = rendered("deployment.yaml.j2", app_leave_seconds=seconds)["spec"]["template"]["spec"]
+    assert spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] == seconds
+    assert spec["terminationGracePeriodSeconds"] == seconds + 40
 
 
 # --- What runs beside web ---------------------------------------------------------------------------------------------
