@@ -1,0 +1,82 @@
+"""Make a KMS key together with its alias."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: kms_alias_key
+short_description: Make a KMS key together with its alias
+description:
+  - A key that has been made is found again by its alias only. M(amazon.aws.kms_key) reads what a new key has before it gives it the alias, which a permission
+    by tags may not allow for minutes (docs.aws.amazon.com/kms/latest/developerguide/tag-authorization.html); every run would make one more then.
+  - Here nothing comes in between, and nothing of a key that is there is changed.
+options:
+  alias: {description: "The alias, without C(alias/).", type: str, required: true}
+  description: {description: What the key is for., type: str, default: ""}
+  tags: {description: Tags of a new key., type: dict, default: {}}
+attributes:
+  check_mode: {support: full, description: Says whether a key would be made.}
+  diff_mode: {support: full, description: Shows a key that is made.}
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
+"""
+
+EXAMPLES = """
+- name: Have a key of that name
+  kms_alias_key:
+    alias: polls-prod
+    tags: {berth:environment: prod}
+"""
+
+RETURN = """
+key_arn: {description: "The key's ARN; empty in check mode before it is made.", type: str, returned: always}
+"""
+
+import time
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
+
+from ..module_utils.aws import session
+from ..module_utils.aws.session import Aws, Refused, run, strings
+
+OPTIONS: dict[str, Any] = {
+    "alias": {"type": "str", "required": True},
+    "description": {"type": "str", "default": ""},
+    "tags": {"type": "dict", "default": {}},
+}
+
+
+def main() -> None:
+    """Run the module."""
+    run(work, "kms", "key alias/{alias}", OPTIONS)
+
+
+def work(aws: Aws) -> dict[str, Any]:
+    """Return the key of that alias, made where there is none."""
+    alias = f"alias/{aws.options['alias']}"
+    try:
+        return {"key_arn": aws.client.describe_key(KeyId=alias)["KeyMetadata"]["Arn"]}
+    except is_boto3_error_code("NotFoundException"):
+        pass
+    aws.note({"key": (None, alias)})
+    tags = [{"TagKey": key, "TagValue": value} for key, value in strings(aws.options["tags"]).items()]
+    made = aws.change("create_key", Description=aws.options["description"], Tags=tags).get("KeyMetadata", {})
+    if made:
+        name(aws, alias, made["KeyId"])
+    return {"key_arn": made.get("Arn", "")}
+
+
+def name(aws: Aws, alias: str, key: str) -> None:
+    """Give a new key its alias, as soon as all of KMS knows the key."""
+    end = time.monotonic() + session.PATIENCE
+    while True:
+        try:
+            aws.client.create_alias(AliasName=alias, TargetKeyId=key)
+            return
+        except is_boto3_error_code("NotFoundException") as error:
+            if time.monotonic() >= end:
+                raise Refused(f"KMS has made the key {key} and does not know it yet. Schedule its deletion, then run the same command again.") from error
+        time.sleep(session.PAUSE)
+
+
+if __name__ == "__main__":
+    main()
