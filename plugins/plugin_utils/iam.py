@@ -46,6 +46,8 @@ def eks_roles(compute: str, identities: list[dict[str, Any]], name: str, account
 
     >>> [role["arn"] for role in eks_roles("auto", [], "polls-prod", "123456789012", "eu-central-1")]
     ['arn:aws:iam::123456789012:role/polls-prod-cluster', 'arn:aws:iam::123456789012:role/polls-prod-node']
+    >>> eks_roles("nodes", [], "polls-prod", "123456789012", "eu-central-1")[1]["name"]
+    'polls-prod-node-group'
     """
     automatic = compute == "auto"
     more = ["AmazonEKSComputePolicy", "AmazonEKSBlockStoragePolicy", "AmazonEKSLoadBalancingPolicy", "AmazonEKSNetworkingPolicy"] if automatic else []
@@ -53,7 +55,8 @@ def eks_roles(compute: str, identities: list[dict[str, Any]], name: str, account
     tagged = ["sts:AssumeRole", "sts:TagSession"]
     wanted = [
         ("cluster", "cluster", trust_policy(["eks"], tagged if automatic else None), ["AmazonEKSClusterPolicy", *more]),
-        ("node", "node", trust_policy(["ec2"]), [*node, "AmazonEC2ContainerRegistryPullOnly"]),
+        # A role each: the access entry that EKS makes for a node group's role is of another kind than Auto Mode's, and stays while old nodes still run.
+        ("node", "node" if automatic else "node-group", trust_policy(["ec2"]), [*node, "AmazonEC2ContainerRegistryPullOnly"]),
     ]
     for identity in identities:
         account_of_pods = f"{identity['namespace']}/{identity['service_account']}"

@@ -114,7 +114,7 @@ def called(
 
 
 def test_every_role_is_made_bounded_and_one_of_before_is_bounded_by_the_next_run(called: list[dict[str, Any]], bounds: list[dict[str, str]]) -> None:
-    assert [len(found) for found in bounds] == [2, 2, 4]
+    assert [len(found) for found in bounds] == [2, 2, 5]
     assert {arn for found in bounds for arn in found.values()} == {f"arn:aws:iam::{emulated.ACCOUNT}:policy/polls-rehearsal-boundary"}
     assert any(call["operation"] == "PutRolePermissionsBoundary" for call in called)
 
@@ -181,7 +181,7 @@ def test_the_runbook_writes_the_policies_of_an_environment_and_its_boundary(tmp_
     assert set(written) == {*committed, "boundary"}
     assert "${" not in json.dumps(written)
     roles = next(one for one in written["identities"]["Statement"] if one["Sid"] == "NewRoles")
-    assert roles["Resource"] == [f"arn:aws:iam::{emulated.ACCOUNT}:role/polls-rehearsal-{name}" for name in ("cluster", "node", "polls-mail")]
+    assert roles["Resource"] == [f"arn:aws:iam::{emulated.ACCOUNT}:role/polls-rehearsal-{name}" for name in ("cluster", "node", "node-group", "polls-mail")]
 
 
 # What the script calls: it notes it, knows the network's policy only, and has two versions of that besides the one that counts.

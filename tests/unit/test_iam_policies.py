@@ -150,7 +150,7 @@ USES: list[Request] = [
     *each("logs", "CreateLogGroup DeleteLogGroup ListTagsLogGroup PutRetentionPolicy TagLogGroup TagResource UntagLogGroup",
           arn("logs", f"log-group:/aws/eks/{NAME}/cluster"), HERE),
     # Roles: made bounded, and those of an earlier Berth bounded by the next run
-    *(one("iam:CreateRole", role(name), NEW, {"iam:PermissionsBoundary": BOUND}) for name in ("cluster", "node", "polls-mail")),
+    *(one("iam:CreateRole", role(name), NEW, {"iam:PermissionsBoundary": BOUND}) for name in ("cluster", "node", "node-group", "polls-mail")),
     *each("iam", "GetRole ListAttachedRolePolicies ListInstanceProfilesForRole ListRolePolicies", role("node")),
     one("iam:TagRole", role(), NEW),
     one("iam:TagRole", role(), OWN, {"aws:RequestTag/team": "web", "aws:TagKeys": ["team"]}),

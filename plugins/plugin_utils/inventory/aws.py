@@ -230,7 +230,7 @@ def _name(get: Get, environment: str) -> list[Problem]:
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         # The strictest of them, RDS: docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html
         return [Problem(("berth_aws_name",), f"{name!r}{whose} is no name for AWS: small letters and digits, parted by single hyphens, a letter first")]
-    longest = max(["cluster", *(f"{one['namespace']}-{one['service_account']}" for one in get("berth_eks_pod_identities"))], key=len)
+    longest = max(["cluster", "node-group", *(f"{one['namespace']}-{one['service_account']}" for one in get("berth_eks_pod_identities"))], key=len)
     if len(f"{name}-{longest}") > LONGEST_ROLE:
         text = f"{name!r}{whose} is too long: the IAM role {name}-{longest} would have more than {LONGEST_ROLE} characters"
         return [Problem(("berth_aws_name",), text)]
