@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import platform
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from ..module_utils.image.project import ProjectError, read_project
 from ..module_utils.kube import identity
 from ..module_utils.kube.existing import ExistingError, read_context
 from ..module_utils.machine import minikube, network
+from ..module_utils.machine.artifacts import foreign
 from ..module_utils.machine.kubeadm import DIRECTORY
 from ..plugin_utils import iam, preflight
 from ..plugin_utils import provider as providers
@@ -363,7 +365,9 @@ class Check:
 
     def eks_problems(self, suspect: set[str]) -> list[Problem]:
         """Check what is known of AWS without asking it."""
-        return aws_variables.problems(self.get, self.inventory.host, suspect)
+        found = berth_aws_variables.problems(self.get, self.inventory.host, suspect)
+        why = foreign(berth_aws_variables.NODES, platform.machine())
+        return [*found, self._machine_problem(f"EKS's {why}; run this on such a machine")] if why else found
 
     def ask_aws(self) -> dict[str, Any]:
         """Return the answer of the module aws_preflight: AWS is asked in a process of its own, for boto3 is slow to load and others do not need it."""

@@ -37,6 +37,7 @@ RETURN = """
 endpoint: {description: The API server's address., type: str, returned: always}
 version: {description: Kubernetes' version., type: str, returned: always}
 storage_classes: {description: "Their names, null when the user may not read them.", type: list, elements: str, returned: always}
+architectures: {description: "Those of its nodes, as far as the user may read them.", type: list, elements: str, returned: always}
 storage_class: {description: "The default one, or empty.", type: str, returned: always}
 metrics: {description: Whether the metrics API is served., type: bool, returned: always}
 gateway: {description: Whether the Gateway API is served., type: bool, returned: always}
@@ -47,6 +48,7 @@ node_address: {description: "A node's address that this machine reaches, or empt
 """
 
 import os
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils.kube import client, identity
 from ..module_utils.kube.existing import ExistingError, capabilities, described, elsewhere, read_context, refused
+from ..module_utils.machine.artifacts import foreign
 
 
 def problems(options: dict[str, Any], cluster: client.Cluster, offered: dict[str, Any]) -> list[str]:
@@ -73,6 +76,8 @@ def problems(options: dict[str, Any], cluster: client.Cluster, offered: dict[str
             found.append(f"no StorageClass is the default: set berth_database_storage_class to one of them ({', '.join(classes) or 'there is none'})")
     if options["needs_metrics"] and not offered["metrics"]:
         found.append("berth_app_autoscaling is set, and nothing serves metrics.k8s.io: install metrics-server, or unset it")
+    if why := foreign(offered["architectures"], platform.machine()):
+        found.append(f"its {why}: run this on a machine like the nodes")
     if options["needs_registry"] and (why := elsewhere(offered["nodes"])):
         found.append(
             f"berth_registry is not set, so images would go to this machine, and {why}: set berth_registry: external and berth_registry_host to a "

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.berth.platform.plugins.module_utils.machine import artifacts
 from ansible_collections.berth.platform.plugins.plugin_utils.inventory import aws as aws_variables
 
 SPEC = Path(__file__).resolve().parents[2] / "roles/preflight/meta/argument_specs.yml"
@@ -30,6 +31,13 @@ def problems(**given: Any) -> dict[tuple[str | int, ...], str]:
 
 def test_an_inventory_that_says_little_is_good() -> None:
     assert problems() == {}
+
+
+@pytest.mark.parametrize(("machine", "refused"), [("x86_64", False), ("aarch64", True), ("arm64", True), ("riscv64", True)])
+def test_nodes_of_eks_run_no_image_of_a_machine_of_another_kind(machine: str, refused: bool) -> None:
+    said = artifacts.foreign(aws_variables.NODES, machine)
+    assert bool(said) == refused
+    assert not refused or said.startswith("nodes are amd64, and this machine makes images for ")
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,24 @@ def test_a_cluster_is_reviewed_before_anything_is_written_or_fetched(api: Review
     assert "artifacts :" not in done.stdout and "Claim" not in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("machine", "nodes", "refused"),
+    [
+        ("x86_64", ["amd64"], False), ("aarch64", ["arm64"], False), ("arm64", ["amd64"], True), ("x86_64", ["arm64", "arm64"], True),
+        ("x86_64", ["arm64", "amd64"], False), ("x86_64", ["s390x"], True), ("x86_64", [], False),
+    ],
+)  # fmt: skip
+def test_nodes_that_run_no_image_of_this_machine_are_refused(
+    machine: str, nodes: list[str], refused: bool, take_on: Any, api: Reviewing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it is known after the build, when a pod ends with exec format error."""
+    monkeypatch.setattr(existing_cluster.platform, "machine", lambda: machine)
+    api.answers["/api/v1/nodes"] = (200, {"items": [{"status": {"addresses": [], "nodeInfo": {"architecture": one}}} for one in nodes]})
+    answer = take_on()
+    assert bool(answer.get("failed")) == refused, answer
+    assert not refused or ("run this on a machine like the nodes" in answer["msg"] and not (tmp_path / "own").exists())
+
+
 def test_a_volume_needs_a_default_storage_class_or_a_named_one(take_on: Any, api: Reviewing) -> None:
     api.answers[STORAGE] = (200, {"items": [{"metadata": {"name": "slow"}}]})
     assert "set berth_database_storage_class to one of them (slow)" in take_on(needs_storage=True)["msg"]

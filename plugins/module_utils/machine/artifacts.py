@@ -23,7 +23,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,24 @@ class Entry:
             return self.file.stat().st_size == record["size"]
         except (OSError, ValueError, KeyError, TypeError):
             return False
+
+
+def foreign(nodes: Iterable[str], machine: str) -> str:
+    """Return why an image that is built here runs on none of the nodes, as a phrase; "" where it runs on some.
+
+    The base image that Berth brings is of this machine's architecture, so that no engine here makes another.
+
+    Args:
+        nodes: Their architectures, as Kubernetes calls them (https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-arch).
+        machine: This machine's, as the kernel calls it.
+
+    >>> foreign(["amd64"], "arm64")
+    'nodes are amd64, and this machine makes images for arm64, which end there with "exec format error"'
+    """
+    here, there = ARCHITECTURES.get(machine, machine), sorted(set(nodes))
+    if not there or here in there:
+        return ""
+    return f'nodes are {", ".join(there)}, and this machine makes images for {here}, which end there with "exec format error"'
 
 
 @dataclass
