@@ -1,11 +1,11 @@
-"""The modules eks_access_entry, eks_pod_identity_association and iam_oidc_provider against the emulated AWS."""
+"""The modules eks_access_entry and eks_pod_identity_association against the emulated AWS."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from ansible_collections.berth.platform.plugins.modules import eks_access_entry, eks_pod_identity_association, iam_oidc_provider
+from ansible_collections.berth.platform.plugins.modules import eks_access_entry, eks_pod_identity_association
 from emulated_aws import Emulated
 
 VIEW, EDIT = (f"arn:aws:eks::aws:cluster-access-policy/AmazonEKS{name}Policy" for name in ("View", "Edit"))
@@ -149,42 +149,3 @@ def test_an_association_is_removed_once_and_others_stay(cluster: Emulated) -> No
 def test_an_association_with_a_role_that_there_is_not_is_refused(cluster: Emulated) -> None:
     role = "arn:aws:iam::123456789012:role/none"
     assert role in cluster.refusal(eks_pod_identity_association, **association(cluster, role_arn=role))
-
-
-# --- OIDC provider ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(autouse=True)
-def whole_iam(aws: Emulated, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let moto answer for IAM where a provider is changed: MiniStack can only make and delete one (and moto not change its audiences)."""
-    if "provider" in request.node.name:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_IAM", aws.instance.environment()["AWS_ENDPOINT_URL_EC2"])
-
-
-def provider(aws: Emulated, **more: Any) -> dict[str, Any]:
-    """Return the options of a provider."""
-    return {"url": f"https://oidc.eks.eu-central-1.amazonaws.com/id/{aws.name.upper()}", **more}
-
-
-def test_a_provider_is_made_once_and_check_mode_knows_its_arn(aws: Emulated) -> None:
-    foretold = aws.run(iam_oidc_provider, check=True, **provider(aws, tags={"a": "b"}))["provider"]
-    found = aws.beats(iam_oidc_provider, **provider(aws, tags={"a": "b"}))["provider"]
-    assert found["arn"] == foretold["arn"] == f"arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/{aws.name.upper()}"
-    assert found["client_ids"] == ["sts.amazonaws.com"]
-    assert found["tags"] == {"a": "b"}
-
-
-@pytest.mark.parametrize("then", [{"thumbprints": ["a" * 40]}, {"tags": {"b": "2"}}], ids="-".join)
-def test_a_provider_is_changed_once(aws: Emulated, then: dict[str, Any]) -> None:
-    aws.run(iam_oidc_provider, **provider(aws, tags={"a": "1"}))
-    found = aws.beats(iam_oidc_provider, **provider(aws, **then))["provider"]
-    assert {name: found[name] for name in then} == then
-
-
-def test_a_provider_is_removed_once(aws: Emulated) -> None:
-    aws.run(iam_oidc_provider, **provider(aws))
-    aws.beats(iam_oidc_provider, **provider(aws), state="absent")
-
-
-def test_a_provider_without_https_is_refused(aws: Emulated) -> None:
-    assert "url has to begin with https://." in aws.refusal(iam_oidc_provider, url="oidc.example.com")

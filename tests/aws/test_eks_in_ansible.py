@@ -12,7 +12,7 @@ import pytest
 from emulated_aws import Emulated
 
 PROJECT = Path(__file__).resolve().parents[2]
-PATTERNS = ("eks_*.py", "iam_oidc_provider.py", "rds_*.py")
+PATTERNS = ("eks_*.py", "rds_*.py")
 MODULES = sorted(path.stem for pattern in PATTERNS for path in (PROJECT / "plugins" / "modules").glob(pattern))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from ansible_collections.berth.platform.plugins.module_utils.aws import session
-from ansible_collections.berth.platform.plugins.modules import eks_addon, eks_pod_identity_association, iam_oidc_provider
+from ansible_collections.berth.platform.plugins.modules import eks_addon, eks_pod_identity_association
 from botocore.stub import Stubber
 from module_run import run
 
@@ -122,29 +122,3 @@ def test_an_association_of_an_addon_is_not_taken_from_it(stub: Stub, capsys: pyt
     options = {"cluster_name": "polls", "namespace": "kube-system", "service_account": "csi", "role_arn": OTHER}
     answer = ask(eks_pod_identity_association, capsys, stubber, **options)
     assert "it belongs to the add-on arn:of:the:addon. Change it there: pod_identity_associations of eks_addon." in answer["msg"]
-
-
-# --- The audiences of an OIDC provider -------------------------------------------------------------------------------
-PROVIDER = "arn:aws:iam::123456789012:oidc-provider/oidc.example.com/id/A"
-KEY = {"OpenIDConnectProviderArn": PROVIDER}
-LIST: Call = ("list_open_id_connect_providers", {}, {"OpenIDConnectProviderList": [{"Arn": f"{PROVIDER}B"}, {"Arn": PROVIDER}]})
-
-
-def described(*clients: str) -> Call:
-    """Return the call that reads the provider."""
-    return ("get_open_id_connect_provider", KEY, {"Url": "oidc.example.com/id/A", "ClientIDList": list(clients), "ThumbprintList": [], "Tags": []})
-
-
-def test_the_audiences_of_a_provider_become_those_that_are_wanted(stub: Stub, capsys: pytest.CaptureFixture[str]) -> None:
-    options = {"url": "https://oidc.example.com/id/A", "client_ids": ["sts.amazonaws.com", "new.example"]}
-    before, after = ["old.example", "sts.amazonaws.com"], ["new.example", "sts.amazonaws.com"]
-    foretold = ask(iam_oidc_provider, capsys, stub("iam", LIST, *[described(*before)] * 2), True, **options)
-    stubber = stub(
-        "iam", LIST, described(*before), ("add_client_id_to_open_id_connect_provider", {**KEY, "ClientID": "new.example"}, {}),
-        ("remove_client_id_from_open_id_connect_provider", {**KEY, "ClientID": "old.example"}, {}), described(*after),
-    )  # fmt: skip
-    done = ask(iam_oidc_provider, capsys, stubber, **options)
-    assert foretold["diff"] == done["diff"] == {"before": {"client_ids": before}, "after": {"client_ids": after}}
-    assert done["provider"]["client_ids"] == after
-    for check in (True, False):
-        assert ask(iam_oidc_provider, capsys, stub("iam", LIST, *[described(*after)] * 2), check, **options)["changed"] is False

@@ -167,7 +167,8 @@ def capabilities(cluster: Cluster, reach: Callable[[str], bool] | None = None) -
 
     ``version``; ``storage_classes`` and ``storage_class`` (the default one, "" for none); ``metrics``, ``gateway`` (their API groups are served);
     ``load_balancer`` (a cloud's or an own implementation is seen at work); ``node_address`` (one that can be reached from here, "" for none);
-    ``nodes``, the addresses of each, and ``architectures``, each of theirs once. What the user may not read counts as not there, but for storage classes and nodes, which are None then.
+    ``nodes``, the addresses of each; ``architectures``, each of theirs once. What the user may not read counts as not there, but for storage classes and
+    nodes, which are None then.
     """
     _, version = cluster.ask("/version")
     _, groups = cluster.ask("/apis")
