@@ -40,6 +40,16 @@ def aws_partition(region: str) -> str:
     return aws_variables.partition(region)
 
 
+def rds_authorities(region: str) -> str:
+    """Return the address of the authorities of RDS's certificates (docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html, also at amazonaws.cn).
+
+    >>> rds_authorities("us-gov-east-1")
+    'https://truststore.pki.us-gov-west-1.rds.amazonaws.com/us-gov-east-1/us-gov-east-1-bundle.pem'
+    """
+    hosts = {"aws-cn": "rds-truststore.s3.cn-north-1.amazonaws.com.cn", "aws-us-gov": "truststore.pki.us-gov-west-1.rds.amazonaws.com"}
+    return f"https://{hosts.get(aws_partition(region), 'truststore.pki.rds.amazonaws.com')}/{region}/{region}-bundle.pem"
+
+
 def dns_networks(service_network: str) -> list[str]:
     """Return where pods ask for names besides the pods of DNS, for Auto Mode runs DNS on its nodes: the tenth address of the services' network.
 
@@ -266,6 +276,7 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
-        network, access = (aws_partition, vpc_subnets, dns_networks), (trust_policy, access_entries, stale_principals, eks_roles, pod_identities)
+        network = (aws_partition, vpc_subnets, dns_networks, rds_authorities)
+        access = (trust_policy, access_entries, stale_principals, eks_roles, pod_identities)
         policies = (iam_names, iam_policies, iam_files)
         return {f.__name__: f for f in (*network, *access, *policies, admin_rules, upgrade_plan, eks_addons, addon_plan, upgrade_report, rds_changes)}

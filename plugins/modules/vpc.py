@@ -102,6 +102,9 @@ with contextlib.suppress(ImportError):  # AnsibleAWSModule says that boto3 is mi
 OWNER = "berth:environment"
 EVERYWHERE = "0.0.0.0/0"
 LIVE_NAT = ("pending", "available")
+PAUSE = 3.0
+"""Seconds between two attempts."""
+
 SOMEBODY_ELSES = 120
 """Seconds after which what is somebody else's is named, rather than waited for: nobody takes it away."""
 Resource = dict[str, Any]
@@ -188,11 +191,18 @@ class Network:
         """Return the tags of what is called ``name``."""
         return self.common | strings(more or {}) | {"Name": name}
 
+    def change(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Call what changes something, until what it names is known everywhere: that may have been made a moment ago.
+
+        docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+        """
+        return self.patiently(lambda: self.aws.change(operation, **parameters), "NotFound")
+
     def make(self, operation: str, kind: str, name: str, more: dict[str, Any] | None = None, **parameters: Any) -> Resource:
         """Make something with its tags on it from the beginning, so that nothing is ever without an owner; {} in check mode."""
         self.aws.note({f"{kind} {name}": (None, {key: value for key, value in parameters.items() if key != "ClientToken"})})
         tags = [{"Key": key, "Value": value} for key, value in self.tags(name, more).items()]
-        answer = self.aws.change(operation, TagSpecifications=[{"ResourceType": kind, "Tags": tags}], **parameters)
+        answer = self.change(operation, TagSpecifications=[{"ResourceType": kind, "Tags": tags}], **parameters)
         return next((value for value in answer.values() if isinstance(value, dict) and value is not answer.get("ResponseMetadata")), {})
 
     def retag(self, identifier: str, live: list[dict[str, str]] | None, name: str, more: dict[str, Any] | None = None) -> None:
@@ -201,7 +211,7 @@ class Network:
         missing = {key: value for key, value in self.tags(name, more).items() if now.get(key) != value}
         if missing:
             self.aws.note({f"tags of {name}": ({key: now.get(key) for key in missing}, missing)})
-            self.aws.change("create_tags", Resources=[identifier], Tags=[{"Key": key, "Value": value} for key, value in missing.items()])
+            self.change("create_tags", Resources=[identifier], Tags=[{"Key": key, "Value": value} for key, value in missing.items()])
 
     def present(self) -> dict[str, Any]:
         """Make what is missing and return the ids."""
@@ -245,7 +255,7 @@ class Network:
             answers = {"EnableDnsSupport": True, "EnableDnsHostnames": False}
         # EKS's private endpoint and RDS's name are found by the VPC's DNS only.
         for attribute in [name for name, on in answers.items() if not on]:
-            self.aws.change("modify_vpc_attribute", VpcId=identifier, **{attribute: {"Value": True}})
+            self.change("modify_vpc_attribute", VpcId=identifier, **{attribute: {"Value": True}})
         return identifier
 
     def provide_internet_gateway(self, vpc: str) -> str:
@@ -256,7 +266,7 @@ class Network:
         if found:
             self.retag(identifier, live.get("Tags"), self.name)
         if not live.get("Attachments"):
-            self.aws.change("attach_internet_gateway", InternetGatewayId=identifier, VpcId=vpc)
+            self.change("attach_internet_gateway", InternetGatewayId=identifier, VpcId=vpc)
         return identifier
 
     def provide_subnets(self, vpc: str, there: bool) -> dict[str, str]:
@@ -278,7 +288,7 @@ class Network:
                 found = self.make("create_subnet", "subnet", name, wanted["tags"], VpcId=vpc, CidrBlock=wanted["cidr"], AvailabilityZone=wanted["zone"])
             ids[wanted["name"]] = found.get("SubnetId", not_there(name))
             if found.get("MapPublicIpOnLaunch", False) != wanted["public"]:
-                self.aws.change("modify_subnet_attribute", SubnetId=ids[wanted["name"]], MapPublicIpOnLaunch={"Value": wanted["public"]})
+                self.change("modify_subnet_attribute", SubnetId=ids[wanted["name"]], MapPublicIpOnLaunch={"Value": wanted["public"]})
         return ids
 
     def provide_nat_gateways(self, subnets: dict[str, str]) -> dict[str, Resource]:
@@ -304,7 +314,7 @@ class Network:
                 return address["AllocationId"]
         self.aws.note({f"elastic-ip {name}": (None, {"Domain": "vpc"})})
         tags = [{"Key": key, "Value": value} for key, value in self.tags(name).items()]
-        answer = self.aws.change("allocate_address", Domain="vpc", TagSpecifications=[{"ResourceType": "elastic-ip", "Tags": tags}])
+        answer = self.change("allocate_address", Domain="vpc", TagSpecifications=[{"ResourceType": "elastic-ip", "Tags": tags}])
         return answer.get("AllocationId", not_there(name))
 
     def wait_for_nat(self, zone: str, identifier: str) -> None:
@@ -347,22 +357,21 @@ class Network:
         if not target:
             if found:
                 self.aws.note({f"route of {name}": (found.get("NatGatewayId") or found.get("GatewayId"), None)})
-                self.aws.change("delete_route", RouteTableId=table, DestinationCidrBlock=EVERYWHERE)
+                self.change("delete_route", RouteTableId=table, DestinationCidrBlock=EVERYWHERE)
             return
         (kind, identifier), = target.items()
         if found and found.get(kind) == identifier and found.get("State", "active") == "active":
             return
         self.aws.note({f"route of {name}": (found and (found.get("NatGatewayId") or found.get("GatewayId")), identifier)})
         operation = "replace_route" if found else "create_route"
-        # A NAT gateway that was just made is not known everywhere at once.
-        self.patiently(lambda: self.aws.change(operation, RouteTableId=table, DestinationCidrBlock=EVERYWHERE, **target), "NotFound")
+        self.change(operation, RouteTableId=table, DestinationCidrBlock=EVERYWHERE, **target)
 
     def associate(self, table: str, subnet: str, now: tuple[str, str] | None) -> None:
         """Let a subnet use a route table."""
         if now is None:
-            self.aws.change("associate_route_table", RouteTableId=table, SubnetId=subnet)
+            self.change("associate_route_table", RouteTableId=table, SubnetId=subnet)
         elif now[1] != table:
-            self.aws.change("replace_route_table_association", AssociationId=now[0], RouteTableId=table)
+            self.change("replace_route_table_association", AssociationId=now[0], RouteTableId=table)
 
     def provide_endpoints(self, vpc: str, there: bool, subnets: dict[str, str], tables: list[str]) -> None:
         """Provide the endpoints of AWS services."""
@@ -377,7 +386,7 @@ class Network:
                 missing = sorted(set(tables) - set(now.get("RouteTableIds", [])))
                 if missing:
                     self.aws.note({f"vpc-endpoint {name}": (now.get("RouteTableIds"), tables)})
-                    self.aws.change("modify_vpc_endpoint", VpcEndpointId=now["VpcEndpointId"], AddRouteTableIds=missing)
+                    self.change("modify_vpc_endpoint", VpcEndpointId=now["VpcEndpointId"], AddRouteTableIds=missing)
             elif service == "s3":
                 self.make("create_vpc_endpoint", "vpc-endpoint", name, VpcId=vpc, ServiceName=full, VpcEndpointType="Gateway", RouteTableIds=tables)
             elif not now:
@@ -394,15 +403,15 @@ class Network:
         self.aws.note({f"security-group {name}": (None, {"ingress": f"443 from {self.options['cidr']}"})})
         tags = [{"Key": key, "Value": value} for key, value in self.tags(name).items()]
         specification = [{"ResourceType": "security-group", "Tags": tags}]
-        group = self.aws.change("create_security_group", GroupName=name, Description="AWS endpoints of the VPC", VpcId=vpc, TagSpecifications=specification)
+        group = self.change("create_security_group", GroupName=name, Description="AWS endpoints of the VPC", VpcId=vpc, TagSpecifications=specification)
         rule = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": self.options["cidr"]}]}
-        self.aws.change("authorize_security_group_ingress", GroupId=group.get("GroupId", not_there(name)), IpPermissions=[rule])
+        self.change("authorize_security_group_ingress", GroupId=group.get("GroupId", not_there(name)), IpPermissions=[rule])
         return group.get("GroupId", not_there(name))
 
     # --- Taking away -------------------------------------------------------------------------------------------------
 
-    def patiently(self, call: Callable[[], Any], code: str, goes_on: Callable[[], bool] = lambda: True) -> None:
-        """Call until AWS no longer answers with an error code that contains ``code``; ``goes_on`` is asked before each further attempt.
+    def patiently(self, call: Callable[[], Any], code: str, goes_on: Callable[[], bool] = lambda: True) -> Any:
+        """Call until AWS no longer answers with an error code that contains ``code``, and return the answer; before each further attempt ``goes_on`` is asked.
 
         Raises:
             ClientError: Another error, or still this one when the time is over or nothing goes on.
@@ -410,12 +419,11 @@ class Network:
         end = min(self.aws.wait.end, time.monotonic() + (60 if code == "NotFound" else self.aws.wait.seconds))
         while True:
             try:
-                call()
-                return
+                return call()
             except ClientError as error:
                 if code not in error.response["Error"]["Code"] or time.monotonic() >= end or not goes_on():
                     raise
-            time.sleep(3)
+            time.sleep(PAUSE)
 
     def delete(self, operation: str, what: str, within: list[dict[str, Any]] | None = None, **names: str) -> None:
         """Delete something and say so; what is gone by now is all right.

@@ -14,13 +14,22 @@ Names = Mapping[str, str | list[str]]
 """What is filled into policies."""
 
 
-def trust_policy(services: list[str], actions: list[str] | None = None) -> str:
+def service_principal(service: str, region: str) -> str:
+    """Return what IAM calls an AWS service; in China EC2 alone has a name of its own.
+
+    >>> service_principal("ec2", "cn-north-1"), service_principal("eks", "cn-north-1")
+    ('ec2.amazonaws.com.cn', 'eks.amazonaws.com')
+    """
+    return f"{service}.amazonaws.com{'.cn' if service == 'ec2' and partition(region) == 'aws-cn' else ''}"
+
+
+def trust_policy(services: list[str], actions: list[str] | None = None, region: str = "") -> str:
     """Return who may assume a role: AWS services, as ``eks`` for eks.amazonaws.com.
 
     >>> trust_policy(["ec2"])
     '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": ["ec2.amazonaws.com"]}, "Action": ["sts:AssumeRole"]}]}'
     """
-    principal = {"Service": [f"{service}.amazonaws.com" for service in services]}
+    principal = {"Service": [service_principal(service, region) for service in services]}
     statement = {"Effect": "Allow", "Principal": principal, "Action": actions or ["sts:AssumeRole"]}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
@@ -56,7 +65,7 @@ def eks_roles(compute: str, identities: list[dict[str, Any]], name: str, account
     wanted = [
         ("cluster", "cluster", trust_policy(["eks"], tagged if automatic else None), ["AmazonEKSClusterPolicy", *more]),
         # A role each: the access entry that EKS makes for a node group's role is of another kind than Auto Mode's, and stays while old nodes still run.
-        ("node", "node" if automatic else "node-group", trust_policy(["ec2"]), [*node, "AmazonEC2ContainerRegistryPullOnly"]),
+        ("node", "node" if automatic else "node-group", trust_policy(["ec2"], region=region), [*node, "AmazonEC2ContainerRegistryPullOnly"]),
     ]
     for identity in identities:
         account_of_pods = f"{identity['namespace']}/{identity['service_account']}"
@@ -100,7 +109,8 @@ def names(
     wanted = pod_identities(identities, "nodes", addons)
     roles = [role for compute in ("auto", "nodes") for role in eks_roles(compute, wanted, name, account, region)]
     return {
-        "partition": partition(region), "account": account, "region": region, "environment": environment, "name": name, "repository": repository,
+        "partition": partition(region), "ec2": service_principal("ec2", region),
+        "account": account, "region": region, "environment": environment, "name": name, "repository": repository,
         "roles": sorted({role["name"] for role in roles}),
         "pods": sorted({role["arn"] for role in roles if role["key"] not in ("cluster", "node")}),
         "policies": sorted({policy for role in roles for policy in role["policies"]}),

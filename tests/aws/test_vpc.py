@@ -159,3 +159,22 @@ def test_of_somebody_elses_network_only_what_is_ours_goes(aws: Emulated) -> None
     left = {group["GroupId"] for group in ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [aws.vpc]}])["SecurityGroups"]}
     assert left & {*ours, *theirs} == {*theirs}
     assert len(ec2.describe_subnets(SubnetIds=aws.subnets)["Subnets"]) == len(aws.subnets)
+
+
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [
+        ("ModifyVpcAttribute", "InvalidVpcID.NotFound"),
+        ("AttachInternetGateway", "InvalidVpcID.NotFound"),
+        ("ModifySubnetAttribute", "InvalidSubnetID.NotFound"),
+        ("CreateNatGateway", "InvalidAllocationID.NotFound"),
+        ("AssociateRouteTable", "InvalidRouteTableID.NotFound"),
+        ("AuthorizeSecurityGroupIngress", "InvalidGroup.NotFound"),
+    ],
+)
+def test_what_was_made_a_moment_ago_need_not_be_known_everywhere(aws: Emulated, operation: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vpc, "PAUSE", 0)
+    aws.control(faults=[{"service": "ec2", "action": f"^{operation}$", "code": code, "status": 400, "message": "does not exist", "count": 2}])
+    assert aws.run(vpc, **options(aws))["changed"]
+    aws.control()
+    assert aws.run(vpc, environment=aws.name, name=aws.name, state="absent")["changed"]

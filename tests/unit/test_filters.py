@@ -325,3 +325,17 @@ def test_each_directory_that_is_writable_has_a_volume_of_its_own() -> None:
     assert [mount["name"] for mount in mounts] == names
     assert [mount["mountPath"] for mount in mounts] == list(given)
     assert volumes[0] == {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}
+
+
+@pytest.mark.parametrize(
+    ("region", "host", "service"),
+    [
+        ("eu-central-1", "truststore.pki.rds.amazonaws.com", "ec2.amazonaws.com"),
+        ("us-gov-east-1", "truststore.pki.us-gov-west-1.rds.amazonaws.com", "ec2.amazonaws.com"),
+        ("cn-northwest-1", "rds-truststore.s3.cn-north-1.amazonaws.com.cn", "ec2.amazonaws.com.cn"),
+    ],
+)
+def test_each_partition_has_its_own_names(region: str, host: str, service: str) -> None:
+    assert aws.rds_authorities(region) == f"https://{host}/{region}/{region}-bundle.pem"
+    cluster, node = aws.eks_roles("auto", [], "polls", "123456789012", region)
+    assert (f'"{service}"' in node["trust"], '"eks.amazonaws.com"' in cluster["trust"]) == (True, True)

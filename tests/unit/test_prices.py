@@ -277,3 +277,14 @@ def test_a_missing_permission_is_said(monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.setattr(session, "connect", lambda module, name: client)
     result = run(aws_prices, capsys, region="us-east-1", of=REGION, directory=str(tmp_path))
     assert result["failed"] and "the permission pricing:GetProducts is missing" in result["msg"]
+
+
+@pytest.mark.parametrize("file", sorted(FILE.parent.glob("*.yml")), ids=lambda file: file.stem)
+def test_prices_that_hang_together_do(file: Path) -> None:
+    """AMD's generation costs nine tenths of Intel's, and Auto Mode 12 per cent of the instance: a slip in one of many numbers shows."""
+    prices = yaml.safe_load(file.read_text(encoding="utf-8"))
+    instances, managed = (prices[key] for key in ("instances", "auto_mode"))
+    for kind in set(instances) & {name.replace("c6a", "c6i") for name in instances if name.startswith("c6a")}:
+        assert instances[kind.replace("c6i", "c6a")] == pytest.approx(instances[kind] * 0.9, rel=0.01), kind
+    for kind, surcharge in managed.items():
+        assert surcharge == pytest.approx(instances[kind] * 0.12, rel=0.02), kind
