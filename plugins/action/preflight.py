@@ -365,8 +365,8 @@ class Check:
 
     def eks_problems(self, suspect: set[str]) -> list[Problem]:
         """Check what is known of AWS without asking it."""
-        found = berth_aws_variables.problems(self.get, self.inventory.host, suspect)
-        why = foreign(berth_aws_variables.NODES, platform.machine())
+        found = aws_variables.problems(self.get, self.inventory.host, suspect)
+        why = foreign(aws_variables.NODES, platform.machine())
         return [*found, self._machine_problem(f"EKS's {why}; run this on such a machine")] if why else found
 
     def ask_aws(self) -> dict[str, Any]:

@@ -26,10 +26,7 @@ def inside(tmp_path: Path) -> Inside:
     (tmp_path / "play.yml").write_text(json.dumps(play), encoding="utf-8")
     host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     (tmp_path / "hosts.yml").write_text(json.dumps({"berth": {"hosts": {"prod": host}}}), encoding="utf-8")
-    plugins = {"ACTION": "action", "FILTER": "filter", "LOOKUP": "lookup"}
-    settings = {f"ANSIBLE_{kind}_PLUGINS": str(ROOT / "plugins" / directory) for kind, directory in plugins.items()}
-    settings |= {"ANSIBLE_LIBRARY": str(ROOT / "plugins/modules"), "ANSIBLE_MODULE_UTILS": str(ROOT / "plugins/module_utils")}
-    settings |= {"ANSIBLE_ROLES_PATH": str(ROOT / "roles")}
+    settings = {"ANSIBLE_ROLES_PATH": str(ROOT / "roles")}
 
     def run(**variables: Any) -> str:
         given = {"berth_app_name": "polls", "berth_kubeconfig": str(tmp_path / "nowhere")} | variables

@@ -22,7 +22,6 @@ POLICIES = ("cluster-admin", "admin", "edit", "view")
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 MOST_PUBLIC_NETWORKS = 40  # docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
 LONGEST_ROLE = 64  # docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-ZONE_ID = re.compile(r"Z[A-Z0-9]{6,31}")  # of Route 53
 # What nodes are in Auto Mode's pool for all (docs.aws.amazon.com/eks/latest/userguide/set-builtin-node-pools.html), and in a group (roles/eks/tasks/nodes.yml).
 NODES = ("amd64",)
 MOST_STORAGE = 65536  # GiB of gp3, docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html
