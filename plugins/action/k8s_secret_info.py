@@ -17,6 +17,7 @@ ARGUMENTS = {
     "namespace": {"type": "str", "required": True},
     "name": {"type": "str", "required": True},
     "data": {"type": "dict", "required": True},
+    "labels": {"type": "dict", "default": {}},
 }
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -27,9 +28,20 @@ def compared(live: dict[str, Any] | None, data: dict[str, str], now: str) -> dic
     if live is None:
         return {"exists": False, "matches": False, "annotations": {}, "soon": soon}
     matches = (live.get("data") or {}) == data
-    # The last apply is the whole Secret.
-    annotations = {name: value for name, value in (live["metadata"].get("annotations") or {}).items() if name != LAST_APPLIED}
-    return {"exists": True, "matches": matches, "annotations": annotations, "soon": soon}
+    return {"exists": True, "matches": matches, "annotations": annotations(live), "soon": soon}
+
+
+def annotations(live: dict[str, Any]) -> dict[str, str]:
+    """Return a Secret's annotations but for that of the last apply, which is the whole Secret."""
+    return {name: value for name, value in (live["metadata"].get("annotations") or {}).items() if name != LAST_APPLIED}
+
+
+def labelled(cluster: Cluster, namespace: str, labels: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Return the annotations of the Secrets that carry all of ``labels``, by name; none without labels."""
+    if not labels:
+        return {}
+    found = cluster.items("Secret", namespace, labelSelector=",".join(f"{key}={value}" for key, value in sorted(labels.items())))
+    return {each["metadata"]["name"]: annotations(each) for each in found}
 
 
 class ActionModule(ActionBase):
@@ -39,12 +51,13 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return how the Secret is; nothing of what it holds."""
-        result = super().run(tmp, task_vars) | {"changed": False}
+        result = super().run(tmp, task_vars) | {"changed": False, "labelled": {}}
         _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
         if self._task.check_mode and not Path(given["kubeconfig"]).exists():
             return result | compared(None, given["data"], "")
         try:
             cluster = Cluster(given["kubeconfig"], given["context"] or None)
+            result["labelled"] = labelled(cluster, given["namespace"], given["labels"])
             live = cluster.get("Secret", given["namespace"], given["name"])
         except NotFound:
             return result | compared(None, given["data"], cluster.now)

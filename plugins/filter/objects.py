@@ -115,6 +115,15 @@ def object_names(objects: list[dict[str, Any]]) -> list[dict[str, str]]:
     return [{"kind": item["kind"], "name": item["metadata"]["name"]} for item in objects]
 
 
+def named(names: list[str], kind: str) -> list[dict[str, str]]:
+    """Return kind and name of the objects of one kind that have these names.
+
+    >>> named(["database"], "Service")
+    [{'kind': 'Service', 'name': 'database'}]
+    """
+    return [{"kind": kind, "name": name} for name in names]
+
+
 def ip_blocks(networks: list[str]) -> list[dict[str, Any]]:
     """Return networks (CIDR) as the peers of a NetworkPolicy's rule.
 
@@ -203,15 +212,15 @@ def app_facts(objects: list[dict[str, Any]], address: str, revision: str = "") -
     }
 
 
-def pods_with_secret(pods: list[dict[str, Any]], secret: str, since: str) -> list[str]:
-    """Return the names of live ``pods`` that began before ``since`` (RFC 3339, empty for never) with values of a Secret in their environment."""
+def pods_with_secret(pods: list[dict[str, Any]], secrets: list[str], since: str) -> list[str]:
+    """Return the names of live ``pods`` that began before ``since`` (RFC 3339, empty for never) with values of one of the Secrets in their environment."""
     return [
         pod["metadata"]["name"]
         for pod in pods
         if pod["metadata"]["creationTimestamp"] < since
         and not pod["metadata"].get("deletionTimestamp")
         and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
-        and ("Secret", secret) in references(pod["spec"])
+        and not references(pod["spec"]).isdisjoint(("Secret", secret) for secret in secrets)
     ]
 
 
@@ -234,6 +243,6 @@ class FilterModule:
         """Return them by name."""
         functions = (
             secret_data, short_hash, command_containers, cron_jobs, object_names, app_facts, settled, failed_jobs, ended, ip_blocks, data_within,
-            pods_with_secret, writable_volumes, writable_mounts, outside, labelled, standing,
+            pods_with_secret, writable_volumes, writable_mounts, outside, labelled, named,
         )  # fmt: skip
         return {f.__name__: f for f in functions}

@@ -97,9 +97,21 @@ def namespace(value: str) -> str:
 
 def app_name(value: str) -> str:
     """Check an app's name: it is a Service's too, which begins with a letter (RFC 1035)."""
+    return service_name(value) or label(value, APP_LENGTH)
+
+
+def service_name(value: str) -> str:
+    """Check a Service's name (RFC 1035)."""
     if value[:1].isdigit():
         return f"{value!r} begins with a digit, it has to begin with a letter"
-    return label(value, APP_LENGTH)
+    return label(value)
+
+
+def extension(value: str) -> str:
+    """Check the name of an extension of PostgreSQL: https://www.postgresql.org/docs/17/extend-extensions.html."""
+    if re.fullmatch(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?", value) and "--" not in value:
+        return ""
+    return f"{value!r} is not a name of an extension; write it as pg_available_extensions has it, such as pg_trgm or uuid-ossp"
 
 
 def environment_name(value: str) -> str:

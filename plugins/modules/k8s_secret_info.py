@@ -11,6 +11,7 @@ options:
   namespace: {description: The namespace of the Secret., type: str, required: true}
   name: {description: Its name., type: str, required: true}
   data: {description: "What it should hold, in base64 by key.", type: dict, required: true}
+  labels: {description: "Labels of other Secrets to tell of; none tells of none.", type: dict, default: {}}
 attributes:
   check_mode: {support: full, description: "Where no cluster answers yet there is no Secret."}
 """
@@ -28,5 +29,6 @@ RETURN = """
 exists: {description: Whether there is such a Secret., type: bool, returned: success}
 matches: {description: "Whether it holds O(data), and nothing else.", type: bool, returned: success}
 annotations: {description: "Its annotations, without that of the last apply.", type: dict, returned: success}
+labelled: {description: "The annotations of the Secrets that carry all of O(labels), by name.", type: dict, returned: success}
 soon: {description: "The second after the API server's answer, RFC 3339; empty where no cluster answers yet.", type: str, returned: success}
 """

@@ -140,9 +140,9 @@ def pod(name: str, created: str, owner: str = "rs", ready: bool = True, **more: 
     ],
 )
 def test_pods_with_another_password_are_those_that_began_before_it_changed(case: Json, chosen: list[str]) -> None:
-    assert objects.pods_with_secret([case], "login", "2026-01-31T12:00:00Z") == chosen
-    assert objects.pods_with_secret([case], "login", "") == []
-    assert objects.pods_with_secret([case], "another", "2026-01-31T12:00:00Z") == []
+    assert objects.pods_with_secret([case], ["another", "login"], "2026-01-31T12:00:00Z") == chosen
+    assert objects.pods_with_secret([case], ["login"], "") == []
+    assert objects.pods_with_secret([case], ["another"], "2026-01-31T12:00:00Z") == []
 
 
 class Pods:

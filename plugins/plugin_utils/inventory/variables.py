@@ -17,6 +17,7 @@ from ansible.module_utils.common.validation import check_type_bool, check_type_i
 
 from ...module_utils import formats
 from ...module_utils.encryption import recipient_problem
+from . import database_names as database_names_lib
 
 PREFIX = "berth_"
 KINDS = {
@@ -31,6 +32,8 @@ KINDS = {
 TEXTS = frozenset({"berth_app_settings", "berth_app_secrets", "berth_aws_tags", "berth_eks_addons", "berth_artifacts_mirrors", "minikube_proxies"})
 # What the parts of an environment are called; migrate is what people call a release's commands.
 COMPONENTS = frozenset({"web", "release", "migrate", "schedule", "process", "command", "database", "database-login", "probe", "entry", "namespace"})
+# What roles/config gives the app besides the database.
+SET_BY_BERTH = frozenset(f"DJANGO_{name}" for name in ("ADMIN_NETWORKS", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "PROXIES", "SECURE"))
 # https://yaml.org/spec/1.1/: 0123 is octal, 0x1F hexadecimal, 12:30 sexagesimal.
 DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]*)(\.[0-9_]*)?([eE][-+]?[0-9]+)?")
 ABBREVIATIONS = {"db": "database", "username": "user", "pass": "password", "passwd": "password", "ns": "namespace"}
@@ -355,6 +358,7 @@ def values(given: dict[str, Any]) -> list[Problem]:
     found += quota(given.get("berth_quota", {}))
     found += entry(given)
     found += admin(given)
+    found += database_env(given) + database_aliases(given) + database_extensions(given.get("berth_app_database_extensions", []))
     if wrong := formats.environment_value("DJANGO_ALLOWED_HOSTS", ",".join(given.get("berth_app_hosts", []))):
         found.append(Problem(("berth_app_hosts",), f"as DJANGO_ALLOWED_HOSTS it {wrong}"))
     if given.get("berth_registry") == "external" and not given.get("berth_registry_host"):
@@ -394,6 +398,44 @@ def environment(settings: Any, secrets: Any) -> list[Problem]:
     both = [key for key in settings if key in secrets] if isinstance(settings, dict) and isinstance(secrets, dict) else []
     text = "is in berth_app_secrets too; keep one of the two"
     return found + [Problem(("berth_app_settings", key), text) for key in both] + ([] if found else _too_much(settings, secrets))
+
+
+def database_env(given: dict[str, Any]) -> list[Problem]:
+    """Check the variables from which the app reads its database: each name is one, and is given once."""
+    variable = "berth_app_database_env"
+    named = given.get(variable, {})
+    found = [Problem((variable, part), wrong) for part, name in named.items() if (wrong := formats.environment_name(name))]
+    merged = database_names_lib.merged(named)
+    for number, (part, name) in enumerate(named.items()):
+        before = [other for other in merged if merged[other] == name and other not in list(named)[number:]]
+        found += [Problem((variable, part), f"{name} is the variable of {other} too; give one of the two another name here") for other in before]
+        if name in SET_BY_BERTH:
+            found.append(Problem((variable, part), f"{name} is set by Berth to something else; choose another name"))
+        for mine in ("berth_app_settings", "berth_app_secrets"):
+            if name in given.get(mine, {}):
+                found.append(Problem((variable, part), f"{name} is in {mine} too; keep one of the two"))
+    return found
+
+
+def database_aliases(given: dict[str, Any]) -> list[Problem]:
+    """Check more names of the Service ``database``: nothing else in the namespace has them."""
+    variable = "berth_app_database_aliases"
+    names = given.get(variable, [])
+    taken = {"database": "what Berth calls it anyhow", given.get("berth_app_name", ""): "the app's own name (berth_app_name)"}
+    found = []
+    for number, name in enumerate(names):
+        wrong = formats.service_name(name) or (f"{name!r} is {taken[name]}; take it out" if name in taken else "")
+        wrong = wrong or (f"{name!r} is there twice" if name in names[:number] else "")
+        if wrong:
+            found.append(Problem((variable, number), wrong))
+    return found
+
+
+def database_extensions(names: list[str]) -> list[Problem]:
+    """Check the names of PostgreSQL's extensions, as files of a server have them; which there are, the server says."""
+    variable = "berth_app_database_extensions"
+    texts = [(number, formats.extension(name) or (f"{name!r} is there twice" if name in names[:number] else "")) for number, name in enumerate(names)]
+    return [Problem((variable, number), text) for number, text in texts if text]
 
 
 def _too_much(settings: Any, secrets: Any) -> list[Problem]:
