@@ -93,11 +93,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         run(str(tools / "pg_ctl"), "stop", "--pgdata", "data", "--mode", "immediate", **other)
 
 
-def provide(server: dict[str, str], password: str, user: str = "polls", name: str = "polls", master: str = "m4ster") -> subprocess.CompletedProcess[str]:
+def provide(
+    server: dict[str, str], password: str, user: str = "polls", name: str = "polls", master: str = "m4ster", extensions: str = ""
+) -> subprocess.CompletedProcess[str]:
     """Run the Job's script, without a terminal as a container has none."""
     environment = {
         "PATH": os.environ["PATH"], "DATABASE_HOST": "127.0.0.1", "DATABASE_PORT": server["port"], "DATABASE_NAME": name, "DATABASE_USER": user,
         "DATABASE_SSLMODE": "disable", "DATABASE_SSLROOTCERT": "/nowhere", "DATABASE_PASSWORD": password, "MASTER_USER": "berth", "MASTER_PASSWORD": master,
+        "DATABASE_EXTENSIONS": extensions, "DATABASE_EXTENSIONS_SQL": (ROLE / "files" / "extensions.sql").read_text(encoding="utf-8"),
     }  # fmt: skip
     script = (ROLE / "files" / "master.sh").read_text(encoding="utf-8")
     return subprocess.run(
@@ -107,7 +110,13 @@ def provide(server: dict[str, str], password: str, user: str = "polls", name: st
 
 def ask(server: dict[str, str], sql: str) -> str:
     """Ask the server as its superuser."""
-    command = ["psql", "--host", server["place"], "--port", server["port"], "--username", "postgres", "--no-align", "--tuples-only", "--command", sql]
+    return ask_in(server, "postgres", sql)
+
+
+def ask_in(server: dict[str, str], database: str, sql: str) -> str:
+    """Ask it in one of its databases."""
+    command = ["psql", "--host", server["place"], "--port", server["port"], "--username", "postgres", "--dbname", database]
+    command += ["--no-align", "--tuples-only", "--command", sql]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
 
 
@@ -133,3 +142,19 @@ def test_a_master_who_is_not_let_in_is_told_by_name_and_without_a_password(serve
     assert done.returncode != 0
     assert 'password authentication failed for user "berth"' in done.stderr
     assert "wr0ng" not in done.stderr + done.stdout and "of-the-app" not in done.stderr + done.stdout
+
+
+@needs_postgresql
+def test_the_master_makes_the_extensions_for_the_app_once_and_names_those_that_there_are(server: dict[str, str]) -> None:
+    members = "SELECT count(*) FROM pg_auth_members WHERE member = 'berth'::regrole AND NOT admin_option"
+    for first in (True, False):
+        done = provide(server, "pa55", "e_user", "e data", extensions="pg_trgm,uuid-ossp")
+        assert done.returncode == 0, done.stderr
+        assert ("made pg_trgm" in done.stderr) is first
+    assert ask_in(server, "e data", "SELECT string_agg(pg_get_userbyid(extowner), ',') FROM pg_extension WHERE extname <> 'plpgsql'") == "e_user,e_user"
+    unknown = provide(server, "pa55", "e_user", "e data", extensions="pg_trgm,postgis,no-such")
+    assert unknown.returncode != 0
+    assert "PostgreSQL does not have postgis, no-such. It has: " in unknown.stderr
+    forbidden = provide(server, "pa55", "e_user", "e data", extensions="pageinspect")
+    assert "An administrator of the server makes it in the database e data: CREATE EXTENSION pageinspect;" in forbidden.stderr
+    assert ask(server, members) == "0"

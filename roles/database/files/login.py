@@ -54,12 +54,21 @@ def renew() -> None:
         app.close()
 
 
+def extend(connection: Any) -> None:
+    """Make the extensions that the database lacks."""
+    if names := os.environ.get("DATABASE_EXTENSIONS"):
+        cursor = connection.cursor()
+        cursor.execute("SELECT set_config('berth.extensions', %s, false)", (names,))
+        cursor.execute(os.environ["DATABASE_EXTENSIONS_SQL"])
+
+
 def main() -> int:
     """Return 0 when the app logs in."""
     try:
         renew()
         app = connect(USER, PASSWORD, NAME)
         app.cursor().execute("SELECT 1")
+        extend(app)
         app.close()
     except driver.Error as error:
         print(f"{USER} at {WAY['host']}: {' '.join(str(error).split())}", file=sys.stderr)

@@ -12,6 +12,8 @@ as() {
     psql --no-psqlrc --quiet --no-password --set ON_ERROR_STOP=1 --set VERBOSITY=terse --output /dev/null "$@"
 }
 
+member_of_owner() { as "$MASTER_USER" "$MASTER_PASSWORD" postgres --set user="$DATABASE_USER"; }
+
 as "$MASTER_USER" "$MASTER_PASSWORD" postgres <<'SQL'
 \getenv name DATABASE_NAME
 \getenv user DATABASE_USER
@@ -31,4 +33,13 @@ printf '%s\n%s\n' "$DATABASE_PASSWORD" "$DATABASE_PASSWORD" |
     as "$MASTER_USER" "$MASTER_PASSWORD" postgres --set user="$DATABASE_USER" --command '\password :"user"'
 echo >&2
 as "$DATABASE_USER" "$DATABASE_PASSWORD" "$DATABASE_NAME" --command 'SELECT 1'
+if [ -n "${DATABASE_EXTENSIONS:-}" ]; then
+    # Nobody but the owner's members gets into the database.
+    echo 'GRANT :"user" TO CURRENT_USER' | member_of_owner
+    export PGOPTIONS="$PGOPTIONS -c berth.extensions=$DATABASE_EXTENSIONS"
+    made=0
+    as "$MASTER_USER" "$MASTER_PASSWORD" "$DATABASE_NAME" --command "$DATABASE_EXTENSIONS_SQL" || made=$?
+    echo 'REVOKE :"user" FROM CURRENT_USER' | member_of_owner
+    [ "$made" = 0 ] || exit "$made"
+fi
 echo "$DATABASE_USER logs in to the database $DATABASE_NAME with $DATABASE_SSLMODE."

@@ -18,9 +18,16 @@ forget() {
 forget # what a killed run left
 trap forget EXIT
 sql postgres postgres --command "CREATE ROLE \"$side\" LOGIN" --command "CREATE DATABASE \"$side\" OWNER \"$side\" TEMPLATE template0"
+# Extensions that only an administrator can make are no part of a backup, and stay where they are.
+others=()
+for extension in $(psql --username postgres --dbname "$DATABASE_NAME" --no-psqlrc --no-align --tuples-only --command "SELECT extname
+    FROM pg_extension WHERE extname <> 'plpgsql' AND extowner <> (SELECT datdba FROM pg_database WHERE datname = current_database())"); do
+    sql postgres "$side" --command "CREATE EXTENSION IF NOT EXISTS \"$extension\" CASCADE"
+    others+=("--exclude-extension=$extension")
+done
 pg_restore --username "$side" --dbname "$side" --no-owner --no-privileges --single-transaction
 {
     # Who is in the middle of something is waited for, but not forever.
     echo "SET lock_timeout = '30s'; BEGIN; DROP OWNED BY CURRENT_USER CASCADE;"
-    pg_dump --username "$side" --no-owner --no-privileges "$side" && echo 'COMMIT;'
+    pg_dump --username "$side" --no-owner --no-privileges "${others[@]}" "$side" && echo 'COMMIT;'
 } | sql "$DATABASE_USER" "$DATABASE_NAME"
