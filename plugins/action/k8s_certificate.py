@@ -83,6 +83,21 @@ def read(cluster: Cluster, namespace: str, name: str) -> str:
     return base64.b64decode(data["ca.crt"]).decode()
 
 
+def missing(cluster: Cluster, namespace: str, name: str, names: list[str]) -> list[str]:
+    """Return those of ``names`` that a certificate does not have; all of them where it is none.
+
+    Raises:
+        KubeError: see there.
+    """
+    data = cluster.get("Secret", namespace, name).get("data") or {}
+    try:
+        found = x509.load_pem_x509_certificate(base64.b64decode(data["tls.crt"])).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except (KeyError, ValueError, x509.ExtensionNotFound):
+        return names
+    known = found.value.get_values_for_type(x509.DNSName)
+    return [each for each in names if each not in known]
+
+
 def make(cluster: Cluster, namespace: str, name: str, names: list[str], labels: dict[str, str]) -> str:
     """Make the Secret, and return the authority; that of another run where it was quicker.
 
@@ -114,6 +129,7 @@ class ActionModule(ActionBase):
                 (lambda cluster: make(cluster, namespace, secret, given["names"], given["labels"])) if given["make"] else None,
                 "",
             )  # fmt: skip
+            lacking = [] if made or not found else missing(Cluster(given["kubeconfig"], given["context"] or None), namespace, secret, given["names"])
         except KubeError as error:
             return result | {"failed": True, "msg": str(error)}
-        return result | {"changed": made, "authority": found}
+        return result | {"changed": made, "authority": found, "missing": lacking}

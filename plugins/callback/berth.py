@@ -1,9 +1,8 @@
-"""One run at a time, and signs of life from long tasks."""
+"""One run of an environment at a time, and signs of life from long tasks."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import gc
 import hashlib
@@ -25,15 +24,17 @@ from ansible.template import Templar
 
 from ..module_utils import private
 from ..module_utils.machine import proxies
+from ..plugin_utils import run_lock
 
 DOCUMENTATION = """
 name: berth
 type: notification
 short_description: Let one run at a time touch an environment, and show the progress of long tasks
 description:
-  - Takes a lock when a playbook starts, and waits when another run holds it. The kernel releases it when the run ends, however it ends; of a
-    run that was killed, when the task that it was at has ended.
-  - Environments whose cluster is elsewhere have a lock each (C(berth_provider) C(eks) or C(existing)); all the others share this machine's.
+  - Takes the environment's lock when a playbook starts, and says for whom it waits when another run holds it. The kernel releases it when the run
+    ends, however it ends; of a run that was killed, when the task that it was at has ended.
+  - Runs of different environments do not wait for each other, but for one that changes what they share on this machine (C(machine_lock)). Environments
+    whose cluster is elsewhere (C(berth_provider) C(eks) or C(existing)) have nothing to do with that.
   - A playbook that changes nothing of the cluster says so with the variable C(run_lock=false) of each of its plays, and never waits.
   - Keeps the payloads in which Ansible wraps modules from run to run, for as long as neither they nor Ansible change.
   - Imports the clients of Kubernetes and, for C(eks), of AWS once for all modules that the connection C(forked) runs, and reads AWS's
@@ -82,12 +83,10 @@ def nodes(play: Any) -> list[str]:
     return [str(values.get("berth_node_address", NODE)) for values in variables(play).values()]
 
 
-def lock_name(play: Any) -> str:
-    """Return the name of the lock's file for a play: its environment's where the cluster is elsewhere, else the machine's."""
-    match list(environments(play).items()):
-        case [(name, provider)] if provider in ELSEWHERE:
-            return f"run-{name}.lock"
-    return "run.lock"
+def uses_machine(play: Any) -> bool:
+    """Whether a play has to do with what environments of this machine share, such as its cluster: always, unless each one's cluster is elsewhere."""
+    providers = list(environments(play).values())
+    return not providers or any(provider not in ELSEWHERE for provider in providers)
 
 
 def cache() -> Path:
@@ -140,7 +139,7 @@ class CallbackModule(CallbackBase):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lock: int | None = None
+        self._run: run_lock.Run | None = None
         self._task = ""
         self._started = self._spoke = time.monotonic()
         self._done = threading.Event()
@@ -151,7 +150,7 @@ class CallbackModule(CallbackBase):
         """Take the lock and start to follow. A playbook started by a task of another run shares that run's lock."""
         changing = [play for play in playbook.get_plays() if play.vars.get("run_lock", True)]
         if changing and "BERTH_RUN" not in os.environ:
-            self._take_lock(lock_name(changing[0]))
+            self._take_locks(changing[0], Path(playbook._file_name).name)
             os.environ["BERTH_RUN"] = str(os.getpid())
         with contextlib.suppress(OSError):  # it costs time, no more
             keep_payloads()
@@ -193,24 +192,11 @@ class CallbackModule(CallbackBase):
         self._done.set()
         Path(os.environ["BERTH_PROGRESS"]).unlink(missing_ok=True)
 
-    def _take_lock(self, name: str) -> None:
-        directory = cache()
+    def _take_locks(self, play: Any, playbook: str) -> None:
         try:
-            directory.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(directory / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._run = run_lock.Run(cache(), list(environments(play)), playbook, self._display.display, uses_machine(play))
         except OSError as error:
             raise AnsibleError(f"The lock of a run cannot be made: {error}. Check XDG_CACHE_HOME.") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(self._lock, 64, 0).decode(errors="replace").strip() or "unknown"
-            if Path("/proc", holder).exists():
-                self._display.display(f"Another Berth run (process {holder}) is under way; waiting for it to end.")
-            else:  # Ansible's workers hold the lock too, and outlive a run that was killed
-                self._display.display(f"Another Berth run (process {holder}) was killed during a task; waiting for that task to end.")
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
     def _follow(self, path: Path, done: threading.Event) -> None:
         with path.open(encoding="utf-8", errors="replace") as progress:

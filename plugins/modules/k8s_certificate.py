@@ -31,5 +31,6 @@ EXAMPLES = """
 """
 
 RETURN = """
+missing: {description: "Those of O(names) that the certificate does not have.", type: list, elements: str, returned: success}
 authority: {description: "The authority in PEM, empty where there is none yet.", type: str, returned: success}
 """

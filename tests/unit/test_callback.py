@@ -1,13 +1,15 @@
-"""One run at a time, and signs of life: small playbooks, run for real."""
+"""One run of an environment at a time, and signs of life: small playbooks, run for real."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from pathlib import Path
 import ansible_fork
 import pytest
 from ansible.errors import AnsibleError
+from ansible_collections.berth.platform.plugins.plugin_utils import run_lock
 from module_run import PLUGINS, plugin
 
 callback = plugin("callback/berth.py")
@@ -54,8 +57,17 @@ class Runs:
     def __init__(self, directory: Path, temporary: Path, project: Path) -> None:
         self.directory = directory
         self.temporary = temporary
-        self.processes: list[ansible_fork.Run] = []
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "BERTH_"))} | {
+        self.processes: list[subprocess.Popen[str]] = []
+        (directory / "ansible.cfg").write_text("[defaults]\n")
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "BERTH_"))},
+            "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
+            "ANSIBLE_CALLBACK_PLUGINS": str(directory / "callback"),
+            "ANSIBLE_CALLBACKS_ENABLED": "berth",
+            "ANSIBLE_ACTION_PLUGINS": str(PLUGINS / "action"),
+            "ANSIBLE_LIBRARY": str(PLUGINS / "modules"),
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             "XDG_CACHE_HOME": str(directory / "cache"),
             "TMPDIR": str(temporary),
         }
@@ -140,10 +152,12 @@ def test_a_second_run_says_for_whom_it_waits_and_then_runs(runs: Runs) -> None:
     first = runs.start(HOLD)
     runs.appears("holds")
     second = runs.start("assert (here / 'go').exists()")
-    assert runs.first_line(second) == f"Another Berth run (process {first.pid}) is under way; waiting for it to end."
+    line = first_line(second)
+    described = rf"Waiting for another run of the environment dev, 0.yml \(process {first.pid}, under way for \d+ s\)\.\n"
+    assert re.fullmatch(described, line), line
     assert second.poll() is None
     (runs.directory / "go").touch()
-    assert "waiting" not in runs.wait(first)
+    assert "Waiting" not in runs.wait(first)
     runs.wait(second)
 
 
@@ -151,8 +165,8 @@ def test_a_playbook_that_only_reads_waits_for_nobody_and_lets_others_go_on(runs:
     reading = "  vars: {run_lock: false}\n"
     first = runs.start(HOLD, play=reading)
     runs.appears("holds")
-    assert "Another Berth run" not in runs.wait(runs.start("", play=reading))
-    assert "Another Berth run" not in runs.wait(runs.start(""))
+    assert "Waiting for" not in runs.wait(runs.start("", play=reading))
+    assert "Waiting for" not in runs.wait(runs.start(""))
     assert first.poll() is None
     (runs.directory / "go").touch()
     runs.wait(first)
@@ -162,24 +176,106 @@ def test_a_playbook_that_only_reads_waits_for_nobody_and_lets_others_go_on(runs:
 def test_environments_whose_cluster_is_elsewhere_wait_for_nobody_but_themselves(runs: Runs, others: tuple[str, str]) -> None:
     first = runs.start(HOLD, environment=("staging", "eks"))
     runs.appears("holds")
-    assert "Another Berth run" not in runs.wait(runs.start("", environment=others))
-    assert "Another Berth run" not in runs.wait(runs.start(""))
+    assert "Waiting for" not in runs.wait(runs.start("", environment=others))
+    assert "Waiting for" not in runs.wait(runs.start(""))
     second = runs.start("assert (here / 'go').exists()", environment=("staging", "eks"))
-    assert runs.first_line(second).startswith("Another Berth run")
+    assert first_line(second).startswith("Waiting for")
     (runs.directory / "go").touch()
     runs.wait(first)
     runs.wait(second)
 
 
-@pytest.mark.parametrize("others", [("test", "minikube"), ("test", "auto")])
-def test_environments_of_one_machine_wait_for_each_other(runs: Runs, others: tuple[str, str]) -> None:
+ALONE = "    - name: Be alone\n      machine_lock: {alone: true}\n"
+THEN = "    - name: Go on\n      ansible.builtin.file: {path: %s, state: touch, mode: '0600'}\n"
+
+
+def test_environments_of_one_machine_do_not_wait_for_each_other(runs: Runs) -> None:
     first = runs.start(HOLD)
     runs.appears("holds")
-    second = runs.start("assert (here / 'go').exists()", environment=others)
-    assert runs.first_line(second).startswith("Another Berth run")
+    assert "Waiting for" not in runs.wait(runs.start("", environment=("test", "kubeadm")))
+    assert first.poll() is None
+    (runs.directory / "go").touch()
+    runs.wait(first)
+
+
+def test_who_changes_the_machine_waits_for_all_that_use_it_and_says_for_which(runs: Runs) -> None:
+    first = runs.start(HOLD)
+    runs.appears("holds")
+    second = runs.start("", environment=("test", "kubeadm"), play=ALONE + THEN % (runs.directory / "alone"))
+    assert second.stdout
+    line = next(line for line in second.stdout if line.startswith("Waiting for"))
+    assert re.fullmatch(rf"Waiting for the environment dev, 0.yml \(process {first.pid}, under way for \d+ s\)\.\n", line), line
+    assert not (runs.directory / "alone").exists()
+    third = runs.start("assert (here / 'alone').exists()", environment=("late", "kubeadm"))
+    assert first_line(third).startswith("Waiting for the environment dev"), "else those who come later would keep it waiting"
     (runs.directory / "go").touch()
     runs.wait(first)
     runs.wait(second)
+    runs.wait(third)
+
+
+def test_runs_are_alone_one_after_the_other_and_share_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_lock, "POLL", 0.001)
+    monkeypatch.delenv(run_lock.VARIABLE, raising=False)
+    states, together, seen = {}, threading.Barrier(3), []
+
+    def one(name: str) -> None:
+        run = run_lock.Run(tmp_path, [name], "site.yml", lambda _line: None, True)
+        together.wait(30)  # all three share the machine, and all three want to be alone
+        run.use(alone=True)
+        states[name] = "alone"
+        seen.append(list(states.values()).count("alone"))
+        states[name] = "ended"
+        os.close(run.machine or -1)
+
+    threads = [threading.Thread(target=one, args=(name,), daemon=True) for name in ("one", "two", "three")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert seen == [1, 1, 1] and not any(thread.is_alive() for thread in threads)
+
+
+@pytest.mark.parametrize("content", ["", "12345\n", "{}", "{", "[]"])
+def test_a_lock_of_another_version_of_berth_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
+    monkeypatch.delenv(run_lock.VARIABLE, raising=False)
+    (tmp_path / "run-dev.lock").write_text(content)
+    (tmp_path / "run-old.lock").write_text(content)
+    with (tmp_path / "run-dev.lock").open() as theirs, (tmp_path / run_lock.MACHINE).open("w") as machine:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        fcntl.flock(machine, fcntl.LOCK_EX)
+        releases = iter([theirs, machine])
+        monkeypatch.setattr(run_lock.time, "sleep", lambda _seconds: fcntl.flock(next(releases), fcntl.LOCK_UN))
+        said: list[str] = []
+        run = run_lock.Run(tmp_path, ["dev"], "site.yml", said.append, True)
+    assert said == ["Waiting for another run of the environment dev.", "Waiting for a run that does not say which it is."]
+    for handle in (*run.handles.values(), run.machine, run.gate):
+        os.close(handle or -1)
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0, "0 s"), (59.9, "59 s"), (60, "1 min 0 s"), (400, "6 min 40 s"), (7200, "120 min 0 s")])
+def test_how_long_a_run_waits_is_said_in_words(seconds: float, words: str) -> None:
+    assert run_lock.duration(seconds) == words
+
+
+def test_who_waits_says_so_again_and_for_how_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "lock"
+    held, mine = (os.open(path, os.O_RDWR | os.O_CREAT) for _ in range(2))
+    fcntl.flock(held, fcntl.LOCK_EX)
+    now = iter(range(1000))
+    monkeypatch.setattr(run_lock.time, "monotonic", lambda: 10.0 * next(now))
+    sleeps = iter([None] * 7)
+
+    def sleep(_seconds: float) -> None:
+        if next(sleeps, "done") == "done":
+            fcntl.flock(held, fcntl.LOCK_UN)
+
+    monkeypatch.setattr(run_lock.time, "sleep", sleep)
+    said: list[str] = []
+    run_lock.take(mine, fcntl.LOCK_EX, lambda: "dev", said.append)
+    assert said == ["Waiting for dev.", "Waiting for 30 s now, for dev.", "Waiting for 1 min 0 s now, for dev."]
+    os.close(held)
+    os.close(mine)
 
 
 def test_a_play_that_changes_something_makes_its_playbook_wait(runs: Runs) -> None:
@@ -187,7 +283,7 @@ def test_a_play_that_changes_something_makes_its_playbook_wait(runs: Runs) -> No
     runs.appears("holds")
     mixed = f"  vars: {{run_lock: false}}\n{PLAY.format(python='echo', script='second')}"
     second = runs.start("assert (here / 'go').exists()", play=mixed)
-    assert runs.first_line(second).startswith("Another Berth run")
+    assert first_line(second).startswith("Waiting for")
     (runs.directory / "go").touch()
     runs.wait(first)
     runs.wait(second)
@@ -195,18 +291,15 @@ def test_a_play_that_changes_something_makes_its_playbook_wait(runs: Runs) -> No
 
 def test_the_lock_of_a_killed_process_is_free_at_once(runs: Runs, impatient: Path) -> None:
     program = runs.directory / "holder.py"
-    program.write_text(
-        "import time\n"
-        "from ansible_collections.berth.platform.plugins.callback import berth\n"
-        "berth.CallbackModule()._take_lock('run.lock')\n"
-        "print('held', flush=True)\n"
-        "time.sleep(60)\n"
-    )
-    environment = runs.environment | {"PYTHONPATH": str(impatient)}
-    with subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True, env=environment) as holder:
-        assert holder.stdout and holder.stdout.readline() == "held\n"
-        holder.kill()
-    assert "Another Berth run" not in runs.wait(runs.start(""))
+    take = "run_lock.Run(berth.cache(), ['dev'], 'x.yml', print, True)"
+    program.write_text(f"import berth, time\nfrom ansible.module_utils import berth_run_lock\nrun = {take}\nprint('held', flush=True)\ntime.sleep(60)\n")
+    environment = runs.environment | {"PYTHONPATH": str(runs.directory / "callback")}
+    holder = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
+    runs.processes.append(holder)
+    assert first_line(holder) == "held\n"
+    holder.kill()
+    holder.wait()
+    assert "Waiting for" not in runs.wait(runs.start(""))
 
 
 def test_a_run_that_was_killed_during_a_task_is_waited_for_until_that_task_has_ended(runs: Runs) -> None:
@@ -215,7 +308,8 @@ def test_a_run_that_was_killed_during_a_task_is_waited_for_until_that_task_has_e
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     second = runs.start("assert (here / 'go').exists()")
-    assert runs.first_line(second) == f"Another Berth run (process {first.pid}) was killed during a task; waiting for that task to end."
+    expected = f"Waiting for the task during which the run before of the environment dev (process {first.pid}) was killed.\n"
+    assert first_line(second) == expected
     (runs.directory / "go").touch()
     runs.wait(second)
 
@@ -224,7 +318,7 @@ def test_a_service_that_a_task_left_running_does_not_keep_the_lock(runs: Runs) -
     runs.wait(runs.start("child = subprocess.Popen(['sleep', '20'], close_fds=False, start_new_session=True, stdin=-3, stdout=-3, stderr=-3)\n"
                          "(here / 'pid').write_text(str(child.pid))"))  # fmt: skip
     try:
-        assert "Another Berth run" not in runs.wait(runs.start(""))
+        assert "Waiting for" not in runs.wait(runs.start(""))
     finally:
         os.kill(int((runs.directory / "pid").read_text()), signal.SIGKILL)
 
@@ -234,7 +328,7 @@ def test_a_playbook_that_a_task_runs_shares_the_lock(runs: Runs) -> None:
     (runs.directory / "inner.yml").write_text(PLAY.format(python="echo", script="inner ran"))
     command = [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", "local"]
     output = runs.wait(runs.start(f"subprocess.run([*{command!r}, os.environ['INNER']], check=True, timeout=40)"))
-    assert "Another Berth run" not in output
+    assert "Waiting for" not in output
 
 
 def test_a_long_task_tells_its_name_and_the_seconds(runs: Runs) -> None:
@@ -264,9 +358,9 @@ def test_a_short_run_says_nothing(runs: Runs) -> None:
 def test_where_no_lock_can_be_made_the_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    monkeypatch.delenv("BERTH_RUN", raising=False)
+    monkeypatch.setattr(callback, "environments", lambda _play: {"dev": "kubeadm"})
     with pytest.raises(AnsibleError, match="The lock of a run cannot be made: .*Check XDG_CACHE_HOME"):
-        callback.CallbackModule()._take_lock("run.lock")
+        callback.CallbackModule()._take_locks(None, "site.yml")
 
 
 def test_a_module_is_wrapped_once_for_all_runs_until_code_changes(runs: Runs) -> None:

@@ -77,6 +77,14 @@ def test_the_secret_is_made_once_without_the_authoritys_key(api: Api, cluster: C
     assert certificates.read(cluster, "polls-dev", "database-tls") == authority
 
 
+def test_names_that_came_later_are_told(api: Api, cluster: Cluster) -> None:
+    data = {key: base64.b64encode(pem).decode() for key, pem in certificates.certificate(["database"]).items()}
+    api.answers[f"{SECRETS}/database-tls"] = (200, {"data": data})
+    assert certificates.missing(cluster, "polls-dev", "database-tls", ["database", "pghost"]) == ["pghost"]
+    api.answers[f"{SECRETS}/database-tls"] = (200, {"data": {"tls.crt": base64.b64encode(b"none").decode()}})
+    assert certificates.missing(cluster, "polls-dev", "database-tls", ["database"]) == ["database"]
+
+
 def test_what_another_run_has_made_meanwhile_is_taken(api: Api, cluster: Cluster) -> None:
     api.answers[SECRETS] = (409, {"message": "already exists"})
     api.answers[f"{SECRETS}/database-tls"] = (200, {"data": {"ca.crt": base64.b64encode(b"theirs").decode()}})

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -622,6 +623,18 @@ def test_stopping_removes_no_file(services: Services, machine: Machine, capsys: 
     assert (answer["changed"], answer["stopped"]) == (True, ["service kubelet", "service containerd"])
     assert sorted(machine.root.rglob("*")) == before
     assert not run(kubeadm_stop, capsys)["changed"]
+
+
+def test_environments_that_come_and_go_at_once_are_all_recorded(machine: Machine) -> None:
+    cluster.RECORD.parent.mkdir(parents=True, exist_ok=True)
+    cluster.RECORD.write_text('{"environments": ["dev", "old"], "inputs": "kept"}')
+    changes = [lambda known, name=name: known | {name} for name in "abcdef"] + [lambda known: known - {"old"}]
+    threads = [threading.Thread(target=cluster.change_environments, args=(change,)) for change in changes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert cluster.record() == {"environments": sorted([*"abcdef", "dev"]), "inputs": "kept"}
 
 
 def test_a_check_stops_nothing(services: Services, capsys: pytest.CaptureFixture[str]) -> None:

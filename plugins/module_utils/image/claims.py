@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import json
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +65,17 @@ class Claims:
     def note(self, content: str, digest: str) -> None:
         """Note which image was built from a content."""
         if self.built(content) != digest:
-            self._write(self.contents, self._read(self.contents) | {content: digest})
+            self._change_contents(lambda known: known | {content: digest})
 
     def forget(self, digests: Collection[str]) -> None:
         """Forget images that the registry has lost."""
-        self._write(self.contents, {content: digest for content, digest in self._read(self.contents).items() if digest not in digests})
+        self._change_contents(lambda known: {content: digest for content, digest in known.items() if digest not in digests})
+
+    def _change_contents(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Change what all environments share, while no other does."""
+        self.place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with lock(self.place / "contents.lock", alone=True, wait=True):
+            self._write(self.contents, change(self._read(self.contents)))
 
     def _write(self, file: Path, found: dict[str, Any]) -> None:
         self.place.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -442,6 +444,25 @@ def alive(pid: int) -> bool:
         return False
 
 
+def change_environments(change: Callable[[set[str]], set[str]]) -> list[str]:
+    """Change which environments the record of the cluster has, while no other run does; return them.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    directory = os.open(RECORD.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        known = record() or {}
+        known["environments"] = sorted(change(set(known.get("environments", []))))
+        half = RECORD.with_suffix(".half")
+        half.write_text(json.dumps(known, indent=4, sort_keys=True), encoding="utf-8")
+        half.replace(RECORD)
+    finally:
+        os.close(directory)
+    return known["environments"]
+
+
 def leave(environment: str, namespace: str, purge: bool) -> list[str]:
     """Take one environment's name and account from a cluster that others use too; return what was removed, as phrases.
 
@@ -452,12 +473,8 @@ def leave(environment: str, namespace: str, purge: bool) -> list[str]:
     """
     if wrong := formats.label(namespace):
         raise ValueError(f"the namespace of {environment} {wrong}")
-    known = record() or {}
-    known["environments"] = [name for name in known.get("environments", []) if name != environment]
-    half = RECORD.with_suffix(".half")
-    half.write_text(json.dumps(known, indent=4, sort_keys=True), encoding="utf-8")
-    half.replace(RECORD)
-    removed = [f"environment {environment} from the cluster, which goes on for {', '.join(known['environments'])}"]
+    others = change_environments(lambda known: known - {environment})
+    removed = [f"environment {environment} from the cluster, which goes on for {', '.join(others)}"]
     kubectl = [str(DIRECTORY / "bin" / "kubectl"), "--kubeconfig", str(KUBERNETES / "admin.conf")]
     account = ["delete", "serviceaccount", namespace, "--namespace", ACCOUNTS, "--ignore-not-found"]  # and with it every token of it
     subprocess.run([*kubectl, *account], capture_output=True, check=False)

@@ -1,0 +1,173 @@
+"""Which runs wait for each other.
+
+A run has its environment to itself. What belongs to this machine, such as its cluster, it shares with the runs of other environments,
+until a step changes it and has to be alone. The kernel gives a lock back when the last process that a run has started lets go of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+MACHINE = "run.lock"
+GATE = "run-gate.lock"
+"""Held by who waits to be alone, so that nobody who came later keeps them waiting."""
+VARIABLE = "BERTH_RUN_LOCKS"
+"""The environment variable with the descriptors of a run's locks, which its processes inherit (JSON)."""
+POLL = 0.5
+"""Seconds between two attempts."""
+SPEAK = 30.0
+"""Seconds between two lines of who waits."""
+
+Say = Callable[[str], None]
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words.
+
+    >>> duration(59.6), duration(372)
+    ('59 s', '6 min 12 s')
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def take(handle: int, mode: int, holders: Callable[[], str], say: Say) -> None:
+    """Take a lock (LOCK_EX or LOCK_SH), and tell now and then for whom it waits; ``holders`` describes them."""
+    began = spoke = None
+    while True:
+        try:
+            fcntl.flock(handle, mode | fcntl.LOCK_NB)
+        except BlockingIOError:
+            now = time.monotonic()
+            if began is None:
+                began = spoke = now
+                say(f"Waiting for {holders()}.")
+            elif now - spoke >= SPEAK:
+                spoke = now
+                say(f"Waiting for {duration(now - began)} now, for {holders()}.")
+            time.sleep(POLL)
+        else:
+            return
+
+
+class Run:
+    """The locks of one run.
+
+    Args:
+        directory: Where the locks' files are.
+        environments: The run's environments.
+        playbook: What it runs, for those who wait for it.
+        say: What prints a line.
+        machine: Whether it shares this machine with others, rather than only having its environments to itself.
+
+    Raises:
+        OSError: A file cannot be made.
+    """
+
+    def __init__(self, directory: Path, environments: list[str], playbook: str, say: Say, machine: bool) -> None:
+        self.directory, self.say = directory, say
+        self.handles: dict[str, int] = {}
+        self.info: dict[str, Any] = {"pid": os.getpid(), "playbook": playbook, "began": time.time(), "machine": ""}
+        directory.mkdir(parents=True, exist_ok=True)
+        for name in sorted(environments):  # in one order, so that no two runs wait for each other
+            handle = self._open(f"run-{name}.lock")
+            take(handle, fcntl.LOCK_EX, lambda handle=handle, name=name: self._same(handle, name), say)
+            self.handles[name] = handle
+            self._note("waits" if machine else "")
+        self.machine = self._open(MACHINE) if machine else None
+        self.gate = self._open(GATE) if machine else None
+        if machine:
+            self.use(alone=False)
+        os.environ[VARIABLE] = json.dumps({"directory": str(directory), "handles": self.handles, "machine": self.machine, "gate": self.gate, "info": self.info})
+
+    @classmethod
+    def inherited(cls, say: Say) -> Run | None:
+        """Return the locks of the run that this process belongs to; None where it has none of its own."""
+        run = cls.__new__(cls)
+        try:
+            known = json.loads(os.environ[VARIABLE])
+            run.directory, run.say = Path(known["directory"]), say
+            run.handles, run.machine, run.gate, run.info = known["handles"], known["machine"], known["gate"], known["info"]
+            # A playbook that a task of a run has started has its variable, and not its files.
+            if not os.path.samestat(os.fstat(run.machine), (run.directory / MACHINE).stat()):
+                return None
+        except (KeyError, OSError, TypeError, ValueError):
+            return None
+        return run
+
+    def use(self, alone: bool) -> None:
+        """Have this machine alone, or share it; who shares it already lets go of it before they wait to be alone."""
+        if self.machine is None or self.gate is None:
+            return
+        fcntl.flock(self.machine, fcntl.LOCK_UN)
+        self._note("waits")
+        take(self.gate, fcntl.LOCK_EX, self._others, self.say)
+        try:
+            take(self.machine, fcntl.LOCK_EX if alone else fcntl.LOCK_SH, self._others, self.say)
+        finally:
+            fcntl.flock(self.gate, fcntl.LOCK_UN)
+        self._note("alone" if alone else "shares")
+
+    def _open(self, name: str) -> int:
+        return os.open(self.directory / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def _note(self, machine: str) -> None:
+        self.info["machine"] = machine
+        for handle in self.handles.values():
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, json.dumps(self.info).encode(), 0)
+
+    def _same(self, handle: int, name: str) -> str:
+        """Describe another run of an environment."""
+        info = _read(os.pread(handle, 4096, 0))
+        if not info:
+            return f"another run of the environment {name}"
+        if not alive(info["pid"]):  # Ansible's workers hold the lock too, and outlive a run that was killed
+            return f"the task during which the run before of the environment {name} (process {info['pid']}) was killed"
+        return f"another run of the environment {name}, {_described(info)}"
+
+    def _others(self) -> str:
+        """Describe the runs that use this machine."""
+        found = [(name, info) for name, info in self._runs() if info["machine"] in ("shares", "alone")] or list(self._runs())
+        if not found:
+            return "a run that does not say which it is"
+        words = [f"the environment {name}, {_described(info)}" for name, info in found]
+        return " and ".join(words) + (", which changes the cluster" if any(info["machine"] == "alone" for _, info in found) else "")
+
+    def _runs(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for path in sorted(self.directory.glob("run-*.lock")):
+            with contextlib.suppress(OSError):
+                info = _read(path.read_bytes())
+                if info and info["machine"] and info["pid"] != self.info["pid"] and alive(info["pid"]):
+                    yield path.stem.removeprefix("run-"), info
+
+
+def _read(content: bytes) -> dict[str, Any]:
+    """Return what a run has written into its lock; nothing where it was another version of Berth, or is about to."""
+    try:
+        info = json.loads(content)
+        return info if {"pid", "playbook", "began", "machine"} <= info.keys() else {}
+    except (ValueError, AttributeError):
+        return {}
+
+
+def _described(info: dict[str, Any]) -> str:
+    return f"{info['playbook']} (process {info['pid']}, under way for {duration(time.time() - info['began'])})"
