@@ -13,8 +13,9 @@ from ansible.template import trust_as_template
 
 from ..module_utils.kube import apply, identity, refusals
 from ..module_utils.kube import fixed as fixed_fields
-from ..module_utils.kube.client import CLUSTER_SCOPED, Cluster, KubeError, NotFound, Unreachable
+from ..module_utils.kube.client import CLUSTER_SCOPED, Cluster, KubeError, NotFound, UnknownKind, Unreachable, kind_of
 from ..module_utils.kube.refusals import title
+from ..plugin_utils import own_objects
 from ..plugin_utils.inventory.locate import Inventory
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -23,8 +24,10 @@ ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},
     "context": {"type": "str", "default": ""},
     "namespace": {"type": "str", "required": True},
-    "templates": {"type": "list", "elements": "str", "required": True},
-    "adopt": {"type": "bool", "default": False},
+    "templates": {"type": "list", "elements": "str", "default": []},
+    "files": {"type": "list", "elements": "path", "default": []},
+    "app": {"type": "str", "default": ""},
+    "names": {"type": "dict", "default": {}},
 }
 
 
@@ -54,9 +57,11 @@ class ActionModule(ActionBase):
         inventory = Inventory.of(task_vars or {}, self._loader, Path(__file__).resolve().parents[2])
         if owner := identity.belongs_elsewhere(arguments["kubeconfig"], environment):
             return result | {"failed": True, "msg": self._not_ours(arguments["kubeconfig"], owner, inventory)}
-        wanted = self._objects(arguments)
+        wanted = self._objects(arguments) + self._own(arguments)
         try:
             cluster = self._cluster(arguments)
+            if cluster and arguments["files"]:
+                self._refuse_unknown(cluster, wanted)
             live = self._live(cluster, wanted)
         except KubeError as error:
             return result | {"failed": True, "msg": str(error)}
@@ -76,6 +81,7 @@ class ActionModule(ActionBase):
         return result | {
             "changed": bool(pairs),
             "applied": [title(item) for item, _ in pairs],
+            "names": [{"kind": kind_of(item), "name": item["metadata"]["name"]} for item in wanted],
             "objects": [apply.visible(item) for item in live if item],
             "diff": [self._diff(*pair) for pair in pairs] if self._task.diff else [],
         }
@@ -95,6 +101,41 @@ class ActionModule(ActionBase):
                 item["metadata"].setdefault("namespace", arguments["namespace"])
         return found
 
+    def _own(self, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+        """Read the project's own manifests into objects with a namespace and labels."""
+        found: list[dict[str, Any]] = []
+        for path in arguments["files"]:
+            text = self._loader.get_text_file_contents(path)
+            if path.endswith(own_objects.TEMPLATE):
+                text = self._templar.template(trust_as_template(text), escape_backslashes=False, overrides={"trim_blocks": True})
+            try:
+                objects = own_objects.of_text(text)
+            except ValueError as error:
+                raise AnsibleActionFail(f"{path} does not make Kubernetes objects: {error}.") from None
+            for item in objects:
+                if wrong := own_objects.problem(item, arguments["namespace"], arguments["app"], arguments["names"]):
+                    raise AnsibleActionFail(f"{path}: {wrong}. Nothing of it was applied.")
+                if any((item["kind"], item["metadata"]["name"]) == (other["kind"], other["metadata"]["name"]) for other in found):
+                    raise AnsibleActionFail(f"{path}: {title(item)} is there twice. Nothing of it was applied.")
+                item["metadata"].setdefault("namespace", arguments["namespace"])
+                found.append(own_objects.prepared(item, arguments["app"]))
+        return found
+
+    def _refuse_unknown(self, cluster: Cluster, wanted: list[dict[str, Any]]) -> None:
+        """Refuse objects of the project's own that the cluster does not know, or that are of no namespace; a check asks nobody who does not answer."""
+        for item in wanted:
+            try:
+                _plural, namespaced = cluster.resource(kind_of(item))
+            except UnknownKind as error:
+                way = "Install what brings it, or take the object out of berth_app_objects"
+                raise AnsibleActionFail(f"{title(item)} cannot be made. {error}. {way}.") from None
+            except Unreachable:
+                if self._task.check_mode:
+                    return
+                raise
+            if not namespaced:
+                raise AnsibleActionFail(f"{title(item)} is of no namespace, so it is not the app's; apply it with kubectl. Nothing of it was applied.")
+
     def _cluster(self, arguments: dict[str, Any]) -> Cluster | None:
         """Return the API server; in check mode None where there is no kubeconfig yet."""
         if self._task.check_mode and not Path(arguments["kubeconfig"]).exists():
@@ -108,7 +149,7 @@ class ActionModule(ActionBase):
         found: list[dict[str, Any] | None] = []
         for item in wanted:
             try:
-                found.append(cluster.get(item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]))
+                found.append(cluster.get(kind_of(item), item["metadata"].get("namespace", ""), item["metadata"]["name"]))
             except NotFound:
                 found.append(None)
             except Unreachable:

@@ -13,6 +13,9 @@ from typing import Any
 
 import yaml
 from ansible.errors import AnsibleError
+from ansible.module_utils import (
+    berth_objects,
+)
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
@@ -216,6 +219,7 @@ class Check:
             found += self.provider_checks[self.provider](suspect) + self.entry_problems(suspect)
         found += self.room_problems(suspect)
         found += self.budget_problems({problem.variable for problem in found})
+        found += self.object_problems({problem.variable for problem in found})
         return found + self.path_problems(suspect) + self.registry_problems(suspect) + self.port_problems(suspect)
 
     def warnings(self) -> list[str]:
@@ -299,6 +303,33 @@ class Check:
                 text += "; name a path of this environment's own"
                 found.append(Problem(("berth_kubeconfig",), text))
         return found
+
+    def object_problems(self, suspect: set[str]) -> list[Problem]:
+        """Check the manifests of the project's own, as far as they are no templates."""
+        variable = "berth_app_objects"
+        looked_at = {variable, "berth_app_source", "berth_app_name", "berth_namespace", "berth_app_processes", "berth_app_schedules"}
+        if looked_at & suspect or not self.get(variable):
+            return []
+        app, schedules = self.values["berth_app_name"], [each["name"] for each in self.get("berth_app_schedules")]
+        names = berth_objects.taken(app, self.get("berth_app_processes"), schedules, self.get("berth_app_database_aliases"))
+        bases = [Path(self.task_vars["inventory_dir"]), Path(self.get("berth_app_source") or self.task_vars["inventory_dir"]).expanduser()]
+        found = []
+        for number, pattern in enumerate(self.get(variable)):
+            files = berth_objects.found(pattern, bases)
+            if not files:
+                places = " nor in ".join(dict.fromkeys(self.inventory.shown(base) for base in bases))
+                found.append(Problem((variable, number), f"{pattern} matches no file in {places}"))
+            for path in files:
+                found += [Problem((variable, number), f"{self.inventory.shown(path)}: {text}") for text in self._manifest_problems(path, app, names)]
+        return found
+
+    def _manifest_problems(self, path: Path, app: str, names: dict[str, list[str]]) -> list[str]:
+        try:
+            objects = [] if path.name.endswith(berth_objects.TEMPLATE) else berth_objects.of_text(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            return [f"makes no Kubernetes objects: {error}"]
+        texts = (berth_objects.problem(item, self.values["berth_namespace"], app, names) for item in objects)
+        return [text for text in texts if text]
 
     def _project_problems(self, source: Path) -> list[Problem]:
         """Check that a Dockerfile can be made for the app."""

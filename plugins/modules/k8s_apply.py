@@ -15,12 +15,10 @@ options:
   kubeconfig: {description: The kubeconfig of the cluster., type: path, required: true}
   context: {description: "A context in it, empty for its current one.", type: str, default: ""}
   namespace: {description: The namespace of objects that name none., type: str, required: true}
-  templates: {description: "The templates of the role, in the order in which they are applied.", type: list, elements: str, required: true}
-  adopt:
-    description: >-
-      Whether an object that is there without these labels is taken over, in a cluster that is the environment's own. Of it is changed what the template names.
-    type: bool
-    default: false
+  templates: {description: "The templates of the role, in the order in which they are applied.", type: list, elements: str, default: []}
+  files: {description: "Manifests of the project's own; one whose name ends in C(.j2) is a template.", type: list, elements: path, default: []}
+  app: {description: "The app that those objects are labelled for.", type: str, default: ""}
+  names: {description: "The names (regular expressions) that those objects may not have, by kind.", type: dict, default: {}}
 attributes:
   check_mode:
     support: full
@@ -38,5 +36,6 @@ EXAMPLES = """
 
 RETURN = """
 objects: {description: "The live objects, in the order of the templates; in check mode those that exist.", type: list, elements: dict, returned: always}
+names: {description: "C(kind) and C(name) of all, as k8s_prune takes them.", type: list, elements: dict, returned: always}
 applied: {description: "Kind and name of the objects that were (or in check mode would be) changed.", type: list, elements: str, returned: always}
 """

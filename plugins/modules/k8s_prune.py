@@ -42,7 +42,7 @@ options:
         type: str
         required: true
   kinds:
-    description: Kinds to look at.
+    description: Kinds to look at; one that is not among Berth's as C(apiVersion/kind), such as C(monitoring.coreos.com/v1/ServiceMonitor).
     type: list
     elements: str
     default:
@@ -153,7 +153,7 @@ def refusal(selector: Mapping[str, Any], kinds: Iterable[str]) -> str:
             f"{' and '.join(protected)} objects are never pruned, for their data would be lost. "
             "Take them out of kinds; playbooks/destroy.yml removes data, when it is told to."
         )
-    unknown = [kind for kind in kinds if kind not in DEFAULT_KINDS]
+    unknown = [kind for kind in kinds if kind not in DEFAULT_KINDS and "/" not in kind]
     if unknown:
         return f"k8s_prune does not know the kind {unknown[0]}. It knows {', '.join(DEFAULT_KINDS)}."
     return ""
@@ -183,7 +183,12 @@ def surplus(
             continue
         if (each["kind"], metadata["name"]) not in declared:
             found.append(each)
-    return sorted(found, key=lambda each: (DEFAULT_KINDS.index(each["kind"]), each["metadata"]["name"]))
+    return sorted(found, key=lambda each: (_order(each["kind"]), each["metadata"]["name"]))
+
+
+def _order(kind: str) -> tuple[int, str]:
+    """Return what kinds are sorted by; those of others come last."""
+    return (DEFAULT_KINDS.index(kind) if kind in DEFAULT_KINDS else len(DEFAULT_KINDS), kind)
 
 
 def listed(cluster: Cluster, kinds: Iterable[str], namespace: str, query: str) -> list[Mapping[str, Any]]:

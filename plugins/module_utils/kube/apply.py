@@ -17,6 +17,8 @@ import yaml
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 INSTANCE = "app.kubernetes.io/instance"
+OWN = "berth/own"
+"""The label of what the project's own manifests have made."""
 
 # kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity
 SUFFIXES = {"": 1, "m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
@@ -124,7 +126,7 @@ def foreign(wanted: dict[str, Any], live: dict[str, Any] | None) -> bool:
     if live is None or MANAGED_BY not in labels:
         return False
     known = live["metadata"].get("labels", {})
-    return any(known.get(label) != labels.get(label) for label in (MANAGED_BY, INSTANCE))
+    return any(known.get(label) != labels.get(label) for label in (MANAGED_BY, INSTANCE, OWN))
 
 
 def visible(wanted: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Talk to a Kubernetes API server by its REST paths.
 
-The kinds that Berth handles are few and known, so neither discovery (a request for each API group) nor the
-dynamic client is needed: one GET is one request. The kubeconfig is loaded by the official client, which knows
-certificates, tokens and exec plugins such as ``aws eks get-token``.
+The kinds that Berth makes are few and known, so neither discovery (a request for each API group) nor the
+dynamic client is needed: one GET is one request. Of others, such as a project brings, the API server is asked.
+The kubeconfig is loaded by the official client, which knows certificates, tokens and exec plugins such as
+``aws eks get-token``.
 """
 
 from __future__ import annotations
@@ -99,8 +100,27 @@ class NotFound(KubeError):
     """The object does not exist."""
 
 
+class UnknownKind(NotFound):
+    """The API server does not have this kind."""
+
+
 class WrongCluster(KubeError):
     """The kubeconfig leads to another cluster than the environment's own."""
+
+
+def kind_of(item: dict[str, Any]) -> str:
+    """Return the kind by which an object is asked for: its ``kind``, or ``apiVersion/kind`` for one that is not in KINDS.
+
+    >>> kind_of({"apiVersion": "apps/v1", "kind": "Deployment"}), kind_of({"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor"})
+    ('Deployment', 'monitoring.coreos.com/v1/ServiceMonitor')
+    """
+    version, kind = item["apiVersion"], item["kind"]
+    return kind if kind in KINDS and KINDS[kind][0] == prefix_of(version) else f"{version}/{kind}"
+
+
+def prefix_of(version: str) -> str:
+    """Return the path below which the API server has an ``apiVersion``."""
+    return f"/apis/{version}" if "/" in version else f"/api/{version}"
 
 
 def path_of(kind: str, namespace: str, name: str = "") -> str:
@@ -130,7 +150,41 @@ class Cluster:
         self._source = kubeconfig or "the default kubeconfig"
         self._kubeconfig, self._context = kubeconfig, context
         self._record = identities.read(kubeconfig) if guarded else {}
+        self._resources: dict[str, dict[str, tuple[str, bool]]] = {}
         self._load()
+
+    def resource(self, kind: str) -> tuple[str, bool]:
+        """Return the plural of a kind, named as ``kind_of`` does, and whether it lives in a namespace. Each version of a group is asked for once.
+
+        Raises:
+            UnknownKind: The API server does not have it.
+            Unreachable, KubeError: see there.
+        """
+        if kind in KINDS:
+            return KINDS[kind][1], kind not in CLUSTER_SCOPED
+        version, _, name = kind.rpartition("/")
+        if version not in self._resources:
+            status, answer = self.ask(prefix_of(version))
+            if status not in (200, 404):
+                raise KubeError(f"The API server answers {status} when asked which kinds {version} has: {answer.get('message', 'it does not say why')}")
+            found = answer.get("resources") or []
+            self._resources[version] = {each["kind"]: (each["name"], each["namespaced"]) for each in found if "/" not in each["name"]}
+        if name not in self._resources[version]:
+            known = f" of that it has {', '.join(sorted(self._resources[version]))}" if self._resources[version] else f" it has nothing of {version}"
+            raise UnknownKind(f"The cluster does not know the kind {name} of {version};{known}")
+        return self._resources[version][name]
+
+    def path(self, kind: str, namespace: str, name: str = "") -> str:
+        """Return the REST path of an object or of a kind's list, as ``path_of`` does, of any kind that the API server has.
+
+        Raises:
+            UnknownKind, Unreachable, KubeError: see there.
+        """
+        if kind in KINDS:
+            return path_of(kind, namespace, name)
+        plural, namespaced = self.resource(kind)
+        place = prefix_of(kind.rpartition("/")[0]) + (f"/namespaces/{namespace}" if namespaced else "")
+        return f"{place}/{plural}" + (f"/{name}" if name else "")
 
     def _load(self) -> None:
         try:
@@ -331,7 +385,7 @@ class Cluster:
         query: dict[str, str | int] | None = None,
         body: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> bytes:
-        url = path_of(kind, namespace, name) + subresource + (f"?{urlencode(query)}" if query else "")
+        url = self.path(kind, namespace, name) + subresource + (f"?{urlencode(query)}" if query else "")
         response = self._send(method, url, body)
         if response.status == 401:
             # A token of an exec plugin may have run out during a long wait: load the kubeconfig again, once.
@@ -350,7 +404,7 @@ class Cluster:
             raise NotFound(f"{where} in namespace {namespace}: {said or 'not found'}")
         if response.status == 403:
             verb = {"GET": "get" if name else "list", "DELETE": "delete", "PATCH": "patch", "POST": "create"}[method]
-            _prefix, plural, group = KINDS[kind]
+            plural, group = self.resource(kind)[0], KINDS[kind][2] if kind in KINDS else kind.split("/")[0]
             raise Forbidden(
                 f"Kubernetes does not let this user {verb} {plural}{subresource} in namespace {namespace}: {said}. "
                 f'Grant it with a Role: apiGroups ["{group}"], resources ["{plural}{subresource}"], verbs ["{verb}"].'
