@@ -25,6 +25,7 @@ ARGUMENTS = {
     "context": {"type": "str", "default": ""},
     "namespace": {"type": "str", "required": True},
     "templates": {"type": "list", "elements": "str", "default": []},
+    "adopt": {"type": "bool", "default": False},
     "files": {"type": "list", "elements": "path", "default": []},
     "app": {"type": "str", "default": ""},
     "names": {"type": "dict", "default": {}},

@@ -13,9 +13,6 @@ from typing import Any
 
 import yaml
 from ansible.errors import AnsibleError
-from ansible.module_utils import (
-    berth_objects,
-)
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
@@ -26,10 +23,10 @@ from ..module_utils.kube.existing import ExistingError, read_context
 from ..module_utils.machine import minikube, network
 from ..module_utils.machine.artifacts import foreign
 from ..module_utils.machine.kubeadm import DIRECTORY
-from ..plugin_utils import iam, preflight
+from ..plugin_utils import iam, own_objects, preflight
 from ..plugin_utils import provider as providers
 from ..plugin_utils.inventory import aws as aws_variables
-from ..plugin_utils.inventory import cost, room, templates, variables
+from ..plugin_utils.inventory import cache, cost, room, templates, variables
 from ..plugin_utils.inventory.locate import Inventory
 from ..plugin_utils.inventory.variables import Problem, Scalar
 
@@ -224,7 +221,23 @@ class Check:
 
     def warnings(self) -> list[str]:
         """Return what may be meant otherwise, and is no reason to end the run."""
-        return [f"{path}: {text}" for path, text in self.unread(certain=False)] + self.hidden
+        return [f"{path}: {text}" for path, text in self.unread(certain=False)] + self.hidden + self.cache_warnings()
+
+    def cache_warnings(self) -> list[str]:
+        """Return what a project lacks that is to use a cache, as far as its files say what it installs."""
+        if self.get("berth_cache") == "none" or not self.get("berth_app_source"):
+            return []
+        try:
+            needs = read_project(Path(self.get("berth_app_source")).expanduser(), self.get("berth_app_directory") or "").dependencies
+        except (ProjectError, OSError):
+            return []  # said where it matters, or made by a Dockerfile of its own
+        if not cache.client_missing(needs.names | needs.direct):
+            return []
+        names = " and ".join(self.get("berth_cache_env"))
+        return [
+            f"berth_cache: {self.get('berth_cache')} gives the app {names}, and {needs.files[0]} names no client of Redis. "
+            "Add a line with redis to it (Django's own cache reads it by django.core.cache.backends.redis.RedisCache), or set berth_cache: none."
+        ]
 
     def unread(self, certain: bool) -> list[tuple[str, str]]:
         """Return the files of variables that Ansible does not read, each with the reason: those that surely were meant, or the others."""
@@ -268,8 +281,9 @@ class Check:
 
     def room_problems(self, suspect: set[str]) -> list[Problem]:
         """Check that the namespace's quota has room for a release."""
-        looked_at = ("resources", "replicas", "autoscaling", "processes", "schedules")
-        if suspect & {*(f"berth_app_{part}" for part in looked_at), "berth_database", "berth_database_storage", "berth_quota"}:
+        looked_at = ("resources", "replicas", "autoscaling", "processes", "schedules", "database_aliases")
+        others = {"berth_cache", "berth_cache_memory", "berth_database", "berth_database_storage", "berth_quota"}
+        if suspect & {*(f"berth_app_{part}" for part in looked_at), *others}:
             return []
         web = ("berth_app_autoscaling", "max") if self.get("berth_app_autoscaling") else ("berth_app_replicas",)
         environment = room.Environment.of(self.get, self.roles)
@@ -311,11 +325,11 @@ class Check:
         if looked_at & suspect or not self.get(variable):
             return []
         app, schedules = self.values["berth_app_name"], [each["name"] for each in self.get("berth_app_schedules")]
-        names = berth_objects.taken(app, self.get("berth_app_processes"), schedules, self.get("berth_app_database_aliases"))
+        names = own_objects.taken(app, self.get("berth_app_processes"), schedules, self.get("berth_app_database_aliases"))
         bases = [Path(self.task_vars["inventory_dir"]), Path(self.get("berth_app_source") or self.task_vars["inventory_dir"]).expanduser()]
         found = []
         for number, pattern in enumerate(self.get(variable)):
-            files = berth_objects.found(pattern, bases)
+            files = own_objects.found(pattern, bases)
             if not files:
                 places = " nor in ".join(dict.fromkeys(self.inventory.shown(base) for base in bases))
                 found.append(Problem((variable, number), f"{pattern} matches no file in {places}"))
@@ -325,10 +339,10 @@ class Check:
 
     def _manifest_problems(self, path: Path, app: str, names: dict[str, list[str]]) -> list[str]:
         try:
-            objects = [] if path.name.endswith(berth_objects.TEMPLATE) else berth_objects.of_text(path.read_text(encoding="utf-8"))
+            objects = [] if path.name.endswith(own_objects.TEMPLATE) else own_objects.of_text(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             return [f"makes no Kubernetes objects: {error}"]
-        texts = (berth_objects.problem(item, self.values["berth_namespace"], app, names) for item in objects)
+        texts = (own_objects.problem(item, self.values["berth_namespace"], app, names) for item in objects)
         return [text for text in texts if text]
 
     def _project_problems(self, source: Path) -> list[Problem]:

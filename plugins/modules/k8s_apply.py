@@ -16,6 +16,11 @@ options:
   context: {description: "A context in it, empty for its current one.", type: str, default: ""}
   namespace: {description: The namespace of objects that name none., type: str, required: true}
   templates: {description: "The templates of the role, in the order in which they are applied.", type: list, elements: str, default: []}
+  adopt:
+    description: >-
+      Whether an object that is there without these labels is taken over, in a cluster that is the environment's own. Of it is changed what the template names.
+    type: bool
+    default: false
   files: {description: "Manifests of the project's own; one whose name ends in C(.j2) is a template.", type: list, elements: path, default: []}
   app: {description: "The app that those objects are labelled for.", type: str, default: ""}
   names: {description: "The names (regular expressions) that those objects may not have, by kind.", type: dict, default: {}}

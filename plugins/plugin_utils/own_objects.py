@@ -78,18 +78,18 @@ def taken(app: str, processes: Iterable[str], schedules: Iterable[str], aliases:
     mine = [name, *(f"{name}-{re.escape(process)}" for process in processes)]
     configuration = [f"{name}-{any_hash}", "database.*"]
     return {
-        "Deployment": mine,
+        "Deployment": [*mine, "cache"],
         "PodDisruptionBudget": mine,
         "HorizontalPodAutoscaler": mine,
         "StatefulSet": ["database"],
         "CronJob": [f"{name}-{re.escape(schedule)}" for schedule in schedules],
         "Job": [f"{name}-(release|migrations|command)-.*", "database-login-.*", "network-policy-probe"],
-        "Service": [name, "database", *map(re.escape, aliases)],
+        "Service": [name, "database", "cache", *map(re.escape, aliases)],
         "Ingress": [name],
         "ConfigMap": [*configuration, f"{name}-own-kinds"],
-        "Secret": [*configuration, f"{name}-fingerprint-key", "registry"],
+        "Secret": [*configuration, f"{name}-fingerprint-key", "registry", "cache"],
         "PersistentVolumeClaim": ["data-database-0"],
-        "NetworkPolicy": ["default-deny", "allow-(dns|web|app-egress|app-to-database|database-from-app)"],
+        "NetworkPolicy": ["default-deny", "allow-(dns|web|app-egress|app-to-database|database-from-app|cache-from-app|app-to-cache)"],
         "ResourceQuota": [name],
         "LimitRange": [name],
     }

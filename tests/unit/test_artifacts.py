@@ -997,6 +997,7 @@ NOT_PINNED = {
     "registry.k8s.io/kube-proxy:v1.36.3",
     "docker.io/cloudnativelabs/kube-router:v2.1.0",
     "quay.io/coreos/etcd:v3.6.16",
+    "docker.io/valkey/valkey:8.1",
 }
 
 

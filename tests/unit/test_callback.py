@@ -36,7 +36,8 @@ def project(directory: Path, **less: float) -> Path:
     plugins = directory / "ansible_collections/berth/platform/plugins"
     (plugins / "callback").mkdir(parents=True)
     (directory / "ansible.cfg").write_text("[defaults]\n")
-    (plugins / "module_utils").symlink_to(PLUGINS / "module_utils")
+    for shared in ("module_utils", "plugin_utils", "action"):
+        (plugins / shared).symlink_to(PLUGINS / shared)
     text = (PLUGINS / "callback/berth.py").read_text()
     for name, seconds in less.items():
         text, found = re.subn(rf"^{name} = [\d.]+", f"{name} = {seconds}", text, flags=re.MULTILINE)
@@ -57,17 +58,8 @@ class Runs:
     def __init__(self, directory: Path, temporary: Path, project: Path) -> None:
         self.directory = directory
         self.temporary = temporary
-        self.processes: list[subprocess.Popen[str]] = []
-        (directory / "ansible.cfg").write_text("[defaults]\n")
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "BERTH_"))},
-            "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
-            "ANSIBLE_CALLBACK_PLUGINS": str(directory / "callback"),
-            "ANSIBLE_CALLBACKS_ENABLED": "berth",
-            "ANSIBLE_ACTION_PLUGINS": str(PLUGINS / "action"),
-            "ANSIBLE_LIBRARY": str(PLUGINS / "modules"),
-            "ANSIBLE_LOCALHOST_WARNING": "false",
-            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+        self.processes: list[ansible_fork.Run] = []
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "BERTH_"))} | {
             "XDG_CACHE_HOME": str(directory / "cache"),
             "TMPDIR": str(temporary),
         }
@@ -117,11 +109,15 @@ class Runs:
 
     def first_line(self, process: ansible_fork.Run) -> str:
         """Return the first line that a run prints, as soon as it has."""
+        return self.line(process, "")
+
+    def line(self, process: ansible_fork.Run, begin: str) -> str:
+        """Return the first line of a run that begins so, as soon as it has printed it."""
         end = time.monotonic() + 30
-        while "\n" not in (printed := self.printed(process).lstrip("\n")):
-            assert time.monotonic() < end and process.poll() is None, printed
+        while not (found := re.search(rf"^({re.escape(begin)}.+)\n", self.printed(process), re.MULTILINE)):
+            assert time.monotonic() < end and process.poll() is None, self.printed(process)
             time.sleep(0.02)
-        return printed.partition("\n")[0]
+        return found[1]
 
     def appears(self, name: str) -> None:
         """Wait until a run has made a file in this directory."""
@@ -152,8 +148,8 @@ def test_a_second_run_says_for_whom_it_waits_and_then_runs(runs: Runs) -> None:
     first = runs.start(HOLD)
     runs.appears("holds")
     second = runs.start("assert (here / 'go').exists()")
-    line = first_line(second)
-    described = rf"Waiting for another run of the environment dev, 0.yml \(process {first.pid}, under way for \d+ s\)\.\n"
+    line = runs.first_line(second)
+    described = rf"Waiting for another run of the environment dev, 0.yml \(process {first.pid}, under way for \d+ s\)\."
     assert re.fullmatch(described, line), line
     assert second.poll() is None
     (runs.directory / "go").touch()
@@ -179,13 +175,13 @@ def test_environments_whose_cluster_is_elsewhere_wait_for_nobody_but_themselves(
     assert "Waiting for" not in runs.wait(runs.start("", environment=others))
     assert "Waiting for" not in runs.wait(runs.start(""))
     second = runs.start("assert (here / 'go').exists()", environment=("staging", "eks"))
-    assert first_line(second).startswith("Waiting for")
+    assert runs.first_line(second).startswith("Waiting for")
     (runs.directory / "go").touch()
     runs.wait(first)
     runs.wait(second)
 
 
-ALONE = "    - name: Be alone\n      machine_lock: {alone: true}\n"
+ALONE = "    - name: Be alone\n      berth.platform.machine_lock: {alone: true}\n"
 THEN = "    - name: Go on\n      ansible.builtin.file: {path: %s, state: touch, mode: '0600'}\n"
 
 
@@ -202,12 +198,11 @@ def test_who_changes_the_machine_waits_for_all_that_use_it_and_says_for_which(ru
     first = runs.start(HOLD)
     runs.appears("holds")
     second = runs.start("", environment=("test", "kubeadm"), play=ALONE + THEN % (runs.directory / "alone"))
-    assert second.stdout
-    line = next(line for line in second.stdout if line.startswith("Waiting for"))
-    assert re.fullmatch(rf"Waiting for the environment dev, 0.yml \(process {first.pid}, under way for \d+ s\)\.\n", line), line
+    line = runs.line(second, "Waiting for")
+    assert re.fullmatch(rf"Waiting for the environment dev, 0.yml \(process {first.pid}, under way for \d+ s\)\.", line), line
     assert not (runs.directory / "alone").exists()
     third = runs.start("assert (here / 'alone').exists()", environment=("late", "kubeadm"))
-    assert first_line(third).startswith("Waiting for the environment dev"), "else those who come later would keep it waiting"
+    assert runs.first_line(third).startswith("Waiting for the environment dev"), "else those who come later would keep it waiting"
     (runs.directory / "go").touch()
     runs.wait(first)
     runs.wait(second)
@@ -283,7 +278,7 @@ def test_a_play_that_changes_something_makes_its_playbook_wait(runs: Runs) -> No
     runs.appears("holds")
     mixed = f"  vars: {{run_lock: false}}\n{PLAY.format(python='echo', script='second')}"
     second = runs.start("assert (here / 'go').exists()", play=mixed)
-    assert first_line(second).startswith("Waiting for")
+    assert runs.first_line(second).startswith("Waiting for")
     (runs.directory / "go").touch()
     runs.wait(first)
     runs.wait(second)
@@ -291,14 +286,18 @@ def test_a_play_that_changes_something_makes_its_playbook_wait(runs: Runs) -> No
 
 def test_the_lock_of_a_killed_process_is_free_at_once(runs: Runs, impatient: Path) -> None:
     program = runs.directory / "holder.py"
-    take = "run_lock.Run(berth.cache(), ['dev'], 'x.yml', print, True)"
-    program.write_text(f"import berth, time\nfrom ansible.module_utils import berth_run_lock\nrun = {take}\nprint('held', flush=True)\ntime.sleep(60)\n")
-    environment = runs.environment | {"PYTHONPATH": str(runs.directory / "callback")}
-    holder = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
-    runs.processes.append(holder)
-    assert first_line(holder) == "held\n"
-    holder.kill()
-    holder.wait()
+    program.write_text(
+        "import time\n"
+        "from ansible_collections.berth.platform.plugins.callback import berth\n"
+        "from ansible_collections.berth.platform.plugins.plugin_utils import run_lock\n"
+        "run = run_lock.Run(berth.cache(), ['dev'], 'x.yml', print, True)\n"
+        "print('held', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    environment = runs.environment | {"PYTHONPATH": str(impatient)}
+    with subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True, env=environment) as holder:
+        assert holder.stdout and holder.stdout.readline() == "held\n"
+        holder.kill()
     assert "Waiting for" not in runs.wait(runs.start(""))
 
 
@@ -308,8 +307,8 @@ def test_a_run_that_was_killed_during_a_task_is_waited_for_until_that_task_has_e
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     second = runs.start("assert (here / 'go').exists()")
-    expected = f"Waiting for the task during which the run before of the environment dev (process {first.pid}) was killed.\n"
-    assert first_line(second) == expected
+    expected = f"Waiting for the task during which the run before of the environment dev (process {first.pid}) was killed."
+    assert runs.first_line(second) == expected
     (runs.directory / "go").touch()
     runs.wait(second)
 

@@ -64,11 +64,18 @@ def told(quota: dict[str, Any] | None = None, **given: Any) -> list[str]:
     """Return what is said of an environment whose inventory sets these ``berth_`` variables, each as ``name: text``."""
     values = {
         "app_resources": {}, "app_replicas": 2, "app_autoscaling": {}, "app_schedules": [{"name": "clearsessions"}], "app_processes": {}, "database": "cluster",
-        "database_storage": "1Gi", "database_storage_class": "",
+        "database_storage": "1Gi", "database_storage_class": "", "app_database_aliases": [], "cache": "none", "cache_memory": "128Mi",
     } | given  # fmt: skip
     environment = Environment.of(lambda name: values[name.removeprefix("berth_")], ROLES)
     web = ("berth_app_autoscaling", "max") if values["app_autoscaling"] else ("berth_app_replicas",)
     return [f"{problem.name}: {problem.text}" for problem in room.problems(environment, ROLES["namespace_quota_default"], quota or {}, web)]
+
+
+def test_a_cache_needs_room_too() -> None:
+    (text,) = told({"limits.memory": "1400Mi"}, cache="cluster", cache_memory="256Mi", app_schedules=[])
+    assert "the database of 512Mi, the cache of 256Mi and" in text
+    assert told({"services": 3}, cache="cluster") == told({"services": 3}, app_database_aliases=["pghost"]) == []
+    assert "needs 4" in told({"services": 3}, cache="cluster", app_database_aliases=["pghost"])[0]
 
 
 def test_the_release_after_the_first_needs_room_for_one_more_pod() -> None:

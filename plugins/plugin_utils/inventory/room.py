@@ -93,11 +93,15 @@ class Environment:
             pods.append(Pods(schedules, app, "1 schedule{}", "schedules{}", "the app"))
         if database == "cluster":
             pods.append(Pods(1, container(roles["database_resources"]), "the database{}", "", "the database"))
+        if get("berth_cache") == "cluster":
+            memory = get("berth_cache_memory")
+            pods.append(Pods(1, container({"requests": {"cpu": "20m", "memory": memory}, "limits": {"memory": memory}}), "the cache{}", "", "the cache"))
         if database == "rds":
             passing.append(Pods(1, container(roles["database_client_resources"]), "the login{} of the database in the first run", "", "the database's login"))
-        claims = int(database == "cluster")
-        objects = {"persistentvolumeclaims": claims, "services": 2, "services.nodeports": 1, "statefulsets.apps": claims}
-        objects |= {"deployments.apps": 1 + len(processes), "cronjobs.batch": schedules}
+        claims, caches = int(database == "cluster"), int(get("berth_cache") == "cluster")
+        services = 2 + len(get("berth_app_database_aliases")) + caches
+        objects = {"persistentvolumeclaims": claims, "services": services, "services.nodeports": 1, "statefulsets.apps": claims}
+        objects |= {"deployments.apps": 1 + len(processes) + caches, "cronjobs.batch": schedules}
         storage = number(get("berth_database_storage")) if claims else Decimal(0)
         return cls(tuple(pods), tuple(passing), objects, storage, get("berth_database_storage_class") or "")
 

@@ -17,6 +17,7 @@ from ansible.module_utils.common.validation import check_type_bool, check_type_i
 
 from ...module_utils import formats
 from ...module_utils.encryption import recipient_problem
+from . import cache as cache_lib
 from . import database_names as database_names_lib
 
 PREFIX = "berth_"
@@ -31,7 +32,7 @@ KINDS = {
 # Mappings with keys of the user's own, whose values are texts all the same.
 TEXTS = frozenset({"berth_app_settings", "berth_app_secrets", "berth_aws_tags", "berth_eks_addons", "berth_artifacts_mirrors", "minikube_proxies"})
 # What the parts of an environment are called; migrate is what people call a release's commands.
-COMPONENTS = frozenset({"web", "release", "migrate", "schedule", "process", "command", "database", "database-login", "probe", "entry", "namespace"})
+COMPONENTS = frozenset({"web", "release", "migrate", "schedule", "process", "command", "database", "database-login", "cache", "probe", "entry", "namespace"})
 # What roles/config gives the app besides the database.
 SET_BY_BERTH = frozenset(f"DJANGO_{name}" for name in ("ADMIN_NETWORKS", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "PROXIES", "SECURE"))
 # https://yaml.org/spec/1.1/: 0123 is octal, 0x1F hexadecimal, 12:30 sexagesimal.
@@ -358,7 +359,7 @@ def values(given: dict[str, Any]) -> list[Problem]:
     found += quota(given.get("berth_quota", {}))
     found += entry(given)
     found += admin(given)
-    found += database_env(given) + database_aliases(given) + database_extensions(given.get("berth_app_database_extensions", []))
+    found += cache(given) + database_env(given) + database_aliases(given) + database_extensions(given.get("berth_app_database_extensions", []))
     if wrong := formats.environment_value("DJANGO_ALLOWED_HOSTS", ",".join(given.get("berth_app_hosts", []))):
         found.append(Problem(("berth_app_hosts",), f"as DJANGO_ALLOWED_HOSTS it {wrong}"))
     if given.get("berth_registry") == "external" and not given.get("berth_registry_host"):
@@ -417,11 +418,38 @@ def database_env(given: dict[str, Any]) -> list[Problem]:
     return found
 
 
+def cache(given: dict[str, Any]) -> list[Problem]:
+    """Check the cache: what it needs, and the variables that have its URL."""
+    found, url = [], given.get("berth_cache_url", "")
+    if given.get("berth_cache") == "external" and not url:
+        found.append(Problem(("berth_cache_url",), "is not set, and berth_cache: external needs it"))
+    elif given.get("berth_cache", "none") != "external" and url:
+        found.append(Problem(("berth_cache_url",), f"goes with berth_cache: external, and that is {given.get('berth_cache', 'none')}"))
+    elif url and (wrong := cache_lib.url_problem(url)):
+        found.append(Problem(("berth_cache_url",), wrong))
+    variable = "berth_cache_env"
+    database = database_names_lib.merged(given.get("berth_app_database_env", {})).values()
+    for number, name in enumerate(given.get(variable, [])):
+        wrong = formats.environment_name(name) or (f"{name} is there twice" if name in given[variable][:number] else "")
+        wrong = wrong or (f"{name} is set by Berth to something else; choose another name" if name in {*SET_BY_BERTH, *database} else "")
+        if wrong:
+            found.append(Problem((variable, number), wrong))
+    names = given.get(variable, cache_lib.DEFAULT_NAMES) if given.get("berth_cache", "none") != "none" else []
+    for mine in ("berth_app_settings", "berth_app_secrets"):
+        text = "is set by cache_lib too; take it out, or leave it out of berth_cache_env"
+        found += [Problem((mine, name), text) for name in names if name in given.get(mine, {})]
+    size = given.get("berth_cache_memory", "128Mi")
+    if wrong := formats.positive_quantity(size) or cache_lib.memory_problem(size):
+        found.append(Problem(("berth_cache_memory",), wrong))
+    return found
+
+
 def database_aliases(given: dict[str, Any]) -> list[Problem]:
     """Check more names of the Service ``database``: nothing else in the namespace has them."""
     variable = "berth_app_database_aliases"
     names = given.get(variable, [])
-    taken = {"database": "what Berth calls it anyhow", given.get("berth_app_name", ""): "the app's own name (berth_app_name)"}
+    taken = {"database": "what Berth calls it anyhow", "cache": "what Berth calls the cache"}
+    taken |= {given.get("berth_app_name", ""): "the app's own name (berth_app_name)"}
     found = []
     for number, name in enumerate(names):
         wrong = formats.service_name(name) or (f"{name!r} is {taken[name]}; take it out" if name in taken else "")
