@@ -17,8 +17,11 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
-from ..module_utils.image.project import ProjectError, read_project
+from ..module_utils.image.dockerfile import parse, work_directories
+from ..module_utils.image.project import ProjectError, find_files, read_project
+from ..module_utils.image.project_dockerfile import HOME
 from ..module_utils.kube import identity
+from ..module_utils.kube.app_volumes import in_the_way
 from ..module_utils.kube.existing import ExistingError, read_context
 from ..module_utils.machine import minikube, network
 from ..module_utils.machine.artifacts import foreign
@@ -281,9 +284,8 @@ class Check:
 
     def room_problems(self, suspect: set[str]) -> list[Problem]:
         """Check that the namespace's quota has room for a release."""
-        looked_at = ("resources", "replicas", "autoscaling", "processes", "schedules", "database_aliases")
-        others = {"berth_cache", "berth_cache_memory", "berth_database", "berth_database_storage", "berth_quota"}
-        if suspect & {*(f"berth_app_{part}" for part in looked_at), *others}:
+        looked_at = ("resources", "replicas", "autoscaling", "processes", "schedules", "volumes")
+        if suspect & {*(f"berth_app_{part}" for part in looked_at), "berth_database", "berth_database_storage", "berth_quota"}:
             return []
         web = ("berth_app_autoscaling", "max") if self.get("berth_app_autoscaling") else ("berth_app_replicas",)
         environment = room.Environment.of(self.get, self.roles)
@@ -301,6 +303,8 @@ class Check:
                 found.append(Problem(("berth_app_dockerfile",), f"there is no file {dockerfile}"))
             elif not dockerfile.is_file() and not {"berth_app_directory", "berth_app_settings", "berth_app_packages"} & suspect:
                 found += self._project_problems(source)
+            if source.is_dir():
+                found += self._hiding_problems(source, dockerfile, suspect)
         if self.get("berth_database_ca") and "berth_database_ca" not in suspect:
             path = Path(self.get("berth_database_ca")).expanduser()
             if not path.is_file() or "-----BEGIN CERTIFICATE-----" not in path.read_text(encoding="utf-8", errors="replace"):
@@ -353,6 +357,22 @@ class Check:
             return [Problem((error.variable,), error.text)]
         wrong = [name for name in self.get("berth_app_packages") if not PACKAGE.fullmatch(name)]
         return [Problem(("berth_app_packages",), f"{name} is no name of a Debian package") for name in wrong]
+
+    def _hiding_problems(self, source: Path, dockerfile: Path, suspect: set[str]) -> list[Problem]:
+        """Check that nothing that is mounted hides the app's code."""
+        mounted: dict[tuple[str, ...], str] = {}
+        if "berth_app_writable" not in suspect:
+            mounted |= {("berth_app_writable", path): path for path in self.get("berth_app_writable")}
+        if "berth_app_volumes" not in suspect:
+            mounted |= {("berth_app_volumes", name, "path"): volume["path"] for name, volume in self.get("berth_app_volumes").items()}
+        if not mounted:
+            return []
+        homes, sources = [HOME], [source]
+        if dockerfile.is_file():
+            homes = work_directories(parse(dockerfile.read_text(encoding="utf-8", errors="replace")))
+            sources += [source / Path(file).parent for file in find_files(source, "manage.py")]
+        texts = {place: in_the_way(path, homes, sources) for place, path in mounted.items()}
+        return [Problem(place, text) for place, text in texts.items() if text]
 
     def registry_problems(self, suspect: set[str]) -> list[Problem]:
         """Check that an external registry answers."""

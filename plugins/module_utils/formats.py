@@ -45,6 +45,12 @@ UNITS = {unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", 
     unit: Decimal(10) ** power for unit, power in zip("numkMGTPE", (-9, -6, -3, 3, 6, 9, 12, 15, 18), strict=True)
 }
 
+# Where a container has its programs and what Berth and the kernel put there.
+SYSTEM = (
+    "/bin", "/boot", "/dev", "/etc/berth", "/etc/ssl", "/lib", "/lib64", "/opt/venv", "/proc", "/sbin", "/sys", "/usr/bin", "/usr/lib", "/usr/local/bin",
+    "/usr/local/lib", "/usr/sbin", "/var/run",
+)  # fmt: skip
+USERS = 2**31 - 1  # the most that Kubernetes takes
 SQL_LENGTH = 63  # NAMEDATALEN - 1, https://www.postgresql.org/docs/17/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
 # Kinds of names, providers, pattern, and whose they are. Keywords such as user and order are nobody's: whatever Berth and Django send has quotes.
 # https://www.postgresql.org/docs/17/sql-createrole.html, and RoleSpec and RoleId in src/backend/parser/gram.y: quotes do not help.
@@ -415,3 +421,21 @@ def directory(value: str) -> str:
     if value.startswith("/") and value != "/" and str(PurePosixPath(value)) == value and ".." not in PurePosixPath(value).parts and ":" not in value:
         return ""
     return f"{value!r} is not the path of a directory; write it from the root, without '..' and without '/' at its end, like /code/cache"
+
+
+def apart_from_the_system(value: str) -> str:
+    """Check that a directory neither hides one in which a container has its programs, nor is a part of one."""
+    for place in SYSTEM:
+        if value == place or place.startswith(f"{value}/") or value.startswith(f"{place}/"):
+            return f"{value!r} is in the way of the container's {place}; choose a directory of its own, like /data/media"
+    return ""
+
+
+def user(value: int | str) -> str:
+    """Check the number of the user that a container runs as.
+
+    Root is refused by the Pod Security level of the namespace: https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
+    """
+    if int(value) == 0:
+        return "0 is root, which no pod of the namespace may be; name the number of another user, such as 1000, that can read the code in the image"
+    return "" if 1 <= int(value) <= USERS else f"{value} is no number of a user; it is from 1 to {USERS}"

@@ -17,6 +17,7 @@ options:
   accept: {description: Identity of the cluster to accept instead of the recorded one., type: str, default: ""}
   needs_storage: {description: "Whether a volume will be claimed, for a database in the cluster.", type: bool, default: false}
   storage_class: {description: "The storage class to claim it from, empty for the default one.", type: str, default: ""}
+  volumes: {description: "The storage class of each of the app's volumes, by name; empty for the default one.", type: dict, default: {}}
   needs_metrics: {description: Whether pods will be scaled by their load., type: bool, default: false}
   needs_registry: {description: Whether its nodes have to pull from a registry that listens on this machine only., type: bool, default: false}
 attributes:
@@ -63,17 +64,19 @@ from ..module_utils.machine.artifacts import foreign
 def problems(options: dict[str, Any], cluster: client.Cluster, offered: dict[str, Any]) -> list[str]:
     """Return what keeps the app from being released to the cluster, a sentence each."""
     found = []
-    if denied := refused(cluster, options["namespace"], options["needs_storage"]):
+    if denied := refused(cluster, options["namespace"], options["needs_storage"], bool(options["volumes"])):
         rights = "\n".join(f"  {one}" for one in denied)
         found.append(
             f"the user of {options['context']} lacks permissions (a Role in the namespace {options['namespace']}; to create it a ClusterRole):\n{rights}"
         )
-    classes, wanted = offered["storage_classes"], options["storage_class"]
-    if options["needs_storage"] and classes is not None:
-        if wanted and wanted not in classes:
-            found.append(f"berth_database_storage_class is {wanted}, and there is no such StorageClass; there is {', '.join(classes) or 'none'}")
-        elif not wanted and not offered["storage_class"]:
-            found.append(f"no StorageClass is the default: set berth_database_storage_class to one of them ({', '.join(classes) or 'there is none'})")
+    wanted = {"berth_database_storage_class": options["storage_class"]} if options["needs_storage"] else {}
+    wanted |= {f"berth_app_volumes.{name}.storage_class": storage_class for name, storage_class in options["volumes"].items()}
+    classes = offered["storage_classes"]
+    for variable, storage_class in wanted.items() if classes is not None else ():
+        if storage_class and storage_class not in classes:
+            found.append(f"{variable} is {storage_class}, and there is no such StorageClass; there is {', '.join(classes) or 'none'}")
+        elif not storage_class and not offered["storage_class"]:
+            found.append(f"no StorageClass is the default: set {variable} to one of them ({', '.join(classes) or 'there is none'})")
     if options["needs_metrics"] and not offered["metrics"]:
         found.append("berth_app_autoscaling is set, and nothing serves metrics.k8s.io: install metrics-server, or unset it")
     if why := foreign(offered["architectures"], platform.machine()):
@@ -107,6 +110,7 @@ def main() -> None:
             "accept": {"type": "str", "default": ""},
             "needs_storage": {"type": "bool", "default": False},
             "storage_class": {"type": "str", "default": ""},
+            "volumes": {"type": "dict", "default": {}},
             "needs_metrics": {"type": "bool", "default": False},
             "needs_registry": {"type": "bool", "default": False},
         },

@@ -64,7 +64,7 @@ def told(quota: dict[str, Any] | None = None, **given: Any) -> list[str]:
     """Return what is said of an environment whose inventory sets these ``berth_`` variables, each as ``name: text``."""
     values = {
         "app_resources": {}, "app_replicas": 2, "app_autoscaling": {}, "app_schedules": [{"name": "clearsessions"}], "app_processes": {}, "database": "cluster",
-        "database_storage": "1Gi", "database_storage_class": "", "app_database_aliases": [], "cache": "none", "cache_memory": "128Mi",
+        "database_storage": "1Gi", "database_storage_class": "", "app_volumes": {},
     } | given  # fmt: skip
     environment = Environment.of(lambda name: values[name.removeprefix("berth_")], ROLES)
     web = ("berth_app_autoscaling", "max") if values["app_autoscaling"] else ("berth_app_replicas",)
@@ -107,6 +107,8 @@ TOO_MUCH = [
     ({"app_resources": {"requests": {"memory": "1Gi"}}}, {"memory": "4Gi", "requests.memory": "8Gi"}, "memory", "4224Mi", "4Gi"),
     ({"app_resources": {"limits": {"memory": "2Gi"}}}, None, "limits.memory", "8704Mi", "8Gi"),
     ({"database_storage": "21Gi"}, None, "requests.storage", "21Gi", "20Gi"),
+    ({"app_volumes": {"media": {"path": "/m", "size": "20Gi"}}}, None, "requests.storage", "21Gi", "20Gi"),
+    ({"app_volumes": {"media": {"path": "/m", "size": "1Gi"}}}, {"persistentvolumeclaims": 1}, "persistentvolumeclaims", 2, 1),
     ({}, {"pods": 4}, "pods", 5, 4),
     ({}, {"count/pods": "4"}, "count/pods", 5, 4),
     ({}, {"requests.cpu": "200m"}, "requests.cpu", "250m", "200m"),
@@ -128,7 +130,7 @@ def test_what_a_quota_has_no_room_for_is_told_with_both_numbers(given: dict[str,
         assert text.startswith(f"berth_quota.{key}") and f": {limit} is too little: " in text and f" {need}; raise it" in text
     else:
         assert f" {need} of {key}, and the namespace has {limit}; set {key}: {need} in berth_quota, or " in text
-        assert text.startswith(("berth_app_replicas: ", "berth_app_autoscaling.max: ", "berth_database_storage: "))
+        assert text.startswith(("berth_app_replicas: ", "berth_app_autoscaling.max: ", "berth_database_storage: ", "berth_app_volumes: "))
     # Followed to the letter, it fits.
     full = next((name for name in quota or {} if name.startswith(key)), key)
     assert told({**(quota or {}), full: need}, **given) == []

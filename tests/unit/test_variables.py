@@ -387,17 +387,17 @@ MEANT = {
     "berth_release_commands": "berth_app_release_commands", "berth_app_schedule": "berth_app_schedules", "berth_app_liveness": "berth_app_liveness_path",
     "berth_delete_protection": "berth_deletion_protection", "berth_secret_directory": "berth_secrets_directory", "berth_aws_tag": "berth_aws_tags",
     "berth_eks_versions": "berth_eks_version", "berth_eks_public_acess": "berth_eks_public_access", "berth_budget": "berth_budget_monthly",
-    "bert_namespace": "berth_namespace", "breth_app_port": "berth_app_port",
+    "bert_namespace": "berth_namespace", "breth_app_port": "berth_app_port", "berth_user": "berth_app_user",
 }  # fmt: skip
 # Much like a variable in their letters, and of another meaning; or like several.
 OF_THEIR_OWN = [
     "berth_app_secret_key", "berth_aws_secret_key", "berth_app_secrets_file", "berth_registry_password_file", "berth_app_image", "berth_image",
     "berth_app_env", "berth_app_environment", "berth_app_domain", "berth_entry_domain", "berth_entry_port", "berth_app_memory", "berth_app_cpu",
-    "berth_app_limits", "berth_app_version", "berth_app_user", "berth_app_password", "berth_app_namespace", "berth_app_storage", "berth_app_registry",
+    "berth_app_limits", "berth_app_version", "berth_app_password", "berth_app_namespace", "berth_app_storage", "berth_app_registry",
     "berth_database_url", "berth_database_size", "berth_database_version", "berth_database_memory", "berth_database_resources", "berth_database_replicas",
     "berth_registry_token", "berth_registry_url", "berth_registry_name", "berth_rds_password", "berth_rds_user", "berth_rds_name", "berth_rds_port",
     "berth_rds_network", "berth_rds_engine", "berth_eks_zones", "berth_eks_tags", "berth_eks_name", "berth_aws_profile", "berth_aws_subnets",
-    "berth_host", "berth_password", "berth_user", "berth_version", "berth_storage", "berth_networks", "berth_account", "berth_path", "berth_x", "berth_",
+    "berth_host", "berth_password", "berth_version", "berth_storage", "berth_networks", "berth_account", "berth_path", "berth_x", "berth_",
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -186,6 +187,22 @@ def stages(instructions: list[Instruction]) -> list[Stage]:
         if found:
             found[-1].instructions.append(instruction)
     return found
+
+
+def work_directories(instructions: list[Instruction]) -> list[str]:
+    """Return the directories that the image is made in, the last one first, as far as the Dockerfile itself says."""
+    every = stages(instructions)
+    stage, words = (every[-1] if every else None), []
+    while stage:
+        words = [each.words().strip("\"'") for each in stage.instructions if each.keyword == "WORKDIR"] + words
+        stage = stage_of(stage.base, every[: every.index(stage)])
+    found, now = [], "/"
+    for word in words:
+        if "$" in word:
+            return []
+        now = posixpath.normpath(posixpath.join(now, word))
+        found.append(now)
+    return list(dict.fromkeys(reversed(found)))
 
 
 def stage_of(name: str, earlier: list[Stage]) -> Stage | None:

@@ -50,22 +50,11 @@ NEEDED_BY_DATABASE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("", "persistentvolumeclaims", ("patch",)),
     ("", "pods/exec", ("create", "get")),
 )
-# What runbooks read besides; a status without it says what it could not read.
-READ_BY_RUNBOOKS: tuple[tuple[str, str, tuple[str, ...]], ...] = (("networking.k8s.io", "ingresses", ("get", "list")),)
-
-
-def namespace_rules(namespace: str) -> list[dict[str, list[str]]]:
-    """Return the rules of a Role for all that a run and the runbooks do in a namespace that is there.
-
-    The namespace itself can only be read: whoever may change its labels sets its pods free
-    (https://kubernetes.io/docs/concepts/security/pod-security-admission/). A resource that is in two lists gets the verbs of both, and what can be
-    listed can be read one by one and watched, as kubectl does.
-    """
-    verbs: dict[tuple[str, str], list[str]] = {}
-    for group, resource, more in (*NEEDED, *NEEDED_BY_DATABASE, *READ_BY_RUNBOOKS):
-        verbs.setdefault((group, resource), []).extend((*more, "get", "watch") if "list" in more else more)
-    rules = [{"apiGroups": [group], "resources": [resource], "verbs": list(dict.fromkeys(allowed))} for (group, resource), allowed in verbs.items()]
-    return [{"apiGroups": [""], "resources": ["namespaces"], "resourceNames": [namespace], "verbs": ["get"]}, *rules]
+# And where the app has volumes, whose files are backed up through a pod.
+NEEDED_BY_VOLUMES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("", "persistentvolumeclaims", ("create", "patch")),
+    ("", "pods/exec", ("create", "get")),
+)
 
 
 class ExistingError(Exception):
@@ -125,7 +114,7 @@ def _flat(entry: dict[str, Any], base: Path) -> dict[str, Any]:
     return flat
 
 
-def refused(cluster: Cluster, namespace: str, database: bool = False) -> list[str]:
+def refused(cluster: Cluster, namespace: str, database: bool = False, volumes: bool = False) -> list[str]:
     """Return what the user may not do that a release does, as ``verb resource`` phrases.
 
     Asked with SelfSubjectAccessReview (https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/), several at a time.
@@ -136,12 +125,13 @@ def refused(cluster: Cluster, namespace: str, database: bool = False) -> list[st
         cluster: The cluster, as the user.
         namespace: The app's.
         database: Whether the database is in the cluster too.
+        volumes: Whether the app has volumes.
 
     Raises:
         Unreachable, KubeError: The API server does not answer.
     """
-    needed = [*NEEDED, *(NEEDED_BY_DATABASE if database else ())]
-    questions = [(group, resource, verb, namespace, "") for group, resource, verbs in needed for verb in verbs]
+    needed = [*NEEDED, *(NEEDED_BY_DATABASE if database else ()), *(NEEDED_BY_VOLUMES if volumes else ())]
+    questions = list(dict.fromkeys((group, resource, verb, namespace, "") for group, resource, verbs in needed for verb in verbs))
     there, _ = cluster.ask(f"/api/v1/namespaces/{namespace}")
     questions.append(("", "namespaces", "get", namespace, namespace))
     questions.append(("", "namespaces", "patch", namespace, namespace) if there == 200 else ("", "namespaces", "create", "", ""))

@@ -75,11 +75,11 @@ def problems(wanted: Object, live: Object | None) -> list[Problem]:
     return found
 
 
-def message(found: Iterable[Problem], locate: Callable[[str], str]) -> str:
+def message(found: Iterable[Problem], locate: Callable[..., str]) -> str:
     """Return one message for variables that are set to what cannot be; ``locate`` returns the file and line that set one, "" where none does."""
     lines, ways = [], []
     for each in found:
-        place = f" ({where})" if (where := locate(each.variable)) else ""
+        place = f" ({where})" if (where := locate(*each.variable.split("."))) else ""
         lines.append(f"{each.variable}{place} {each.phrase}.")
         ways.append(f"{each.variable}: {each.live}")
     return "\n".join(["Nothing of this step was changed:", *lines, f"What to do: set {' and '.join(ways)} again, or {MOVE}."])

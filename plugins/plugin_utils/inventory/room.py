@@ -56,8 +56,10 @@ class Environment:
     """
     objects: Mapping[str, int]
     """The number of other objects that a quota can count, by its name for them."""
-    storage: Decimal
-    storage_class: str
+    claims: tuple[tuple[Decimal, str], ...]
+    """Size in bytes and storage class of each volume's claim."""
+    volumes: bool
+    """Whether the app has volumes of its own."""
 
     @classmethod
     def of(cls, get: Callable[[str], Any], roles: Mapping[str, Any]) -> Environment:
@@ -98,22 +100,23 @@ class Environment:
             pods.append(Pods(1, container({"requests": {"cpu": "20m", "memory": memory}, "limits": {"memory": memory}}), "the cache{}", "", "the cache"))
         if database == "rds":
             passing.append(Pods(1, container(roles["database_client_resources"]), "the login{} of the database in the first run", "", "the database's login"))
-        claims, caches = int(database == "cluster"), int(get("berth_cache") == "cluster")
-        services = 2 + len(get("berth_app_database_aliases")) + caches
-        objects = {"persistentvolumeclaims": claims, "services": services, "services.nodeports": 1, "statefulsets.apps": claims}
-        objects |= {"deployments.apps": 1 + len(processes) + caches, "cronjobs.batch": schedules}
-        storage = number(get("berth_database_storage")) if claims else Decimal(0)
-        return cls(tuple(pods), tuple(passing), objects, storage, get("berth_database_storage_class") or "")
+        volumes = [(number(each["size"]), each.get("storage_class") or "") for each in get("berth_app_volumes").values()]
+        claims = [(number(get("berth_database_storage")), get("berth_database_storage_class") or "")] if database == "cluster" else []
+        objects = {"services": 2, "services.nodeports": 1, "statefulsets.apps": len(claims)}
+        objects |= {"deployments.apps": 1 + len(processes), "cronjobs.batch": schedules}
+        return cls(tuple(pods), tuple(passing), objects, (*claims, *volumes), bool(volumes))
 
     def stored(self, key: str) -> Decimal:
         """Return the bytes of volumes that a quota's ``key`` counts, of one storage class or of all."""
         name, of_a_class, _ = key.partition(CLASS)
-        return self.storage if not of_a_class or name == self.storage_class else Decimal(0)
+        return sum((size for size, storage_class in self.claims if not of_a_class or name == storage_class), Decimal(0))
 
     def counted(self, key: str) -> int:
         """Return how many objects there are of what a quota's ``key`` counts; 0 where that is not known."""
         name, of_a_class, kind = key.rpartition(CLASS)
-        return self.objects.get(kind, 0) if not of_a_class or name == self.storage_class else 0
+        if kind == "persistentvolumeclaims":
+            return sum(not of_a_class or name == storage_class for _, storage_class in self.claims)
+        return 0 if of_a_class else self.objects.get(kind, 0)
 
     def takes(self, key: str) -> list[tuple[Pods, Decimal | None]]:
         """Return what of the pods a quota's ``key`` counts, the most that is there at a time: each with its amount, None where a container does not say."""
@@ -154,6 +157,8 @@ def problems(environment: Environment, default: Mapping[str, Any], given: Mappin
             way = "have fewer of them" if counted == "pods" else "have fewer of them, or lower berth_app_resources"
         elif counted.endswith("requests.storage"):
             need, path, what, way = environment.stored(counted), ("berth_database_storage",), "the database's volume needs", "lower it"
+            if environment.volumes:
+                path, what, way = ("berth_app_volumes",), "the volumes need", "lower their sizes"
         else:
             need, path, what, way = Decimal(environment.counted(counted)), ("berth_quota",), "the app needs", "leave it out"
         if need <= number(limit):

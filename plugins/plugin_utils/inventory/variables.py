@@ -38,6 +38,8 @@ SET_BY_BERTH = frozenset(f"DJANGO_{name}" for name in ("ADMIN_NETWORKS", "ALLOWE
 # https://yaml.org/spec/1.1/: 0123 is octal, 0x1F hexadecimal, 12:30 sexagesimal.
 DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]*)(\.[0-9_]*)?([eE][-+]?[0-9]+)?")
 ABBREVIATIONS = {"db": "database", "username": "user", "pass": "password", "passwd": "password", "ns": "namespace"}
+# A volume's name is that of a pod's volume with a few characters before it, and part of its claim's.
+VOLUME_LENGTH = 40
 WORDS = {
     bool: "a boolean",
     int: "a number",
@@ -89,7 +91,16 @@ VALUES: dict[str, dict[str, Any]] = {
             "grace_seconds": {"type": "int"},
             "resources": {"type": "dict", "options": {"requests": {"type": "dict"}, "limits": {"type": "dict"}}},
         },
-    }
+    },
+    "berth_app_volumes": {
+        "type": "dict",
+        "options": {
+            "path": {"type": "str", "required": True},
+            "size": {"type": "str", "required": True},
+            "storage_class": {"type": "str"},
+            "shared": {"type": "bool"},
+        },
+    },
 }
 
 
@@ -312,6 +323,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "berth_app_node_port": lambda value: formats.node_port(int(value)),
     "berth_app_timeout": lambda value: seconds(value),
     "berth_database_timeout": lambda value: seconds(value),
+    "berth_app_user": formats.user,
     "berth_app_replicas": lambda value: "" if int(value) >= 1 else f"{value} is too few: at least 1 is needed",
     "berth_budget_monthly": lambda value: "" if int(value) >= 1 else f"{value} is too little: leave it out for no budget",
     "berth_app_liveness_path": formats.http_path,
@@ -354,6 +366,7 @@ def values(given: dict[str, Any]) -> list[Problem]:
     found += processes(given.get("berth_app_processes", {}), given.get("berth_app_name", ""), given.get("berth_app_schedules", []))
     found += resources(("berth_app_resources",), given.get("berth_app_resources", {}))
     found += writable(given.get("berth_app_writable", {}))
+    found += volumes(given.get("berth_app_volumes", {}), given.get("berth_app_writable", {}), given.get("berth_provider", ""))
     found += autoscaling(given.get("berth_app_autoscaling", {}))
     found += schedules(given.get("berth_app_schedules", []), given.get("berth_app_name", ""))
     found += quota(given.get("berth_quota", {}))
@@ -546,6 +559,40 @@ def writable(given: dict[str, Any]) -> list[Problem]:
         if wrong := formats.directory(str(path)) or formats.positive_quantity(size):
             found.append(Problem(("berth_app_writable", path), wrong))
     return found
+
+
+def volumes(given: dict[str, dict[str, Any]], writable_too: dict[str, Any], provider: str) -> list[Problem]:
+    """Check the directories whose files are kept: each is one of its own, and no part of the system."""
+    found = []
+    taken = {"/tmp": "berth_app_writable", **dict.fromkeys(map(str, writable_too), "berth_app_writable")}
+    for name, volume in given.items():
+        path = ("berth_app_volumes", name)
+        if wrong := formats.label(name, VOLUME_LENGTH):
+            found.append(Problem(path, wrong))
+        found += [Problem((*path, key), "is missing") for key in ("path", "size") if not volume]
+        if not volume:
+            continue
+        if wrong := formats.directory(volume["path"]) or formats.apart_from_the_system(volume["path"]) or _nested(volume["path"], taken):
+            found.append(Problem((*path, "path"), wrong))
+        if wrong := formats.positive_quantity(volume["size"]):
+            found.append(Problem((*path, "size"), wrong))
+        if provider == "eks" and not volume.get("storage_class"):
+            text = "is missing: pods run on several nodes of EKS, and a volume of EBS is for one; name a StorageClass of EFS (provisioner efs.csi.aws.com)"
+            found.append(Problem((*path, "storage_class"), text))
+        taken.setdefault(volume["path"], f"berth_app_volumes.{name}")
+    return found
+
+
+def _nested(path: str, taken: dict[str, str]) -> str:
+    """Return what is wrong with a path beside those that are ``taken``, each with who says so."""
+    if path in taken:
+        return f"{path} is in {taken[path]} too; choose another path"
+    for other, variable in taken.items():
+        if path.startswith(f"{other}/"):
+            return f"{path} is inside {other} ({variable}); choose a path that is not"
+        if other.startswith(f"{path}/"):
+            return f"{path} has {other} ({variable}) inside; choose a path that has not"
+    return ""
 
 
 def autoscaling(given: dict[str, Any]) -> list[Problem]:

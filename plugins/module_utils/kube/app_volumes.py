@@ -1,0 +1,164 @@
+"""Volumes of the app: ``berth_app_volumes`` as claims, volumes and mounts, and whether several nodes can use them. Nothing is read from a cluster here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.common.validation import check_type_bool
+
+from .objects import dig
+
+Object = Mapping[str, Any]
+Volume = Mapping[str, Any]
+"""``path`` in the containers, ``size`` and, where they are given, ``storage_class`` and ``shared``."""
+
+COMPONENT = "volume"
+ONE_NODE, EVERY_NODE = "ReadWriteOnce", "ReadWriteMany"
+"""https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes"""
+SHARED = (
+    "efs.csi.aws.com", "fsx.csi.aws.com", "file.csi.azure.com", "filestore.csi.storage.gke.io", "nfs.csi.k8s.io", "cephfs.csi.ceph.com",
+    "rook-ceph.cephfs.csi.ceph.com", "openshift-storage.cephfs.csi.ceph.com", "driver.longhorn.io", "smb.csi.k8s.io", "org.gluster.glusterfs",
+)  # fmt: skip
+"""Provisioners whose volumes pods of several nodes can use at once, as https://kubernetes-csi.github.io/docs/drivers.html lists them."""
+DEFAULT = "storageclass.kubernetes.io/is-default-class"
+ELSEWHERE = "an NFS server's, CephFS, Longhorn or, on AWS, EFS"
+"""What has classes whose volumes can be shared."""
+
+
+def claim_name(app: str, volume: str) -> str:
+    """Return the name of a volume's claim."""
+    return f"{app}-{volume}"
+
+
+def _pod_name(volume: str) -> str:
+    # No directory of berth_app_writable has a name with two hyphens.
+    return f"volume--{volume}"
+
+
+def classes(volumes: Mapping[str, Volume]) -> dict[str, str]:
+    """Return the storage class that each volume asks for, by name; empty for the default one."""
+    return {name: volume.get("storage_class") or "" for name, volume in volumes.items()}
+
+
+def pod_volumes(volumes: Mapping[str, Volume], app: str) -> list[dict[str, Any]]:
+    """Return the volumes of a pod.
+
+    >>> pod_volumes({"media": {"path": "/code/media", "size": "5Gi"}}, "shop")
+    [{'name': 'volume--media', 'persistentVolumeClaim': {'claimName': 'shop-media'}}]
+    """
+    return [{"name": _pod_name(name), "persistentVolumeClaim": {"claimName": claim_name(app, name)}} for name in volumes]
+
+
+def mounts(volumes: Mapping[str, Volume]) -> list[dict[str, Any]]:
+    """Return where a container mounts them.
+
+    >>> mounts({"media": {"path": "/code/media", "size": "5Gi"}})
+    [{'name': 'volume--media', 'mountPath': '/code/media'}]
+    """
+    return [{"name": _pod_name(name), "mountPath": volume["path"]} for name, volume in volumes.items()]
+
+
+def security(user: int, volumes: Mapping[str, Volume]) -> dict[str, Any]:
+    """Return the security context of a pod whose processes have this number and can write to the volumes.
+
+    A volume is made writable for the group once, not each time that a pod begins:
+    https://kubernetes.io/docs/tasks/configure-pod-container/security-context/#configure-volume-permission-and-ownership-change-policy-for-pods
+    """
+    found = {"runAsNonRoot": True, "runAsUser": int(user), "runAsGroup": int(user), "seccompProfile": {"type": "RuntimeDefault"}}
+    return found | ({"fsGroup": int(user), "fsGroupChangePolicy": "OnRootMismatch"} if volumes else {})
+
+
+def in_the_way(path: str, homes: Iterable[str], sources: Iterable[Path]) -> str:
+    """Return why what is mounted at a path would hide the app's code; empty where it does not.
+
+    Args:
+        path: In the container.
+        homes: Where the code is there.
+        sources: Where it is on this machine.
+    """
+    for home in homes:
+        if home == path or home.startswith(f"{path}/"):
+            return f"{path} is where the app's code is in the image, and would hide it; choose a directory of its own, like {home}/media"
+        inner = path.removeprefix(f"{home}/")
+        if inner != path and any(next((source / inner).rglob("*.py"), None) for source in sources):
+            return f"{path} has code of the app in the image ({inner} in its source), and would hide it; choose a directory of its own, like {home}/media"
+    return ""
+
+
+def claims(volumes: Mapping[str, Volume], app: str, labels: Mapping[str, str], there: Iterable[Object]) -> list[dict[str, Any]]:
+    """Return a PersistentVolumeClaim for each volume.
+
+    Args:
+        volumes: By name.
+        app: The app's name.
+        labels: Those of a claim.
+        there: The cluster's storage classes, and the claims that exist, whose access mode cannot be changed.
+    """
+    known = list(there)
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": claim_name(app, name), "labels": dict(labels)},
+            "spec": {
+                "accessModes": _modes(claim_name(app, name), volume, known),
+                "resources": {"requests": {"storage": str(volume["size"])}},
+                **({"storageClassName": volume["storage_class"]} if volume.get("storage_class") else {}),
+            },
+        }
+        for name, volume in volumes.items()
+    ]
+
+
+def unshared(volumes: Mapping[str, Volume], app: str, there: Iterable[Object]) -> str:
+    """Return why pods on several nodes could not use the volumes, with what to do; empty where they can, or there is one node.
+
+    Args:
+        volumes: By name.
+        app: The app's name.
+        there: The cluster's nodes, storage classes and claims, as far as they may be read.
+    """
+    known = list(there)
+    nodes = [each for each in known if each.get("kind") == "Node" and not dig(each, "spec", "unschedulable")]
+    if len(nodes) < 2:
+        return ""
+    good = [each["metadata"]["name"] for each in known if each.get("kind") == "StorageClass" and each.get("provisioner") in SHARED]
+    found = []
+    for name, volume in volumes.items():
+        claim = _claim(known, claim_name(app, name))
+        if EVERY_NODE in _modes(claim_name(app, name), volume, known):
+            continue
+        storage_class = dig(claim or {}, "spec", "storageClassName") or volume.get("storage_class") or _default(known) or "the cluster's default"
+        text = f"berth_app_volumes.{name}: the cluster has {len(nodes)} nodes, and a volume of the storage class {storage_class} is for pods of one node."
+        if claim:
+            way = f"A volume stays in the class that it was made in. Give the files a volume of another name, with {_one_of(good)}, and copy them."
+        else:
+            way = f"Set berth_app_volumes.{name}.storage_class to {_one_of(good)}; where {storage_class} can be shared after all, set shared: true."
+        found.append(f"{text} {way}")
+    return "\n".join(found)
+
+
+def _one_of(classes: list[str]) -> str:
+    return f"a class that can be shared ({', '.join(classes)})" if classes else f"a class that can be shared; there is none that Berth knows: {ELSEWHERE}"
+
+
+def _claim(there: Iterable[Object], name: str) -> Object | None:
+    return next((each for each in there if each.get("kind") == "PersistentVolumeClaim" and each["metadata"]["name"] == name), None)
+
+
+def _default(there: Iterable[Object]) -> str:
+    classes = [each for each in there if each.get("kind") == "StorageClass"]
+    return next((each["metadata"]["name"] for each in classes if (each["metadata"].get("annotations") or {}).get(DEFAULT) == "true"), "")
+
+
+def _modes(claim: str, volume: Volume, there: list[Object]) -> list[str]:
+    """Return the access modes of a claim: those that it has, else those that its class is made for."""
+    if live := _claim(there, claim):
+        return list(dig(live, "spec", "accessModes") or [ONE_NODE])
+    if "shared" in volume:
+        return [EVERY_NODE if check_type_bool(volume["shared"]) else ONE_NODE]
+    name = volume.get("storage_class") or _default(there)
+    provisioners = [each.get("provisioner") for each in there if each.get("kind") == "StorageClass" and each["metadata"]["name"] == name]
+    return [EVERY_NODE if provisioners and provisioners[0] in SHARED else ONE_NODE]

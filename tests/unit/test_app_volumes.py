@@ -1,0 +1,173 @@
+"""Volumes of the app: where they are mounted, what they are made as, and what is refused."""
+
+from __future__ import annotations
+
+import doctest
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.berth.platform.plugins.module_utils.image import dockerfile as dockerfiles
+from ansible_collections.berth.platform.plugins.module_utils.kube import app_volumes as volumes
+from ansible_collections.berth.platform.plugins.module_utils.kube import fixed
+from ansible_collections.berth.platform.plugins.plugin_utils.inventory import variables
+
+Json = dict[str, Any]
+MEDIA: Json = {"path": "/code/media", "size": "5Gi"}
+LABELS = {"app.kubernetes.io/managed-by": "berth"}
+
+
+def node(name: str, **spec: Any) -> Json:
+    return {"kind": "Node", "metadata": {"name": name}, "spec": spec}
+
+
+def storage_class(name: str, provisioner: str, default: bool = False) -> Json:
+    return {"kind": "StorageClass", "metadata": {"name": name, "annotations": {volumes.DEFAULT: "true"} if default else {}}, "provisioner": provisioner}
+
+
+def claim(mode: str, name: str = "shop-media") -> Json:
+    return {"kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": {"accessModes": [mode], "storageClassName": "gp3"}}
+
+
+GP3, EFS = storage_class("gp3", "ebs.csi.aws.com", True), storage_class("efs", "efs.csi.aws.com")
+NODES = [node("a"), node("b")]
+
+
+def test_the_examples_in_the_documentation_hold() -> None:
+    results = doctest.testmod(volumes)
+    assert results.attempted > 0 and results.failed == 0
+
+
+# --- What is made of them ---------------------------------------------------------------------------------------------
+def test_each_volume_has_a_claim_that_a_release_neither_renames_nor_moves() -> None:
+    (one,) = volumes.claims({"media": MEDIA}, "shop", LABELS, [])
+    assert (one["kind"], one["metadata"]) == ("PersistentVolumeClaim", {"name": "shop-media", "labels": LABELS})
+    assert one["spec"] == {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "5Gi"}}}
+
+
+@pytest.mark.parametrize(
+    ("differs", "there", "mode"),
+    [
+        ({}, [GP3, EFS], "ReadWriteOnce"),
+        ({"storage_class": "efs"}, [GP3, EFS], "ReadWriteMany"),
+        ({}, [storage_class("nfs", "nfs.csi.k8s.io", True)], "ReadWriteMany"),
+        ({"storage_class": "unknown"}, [], "ReadWriteOnce"),
+        ({"storage_class": "gp3", "shared": True}, [GP3], "ReadWriteMany"),
+        ({"storage_class": "efs", "shared": "false"}, [EFS], "ReadWriteOnce"),
+        ({"storage_class": "efs", "shared": True}, [EFS, claim("ReadWriteOnce")], "ReadWriteOnce"),  # it cannot be changed
+        ({}, [GP3, claim("ReadWriteMany", "shop-other")], "ReadWriteOnce"),
+    ],
+)
+def test_a_claim_is_for_as_many_nodes_as_its_class(differs: Json, there: list[Json], mode: str) -> None:
+    (one,) = volumes.claims({"media": MEDIA | differs}, "shop", LABELS, there)
+    assert one["spec"]["accessModes"] == [mode]
+    assert one["spec"].get("storageClassName") == differs.get("storage_class")
+
+
+def test_a_volume_and_a_writable_directory_never_have_the_same_name_in_a_pod() -> None:
+    assert {one["name"] for one in volumes.mounts({"tmp": MEDIA, "code-media": MEDIA})} == {"volume--tmp", "volume--code-media"}
+    assert [one["name"] for one in volumes.pod_volumes({"tmp": MEDIA}, "shop")] == [one["name"] for one in volumes.mounts({"tmp": MEDIA})]
+
+
+@pytest.mark.parametrize("user", [1000, "1000"])
+def test_the_user_of_the_app_can_write_to_its_volumes(user: int | str) -> None:
+    found = volumes.security(user, {"media": MEDIA})
+    assert (found["runAsUser"], found["runAsGroup"], found["fsGroup"], found["runAsNonRoot"]) == (1000, 1000, 1000, True)
+    assert "fsGroup" not in volumes.security(user, {})  # or an upgrade would replace the pods of every app
+
+
+# --- Several nodes ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("differs", "there", "said"),
+    [
+        ({}, [node("a"), GP3], []),
+        ({}, [node("a"), node("b", unschedulable=True), GP3], []),
+        ({}, [GP3], []),  # who may not read nodes is not stopped
+        ({"storage_class": "efs"}, [*NODES, GP3, EFS], []),
+        ({"shared": True}, [*NODES, GP3], []),
+        ({}, [*NODES, GP3, EFS], ["media: the cluster has 2 nodes", "storage class gp3", "storage_class to a class that can be shared (efs)"]),
+        ({}, [*NODES, GP3], ["there is none that Berth knows", "EFS"]),
+        ({"storage_class": "efs"}, [*NODES, GP3, EFS, claim("ReadWriteOnce")], ["stays in the class that it was made in", "volume of another name", "(efs)"]),
+    ],
+)
+def test_pods_on_several_nodes_need_a_class_that_can_be_shared(differs: Json, there: list[Json], said: list[str]) -> None:
+    found = volumes.unshared({"media": MEDIA | differs}, "shop", there)
+    assert bool(found) is bool(said)
+    assert all(words in found for words in said)
+
+
+# --- What an inventory may say ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("given", "writable", "place", "words"),
+    [
+        ({"media": MEDIA}, {}, "", ""),
+        ({"media": MEDIA, "files": {"path": "/code/media2", "size": "1Gi"}}, {"/code/cache": "1Gi"}, "", ""),
+        ({"media": MEDIA, "files": {"path": "/code/media", "size": "1Gi"}}, {}, "berth_app_volumes.files.path", "is in berth_app_volumes.media too"),
+        ({"media": MEDIA, "files": {"path": "/code/media/x", "size": "1Gi"}}, {}, "berth_app_volumes.files.path", "is inside /code/media"),
+        ({"media": MEDIA, "files": {"path": "/code", "size": "1Gi"}}, {}, "berth_app_volumes.files.path", "has /code/media (berth_app_volumes.media) inside"),
+        ({"media": MEDIA}, {"/code/media/cache": "1Gi"}, "berth_app_volumes.media.path", "has /code/media/cache (berth_app_writable) inside"),
+        ({"media": MEDIA | {"path": "/tmp/media"}}, {}, "berth_app_volumes.media.path", "is inside /tmp (berth_app_writable)"),
+        ({"media": MEDIA | {"path": "code/media"}}, {}, "berth_app_volumes.media.path", "is not the path of a directory"),
+        ({"media": MEDIA | {"path": "/code/media/"}}, {}, "berth_app_volumes.media.path", "is not the path of a directory"),
+        ({"media": MEDIA | {"path": "/usr/lib/x"}}, {}, "berth_app_volumes.media.path", "in the way of the container's /usr/lib"),
+        ({"media": MEDIA | {"path": "/opt"}}, {}, "berth_app_volumes.media.path", "in the way of the container's /opt/venv"),
+        ({"media": MEDIA | {"path": "/usr/src/app/media"}}, {}, "", ""),
+        ({"media": MEDIA | {"size": "5 GB"}}, {}, "berth_app_volumes.media.size", "quantity"),
+        ({"my media": MEDIA}, {}, "berth_app_volumes.my media", "illegal characters"),
+        ({"m" * 41: MEDIA}, {}, "berth_app_volumes." + "m" * 41, "at most 40"),
+        ({"media": {}}, {}, "berth_app_volumes.media.path", "is missing"),
+    ],
+)
+def test_a_volume_is_a_directory_of_its_own(given: Json, writable: Json, place: str, words: str) -> None:
+    found = variables.volumes(given, writable, "kubeadm")
+    assert [problem.name for problem in found][:1] == ([place] if place else [])
+    assert not found or words in found[0].text
+
+
+def test_on_eks_a_volume_names_a_class_that_can_be_shared() -> None:
+    (found,) = variables.volumes({"media": MEDIA}, {}, "eks")
+    assert (found.name, "efs.csi.aws.com" in found.text) == ("berth_app_volumes.media.storage_class", True)
+    assert variables.volumes({"media": MEDIA | {"storage_class": "efs"}}, {}, "eks") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/code", "where the app's code is"),
+        ("/", "where the app's code is"),
+        ("/code/shop", "has code of the app"),
+        ("/code/sub/deep", "has code of the app"),
+        ("/code/media", ""),
+        ("/code/shop/media", ""),
+        ("/code2", ""),
+        ("/data", ""),
+    ],
+)
+def test_a_volume_does_not_hide_the_code(tmp_path: Path, path: str, words: str) -> None:
+    for file in ("shop/settings.py", "sub/deep/er/models.py", "media/picture.png", "shop/media/.keep"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    found = volumes.in_the_way(path.rstrip("/"), ["/code"], [tmp_path])
+    assert words in found if words else not found
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "expected"),
+    [
+        ("FROM a\nWORKDIR /code\nCOPY . .", ["/code"]),
+        ("FROM a\nWORKDIR /code\nWORKDIR src", ["/code/src", "/code"]),
+        ("FROM a AS base\nWORKDIR /code\nFROM b AS other\nWORKDIR /build\nFROM base", ["/code"]),
+        ('FROM a\nWORKDIR "/my code/"', ["/my code"]),
+        ("FROM a\nWORKDIR $HOME/x", []),
+        ("FROM a", []),
+        ("", []),
+    ],
+)
+def test_the_directories_of_an_image_are_read_from_its_dockerfile(dockerfile: str, expected: list[str]) -> None:
+    assert dockerfiles.work_directories(dockerfiles.parse(dockerfile)) == expected
+
+
+def test_what_cannot_be_changed_is_looked_up_where_the_volume_is_set() -> None:
+    problem = fixed.Problem("berth_app_volumes.media.size", "5Gi", "is 1Gi, and the volume shop-media has 5Gi and cannot become smaller")
+    said = fixed.message([problem], lambda *path: ":".join(path))
+    assert "(berth_app_volumes:media:size)" in said and "set berth_app_volumes.media.size: 5Gi again" in said
