@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -168,6 +170,94 @@ def test_static_files_are_collected_with_values_that_no_layer_keeps() -> None:
 def test_it_is_said_when_pages_come_without_their_static_files(loaded: Settings, words: str) -> None:
     [note] = generator.notes(replace(PLAIN, loaded=loaded))
     assert words in note
+
+
+FILES = Settings(texts=frozenset({"django.contrib.staticfiles"}), names=frozenset({"STATIC_URL"}))
+COLLECTED = replace(FILES, names=FILES.names | {"STATIC_ROOT"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "application"),
+    [
+        ({"loaded": FILES}, "served:application"),
+        ({"loaded": COLLECTED}, "served:application"),
+        ({"loaded": COLLECTED, "dependencies": needing("uwsgi")}, "served:application"),
+        ({"loaded": COLLECTED, "dependencies": needing("waitress")}, "served:application"),
+        ({"loaded": COLLECTED, "dependencies": needing("daphne")}, "served:application"),
+        ({"loaded": COLLECTED, "dependencies": needing("uvicorn-worker", "gunicorn")}, "served:application"),
+        ({"loaded": COLLECTED, "wsgi": "", "asgi": ""}, "served:application"),
+        ({"loaded": Settings()}, "shop.wsgi:application"),
+        ({"loaded": replace(COLLECTED, texts=STATIC.texts)}, "shop.wsgi:application"),
+        ({"loaded": replace(COLLECTED, texts=COLLECTED.texts | {"servestatic.middleware.ServeStaticMiddleware"})}, "shop.wsgi:application"),
+        ({"loaded": replace(COLLECTED, names=frozenset({"STATIC_ROOT"}))}, "shop.wsgi:application"),
+    ],
+)
+def test_static_files_that_the_project_does_not_serve_are_served_around_it_and_never_twice(changes: dict[str, Any], application: str) -> None:
+    project = replace(PLAIN, **changes)
+    found = instructions(project)
+    around = application == "served:application"
+    assert application in command(project).split(" ")
+    assert any(generator.WHITENOISE in line for line in found) is around
+    assert any(line.startswith("ENV") and "PYTHONPATH=/opt/static" in line for line in found) is around
+    assert not around or generator.notes(project) == []
+
+
+def test_an_application_that_gunicorns_file_names_is_left_to_it() -> None:
+    project = replace(PLAIN, loaded=COLLECTED, configured=frozenset({"bind", "wsgi_app"}))
+    assert "served" not in command(project)
+    assert "add whitenoise to the requirements" in generator.notes(project)[0]
+
+
+def test_a_project_that_does_not_say_where_has_its_static_files_collected_all_the_same() -> None:
+    found = instructions(replace(PLAIN, loaded=replace(FILES, variables={"SECRET_KEY": "build"})))
+    assert any(line.startswith("RUN SECRET_KEY=build python -m served") for line in found)
+    assert not any("manage.py collectstatic" in line for line in found)
+
+
+PAGE = """
+import sys
+from django.test import RequestFactory
+sys.path[:0] = [{served!r}, {project!r}]
+import served
+environ = RequestFactory().get("/static/admin/css/base.css").environ
+status = []
+body = b"".join(served.application(environ, lambda line, headers: status.append(line)))
+print(status[0], len(body) > 1000)
+"""
+
+
+@pytest.mark.parametrize(
+    ("wsgi", "last"),
+    [
+        ("shop.wsgi:application", ["    from shop.wsgi import application"]),
+        ("shop.wsgi:app", ["    from shop.wsgi import app as application"]),
+        ("shop.wsgi:make()", ["    from shop.wsgi import make", "    application = make()"]),
+        ("", ["    from django.core.wsgi import get_wsgi_application", "    application = get_wsgi_application()"]),
+    ],
+)
+def test_what_is_served_is_the_projects_own_application(wsgi: str, last: list[str]) -> None:
+    lines = generator.served(replace(PLAIN, asgi="", wsgi=wsgi))
+    compile("\n".join(lines), "served.py", "exec")
+    assert lines[lines.index("else:") + 1 :] == last
+
+
+def test_a_visitor_gets_the_admins_style_sheet_with_debug_off(tmp_path: Path) -> None:
+    served, project = tmp_path / "served", tmp_path / "project"
+    served.mkdir()
+    project.mkdir()
+    text = "\n".join(generator.served(replace(PLAIN, asgi="", wsgi="shop_wsgi:app"))).replace(generator.STATIC, str(served))
+    (served / "served.py").write_text(text, encoding="utf-8")
+    (project / "shop_wsgi.py").write_text("from django.core.wsgi import get_wsgi_application\napp = get_wsgi_application()\n", encoding="utf-8")
+    (project / "shop_settings.py").write_text(
+        'SECRET_KEY = "x"\nALLOWED_HOSTS = ["*"]\nSTATIC_URL = "static/"\nROOT_URLCONF = "shop_wsgi"\n'
+        'INSTALLED_APPS = ["django.contrib.staticfiles", "django.contrib.admin", "django.contrib.auth", "django.contrib.contenttypes"]\n',
+        encoding="utf-8",
+    )
+    environment = {"PATH": "/usr/bin:/bin", "DJANGO_SETTINGS_MODULE": "shop_settings", "PYTHONPATH": f"{served}:{project}"}
+    for words in (["-m", "served"], ["-c", PAGE.format(served=str(served), project=str(project))]):
+        done = subprocess.run([sys.executable, *words], cwd=project, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["200", "OK", "True"]
 
 
 # --- Python ------------------------------------------------------------------------

@@ -424,9 +424,9 @@ def explain(words: str, dockerfile: Path, text: str) -> str:
             "Install runc, and build on a machine or in a container that may start containers (with CAP_SYS_ADMIN and cgroups that can be written), "
             "or start Docker.\n"
         )
-    if re.search(r'(?:building at STEP|process) "[^\n]*manage\.py collectstatic', words):
+    if found := re.search(r'(?:building at STEP|process) "[^\n]*(manage\.py collectstatic|-m served)', words):
         why = "A build has no variable of the environment: give the setting that asks for one a default, or set it in that line of a Dockerfile of your own"
-        return f"{dockerfile}, line {place('manage.py collectstatic')[0]}: collectstatic failed. {why}; playbooks/ops/dockerfile.yml writes one.\n"
+        return f"{dockerfile}, line {place(found[1])[0]}: collectstatic failed. {why}; playbooks/ops/dockerfile.yml writes one.\n"
     if missing := MISSING.search(words):
         name = WHEEL.search(words)
         what, lacks = name[1] if name else "a package", next(filter(None, missing.groups()))

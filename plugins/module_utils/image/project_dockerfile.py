@@ -13,6 +13,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from .project import Dependencies, Project, Wish
 
 HOME = "/srv/app"
+STATIC = "/opt/static"  # what serves the static files, and those of a project that does not say where to collect them
 USER = 10001  # as roles/app runs it
 # What a build's network asks of pip, for one instruction: no layer keeps it.
 SECRETS = (
@@ -20,7 +21,7 @@ SECRETS = (
     "--mount=type=secret,id=ca_bundle,target=/etc/ssl/certs/ca-certificates.crt,required=false",
 )
 # Servers and tools that a project does not name itself, each below the next major version.
-GUNICORN, UVICORN = "gunicorn<28", "uvicorn[standard]<1"
+GUNICORN, UVICORN, WHITENOISE = "gunicorn<28", "uvicorn[standard]<1", "whitenoise>=6.6,<7"
 TOOLS = {"uv": ("uv<1",), "poetry": ("poetry<3", "poetry-plugin-export<2"), "pdm": ("pdm<3",), "pipenv": ("pipenv",)}
 # A package whose presence says that the project is meant for ASGI.
 ASYNCHRONOUS = {"channels", "daphne", "hypercorn", "uvicorn", "uvicorn-worker"}
@@ -112,6 +113,47 @@ def distance(version: str, other: str) -> int:
     return abs(int(version.partition(".")[2]) - int(other.partition(".")[2]))
 
 
+# --- Static files ----------------------------------------------------------------
+SERVED = "served:application"
+FACTORY = "django.core.wsgi:get_wsgi_application()"
+# Packages that serve static files; WhiteNoise's successor has a name of its own.
+SERVING = ("whitenoise.", "servestatic.")
+
+
+def serves(project: Project) -> bool:
+    """Whether WhiteNoise is put around the application: the project has static files and nothing that serves them.
+
+    What gunicorn.conf.py names as application stays the one that is served.
+    """
+    loaded = project.loaded
+    itself = any(text.startswith(SERVING) for text in loaded.texts) or "dj-static" in project.dependencies.direct
+    return "django.contrib.staticfiles" in loaded.texts and "STATIC_URL" in loaded.names and not itself and "wsgi_app" not in project.configured
+
+
+def served(project: Project) -> list[str]:
+    """Return the lines of the module that is served: the project's application, with WhiteNoise in its middleware.
+
+    https://whitenoise.readthedocs.io/en/stable/django.html says where in it.
+    """
+    module, _, name = (project.asgi if is_asgi(project) else project.wsgi or FACTORY).partition(":")
+    function = name.removesuffix("()")
+    return [
+        "from django.conf import settings",
+        f'settings.STATIC_ROOT = settings.STATIC_ROOT or "{STATIC}/files"',
+        'middleware, security = list(settings.MIDDLEWARE), "django.middleware.security.SecurityMiddleware"',
+        'middleware.insert(middleware.index(security) + 1 if security in middleware else 0, "whitenoise.middleware.WhiteNoiseMiddleware")',
+        "settings.MIDDLEWARE = middleware",
+        'if __name__ == "__main__":',
+        "    import django",
+        "    from django.core.management import call_command",
+        "    django.setup()",
+        '    call_command("collectstatic", interactive=False, verbosity=0)',
+        "else:",
+        f"    from {module} import {function}" + (" as application" if function == name and name != "application" else ""),
+        *([f"    application = {name}"] if function != name else []),
+    ]
+
+
 # --- Server ----------------------------------------------------------------------
 def is_asgi(project: Project) -> bool:
     """Whether a project is meant for an ASGI server: it has the application, and names it or a package for such servers."""
@@ -123,7 +165,7 @@ def server(project: Project, port: int) -> tuple[list[str], str]:
     named = project.dependencies.direct
     address = f"0.0.0.0:{port}"
     if is_asgi(project):
-        application = project.asgi
+        application = SERVED if serves(project) else project.asgi
         if {"gunicorn", "uvicorn-worker"} <= named:
             return gunicorn(project, address, application, "--worker-class", "uvicorn_worker.UvicornWorker"), ""
         if "uvicorn" not in named and "daphne" in named:
@@ -131,7 +173,7 @@ def server(project: Project, port: int) -> tuple[list[str], str]:
         if "uvicorn" not in named and "hypercorn" in named:
             return ["hypercorn", "--bind", address, "--access-logfile", "-", application], ""
         return ["uvicorn", "--host", "0.0.0.0", "--port", str(port), application], "" if "uvicorn" in named else UVICORN
-    application = project.wsgi or "django.core.wsgi:get_wsgi_application()"
+    application = SERVED if serves(project) else project.wsgi or FACTORY
     if "gunicorn" not in named and {"uwsgi", "pyuwsgi"} & named and project.wsgi:
         options = ["--master", "--die-on-term", "--need-app", "--enable-threads", "--processes", "2", "--threads", "4"]
         return ["uwsgi", "--http-socket", address, "--module", application, *options], ""
@@ -244,8 +286,8 @@ def export(needs: Dependencies) -> list[str]:
             return [f'python3 -c "import tomllib; print({what})" > {target}']
 
 
-def packages_instructions(needs: Dependencies, added: str) -> list[str]:
-    """Return the instructions that install the project's packages into /opt/venv, and the server that it does not name."""
+def packages_instructions(needs: Dependencies, added: list[str]) -> list[str]:
+    """Return the instructions that install the project's packages into /opt/venv, and those that serve it and that it does not name."""
     found = [f"WORKDIR {place(needs.place)}"]
     if needs.kind in TOOLS:
         tools = " ".join(shlex.quote(name) for name in TOOLS[needs.kind])
@@ -263,17 +305,19 @@ def packages_instructions(needs: Dependencies, added: str) -> list[str]:
         found.append(run(*exported) if needs.locked else run(*trust, *exported, mounts=SECRETS))
     found.append(run("python3 -m venv /opt/venv", pip("--requirement", shlex.quote(first)), mounts=SECRETS))
     if added:
-        found.append(run(pip(shlex.quote(added)), mounts=SECRETS))
+        found.append(run(pip(*map(shlex.quote, added)), mounts=SECRETS))
     return found
 
 
 def finish(project: Project) -> str:
     """Return the instruction that makes of the copied source what is served."""
     commands = []
+    values = " ".join(f"{name}={shlex.quote(value)}" for name, value in project.loaded.variables.items())
     if collects(project):
-        values = " ".join(f"{name}={shlex.quote(value)}" for name, value in project.loaded.variables.items())
         commands.append(f"{values} python manage.py collectstatic --noinput --verbosity 0".strip())
-    return run(*commands, f"chmod -R a+rX,go-w {HOME}")
+    elif serves(project):
+        commands.append(f"{values} python -m {SERVED.partition(':')[0]}".strip())
+    return run(*commands, f"chmod -R a+rX,go-w {HOME}" + (f" {STATIC}" if serves(project) else ""))
 
 
 def collects(project: Project) -> bool:
@@ -292,14 +336,15 @@ def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = 
         base: The Python of the image that Berth brings.
     """
     build, needed = libraries(project, packages or [], python if python == base else "")
-    command, added = server(project, port)
+    command, missing = server(project, port)
+    added = [*([missing] if missing else []), *([WHITENOISE] if serves(project) else [])]
     needs = project.dependencies
     image = "${PYTHON_IMAGE}" if python == base else f"docker.io/library/python:{python}-slim"
     path = "/opt/venv/bin:/opt/tool/bin:" if needs.kind in TOOLS else "/opt/venv/bin:"
     system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     environment = {"PATH": f"/opt/venv/bin:{system}", "DJANGO_SETTINGS_MODULE": project.settings, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
-    if project.paths:
-        environment["PYTHONPATH"] = ":".join(posixpath.join(HOME, one) for one in project.paths)
+    if paths := [*(posixpath.join(HOME, one) for one in project.paths), *([STATIC] if serves(project) else [])]:
+        environment["PYTHONPATH"] = ":".join(paths)
     if command[0] in ("gunicorn", "uvicorn"):
         environment["WEB_CONCURRENCY"] = "2"
     apart = bool(build) or needs.kind in TOOLS
@@ -317,6 +362,10 @@ def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = 
     lines += ["COPY --from=packages /opt/venv /opt/venv"] if apart else packages_instructions(needs, added)
     if apart or project.directory != needs.place:
         lines.append(f"WORKDIR {place(project.directory)}")
+    if serves(project):
+        text = " \\\n        ".join(shlex.quote(line) for line in served(project))
+        lines += ["# Nothing in the project serves its static files: WhiteNoise does, around its application."]
+        lines += [run(f"mkdir {STATIC}", f"printf '%s\\n' \\\n        {text} \\\n        > {STATIC}/served.py")]
     # What an edit of the code does not change comes before it.
     lines += [f"EXPOSE {port}", f"CMD {json.dumps(command)}", f"COPY . {HOME}/"]
     lines += ["# Values for this step only. The modes do not depend on the umask of whoever copied the source.", finish(project)]
@@ -326,6 +375,8 @@ def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = 
 
 def notes(project: Project) -> list[str]:
     """Return what the project's owner should know of the image."""
+    if serves(project):
+        return list(project.notes)
     plain = "so pages come without style sheets and pictures"
     if not collects(project):
         return [*project.notes, f"The settings set no STATIC_ROOT to collect static files in, {plain}; set it, and use WhiteNoise."]
