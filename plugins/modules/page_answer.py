@@ -10,6 +10,7 @@ description:
   - Asks past any proxy that the environment names.
 options:
   url: {description: The page., type: str, required: true}
+  styled: {description: "A path on the site whose page names a style sheet, as the admin's does: that it is not served is a warning.", type: str, default: ""}
   timeout: {description: Seconds until it has to be answered., type: int, default: 15}
 attributes:
   check_mode: {support: full, description: Asks only.}

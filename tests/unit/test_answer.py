@@ -13,7 +13,9 @@ import ansible_fork
 import pytest
 from ansible_collections.berth.platform.plugins.module_utils.kube import access, probes
 from fake_api import running
+from module_run import plugin
 
+page_answer = plugin("action/page_answer.py")
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -76,6 +78,44 @@ def test_an_error_of_the_server_fails_the_run_with_what_to_do(tmp_path: Path) ->
     assert f"polls is released, its pods are ready, and {url} does not serve: 500 in " in words
     assert "ansible-playbook playbooks/ops/logs.yml -i inventories/dev" in words
     assert "Traceback" not in words
+
+
+STYLED = '<html><link rel="icon" href="/i.svg"><link rel="stylesheet" href="{}"><link rel="stylesheet" href="/second.css">'
+
+
+@pytest.mark.parametrize(
+    ("pages", "warned"),
+    [
+        ({"/admin/": (200, STYLED.format("/static/a.css")), "/static/a.css": (200, "")}, False),
+        ({"/admin/": (200, STYLED.format("/static/a.css"))}, True),
+        ({"/admin/": (200, STYLED.format("../static/a.css")), "/static/a.css": (500, "")}, True),
+        ({"/admin/": (302, "/login/"), "/login/": (200, STYLED.format("a.css")), "/login/a.css": (403, "")}, True),
+        ({"/admin/": (200, STYLED.format("https://cdn.example.com/a.css")), "/second.css": (200, "")}, False),
+        ({"/admin/": (200, "<p>no style")}, False),
+        ({"/admin/": (200, "<link rel=stylesheet><link")}, False),
+        ({"/admin/": (403, STYLED.format("/static/a.css"))}, False),
+        ({}, False),
+    ],
+)
+def test_a_page_whose_style_sheet_is_not_served_is_told_with_both_addresses(pages: dict[str, tuple[int, str]], warned: bool) -> None:
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, text = pages.get(self.path, (404, ""))
+            self.send_response(status)
+            if status == 302:
+                self.send_header("Location", text)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Site)) as site:
+        base = f"http://127.0.0.1:{site.server_port}"
+        told = page_answer.unstyled(f"{base}/admin/")
+    assert bool(told) is warned
+    assert not warned or (f"{base}/" in told and "a.css, the style sheet of " in told and "is not served: " in told)
 
 
 @pytest.mark.parametrize("location", ["https://127.0.0.1/", "https://shop.example/", "http://127.0.0.1:1/", "//elsewhere.example/login"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html.parser
 import http.client
 import socket
 import time
@@ -81,10 +82,12 @@ class Answer:
     Attributes:
         status: The HTTP status after redirects within the site, 0 for no answer.
         text: For people: ``200 in 12 ms`` or why there was none.
+        url: Where it comes from, after redirects.
+        body: What it is.
     """
 
-    def __init__(self, status: int, text: str) -> None:
-        self.status, self.text = status, text
+    def __init__(self, status: int, text: str, url: str = "", body: str = "") -> None:
+        self.status, self.text, self.url, self.body = status, text, url, body
 
     @property
     def good(self) -> bool:
@@ -95,16 +98,36 @@ class Answer:
 def ask(url: str, timeout: float) -> Answer:
     """Ask a URL for its page, past any proxy that the environment names: cluster addresses are not beyond it."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), WithinSite)
-    began = time.monotonic()
+    began, body = time.monotonic(), b""
     try:
         with opener.open(urllib.request.Request(url, headers={"User-Agent": "berth"}), timeout=timeout) as answer:
-            answer.read()
+            body, url = answer.read(), answer.url
             status = answer.status
     except urllib.error.HTTPError as error:
         status = error.code
     except (OSError, http.client.HTTPException) as error:
         return Answer(0, _silence(error))
-    return Answer(status, f"{status} in {(time.monotonic() - began) * 1000:.0f} ms")
+    return Answer(status, f"{status} in {(time.monotonic() - began) * 1000:.0f} ms", url, body.decode(errors="replace"))
+
+
+class _StyleSheets(html.parser.HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag == "link" and (values.get("rel") or "").lower() == "stylesheet" and values.get("href"):
+            self.found.append(values["href"] or "")
+
+
+def style_sheet(page: Answer) -> str:
+    """Return the URL of the first style sheet that a page names on its own site; empty for none."""
+    parser = _StyleSheets()
+    parser.feed(page.body)
+    here = urllib.parse.urlsplit(page.url)
+    urls = [urllib.parse.urljoin(page.url, each) for each in parser.found]
+    return next((url for url in urls if urllib.parse.urlsplit(url)[:2] == here[:2]), "")
 
 
 def _silence(error: BaseException) -> str:
