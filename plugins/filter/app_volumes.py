@@ -16,7 +16,9 @@ class FilterModule:
             "volume_claims": volumes.claims,
             "volume_classes": volumes.classes,
             "volume_mounts": volumes.mounts,
+            "volume_pods": volumes.pods,
             "volume_problem": volumes.unshared,
             "volume_security": volumes.security,
             "volume_volumes": volumes.pod_volumes,
+            "with_backup": volumes.with_backup,
         }

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import doctest
+import io
+import os
+import subprocess
+import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +17,7 @@ from ansible_collections.berth.platform.plugins.module_utils.kube import app_vol
 from ansible_collections.berth.platform.plugins.module_utils.kube import fixed
 from ansible_collections.berth.platform.plugins.plugin_utils.inventory import variables
 
+FILES = Path(__file__).resolve().parents[2] / "roles" / "app" / "files"
 Json = dict[str, Any]
 MEDIA: Json = {"path": "/code/media", "size": "5Gi"}
 LABELS = {"app.kubernetes.io/managed-by": "berth"}
@@ -171,3 +177,108 @@ def test_what_cannot_be_changed_is_looked_up_where_the_volume_is_set() -> None:
     problem = fixed.Problem("berth_app_volumes.media.size", "5Gi", "is 1Gi, and the volume shop-media has 5Gi and cannot become smaller")
     said = fixed.message([problem], lambda *path: ":".join(path))
     assert "(berth_app_volumes:media:size)" in said and "set berth_app_volumes.media.size: 5Gi again" in said
+
+
+# --- Backup and restore -----------------------------------------------------------------------------------------------
+def pod(name: str, ready: str = "True", claim_of: str = "shop-media", path: str = "/code/media", **metadata: Any) -> Json:
+    """Return a live pod whose web container has a volume."""
+    web = {"name": "web", "volumeMounts": [{"name": "volume--media", "mountPath": path}]}
+    return {
+        "metadata": {"name": name, **metadata},
+        "spec": {"volumes": [{"name": "volume--media", "persistentVolumeClaim": {"claimName": claim_of}}], "containers": [web]},
+        "status": {"conditions": [{"type": "Ready", "status": ready}]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        ([pod("a"), pod("b")], ("a", "/code/media")),
+        ([pod("a", "False"), pod("b")], ("b", "/code/media")),
+        ([pod("a", deletionTimestamp="2026-01-01T00:00:00Z"), pod("b")], ("b", "/code/media")),
+        ([pod("a", path="/old/media")], ("a", "/old/media")),  # a release that was gone back to
+        ([pod("a", claim_of="shop-other")], None),
+        ([], None),
+    ],
+)
+def test_a_volume_is_copied_through_a_pod_that_is_ready_and_has_it(there: list[Json], expected: tuple[str, str] | None) -> None:
+    found = volumes.pods({"media": MEDIA}, "shop", there)
+    assert [(each["pod"], each["path"]) for each in found] == ([expected] if expected else [])
+
+
+def test_a_backup_has_the_volumes_whose_files_are_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "shop.dump.media.tar").touch()
+    found = [{"volume": "media"}, {"volume": "other"}]
+    assert volumes.with_backup(found, str(tmp_path / "shop.dump")) == [{"volume": "media"}]
+
+
+def script(name: str, directory: Path, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run a script as a pod of the app does."""
+    command = [sys.executable, "-c", (FILES / name).read_text(encoding="utf-8"), str(directory)]
+    return subprocess.run(command, input=given, capture_output=True, check=False, timeout=60)
+
+
+def files(directory: Path) -> dict[str, bytes | None]:
+    """Return what is in a directory: of files their content."""
+    return {str(path.relative_to(directory)): path.read_bytes() if path.is_file() else None for path in sorted(directory.rglob("*"))}
+
+
+def test_a_volume_is_after_a_restore_what_it_was_at_its_backup(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for file, content in {"a/b/picture.png": b"\x00\xff" * 5000, "with space \u00e9.txt": b"", "top.txt": b"top"}.items():
+        (one / file).parent.mkdir(parents=True, exist_ok=True)
+        (one / file).write_bytes(content)
+    (one / "empty").mkdir()
+    os.link(one / "top.txt", one / "a" / "same.txt")
+    (one / "a" / "private").write_bytes(b"x")
+    (one / "a" / "private").chmod(0o640)
+    before = files(one)
+    (one / "lost+found").mkdir()
+    (one / ".berth-before").mkdir()
+    (one / ".berth-before" / "old").touch()
+    other.mkdir()
+    (other / "gone.txt").write_text("gone")
+    (other / "lost+found").mkdir()
+
+    done = script("volume_restore.py", other, script("volume_backup.py", one).stdout)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert files(other) == before | {"lost+found": None}
+    assert (other / "a" / "private").stat().st_mode & 0o777 == 0o640
+    assert (other / "top.txt").stat().st_mtime == (one / "top.txt").stat().st_mtime
+
+
+def archive(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> bytes:
+    """Return a tar archive with one member."""
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as tar:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, link
+        tar.addfile(member)
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        b"no archive",
+        b"",
+        archive("good.txt")[:700],
+        archive("good.txt"),  # whole, and not made by a backup
+        archive("../escaped"),
+        archive("link", tarfile.SYMTYPE, "/etc/passwd"),
+        archive("device", tarfile.CHRTYPE),
+    ],
+    ids=["text", "empty", "cut", "another", "outside", "link", "device"],
+)
+def test_an_archive_that_is_no_good_leaves_the_volume_as_it_was(tmp_path: Path, given: bytes) -> None:
+    (tmp_path / "kept.txt").write_text("kept")
+    done = script("volume_restore.py", tmp_path, given)
+    assert (done.returncode, b"Traceback" in done.stderr, len(done.stderr.splitlines())) == (1, False, 1)
+    assert files(tmp_path) == {"kept.txt": b"kept"}
+
+
+def test_a_backup_that_cannot_read_a_directory_fails_and_names_it(tmp_path: Path) -> None:
+    done = script("volume_backup.py", tmp_path / "missing")
+    assert (done.returncode, b"Traceback" in done.stderr) == (1, False)
+    assert done.stderr.decode().strip() == f"{tmp_path / 'missing'}: No such file or directory"

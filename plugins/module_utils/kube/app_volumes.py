@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.module_utils.common.validation import check_type_bool
 
-from .objects import dig
+from .objects import condition, dig
 
 Object = Mapping[str, Any]
 Volume = Mapping[str, Any]
@@ -68,6 +68,34 @@ def security(user: int, volumes: Mapping[str, Volume]) -> dict[str, Any]:
     """
     found = {"runAsNonRoot": True, "runAsUser": int(user), "runAsGroup": int(user), "seccompProfile": {"type": "RuntimeDefault"}}
     return found | ({"fsGroup": int(user), "fsGroupChangePolicy": "OnRootMismatch"} if volumes else {})
+
+
+def pods(volumes: Mapping[str, Volume], app: str, there: Iterable[Object]) -> list[dict[str, str]]:
+    """Return ``volume``, ``pod`` and ``path`` of each volume that the web container of a pod has which is ready.
+
+    Args:
+        volumes: By name.
+        app: The app's name.
+        there: Live pods. A path is theirs, for the release that runs may have another one than the inventory.
+    """
+    found = []
+    for name in volumes:
+        for pod in filter(_ready, there):
+            of_claim = {each["name"] for each in dig(pod, "spec", "volumes") or [] if dig(each, "persistentVolumeClaim", "claimName") == claim_name(app, name)}
+            web = next((each for each in pod["spec"]["containers"] if each["name"] == "web"), {})
+            if path := next((each["mountPath"] for each in web.get("volumeMounts") or [] if each["name"] in of_claim), ""):
+                found.append({"volume": name, "pod": pod["metadata"]["name"], "path": path})
+                break
+    return found
+
+
+def _ready(pod: Object) -> bool:
+    return not dig(pod, "metadata", "deletionTimestamp") and (condition(pod, "Ready") or {}).get("status") == "True"
+
+
+def with_backup(found: Iterable[Mapping[str, str]], backup: str) -> list[Mapping[str, str]]:
+    """Return those of ``found`` (what ``pods`` returns) whose files are in a file beside a backup of the database."""
+    return [each for each in found if Path(f"{backup}.{each['volume']}.tar").is_file()]
 
 
 def in_the_way(path: str, homes: Iterable[str], sources: Iterable[Path]) -> str:
