@@ -284,8 +284,9 @@ class Check:
 
     def room_problems(self, suspect: set[str]) -> list[Problem]:
         """Check that the namespace's quota has room for a release."""
-        looked_at = ("resources", "replicas", "autoscaling", "processes", "schedules", "volumes")
-        if suspect & {*(f"berth_app_{part}" for part in looked_at), "berth_database", "berth_database_storage", "berth_quota"}:
+        looked_at = ("resources", "replicas", "autoscaling", "processes", "schedules", "volumes", "database_aliases")
+        others = {"berth_cache", "berth_cache_memory", "berth_database", "berth_database_storage", "berth_quota"}
+        if suspect & {*(f"berth_app_{part}" for part in looked_at), *others}:
             return []
         web = ("berth_app_autoscaling", "max") if self.get("berth_app_autoscaling") else ("berth_app_replicas",)
         environment = room.Environment.of(self.get, self.roles)

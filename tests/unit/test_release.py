@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +112,12 @@ def test_a_process_takes_what_the_app_does_but_for_what_differs() -> None:
     taken = {name: objects[f"Deployment polls-{name}"]["spec"]["template"]["spec"]["containers"][0]["resources"] for name in ("worker", "other")}
     assert taken["worker"] == {"requests": {"cpu": "50m", "memory": "1Gi"}, "limits": {"memory": "1Gi"}}
     assert taken["other"] == SHARED["resources"]
+
+
+def test_a_job_that_is_removed_takes_its_pod_along() -> None:
+    """Else the API server leaves the pod of a Job, and a volume that it has is never gone."""
+    tasks = TEMPLATES.parent / "tasks"
+    text = "".join(path.read_text(encoding="utf-8") for path in tasks.glob("*.yml"))
+    removals = re.findall(r"kind: Job\n(?:\s+\S.*\n)*?\s+state: absent\n(?:\s+(?!-)\S.*\n)*", text)
+    assert len(removals) == 2
+    assert all("propagationPolicy: " in each for each in removals)

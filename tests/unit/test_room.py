@@ -64,7 +64,7 @@ def told(quota: dict[str, Any] | None = None, **given: Any) -> list[str]:
     """Return what is said of an environment whose inventory sets these ``berth_`` variables, each as ``name: text``."""
     values = {
         "app_resources": {}, "app_replicas": 2, "app_autoscaling": {}, "app_schedules": [{"name": "clearsessions"}], "app_processes": {}, "database": "cluster",
-        "database_storage": "1Gi", "database_storage_class": "", "app_volumes": {},
+        "database_storage": "1Gi", "database_storage_class": "", "app_database_aliases": [], "cache": "none", "cache_memory": "128Mi", "app_volumes": {},
     } | given  # fmt: skip
     environment = Environment.of(lambda name: values[name.removeprefix("berth_")], ROLES)
     web = ("berth_app_autoscaling", "max") if values["app_autoscaling"] else ("berth_app_replicas",)

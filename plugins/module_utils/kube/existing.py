@@ -55,6 +55,22 @@ NEEDED_BY_VOLUMES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("", "persistentvolumeclaims", ("create", "patch")),
     ("", "pods/exec", ("create", "get")),
 )
+# What runbooks read besides; a status without it says what it could not read.
+READ_BY_RUNBOOKS: tuple[tuple[str, str, tuple[str, ...]], ...] = (("networking.k8s.io", "ingresses", ("get", "list")),)
+
+
+def namespace_rules(namespace: str) -> list[dict[str, list[str]]]:
+    """Return the rules of a Role for all that a run and the runbooks do in a namespace that is there.
+
+    The namespace itself can only be read: whoever may change its labels sets its pods free
+    (https://kubernetes.io/docs/concepts/security/pod-security-admission/). A resource that is in two lists gets the verbs of both, and what can be
+    listed can be read one by one and watched, as kubectl does.
+    """
+    verbs: dict[tuple[str, str], list[str]] = {}
+    for group, resource, more in (*NEEDED, *NEEDED_BY_DATABASE, *NEEDED_BY_VOLUMES, *READ_BY_RUNBOOKS):
+        verbs.setdefault((group, resource), []).extend((*more, "get", "watch") if "list" in more else more)
+    rules = [{"apiGroups": [group], "resources": [resource], "verbs": list(dict.fromkeys(allowed))} for (group, resource), allowed in verbs.items()]
+    return [{"apiGroups": [""], "resources": ["namespaces"], "resourceNames": [namespace], "verbs": ["get"]}, *rules]
 
 
 class ExistingError(Exception):

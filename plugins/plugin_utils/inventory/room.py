@@ -102,8 +102,10 @@ class Environment:
             passing.append(Pods(1, container(roles["database_client_resources"]), "the login{} of the database in the first run", "", "the database's login"))
         volumes = [(number(each["size"]), each.get("storage_class") or "") for each in get("berth_app_volumes").values()]
         claims = [(number(get("berth_database_storage")), get("berth_database_storage_class") or "")] if database == "cluster" else []
-        objects = {"services": 2, "services.nodeports": 1, "statefulsets.apps": len(claims)}
-        objects |= {"deployments.apps": 1 + len(processes), "cronjobs.batch": schedules}
+        caches = int(get("berth_cache") == "cluster")
+        services = 2 + len(get("berth_app_database_aliases")) + caches
+        objects = {"services": services, "services.nodeports": 1, "statefulsets.apps": len(claims)}
+        objects |= {"deployments.apps": 1 + len(processes) + caches, "cronjobs.batch": schedules}
         return cls(tuple(pods), tuple(passing), objects, (*claims, *volumes), bool(volumes))
 
     def stored(self, key: str) -> Decimal:
