@@ -159,18 +159,21 @@ class Reader:
         finding, progress = found
         values = self._secrets(dig(snapshot.workload, "spec", "template", "spec") or {})
         log = self._last_line(finding.pod, finding.container, finding.log, "current") if finding.log and finding.pod else ""
+        symptom = judge.symptom_of(finding, [log], snapshot.workload)
         summary = finding.summary if finding.cause == "waiting" else f"{finding.summary} ({progress.partition(' (')[0]})"
+        if symptom:
+            summary = f"{summary}: {symptom.summary}"
         message = finding.message.strip().partition("\n")[0]
         return {
             "kind": str(snapshot.workload["kind"]),
             "name": snapshot.workload["metadata"]["name"],
             "pod": finding.pod,
             "container": finding.container,
-            "cause": finding.cause,
+            "cause": symptom.cause if symptom else finding.cause,
             "summary": judge.redact(summary, values),
             "message": "" if message in finding.summary else judge.redact(message, values),
             "log": judge.redact(log, values),
-            "advice": judge.advice(finding.cause, snapshot.workload),
+            "advice": symptom.advice if symptom else judge.advice_of(finding, snapshot.workload),
         }
 
     def _last_line(self, pod: str, container: str, *runs: str) -> str:

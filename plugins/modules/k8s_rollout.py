@@ -124,7 +124,7 @@ failure:
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -134,11 +134,16 @@ from ..module_utils.kube import client
 from ..module_utils.kube.client import Cluster, Forbidden, KubeError, NotFound, Unreachable
 from ..module_utils.kube.objects import dig
 from ..module_utils.progress import report
-from ..module_utils.rollout import judge
-from ..module_utils.rollout.judge import Finding, Snapshot, Verdict
+from ..module_utils.rollout import judge, symptoms
+from ..module_utils.rollout.judge import Finding, Snapshot, Verdict, dig
 
 POLL = 0.5
 """Seconds between two looks."""
+LOOK = 2.0
+"""Seconds between two looks into a pod that refuses its probes."""
+LOG_LOOK = 200
+"""Lines of its log that may say where it listens."""
+NOT_LOOKED: tuple[float, Sequence[tuple[str, int]]] = (-LOOK, ())
 
 
 class Failed(Exception):
@@ -176,6 +181,7 @@ class Rollout:
         self.since = ""
         self._told = ""
         self._kept: tuple[str, list[str]] = ("", [])
+        self._looked = NOT_LOOKED
 
     def state(self) -> dict[str, Any]:
         """Return the workload's state as the module returns it; zeros for one that was never seen."""
@@ -257,7 +263,29 @@ class Rollout:
         events: list[Mapping[str, Any]] = []
         for uid in judge.event_subjects(snapshot):
             events += self._optional("Event", fieldSelector=f"involvedObject.uid={uid}")
-        return replace(snapshot, events=events)
+        snapshot = replace(snapshot, events=events)
+        return replace(snapshot, sockets=self._sockets(snapshot))
+
+    def _sockets(self, snapshot: Snapshot) -> Sequence[tuple[str, int]]:
+        """Return what listens in a pod that refuses its probes, read every few polls; by its log where nothing can be run in it."""
+        refused = judge.refused_pod(snapshot)
+        if not refused:
+            self._looked = NOT_LOOKED
+        elif time.monotonic() - self._looked[0] >= LOOK:
+            self._looked = time.monotonic(), self._read_sockets(*refused)
+        return self._looked[1]
+
+    def _read_sockets(self, pod: str, container: str) -> Sequence[tuple[str, int]]:
+        try:
+            table = self.cluster.output(self.namespace, pod, container, ["cat", "/proc/net/tcp", "/proc/net/tcp6"])
+            if found := symptoms.listening(table):
+                return found
+        except KubeError:
+            pass
+        try:
+            return symptoms.listening_by_log(self.cluster.log(self.namespace, pod, container=container, tailLines=LOG_LOOK).splitlines())
+        except KubeError:
+            return ()
 
     def _list(self, kind: str, **query: str) -> list[dict[str, Any]]:
         return self.cluster.items(kind, self.namespace, **query)
@@ -314,11 +342,12 @@ class Rollout:
             {**event, "message": judge.redact(str(event.get("message") or ""), values)} for event in events
         ]
         workload = self.snapshot.workload if self.snapshot else None
-        message = judge.describe(self.state(), finding, self.namespace, headline, lines, events, workload)
+        symptom = judge.symptom_of(finding, lines, workload or {})
+        message = judge.describe(self.state(), finding, self.namespace, headline, lines, events, workload, symptom)
         failure = {
             "kind": self.kind,
             "name": self.name,
-            "cause": finding.cause,
+            "cause": symptom.cause if symptom else finding.cause,
             "reason": finding.reason,
             "pod": finding.pod,
             "container": finding.container,

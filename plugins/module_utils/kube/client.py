@@ -77,6 +77,9 @@ CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICAT
 # Kinds that live in no namespace.
 CLUSTER_SCOPED = ("ClusterRole", "ClusterRoleBinding", "IngressClass", "IngressClassParams", "Namespace", "Node", "PersistentVolume", "StorageClass")
 
+STDOUT = 1
+"""The channel of a command's output (k8s.io/apimachinery/pkg/util/remotecommand)."""
+
 CONNECTION_OPTIONS: dict[str, dict[str, Any]] = {
     "kubeconfig": {"type": "path"},
     "context": {"type": "str"},
@@ -313,6 +316,24 @@ class Cluster:
             raise KubeError(f"The API server runs no command in Pod {pod} in namespace {namespace}, it answers {error.status_code}") from None
         except (WebSocketException, OSError) as error:
             raise Unreachable(f"The API server {self.endpoint} does not answer: {error}") from error
+
+    def output(self, namespace: str, pod: str, container: str, command: list[str], timeout: float = 5.0) -> str:
+        """Return what a short command in a container writes, as far as it does within ``timeout`` seconds; empty where the image has no such command.
+
+        Raises:
+            NotFound, Forbidden, Unreachable, KubeError: see ``execute``.
+        """
+        connection = self.execute(namespace, pod, container, command)
+        text, end = b"", time.monotonic() + timeout
+        try:
+            while connection.is_open() and (left := end - time.monotonic()) > 0:
+                connection.update(timeout=left)
+                text += connection.read_channel(STDOUT)
+        except (WebSocketException, OSError) as error:
+            raise Unreachable(f"The connection to Pod {pod} in namespace {namespace} broke: {error}") from error
+        finally:
+            connection.close()
+        return text.decode(errors="replace")
 
     @contextlib.contextmanager
     def port_forward(self, namespace: str, pod: str, port: int) -> Iterator[Callable[[int], socket.socket]]:

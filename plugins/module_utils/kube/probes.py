@@ -79,16 +79,35 @@ def problem(probe: Probe, answer: Answer) -> str:
     """Return what is wrong with an answer and what to do, "" where nothing is."""
     if 200 <= answer.status < 300:
         return ""
-    where = f"{probe.path} on port {probe.port}"
     restarts = "livenessProbe" in probe.kinds
     if not answer.status:
-        return f"{where} does not answer ({answer.text}). What to do: set berth_app_port to the port on which the app listens."
-    said = f"{where} answers {answer.status}" + (f", which leads to {answer.text}" if answer.text else "")
+        return f"{told(probe, answer)}. What to do: {way(probe, answer)}."
     if answer.status < 400:
         effect = "Kubernetes takes that for good health, however the app is"
-        way = f"let the app answer it without a redirect (Django: SECURE_REDIRECT_EXEMPT), or set {probe.variable} to a path that answers 200"
     else:
         effect = "Kubernetes would restart the pods over and over" if restarts else "Kubernetes would send them no requests"
-        host = f"the request's Host header is {probe.host}, which ALLOWED_HOSTS may lack; otherwise "
-        way = f"{host if answer.status == 400 else ''}set {probe.variable} to a path that answers 200, without a login"
-    return f"{said}: {effect}. What to do: {way}."
+    return f"{told(probe, answer)}: {effect}. What to do: {way(probe, answer)}."
+
+
+def told(probe: Probe, answer: Answer) -> str:
+    """Say what a probe's request is answered."""
+    where = f"{probe.path} on port {probe.port}"
+    if not answer.status:
+        return f"{where} does not answer ({answer.text})"
+    return f"{where} answers {answer.status}" + (f", which leads to {answer.text}" if answer.text else "")
+
+
+def way(probe: Probe, answer: Answer) -> str:
+    """Say what to do about an answer that is none of good health."""
+    elsewhere = f"set {probe.variable} to a path that answers 200"
+    if not answer.status:
+        return "set berth_app_port to the port on which the app listens"
+    if answer.status >= 500:
+        return "mend what the app's log shows"
+    if answer.text.startswith("https://"):
+        return f"let SECURE_REDIRECT_EXEMPT in the settings name the path, because SECURE_SSL_REDIRECT sends it to https, or {elsewhere}"
+    if answer.status < 400:
+        return f"let the app answer it without a redirect, or {elsewhere}"
+    if answer.status == 400:
+        return f"the request's Host header is {probe.host}, which ALLOWED_HOSTS may lack: add it there, or {elsewhere} whatever the header says"
+    return f"{elsewhere}, without a login"

@@ -30,7 +30,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..kube.objects import Object, condition, dig
+from ..kube import probes
+from . import symptoms
+from .symptoms import Symptom
+
+Object = Mapping[str, Any]
 
 NEVER = math.inf
 """Grace of a finding that explains a timeout and is never certain by itself."""
@@ -49,6 +53,12 @@ SCHEDULING = 30.0
 """Seconds in which an autoscaler has told that it makes a node (Karpenter and EKS Auto Mode batch for 10 s)."""
 STARTING_NODE = 60.0
 """Seconds for a node that is starting: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/"""
+ANSWERED = 5.0
+"""Seconds for what the app itself answers a probe and will not answer differently, such as 404."""
+ERRORS = 12.0
+"""Seconds for an error of the app's (500), which the first requests alone may show."""
+LISTENS = 8.0
+"""Seconds in which an app that listens on another port may still begin to listen on the right one: some open one for metrics first."""
 STAYS = timedelta(seconds=5)
 """How long a pod without a readiness probe must have run: such a pod is ready the moment that it starts, and a
 process that crashes at its start would count as rolled out."""
@@ -128,6 +138,8 @@ class Finding:
     """Which log explains it: ``current``, ``previous`` (of the container that crashed) or none."""
     steady: str = ""
     """What must not change while it is waited for, e.g. the number of pods."""
+    advice: str = ""
+    """What to do, where ADVICE cannot know it."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -151,6 +163,8 @@ class Snapshot:
     """PersistentVolumeClaims of its pods by name; None when there is no such claim."""
     now: str = ""
     """The cluster's time of this poll, RFC 3339."""
+    sockets: Sequence[tuple[str, int]] = ()
+    """Address and port of what listens in the pod that refuses its probes, as far as it is known."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +203,17 @@ class Patience:
 
 def advice(cause: str, workload: Object) -> str:
     """Return what to do about a finding of that cause in a workload."""
-    return ADVICE[cause].format(**WAYS[""] | WAYS.get(_label(workload, "app.kubernetes.io/component"), {}))
+    return advised(workload, ADVICE[cause])
+
+
+def advice_of(finding: Finding, workload: Object) -> str:
+    """Return what to do about a finding in a workload."""
+    return finding.advice or advice(finding.cause, workload)
+
+
+def advised(workload: Object, text: str) -> str:
+    """Return a text of ADVICE with the variables of a workload in it."""
+    return text.format(**WAYS[""] | WAYS.get(_label(workload, "app.kubernetes.io/component"), {}))
 
 
 # -- Reading objects ---------------------------------------------------------------------------------------------
@@ -766,7 +790,7 @@ def _pod_findings(snapshot: Snapshot, pod: Object, since: str, scheduling_grace:
         return
     found = False
     for status in _container_statuses(pod):
-        for finding in _container_findings(snapshot.workload, pod, status, events, since):
+        for finding in _container_findings(snapshot, pod, status, events, since):
             found = True
             yield finding
     if not found:
@@ -774,7 +798,7 @@ def _pod_findings(snapshot: Snapshot, pod: Object, since: str, scheduling_grace:
 
 
 def _container_findings(
-    workload: Object, pod: Object, status: Object, events: Sequence[Object], since: str
+    snapshot: Snapshot, pod: Object, status: Object, events: Sequence[Object], since: str
 ) -> Iterable[Finding]:
     waiting = dig(status, "state", "waiting") or {}
     reason, message = waiting.get("reason") or "", waiting.get("message") or ""
@@ -797,9 +821,9 @@ def _container_findings(
         summary = f"The container {status['name']} cannot be started"
         cause = "command" if _NO_COMMAND.search(message) else "container"
         yield Finding(cause, summary, reason, message, **where, grace=grace)
-    elif workload["kind"] != "Job":
+    elif snapshot.workload["kind"] != "Job":
         # A Job counts its own failures (backoffLimit): a container that ends is not its end.
-        yield from _crash(pod, status, reason, message, events, where, since)
+        yield from _crash(snapshot.workload, snapshot.sockets, pod, status, reason, message, events, where, since)
 
 
 _PULL_REASONS = (
@@ -917,6 +941,8 @@ def _missing(container: str, message: str) -> str:
 
 
 def _crash(
+    workload: Object,
+    sockets: Sequence[tuple[str, int]],
     pod: Object,
     status: Object,
     reason: str,
@@ -952,8 +978,9 @@ def _crash(
     elif running and not status.get("ready"):
         probe = next((str(event.get("message")) for event in unready), "")
         if probe or dig(pod, "status", "phase") == "Running":
-            summary = f"The container {name} runs but is not ready"
-            yield Finding("readiness", summary, "NotReady", probe, **where, log="current")
+            cause, summary, way, grace = _unready(workload, name, probe, sockets)
+            counts = not unready or _counts(event_time(unready[0]), dig(pod, "metadata", "creationTimestamp"), since)
+            yield Finding(cause, summary, "NotReady", probe, **where, grace=grace if counts else NEVER, log="current", steady=summary, advice=way)
     elif ended and dig(ended, "exitCode") not in (None, 0):
         yield Finding(
             _crash_cause(name, ended, restarts + 1, unready)[0],
@@ -963,6 +990,53 @@ def _crash(
             **where,
             log="current" if dig(status, "state", "terminated") else "previous",
         )
+
+
+# pkg/probe/http/http.go of Kubernetes 1.36.
+_STATUS = re.compile(r"HTTP probe failed with statuscode: (\d+)")
+_LATER = (408, 425, 429)
+"""Answers of 4xx that ask to come again: https://www.iana.org/assignments/http-status-codes"""
+
+
+def _web_probe(workload: Object, container: str, event: str) -> probes.Probe | None:
+    """Return the request that an event of a web pod's probe is about, None for that of any other workload, which no variable describes."""
+    if _label(workload, "app.kubernetes.io/component") != "web":
+        return None
+    spec = next((each for each in dig(workload, "spec", "template", "spec", "containers") or [] if each["name"] == container), {})
+    kind = f"{event.split(' ', 1)[0].lower()}Probe"
+    return next((probe for probe in probes.probes(spec) if kind in probe.kinds), None)
+
+
+def _unready(workload: Object, name: str, event: str, sockets: Sequence[tuple[str, int]]) -> tuple[str, str, str, float]:
+    """Return (cause, summary, advice, grace) for a container that runs and is not ready; ``event`` is its probe's latest message."""
+    plain = "readiness", f"The container {name} runs but is not ready", "", NEVER
+    probe = _web_probe(workload, name, event)
+    if probe is None:
+        return plain
+    if "connection refused" in event:
+        symptom = symptoms.wrong_port(probe.port, sockets, advised(workload, "{command}"))
+        return (symptom.cause, f"The container {name} runs but is not ready: {symptom.summary}", symptom.advice, LISTENS) if symptom else plain
+    match = _STATUS.search(event)
+    status = int(match[1]) if match else 0
+    if status < 400 or status in _LATER or status > 500:
+        return plain
+    answer = probes.Answer(status)
+    summary = f"The container {name} runs but is not ready: {probes.told(probe, answer)}"
+    way = probes.way(probe, answer)
+    return "answer", summary, f"{way[0].upper()}{way[1:]}.", ANSWERED if status < 500 else ERRORS
+
+
+def refused_pod(snapshot: Snapshot) -> tuple[str, str] | None:
+    """Return the pod and the container of a web pod that refuses its probe's connections, None where none does."""
+    for pod in current_pods(snapshot):
+        for status in dig(pod, "status", "containerStatuses") or []:
+            if not dig(status, "state", "running") or status.get("ready"):
+                continue
+            for event in events_of(snapshot.events, dig(pod, "metadata", "uid")):
+                said = str(event.get("message"))
+                if event.get("reason") == "Unhealthy" and "connection refused" in said and _web_probe(snapshot.workload, status["name"], said):
+                    return _name(pod), status["name"]
+    return None
 
 
 def _crash_cause(name: str, ended: Object, runs: int, unhealthy: Sequence[Object]) -> tuple[str, str]:
@@ -1110,6 +1184,9 @@ _RANK = {
             "liveness",
             "crash",
             "ended",
+            "port",
+            "loopback",
+            "answer",
             "quota",
             "pod-security",
             "webhook",
@@ -1150,6 +1227,7 @@ def describe(
     log_lines: Sequence[str] = (),
     events: Sequence[Object] = (),
     workload: Object | None = None,
+    symptom: Symptom | None = None,
 ) -> str:
     """Make the one message of a failed rollout.
 
@@ -1161,8 +1239,10 @@ def describe(
         log_lines: The container's last lines.
         events: Of the pod or the workload, the latest first.
         workload: As read, for advice that depends on what it is.
+        symptom: What the log says.
     """
-    lines = [f"{headline}: {finding.summary[0].lower()}{finding.summary[1:]}." if headline else f"{finding.summary}."]
+    summary = f"{finding.summary}: {symptom.summary}" if symptom else finding.summary
+    lines = [f"{headline}: {summary[0].lower()}{summary[1:]}." if headline else f"{summary}."]
     where = [f"{state['kind']} {state['name']} in namespace {namespace}"]
     if finding.pod:
         where.append(f"pod {finding.pod}")
@@ -1178,8 +1258,19 @@ def describe(
     if told:
         lines.append("Events:")
         lines += [f"  {line}" for line in told]
-    lines.append(f"What to do: {advice(finding.cause, workload or {})}")
+    lines.append(f"What to do: {symptom.advice if symptom else advice_of(finding, workload or {})}")
     return "\n".join(lines)
+
+
+_BY_LOG = ("crash", "ended", "readiness", "liveness", "job", "job-deadline")
+
+
+def symptom_of(finding: Finding, lines: Sequence[str], workload: Object) -> Symptom | None:
+    """Return what a log says about a finding that only the log explains; None where it says nothing that is known, or the finding is plain."""
+    erring = finding.cause == "answer" and _STATUS.search(finding.message) and finding.grace == ERRORS
+    if finding.cause in _BY_LOG or erring:
+        return symptoms.of_log(lines, advised(workload, "{command}"))
+    return None
 
 
 def event_lines(events: Iterable[Object], known: str = "") -> list[str]:

@@ -1,0 +1,254 @@
+"""Say what is wrong with an app from the last lines of its log, and what to do, with the inventory's variable.
+
+Everything here is a function of text. Only what Python, Django, the servers and the dynamic linker say word for word counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+SIZE = "64Mi"
+"""What a directory of berth_app_writable gets in an example."""
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """What a log tells."""
+
+    cause: str
+    """A word for a program: module, library, writable, setting, ..."""
+    summary: str
+    """What is wrong, as half a sentence."""
+    advice: str
+    """What to do, in sentences."""
+
+
+def of_log(lines: Sequence[str], command: str = "the container's command") -> Symptom | None:
+    """Return what the last telling lines of a log say, None where they say nothing that is known.
+
+    Args:
+        lines: The log's end, the oldest line first.
+        command: What names the container's command in the inventory.
+    """
+    for index in range(len(lines) - 1, -1, -1):
+        for pattern, explain in _PATTERNS:
+            if match := pattern.search(lines[index]):
+                return explain(match, lines[: index + 1], command)
+    return None
+
+
+# -- Modules and libraries ---------------------------------------------------------------------------------------
+
+# Packages whose name is not that of their module.
+_PACKAGES = {
+    "MySQLdb": "mysqlclient", "PIL": "Pillow", "allauth": "django-allauth", "bs4": "beautifulsoup4", "compressor": "django-compressor",
+    "corsheaders": "django-cors-headers", "crispy_forms": "django-crispy-forms", "cv2": "opencv-python-headless", "dateutil": "python-dateutil",
+    "debug_toolbar": "django-debug-toolbar", "decouple": "python-decouple", "django_extensions": "django-extensions", "django_filters": "django-filter",
+    "django_redis": "django-redis", "dj_database_url": "dj-database-url", "dotenv": "python-dotenv", "environ": "django-environ",
+    "import_export": "django-import-export", "jwt": "PyJWT", "magic": "python-magic", "mptt": "django-mptt", "psycopg": "psycopg[binary]",
+    "psycopg2": "psycopg2-binary", "rest_framework": "djangorestframework", "simple_history": "django-simple-history", "sklearn": "scikit-learn",
+    "storages": "django-storages", "taggit": "django-taggit", "yaml": "PyYAML",
+}  # fmt: skip
+
+# Debian packages of libraries whose name does not follow from the file's.
+_LIBRARIES = {
+    "libGL.so.1": "libgl1", "libEGL.so.1": "libegl1", "libjpeg.so.62": "libjpeg62-turbo", "libglib-2.0.so.0": "libglib2.0-0",
+    "libgthread-2.0.so.0": "libglib2.0-0",
+    "libgobject-2.0.so.0": "libglib2.0-0", "libgobject-2.0-0": "libglib2.0-0", "libgio-2.0.so.0": "libglib2.0-0", "libpangoft2-1.0.so.0": "libpangoft2-1.0-0",
+    "libpango-1.0-0": "libpango-1.0-0", "libharfbuzz.so.0": "libharfbuzz0b", "libfontconfig.so.1": "libfontconfig1", "libmariadb.so.3": "libmariadb3",
+    "libxml2.so.2": "libxml2", "libmagic.so.1": "libmagic1", "libSM.so.6": "libsm6", "libXext.so.6": "libxext6", "libXrender.so.1": "libxrender1",
+}  # fmt: skip
+
+
+def package_of(library: str) -> str:
+    """Return the Debian package that probably has a shared library, by the rule for their names where it is no exception.
+
+    https://www.debian.org/doc/debian-policy/ch-sharedlibs.html#run-time-shared-libraries
+
+    >>> package_of("libpq.so.5"), package_of("libicuuc-7.so.2")
+    ('libpq5', 'libicuuc-7-2')
+    """
+    if known := _LIBRARIES.get(library):
+        return known
+    name, _, version = library.partition(".so")
+    version = version.strip(".").split(".")[0]
+    name = name.lower().replace("_", "-")
+    return f"{name}-{version}" if version and name[-1:].isdigit() else name + version
+
+
+def _module(match: re.Match[str], lines: Sequence[str], command: str) -> Symptom:
+    missing = match["name"]
+    top = missing.split(".")[0]
+    if _importer(lines).endswith("django/conf/__init__.py"):
+        return Symptom(
+            "settings-module",
+            f"there is no settings module {missing}",
+            "Set DJANGO_SETTINGS_MODULE in berth_app_settings to the module of the project's settings.",
+        )
+    if any(f"/{top}/" in file or file.endswith(f"/{top}.py") for file in _files(lines)):
+        return Symptom("module", f"there is no module {missing} in the project", f"Correct its name where it is imported, or in {command}.")
+    return Symptom(
+        "module",
+        f"the module {missing} is not installed",
+        f"Add the package {_PACKAGES.get(top, top.replace('_', '-'))} to the project's requirements; where {missing} is the project's own, "
+        f"correct its name where it is imported, or in {command}.",
+    )
+
+
+def _driver(match: re.Match[str], _lines: Sequence[str], _command: str) -> Symptom:
+    package = _PACKAGES.get(match["name"], match["name"])
+    return Symptom("module", f"the database's driver {match['name']} is not installed", f"Add the package {package} to the project's requirements.")
+
+
+def _library(match: re.Match[str], _lines: Sequence[str], _command: str) -> Symptom:
+    library = PurePosixPath(match["name"]).name
+    return Symptom(
+        "library",
+        f"the image lacks the shared library {library}",
+        f"Add the Debian package that has it, probably {package_of(library)}, to berth_app_packages where Berth makes the Dockerfile, "
+        "else to what your Dockerfile installs with apt-get.",
+    )
+
+
+# -- Files -------------------------------------------------------------------------------------------------------
+
+
+def _files(lines: Sequence[str]) -> list[str]:
+    """Return the files of the tracebacks, without those of Python and of its packages."""
+    files = [match[1] for line in lines if (match := re.search(r'File "(/[^"]+)"', line))]
+    return [file for file in files if not re.search(r"/(?:site|dist)-packages/|/lib/python3", file)]
+
+
+def _importer(lines: Sequence[str]) -> str:
+    """Return the file whose import failed: the last one of the traceback that is not Python's own machinery."""
+    files = [match[1] for line in lines if (match := re.search(r'File "([^"]+)"', line))]
+    return next((file for file in reversed(files) if "importlib" not in file), "")
+
+
+def _write(match: re.Match[str], lines: Sequence[str], _command: str) -> Symptom:
+    path = PurePosixPath(match["path"])
+    makes_directory = any(re.search(r"\bmkdir\b|\bmakedirs\b", line) for line in lines[-4:-1])
+    directory = path if makes_directory else path.parent
+    summary = f"the app may not write to {path}"
+    hidden = str(directory) == "/" or any(file.startswith(f"{directory}/") for file in _files(lines)) or (not makes_directory and len(directory.parts) == 2)
+    if not hidden:
+        return Symptom("writable", summary, f"Name the directory in berth_app_writable: {{{directory}: {SIZE}}}. What is there is lost with the pod.")
+    return Symptom(
+        "writable",
+        summary,
+        f"Let the app write below /tmp, or to a directory without code that berth_app_writable names, such as {{{directory / 'data'}: {SIZE}}}: "
+        f"one at {directory} would hide what the image has there.",
+    )
+
+
+# -- Settings and commands ---------------------------------------------------------------------------------------
+
+_SECRET = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|PRIVATE|CREDENTIAL|KEY|DSN|_URL$")
+
+
+def _setting(match: re.Match[str], _lines: Sequence[str], _command: str) -> Symptom:
+    name = match["name"]
+    variable = "berth_app_secrets" if _SECRET.search(name) else "berth_app_settings"
+    return Symptom("setting", f"the environment variable {name} is not set", f"Set {name} in {variable}.")
+
+
+def _key(match: re.Match[str], lines: Sequence[str], command: str) -> Symptom:
+    # A dictionary of the project's own has keys in capitals as well: only os.environ raises from its own code.
+    if any(re.search(r'File "(?:<frozen os>|[^"]*/os\.py)"', line) for line in lines[-4:]):
+        return _setting(match, lines, command)
+    return Symptom("crash", f"the key {match['name']} is missing", "Mend what the log shows.")
+
+
+def _fixed(cause: str, summary: str, advice: str) -> Callable[[re.Match[str], Sequence[str], str], Symptom]:
+    def explain(match: re.Match[str], _lines: Sequence[str], command: str) -> Symptom:
+        words = {**match.groupdict(), "variable": command}
+        return Symptom(cause, summary.format(**words), advice.format(**words))
+
+    return explain
+
+
+_PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Sequence[str], str], Symptom]], ...] = tuple(
+    (re.compile(pattern), explain)
+    for pattern, explain in (
+        (r"(?P<name>lib[\w.+-]+): cannot open shared object file", _library),
+        (r"cannot load library '(?P<name>lib[^']+)'", _library),
+        (r"failed to find (?P<name>libmagic)", _fixed("library", "the image lacks the shared library libmagic.so.1", (
+            "Add the Debian package libmagic1 to berth_app_packages where Berth makes the Dockerfile, else to what your Dockerfile installs with apt-get."))),
+        (r"Error loading (?P<name>psycopg2|psycopg|MySQLdb)\b", _driver),
+        (r"ModuleNotFoundError: No module named '(?P<name>[^']+)'", _module),
+        (r"\[Errno (?:30|13)\] (?:Read-only file system|Permission denied): '(?P<path>/[^']+)'", _write),
+        (r"sqlite3\.OperationalError: (?:attempt to write a readonly database|unable to open database file)", _fixed(
+            "sqlite", "its database is a SQLite file, which a pod cannot write",
+            "Let the settings' DATABASES read DATABASE_NAME, DATABASE_USER, DATABASE_PASSWORD, DATABASE_HOST and DATABASE_PORT from the environment.")),
+        (r"django\.db\.utils\.OperationalError: (?:attempt to write a readonly database|unable to open database file)", _fixed(
+            "sqlite", "its database is a SQLite file, which a pod cannot write",
+            "Let the settings' DATABASES read DATABASE_NAME, DATABASE_USER, DATABASE_PASSWORD, DATABASE_HOST and DATABASE_PORT from the environment.")),
+        (r"Set the (?P<name>\w+) environment variable", _setting),
+        (r"UndefinedValueError: (?P<name>\w+) not found", _setting),
+        (r"^KeyError: '(?P<name>[A-Z][A-Z0-9_]+)'", _key),
+        (r"can't open file '(?P<path>\S*manage\.py)'", _fixed("directory", "there is no {path} in the image", (
+            "Set berth_app_directory to the directory with manage.py where Berth makes the Dockerfile, else end yours with a WORKDIR that has it."))),
+        (r"^Unknown command: '(?P<name>[^']+)'", _fixed("command", "manage.py has no command {name}", (
+            "Correct {variable}, or add the app that has the command to the settings' INSTALLED_APPS."))),
+        (r"(?:^|: )(?P<name>[\w./-]+): (?:command )?not found$", _fixed("command", "the image has no command {name}", "Correct {variable}, or install it.")),
+        (r"was sent SIGKILL! Perhaps out of memory", _fixed("memory", "a worker was killed, probably for the memory that it used", (
+            "Raise the memory limit in berth_app_resources, or run fewer workers."))),
+    )
+)  # fmt: skip
+
+
+# -- Listening ports ---------------------------------------------------------------------------------------------
+
+LOOPBACK = "127.0.0.1"
+ANY = "0.0.0.0"
+
+
+def listening(table: str) -> list[tuple[str, int]]:
+    """Return (address, port) of each socket that listens, from the text of /proc/net/tcp and /proc/net/tcp6; only loopback is told from the rest.
+
+    https://docs.kernel.org/networking/proc_net_tcp.html
+    """
+    found: dict[tuple[str, int], None] = {}
+    for line in table.splitlines():
+        match = re.match(r"\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) \S+ 0A ", line)
+        if match:
+            # Words of four bytes in the order of a little-endian machine: 127.0.0.1, ::1, and 127.0.0.1 in an address of version 6.
+            local = re.fullmatch(r"[0-9A-F]{6}7F|0{24}01000000|0{16}FFFF0000[0-9A-F]{6}7F", match[1])
+            found[LOOPBACK if local else ANY, int(match[2], 16)] = None
+    return sorted(found, key=lambda socket: (socket[0] == LOOPBACK, socket[1]))
+
+
+# gunicorn, uvicorn and hypercorn, uWSGI, daphne, runserver.
+_LISTENS = re.compile(
+    r"(?:Listening at: https?://|[Rr]unning on https?://|uWSGI http bound on |Listening on TCP address |development server at https?://)(?P<host>\S*):(?P<port>\d+)"
+)
+
+
+def listening_by_log(lines: Sequence[str]) -> list[tuple[str, int]]:
+    """Return (address, port) where the app's server says in its log that it listens."""
+    found: dict[tuple[str, int], None] = {}
+    for line in lines:
+        if match := _LISTENS.search(line):
+            found[LOOPBACK if match["host"].strip("[]") in ("127.0.0.1", "localhost", "::1") else ANY, int(match["port"])] = None
+    return list(found)
+
+
+def wrong_port(port: int, sockets: Sequence[tuple[str, int]], command: str) -> Symptom | None:
+    """Return why nothing answers at ``port`` while the app listens elsewhere; None while nothing listens, or where it does listen there."""
+    others = [number for address, number in sockets if address != LOOPBACK]
+    if port in others or not sockets:
+        return None
+    if (LOOPBACK, port) in sockets or not others:
+        number = port if (LOOPBACK, port) in sockets else sockets[0][1]
+        more = "" if number == port else f", and set berth_app_port: {number}"
+        return Symptom(
+            "loopback",
+            f"it listens on {LOOPBACK}:{number} only, where nobody outside the pod reaches it",
+            f"Let the server listen on {ANY}:{number}: in {command}, or in the Dockerfile's CMD{more}.",
+        )
+    named = " and ".join(str(number) for number in others)
+    choice = f"Set berth_app_port: {others[0]}" if len(others) == 1 else f"Set berth_app_port to the one of {named} that serves pages"
+    return Symptom("port", f"nothing listens on port {port}, and the app listens on {named}", f"{choice}, or let the app listen on {port}.")
