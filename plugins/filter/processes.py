@@ -1,10 +1,10 @@
-"""What runs beside web, as Kubernetes objects."""
+"""What the app runs, and how its health is asked for, as Kubernetes objects."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..module_utils.kube import processes
+from ..module_utils.kube import probes, processes
 
 
 class FilterModule:
@@ -12,4 +12,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
-        return {"process_objects": processes.objects, "rollout_seconds": processes.rollout_seconds}
+        return {"process_objects": processes.objects, "rollout_seconds": processes.rollout_seconds, "probes": probes.of_inventory}

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
-from ansible_collections.berth.platform.plugins.module_utils.kube import processes
+from ansible_collections.berth.platform.plugins.module_utils.kube import probes, processes
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "roles" / "app" / "templates"
 LABELS = {"app.kubernetes.io/name": "polls", "app.kubernetes.io/instance": "polls", "app.kubernetes.io/managed-by": "berth"}
@@ -21,11 +21,12 @@ CONTAINER = {"image": "polls@sha256:1", "envFrom": [{"configMapRef": {"name": "p
 def rendered(name: str, **variables: Any) -> dict[str, Any]:
     """Return the object that a template of the role makes of these variables, and of what they leave out."""
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"to_json": json.dumps, "combine": lambda one, *others: {key: value for each in (one, *others) for key, value in each.items()}}
+    environment.filters |= {"probes": probes.of_inventory, "to_json": json.dumps}
+    environment.filters |= {"combine": lambda one, *others: {key: value for each in (one, *others) for key, value in each.items()}}
     given = {
         "app_name": "polls", "app_version": "1.0", "app_image": CONTAINER["image"], "app_port": 8000, "app_replicas": 2, "app_autoscaling": {},
-        "app_command": [], "app_timeout": 300, "app_pull_secrets": [], "app_liveness_path": "/livez", "app_readiness_path": "/readyz", "app_resources": {},
-        "app_leave_seconds": 5,
+        "app_command": [], "app_timeout": 300, "app_pull_secrets": [],
+        "app_probe": {}, "app_liveness_path": "/livez", "app_readiness_path": "/readyz", "app_resources": {},
         "__app_component": {"web": LABELS}, "__app_version_label": {}, "__app_selector": {}, "__app_pod": POD, "__app_container": CONTAINER,
     }  # fmt: skip
     return yaml.safe_load(environment.from_string((TEMPLATES / name).read_text(encoding="utf-8")).render(given | variables))
@@ -40,11 +41,26 @@ def test_without_one_it_runs_what_its_image_says() -> None:
     assert "command" not in rendered("deployment.yaml.j2")["spec"]["template"]["spec"]["containers"][0]
 
 
-@pytest.mark.parametrize("seconds", [5, 15])
-def test_a_pod_that_ends_first_waits_and_then_has_40_seconds_for_what_it_is_answering(seconds: int) -> None:
-    spec = rendered("deployment.yaml.j2", app_leave_seconds=seconds)["spec"]["template"]["spec"]
-    assert spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] == seconds
-    assert spec["terminationGracePeriodSeconds"] == seconds + 40
+HTTP = {"httpGet": {"path": "/readyz", "port": "http", "httpHeaders": [{"name": "Host", "value": "localhost"}]}}
+PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+
+
+@pytest.mark.parametrize(
+    ("given", "readiness", "seconds"),
+    [
+        ({}, HTTP, 60),
+        ({"type": "http", "startup_seconds": "120"}, HTTP, 120),
+        ({"host": "shop.example.com"}, {"httpGet": HTTP["httpGet"] | {"httpHeaders": [{"name": "Host", "value": "shop.example.com"}]}}, 60),
+        ({"type": "tcp"}, {"tcpSocket": {"port": "http"}}, 60),
+        ({"type": "command", "command": ["pgrep", "uwsgi"]}, {"exec": {"command": ["pgrep", "uwsgi"]}}, 60),
+    ],
+)
+def test_the_web_container_is_asked_for_its_health_as_the_inventory_says(given: dict[str, Any], readiness: dict[str, Any], seconds: int) -> None:
+    web = rendered("deployment.yaml.j2", app_probe=given)["spec"]["template"]["spec"]["containers"][0]
+    asked = {kind: {key: value for key, value in web[kind].items() if key in ("httpGet", "tcpSocket", "exec")} for kind in PROBES}
+    assert asked["startupProbe"] == asked["readinessProbe"] == readiness
+    assert asked["livenessProbe"] == (readiness if "httpGet" not in readiness else {"httpGet": readiness["httpGet"] | {"path": "/livez"}})
+    assert web["startupProbe"]["failureThreshold"] * web["startupProbe"]["periodSeconds"] == seconds
 
 
 # --- What runs beside web ---------------------------------------------------------------------------------------------

@@ -15,6 +15,40 @@ Object = Mapping[str, Any]
 KINDS = ("startupProbe", "readinessProbe", "livenessProbe")
 VARIABLES = {"startupProbe": "berth_app_readiness_path", "readinessProbe": "berth_app_readiness_path", "livenessProbe": "berth_app_liveness_path"}
 TIMEOUT = 10.0  # seconds for an answer
+HOST = "localhost"
+STARTUP = 60
+"""Seconds until an app that does not start is restarted, where the inventory does not say."""
+READINESS = "/readyz"
+"""The path that is asked where the inventory names none."""
+
+
+def of_inventory(given: Object, readiness_path: str, liveness_path: str) -> dict[str, dict[str, Any]]:
+    """Return the probes of the web container.
+
+    Args:
+        given: ``berth_app_probe``: ``type`` (http, tcp or command), ``host``, ``command`` and ``startup_seconds``, where they differ from Berth's.
+        readiness_path, liveness_path: What is asked with http.
+    """
+    return {
+        "startupProbe": _action(given, readiness_path) | {"periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": startup_seconds(given)},
+        "readinessProbe": _action(given, readiness_path) | {"periodSeconds": 5, "timeoutSeconds": 5},
+        "livenessProbe": _action(given, liveness_path) | {"periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
+    }
+
+
+def startup_seconds(given: Object) -> int:
+    """Return how long an app may take to start."""
+    return int(given.get("startup_seconds") or STARTUP)
+
+
+def _action(given: Object, path: str) -> dict[str, Any]:
+    match given.get("type") or "http":
+        case "tcp":
+            return {"tcpSocket": {"port": "http"}}
+        case "command":
+            return {"exec": {"command": list(given["command"])}}
+        case _:
+            return {"httpGet": {"path": path, "port": "http", "httpHeaders": [{"name": "Host", "value": given.get("host") or HOST}]}}
 
 
 @dataclass(frozen=True)
@@ -99,7 +133,8 @@ def told(probe: Probe, answer: Answer) -> str:
 
 def way(probe: Probe, answer: Answer) -> str:
     """Say what to do about an answer that is none of good health."""
-    elsewhere = f"set {probe.variable} to a path that answers 200"
+    # Its path is that of liveness as well, where no other is set.
+    elsewhere = "set the path in berth_app_probe to one that answers 200" if probe.path == READINESS else f"set {probe.variable} to a path that answers 200"
     if not answer.status:
         return "set berth_app_port to the port on which the app listens"
     if answer.status >= 500:
@@ -109,5 +144,5 @@ def way(probe: Probe, answer: Answer) -> str:
     if answer.status < 400:
         return f"let the app answer it without a redirect, or {elsewhere}"
     if answer.status == 400:
-        return f"the request's Host header is {probe.host}, which ALLOWED_HOSTS may lack: add it there, or {elsewhere} whatever the header says"
+        return f"the request's Host header is {probe.host}, which ALLOWED_HOSTS may lack: add it there, or set the host in berth_app_probe to one that is"
     return f"{elsewhere}, without a login"

@@ -77,8 +77,8 @@ ADVICE: dict[str, str] = {
     "crash": "Mend what the log shows; a missing setting belongs in berth_app_settings or berth_app_secrets.",
     "ended": "The command must keep running in the foreground: correct {command}.",
     "memory": "Raise the memory limit in {resources}, or make the process use less.",
-    "liveness": "The process runs but its probe fails: see its log, or give it more time or more CPU in "
-    "berth_app_resources.",
+    "liveness": "The process runs but its probe fails: see its log, or give it more time (startup_seconds in "
+    "berth_app_probe) or more CPU in berth_app_resources.",
     "readiness": "The process runs but is not ready: its log says what it waits for (the database, a migration).",
     "quota": "Lower {resources} or {pods}, or raise berth_quota.",
     "pod-security": "Make the pod meet the namespace's Pod Security level: non-root, no privilege escalation, all "

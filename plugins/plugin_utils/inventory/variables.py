@@ -365,6 +365,7 @@ def values(given: dict[str, Any]) -> list[Problem]:
     found += command(("berth_app_command",), given.get("berth_app_command", []))
     found += processes(given.get("berth_app_processes", {}), given.get("berth_app_name", ""), given.get("berth_app_schedules", []))
     found += resources(("berth_app_resources",), given.get("berth_app_resources", {}))
+    found += probe(given)
     found += writable(given.get("berth_app_writable", {}))
     found += volumes(given.get("berth_app_volumes", {}), given.get("berth_app_writable", {}), given.get("berth_provider", ""))
     found += autoscaling(given.get("berth_app_autoscaling", {}))
@@ -549,6 +550,23 @@ def resources(path: Path, given: dict[str, Any]) -> list[Problem]:
         if key in limits and formats.quantity(value) > formats.quantity(limits[key]):
             text = f"{value} is above the limit, which is {limits[key]}; raise the limit, or leave it out to have it follow"
             found.append(Problem((*path, "requests", key), text))
+    return found
+
+
+def probe(given: dict[str, Any]) -> list[Problem]:
+    """Check how the app's health is asked for."""
+    asked, path = given.get("berth_app_probe") or {}, ("berth_app_probe",)
+    kind, found = asked.get("type") or "http", []
+    for key, wrong in (("path", formats.http_path), ("host", formats.host_name), ("startup_seconds", seconds)):
+        if asked.get(key) is not None and (text := wrong(asked[key])):
+            found.append(Problem((*path, key), text))
+    if kind == "command" and not asked.get("command"):
+        found.append(Problem((*path, "command"), "is not set, and type: command needs it"))
+    found += command((*path, "command"), asked.get("command") or [])
+    needed = {"path": "http", "host": "http", "command": "command"}
+    found += [
+        Problem((*path, key), f"does not go with type: {kind}; leave one of the two out") for key, of in needed.items() if asked.get(key) and kind != of
+    ]
     return found
 
 
