@@ -192,10 +192,10 @@ def _has(item: dict[str, Any], condition: str) -> bool:
     return any(c["type"] == condition and c["status"] == "True" for c in item.get("status", {}).get("conditions", []))
 
 
-def app_facts(objects: list[dict[str, Any]], address: str, revision: str = "") -> dict[str, Any]:
+def app_facts(objects: list[dict[str, Any]], address: str, revision: str = "", path: str = "/") -> dict[str, Any]:
     """Return ``url``, ``revision`` and ``replicas`` of the app whose Deployment and Service are among live ``objects``.
 
-    The URL is that of the Service's node port at ``address``, empty where this machine reaches none. ``revision`` is the one that
+    The URL is that of the page at ``path`` by the Service's node port at ``address``, empty where this machine reaches none. ``revision`` is the one that
     a rollout has ended with since the objects were read.
     """
     service = next((item for item in objects if item["kind"] == "Service"), None)
@@ -206,7 +206,7 @@ def app_facts(objects: list[dict[str, Any]], address: str, revision: str = "") -
     if not deployment:
         raise AnsibleFilterError("The app has no Deployment in its namespace; run site.yml.")
     return {
-        "url": f"http://{address}:{service['spec']['ports'][0].get('nodePort', '')}/" if address else "",
+        "url": f"http://{address}:{service['spec']['ports'][0].get('nodePort', '')}{path}" if address else "",
         "revision": revision or deployment["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision", ""),
         "replicas": deployment["spec"].get("replicas", 1),
     }

@@ -14,6 +14,7 @@ options:
   kubeconfig: {description: The kubeconfig., type: path, required: true}
   namespace: {description: The app's namespace., type: str, required: true}
   name: {description: The name of the app's Service., type: str, required: true}
+  path: {description: The path of the page that is asked for., type: str, default: /}
   forwarder: {description: The program that forwards (playbooks/ops/files/port_forward.py)., type: path, required: true}
   directory: {description: Where the port-forward's record and log are kept., type: path, required: true}
   timeout: {description: "Seconds to wait for an answer, of a release that has only just begun to serve too.", type: int, default: 20}
@@ -132,7 +133,7 @@ class Forward:
             return "it says nothing"
 
 
-def look(cluster: Cluster, namespace: str, name: str) -> tuple[dict[str, Any], list[str]]:
+def look(cluster: Cluster, namespace: str, name: str, path: str = "/") -> tuple[dict[str, Any], list[str]]:
     """Return the app's Service and the URLs at which it may answer.
 
     Raises:
@@ -149,7 +150,7 @@ def look(cluster: Cluster, namespace: str, name: str) -> tuple[dict[str, Any], l
             others[kind] = cluster.items(kind, namespace)
         except Forbidden:
             others[kind] = []
-    return service, access.candidates(service, others["Ingress"], others["Node"])
+    return service, access.candidates(service, others["Ingress"], others["Node"], path)
 
 
 def direct(urls: list[str], timeout: float) -> tuple[str, Answer | None, dict[str, Answer]]:
@@ -176,8 +177,8 @@ def opened(module: AnsibleModule, forward: Forward) -> dict[str, Any]:
     Raises:
         Failed, KubeError: see there.
     """
-    namespace, name, timeout = (module.params[key] for key in ("namespace", "name", "timeout"))
-    service, urls = look(Cluster(module.params["kubeconfig"], None), namespace, name)
+    namespace, name, path, timeout = (module.params[key] for key in ("namespace", "name", "path", "timeout"))
+    service, urls = look(Cluster(module.params["kubeconfig"], None), namespace, name, path)
     known = forward.running()
     url, answer, answers = direct(urls, 0 if known else timeout)
     tried = [f"{each}: {answers[each].text}" for each in answers if each != url]
@@ -191,7 +192,7 @@ def opened(module: AnsibleModule, forward: Forward) -> dict[str, Any]:
     if started or not known:
         forward.stop()
         known = forward.start(service["spec"]["ports"][0].get("nodePort") or 0)
-    url = f"http://127.0.0.1:{known['port']}/"
+    url = f"http://127.0.0.1:{known['port']}{path}"
     end = time.monotonic() + timeout
     while not (answer := access.ask(url, max(ASK, timeout / 2))).good and time.monotonic() < end:
         time.sleep(0.5)
@@ -211,6 +212,7 @@ def main() -> None:
             "kubeconfig": {"type": "path", "required": True},
             "namespace": {"type": "str", "required": True},
             "name": {"type": "str", "required": True},
+            "path": {"type": "str", "default": "/"},
             "forwarder": {"type": "path", "required": True},
             "directory": {"type": "path", "required": True},
             "timeout": {"type": "int", "default": 20},

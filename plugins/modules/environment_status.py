@@ -22,6 +22,7 @@ options:
   kubeconfig: {description: The environment's kubeconfig., type: path, required: true}
   namespace: {description: The environment's namespace., type: str, required: true}
   app: {description: "The app's name, that of its Deployment and Service.", type: str, required: true}
+  path: {description: The path of the page that its addresses are asked for., type: str, default: /}
   inventory: {description: "Where the environment's variables are set, for the advice.", type: str, default: the inventory}
   timeout: {description: Seconds that an address gets to answer., type: int, default: 2}
 attributes:
@@ -199,12 +200,12 @@ class Reader:
         return judge.secret_values(spec, secrets)
 
 
-def addresses(objects: Mapping[str, list[dict[str, Any]]], app: str, timeout: float) -> list[dict[str, Any]]:
+def addresses(objects: Mapping[str, list[dict[str, Any]]], app: str, timeout: float, path: str = "/") -> list[dict[str, Any]]:
     """Return the app's addresses that answer with a page, or all of them with what they answer where none does; all asked at once."""
     service = next((each for each in objects.get("Service", []) if each["metadata"]["name"] == app), None)
     if not service:
         return []
-    urls = access.candidates(service, objects.get("Ingress", []), objects.get("Node", []))
+    urls = access.candidates(service, objects.get("Ingress", []), objects.get("Node", []), path)
     with ThreadPoolExecutor(max_workers=8) as pool:
         answers = list(pool.map(lambda url: access.ask(url, timeout), urls))
     found = [{"url": url, "answer": answer.text, "good": answer.good} for url, answer in zip(urls, answers, strict=True)]
@@ -246,7 +247,7 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
         "pods": status_text.pods(objects.get("Pod", []), now),
         "database": status_text.database(objects.get("StatefulSet", []), objects.get("Service", [])),
         "network_policies": status_text.network_policies(reader.probes),
-        "addresses": addresses(objects, app, parameters["timeout"]),
+        "addresses": addresses(objects, app, parameters["timeout"], parameters["path"]),
         "volumes": status_text.volumes(objects.get("PersistentVolumeClaim", [])),
         "problems": problems + expiry,
         "incidents": incidents,
@@ -264,6 +265,7 @@ def main() -> None:
             "namespace": {"type": "str", "required": True},
             "inventory": {"type": "str", "default": "the inventory"},
             "app": {"type": "str", "required": True},
+            "path": {"type": "str", "default": "/"},
             "timeout": {"type": "int", "default": 2},
         },
         supports_check_mode=True,

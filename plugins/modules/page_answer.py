@@ -6,11 +6,11 @@ DOCUMENTATION = """
 module: page_answer
 short_description: Ask a page of an app on this machine until the app answers it
 description:
-  - Whatever the app says is an answer, so long as it is no error of the server; a redirect that leads elsewhere, such as to https, is one too.
+  - Whatever the app says is an answer, so long as its status is below O(below); a redirect that leads elsewhere, such as to https, is one too.
   - Asks past any proxy that the environment names.
 options:
   url: {description: The page., type: str, required: true}
-  styled: {description: "A path on the site whose page names a style sheet, as the admin's does: that it is not served is a warning.", type: str, default: ""}
+  below: {description: "The first HTTP status that is no answer, C(400) or C(500).", type: int, default: 500}
   timeout: {description: Seconds until it has to be answered., type: int, default: 15}
 attributes:
   check_mode: {support: full, description: Asks only.}

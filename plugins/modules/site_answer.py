@@ -6,10 +6,11 @@ DOCUMENTATION = """
 module: site_answer
 short_description: Ask a public site for its page, as a visitor does, until it answers
 description:
-  - Asks C(https://HOST/), looks at the certificate and follows redirects. While there is no page it asks again, until the time is over.
+  - Asks C(https://HOST) for the page, looks at the certificate and follows redirects. While there is no page it asks again, until the time is over.
   - Where the name does not resolve yet, the load balancer is asked for the same page by its address, so that the message says which of the two is at fault.
 options:
   host: {description: The site's host name., type: str, required: true}
+  path: {description: The path of the page., type: str, default: /}
   address: {description: "Where its load balancer answers, to ask it past the name.", type: str, default: ""}
   port: {description: The port., type: int, default: 443}
   name_required:
@@ -51,11 +52,11 @@ PAUSE = 5.0  # seconds between two rounds
 def ask(options: Mapping[str, Any]) -> tuple[Reply, Reply | None]:
     """Return what the site replies by its name, and by its load balancer's address where the name does not lead there (None: not asked)."""
     port, timeout = options["port"], float(options["ask_timeout"])
-    named = visit(options["host"], port=port, timeout=timeout)
+    named = visit(options["host"], port=port, timeout=timeout, path=options["path"])
     if named.good or not options["address"]:
         return named, None
     # A name that leads elsewhere is at fault too, when the load balancer itself answers.
-    return named, visit(options["host"], options["address"], port=port, timeout=timeout)
+    return named, visit(options["host"], options["address"], port=port, timeout=timeout, path=options["path"])
 
 
 def verdict(host: str, seconds: int, named: Reply, direct: Reply | None) -> str:
@@ -78,6 +79,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "host": {"type": "str", "required": True},
+            "path": {"type": "str", "default": "/"},
             "address": {"type": "str", "default": ""},
             "port": {"type": "int", "default": 443},
             "name_required": {"type": "bool", "default": True},
@@ -87,7 +89,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     options = module.params
-    url = f"https://{options['host']}/"
+    url = f"https://{options['host']}{options['path']}"
     end, told = time.monotonic() + options["timeout"], ""
     while True:
         named, direct = ask(options)

@@ -217,6 +217,7 @@ def test_the_apps_facts_are_read_from_its_objects() -> None:
     live["metadata"]["annotations"] = {"deployment.kubernetes.io/revision": "7"}
     assert objects.app_facts([live, service(31234)], "127.0.0.1") == {"url": "http://127.0.0.1:31234/", "revision": "7", "replicas": 2}
     assert objects.app_facts([live, service(31234)], "127.0.0.1", "8")["revision"] == "8", "what a rollout ended with is newer"
+    assert objects.app_facts([live, service(31234)], "127.0.0.1", path="/shop/")["url"] == "http://127.0.0.1:31234/shop/"
     assert objects.app_facts([live, service(31234)], "")["url"] == "", "this machine reaches no node port"
 
 

@@ -34,8 +34,8 @@ def node_addresses(nodes: Iterable[Object]) -> list[str]:
     return list(dict.fromkeys(address for address in found if address))
 
 
-def candidates(service: Object, ingresses: Iterable[Object], nodes: Iterable[Object]) -> list[str]:
-    """Return the URLs at which a Service may answer, the best first.
+def candidates(service: Object, ingresses: Iterable[Object], nodes: Iterable[Object], path: str = "/") -> list[str]:
+    """Return the URLs of a page, by its path, at which a Service may answer, the best first.
 
     Of a node that is this machine it is the loopback address: by any other name the app may refuse it, and log that it did.
     On another machine the loopback address may lead to somebody else's cluster, so it is none of them there.
@@ -57,7 +57,7 @@ def candidates(service: Object, ingresses: Iterable[Object], nodes: Iterable[Obj
         if any(is_of_this_machine(address) for address in addresses):
             addresses = ["127.0.0.1"]
         found += [_url(address, port["nodePort"]) for address in addresses]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(url.removesuffix("/") + path for url in found))
 
 
 def _url(address: str, port: int | None) -> str:

@@ -99,8 +99,8 @@ class Reply:
     text: str
 
 
-def visit(name: str, address: str = "", *, port: int = 443, timeout: float = 10.0, context: ssl.SSLContext | None = None) -> Reply:
-    """Ask ``https://name/`` for its page, as a browser does: the certificate is looked at, redirects within the site are followed.
+def visit(name: str, address: str = "", *, port: int = 443, timeout: float = 10.0, context: ssl.SSLContext | None = None, path: str = "/") -> Reply:
+    """Ask ``https://name`` for its page, as a browser does: the certificate is looked at, redirects within the site are followed.
 
     Args:
         name: The host name.
@@ -108,8 +108,8 @@ def visit(name: str, address: str = "", *, port: int = 443, timeout: float = 10.
         port: The port.
         timeout: Seconds for each request.
         context: How the certificate is looked at; by the system's authorities when left out.
+        path: The page's path.
     """
-    path = "/"
     for _ in range(REDIRECTS):
         try:
             status, location = _request(name, address or name, port, path, timeout, context or ssl.create_default_context())

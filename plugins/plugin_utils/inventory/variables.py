@@ -326,6 +326,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "berth_app_user": formats.user,
     "berth_app_replicas": lambda value: "" if int(value) >= 1 else f"{value} is too few: at least 1 is needed",
     "berth_budget_monthly": lambda value: "" if int(value) >= 1 else f"{value} is too little: leave it out for no budget",
+    "berth_app_path": formats.http_path,
     "berth_app_liveness_path": formats.http_path,
     "berth_app_readiness_path": formats.http_path,
     "berth_app_hosts": formats.host_name,
