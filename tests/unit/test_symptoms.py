@@ -269,6 +269,11 @@ def test_the_log_explains_an_error_of_the_app_and_not_an_answer_that_is_plain() 
         assert bool(judge.symptom_of(finding, log, {})) == explained
 
 
+def test_a_log_that_repeats_itself_is_told_once() -> None:
+    lines = ["Not Found: /readyz"] * 20 + ["", "", "GET /", "Not Found: /readyz"]
+    assert judge.folded(lines) == ["Not Found: /readyz (20 times)", "", "GET /", "Not Found: /readyz"]
+
+
 def test_a_workload_that_is_no_deployment_is_judged_as_ever() -> None:
     workload = statefulset()
     waits = pod(workload, container(state={"running": {"startedAt": LATER}}), phase="Running", labels={"controller-revision-hash": "postgresql-7c9f"})

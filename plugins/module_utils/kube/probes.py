@@ -6,6 +6,7 @@ The kubelet takes every status from 200 to 399 for good health, and a redirect e
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -140,9 +141,12 @@ def way(probe: Probe, answer: Answer) -> str:
     if answer.status >= 500:
         return "mend what the app's log shows"
     if answer.text.startswith("https://"):
-        return f"let SECURE_REDIRECT_EXEMPT in the settings name the path, because SECURE_SSL_REDIRECT sends it to https, or {elsewhere}"
+        # Django matches without the first slash: https://docs.djangoproject.com/en/stable/ref/settings/#secure-redirect-exempt
+        pattern = re.escape(probe.path.lstrip("/"))
+        return f'SECURE_SSL_REDIRECT sends it to https: add r"^{pattern}$" to SECURE_REDIRECT_EXEMPT in the settings, or {elsewhere}'
     if answer.status < 400:
         return f"let the app answer it without a redirect, or {elsewhere}"
     if answer.status == 400:
-        return f"the request's Host header is {probe.host}, which ALLOWED_HOSTS may lack: add it there, or set the host in berth_app_probe to one that is"
+        lacks = f"the request's Host header is {probe.host}, which ALLOWED_HOSTS may lack"
+        return f"{lacks}: add it to the settings, or set the host in berth_app_probe to one that they have"
     return f"{elsewhere}, without a login"

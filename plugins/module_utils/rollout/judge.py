@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import json
 import math
 import re
@@ -1253,7 +1254,7 @@ def describe(
         lines += [f"  {_clip(line)}" for line in finding.message.strip().splitlines()[-5:]]
     if log_lines:
         lines.append("Last log lines" + (" (of the run that crashed):" if finding.log == "previous" else ":"))
-        lines += [f"  {_clip(line)}" for line in log_lines]
+        lines += [f"  {line}" for line in folded(map(_clip, log_lines))]
     told = event_lines(events, known=finding.message)
     if told:
         lines.append("Events:")
@@ -1271,6 +1272,16 @@ def symptom_of(finding: Finding, lines: Sequence[str], workload: Object) -> Symp
     if finding.cause in _BY_LOG or erring:
         return symptoms.of_log(lines, advised(workload, "{command}"))
     return None
+
+
+def folded(lines: Iterable[str]) -> list[str]:
+    """Return lines with those that follow each other and are the same as one.
+
+    >>> folded(["Not Found: /readyz", "Not Found: /readyz", "ok"])
+    ['Not Found: /readyz (2 times)', 'ok']
+    """
+    counted = [(line, sum(1 for _ in same)) for line, same in itertools.groupby(lines)]
+    return [f"{line} ({count} times)" if count > 1 and line else line for line, count in counted]
 
 
 def event_lines(events: Iterable[Object], known: str = "") -> list[str]:
