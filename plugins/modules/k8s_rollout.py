@@ -135,7 +135,7 @@ from ..module_utils.kube.client import Cluster, Forbidden, KubeError, NotFound, 
 from ..module_utils.kube.objects import dig
 from ..module_utils.progress import report
 from ..module_utils.rollout import judge, symptoms
-from ..module_utils.rollout.judge import Finding, Snapshot, Verdict, dig
+from ..module_utils.rollout.judge import Finding, Snapshot, Verdict
 
 POLL = 0.5
 """Seconds between two looks."""

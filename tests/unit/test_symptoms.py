@@ -53,6 +53,8 @@ LOGS: list[tuple[list[str], str, str, str]] = [
     (["OSError: [Errno 30] Read-only file system: '/var/lib/shop/x.db'"], "writable", "/var/lib/shop/x.db", "berth_app_writable: {/var/lib/shop: 64Mi}"),
     (["PermissionError: [Errno 13] Permission denied: '/srv/media/a.png'"], "writable", "/srv/media/a.png", "berth_app_writable: {/srv/media: 64Mi}"),
     ([*PROJECT, "OSError: [Errno 30] Read-only file system: '/srv/app/debug.log'"], "writable", "/srv/app/debug.log", "{/srv/app/data: 64Mi}: one at"),
+    (["OSError: [Errno 30] Read-only file system: '/srv/app/debug.log'", "ValueError: Unable to configure handler"], "writable", "", "{/srv/app/data: 64Mi}"),
+    (["OSError: [Errno 30] Read-only file system: '/usr/src/app/debug.log'"], "writable", "", "such as {/usr/src/app/data: 64Mi}"),
     (["OSError: [Errno 30] Read-only file system: '/code/debug.log'"], "writable", "/code/debug.log", "such as {/code/data: 64Mi}"),
     (["django.db.utils.OperationalError: unable to open database file"], "sqlite", "SQLite", "DATABASE_HOST"),
     ([*ENVIRON, "KeyError: 'STRIPE_API_KEY'"], "setting", "variable STRIPE_API_KEY is not set", "Set STRIPE_API_KEY in berth_app_secrets."),

@@ -32,10 +32,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..kube import probes
+from ..kube.objects import Object, condition, dig
 from . import symptoms
 from .symptoms import Symptom
-
-Object = Mapping[str, Any]
 
 NEVER = math.inf
 """Grace of a finding that explains a timeout and is never certain by itself."""

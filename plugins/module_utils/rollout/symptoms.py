@@ -133,15 +133,29 @@ def _write(match: re.Match[str], lines: Sequence[str], _command: str) -> Symptom
     makes_directory = any(re.search(r"\bmkdir\b|\bmakedirs\b", line) for line in lines[-4:-1])
     directory = path if makes_directory else path.parent
     summary = f"the app may not write to {path}"
-    hidden = str(directory) == "/" or any(file.startswith(f"{directory}/") for file in _files(lines)) or (not makes_directory and len(directory.parts) == 2)
-    if not hidden:
-        return Symptom("writable", summary, f"Name the directory in berth_app_writable: {{{directory}: {SIZE}}}. What is there is lost with the pod.")
+    if not _has_code(directory, makes_directory, lines):
+        lost = "What the image has there is hidden, and what the app writes there is lost with the pod."
+        return Symptom("writable", summary, f"Name the directory in berth_app_writable: {{{directory}: {SIZE}}}. {lost}")
     return Symptom(
         "writable",
         summary,
         f"Let the app write below /tmp, or to a directory without code that berth_app_writable names, such as {{{directory / 'data'}: {SIZE}}}: "
         f"one at {directory} would hide what the image has there.",
     )
+
+
+_CODE = ("app", "src", "code", "project", "site")
+_DATA = ("cache", "data", "files", "log", "logs", "media", "static", "staticfiles", "storage", "tmp", "uploads", "var")
+
+
+def _has_code(directory: PurePosixPath, is_new: bool, lines: Sequence[str]) -> bool:
+    """Whether a directory has, or may well have, the project's code, which an empty volume there would hide."""
+    if str(directory) == "/" or any(file.startswith(f"{directory}/") for file in _files(lines)):
+        return True
+    if is_new or directory.name in _DATA:
+        return False
+    # The log's end need not have the project's own lines: /code, /srv/app and /usr/src/app are where images have it.
+    return len(directory.parts) <= 3 or directory.name in _CODE
 
 
 # -- Settings and commands ---------------------------------------------------------------------------------------
