@@ -6,13 +6,16 @@ import contextlib
 import functools
 import platform
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ansible.errors import AnsibleError
+from ansible.module_utils import (
+    berth_environments,
+)
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
@@ -216,7 +219,7 @@ class Check:
         found += variables.database_names(typed, self.roles["database_rds_master"]) + self.connection_problems()
         suspect = {problem.variable for problem in found}
         if "berth_provider" not in suspect:
-            found += self.provider_checks[self.provider](suspect) + self.entry_problems(suspect)
+            found += self.provider_checks[self.provider](suspect) + self.entry_problems(suspect) + self.copied_problems()
         found += self.room_problems(suspect)
         found += self.budget_problems({problem.variable for problem in found})
         found += self.object_problems({problem.variable for problem in found})
@@ -281,6 +284,19 @@ class Check:
             return []
         text = f"is {connection}; Berth works on the machine that it is run on: set it to local"
         return [Problem(("ansible_connection",), text)]
+
+    def copied_problems(self) -> list[Problem]:
+        """Check that nothing belongs to the environment of an inventory beside this one, which this one may be a copy of."""
+        own = self.inventory.own()
+        if own.parent.name != berth_environments.PLACE:
+            return []
+
+        def template(value: Any, with_variables: Mapping[str, Any]) -> Any:
+            return self.templar.copy_with_new_env(available_variables={**self.task_vars, **with_variables}).template(value)
+
+        others = berth_environments.beside(own.parent, own, self.project, template)
+        mine = berth_environments.Environment(self.inventory.host, own, self.inventory.shown(own))
+        return berth_environments.problems(mine, self.provider, self.get, others)
 
     def room_problems(self, suspect: set[str]) -> list[Problem]:
         """Check that the namespace's quota has room for a release."""
