@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help dev test down lock bootstrap
+.PHONY: help dev new test down lock bootstrap
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## Say what there is
@@ -7,6 +7,9 @@ help: ## Say what there is
 
 dev: bootstrap ## From a bare machine to the polls app on Kubernetes; says where it answers
 	ansible-playbook site.yml -i inventories/dev
+
+new: bootstrap ## An inventory for a project: make new SOURCE=../shop ENV=shop-dev
+	ansible-playbook playbooks/new.yml -e source=$(SOURCE) -e environment=$(ENV)
 
 test: bootstrap ## Lint, unit tests, every Molecule scenario on a real cluster, the pages in a browser
 	scripts/test

@@ -173,17 +173,22 @@ def find_directory(source: Path, wanted: str) -> str:
         if not is_manage(source / wanted / "manage.py"):
             raise ProjectError("berth_app_directory", f"{source / wanted} has no manage.py of Django; name the directory that has it")
         return "" if place == "." else place
-    levels: dict[int, list[str]] = {}
-    for found in find_files(source, "manage.py"):
-        if is_manage(source / found):
-            levels.setdefault(found.count("/"), []).append(os.path.dirname(found))
-    if not levels:
+    candidates = directories(source)
+    if not candidates:
         raise ProjectError("berth_app_source", f"{source} is no Django project: {no_manage(source)}")
-    candidates = levels[min(levels)]
     if len(candidates) > 1:
         names = ", ".join(sorted(candidates))
         raise ProjectError("berth_app_directory", f"is not set, and more than one directory of {source} has a manage.py: {names}; set it to one of them")
     return candidates[0]
+
+
+def directories(source: Path) -> list[str]:
+    """Return the directories with manage.py that are highest in ``source``, relative to it."""
+    levels: dict[int, list[str]] = {}
+    for found in find_files(source, "manage.py"):
+        if is_manage(source / found):
+            levels.setdefault(found.count("/"), []).append(os.path.dirname(found))
+    return levels[min(levels)] if levels else []
 
 
 def no_manage(source: Path) -> str:
@@ -286,18 +291,10 @@ def read_settings(root: Path, module: str) -> Settings:
     names: set[str] = set()
     applications: dict[str, str] = {}
     variables: dict[str, str] = {}
-    waiting, seen = [module], set()
-    while waiting:
-        name = waiting.pop()
-        file = module_file(root, name)
-        if name in seen or file is None or (tree := parsed(file)) is None:
-            continue
-        seen.add(name)
+    for _, tree in settings_trees(root, module):
         spared = set(optional(tree))
         for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
-                waiting.append(absolute(name, file.name == "__init__.py", node))
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 texts.add(node.value)
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 names.add(node.id)
@@ -308,6 +305,25 @@ def read_settings(root: Path, module: str) -> Settings:
             if asked := secret_variable(node) or (None if node in spared else asked_variable(node)):
                 variables.setdefault(*asked)
     return Settings(frozenset(texts), frozenset(names), applications, dict(sorted(variables.items())))
+
+
+def settings_trees(root: Path, module: str) -> Iterator[tuple[Path, ast.Module]]:
+    """Yield the files that a settings module is made of, the one that wins first: itself, and those that it takes everything from or includes."""
+    waiting, seen = [(module, module_file(root, module))], set()
+    while waiting:
+        name, file = waiting.pop(0)
+        if file is None or file in seen or (tree := parsed(file)) is None:
+            continue
+        seen.add(file)
+        yield file, tree
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
+                taken = absolute(name, file.name == "__init__.py", node)
+                waiting.append((taken, module_file(root, taken)))
+            elif isinstance(node, ast.Call) and dotted(node.func).endswith("include"):  # pypi.org/project/django-split-settings
+                patterns = [each for part in node.args for each in ([constant(part)] if constant(part) else map(constant, getattr(part, "args", [])))]
+                found = [one for pattern in patterns if pattern and not pattern.startswith("/") for one in sorted(file.parent.glob(pattern))]
+                waiting += [(".".join(one.relative_to(root).with_suffix("").parts), one) for one in found if one.suffix == ".py" and one.is_relative_to(root)]
 
 
 def absolute(module: str, package: bool, node: ast.ImportFrom) -> str:

@@ -1,0 +1,130 @@
+"""Write the first inventory of a Django project. The documentation is in plugins/modules/inventory_new.py."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ..module_utils import formats
+from ..module_utils.image.registry import ImageError
+from ..module_utils.kube import client
+from ..plugin_utils import preflight
+from ..plugin_utils.project import environments, inventory
+
+FIRST = 30080  # the first node port that is tried
+LONGEST = 30  # characters of an app's name, which leaves some for those of its processes
+ADMIN = "/etc/kubernetes/admin.conf"  # the kubeconfig of a cluster that kubeadm made on this machine
+ARGUMENTS = {
+    "source": {"type": "path", "required": True},
+    "environment": {"type": "str", "required": True},
+    "directory": {"type": "path", "required": True},
+    "specification": {"type": "path", "required": True},
+}
+
+
+class ActionModule(ActionBase):
+    """The action plugin."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return what was written, or why nothing was."""
+        result = super().run(tmp, task_vars)
+        _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        source, directory = Path(given["source"]).resolve(), Path(given["directory"]).resolve()
+        target, environment = directory / given["environment"], given["environment"]
+        refuse(source, environment, target)
+        specification = yaml.safe_load(Path(given["specification"]).read_text(encoding="utf-8"))
+        known = specification["argument_specs"]["main"]["options"]
+        project = Path(task_vars["playbook_dir"]).parent if task_vars else directory.parent
+        others = environments.beside(directory, target, project, self._template)
+        try:
+            made = inventory.draft(source, environment, app_name(source, environment), source_value(source, target), free_port(taken_ports(others)), known)
+        except ImageError as error:
+            raise AnsibleActionFail(f"Nothing was written: {str(error).partition(': ')[2]}") from error
+        files = {target / "hosts.yml": inventory.hosts(environment), target / "group_vars" / "all" / "main.yml": inventory.text(made, environment)}
+        if not self._task.check_mode:
+            write(files)
+        shown = str(target.relative_to(Path.cwd()) if target.is_relative_to(Path.cwd()) else target)
+        result["diff"] = [{"before": "", "after": text, "after_header": str(path)} for path, text in files.items()]
+        said = inventory.summary(made, shown)
+        return result | {"changed": True, "directory": shown, "asked": sorted(made.asked), "lacking": made.needs, "said": said}
+
+    def _template(self, value: Any, with_variables: Any) -> Any:
+        return self._templar.copy_with_new_env(available_variables=dict(with_variables)).template(value)
+
+
+def refuse(source: Path, environment: str, target: Path) -> None:
+    """Refuse what no inventory can be written for.
+
+    Raises:
+        AnsibleActionFail: The reason and the way.
+    """
+    if wrong := formats.namespace(environment):
+        raise AnsibleActionFail(f"Nothing was written: the environment's name {wrong}.")
+    if target.exists():
+        raise AnsibleActionFail(f"Nothing was written: {target} is there already, and is left alone. Choose another name for environment=, or remove it first.")
+    if not source.is_dir():
+        raise AnsibleActionFail(f"Nothing was written: source={source} is not a directory. Name the project's, as in source=../shop.")
+
+
+def app_name(source: Path, environment: str) -> str:
+    """Return a name for the app: that of the project's directory, or of the environment where that is none."""
+    words = re.sub(r"\A[^a-z]+", "", re.sub(r"[^a-z0-9]+", "-", source.name.lower())).strip("-")
+    name = words if len(words) <= LONGEST else words[: LONGEST + 1].rpartition("-")[0] or words[:LONGEST]
+    fits = name and name not in ("postgres", "public", "none") and not name.startswith("pg-")
+    return name if fits else f"app-{environment}"[: formats.APP_LENGTH].strip("-")
+
+
+def source_value(source: Path, target: Path) -> str:
+    """Return what ``berth_app_source`` is to say: relative to the inventory where both are in one place, so that a clone elsewhere finds it."""
+    project = target.parents[1]
+    if source.is_relative_to(project.parent) and len(project.parts) > 2:
+        return "{{ (inventory_dir ~ '/" + os.path.relpath(source, target) + "') | realpath }}"
+    return str(source)
+
+
+def taken_ports(others: list[environments.Environment]) -> Iterator[int]:
+    """Yield the node ports of other inventories, those of the clusters that can be asked, and what listens on this machine."""
+    kubeconfigs = {ADMIN}
+    for other in others:
+        if str(port := other.values.get("berth_app_node_port", "")).isdigit():
+            yield int(port)
+        if other.values.get("berth_provider", "auto") in environments.MACHINE:
+            kubeconfigs.add(str(other.values.get("berth_kubeconfig", ADMIN)))
+    for path in sorted(kubeconfigs):
+        if os.access(path, os.R_OK) and not client.IMPORT_ERROR:
+            try:
+                _, answer = client.Cluster(path, None, guarded=False).ask("/api/v1/services")
+            except client.KubeError:
+                continue  # it is stopped, and its environments' inventories are looked at anyway
+            ports = [port for service in answer.get("items") or [] for port in service["spec"].get("ports") or []]
+            yield from (port["nodePort"] for port in ports if port.get("nodePort"))
+    yield from (listener.port for listener in preflight.listeners())
+
+
+def free_port(taken: Iterator[int]) -> int:
+    """Return the first node port that is free, 0 for Kubernetes to choose where there is none."""
+    used = set(taken)
+    return next((port for port in range(FIRST, formats.NODE_PORTS.stop) if port not in used), 0)
+
+
+def write(files: dict[Path, str]) -> None:
+    """Write an inventory whole or not at all: a directory is put in its place when everything is in it."""
+    target = next(iter(files)).parent
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".berth-new-", dir=target.parent) as half:
+        made = Path(half) / target.name
+        for path, text in files.items():
+            place = made / path.relative_to(target)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+        made.rename(target)

@@ -1,0 +1,531 @@
+"""The first inventory of a Django project: what its files say, a comment where that is a guess, and a placeholder for what nobody can know."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ...module_utils.image.project import (
+    Dependencies,
+    Project,
+    ProjectError,
+    default_settings,
+    directories,
+    find_directory,
+    find_files,
+    read_project,
+    text_of,
+)
+from ...module_utils.image.project_dockerfile import HOME
+from . import procfile, routes
+from .settings import Asked, Reading
+
+WIDTH = 150  # columns of a comment
+# Dockerfiles that are for production, where the source has none at its top.
+DOCKERFILES = (
+    "Dockerfile.prod", "Dockerfile.production", "docker/Dockerfile", "docker/production/Dockerfile", "deploy/Dockerfile",
+    "compose/production/django/Dockerfile",
+)  # fmt: skip
+# What Berth itself sets: roles/config/vars/main.yml.
+SET_BY_BERTH = {"DATABASE_HOST", "DATABASE_NAME", "DATABASE_PORT", "DATABASE_SSLMODE", "DATABASE_SSLROOTCERT", "DATABASE_USER", "DJANGO_ALLOWED_HOSTS"}
+CACHE_URLS = {"REDIS_URL", "CACHE_URL"}  # as berth_cache sets them
+ROLES = {"HOST": "host", "PORT": "port", "NAME": "name", "USER": "user", "PASSWORD": "password"}
+DATABASE = re.compile(r"(?:POSTGRES(?:QL)?|PG|DB|DATABASE|SQL|RDS)_?(HOST(?:NAME)?|PORT|NAME|DB|DATABASE|DB_NAME|USER(?:NAME)?|PASS(?:WORD)?)")
+ALIASES = {"HOSTNAME": "host", "DB": "name", "DATABASE": "name", "DB_NAME": "name", "USERNAME": "user", "PASS": "password"}
+SERVED = "localhost,127.0.0.1,[::1]"  # as probes and a visitor of the node port ask
+RANDOM = re.compile(r"(?:DJANGO_|APP_)?(?:SECRET(?:_KEY)?|JWT_SECRET(?:_KEY)?|SIGNING_KEY|HASHID_\w*SALT|\w*_SALT)")
+SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|DSN|CREDENTIAL|LICENSE")
+# Packages that talk to a service elsewhere.
+OUTSIDE = {
+    "anymail", "boto3", "django-anymail", "django-ses", "django-storages", "django-allauth", "google-cloud-storage", "httpx", "mailchimp-marketing", "openai",
+    "requests", "sendgrid", "sentry-sdk", "slack-sdk", "social-auth-app-django", "stripe", "twilio", "urllib3",
+}  # fmt: skip
+EXTENSIONS = {
+    "TrigramExtension": "pg_trgm", "HStoreExtension": "hstore", "UnaccentExtension": "unaccent", "CITextExtension": "citext",
+    "BtreeGinExtension": "btree_gin", "BtreeGistExtension": "btree_gist", "CryptoExtension": "pgcrypto", "BloomExtension": "bloom", "VectorExtension": "vector",
+}  # fmt: skip
+INSECURE = ("SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")  # what needs TLS, which only a public entry has
+
+
+@dataclass(frozen=True)
+class Dockerfile:
+    """A Dockerfile of the project's own; what it does not say is empty.
+
+    Attributes:
+        path: Relative to the source.
+        workdir: Its last ``WORKDIR``.
+        port: What it exposes.
+        user: Its last ``USER``.
+        settings: Its ``DJANGO_SETTINGS_MODULE``.
+    """
+
+    path: str
+    workdir: str = ""
+    port: int = 0
+    user: str = ""
+    settings: str = ""
+
+
+@dataclass
+class Draft:
+    """An inventory that is being written.
+
+    Attributes:
+        known: The variables that this Berth has, with their specification.
+        parts: The lines of each part, by its heading.
+        settings: Environment variables, each with its comment; ``secrets`` likewise.
+        asked: The variables that somebody has to fill in before the first run.
+        needs: Lines that the project's settings lack, as comments.
+    """
+
+    known: Mapping[str, Any]
+    parts: dict[str, list[str]] = field(default_factory=dict)
+    settings: dict[str, tuple[str, str]] = field(default_factory=dict)
+    secrets: dict[str, tuple[str, str]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    needs: list[str] = field(default_factory=list)
+
+    def set(self, part: str, name: str, value: Any, why: str = "") -> bool:
+        """Set a variable, and return whether this Berth has it; one that it does not have is left out."""
+        if name in self.known:
+            self.parts.setdefault(part, []).extend([*comment(why), dumped(name, value)])
+        return name in self.known
+
+    def say(self, part: str, text: str) -> None:
+        """Write a comment."""
+        self.parts.setdefault(part, []).extend(comment(text))
+
+
+def comment(text: str) -> list[str]:
+    """Return a text as the lines of a comment."""
+    return [f"# {line}" for line in textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)]
+
+
+def dumped(name: str, value: Any) -> str:
+    """Return a variable as YAML; what a mapping has is a line each.
+
+    >>> dumped("berth_app_processes", {"worker": {"command": ["celery", "worker"]}})
+    'berth_app_processes:\\n  worker: {command: [celery, worker]}'
+    """
+    if isinstance(value, dict) and any(isinstance(one, dict) for one in value.values()):
+        return "\n".join([f"{name}:", *(f"  {key}: {flow(one)}" for key, one in value.items())])
+    return f"{name}: {flow(value)}"
+
+
+def flow(value: Any) -> str:
+    """Return a value as YAML in one line; a text with a template is in double quotes."""
+    if isinstance(value, str):
+        return quoted(value) if "{{" in value else yaml.safe_dump(value, width=10**6, allow_unicode=True).removesuffix("\n...\n").rstrip("\n")
+    return yaml.safe_dump(value, sort_keys=False, width=10**6, default_flow_style=True, allow_unicode=True).removesuffix("\n...\n").rstrip("\n")
+
+
+# --- Looking ---------------------------------------------------------------------
+def find_dockerfile(source: Path) -> Dockerfile | None:
+    """Return the project's own Dockerfile, None where it has none."""
+    path = next((name for name in ("Dockerfile", *DOCKERFILES) if (source / name).is_file()), "")
+    if not path:
+        return None
+    text = re.sub(r"\\\r?\n", " ", text_of(source / path))
+    text = text[max((found.start() for found in re.finditer(r"(?im)^\s*FROM\s", text)), default=0) :]  # what is served is the last stage
+
+    def last(pattern: str) -> str:
+        found = re.findall(rf"(?im)^\s*{pattern}", text)
+        return str(found[-1]).strip("\"'") if found else ""
+
+    port = last(r"EXPOSE\s+(\d+)")
+    settings = last(r"ENV\s.*?\bDJANGO_SETTINGS_MODULE[=\s]+[\"']?([\w.]+)")
+    return Dockerfile(path, last(r"WORKDIR\s+(\S+)"), int(port or 0), last(r"USER\s+(\S+)"), settings)
+
+
+def look(source: Path, dockerfile: Dockerfile | None, draft: Draft) -> Project:
+    """Return what the project is made of.
+
+    Raises:
+        ProjectError: It is no Django project, or a Dockerfile cannot be made for it.
+    """
+    found = directories(source)
+    place = sorted(found)[0] if len(found) > 1 else ""
+    if place:
+        others = ", ".join(sorted(found)[1:])
+        draft.set("The app", "berth_app_directory", place, f"Guessed: {others} of the source has a manage.py too.")
+    try:
+        return read_project(source, place, dockerfile.settings if dockerfile else "")
+    except ProjectError as error:
+        if dockerfile is None and error.variable != "berth_app_settings":
+            raise
+        # With a Dockerfile of its own a project need not say what it needs.
+        place = find_directory(source, place)
+        named = (dockerfile.settings if dockerfile else "") or default_settings(source / place / "manage.py")
+        return Project(directory=place, settings=named, dependencies=Dependencies("requirements", place, ()))
+
+
+def unique(found: list[Asked]) -> list[Asked]:
+    """Return each variable once: as what its setting and its key are known of."""
+    best: dict[str, Asked] = {}
+    for one in found:
+        held = best.get(one.name)
+        if held is None or (bool(one.setting and one.setting.isupper()), bool(one.key)) > (bool(held.setting and held.setting.isupper()), bool(held.key)):
+            best[one.name] = Asked(**{**vars(one), "required": one.required or bool(held and held.required)})
+        elif one.required:
+            best[one.name] = Asked(**{**vars(held), "required": True})
+    return list(best.values())
+
+
+# --- Writing ---------------------------------------------------------------------
+def draft(source: Path, environment: str, app: str, where: str, port: int, known: Mapping[str, Any]) -> Draft:
+    """Return the inventory of a project.
+
+    Args:
+        source: The project.
+        environment: The environment's name.
+        app: The app's name.
+        where: What ``berth_app_source`` is to say.
+        port: A free node port.
+        known: The variables that this Berth has, with their specification.
+
+    Raises:
+        ProjectError: It is no Django project, or a Dockerfile cannot be made for it.
+    """
+    made = Draft(known)
+    dockerfile = find_dockerfile(source)
+    made.set("The app", "berth_app_name", app)
+    made.set("The app", "berth_app_source", where)
+    project = look(source, dockerfile, made)
+    root = source / (project.paths[0] if project.paths else project.directory)
+    reading = Reading(root, project.settings)
+    asked = unique(reading.asked)
+    made.set("The app", "berth_app_node_port", port)
+    image(made, dockerfile, project, source / project.directory)
+    processes(made, source, project)
+    probe(made, root, reading, asked)
+    files(made, source, dockerfile, project, reading)
+    handled = database(made, source, app, reading, asked, project)
+    handled |= cache(made, asked, project)
+    handled |= switches(made, reading, asked)
+    network(made, project, root)
+    rest(made, [one for one in asked if one.name not in handled])
+    return made
+
+
+def image(made: Draft, dockerfile: Dockerfile | None, project: Project, root: Path) -> None:
+    """Say what of the image the inventory has to know."""
+    part = "The app"
+    if dockerfile:
+        if dockerfile.path != "Dockerfile":
+            made.set(part, "berth_app_dockerfile", dockerfile.path, "Guessed: the source has no Dockerfile at its top.")
+        if dockerfile.port and dockerfile.port != 8000:
+            made.set(part, "berth_app_port", dockerfile.port, f"As {dockerfile.path} exposes it.")
+        user = dockerfile.user.partition(":")[0]
+        if user.isdigit() and int(user) and int(user) != 10001:
+            made.set(part, "berth_app_user", int(user), f"As {dockerfile.path} has it.")
+    manage = default_settings(root / "manage.py")
+    if project.settings and manage != project.settings and not (dockerfile and dockerfile.settings):
+        why = f"Guessed: manage.py takes {manage or 'none'} where nobody names one."
+        made.settings["DJANGO_SETTINGS_MODULE"] = (project.settings, why)
+    elif not project.settings:
+        made.settings["DJANGO_SETTINGS_MODULE"] = placeholder(made, "DJANGO_SETTINGS_MODULE", "manage.py names no settings module that is there")
+
+
+def processes(made: Draft, source: Path, project: Project) -> None:
+    """Say what runs beside web, and what is run before a release."""
+    found, release, file, left = procfile.find(source, project.directory, project.dependencies)
+    part = "What runs beside web"
+    if found:
+        made.set(part, "berth_app_processes", found, f"From {file}." if file else "Guessed from the packages.")
+    for text in left:
+        made.say(part, text)
+    if release:
+        made.set("The app", "berth_app_release_commands", release, f"From {file}.")
+
+
+def probe(made: Draft, root: Path, reading: Reading, asked: list[Asked]) -> None:
+    """Say which page tells that a pod is well."""
+    urlconf = reading.value("ROOT_URLCONF")
+    middleware = reading.value("MIDDLEWARE")
+    named = [one for one in middleware if isinstance(one, str)] if isinstance(middleware, list) else []
+    found = list(routes.routes(root, urlconf)) if isinstance(urlconf, str) else []
+    live, ready, why = routes.probe(found, list(routes.middleware_paths(root, named)))
+    part = "Health"
+    if (live, ready) == ("/livez", "/readyz"):
+        return
+    made.set(part, "berth_app_liveness_path", live, f"Guessed: {why}.")
+    made.set(part, "berth_app_readiness_path", ready)
+    if made.known.get("berth_app_path", {}).get("default") not in (None, "/") or not any(path == "/" for path, _ in found):
+        made.set(part, "berth_app_path", live if found and live != "/" else "/", "What the run asks for in the end.")
+    hosts = reading.value("ALLOWED_HOSTS")
+    hidden = [one for one in asked if one.setting == "ALLOWED_HOSTS"]
+    if isinstance(hosts, list) and not hidden and not {"*", "localhost", ".localhost"} & set(hosts):
+        host = "127.0.0.1" if "127.0.0.1" in hosts else str(hosts[0]).lstrip(".") if hosts else ""
+        if host and made.set(part, "berth_app_probe", {"host": host}, "ALLOWED_HOSTS in the settings refuses localhost."):
+            return
+        made.needs.append("import os; ALLOWED_HOSTS = os.environ.get('DJANGO_ALLOWED_HOSTS', 'localhost').split(',')  # else every page is a 400")
+
+
+def inside(path: Path | None, source: Path, dockerfile: Dockerfile | None) -> str:
+    """Return where a path of the source is in the image, or the path itself where it lies elsewhere; "" where it is not known."""
+    if path is None:
+        return ""
+    home = (dockerfile.workdir if dockerfile else HOME) or ""
+    if path.is_relative_to(source):
+        return posixpath.join(home, path.relative_to(source)) if home and path != source else ""
+    return str(path)
+
+
+def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Project, reading: Reading) -> None:
+    """Say where static and uploaded files are."""
+    part = "Files"
+    guess = "Guessed from the settings and " + (f"the WORKDIR of {dockerfile.path}." if dockerfile else "where Berth's Dockerfile puts the source.")
+    media = inside(reading.path("MEDIA_ROOT"), source, dockerfile)
+    if media:
+        url = reading.value("MEDIA_URL")
+        volume = {"path": media, "size": "1Gi", **({"url": url} if isinstance(url, str) and url.startswith("/") else {})}
+        if not made.set(part, "berth_app_volumes", {"media": volume}, guess):
+            made.say(part, f"Uploads go to {media}, which is read-only: this Berth keeps no files. Store them elsewhere, as with django-storages.")
+    if any(text.startswith("whitenoise.") for text in project.loaded.texts):
+        return
+    static, url = inside(reading.path("STATIC_ROOT"), source, dockerfile), reading.value("STATIC_URL")
+    if static and isinstance(url, str):
+        if made.set(part, "berth_app_static", {"path": static, "url": f"/{url.strip('/')}/"}, guess):
+            return
+        made.needs.append("MIDDLEWARE.insert(1, 'whitenoise.middleware.WhiteNoiseMiddleware')  # nothing serves static files; and whitenoise as a requirement")
+    elif "STATIC_ROOT" not in project.loaded.names:
+        made.needs.append("STATIC_ROOT = BASE_DIR / 'staticfiles'  # where collectstatic puts them; whitenoise serves them")
+
+
+# --- Database and cache ------------------------------------------------------------
+def database_variables(source: Path, asked: list[Asked]) -> dict[str, str]:
+    """Return the variables for url, host, port, name, user and password of the database, as far as settings or an entrypoint ask for them."""
+    found: dict[str, str] = {}
+    for one in asked:
+        if one.kind in ("db", "db_url", "dj_db_url") or one.name.endswith("DATABASE_URL"):
+            found.setdefault("url", one.name)
+        elif one.setting == "DATABASES" and one.key in ROLES and one.kind not in ("bool",):
+            found.setdefault(ROLES[one.key], one.name)
+    scripts = "".join(text_of(source / path) for name in ("entrypoint", "entrypoint.sh", "docker-entrypoint.sh") for path in find_files(source, name))
+    for name in [one.name for one in asked if one.setting in ("", "DATABASES") or not one.setting.isupper()] + re.findall(r"\b[A-Z_]{5,}\b", scripts):
+        if match := DATABASE.fullmatch(name):
+            found.setdefault(ALIASES.get(match[1]) or match[1].lower(), name)
+    return found
+
+
+def database(made: Draft, source: Path, app: str, reading: Reading, asked: list[Asked], project: Project) -> set[str]:
+    """Say how the settings learn of the database, and return the variables that this settles."""
+    found = database_variables(source, asked)
+    part = "The database"
+    engine = next((one for one in asked if one.setting == "DATABASES" and one.key == "ENGINE"), None)
+    spatial = "django.contrib.gis" in project.loaded.texts or any("postgis" in text for text in project.loaded.texts)
+    if engine:
+        backend = "django.contrib.gis.db.backends.postgis" if spatial else "django.db.backends.postgresql"
+        made.settings[engine.name] = (backend, "")
+    for name, chooses in reading.choosing.items():
+        made.settings[name] = (chooses, "")
+    told = {role: name for role, name in found.items() if name not in SET_BY_BERTH and name != "DATABASE_PASSWORD"}
+    if told and not made.set(part, "berth_app_database_env", told, "The variables that the settings ask for."):
+        by_hand(made, told, "postgis" if spatial else "postgres")
+    if not found:
+        keys = "'HOST', 'PORT', 'NAME', 'USER', 'PASSWORD'"
+        made.needs.append(
+            "import os; DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', "
+            f"**{{key: os.environ['DATABASE_' + key] for key in ({keys})}}}}}}  # else data are lost with the pod, if they can be written at all"
+        )
+    known = project.dependencies.names
+    if known and not {"psycopg", "psycopg2", "psycopg2-binary", "psycopg-binary", "psycopg-c"} & known:
+        made.say(part, "No requirement talks to PostgreSQL: add psycopg[binary] to them.")
+    host = hard_coded_host(reading)
+    fixed = bool(host) and not {"url", "host"} & found.keys()
+    if fixed and not made.set(part, "berth_app_database_aliases", [host], "The settings name this host."):
+        made.needs.append(f"os.environ['DATABASE_HOST'] in the place of '{host}', for the database has that name")
+    extensions = sorted({"postgis"} if spatial else set()) + migrations_extensions(source / project.directory)
+    if extensions and not made.set(part, "berth_app_database_extensions", extensions, "Guessed from the settings and the migrations."):
+        made.say(part, f"The database needs the extensions {', '.join(extensions)}; migrations make those that PostgreSQL trusts.")
+    return {*found.values(), *SET_BY_BERTH, *reading.choosing, *([engine.name] if engine else [])}
+
+
+def by_hand(made: Draft, told: Mapping[str, str], scheme: str) -> None:
+    """Give the variables of the database as settings and secrets of the app."""
+    name = "{{ berth_app_name | replace('-', '_') }}"
+    values = {"host": "database", "port": "5432", "name": name, "user": name}
+    for role, variable in told.items():
+        if role == "url":
+            address = f"{scheme}://{name}:{{{{ berth_database_password | urlencode }}}}@database:5432/{name}"
+            made.secrets[variable] = (address, "")
+        elif role == "password":
+            made.secrets[variable] = ("{{ berth_database_password }}", "")
+        else:
+            made.settings[variable] = (values[role], "")
+
+
+def hard_coded_host(reading: Reading) -> str:
+    """Return the host that the settings of the database have in so many words, "" for none."""
+    if "DATABASES" not in reading.expressions:
+        return ""
+    for node in ast.walk(reading.expressions["DATABASES"][0]):
+        if isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant) and key.value == "HOST" and isinstance(value, ast.Constant):
+                    said = str(value.value or "")
+                    return said if re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", said) and said not in ("localhost", "database") else ""
+    return ""
+
+
+def migrations_extensions(root: Path) -> list[str]:
+    """Return the extensions of PostgreSQL that migrations make."""
+    text = "".join(text_of(path) for path in sorted(root.glob("**/migrations/0*.py")) if "site-packages" not in path.parts)
+    return sorted({extension for name, extension in EXTENSIONS.items() if re.search(rf"\b{name}\(", text)})
+
+
+def cache(made: Draft, asked: list[Asked], project: Project) -> set[str]:
+    """Say how the settings learn of the cache and the broker, and return the variables that this settles."""
+    places = ("CACHES", "CHANNEL_LAYERS", "Q_CLUSTER", "RQ_QUEUES", "HUEY")
+    client = {"redis", "valkey", "django-redis", "channels-redis", "django-rq", "celery", "huey"} & project.dependencies.names
+    wanted = [
+        one
+        for one in asked
+        if one.kind in ("cache", "cache_url", "dj_cache_url")
+        or re.search(r"REDIS|VALKEY|BROKER_URL|CELERY_RESULT_BACKEND|CACHE_URL", one.name)
+        or one.setting in places
+    ]
+    wanted = [one for one in wanted if one.kind not in ("bool", "int")]
+    if not wanted:
+        return set()
+    part = "The cache"
+    if client and made.set(part, "berth_cache", "cluster", f"For {', '.join(one.name for one in wanted)}."):
+        for one in wanted:
+            if one.name not in CACHE_URLS:
+                made.say(part, f"{one.name} gets no value: let the settings take os.environ['REDIS_URL'] where it is not set.")
+    elif client and "berth_cache" not in made.known:
+        for one in [each for each in wanted if each.required]:
+            made.secrets[one.name] = placeholder(made, one.name, "this Berth runs no cache: give the address of one, such as redis://host:6379/0")
+        if others := [one.name for one in wanted if not one.required]:
+            made.say(part, f"This Berth runs no cache; the settings take the address of one from {', '.join(others)}.")
+    return {one.name for one in wanted if not one.required or client}
+
+
+# --- Settings and secrets ------------------------------------------------------------
+def switches(made: Draft, reading: Reading, asked: list[Asked]) -> set[str]:
+    """Set what an environment without TLS, and one that is served, needs of the settings; return the variables that this settles."""
+    done = set()
+    for one in asked:
+        if one.setting == "ALLOWED_HOSTS" or re.fullmatch(r"(?:DJANGO_)?ALLOWED_HOSTS?", one.name):
+            done.add(one.name)
+            if one.kind in ("json",):
+                made.settings[one.name] = ('["localhost", "127.0.0.1", "[::1]"]', "")
+            elif one.separator != "," or one.name != "DJANGO_ALLOWED_HOSTS":
+                made.settings[one.name] = (SERVED.replace(",", one.separator or " "), "The names that the site answers to.")
+        elif one.setting in ("DEBUG", "TEMPLATE_DEBUG") or re.fullmatch(r"(?:DJANGO_|APP_)?DEBUG", one.name):
+            done.add(one.name)
+            if one.on:
+                made.settings[one.name] = (one.off, "")
+        elif one.setting in INSECURE:
+            done.add(one.name)
+            if one.on:
+                made.settings[one.name] = (one.off, "No TLS comes before the site here; leave it out where it does.")
+        elif one.setting == "SECRET_KEY" or RANDOM.fullmatch(one.name):
+            done.add(one.name)
+            made.secrets[one.name] = (generated(one.name), "")
+    if reading.value("DEBUG") is True:
+        made.needs.append("DEBUG = False  # visitors would see the settings on every error")
+    made.needs += [f"{name} = False  # no TLS comes before the site here" for name in INSECURE[:1] if reading.value(name) is True]
+    if isinstance(reading.value("SECRET_KEY"), str) and reading.value("SECRET_KEY"):
+        made.needs.append("import os; SECRET_KEY = os.environ['DJANGO_SECRET_KEY']  # the one in the source is no secret")
+        made.secrets.setdefault("DJANGO_SECRET_KEY", (generated("DJANGO_SECRET_KEY"), ""))
+    return done
+
+
+def network(made: Draft, project: Project, root: Path) -> None:
+    """Propose what the app may call."""
+    outside = sorted(OUTSIDE & project.dependencies.direct)
+    if outside and "internet" in str(made.known.get("berth_app_egress", {}).get("description", "")):
+        made.set("The network", "berth_app_egress", "internet", f"Guessed: {', '.join(outside)} may call services outside.")
+    elif outside:
+        made.say("The network", f"{', '.join(outside)} may call services outside, which pods cannot reach unless berth_app_egress has a rule for it.")
+
+
+def rest(made: Draft, asked: list[Asked]) -> None:
+    """Ask for what the settings do not load without."""
+    for one in asked:
+        if not one.required or one.name in made.settings or one.name in made.secrets:
+            continue
+        if one.name.endswith("ADMIN_URL"):
+            made.settings[one.name] = ("admin/", "Guessed.")
+        elif SECRET.search(one.name):
+            made.secrets[one.name] = placeholder(made, one.name, "the settings do not load without it")
+        else:
+            what = f" ({one.kind})" if one.kind else ""
+            made.settings[one.name] = placeholder(made, one.name, f"the settings do not load without it{what}")
+
+
+def placeholder(made: Draft, name: str, why: str) -> tuple[str, str]:
+    """Return a value that preflight refuses, naming the variable, and no comment."""
+    made.asked.append(name)
+    return "{{ undef(hint='write the value of " + name + " here; " + why + "') }}", ""
+
+
+def generated(name: str) -> str:
+    """Return the value of a secret that the first run makes up."""
+    return f"{{{{ lookup('generated_secret', berth_secrets_directory ~ '/{name.lower()}') }}}}"
+
+
+# --- The text ----------------------------------------------------------------------
+def text(made: Draft, environment: str) -> str:
+    """Return the inventory's main.yml."""
+    lines = [
+        "---",
+        f'# The environment "{environment}", written by playbooks/new.yml from what the project says. The README has the list of all variables.',
+        "berth_provider: auto # kubeadm on this machine for root, else minikube",
+        f'berth_kubeconfig: "{CACHE}/kubeconfig"',
+        f"berth_namespace: {environment}",
+    ]
+    for heading, part in made.parts.items():
+        lines += ["", f"# --- {heading} ---", *part]
+    if made.needs:
+        lines += ["", "# --- What the project's settings lack ---", *(f"#   {line}" for line in made.needs)]
+    lines += ["", "# --- Settings: environment variables of the app ---", *pairs("berth_app_settings", made.settings)]
+    lines += ["", "# --- Secrets: made up by the first run, kept outside git with mode 0600 ---", f'berth_secrets_directory: "{CACHE}/secrets"']
+    lines += pairs("berth_app_secrets", made.secrets)
+    lines.append("berth_database_password: \"{{ lookup('generated_secret', berth_secrets_directory ~ '/database_password') }}\"")
+    return "\n".join(lines) + "\n"
+
+
+def summary(made: Draft, directory: str) -> list[str]:
+    """Return what is left to do, a line each: what to fill in, what the settings lack, and the command to run."""
+    main = f"{directory}/group_vars/all/main.yml"
+    lines = [f"{main} is written; read what it says, above all where it guessed."]
+    if made.asked:
+        lines.append(f"Write the values there that nobody can know: {', '.join(sorted(made.asked))}.")
+    if made.needs:
+        lines += ["The project's settings lack, by what can be seen:", *(f"  {line}" for line in made.needs)]
+    return [*lines, f"Then: ansible-playbook site.yml -i {directory}"]
+
+
+CACHE = "{{ inventory_dir | dirname | dirname }}/.cache/{{ inventory_hostname }}"
+
+
+def pairs(name: str, values: Mapping[str, tuple[str, str]]) -> list[str]:
+    """Return the lines of a mapping of environment variables, with their comments."""
+    if not values:
+        return [f"{name}: {{}}"]
+    lines = [f"{name}:"]
+    for key, (value, why) in sorted(values.items()):
+        lines += [f"  {line}" for line in comment(why)]
+        lines.append(f"  {key}: {quoted(value)}")
+    return lines
+
+
+def quoted(value: str) -> str:
+    """Return a text as YAML has it in quotes: it is an environment variable, and never a number."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def hosts(environment: str) -> str:
+    """Return the inventory's hosts.yml."""
+    python = "{{ ansible_playbook_python }}"
+    return f'---\nberth:\n  hosts:\n    {environment}:\n      ansible_connection: forked\n      ansible_python_interpreter: "{python}"\n'

@@ -1,0 +1,132 @@
+"""What a project runs beside web, as its Procfile, its compose file or its packages say."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ...module_utils.image.project import Dependencies, find_files, text_of
+
+# Of several, the one that is for production is the first.
+COMPOSE = [
+    f"{name}.{suffix}"
+    for name in ("docker-compose.production", "docker-compose.prod", "compose.production", "compose.prod", "production", "compose", "docker-compose")
+    for suffix in ("yml", "yaml")
+]
+SERVERS = re.compile(r"\b(?:gunicorn|uvicorn|uwsgi|daphne|hypercorn|granian|waitress-serve|runserver(?:_plus)?|mod_wsgi-express)\b")
+# What is run once, or where the project is developed.
+ONCE = re.compile(
+    r"manage\.py\s+(?:migrate|collectstatic|makemigrations|test|createsuperuser|loaddata|check|compilemessages|shell\w*|tailwind)\b"
+    r"|(?:\b|/)(?:npm|yarn|pnpm|node|webpack|vite|pytest|\S*flower|mailpit|mailhog|maildev)\b"
+)
+WEB = ("app", "backend", "django", "server", "site", "web", "www")  # what the service that answers is called
+SHELL = re.compile(r"[$&|;<>`*]|^\w+=")
+WORKERS = re.compile(r"\b(?:celery|rqworker|rq|huey|run_huey|dramatiq|rundramatiq|qcluster|procrastinate|db_worker|arq)\b|worker|beat|scheduler")
+
+
+def words(command: str) -> list[str]:
+    """Return a shell's command word by word; one that needs a shell is given to it."""
+    if not SHELL.search(command):
+        try:
+            return shlex.split(command)
+        except ValueError:
+            pass
+    # The process that gets the signals is the command itself.
+    return ["sh", "-c", command if re.search(r"[&|;]", command) else f"exec {command}"]
+
+
+def process_name(said: str) -> str:
+    """Return a name that Kubernetes takes.
+
+    >>> process_name("Celery_Worker")
+    'celery-worker'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", said.lower()).strip("-") or "process"
+
+
+def process(command: list[str]) -> dict[str, Any]:
+    """Return a process: a scheduler, of which two would do everything twice, is alone."""
+    text = " ".join(command)
+    alone = re.search(r"celery.*\bbeat\b|celery.*\s-\w*B\b|\b(?:rqscheduler|celerybeat|clock|scheduler|crontab)\b|start-celerybeat", text)
+    return {"command": command, **({"singleton": True} if alone else {})}
+
+
+def procfile(text: str) -> dict[str, str]:
+    """Return the commands of a Procfile by name. devcenter.heroku.com/articles/procfile"""
+    return {found[1]: found[2].strip() for line in text.splitlines() if (found := re.match(r"([A-Za-z0-9_-]+):\s*(\S.*)", line))}
+
+
+def compose(text: str) -> dict[str, Any]:
+    """Return the services of a compose file by name, none of one that is something else."""
+    try:
+        services = (yaml.safe_load(text) or {}).get("services")
+    except (yaml.YAMLError, AttributeError):
+        return {}
+    return {str(name): service for name, service in services.items() if isinstance(service, dict)} if isinstance(services, dict) else {}
+
+
+def own_services(services: dict[str, Any]) -> dict[str, str]:
+    """Return the commands of the services that run the project's own image, by name; "" for the image's own."""
+    built = {service.get("image") for service in services.values() if "build" in service} - {None}
+    found = {}
+    for name, service in services.items():
+        command = service.get("command")
+        if "build" in service or service.get("image") in built:
+            text = shlex.join(map(str, command)) if isinstance(command, list) else str(command or "")
+            found[name] = " ".join(text.replace("$$", "$").split())
+    return found
+
+
+def find(source: Path, place: str, needs: Dependencies) -> tuple[dict[str, dict[str, Any]], list[str], str, list[str]]:
+    """Return the processes beside web, the release's commands, where both come from, and what was left out, as sentences.
+
+    Args:
+        source: The project.
+        place: Where in it manage.py is.
+        needs: Its packages.
+    """
+    for directory in dict.fromkeys((place, "")):
+        if said := procfile(text_of(source / directory / "Procfile")):
+            release = re.findall(r"manage\.py\s+([^&|;]+)", said.get("release", ""))
+            return chosen(said), [one.strip() for one in release if not one.startswith("collectstatic")], "Procfile", []
+    file = next((name for name in COMPOSE if compose(text_of(source / name))), "")
+    if file:
+        said = own_services(compose(text_of(source / file)))
+        found = chosen(said)
+        silent = [name for name, command in said.items() if not command and WORKERS.search(name)]
+        left = [f"The service {name} of {file} has no command; add it to berth_app_processes with the one that it runs." for name in silent]
+        if found or left:
+            return found, [], file, left
+    return guessed(source / place, needs), [], "", []
+
+
+def chosen(said: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the processes among some commands: not web, not what is run once."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, command in said.items():
+        if command and (name not in WEB or WORKERS.search(command)) and name != "release" and not SERVERS.search(command) and not ONCE.search(command):
+            found[process_name(name)] = process(words(command))
+    return found
+
+
+def guessed(root: Path, needs: Dependencies) -> dict[str, dict[str, Any]]:
+    """Return the processes that follow from the packages: those of Celery and Huey."""
+    found: dict[str, dict[str, Any]] = {}
+    module = next((name.removesuffix("/celery.py").replace("/", ".") for name in find_files(root, "celery.py") if "Celery(" in text_of(root / name)), "")
+    if "celery" in needs.direct and module:
+        celery = ["celery", "-A", module]
+        found["worker"] = {"command": [*celery, "worker", "--loglevel", "info"]}
+        code = "".join(text_of(root / name) for file in ("celery.py", "settings.py", "base.py") for name in find_files(root, file))
+        if "django-celery-beat" in needs.direct or re.search(r"beat_schedule|CELERY_BEAT_SCHEDULE|CELERYBEAT_SCHEDULE", code):
+            found["beat"] = process([*celery, "beat", "--loglevel", "info", "--schedule", "/tmp/celerybeat-schedule"])
+    elif "huey" in needs.direct:
+        found["worker"] = {"command": ["python", "manage.py", "run_huey"]}
+    elif "django-q2" in needs.direct or "django-q" in needs.direct:
+        found["worker"] = {"command": ["python", "manage.py", "qcluster"]}
+    elif "django-rq" in needs.direct:
+        found["worker"] = {"command": ["python", "manage.py", "rqworker"]}
+    return found

@@ -1,0 +1,106 @@
+"""The paths that a Django project answers, read from its URL configuration, and which of them a probe can ask for."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...module_utils.image.project import constant, dotted, module_file, parsed
+
+# What health pages are called: Kubernetes' own programs, django-health-check, django-watchman, Dockerflow, Rails, Spring.
+HEALTH = re.compile(
+    r"_?_?(?:livez|readyz|healthz?|healthz?[-_]?checks?|health[-_]?status|ht|ping|pong|status|up|alive|live|liveness|ready|readiness|heartbeat|lbheartbeat"
+    r"|watchman/ping|health/(?:live|ready|alive)|actuator/health)_?_?"
+)
+# The one that says least of the database is the first: pods are not to be restarted for that.
+LIVE = ("livez", "live", "liveness", "alive", "ping", "up", "lbheartbeat")
+READY = ("readyz", "ready", "readiness")
+FUNCTIONS = ("path", "re_path", "url")
+DEEPEST = 4  # URL configurations within others
+
+
+def routes(root: Path, urlconf: str, prefix: str = "/", depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Yield the paths without parameters that a URL configuration answers, each with the name of its view or of what it includes."""
+    file = module_file(root, urlconf)
+    tree = parsed(file) if file else None
+    imported = (
+        {alias.asname or alias.name: alias.name for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names}
+        if tree
+        else {}
+    )
+    for node in ast.walk(tree or ast.Module([], [])):
+        if not (isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in FUNCTIONS and len(node.args) > 1 and is_text(node.args[0])):
+            continue
+        said = re.sub(r"\A\^|\\Z\Z|\$\Z", "", constant(node.args[0])).replace("\\.", ".")
+        if re.search(r"[<>()\[\]*+?|\\]", said):
+            continue
+        path, view = prefix + said, node.args[1]
+        if isinstance(view, ast.Call) and dotted(view.func).rpartition(".")[2] == "include":
+            module = included(view)
+            if module_file(root, module) and depth < DEEPEST:
+                yield from routes(root, module, path, depth + 1)
+            else:
+                yield path, imported.get(module, module)
+        else:
+            yield path, dotted(view) or dotted(getattr(view, "func", view))
+
+
+def is_text(node: ast.AST) -> bool:
+    """Whether an expression is a text."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def included(call: ast.Call) -> str:
+    """Return the module that ``include("shop.urls")`` or ``include(("shop.urls", "shop"))`` names, or the name that is given to it."""
+    first = call.args[0] if call.args else None
+    if isinstance(first, ast.Tuple) and first.elts:
+        first = first.elts[0]
+    return (constant(first) or dotted(first)) if first else ""
+
+
+def middleware_paths(root: Path, middleware: list[str]) -> Iterator[str]:
+    """Yield the paths of health pages that the project's own middleware answers."""
+    for name in middleware:
+        file = module_file(root, name.rpartition(".")[0])
+        for node in ast.walk(parsed(file) if file and parsed(file) else ast.Module([], [])):
+            if is_text(node) and is_health(constant(node)):
+                yield constant(node)
+
+
+def is_health(path: str) -> bool:
+    """Whether a path is a health page's, by its name.
+
+    >>> is_health("/api/healthz/"), is_health("/status/"), is_health("/health-insurance/")
+    (True, True, False)
+    """
+    parts = path.strip("/").split("/")
+    return path.startswith("/") and bool(HEALTH.fullmatch(parts[-1]) or HEALTH.fullmatch("/".join(parts[-2:])))
+
+
+def probe(found: list[tuple[str, str]], middleware: list[str]) -> tuple[str, str, str]:
+    """Return the paths that say that the process lives, and that the app can serve, and why it is they.
+
+    Args:
+        found: What :func:`routes` yields.
+        middleware: What :func:`middleware_paths` yields.
+    """
+    healthy = [path for path in middleware] + [path for path, view in found if is_health(path) or view.startswith("health_check")]
+    if healthy:
+        live = next((path for path in healthy if name(path) in LIVE), None)
+        ready = next((path for path in healthy if name(path) in READY), None)
+        plain = next((path for path in healthy if name(path) not in (*LIVE, *READY)), None)
+        return live or plain or ready or "", ready or plain or live or "", "a health page by its name"
+    paths = [path for path, _ in found]
+    if "/robots.txt" in paths:
+        return "/robots.txt", "/robots.txt", "no health page was found, and this is answered without a login"
+    if admin := next((path for path, view in found if view.endswith("site.urls")), None):
+        login = f"{admin.rstrip('/')}/login/"
+        return login, login, "no health page was found, and this is answered without a login"
+    return "/", "/", "no health page was found; choose a path that is answered without a login"
+
+
+def name(path: str) -> str:
+    """Return the last part of a path."""
+    return path.strip("/").rpartition("/")[2].strip("_")

@@ -1,0 +1,297 @@
+"""What Django settings take from the environment, and where they put files: read from their text, nothing of it is run."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ...module_utils.image.project import constant, dotted, optional, settings_trees
+
+VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
+POSTGRESQL = re.compile(r"(?i)postgres(?:ql)?|pgsql|psql")
+# Functions of the standard library, which give None where a variable is not set.
+GETTERS = ("os.environ.get", "environ.get", "os.getenv", "getenv")
+# Classes whose instances are asked for variables: django-environ, environs, python-decouple.
+READERS = re.compile(r"(?:(?:environ|environs)\.)?(?:File(?:Aware)?)?Env|(?:decouple\.)?(?:Auto)?Config")
+# What those are asked for; other names are functions of a project's own module that is called the same.
+METHODS_ASKING = {
+    "bool", "bytes", "cache", "cache_url", "channels", "csv", "date", "datetime", "db", "db_url", "decimal", "dict", "dj_cache_url", "dj_db_url",
+    "dj_email_url", "email", "email_url", "enum", "float", "int", "json", "list", "log_level", "path", "search_url", "set", "str", "timedelta", "tuple",
+    "unicode", "url", "uuid",
+}  # fmt: skip
+# Functions of a project's own that ask for a variable, by their names.
+OWN = re.compile(r"(?i)env|config|secret")
+# Functions and methods that give a path.
+PATHS = {
+    "Path", "pathlib.Path", "PurePath", "environ.Path", "str", "os.fspath",
+    *(f"{module}{name}" for module in ("", "os.path.", "path.") for name in ("abspath", "join", "normpath", "realpath")),
+}  # fmt: skip
+METHODS = ("absolute", "as_posix", "expanduser", "joinpath", "path", "resolve")
+DEEPEST = 30  # a path's parts within parts; more is a circle
+# What django-environ and dj-database-url ask for where nothing is named.
+UNNAMED = {
+    "db": "DATABASE_URL", "db_url": "DATABASE_URL", "dj_db_url": "DATABASE_URL", "cache": "CACHE_URL", "cache_url": "CACHE_URL",
+    "dj_cache_url": "CACHE_URL", "email_url": "EMAIL_URL",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An environment variable that settings ask for.
+
+    Attributes:
+        name: Its name.
+        setting: The setting that it is for, "" where that cannot be seen.
+        key: The key within that, such as ``HOST``, "" for none.
+        required: Whether settings do not load without it.
+        default: What it is where it is not set, None where that cannot be seen.
+        kind: What it is made into, such as ``bool``, ``int``, ``db``, ``list`` or ``json``; "" for a text.
+        separator: What parts a list.
+        off: For a switch, a text that surely turns it off.
+    """
+
+    name: str
+    setting: str = ""
+    key: str = ""
+    required: bool = False
+    default: Any = None
+    kind: str = ""
+    separator: str = ","
+    off: str = "0"
+
+    @property
+    def on(self) -> bool:
+        """Whether a switch is on where nobody sets it, or has to be set."""
+        said = "" if self.default is None else str(self.default)
+        return self.required or (said != self.off if self.off not in ("0", "") else said.lower() not in ("", "0", "false", "no", "none", "off"))
+
+
+class Reading:
+    """The settings of a project.
+
+    Args:
+        root: The directory that modules are relative to.
+        module: The settings module.
+
+    Attributes:
+        asked: What they ask for, each variable once for each setting that it is for.
+        expressions: What each name is set to, with the file that does so.
+        choosing: The variables that choose PostgreSQL among databases, with the text that does.
+    """
+
+    def __init__(self, root: Path, module: str) -> None:
+        self.root = root
+        self.asked: list[Asked] = []
+        self.expressions: dict[str, tuple[ast.expr, Path]] = {}
+        self.choosing: dict[str, str] = {}
+        self._readers = {"env", "config"}
+        self._defaults: dict[str, Any] = {}
+        trees = list(settings_trees(root, module))
+        for file, tree in trees:
+            self._prepare(file, tree)
+        for _, tree in trees:
+            spared = set(optional(tree))
+            for node in tree.body:
+                self._visit(node, "", "", spared)
+            self._choose(tree)
+
+    # --- What is asked for -------------------------------------------------------------------------------------------
+    def _prepare(self, file: Path, tree: ast.Module) -> None:
+        """Note what names are set to, and which of them are asked for variables."""
+        own: dict[str, tuple[ast.expr, Path]] = {}
+        for node in ast.walk(tree):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) and node.value else []
+            for target in targets:
+                if not isinstance(target, ast.Name):
+                    continue
+                own[target.id] = (node.value, file)  # type: ignore[union-attr]
+                call = node.value  # type: ignore[union-attr]
+                if isinstance(call, ast.Call) and READERS.fullmatch(dotted(call.func)):
+                    self._readers.add(target.id)
+                    # env = environ.Env(DEBUG=(bool, False)) gives a default to what is asked for later.
+                    for word in call.keywords:
+                        if word.arg and isinstance(word.value, ast.Tuple) and len(word.value.elts) == 2:
+                            self._defaults[word.arg] = literal(word.value.elts[1])
+        for name, found in own.items():
+            self.expressions.setdefault(name, found)  # the file that wins comes first
+
+    def _visit(self, node: ast.AST, setting: str, key: str, spared: set[ast.AST]) -> None:
+        """Go through an expression or a statement, with the setting and the key that it is for."""
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and node.value:
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            setting, key = assigned_to(target)
+            self._visit(node.value, setting, key, spared)
+        elif isinstance(node, ast.Dict):
+            for name, value in zip(node.keys, node.values, strict=True):
+                inner = constant(name) if name else ""
+                self._visit(value, setting, inner if inner.isupper() else key, spared)
+        elif found := self.variable(node):
+            self._add(replace(found, setting=setting, key=key, required=found.required and node not in spared))
+            if isinstance(node, ast.Call):
+                for word in [*node.args[1:], *(each.value for each in node.keywords)]:
+                    self._visit(word, setting, key, spared)
+        elif isinstance(node, ast.Name):
+            # DB_HOST = os.environ["DB_HOST"], and "HOST": DB_HOST later
+            for each in [one for one in self.asked if one.setting == node.id and setting and setting != node.id]:
+                self._add(replace(each, setting=setting, key=key or each.key))
+        else:
+            before = len(self.asked)
+            for word in ast.iter_child_nodes(node):
+                inner = word.arg if isinstance(word, ast.keyword) and word.arg and word.arg.isupper() else key
+                self._visit(word, setting, inner, spared)
+            self.asked[before:] = [shaped(node, each) for each in self.asked[before:]]
+
+    def _add(self, found: Asked) -> None:
+        same = [one for one in self.asked if (one.name, one.setting, one.key) == (found.name, found.setting, found.key)]
+        if not same:
+            self.asked.append(found)
+
+    def _choose(self, tree: ast.Module) -> None:
+        """Note what of ``if os.getenv("DB") == "postgres"`` chooses PostgreSQL."""
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq):
+                left = node.left
+                if isinstance(left, ast.Name) and left.id in self.expressions:
+                    left = self.expressions[left.id][0]
+                found, text = self.variable(left), constant(node.comparators[0])
+                if found and POSTGRESQL.fullmatch(text):
+                    self.choosing[found.name] = text
+
+    def variable(self, node: ast.AST) -> Asked | None:
+        """Return the environment variable that an expression asks for, None for another expression."""
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+            name = constant(node.slice)
+            asks = dotted(node.value) in ("os.environ", "environ", *self._readers) and VARIABLE.fullmatch(name)
+            return self._with_default(Asked(name, required=True)) if asks else None
+        if not isinstance(node, ast.Call):
+            return None
+        called = dotted(node.func)
+        before, _, last = called.rpartition(".")
+        words = {word.arg: word.value for word in node.keywords if word.arg}
+        name = constant(node.args[0]) if node.args else constant(words["var"]) if "var" in words else ""
+        given = node.args[1] if len(node.args) > 1 else words.get("default")
+        default = literal(given) if given else None
+        if called in ("dj_database_url.config", "database_url.config") or (last == "config" and before.endswith("database_url")):
+            return Asked(constant(words["env"]) if "env" in words else "DATABASE_URL", default=default, kind="db")
+        if called in GETTERS:
+            return Asked(name, default=default) if VARIABLE.fullmatch(name) else None
+        if called in self._readers or (before in self._readers and last in METHODS_ASKING):
+            kind = "" if called in self._readers else last
+            kind = dotted(words["cast"]) or cast_kind(words["cast"]) if "cast" in words else kind
+            name = name or ("" if node.args else UNNAMED.get(kind, ""))
+            return self._with_default(Asked(name, required=given is None, default=default, kind=kind)) if VARIABLE.fullmatch(name) else None
+        if OWN.search(called) and VARIABLE.fullmatch(name) and not called.startswith(("os.path", "logging")):
+            return Asked(name, default=default)
+        return None
+
+    def _with_default(self, found: Asked) -> Asked:
+        return replace(found, required=False, default=self._defaults[found.name]) if found.name in self._defaults else found
+
+    # --- Values ------------------------------------------------------------------------------------------------------
+    def value(self, name: str) -> Any:
+        """Return what a setting is, as far as it stands there in so many words; None for what does not."""
+        return literal(self.expressions[name][0]) if name in self.expressions else None
+
+    def path(self, name: str) -> Path | None:
+        """Return the path that a setting is, None where it cannot be worked out."""
+        if name not in self.expressions:
+            return None
+        found = self._path(*self.expressions[name], 0)
+        return Path(os.path.normpath(found)) if found and found.startswith("/") else None
+
+    def _path(self, node: ast.AST, file: Path, depth: int) -> str | None:
+        """Return the path or text that an expression is, None where it cannot be worked out."""
+        if depth > DEEPEST:
+            return None
+
+        def of(part: ast.AST) -> str | None:
+            return self._path(part, file, depth + 1)
+
+        match node:
+            case ast.Constant(value=str()):
+                return str(node.value)
+            case ast.Name(id="__file__"):
+                return str(file)
+            case ast.Name():
+                return self._path(*self.expressions[node.id], depth + 1) if node.id in self.expressions else None
+            case ast.Attribute(attr="parent"):
+                return above(of(node.value), 1)
+            case ast.Attribute(attr="root"):  # of environ.Path
+                return of(node.value)
+            case ast.Subscript(value=ast.Attribute(attr="parents"), slice=ast.Constant(value=int(number))):
+                return above(of(node.value.value), number + 1)
+            case ast.BinOp(op=ast.Div() | ast.Add()):
+                return joined([of(node.left), of(node.right)], os.path.join if isinstance(node.op, ast.Div) else str.__add__)
+            case ast.BinOp(op=ast.Sub(), right=ast.Constant(value=int(number))):  # environ.Path(__file__) - 3
+                return above(of(node.left), number)
+            case ast.Call() if self.variable(node):
+                words = {word.arg: word.value for word in node.keywords}
+                given = node.args[1] if len(node.args) > 1 else words.get("default")
+                return of(given) if given else None
+            case ast.Call():
+                called = dotted(node.func)
+                if called.endswith("dirname"):
+                    return above(of(node.args[0]), 1) if node.args else None
+                before: list[ast.AST] = []
+                if called not in PATHS:
+                    before = [node.func.value if isinstance(node.func, ast.Attribute) and node.func.attr in METHODS else node.func]
+                return joined([of(part) for part in [*before, *node.args]], os.path.join)
+        return None
+
+
+def above(path: str | None, number: int) -> str | None:
+    """Return the directory that is so many levels above a path."""
+    return None if path is None else functools.reduce(lambda found, _: os.path.dirname(found), range(number), path)
+
+
+def joined(parts: list[str | None], join: Callable[[str, str], str]) -> str | None:
+    """Return parts put together, None where one of them is not known."""
+    known = [part for part in parts if part is not None]
+    return functools.reduce(join, known) if known and len(known) == len(parts) else None
+
+
+def assigned_to(target: ast.AST) -> tuple[str, str]:
+    """Return the setting and the key that a target of an assignment is: ``DATABASES["default"]["HOST"]`` is DATABASES and HOST."""
+    key = ""
+    while isinstance(target, ast.Subscript | ast.Attribute):
+        if isinstance(target, ast.Subscript) and not key and constant(target.slice).isupper():
+            key = constant(target.slice)
+        target = target.value
+    return (target.id if isinstance(target, ast.Name) else ""), key
+
+
+def shaped(node: ast.AST, asked: Asked) -> Asked:
+    """Return what is asked for with what the expression around it tells: how a list is parted, and what turns a switch off."""
+    if isinstance(node, ast.Call):
+        called = dotted(node.func)
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "split":
+            return replace(asked, separator=(constant(node.args[0]) if node.args else " "), kind=asked.kind or "list")
+        if called in ("bool", "int", "strtobool", "distutils.util.strtobool", "str2bool", "json.loads"):
+            # bool("0") is true.
+            plain = called == "bool" and asked.kind == ""
+            return replace(asked, kind=asked.kind or {"json.loads": "json", "int": "int"}.get(called, "bool"), off="" if plain else asked.off)
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        other = constant(node.comparators[0])
+        if isinstance(node.ops[0], ast.NotEq) and other:
+            return replace(asked, kind=asked.kind or "bool", off=other)
+        return replace(asked, kind=asked.kind or "bool")
+    return asked
+
+
+def cast_kind(node: ast.expr) -> str:
+    """Return what ``cast=Csv()`` makes of a variable."""
+    return "list" if isinstance(node, ast.Call) and dotted(node.func).endswith("Csv") else ""
+
+
+def literal(node: ast.AST) -> Any:
+    """Return the value that an expression is in so many words, None for another."""
+    try:
+        return ast.literal_eval(node)  # type: ignore[arg-type]
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None

@@ -1,0 +1,490 @@
+"""From a project's files to its first inventory: what is known is there, what is a guess says so, and what nobody can know is asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.errors import AnsibleActionFail
+from ansible_collections.berth.platform.plugins.module_utils.image.project import ProjectError
+from ansible_collections.berth.platform.plugins.plugin_utils.project import inventory as inventory_lib
+from module_run import plugin
+
+PROJECT = Path(__file__).resolve().parents[2]
+SPECIFICATION = PROJECT / "roles" / "preflight" / "meta" / "argument_specs.yml"
+KNOWN = yaml.safe_load(SPECIFICATION.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+MANAGE = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")\nfrom django.core.management import execute_from_command_line\n'
+PLAIN = {"manage.py": MANAGE, "shop/__init__.py": "", "shop/settings.py": "", "requirements.txt": "django\npsycopg[binary]\n"}
+BASE = "from pathlib import Path\nimport os\nBASE_DIR = Path(__file__).resolve().parent.parent\nROOT_URLCONF = 'shop.urls'\n"
+# What others add while this is written, and has to be used when it is there.
+LATER = {
+    name: {"description": ""}
+    for name in (
+        "berth_app_database_aliases",
+        "berth_app_database_env",
+        "berth_app_database_extensions",
+        "berth_app_probe",
+        "berth_app_static",
+        "berth_app_user",
+        "berth_app_volumes",
+        "berth_cache",
+    )
+} | {"berth_app_egress": {"description": "C(internet), C(none), or rules."}}
+action = plugin("action/inventory_new.py")
+
+
+def project(place: Path, files: dict[str, str]) -> Path:
+    """Write a project."""
+    for name, text in {**PLAIN, **files}.items():
+        path = place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return place
+
+
+def inventory(place: Path, files: dict[str, str], known: dict[str, Any] = KNOWN) -> tuple[dict[str, Any], str, inventory_lib.Draft]:
+    """Return what the inventory of a project says, its text, and what it was made from."""
+    made = inventory_lib.draft(project(place, files), "shop-dev", "shop", "/shop", 30090, known)
+    text = inventory_lib.text(made, "shop-dev")
+    return yaml.safe_load(text), text, made
+
+
+DATABASE = "'ENGINE': 'django.db.backends.postgresql'"
+URL = "postgres://{{ berth_app_name | replace('-', '_') }}:{{ berth_database_password | urlencode }}@database:5432/{{ berth_app_name | replace('-', '_') }}"
+DATABASES = {
+    "django-environ": ("import environ\nenv = environ.Env()\nDATABASES = {'default': env.db('SHOP_DATABASE_URL')}\n", {"url": "SHOP_DATABASE_URL"}),
+    "django-environ without a name": ("import environ\nenv = environ.Env()\nDATABASES = {'default': env.db()}\n", {"url": "DATABASE_URL"}),
+    "dj-database-url": ("import dj_database_url\nDATABASES = {'default': dj_database_url.config(conn_max_age=600)}\n", {"url": "DATABASE_URL"}),
+    "dj-database-url, parsed": (
+        "import dj_database_url\nDATABASES = {'default': dj_database_url.parse(os.environ['DB_URL_DATABASE_URL'])}\n",
+        {"url": "DB_URL_DATABASE_URL"},
+    ),
+    "python-decouple": (
+        f"from decouple import config\nDATABASES = {{'default': {{{DATABASE}, 'HOST': config('MY_HOST'), 'NAME': config('MY_DB', default='x'), "
+        "'USER': config('MY_USER'), 'PASSWORD': config('MY_PASSWORD'), 'PORT': config('MY_PORT', default=5432, cast=int)}}\n",
+        {"host": "MY_HOST", "name": "MY_DB", "user": "MY_USER", "password": "MY_PASSWORD", "port": "MY_PORT"},
+    ),
+    "python-decouple, a URL": (
+        "from decouple import config\nimport dj_database_url\nDATABASES = {'default': config('DATABASE_URL', cast=dj_database_url.parse)}\n",
+        {"url": "DATABASE_URL"},
+    ),
+    "os.environ": (
+        f"DATABASES = {{'default': {{{DATABASE}, 'HOST': os.environ['DB_HOST'], 'NAME': os.environ.get('DB_NAME'), 'USER': os.getenv('DB_USER', 'x'), "
+        "'PASSWORD': os.environ['DB_PASS']}}\n",
+        {"host": "DB_HOST", "name": "DB_NAME", "user": "DB_USER", "password": "DB_PASS"},
+    ),
+    "names in between": (
+        f"HOST = os.environ['PGHOST']\nSECRET = os.environ['PGPASSWORD']\nDATABASES = {{'default': {{{DATABASE}, 'HOST': HOST, 'PASSWORD': SECRET}}}}\n",
+        {"host": "PGHOST", "password": "PGPASSWORD"},
+    ),
+    "keys set one by one": ("DATABASES = {'default': {}}\nDATABASES['default']['HOST'] = os.environ['SQL_HOST']\n", {"host": "SQL_HOST"}),
+    "a function of the project's own": (
+        "from shop.secrets import get_env\nDATABASES = {'default': dict(ENGINE='x', HOST=get_env('STORE_HOST'), USER=get_env('STORE_USER'))}\n",
+        {"host": "STORE_HOST", "user": "STORE_USER"},
+    ),
+}
+
+
+@pytest.mark.parametrize("settings, told", DATABASES.values(), ids=DATABASES)
+def test_the_variables_that_the_settings_ask_for_lead_to_the_database(tmp_path: Path, settings: str, told: dict[str, str]) -> None:
+    files = {"shop/settings.py": BASE + settings}
+    now, _, _ = inventory(tmp_path, files, {**KNOWN, **LATER})
+    assert now["berth_app_database_env"] == told
+    before, _, _ = inventory(tmp_path, files, {name: KNOWN[name] for name in KNOWN if name not in LATER})
+    values = {**before["berth_app_settings"], **before["berth_app_secrets"]}
+    assert {role: values[name] for role, name in told.items() if role in ("url", "host", "password", "port")} == {
+        role: {"url": URL, "host": "database", "password": "{{ berth_database_password }}", "port": "5432"}[role]
+        for role in told
+        if role in ("url", "host", "password", "port")
+    }
+    assert told.get("password") not in before["berth_app_settings"]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {
+            "shop/settings.py": BASE
+            + f"DATABASES = {{'default': {{{DATABASE}, 'HOST': os.environ['DATABASE_HOST'], 'PASSWORD': os.environ['DATABASE_PASSWORD']}}}}\n"
+        },
+        {"shop/settings.py": "from shop import env\nDATABASES = {'default': {'HOST': env.text('DATABASE_HOST')}}\n"},
+    ],
+)
+def test_what_berth_sets_by_itself_is_not_said_again(tmp_path: Path, files: dict[str, str]) -> None:
+    for known in (KNOWN, {**KNOWN, **LATER}):
+        said, _, made = inventory(tmp_path, files, known)
+        assert "berth_app_database_env" not in said
+        assert not [name for name in (*said["berth_app_settings"], *said["berth_app_secrets"]) if name.startswith("DATABASE_")]
+        assert made.asked == []
+
+
+def test_settings_that_choose_among_databases_get_postgresql(tmp_path: Path) -> None:
+    text = "DB = os.getenv('DB', 'sqlite')\nif DB == 'postgres':\n    "
+    text += "DATABASES = {'default': {'ENGINE': os.getenv('DB_ENGINE', 'sqlite3'), 'HOST': os.getenv('DB_HOST')}}\n"
+    said, _, _ = inventory(tmp_path, {"shop/settings.py": BASE + text})
+    assert said["berth_app_settings"]["DB"] == "postgres"
+    assert said["berth_app_settings"]["DB_ENGINE"] == "django.db.backends.postgresql"
+
+
+def test_a_database_that_does_not_come_from_the_environment_is_said_with_the_lines_that_mend_it(tmp_path: Path) -> None:
+    _, text, made = inventory(tmp_path, {"shop/settings.py": BASE + "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'db'}}\n"})
+    (line,) = [line for line in made.needs if "DATABASES" in line]
+    assert f"#   {line}" in text
+    values = {"DATABASE_HOST": "h", "DATABASE_PORT": "1", "DATABASE_NAME": "n", "DATABASE_USER": "u", "DATABASE_PASSWORD": "p"}
+    told = subprocess.run(
+        ["python3", "-c", f"{line}\nimport json; print(json.dumps(DATABASES))"], env={**os.environ, **values}, capture_output=True, check=True
+    )
+    default = json.loads(told.stdout)["default"]
+    assert default == {"ENGINE": "django.db.backends.postgresql", "HOST": "h", "PORT": "1", "NAME": "n", "USER": "u", "PASSWORD": "p"}
+
+
+SETTINGS = {
+    "a switch that is on by default": ("DEBUG = os.environ.get('DEBUG', 'True') == 'True'", {"DEBUG": "0"}),
+    "a switch that is off by default": ("DEBUG = os.environ.get('DEBUG', 'False') == 'True'", {}),
+    "a switch that is on unless it is a text": ("DEBUG = os.environ.get('DJANGO_DEBUG', '') != 'False'", {"DJANGO_DEBUG": "False"}),
+    "a switch that any text turns on": ("DEBUG = bool(os.environ.get('DEBUG', True))", {"DEBUG": ""}),
+    "a number": ("DEBUG = int(os.environ.get('DEBUG', default=1))", {"DEBUG": "0"}),
+    "django-environ's scheme": ("import environ\nenv = environ.Env(DEBUG=(bool, False))\nDEBUG = env('DEBUG')", {}),
+    "django-environ": ("import environ\nenv = environ.Env()\nDEBUG = env.bool('DEBUG', default=True)", {"DEBUG": "0"}),
+    "hosts with commas under Berth's name": ("ALLOWED_HOSTS = os.environ['DJANGO_ALLOWED_HOSTS'].split(',')", {}),
+    "hosts with spaces": ("ALLOWED_HOSTS = os.environ.get('DJANGO_ALLOWED_HOSTS').split(' ')", {"DJANGO_ALLOWED_HOSTS": "localhost 127.0.0.1 [::1]"}),
+    "hosts of another name": ("import environ\nenv = environ.Env()\nALLOWED_HOSTS = env.list('HOSTS')", {"HOSTS": "localhost,127.0.0.1,[::1]"}),
+    "hosts of python-decouple": (
+        "from decouple import config, Csv\nALLOWED_HOSTS = config('ALLOWED_HOSTS', cast=Csv())",
+        {"ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]"},
+    ),
+    "a redirect to https": ("import environ\nenv = environ.Env()\nSECURE_SSL_REDIRECT = env.bool('SSL', default=True)", {"SSL": "0"}),
+}
+
+
+@pytest.mark.parametrize("settings, told", SETTINGS.values(), ids=SETTINGS)
+def test_switches_and_hosts_are_as_an_environment_that_serves_needs_them(tmp_path: Path, settings: str, told: dict[str, str]) -> None:
+    files = {"shop/settings.py": BASE + settings + "\nDATABASES = {'default': {'HOST': os.environ['DATABASE_HOST']}}\n"}
+    said, _, made = inventory(tmp_path, files)
+    assert said["berth_app_settings"] == told
+    assert made.asked == []
+
+
+SECRETS = {
+    "the key of Django": ("SECRET_KEY = os.environ['KEY']", {"KEY"}, set()),
+    "the key by a function of the project's own": ("from shop.env import secret\nSECRET_KEY = secret('APP_KEY')", {"APP_KEY"}, set()),
+    "a key that only its service knows": ("STRIPE = os.environ['STRIPE_SECRET_KEY']", set(), {"STRIPE_SECRET_KEY"}),
+    "a password": ("from decouple import config\nEMAIL_HOST_PASSWORD = config('EMAIL_HOST_PASSWORD')", set(), {"EMAIL_HOST_PASSWORD"}),
+    "one that has a default": ("STRIPE = os.environ.get('STRIPE_SECRET_KEY')", set(), set()),
+    "one that may fail": ("try:\n    STRIPE = os.environ['STRIPE_SECRET_KEY']\nexcept KeyError:\n    STRIPE = ''", set(), set()),
+}
+
+
+@pytest.mark.parametrize("settings, generated, asked", SECRETS.values(), ids=SECRETS)
+def test_a_secret_is_made_up_where_any_will_do_and_asked_for_otherwise(tmp_path: Path, settings: str, generated: set[str], asked: set[str]) -> None:
+    said, _, made = inventory(tmp_path, {"shop/settings.py": BASE + settings + "\n"})
+    assert {name for name, value in said["berth_app_secrets"].items() if "generated_secret" in value} == generated
+    assert {name for name, value in said["berth_app_secrets"].items() if "undef(" in value} == asked == set(made.asked)
+
+
+def test_a_setting_that_nobody_can_know_is_asked_for(tmp_path: Path) -> None:
+    said, _, made = inventory(tmp_path, {"shop/settings.py": BASE + "MAILER = os.environ['MAIL_HOST']\n"})
+    assert made.asked == ["MAIL_HOST"]
+    assert "write the value of MAIL_HOST here" in said["berth_app_settings"]["MAIL_HOST"]
+
+
+CELERY = {"command": ["celery", "-A", "shop", "worker"]}
+PROCESSES = {
+    "a Procfile": (
+        {"Procfile": "web: gunicorn shop.wsgi\nworker: celery -A shop worker\nbeat: celery -A shop beat\nrelease: python manage.py migrate\n"},
+        {"worker": CELERY, "beat": {"command": ["celery", "-A", "shop", "beat"], "singleton": True}},
+    ),
+    "a command that needs a shell": (
+        {"Procfile": "Long_Worker: celery -A shop worker -c $WORKERS\n"},
+        {"long-worker": {"command": ["sh", "-c", "exec celery -A shop worker -c $WORKERS"]}},
+    ),
+    "a compose file": (
+        {
+            "docker-compose.yml": "services:\n  web: {build: ., command: python manage.py runserver}\n  jobs: {build: ., command: [celery, -A, shop, worker]}\n"
+            "  migrate: {build: ., command: python manage.py migrate}\n  db: {image: 'postgres:17'}\n"
+        },
+        {"jobs": CELERY},
+    ),
+    "one image for several services": (
+        {
+            "compose.yaml": "services:\n  web: &app {build: ., image: shop}\n"
+            "  jobs: {image: shop, command: celery -A shop worker}\n  mail: {image: mail, command: mail worker}\n"
+        },
+        {"jobs": CELERY},
+    ),
+    "a compose file that is for production": (
+        {
+            "docker-compose.yml": "services: {jobs: {build: ., command: sleep}}",
+            "docker-compose.prod.yml": "services: {jobs: {build: ., command: celery -A shop worker}}",
+        },
+        {"jobs": CELERY},
+    ),
+    "cookiecutter's scripts": (
+        {
+            "docker-compose.production.yml": "services:\n  django: &django {build: ., command: /start}\n  jobs: {<<: *django, command: /start-celeryworker}\n"
+            "  flower: {<<: *django, command: /start-flower}\n"
+        },
+        {"jobs": {"command": ["/start-celeryworker"]}},
+    ),
+    "Celery by its packages": (
+        {"shop/celery.py": "from celery import Celery\napp = Celery('shop')\n", "requirements.txt": "django\ncelery\npsycopg\n"},
+        {"worker": {"command": ["celery", "-A", "shop", "worker", "--loglevel", "info"]}},
+    ),
+    "nothing beside web": ({}, None),
+}
+
+
+@pytest.mark.parametrize("files, told", PROCESSES.values(), ids=PROCESSES)
+def test_what_runs_beside_web_is_found(tmp_path: Path, files: dict[str, str], told: dict[str, Any] | None) -> None:
+    said, _, _ = inventory(tmp_path, files)
+    assert said.get("berth_app_processes") == told
+
+
+def test_the_release_commands_are_those_of_the_procfile(tmp_path: Path) -> None:
+    said, _, _ = inventory(tmp_path, {"Procfile": "release: python manage.py migrate --noinput && python manage.py seed\n"})
+    assert said["berth_app_release_commands"] == ["migrate --noinput", "seed"]
+
+
+ADMIN = "from django.contrib import admin\nfrom django.urls import path, include, re_path\n"
+PROBES = {
+    "a health page": (ADMIN + "urlpatterns = [path('', v), path('healthz', v)]", ("/healthz", "/healthz")),
+    "two": (ADMIN + "urlpatterns = [path('api/livez/', v), path('api/readyz/', v)]", ("/api/livez/", "/api/readyz/")),
+    "one of another application": (ADMIN + "urlpatterns = [path('core/', include('shop.core_urls'))]", ("/core/ping/", "/core/ping/")),
+    "django-health-check": (ADMIN + "urlpatterns = [path('state/', include('health_check.urls'))]", ("/state/", "/state/")),
+    "one by a regular expression": (ADMIN + "urlpatterns = [re_path(r'^up/$', v)]", ("/up/", "/up/")),
+    "one that only sounds like it": (
+        ADMIN + "urlpatterns = [path('health-insurance/', v), path('manage/', admin.site.urls)]",
+        ("/manage/login/", "/manage/login/"),
+    ),
+    "the admin's login": (ADMIN + "urlpatterns = [path('', v), path('admin/', admin.site.urls)]", ("/admin/login/", "/admin/login/")),
+    "nothing": (ADMIN + "urlpatterns = [path('<slug:name>/', v)]", ("/", "/")),
+    "Berth's own paths": (ADMIN + "urlpatterns = [path('livez', v), path('readyz', v)]", (None, None)),
+}
+
+
+@pytest.mark.parametrize("urls, told", PROBES.values(), ids=PROBES)
+def test_a_pods_health_is_asked_for_where_that_is_answered_without_a_login(tmp_path: Path, urls: str, told: tuple[str | None, str | None]) -> None:
+    said, _, _ = inventory(tmp_path, {"shop/settings.py": BASE, "shop/urls.py": urls, "shop/core_urls.py": "urlpatterns = [path('ping/', v)]"})
+    assert (said.get("berth_app_liveness_path"), said.get("berth_app_readiness_path")) == told
+
+
+def test_a_health_page_of_a_middleware_is_found(tmp_path: Path) -> None:
+    files = {"shop/settings.py": BASE + "MIDDLEWARE = ['shop.middleware.Health', 'django.x.Y']\n", "shop/middleware.py": "PATH = '/-/health'\n"}
+    said, _, _ = inventory(tmp_path, files)
+    assert said["berth_app_readiness_path"] == "/-/health"
+
+
+@pytest.mark.parametrize(
+    "hosts, host",
+    [("['shop.example.com', '127.0.0.1']", "127.0.0.1"), ("['.example.com']", "example.com"), ("['*']", None), ("['localhost']", None)],
+)
+def test_hosts_that_refuse_localhost_are_asked_by_one_of_them(tmp_path: Path, hosts: str, host: str | None) -> None:
+    files = {"shop/settings.py": BASE + f"ALLOWED_HOSTS = {hosts}\n"}
+    said, _, made = inventory(tmp_path, files, {**KNOWN, **LATER})
+    assert said.get("berth_app_probe", {}).get("host") == host
+    assert not [line for line in made.needs if "ALLOWED_HOSTS" in line]
+    _, _, made = inventory(tmp_path, files, {name: KNOWN[name] for name in KNOWN if name not in LATER})
+    assert bool([line for line in made.needs if "ALLOWED_HOSTS" in line]) == bool(host)
+
+
+MEDIA = {
+    "pathlib": "MEDIA_ROOT = BASE_DIR / 'media'",
+    "os.path": "MEDIA_ROOT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'media')",
+    "a text": "MEDIA_ROOT = str(BASE_DIR) + '/media'",
+    "by default": "MEDIA_ROOT = os.environ.get('MEDIA', BASE_DIR / 'media')",
+    "environ.Path": "import environ\nROOT = environ.Path(__file__) - 2\nMEDIA_ROOT = ROOT('media')",
+    "joinpath": "MEDIA_ROOT = Path(__file__).parents[1].joinpath('media')",
+}
+
+
+@pytest.mark.parametrize("settings", MEDIA.values(), ids=MEDIA)
+@pytest.mark.parametrize(
+    "dockerfile, home", [({}, "/srv/app"), ({"Dockerfile": "FROM x AS y\nWORKDIR /y\nFROM x\nWORKDIR /code/\nUSER 1000:1000\nEXPOSE 9000\n"}, "/code")]
+)
+def test_uploads_get_a_volume_where_the_settings_have_them(tmp_path: Path, settings: str, dockerfile: dict[str, str], home: str) -> None:
+    files = {"shop/settings.py": BASE + settings + "\nMEDIA_URL = '/media/'\nSTATIC_ROOT = BASE_DIR / 'static'\nSTATIC_URL = 'static/'\n", **dockerfile}
+    said, text, _ = inventory(tmp_path, files, {**KNOWN, **LATER})
+    assert said["berth_app_volumes"] == {"media": {"path": f"{home}/media", "size": "1Gi", "url": "/media/"}}
+    assert said["berth_app_static"] == {"path": f"{home}/static", "url": "/static/"}
+    assert (said.get("berth_app_port"), said.get("berth_app_user")) == ((9000, 1000) if dockerfile else (None, None))
+    assert "# Guessed" in text
+
+
+def test_static_files_that_the_project_serves_itself_are_left_to_it(tmp_path: Path) -> None:
+    settings = BASE + "STATIC_ROOT = BASE_DIR / 'static'\nSTATIC_URL = 'static/'\nMIDDLEWARE = ['whitenoise.middleware.WhiteNoiseMiddleware']\n"
+    said, _, made = inventory(tmp_path, {"shop/settings.py": settings}, {**KNOWN, **LATER})
+    assert "berth_app_static" not in said
+    assert not [line for line in made.needs if "STATIC" in line]
+
+
+def test_a_cache_is_proposed_where_the_settings_ask_for_one_and_this_berth_has_it(tmp_path: Path) -> None:
+    files = {"shop/settings.py": BASE + "CELERY_BROKER_URL = os.environ['REDIS_URL']\n", "requirements.txt": "django\ncelery[redis]\npsycopg\n"}
+    said, _, made = inventory(tmp_path, files, {**KNOWN, **LATER})
+    assert (said["berth_cache"], made.asked) == ("cluster", [])
+    said, _, made = inventory(tmp_path, files, {name: KNOWN[name] for name in KNOWN if name not in LATER})
+    assert "berth_cache" not in said
+    assert made.asked == ["REDIS_URL"]
+
+
+def test_the_internet_is_proposed_where_a_requirement_calls_it(tmp_path: Path) -> None:
+    files = {"requirements.txt": "django\nsentry-sdk[django]\n"}
+    assert inventory(tmp_path, files, {**KNOWN, **LATER})[0]["berth_app_egress"] == "internet"
+    assert "sentry-sdk" in inventory(tmp_path, files, {**KNOWN, "berth_app_egress": {"description": "Rules."}})[1]
+
+
+def test_extensions_are_those_of_the_settings_and_the_migrations(tmp_path: Path) -> None:
+    files = {"shop/settings.py": "INSTALLED_APPS = ['django.contrib.gis']", "shop/migrations/0001_initial.py": "operations = [TrigramExtension()]"}
+    assert inventory(tmp_path, files, {**KNOWN, **LATER})[0]["berth_app_database_extensions"] == ["postgis", "pg_trgm"]
+
+
+def test_nothing_is_said_by_a_variable_that_this_berth_does_not_have(tmp_path: Path) -> None:
+    files = {
+        "shop/settings.py": BASE
+        + "MEDIA_ROOT = BASE_DIR / 'media'\nDATABASES = {'default': {'HOST': os.environ['DB_HOST']}}\nCACHE = os.environ['REDIS_URL']\n",
+        "requirements.txt": "django\nredis\nstripe\n",
+        "Procfile": "worker: celery -A shop worker\n",
+    }
+    few = {"berth_app_name": {}, "berth_app_source": {}}
+    said, _, _ = inventory(tmp_path, files, few)
+    always = {
+        "berth_provider",
+        "berth_kubeconfig",
+        "berth_namespace",
+        "berth_app_settings",
+        "berth_app_secrets",
+        "berth_secrets_directory",
+        "berth_database_password",
+    }
+    assert set(said) - always == set(few)
+
+
+LAYOUTS = {
+    "settings for each environment": (
+        {
+            "shop/settings.py": None,
+            "shop/settings/__init__.py": "",
+            "shop/settings/base.py": BASE + "A = os.environ['A_TOKEN']\n",
+            "shop/settings/dev.py": "from .base import *\n",
+            "shop/settings/production.py": "from .base import *\nimport os\nB = os.environ['B_TOKEN']\n",
+            "manage.py": MANAGE.replace("shop.settings", "shop.settings.dev"),
+        },
+        "shop.settings.production",
+    ),
+    "django-split-settings": (
+        {
+            "shop/settings.py": None,
+            "shop/settings/__init__.py": "from split_settings.tools import include, optional\ninclude('parts/*.py', optional('local.py'))\n",
+            "shop/settings/parts/one.py": "import os\nA = os.environ['A_TOKEN']\n",
+            "shop/settings/parts/two.py": "import os\nB = os.environ['B_TOKEN']\n",
+        },
+        None,
+    ),
+    "cookiecutter-django": (
+        {
+            "shop/settings.py": None,
+            "manage.py": MANAGE.replace("shop.settings", "config.settings.local"),
+            "config/__init__.py": "",
+            "config/settings/__init__.py": "",
+            "config/settings/base.py": "import environ\nenv = environ.Env()\nA = env('A_TOKEN')\n",
+            "config/settings/local.py": "from .base import *\n",
+            "config/settings/production.py": "from .base import *\nfrom .base import env\nB = env('B_TOKEN')\n",
+            "config/wsgi.py": "import os, django\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'config.settings.production')\napplication = 1\n",
+            "requirements.txt": None,
+            "requirements/production.txt": "django\npsycopg\n",
+        },
+        "config.settings.production",
+    ),
+    "a directory below": (
+        {name: None for name in PLAIN}
+        | {f"backend/{name}": text for name, text in PLAIN.items()}
+        | {"backend/shop/settings.py": BASE + "A = os.environ['A_TOKEN']; B = os.environ['B_TOKEN']\n", "README": ""},
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("files, module", LAYOUTS.values(), ids=LAYOUTS)
+def test_settings_are_read_wherever_they_are(tmp_path: Path, files: dict[str, str | None], module: str | None) -> None:
+    gone = {name for name, text in files.items() if text is None}
+    project(tmp_path, {name: text for name, text in files.items() if text is not None})
+    for name in gone:
+        (tmp_path / name).unlink()
+    made = inventory_lib.draft(tmp_path, "shop-dev", "shop", "/shop", 30090, KNOWN)
+    assert set(made.asked) == {"A_TOKEN", "B_TOKEN"}
+    assert made.settings.get("DJANGO_SETTINGS_MODULE", (None,))[0] == module
+
+
+def test_of_two_projects_one_is_taken_and_the_other_named(tmp_path: Path) -> None:
+    for name in ("admin", "site"):
+        project(tmp_path / name, {})
+    made = inventory_lib.draft(tmp_path, "shop-dev", "shop", "/shop", 30090, KNOWN)
+    text = inventory_lib.text(made, "shop-dev")
+    assert yaml.safe_load(text)["berth_app_directory"] == "admin"
+    assert "site of the source has a manage.py too" in text
+
+
+def test_a_directory_without_a_project_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM x\n", encoding="utf-8")
+    with pytest.raises(ProjectError, match="is no Django project"):
+        inventory_lib.draft(tmp_path, "shop-dev", "shop", "/shop", 30090, KNOWN)
+
+
+@pytest.mark.parametrize(
+    "name, app",
+    [
+        ("shop", "shop"),
+        ("My_Shop.io", "my-shop-io"),
+        ("2nd", "nd"),
+        ("42", "app-shop-dev"),
+        ("postgres", "app-shop-dev"),
+        ("a-very-long-name-of-a-project-that-goes-on", "a-very-long-name-of-a-project"),
+    ],
+)
+def test_the_apps_name_is_the_directorys_where_that_is_a_name(name: str, app: str) -> None:
+    assert action.app_name(Path("/srv") / name, "shop-dev") == app
+
+
+@pytest.mark.parametrize(
+    "name, why", [("default", "belongs to Kubernetes"), ("Shop", "illegal characters"), ("kube-x", "belongs to Kubernetes"), ("", "is empty")]
+)
+def test_a_name_that_no_environment_can_have_is_refused(tmp_path: Path, name: str, why: str) -> None:
+    with pytest.raises(AnsibleActionFail, match=why):
+        action.refuse(tmp_path, name, tmp_path / "inventories" / "x")
+
+
+def test_an_inventory_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    with pytest.raises(AnsibleActionFail, match="is there already, and is left alone"):
+        action.refuse(tmp_path, "shop-dev", tmp_path)
+
+
+def test_the_next_port_is_one_that_nobody_has() -> None:
+    assert action.free_port(iter([30080, 30082, 443])) == 30081
+    assert action.free_port(iter(range(30000, 32768))) == 0
+
+
+def run(tmp_path: Path, playbook: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    command = ["ansible-playbook", playbook, *arguments]
+    return subprocess.run(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+
+
+def test_an_inventory_passes_preflight_and_names_what_is_left(tmp_path: Path) -> None:
+    settings = "DATABASES = {'default': {'HOST': os.environ['DB_HOST']}}\nSECRET_KEY = os.environ['KEY']\nSTRIPE = os.environ['STRIPE_API_KEY']\n"
+    source = project(tmp_path / "shop", {"shop/settings.py": BASE + settings})
+    given = ("-e", f"source={source}", "-e", "environment=shop-dev", "-e", f"inventories={tmp_path}/inventories")
+    done = run(tmp_path, "playbooks/new.yml", *given)
+    made = tmp_path / "inventories" / "shop-dev"
+    assert done.returncode == 0, done.stdout
+    assert f"ansible-playbook site.yml -i {made}" in done.stdout
+    checked = run(tmp_path, "playbooks/preflight.yml", "-i", str(made))
+    assert "1 problem, and nothing was changed" in checked.stdout
+    assert "berth_app_secrets.STRIPE_API_KEY: cannot be worked out: write the value of STRIPE_API_KEY here" in checked.stdout
+    main = made / "group_vars" / "all" / "main.yml"
+    main.write_text("".join(line for line in main.read_text().splitlines(keepends=True) if "STRIPE" not in line))
+    checked = run(tmp_path, "playbooks/preflight.yml", "-i", str(made))
+    assert checked.returncode == 0, checked.stdout
