@@ -206,5 +206,6 @@ class CallbackModule(CallbackBase):
                 if not lines and now - self._spoke >= HEARTBEAT:
                     lines = [self._task]
                 for line in lines:
-                    self._display.display(f"  ... {line} ({now - self._started:.0f} s)", color="bright gray")
                     self._spoke = now
+                    if line:  # an empty one is a sign of life of what somebody is looking at
+                        self._display.display(f"  ... {line} ({now - self._started:.0f} s)", color="bright gray")

@@ -18,6 +18,15 @@ options:
   name: {description: "Name of the Deployment, which is the app's.", type: str, required: true}
   command: {description: "The arguments of C(manage.py), as a shell takes them apart.", type: str, required: true}
   timeout: {description: Seconds after which it is ended., type: int, default: 3600}
+  interactive:
+    description:
+      - Whether the command gets the terminal of the run, to ask and to be typed to. What is typed, such as a password, is on no command line and in no log.
+    type: bool
+    default: false
+  otherwise:
+    description: With O(interactive), the command where the run has no terminal. Without it, that is refused.
+    type: str
+    default: ""
 attributes:
   check_mode: {support: full, description: Says with which release it would be run.}
   diff_mode: {support: none, description: Nobody knows what a command changes.}
@@ -37,10 +46,11 @@ words: {description: "The arguments of C(manage.py), taken apart.", type: list, 
 version: {description: "The release's version.", type: str, returned: success}
 image: {description: "The release's image.", type: str, returned: success}
 rc: {description: "The command's exit code.", type: int, returned: when it has ended by itself}
-lines: {description: What it printed., type: list, elements: str, returned: when it was run}
+lines: {description: "What it printed, nothing where it had a terminal.", type: list, elements: str, returned: when it was run}
 """
 
 import contextlib
+import os
 import shlex
 import signal
 import time
@@ -50,11 +60,12 @@ from typing import Any, NoReturn
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils import formats
-from ..module_utils.kube import client
+from ..module_utils.kube import client, session
 from ..module_utils.kube.client import Cluster, KubeError, NotFound, Unreachable
 from ..module_utils.kube.objects import condition
 from ..module_utils.progress import report
-from ..module_utils.rollout import command, judge, rollback
+from ..module_utils.rollout import command as commands
+from ..module_utils.rollout import judge, rollback
 from ..module_utils.rollout.command import Output
 from ..module_utils.rollout.judge import Finding, Patience, Snapshot
 
@@ -88,7 +99,7 @@ def chosen(cluster: Cluster, namespace: str, name: str) -> rollback.Release:
     except NotFound:
         deployment = None
     found = rollback.releases(deployment, cluster.items("ReplicaSet", namespace)) if deployment else []
-    release = command.serving(found)
+    release = commands.serving(found)
     if release is None:
         raise Failed(f"Nothing was run: there is no release of {name} in the namespace {namespace}, whose image would run it. site.yml releases the app.")
     return release
@@ -130,15 +141,15 @@ class Run:
         """
         self.job = {**self.cluster.get("Job", self.namespace, self.name), "kind": "Job"}
         pods = self.cluster.items("Pod", self.namespace, labelSelector=f"batch.kubernetes.io/job-name={self.name}")
-        began, how = command.state(pods[-1] if pods else None)
+        began, how = commands.state(pods[-1] if pods else None)
         if began:
             self.began = True
             self._read(pods[-1]["metadata"]["name"])
-        if command.overdue(self.job):
+        if commands.overdue(self.job):
             limit = self.job["spec"]["activeDeadlineSeconds"]
             self._fail(f"took longer than {limit} s and was ended", "Where it needs its time, give it more by ops_timeout (seconds).")
         if how:
-            if message := command.ended(self.words, how, self.output.lines):
+            if message := commands.ended(self.words, how, self.output.lines):
                 raise Failed(message, how["exitCode"])
             return True
         if self.began and (not pods or condition(self.job, "Failed")):
@@ -146,6 +157,27 @@ class Run:
         if not self.began:
             self._expect(pods)
         return False
+
+    def talk(self, terminal: str) -> None:
+        """Wait for the pod, and let the command have the terminal until it has ended.
+
+        Raises:
+            Failed: It has ended badly, or it is certain that it will not begin.
+            KubeError: The API server does not answer, or not to this user.
+        """
+        while not self.began:
+            self.look()
+            time.sleep(0 if self.began else LOOK)
+        pods = self.cluster.items("Pod", self.namespace, labelSelector=f"batch.kubernetes.io/job-name={self.name}")
+        command = ["python", "manage.py", *self.words]
+        report("the terminal is the command's now")
+        try:
+            connection = self.cluster.execute(self.namespace, pods[-1]["metadata"]["name"], "manage", command, stdin=True, terminal=True)
+            code = session.converse(connection, terminal, commands.exit_code)
+        except (session.Ended, client.WebSocketException, OSError) as error:
+            self._fail(f"lost its connection ({str(error).rstrip('.')}) and was ended", "Run it again, where it may be run twice.")
+        if code:
+            raise Failed(f"manage.py {self.words[0]} ended with exit code {code}; what it said is above.", code)
 
     def _expect(self, pods: Sequence[Object]) -> None:
         """See whether a pod that has not begun still can."""
@@ -170,7 +202,7 @@ class Run:
             report(line)
 
     def _fail(self, why: str, way: str) -> NoReturn:
-        raise Failed(command.failure(self.words, why, self.output.lines, way))
+        raise Failed(commands.failure(self.words, why, self.output.lines, way))
 
 
 def follow(run: Run) -> None:
@@ -222,12 +254,20 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "command": {"type": "str", "required": True},
             "timeout": {"type": "int", "default": 3600},
+            "interactive": {"type": "bool", "default": False},
+            "otherwise": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
     if client.IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     options, output = module.params, Output()
+    terminal = session.terminal(os.getpid()) if options["interactive"] else ""
+    if options["interactive"] and not terminal and not module.check_mode:
+        if not options["otherwise"]:
+            way = f"run it in one, or give ops/manage a command that asks nothing, as in -e 'ops_command=\"{options['command']} --help\"'"
+            module.fail_json(msg=f"Nothing was run: manage.py {options['command']} needs a terminal, and this run has none; {way}.")
+        options["command"] = options["otherwise"]
     if wrong := formats.command(options["command"]):
         module.fail_json(msg=f"Nothing was run: the command {wrong}.")
     if options["timeout"] < 1:
@@ -239,10 +279,13 @@ def main() -> None:
         result = {"changed": True, "words": words, "version": release.version, "image": release.image}
         if module.check_mode:
             module.exit_json(**result)
-        job = command.job(release, options["name"], words, options["timeout"])
+        job = commands.job(release, options["name"], words, options["timeout"], waits=bool(terminal))
         with begun(cluster, options["namespace"], job, words) as run:
             output = run.output
-            follow(run)
+            if terminal:
+                run.talk(terminal)
+            else:
+                follow(run)
     except Failed as failed:
         module.fail_json(msg=str(failed), rc=failed.rc, lines=output.lines)
     except KubeError as error:

@@ -257,3 +257,10 @@ def test_what_cannot_be_run_is_refused(
     assert found["msg"].startswith("Nothing was run: ")
     assert words in found["msg"]
     assert FakeCluster.created == []
+
+
+# --- In a terminal -------------------------------------------------------------------------------------------------------
+def test_a_pod_for_a_terminal_waits_for_the_command() -> None:
+    job = commands.job(releases(deployment(), [release_set(2, 2)])[0], "polls", ("shell",), 60, waits=True)
+    (one,) = job["spec"]["template"]["spec"]["containers"]
+    assert one["command"] == ["python", "-c", "import time; time.sleep(60)"]

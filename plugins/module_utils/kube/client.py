@@ -296,14 +296,15 @@ class Cluster:
             raise NotFound(f"The node has no longer the log that was asked for of Pod {pod} in namespace {namespace}")
         return text
 
-    def execute(self, namespace: str, pod: str, container: str, command: list[str], stdin: bool = False) -> WSClient:
-        """Start a command in a container, and return the connection that its streams share.
+    def execute(self, namespace: str, pod: str, container: str, command: list[str], stdin: bool = False, terminal: bool = False) -> WSClient:
+        """Start a command in a container, and return the connection that its streams share; with a terminal, what it prints is one stream.
 
         Raises:
             NotFound, Forbidden, Unreachable, KubeError: see there.
         """
         self.get("Pod", namespace, pod)  # which tells what is wrong in words, and loads new credentials; and only the right cluster gets further
-        query = [("container", container), ("stdin", str(stdin).lower()), ("stdout", "true"), ("stderr", "true"), ("command", command)]
+        query = [("container", container), ("stdin", str(stdin).lower()), ("stdout", "true"), ("stderr", str(not terminal).lower())]
+        query += [("tty", str(terminal).lower()), ("command", command)]
         url = get_websocket_url(self._client.configuration.host + path_of("Pod", namespace, pod) + "/exec", query)
         try:
             return WSClient(self._client.configuration, url, self._credentials(), capture_all=False, binary=True)

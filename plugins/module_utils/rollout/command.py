@@ -5,6 +5,7 @@ Everything here is a function of plain dicts, as the API server returns them; no
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -37,7 +38,7 @@ def labels(app: str) -> dict[str, str]:
     return {f"app.kubernetes.io/{key}": value for key, value in names.items()}
 
 
-def job(release: Release, app: str, words: Sequence[str], timeout: int) -> dict[str, Any]:
+def job(release: Release, app: str, words: Sequence[str], timeout: int, waits: bool = False) -> dict[str, Any]:
     """Return the Job that runs ``manage.py`` as a release's pods would.
 
     Args:
@@ -45,14 +46,16 @@ def job(release: Release, app: str, words: Sequence[str], timeout: int) -> dict[
         app: The app's name.
         words: The arguments of ``manage.py``.
         timeout: Seconds after which Kubernetes ends it.
+        waits: Whether its pod only waits, for the command is started in it from a terminal.
     """
+    command = ["python", "-c", f"import time; time.sleep({timeout})"] if waits else ["python", "manage.py", *words]
     pod = dig(release.replicaset, "spec", "template", "spec") or {}
     container = {key: release.container[key] for key in _OF_CONTAINER if key in release.container}
     # What it prints is seen when it is printed, and not when some buffer is full.
     environment = [*(release.container.get("env") or []), {"name": "PYTHONUNBUFFERED", "value": "1"}]
     spec = {key: pod[key] for key in _OF_POD if key in pod} | {
         "restartPolicy": "Never",
-        "containers": [{"name": "manage", **container, "env": environment, "command": ["python", "manage.py", *words]}],
+        "containers": [{"name": "manage", **container, "env": environment, "command": command}],
     }
     return {
         "apiVersion": "batch/v1",
@@ -105,6 +108,20 @@ def overdue(job: Object) -> bool:
     """Whether Kubernetes ends a Job, or has ended it, because its time is over."""
     found = condition(job, "FailureTarget") or condition(job, "Failed") or {}
     return found.get("reason") == "DeadlineExceeded"
+
+
+def exit_code(status: bytes) -> int | None:
+    """Return the exit code that the status of a connection to a container has, None where it has none.
+
+    https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/apimachinery/pkg/util/remotecommand/constants.go
+    """
+    try:
+        said = json.loads(status)
+        if said["status"] == "Success":
+            return 0
+        return int(next(cause["message"] for cause in said["details"]["causes"] if cause["reason"] == "ExitCode"))
+    except (ValueError, KeyError, TypeError, StopIteration):
+        return None
 
 
 def failure(words: Sequence[str], why: str, lines: Sequence[str], way: str = "") -> str:
