@@ -21,6 +21,7 @@ from ..plugin_utils.project import environments, inventory
 
 FIRST = 30080  # the first node port that is tried
 LONGEST = 30  # characters of an app's name, which leaves some for those of its processes
+PLAIN = ("app", "backend", "code", "project", "server", "src", "web")  # names of directories that say nothing of what is in them
 ADMIN = "/etc/kubernetes/admin.conf"  # the kubeconfig of a cluster that kubeadm made on this machine
 ARGUMENTS = {
     "source": {"type": "path", "required": True},
@@ -78,7 +79,8 @@ def refuse(source: Path, environment: str, target: Path) -> None:
 
 def app_name(source: Path, environment: str) -> str:
     """Return a name for the app: that of the project's directory, or of the environment where that is none."""
-    words = re.sub(r"\A[^a-z]+", "", re.sub(r"[^a-z0-9]+", "-", source.name.lower())).strip("-")
+    said = source.parent.name if source.name.lower() in PLAIN else source.name
+    words = re.sub(r"\A[^a-z]+", "", re.sub(r"[^a-z0-9]+", "-", said.lower())).strip("-")
     name = words if len(words) <= LONGEST else words[: LONGEST + 1].rpartition("-")[0] or words[:LONGEST]
     fits = name and name not in ("postgres", "public", "none") and not name.startswith("pg-")
     return name if fits else f"app-{environment}"[: formats.APP_LENGTH].strip("-")

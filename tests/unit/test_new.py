@@ -23,7 +23,7 @@ PLAIN = {"manage.py": MANAGE, "shop/__init__.py": "", "shop/settings.py": "", "r
 BASE = "from pathlib import Path\nimport os\nBASE_DIR = Path(__file__).resolve().parent.parent\nROOT_URLCONF = 'shop.urls'\n"
 # What others add while this is written, and has to be used when it is there.
 LATER = {
-    name: {"description": ""}
+    name: {"description": "C(url)"}
     for name in (
         "berth_app_database_aliases",
         "berth_app_database_env",
@@ -33,6 +33,7 @@ LATER = {
         "berth_app_user",
         "berth_app_volumes",
         "berth_cache",
+        "berth_cache_env",
     )
 } | {"berth_app_egress": {"description": "C(internet), C(none), or rules."}}
 action = plugin("action/inventory_new.py")
@@ -273,6 +274,13 @@ def test_a_pods_health_is_asked_for_where_that_is_answered_without_a_login(tmp_p
     assert (said.get("berth_app_liveness_path"), said.get("berth_app_readiness_path")) == told
 
 
+def test_a_volume_says_its_url_only_where_this_berth_serves_it(tmp_path: Path) -> None:
+    files = {"shop/settings.py": BASE + "MEDIA_ROOT = BASE_DIR / 'media'\nMEDIA_URL = 'media/'\n"}
+    assert inventory(tmp_path, files, {**KNOWN, **LATER})[0]["berth_app_volumes"]["media"]["url"] == "/media/"
+    without = {**KNOWN, **LATER, "berth_app_volumes": {"description": "C(path) and C(size)."}}
+    assert "url" not in inventory(tmp_path, files, without)[0]["berth_app_volumes"]["media"]
+
+
 def test_a_health_page_of_a_middleware_is_found(tmp_path: Path) -> None:
     files = {"shop/settings.py": BASE + "MIDDLEWARE = ['shop.middleware.Health', 'django.x.Y']\n", "shop/middleware.py": "PATH = '/-/health'\n"}
     said, _, _ = inventory(tmp_path, files)
@@ -329,6 +337,17 @@ def test_a_cache_is_proposed_where_the_settings_ask_for_one_and_this_berth_has_i
     said, _, made = inventory(tmp_path, files, {name: KNOWN[name] for name in KNOWN if name not in LATER})
     assert "berth_cache" not in said
     assert made.asked == ["REDIS_URL"]
+
+
+def test_a_cache_is_told_by_the_variables_that_the_settings_ask_for(tmp_path: Path) -> None:
+    settings = (
+        BASE
+        + "CELERY_BROKER_URL = os.environ['BROKER_URL']\nCACHES = {'default': {'LOCATION': os.environ['REDIS_URL']}}\nHOST = os.environ.get('REDIS_HOST')\n"
+    )
+    files = {"shop/settings.py": settings, "requirements.txt": "django\ncelery[redis]\npsycopg\n"}
+    said, text, made = inventory(tmp_path, files, {**KNOWN, **LATER})
+    assert (said["berth_cache_env"], made.asked) == (["BROKER_URL", "REDIS_URL"], [])
+    assert "REDIS_HOST gets no value" in text
 
 
 def test_the_internet_is_proposed_where_a_requirement_calls_it(tmp_path: Path) -> None:
@@ -442,6 +461,7 @@ def test_a_directory_without_a_project_is_refused(tmp_path: Path) -> None:
         ("2nd", "nd"),
         ("42", "app-shop-dev"),
         ("postgres", "app-shop-dev"),
+        ("bakery/src", "bakery"),
         ("a-very-long-name-of-a-project-that-goes-on", "a-very-long-name-of-a-project"),
     ],
 )

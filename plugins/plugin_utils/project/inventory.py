@@ -99,6 +99,10 @@ class Draft:
             self.parts.setdefault(part, []).extend([*comment(why), dumped(name, value)])
         return name in self.known
 
+    def takes(self, name: str, word: str) -> bool:
+        """Whether this Berth has a variable whose specification speaks of something."""
+        return word in str(self.known.get(name, ""))
+
     def say(self, part: str, text: str) -> None:
         """Write a comment."""
         self.parts.setdefault(part, []).extend(comment(text))
@@ -286,7 +290,8 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
     media = inside(reading.path("MEDIA_ROOT"), source, dockerfile)
     if media:
         url = reading.value("MEDIA_URL")
-        volume = {"path": media, "size": "1Gi", **({"url": url} if isinstance(url, str) and url.startswith("/") else {})}
+        served = made.takes("berth_app_volumes", "url") and isinstance(url, str) and not url.startswith("http")
+        volume = {"path": media, "size": "1Gi", **({"url": f"/{url.strip('/')}/"} if served else {})}
         if not made.set(part, "berth_app_volumes", {"media": volume}, guess):
             made.say(part, f"Uploads go to {media}, which is read-only: this Berth keeps no files. Store them elsewhere, as with django-storages.")
     if any(text.startswith("whitenoise.") for text in project.loaded.texts):
@@ -330,12 +335,6 @@ def database(made: Draft, source: Path, app: str, reading: Reading, asked: list[
     told = {role: name for role, name in found.items() if name not in SET_BY_BERTH and name != "DATABASE_PASSWORD"}
     if told and not made.set(part, "berth_app_database_env", told, "The variables that the settings ask for."):
         by_hand(made, told, "postgis" if spatial else "postgres")
-    if not found:
-        keys = "'HOST', 'PORT', 'NAME', 'USER', 'PASSWORD'"
-        made.needs.append(
-            "import os; DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', "
-            f"**{{key: os.environ['DATABASE_' + key] for key in ({keys})}}}}}}  # else data are lost with the pod, if they can be written at all"
-        )
     known = project.dependencies.names
     if known and not {"psycopg", "psycopg2", "psycopg2-binary", "psycopg-binary", "psycopg-c"} & known:
         made.say(part, "No requirement talks to PostgreSQL: add psycopg[binary] to them.")
@@ -343,6 +342,12 @@ def database(made: Draft, source: Path, app: str, reading: Reading, asked: list[
     fixed = bool(host) and not {"url", "host"} & found.keys()
     if fixed and not made.set(part, "berth_app_database_aliases", [host], "The settings name this host."):
         made.needs.append(f"os.environ['DATABASE_HOST'] in the place of '{host}', for the database has that name")
+    if not fixed and not {"url", "host"} & found.keys():
+        keys = "'HOST', 'PORT', 'NAME', 'USER', 'PASSWORD'"
+        made.needs.append(
+            "import os; DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', "
+            f"**{{key: os.environ['DATABASE_' + key] for key in ({keys})}}}}}}  # else data are lost with the pod, if they can be written at all"
+        )
     extensions = sorted({"postgis"} if spatial else set()) + migrations_extensions(source / project.directory)
     if extensions and not made.set(part, "berth_app_database_extensions", extensions, "Guessed from the settings and the migrations."):
         made.say(part, f"The database needs the extensions {', '.join(extensions)}; migrations make those that PostgreSQL trusts.")
@@ -397,10 +402,13 @@ def cache(made: Draft, asked: list[Asked], project: Project) -> set[str]:
     if not wanted:
         return set()
     part = "The cache"
+    urls = [one.name for one in wanted if not re.search(r"_(?:HOST|PORT|DB|PASSWORD|USER(?:NAME)?)\Z", one.name)]
     if client and made.set(part, "berth_cache", "cluster", f"For {', '.join(one.name for one in wanted)}."):
+        if urls and not set(urls) <= CACHE_URLS:
+            made.set(part, "berth_cache_env", urls, "The variables from which the settings take its URL.")
         for one in wanted:
-            if one.name not in CACHE_URLS:
-                made.say(part, f"{one.name} gets no value: let the settings take os.environ['REDIS_URL'] where it is not set.")
+            if one.name not in urls or (one.name not in CACHE_URLS and "berth_cache_env" not in made.known):
+                made.say(part, f"{one.name} gets no value: let the settings take os.environ['REDIS_URL'] in its place.")
     elif client and "berth_cache" not in made.known:
         for one in [each for each in wanted if each.required]:
             made.secrets[one.name] = placeholder(made, one.name, "this Berth runs no cache: give the address of one, such as redis://host:6379/0")
@@ -443,7 +451,7 @@ def switches(made: Draft, reading: Reading, asked: list[Asked]) -> set[str]:
 def network(made: Draft, project: Project, root: Path) -> None:
     """Propose what the app may call."""
     outside = sorted(OUTSIDE & project.dependencies.direct)
-    if outside and "internet" in str(made.known.get("berth_app_egress", {}).get("description", "")):
+    if outside and made.takes("berth_app_egress", "internet"):
         made.set("The network", "berth_app_egress", "internet", f"Guessed: {', '.join(outside)} may call services outside.")
     elif outside:
         made.say("The network", f"{', '.join(outside)} may call services outside, which pods cannot reach unless berth_app_egress has a rule for it.")

@@ -21,7 +21,7 @@ SERVERS = re.compile(r"\b(?:gunicorn|uvicorn|uwsgi|daphne|hypercorn|granian|wait
 # What is run once, or where the project is developed.
 ONCE = re.compile(
     r"manage\.py\s+(?:migrate|collectstatic|makemigrations|test|createsuperuser|loaddata|check|compilemessages|shell\w*|tailwind)\b"
-    r"|(?:\b|/)(?:npm|yarn|pnpm|node|webpack|vite|pytest|\S*flower|mailpit|mailhog|maildev)\b"
+    r"|(?:\b|/)(?:npm|yarn|pnpm|node|webpack|vite|pytest|\S*flower|mkdocs|watch\S*|livereload|mailpit|mailhog|maildev)\b"
 )
 WEB = ("app", "backend", "django", "server", "site", "web", "www")  # what the service that answers is called
 SHELL = re.compile(r"[$&|;<>`*]|^\w+=")
