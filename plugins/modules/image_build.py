@@ -93,6 +93,9 @@ def own_registries() -> bool:
     files = [file for place in places for file in (place, *Path(f"{place}.d").glob("*.conf")) if file.is_file()]
     return any(re.search(r"^\s*location\s*=", file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE) for file in files)
 
+SHOWN = 15  # of the last lines of a build that fails
+KEPT = 200  # lines before the last: pip says at length what failed, and the reason before that
+
 
 class Build:
     """One build; what it runs goes to ``log``."""
@@ -133,12 +136,12 @@ class Build:
             )  # fmt: skip
             for line in process.stdout or ():
                 log.write(line)
-                tail = [*tail[-14:], line.rstrip()]
+                tail = [*tail[-KEPT:], line.rstrip()]
                 if line.startswith("STEP ") or line.startswith("["):
                     report(line.strip()[:120])
         if process.wait():
-            words = "\n".join(tail)
-            why = dockerfiles.explain(words, self.dockerfile, self.text)
+            why = dockerfiles.explain("\n".join(tail), self.dockerfile, self.text)
+            words = "\n".join(tail[-SHOWN:])
             raise ImageError(f"{why}{Path(command[0]).name} failed. Its last lines ({self.log}):\n{words}")
 
     def output(self, *command: str) -> str:

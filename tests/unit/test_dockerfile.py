@@ -23,6 +23,7 @@ from ansible_collections.berth.platform.plugins.module_utils.image.dockerfile im
     without_links,
 )
 from ansible_collections.berth.platform.plugins.module_utils.image.registry import ImageError
+from ansible_collections.berth.platform.plugins.modules import image_build
 
 READ = {
     "an instruction": ("FROM scratch\n", [(1, "FROM", "scratch")]),
@@ -287,6 +288,10 @@ FAILURES = {
     "a package that asks for a program": (
         "Error: pg_config executable not found.\nERROR: Failed to build 'psycopg2' when getting requirements to build wheel",
         "psycopg2 has no wheel for this Python, and cannot be compiled: pg_config is missing"),
+    "a package that is not named again where it fails": (
+        "Collecting Django==4.2\nCollecting psycopg2-binary==2.9.6 (from -r requirements.txt)\n  Error: pg_config executable not found.\n"
+        "Collecting later==1\nerror: subprocess-exited-with-error",
+        "psycopg2-binary has no wheel for this Python, and cannot be compiled: pg_config is missing"),
     "Docker's own pull": (
         'ERROR: failed to solve: python:9: failed to resolve source metadata for docker.io/library/python:9: failed to do request: Head "https://x": '
         "dial tcp: lookup registry-1.docker.io: no such host", "line 2: the image python:9 is not on this machine, and its registry docker.io does not answer"),
@@ -306,3 +311,13 @@ def test_a_builders_failure_is_said_with_its_line(words: str, said: str) -> None
 
 def test_a_failure_that_says_all_itself_is_left_alone() -> None:
     assert explain("ModuleNotFoundError: No module named 'x'\nexit status 1", FILE, "FROM a") == ""
+
+
+def test_a_builds_reason_is_told_though_much_was_said_after_it(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM a\nRUN pip install psycopg2\n", encoding="utf-8")
+    build = image_build.Build({"log": tmp_path / "log", "source": tmp_path, "dockerfile": tmp_path / "Dockerfile", "ref": "x"})
+    with pytest.raises(ImageError) as error:
+        build.run("sh", "-c", "echo Collecting psycopg2; echo Error: pg_config executable not found; seq 1 60; exit 1")
+    assert "psycopg2 has no wheel for this Python, and cannot be compiled: pg_config is missing" in str(error.value)
+    assert str(error.value).splitlines()[-1] == "60"
+    assert "\n45\n" not in str(error.value)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.berth.platform.plugins.module_utils.image.project import Project, ProjectError, Wish, find_wish, read_project, specifiers
+from ansible_collections.berth.platform.plugins.module_utils.image.project import (
+    Project,
+    ProjectError,
+    Wish,
+    find_dependencies,
+    find_wish,
+    read_project,
+    specifiers,
+)
 
 MANAGE = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "{}")\nfrom django.core.management import execute_from_command_line\n'
 SERVE = (
@@ -245,3 +253,18 @@ def test_the_python_that_a_project_asks_for_is_found(tmp_path: Path, files: File
                                             ("~=3.11", "~=3.11"), ("*", "")])  # fmt: skip
 def test_constraints_of_poetry_are_read(text: str, made: str) -> None:
     assert specifiers(text) == made
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"requirements.txt": "Django\nPsycopg2_Binary[x] == 2.9.6 ; python_version > '3'  # pinned\npillow>=10\n"},
+        {"pyproject.toml": "[project]\ndependencies = ['psycopg2-binary']\n", "uv.lock": "[[package]]\nname = 'psycopg2-binary'\nversion = '2.9.6'\n"},
+        {"Pipfile": "[packages]\npsycopg2-binary = '*'\n", "Pipfile.lock": '{"default": {"psycopg2-binary": {"version": "==2.9.6"}, "x": {}}}'},
+    ],
+    ids=["requirements.txt", "uv.lock", "Pipfile.lock"],
+)
+def test_exact_versions_are_known_whatever_says_them(tmp_path: Path, files: dict[str, str]) -> None:
+    for name, text in {"manage.py": "django", **files}.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert find_dependencies(tmp_path, "", []).pins == {"psycopg2-binary": "2.9.6"}

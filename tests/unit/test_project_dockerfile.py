@@ -132,6 +132,12 @@ def test_the_server_is_the_one_that_the_project_names_or_one_is_added(changes: d
         ({}, [], [], []),
         ({"dependencies": needing("psycopg2")}, [], ["build-essential", "libpq-dev", "python3-dev"], ["libpq5"]),
         ({"dependencies": needing("psycopg2-binary", "pillow", "lxml")}, [], [], []),
+        (
+            {"dependencies": needing("psycopg2-binary", pins={"psycopg2-binary": "2.9.9"})},
+            [], ["build-essential", "libpq-dev", "python3-dev"], ["libpq5"],
+        ),
+        ({"dependencies": needing("psycopg2-binary", pins={"psycopg2-binary": "2.9.10"})}, [], [], []),
+        ({"dependencies": needing("lxml", pins={"lxml": "unreadable"})}, [], [], []),
         ({"dependencies": needing("psycopg")}, [], [], ["libpq5"]),
         ({"dependencies": needing("psycopg", "psycopg-binary")}, [], [], []),
         ({"dependencies": needing("uwsgi")}, [], ["build-essential", "python3-dev"], ["libpython3.13"]),

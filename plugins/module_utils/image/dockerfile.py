@@ -20,6 +20,7 @@ VARIABLE = re.compile(r"\$(?:(?P<plain>\w+)|\{(?P<name>\w+)(?::?(?P<sign>[-+])(?
 # What compilers and setup scripts say, and pip about the package.
 MISSING = re.compile(r"command '(\S+)' failed: No such file|fatal error: (\S+): No such file|(\w+) executable not found")
 WHEEL = re.compile(r"Failed (?:building wheel for|to build) '?([\w.-]+)'?")
+COLLECTING = re.compile(r"^\s*Collecting ([\w.-]+)", re.MULTILINE)
 KNOWN_FLAGS = ("chmod", "chown", "from", "mount")  # by buildah 1.28
 # Instructions that may carry a here-document.
 DOCUMENTED = ("ADD", "COPY", "RUN")
@@ -428,7 +429,8 @@ def explain(words: str, dockerfile: Path, text: str) -> str:
         why = "A build has no variable of the environment: give the setting that asks for one a default, or set it in that line of a Dockerfile of your own"
         return f"{dockerfile}, line {place(found[1])[0]}: collectstatic failed. {why}; playbooks/ops/dockerfile.yml writes one.\n"
     if missing := MISSING.search(words):
-        name = WHEEL.search(words)
+        # Where it fails before there is anything to build, the last that was begun is it.
+        name = WHEEL.search(words) or next(reversed(list(COLLECTING.finditer(words[: missing.start()]))), None)
         what, lacks = name[1] if name else "a package", next(filter(None, missing.groups()))
         way = f"Take a version of {what} that has one, or name the Debian packages to compile it with in berth_app_packages"
         said = f"{dockerfile}: {what} has no wheel for this Python, and cannot be compiled: {lacks} is missing. {way}"

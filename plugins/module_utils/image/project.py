@@ -28,6 +28,7 @@ PRODUCTION = ("prod", "production", "deploy")
 DEVELOPMENT = ("dev", "devel", "develop", "development", "local")
 NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 EXTRAS = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*\[([^\]]+)\]")
+PIN = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*===?\s*([0-9][\w.!+-]*)")
 INCLUDE = re.compile(r"\s*(?:-r|-c|--requirement|--constraint)[\s=]*(\S+)")
 EDITABLE = re.compile(r"\s*(?:-e|--editable)[\s=]*")
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -57,6 +58,7 @@ class Dependencies:
         direct: The names of the packages that the project names itself, normalised.
         names: Those and the ones that its lock file has.
         git: Whether something comes from a git repository.
+        pins: The exact version of each package that has one.
     """
 
     kind: str
@@ -70,6 +72,7 @@ class Dependencies:
     direct: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     git: bool = False
+    pins: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -487,6 +490,7 @@ def pyproject_dependencies(kind: str, place: str, root: Path, project: dict[str,
         direct=frozenset(direct - {"python"}),
         names=frozenset({*direct, *(normal(one.get("name", "")) for one in packages)} - {"python"}),
         git='"git": ' in sources or "git+" in sources or any("git" in str(one.get("source", "")) for one in packages),
+        pins={normal(one["name"]): str(one["version"]) for one in packages if {"name", "version"} <= one.keys()},
     )
 
 
@@ -521,6 +525,7 @@ def pipenv_dependencies(place: str, root: Path) -> Dependencies | None:
         direct=frozenset(map(normal, packages)),
         names=frozenset(map(normal, [*packages, *locked])),
         git='"git": ' in words,
+        pins={normal(name): one["version"].removeprefix("==") for name, one in locked.items() if isinstance(one, dict) and "version" in one},
     )
 
 
@@ -555,6 +560,7 @@ def requirements_dependencies(source: Path, place: str, names: list[str]) -> Dep
         direct=found,
         names=found,
         git=any("git+" in line for line in lines),
+        pins={normal(found[1]): found[2] for line in lines if (found := PIN.match(line))},
     )
 
 

@@ -9,6 +9,7 @@ import shlex
 from typing import NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
 
 from .project import Dependencies, Project, Wish
 
@@ -70,6 +71,13 @@ LIBRARIES = {
     "weasyprint": Libraries(run=("fonts-dejavu-core", "libharfbuzz-subset0", "libpango-1.0-0", "libpangoft2-1.0-0"), compiled=False),
     "xhtml2pdf": Libraries(("libcairo2-dev", "pkg-config"), ("libcairo2",)),
     "xmlsec": Libraries(("libxmlsec1-dev", "pkg-config"), ("libxmlsec1t64-openssl",)),
+}
+# The first release of a package that has wheels for a Python: an older one is compiled, with these.
+WHEELS = {"3.13": {"lxml": "5.3.0", "pillow": "10.4.0", "psycopg2-binary": "2.9.10"}}
+COMPILED = {
+    "lxml": Libraries(("libxml2-dev", "libxslt1-dev"), ("libxml2", "libxslt1.1")),
+    "pillow": Libraries(("libfreetype-dev", "libjpeg-dev", "zlib1g-dev"), ("libfreetype6", "libjpeg62-turbo")),
+    "psycopg2-binary": LIBRARIES["psycopg2"],
 }
 # What has the libraries of another package in it.
 BUNDLED = {"psycopg": "psycopg-binary"}
@@ -194,16 +202,27 @@ def gunicorn(project: Project, address: str, application: str, *options: str) ->
 
 
 # --- Debian packages -------------------------------------------------------------
-def libraries(project: Project, packages: list[str], debian: str) -> tuple[list[str], list[str]]:
+def is_older(version: str, than: str) -> bool:
+    """Whether a version is below another; one that cannot be read is not."""
+    try:
+        return Version(version) < Version(than)
+    except InvalidVersion:
+        return False
+
+
+def libraries(project: Project, packages: list[str], debian: str, python: str = "3.13") -> tuple[list[str], list[str]]:
     """Return the Debian packages to build the project's packages with, and to run them.
 
     Args:
         project: What the project is made of.
         packages: What the inventory asks for.
         debian: The Python that is Debian's own in the image, "" for one that is not.
+        python: The Python of the image.
     """
     needs = project.dependencies
+    old = [name for name, first in WHEELS.get(python, {}).items() if is_older(needs.pins.get(name, first), first)]
     found = [LIBRARIES[name] for name in sorted(needs.names) if name in LIBRARIES and BUNDLED.get(name) not in needs.names]
+    found += [COMPILED[name] for name in old]
     builders = {name for name in packages if name.endswith("-dev") or name in BUILDERS}
     build = {package for one in found for package in one.build} | builders
     run = {package.format(python=debian) for one in found for package in one.run if debian or "{" not in package} | set(packages) - builders
@@ -335,9 +354,8 @@ def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = 
         python: The Python to take.
         base: The Python of the image that Berth brings.
     """
-    build, needed = libraries(project, packages or [], python if python == base else "")
-    command, missing = server(project, port)
-    added = [*([missing] if missing else []), *([WHITENOISE] if serves(project) else [])]
+    build, needed = libraries(project, packages or [], python if python == base else "", python)
+    command, added = server(project, port)
     needs = project.dependencies
     image = "${PYTHON_IMAGE}" if python == base else f"docker.io/library/python:{python}-slim"
     path = "/opt/venv/bin:/opt/tool/bin:" if needs.kind in TOOLS else "/opt/venv/bin:"
