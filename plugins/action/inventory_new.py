@@ -56,7 +56,7 @@ class ActionModule(ActionBase):
             write(files)
         shown = str(target.relative_to(Path.cwd()) if target.is_relative_to(Path.cwd()) else target)
         result["diff"] = [{"before": "", "after": text, "after_header": str(path)} for path, text in files.items()]
-        said = inventory.summary(made, shown)
+        said = inventory.summary(made, shown, self._task.check_mode)
         return result | {"changed": True, "directory": shown, "asked": sorted(made.asked), "lacking": made.needs, "said": said}
 
     def _template(self, value: Any, with_variables: Any) -> Any:

@@ -110,3 +110,18 @@ def test_a_template_of_another_inventory_is_worked_out_as_that_inventorys() -> N
     assert environments.worked_out(template, CACHE, Path("/srv/inventories/dev"), "dev") == "/srv/.cache/dev/kubeconfig"
     with pytest.raises(AnsibleError):
         template(environments.trust_as_template("{{ nobody_knows }}"), {})
+
+
+HOSTS = {
+    "a group at the top": ("berth:\n  hosts:\n    dev: {a: 1}\n    two:\n", ["dev", "two"]),
+    "a child of all": ("all:\n  children:\n    berth:\n      hosts: {dev: }\n    web: {hosts: {other: }}\n", ["dev"]),
+    "INI": ("[berth]\ndev ansible_connection=local\n# none\n[web]\nother\n", ["dev"]),
+    "a plugin that asks somebody else": ("plugin: amazon.aws.aws_ec2\nregions: [eu-central-1]\n", []),
+    "a script": ("#!/bin/sh\nexit 1\n", []),
+}
+
+
+@pytest.mark.parametrize("text, found", HOSTS.values(), ids=HOSTS)
+def test_the_environments_of_another_inventory_are_read_without_running_anything(tmp_path: Path, text: str, found: list[str]) -> None:
+    (tmp_path / "hosts").write_text(text, encoding="utf-8")
+    assert environments.hosts(tmp_path / "hosts") == found

@@ -6,14 +6,13 @@ For plugins that run in Ansible's own process; no module can import it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ansible.errors import AnsibleError
-from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import trust_as_template
 
@@ -21,6 +20,7 @@ from ..inventory.locate import Inventory
 from ..inventory.variables import Problem
 
 PLACE = "inventories"  # a directory of this name has inventories of environments that exist side by side
+GROUP = "berth"
 READ = (
     "berth_app_node_port", "berth_entry_host", "berth_existing_context", "berth_existing_kubeconfig", "berth_kubeconfig", "berth_namespace", "berth_provider",
 )  # fmt: skip
@@ -59,15 +59,37 @@ def beside(place: Path, own: Path | None, project: Path, template: Template) -> 
     found = []
     for directory in sorted(path for path in place.glob("*") if path.is_dir() and (own is None or path.resolve() != own.resolve())):
         loader = DataLoader()
-        if not (any(directory.glob("hosts*")) or any(directory.glob("*.yml")) or any(directory.glob("*.ini"))):
-            continue
-        for host in InventoryManager(loader=loader, sources=[str(directory)]).get_hosts("berth"):
-            groups = tuple(group.name for group in host.get_groups() if group.name != "all")
-            inventory = Inventory(project, (directory,), directory, host.name, groups, {}, loader)
-            given = values(inventory)
-            worked = {name: worked_out(template, value, directory, host.name) for name, value in given.items()}
-            found.append(Environment(host.name, directory, inventory.shown(directory), {name: value for name, value in worked.items() if value is not None}))
+        lists = Inventory(project, (directory,), directory, "", (), {}, loader).hosts_files()
+        for name in dict.fromkeys(host for file in lists for host in hosts(file)):
+            inventory = Inventory(project, (directory,), directory, name, (GROUP,), {}, loader)
+            worked = {key: worked_out(template, value, directory, name) for key, value in values(inventory).items()}
+            found.append(Environment(name, directory, inventory.shown(directory), {key: value for key, value in worked.items() if value is not None}))
     return found
+
+
+def hosts(file: Path) -> list[str]:
+    """Return the hosts of the group berth by a file of YAML or INI. One that asks somebody else, such as AWS, is not run for this."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        said = yaml.load(text, Loader=Loader)
+    except (OSError, UnicodeDecodeError):
+        return []
+    except yaml.YAMLError:
+        said = None
+    if isinstance(said, dict):
+        return list(named(said))
+    section = re.search(rf"^\[{GROUP}\]\s*\n((?:(?!\[).*\n?)*)", text, re.MULTILINE)
+    return re.findall(r"^\s*([A-Za-z0-9][^\s#;=]*)", section[1], re.MULTILINE) if section else []
+
+
+def named(groups: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the hosts of the group berth, wherever it is among groups and their children."""
+    for name, group in groups.items():
+        if isinstance(group, dict):
+            if name == GROUP and isinstance(group.get("hosts"), dict):
+                yield from map(str, group["hosts"])
+            if isinstance(group.get("children"), dict):
+                yield from named(group["children"])
 
 
 def values(inventory: Inventory) -> dict[str, Any]:

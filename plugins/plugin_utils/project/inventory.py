@@ -235,7 +235,7 @@ def image(made: Draft, dockerfile: Dockerfile | None, project: Project, root: Pa
         why = f"Guessed: manage.py takes {manage or 'none'} where nobody names one."
         made.settings["DJANGO_SETTINGS_MODULE"] = (project.settings, why)
     elif not project.settings:
-        made.settings["DJANGO_SETTINGS_MODULE"] = placeholder(made, "DJANGO_SETTINGS_MODULE", "manage.py names no settings module that is there")
+        made.settings["DJANGO_SETTINGS_MODULE"] = placeholder(made, "DJANGO_SETTINGS_MODULE", "for manage.py names no settings module that is there")
 
 
 def processes(made: Draft, source: Path, project: Project) -> None:
@@ -293,7 +293,7 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
         served = made.takes("berth_app_volumes", "url") and isinstance(url, str) and not url.startswith("http")
         volume = {"path": media, "size": "1Gi", **({"url": f"/{url.strip('/')}/"} if served else {})}
         if not made.set(part, "berth_app_volumes", {"media": volume}, guess):
-            made.say(part, f"Uploads go to {media}, which is read-only: this Berth keeps no files. Store them elsewhere, as with django-storages.")
+            made.say(part, f"Uploads go to {media}, which is read-only: Berth keeps no files. Store them elsewhere, as with django-storages.")
     if any(text.startswith("whitenoise.") for text in project.loaded.texts):
         return
     static, url = inside(reading.path("STATIC_ROOT"), source, dockerfile), reading.value("STATIC_URL")
@@ -411,9 +411,9 @@ def cache(made: Draft, asked: list[Asked], project: Project) -> set[str]:
                 made.say(part, f"{one.name} gets no value: let the settings take os.environ['REDIS_URL'] in its place.")
     elif client and "berth_cache" not in made.known:
         for one in [each for each in wanted if each.required]:
-            made.secrets[one.name] = placeholder(made, one.name, "this Berth runs no cache: give the address of one, such as redis://host:6379/0")
+            made.secrets[one.name] = placeholder(made, one.name, "as redis://host:6379/0: Berth runs no cache")
         if others := [one.name for one in wanted if not one.required]:
-            made.say(part, f"This Berth runs no cache; the settings take the address of one from {', '.join(others)}.")
+            made.say(part, f"Berth runs no cache; the settings take the address of one from {', '.join(others)}.")
     return {one.name for one in wanted if not one.required or client}
 
 
@@ -465,16 +465,16 @@ def rest(made: Draft, asked: list[Asked]) -> None:
         if one.name.endswith("ADMIN_URL"):
             made.settings[one.name] = ("admin/", "Guessed.")
         elif SECRET.search(one.name):
-            made.secrets[one.name] = placeholder(made, one.name, "the settings do not load without it")
+            made.secrets[one.name] = placeholder(made, one.name, "encrypted by ansible-vault encrypt_string: the settings do not load without it")
         else:
             what = f" ({one.kind})" if one.kind else ""
-            made.settings[one.name] = placeholder(made, one.name, f"the settings do not load without it{what}")
+            made.settings[one.name] = placeholder(made, one.name, f"for the settings do not load without it{what}")
 
 
 def placeholder(made: Draft, name: str, why: str) -> tuple[str, str]:
     """Return a value that preflight refuses, naming the variable, and no comment."""
     made.asked.append(name)
-    return "{{ undef(hint='write the value of " + name + " here; " + why + "') }}", ""
+    return "{{ undef(hint='write the value of " + name + " here, " + why + "') }}", ""
 
 
 def generated(name: str) -> str:
@@ -503,10 +503,10 @@ def text(made: Draft, environment: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def summary(made: Draft, directory: str) -> list[str]:
+def summary(made: Draft, directory: str, check: bool = False) -> list[str]:
     """Return what is left to do, a line each: what to fill in, what the settings lack, and the command to run."""
     main = f"{directory}/group_vars/all/main.yml"
-    lines = [f"{main} is written; read what it says, above all where it guessed."]
+    lines = [f"{main} would be written." if check else f"{main} is written; read what it says, above all where it guessed."]
     if made.asked:
         lines.append(f"Write the values there that nobody can know: {', '.join(sorted(made.asked))}.")
     if made.needs:
