@@ -13,9 +13,6 @@ from typing import Any
 
 import yaml
 from ansible.errors import AnsibleError
-from ansible.module_utils import (
-    berth_environments,
-)
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
@@ -35,6 +32,7 @@ from ..plugin_utils.inventory import aws as aws_variables
 from ..plugin_utils.inventory import cache, cost, room, templates, variables
 from ..plugin_utils.inventory.locate import Inventory
 from ..plugin_utils.inventory.variables import Problem, Scalar
+from ..plugin_utils.project import environments as neighbours
 
 ARGUMENTS = {
     "checks": {"type": "bool", "default": True},
@@ -288,15 +286,15 @@ class Check:
     def copied_problems(self) -> list[Problem]:
         """Check that nothing belongs to the environment of an inventory beside this one, which this one may be a copy of."""
         own = self.inventory.own()
-        if own.parent.name != berth_environments.PLACE:
+        if own.parent.name != neighbours.PLACE:
             return []
 
         def template(value: Any, with_variables: Mapping[str, Any]) -> Any:
             return self.templar.copy_with_new_env(available_variables={**self.task_vars, **with_variables}).template(value)
 
-        others = berth_environments.beside(own.parent, own, self.project, template)
-        mine = berth_environments.Environment(self.inventory.host, own, self.inventory.shown(own))
-        return berth_environments.problems(mine, self.provider, self.get, others)
+        others = neighbours.beside(own.parent, own, self.project, template)
+        mine = neighbours.Environment(self.inventory.host, own, self.inventory.shown(own))
+        return neighbours.problems(mine, self.provider, self.get, others)
 
     def room_problems(self, suspect: set[str]) -> list[Problem]:
         """Check that the namespace's quota has room for a release."""

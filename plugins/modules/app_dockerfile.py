@@ -95,6 +95,7 @@ def main() -> None:
         project = read_project(source, options["app_directory"], options["settings"])
         base = re.sub(r"\A.*:(\d+\.\d+).*\Z", r"\1", options["python"])
         python, warning = generator.choose_python(project.wish, base, options["official"])
+        generator.refuse_unfit(project, python)
         text = generator.dockerfile(project, options["port"], options["packages"], python, base)
         target = dockerfile if own else Path(options["directory"], "Dockerfile")
         ignore = source / ".dockerignore" if own else target.with_name("Dockerfile.dockerignore")

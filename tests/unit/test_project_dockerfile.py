@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from ansible_collections.berth.platform.plugins.module_utils.image import dockerfile as dockerfiles
 from ansible_collections.berth.platform.plugins.module_utils.image import project_dockerfile as generator
 from ansible_collections.berth.platform.plugins.module_utils.image.context import content_hash, context
-from ansible_collections.berth.platform.plugins.module_utils.image.project import Dependencies, Project, Settings, Wish
+from ansible_collections.berth.platform.plugins.module_utils.image.project import Dependencies, Project, ProjectError, Settings, Wish
 from ansible_collections.berth.platform.plugins.modules import app_dockerfile
 from module_run import run
 
@@ -133,10 +134,12 @@ def test_the_server_is_the_one_that_the_project_names_or_one_is_added(changes: d
         ({"dependencies": needing("psycopg2")}, [], ["build-essential", "libpq-dev", "python3-dev"], ["libpq5"]),
         ({"dependencies": needing("psycopg2-binary", "pillow", "lxml")}, [], [], []),
         (
-            {"dependencies": needing("psycopg2-binary", pins={"psycopg2-binary": "2.9.9"})},
-            [], ["build-essential", "libpq-dev", "python3-dev"], ["libpq5"],
+            {"dependencies": needing("lxml", pins={"lxml": "5.2.2"})},
+            [],
+            ["build-essential", "libxml2-dev", "libxslt1-dev", "python3-dev"],
+            ["libxml2", "libxslt1.1"],
         ),
-        ({"dependencies": needing("psycopg2-binary", pins={"psycopg2-binary": "2.9.10"})}, [], [], []),
+        ({"dependencies": needing("lxml", pins={"lxml": "5.3.0"})}, [], [], []),
         ({"dependencies": needing("lxml", pins={"lxml": "unreadable"})}, [], [], []),
         ({"dependencies": needing("psycopg")}, [], [], ["libpq5"]),
         ({"dependencies": needing("psycopg", "psycopg-binary")}, [], [], []),
@@ -154,6 +157,16 @@ def test_what_has_no_wheels_is_compiled_in_a_stage_of_its_own(changes: dict[str,
     assert len(stages) == 1 + bool(build)
     last = " ".join(one.text for one in stages[-1].instructions)
     assert all(name in last for name in needed) and not any(f" {name} " in last for name in build)
+
+
+@pytest.mark.parametrize(
+    ("version", "python", "refused"), [("2.9.6", "3.13", True), ("2.9.10", "3.13", False), ("2.9.6", "3.12", False), ("2.10", "3.13", False)]
+)
+@pytest.mark.parametrize("name", ["psycopg2", "psycopg2-binary"])
+def test_a_version_that_the_python_cannot_have_is_refused_before_the_build(name: str, version: str, python: str, refused: bool) -> None:
+    project = replace(PLAIN, dependencies=needing(name, pins={name: version}))
+    with pytest.raises(ProjectError, match=rf"requirements.txt pins {name} 2.9.6.*take {name} 2.9.10 or later") if refused else nullcontext():
+        generator.refuse_unfit(project, python)
 
 
 # --- Static files ------------------------------------------------------------------

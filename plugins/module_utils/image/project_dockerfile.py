@@ -11,7 +11,7 @@ from typing import NamedTuple
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from .project import Dependencies, Project, Wish
+from .project import Dependencies, Project, ProjectError, Wish
 
 HOME = "/srv/app"
 STATIC = "/opt/static"  # what serves the static files, and those of a project that does not say where to collect them
@@ -73,12 +73,14 @@ LIBRARIES = {
     "xmlsec": Libraries(("libxmlsec1-dev", "pkg-config"), ("libxmlsec1t64-openssl",)),
 }
 # The first release of a package that has wheels for a Python: an older one is compiled, with these.
-WHEELS = {"3.13": {"lxml": "5.3.0", "pillow": "10.4.0", "psycopg2-binary": "2.9.10"}}
+WHEELS = {"3.13": {"lxml": "5.3.0", "pillow": "10.4.0"}}
 COMPILED = {
     "lxml": Libraries(("libxml2-dev", "libxslt1-dev"), ("libxml2", "libxslt1.1")),
     "pillow": Libraries(("libfreetype-dev", "libjpeg-dev", "zlib1g-dev"), ("libfreetype6", "libjpeg62-turbo")),
-    "psycopg2-binary": LIBRARIES["psycopg2"],
 }
+# The first release of a package that can be compiled for a Python: an older one uses what that Python no longer has.
+# https://www.psycopg.org/docs/news.html#what-s-new-in-psycopg-2-9-10
+FIT = {"3.13": {"psycopg2": "2.9.10", "psycopg2-binary": "2.9.10"}}
 # What has the libraries of another package in it.
 BUNDLED = {"psycopg": "psycopg-binary"}
 # What is no part of an app, or a secret, or lies beside the app where it is developed.
@@ -208,6 +210,20 @@ def is_older(version: str, than: str) -> bool:
         return Version(version) < Version(than)
     except InvalidVersion:
         return False
+
+
+def refuse_unfit(project: Project, python: str) -> None:
+    """Refuse a version that cannot be installed for a Python, which a build finds out after minutes.
+
+    Raises:
+        ProjectError: There is one.
+    """
+    needs = project.dependencies
+    for name, first in FIT.get(python, {}).items():
+        if is_older(pinned := needs.pins.get(name, first), first):
+            file = needs.files[-1] if needs.kind != "requirements" else needs.files[0]
+            way = f"take {name} {first} or later, which has the same functions, or an image with an older Python in a Dockerfile of your own"
+            raise ProjectError("berth_app_source", f"{file} pins {name} {pinned}, which cannot be installed for Python {python}, the image's; {way}")
 
 
 def libraries(project: Project, packages: list[str], debian: str, python: str = "3.13") -> tuple[list[str], list[str]]:
@@ -355,7 +371,8 @@ def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = 
         base: The Python of the image that Berth brings.
     """
     build, needed = libraries(project, packages or [], python if python == base else "", python)
-    command, added = server(project, port)
+    command, missing = server(project, port)
+    added = [*([missing] if missing else []), *([WHITENOISE] if serves(project) else [])]
     needs = project.dependencies
     image = "${PYTHON_IMAGE}" if python == base else f"docker.io/library/python:{python}-slim"
     path = "/opt/venv/bin:/opt/tool/bin:" if needs.kind in TOOLS else "/opt/venv/bin:"
