@@ -171,6 +171,22 @@ def test_no_task_has_a_default_of_its_own() -> None:
     assert found == []
 
 
+def cluster_calls(tasks: Any) -> Iterator[tuple[str, Any]]:
+    """Yield module and arguments of each task of kubernetes.core, those within plays and blocks included."""
+    for task in tasks if isinstance(tasks, list) else []:
+        yield from ((name, arguments) for name, arguments in task.items() if name.startswith("kubernetes.core."))
+        for part in ("tasks", "block", "rescue", "always"):
+            yield from cluster_calls(task.get(part))
+
+
+def test_whoever_waits_for_the_cluster_looks_every_second_and_not_every_five() -> None:
+    """Five are the modules' own (wait_sleep): https://docs.ansible.com/ansible/latest/collections/kubernetes/core/k8s_module.html."""
+    paths = [path for pattern in ("roles/*/tasks/*.yml", "playbooks/**/*.yml", "molecule/**/*.yml") for path in files(pattern)]
+    waiting = [(shown(path), arguments) for path in paths for _, arguments in cluster_calls(read(path)) if (arguments or {}).get("wait", False) is not False]
+    assert waiting
+    assert [path for path, arguments in waiting if arguments.get("wait_sleep") != 1] == []
+
+
 # --- Facts -----------------------------------------------------------------------------------------------------------
 
 
