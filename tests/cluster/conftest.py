@@ -21,8 +21,14 @@ Json = dict[str, Any]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the mark by which these tests are chosen."""
+    """Name the marks of these tests."""
     config.addinivalue_line("markers", "cluster: needs the real cluster that BERTH_TEST_KUBECONFIG names")
+    config.addinivalue_line("markers", "patient: waits for a minute, so that it begins before the others")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that wait longest: the others run beside them, and nobody waits for one of them at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("patient") is None)
 
 
 def setting(name: str) -> str:

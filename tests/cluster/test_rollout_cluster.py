@@ -323,6 +323,7 @@ def test_a_user_without_permission_is_told_which_one_is_missing(
     assert result["msg"].endswith('Grant it with a Role: apiGroups ["apps"], resources ["deployments"], verbs ["get"].')
 
 
+@pytest.mark.patient
 def test_an_old_back_off_is_waited_out_when_its_cause_has_been_cured(
     run: Callable[..., Json], apply: Callable[..., None], api: client.ApiClient, namespace: str, image: str
 ) -> None:
@@ -338,6 +339,7 @@ def test_an_old_back_off_is_waited_out_when_its_cause_has_been_cured(
     assert not result.get("failed"), result["msg"]
 
 
+@pytest.mark.patient
 def test_a_volume_that_cannot_be_made_is_told_with_the_claims_event(
     run: Callable[..., Json], apply: Callable[..., None], api: client.ApiClient, namespace: str, image: str
 ) -> None:
