@@ -1,7 +1,7 @@
 """A week with Berth: a copy of the project lives on as its user's does, each day with what the user edits and the README's command.
 
-The days build on each other. Each shows first, by ``--check --diff``, what it will change and nothing else; so every check also shows that
-nothing of the days before is left to change. Needs the shared cluster (molecule/week).
+The days build on each other. A release is many edits at once, each with an outcome of its own, over HTTP or in the cluster. It shows first, by
+``--check --diff``, what it will change and nothing else, and run again it changes nothing. Needs the shared cluster (molecule/week).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import re
 import secrets
 import shutil
-import stat
 import subprocess
 import sys
 import time
@@ -34,6 +33,8 @@ KUBECTL = "/var/lib/berth/bin/kubectl"
 BUILD = {"image : Build | Build, and push or keep it"}
 CONFIGURE = {"config : Apply the ConfigMap and the Secret"}
 PRUNE = "app : Remove what is no longer declared, and the configuration of releases that are no longer kept"
+GROW = {"database : Cluster | Let the volume grow"}
+PASSWORD = {"database : Cluster | Change the password", "database : Login | Keep the password for new pods"}
 RELEASE = {"app : Job | Apply the release's Job", "app : Apply the objects", "app : Apply the schedules", PRUNE}
 
 
@@ -109,17 +110,27 @@ class Environment:
         """Run a playbook to its end."""
         return self.finish(self.start(*arguments, playbook=playbook), refused)
 
-    def step(self, expected: set[str], *arguments: str) -> Ran:
-        """Show what a step would change, which is what is expected and nothing else, and take it; return what was shown."""
-        shown = self.run("--check", "--diff", *arguments)
+    def shown(self, expected: set[str]) -> Ran:
+        """Show what a release would change, which is what is expected and nothing else."""
+        shown = self.run("--check", "--diff")
         assert set(shown.changed) == expected, shown.text
-        self.run(*arguments)
         return shown
 
-    def unchanged(self, *arguments: str) -> None:
+    def unchanged(self) -> None:
         """Run again: nothing changes."""
-        again = self.run(*arguments)
+        again = self.run()
         assert again.changed == {}, again.text
+
+    def release(self, expected: set[str]) -> Ran:
+        """Show what a release would change, make it, and run again; return what was shown."""
+        shown = self.shown(expected)
+        self.run()
+        self.unchanged()
+        return shown
+
+    def destroy(self) -> subprocess.Popen[str]:
+        """Begin to take the environment and its data away."""
+        return self.start("-e", f"berth_confirm={self.name}", "-e", "berth_purge=true", playbook="playbooks/destroy.yml")
 
     def kubectl(self, *arguments: str) -> str:
         """Return what kubectl prints."""
@@ -144,6 +155,11 @@ class Environment:
                 assert awaited.items() <= found.items(), found
                 return found
             time.sleep(0.2)
+
+    def objects(self) -> dict[str, Any]:
+        """Return the environment's Deployments, CronJobs and volume claims, each as ``Kind/name``."""
+        found = json.loads(self.kubectl("get", "deployment,cronjob,persistentvolumeclaim", "-o", "json"))["items"]
+        return {f"{each['kind']}/{each['metadata']['name']}": each for each in found}
 
     def vote(self) -> int:
         """Vote as a browser does, and return how many votes the first question has then."""
@@ -177,11 +193,19 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def week(project: Path) -> Iterator[Environment]:
-    """Return the environment, and take it away at the end."""
-    environment = Environment(project, "week", berth_app_replicas=1)
-    yield environment
-    environment.run("-e", "berth_confirm=week", "-e", "berth_purge=true", playbook="playbooks/destroy.yml")
+def environments(project: Path) -> Iterator[tuple[Environment, Environment]]:
+    """Return the environment of the week and the one of its end, and take both away at the end."""
+    both = Environment(project, "week", berth_app_replicas=1), Environment(project, "weekend", berth_app_replicas=1)
+    yield both
+    begun = [(environment, environment.destroy()) for environment in both if (project / ".cache" / environment.name / "kubeconfig").exists()]
+    for environment, destruction in begun:
+        environment.finish(destruction)
+
+
+@pytest.fixture
+def week(environments: tuple[Environment, Environment]) -> Environment:
+    """Return the environment of the week."""
+    return environments[0]
 
 
 # In every run another text: whoever built this one before would have nothing left to build.
@@ -214,11 +238,35 @@ def versions(request):
 
     from django.http import JsonResponse
 
-    found = {each.metadata["Name"]: each.version for each in metadata.distributions()}
-    return JsonResponse({"humanize": found.get("humanize"), "motto": os.environ.get("MOTTO"), "secret": os.environ.get("WORD")})
+    from polls.models import Question
+
+    humanize = {each.metadata["Name"]: each.version for each in metadata.distributions()}.get("humanize")
+    more = list(Question.objects.values_list("more", flat=True).distinct())
+    named = {"motto": "MOTTO", "secret": "WORD", "base": "BASE"}
+    found = {name: os.environ.get(variable) for name, variable in named.items()}
+    return JsonResponse({"humanize": humanize, "more": more, "executable": os.access("manage.py", os.X_OK), **found})
 
 
 '''
+MIGRATION = '''"""More."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    """Adds a column."""
+
+    dependencies = [("polls", "0001_initial")]
+    operations = [migrations.AddField("question", "more", models.IntegerField(default=42))]
+'''
+MISSING = '''
+
+def missing(request, exception):
+    """Say that there is no such page."""
+    return render(request, "missing.html", status=404)
+'''
+SECRET_KEY = {"DJANGO_SECRET_KEY": "{{ lookup('generated_secret', berth_secrets_directory ~ '/django_secret_key') }}"}
+USUAL = {"name": "clearsessions", "schedule": "17 4 * * *", "command": "clearsessions"}
 
 
 def test_monday_the_first_release_answers(week: Environment) -> None:
@@ -226,20 +274,27 @@ def test_monday_the_first_release_answers(week: Environment) -> None:
     assert week.vote() == 1
 
 
-def test_monday_templates_static_files_code_and_names_are_edited(week: Environment) -> None:
+def test_tuesday_all_that_a_project_has_is_edited_and_grows(week: Environment) -> None:
     app = week.project / "app"
     edit(app / "templates" / "base.html", "<body>", f"<body><!-- {MONDAY} -->")
     edit(app / "polls" / "static" / "polls" / "style.css", "", f"/* {MONDAY} */\n")
-    edit(app / "mysite" / "urls.py", "urlpatterns = [", f'{VIEW}urlpatterns = [\n    path("versions/", versions),')
+    edit(app / "mysite" / "urls.py", "urlpatterns = [", f'{VIEW}handler404 = "polls.views.missing"\nurlpatterns = [\n    path("versions/", versions),')
     (app / "templates" / "404.html").rename(app / "templates" / "missing.html")
-    edit(app / "mysite" / "urls.py", "urlpatterns = [", 'handler404 = "polls.views.missing"\nurlpatterns = [')
-    (app / "polls" / "views.py").open("a", encoding="utf-8").write(
-        '\n\ndef missing(request, exception):\n    """Say that there is no such page."""\n    return render(request, "missing.html", status=404)\n'
-    )
-    if "import render" not in (app / "polls" / "views.py").read_text(encoding="utf-8"):
-        edit(app / "polls" / "views.py", "from django.http", "from django.shortcuts import render\nfrom django.http")
-    week.step(BUILD | RELEASE, "--tags", "image,app")
-    week.versions(humanize=None, motto=None, secret=None)
+    edit(app / "polls" / "views.py", "\n\n@require_POST", f"{MISSING}\n\n@require_POST")
+    edit(app / "polls" / "models.py", "    pub_date = ", "    more = models.IntegerField(default=42)\n    pub_date = ")
+    (app / "polls" / "migrations" / "0002_more.py").write_text(MIGRATION, encoding="utf-8")
+    (app / "manage.py").chmod(0o644)
+    locked = require(app, "humanize<4.12")
+    week.set(
+        berth_app_settings={"MOTTO": "Polls 🚀"}, berth_app_secrets={**SECRET_KEY, "WORD": "xyzzy-plugh"}, berth_app_replicas=2,
+        berth_app_resources={"limits": {"memory": "300Mi"}}, berth_database_storage="2Gi",
+        berth_app_schedules=[USUAL, {"name": "nightly", "schedule": "0 3 * * *", "command": "check"}],
+    )  # fmt: skip
+    shown = week.release(BUILD | CONFIGURE | GROW | RELEASE)
+    assert "xyzzy" not in shown.text
+    seen = {"replicas: 1", "replicas: 2", "memory: 300Mi", "PersistentVolumeClaim data-database-0: 2Gi", "name: polls-nightly", "MOTTO: Polls 🚀"}
+    assert seen <= shown.lines, shown.lines
+    week.versions(humanize=locked["humanize"], motto="Polls 🚀", secret="xyzzy-plugh", more=[42], executable=False, base=None)
     page = week.page()
     assert f"<!-- {MONDAY} -->" in page
     style = re.search(r'href="/(static/polls/style[^"]*)"', page)
@@ -247,106 +302,65 @@ def test_monday_templates_static_files_code_and_names_are_edited(week: Environme
     with pytest.raises(urllib.error.HTTPError) as missing:
         week.page("nothing/")
     assert missing.value.code == 404 and f"<!-- {MONDAY} -->" in missing.value.read().decode()
+    found = week.objects()
+    assert found["Deployment/polls"]["status"]["readyReplicas"] == 2
+    assert found["Deployment/polls"]["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] == "300Mi"
+    assert found["PersistentVolumeClaim/data-database-0"]["status"]["capacity"]["storage"] == "2Gi"
+    assert "CronJob/polls-nightly" in found
     assert week.vote() == 2
 
 
-def test_tuesday_a_files_mode_is_content(week: Environment) -> None:
-    manage = week.project / "app" / "manage.py"
-    manage.chmod(stat.S_IMODE(manage.stat().st_mode) ^ stat.S_IXOTH)
-    assert set(week.run("--check", "--tags", "image").changed) == BUILD
-    manage.chmod(stat.S_IMODE(manage.stat().st_mode) ^ stat.S_IXOTH)
-
-
-def test_tuesday_a_dependency_and_a_model_with_a_migration_are_added(week: Environment) -> None:
-    app = week.project / "app"
-    locked = require(app, "humanize<4.12")
-    (app / "polls" / "migrations" / "0002_more.py").write_text(
-        '"""More."""\n\nfrom django.db import migrations, models\n\n\nclass Migration(migrations.Migration):\n    """Adds a column."""\n\n'
-        '    dependencies = [("polls", "0001_initial")]\n    operations = [migrations.AddField("question", "more", models.IntegerField(null=True))]\n',
-        encoding="utf-8",
-    )
-    edit(app / "polls" / "models.py", "    pub_date = ", "    more = models.IntegerField(null=True)\n    pub_date = ")
-    week.step(BUILD | RELEASE, "--tags", "image,app")
-    week.versions(humanize=locked["humanize"])
+def test_wednesday_a_bad_release_harms_nobody_and_its_mend_needs_no_help(week: Environment) -> None:
+    before = week.versions()
+    locked = require(week.project / "app", "humanize>=4.12")
+    week.set(
+        berth_app_settings={"MOTTO": "Broken", "DJANGO_LOG_LEVEL": "LOUD"}, berth_app_secrets={**SECRET_KEY, "WORD": "frotz"},
+        berth_app_replicas=1, berth_app_schedules=None,
+    )  # fmt: skip
+    assert "DJANGO_LOG_LEVEL" in week.run(refused=True).words
+    # The pods of before are whole: others take their place.
+    week.kubectl("delete", "pod", "--selector=app.kubernetes.io/component=web", "--grace-period=1")
+    week.kubectl("rollout", "status", "deployment/polls", "--timeout=60s")
+    week.versions(**before)
+    assert "CronJob/polls-nightly" in week.objects()
+    week.set(berth_app_settings={"MOTTO": "Mended"})
+    shown = week.release(CONFIGURE | RELEASE)
+    assert {line for line in shown.lines if line.startswith("MOTTO")} == {"MOTTO: Mended"}
+    assert "frotz" not in shown.text
+    week.versions(humanize=locked["humanize"], motto="Mended", secret="frotz")
+    found = week.objects()
+    assert found["Deployment/polls"]["spec"]["replicas"] == 1 and "CronJob/polls-nightly" not in found
     assert week.vote() == 3
 
 
-def test_wednesday_a_dependency_is_upgraded_and_a_setting_and_a_secret_are_set(week: Environment) -> None:
-    locked = require(week.project / "app", "humanize>=4.12")
-    words = {"DJANGO_SECRET_KEY": "{{ lookup('berth.platform.generated_secret', berth_secrets_directory ~ '/django_secret_key') }}", "WORD": "xyzzy-plugh"}
-    week.set(berth_app_settings={"MOTTO": "Polls 🚀"}, berth_app_secrets=words)
-    shown = week.step(BUILD | CONFIGURE | RELEASE)
-    assert "xyzzy" not in shown.text
-    week.versions(humanize=locked["humanize"], motto="Polls 🚀", secret="xyzzy-plugh")
-    week.unchanged()
-
-
-def test_wednesday_pods_resources_volume_and_schedules_grow(week: Environment) -> None:
-    schedule = {"name": "nightly", "schedule": "0 3 * * *", "command": "check"}
-    week.set(
-        berth_app_replicas=2, berth_app_resources={"limits": {"memory": "300Mi"}}, berth_database_storage="2Gi",
-        berth_app_schedules=[{"name": "clearsessions", "schedule": "17 4 * * *", "command": "clearsessions"}, schedule],
-    )  # fmt: skip
-    week.step({"database : Cluster | Let the volume grow"} | RELEASE)
-    found = json.loads(week.kubectl("get", "deployment,cronjob,persistentvolumeclaim", "-o", "json"))["items"]
-    by_name = {f"{each['kind']}/{each['metadata']['name']}": each for each in found}
-    assert by_name["Deployment/polls"]["status"]["readyReplicas"] == 2
-    assert by_name["Deployment/polls"]["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] == "300Mi"
-    assert by_name["PersistentVolumeClaim/data-database-0"]["status"]["capacity"]["storage"] == "2Gi"
-    assert "CronJob/polls-nightly" in by_name
+def test_thursday_the_release_before_comes_back_with_its_settings_and_the_next_one_again_with_an_empty_cache(week: Environment) -> None:
+    after = week.versions()
+    shutil.rmtree(week.project.parent / "cache" / "berth" / "buildah")
+    week.run(playbook="playbooks/ops/rollback.yml")
+    assert week.versions(motto="Polls 🚀", secret="xyzzy-plugh")["humanize"] != after["humanize"]
+    week.shown(RELEASE - {PRUNE})  # both are kept, and the commands of the one that comes again are run again
+    week.run()  # Wednesday showed that this release changes nothing when it is run again
+    week.versions(**after)
     assert week.vote() == 4
 
 
-def test_thursday_what_was_added_goes_with_an_empty_cache(week: Environment) -> None:
-    shutil.rmtree(week.project.parent / "cache" / "berth" / "buildah")
+def test_friday_what_was_added_goes_and_the_base_and_the_password_change_while_a_second_environment_begins(
+    environments: tuple[Environment, Environment],
+) -> None:
+    week, weekend = environments
     require(week.project / "app")
-    edit(week.project / "Dockerfile", 'LABEL org.opencontainers.image.title="polls"', 'ENV TZ=UTC\nLABEL org.opencontainers.image.title="polls"')
-    week.set(berth_app_replicas=1, berth_app_schedules=None)
-    week.step(BUILD | RELEASE)
-    week.versions(humanize=None)
-    assert "polls-nightly" not in week.kubectl("get", "cronjob")
-    assert week.vote() == 5
-
-
-def test_friday_a_bad_release_harms_nobody_and_its_mend_needs_no_help(week: Environment) -> None:
-    week.set(berth_app_settings={"MOTTO": "Polls 🚀", "DJANGO_LOG_LEVEL": "LOUD"})
-    assert "DJANGO_LOG_LEVEL" in week.run(refused=True).words
-    week.kubectl("delete", "pod", "--selector=app.kubernetes.io/component=web")
-    week.kubectl("rollout", "status", "deployment/polls", "--timeout=60s")
-    week.versions(motto="Polls 🚀")
-    week.set(berth_app_settings={"MOTTO": "On to Saturday"})
-    shown = week.step(CONFIGURE | RELEASE)
-    assert {line for line in shown.lines if line.startswith("MOTTO")} == {"MOTTO: On to Saturday"}
-    week.versions(motto="On to Saturday")
-
-
-def test_friday_the_release_before_comes_back_with_its_settings_and_the_next_one_again(week: Environment) -> None:
-    week.run(playbook="playbooks/ops/rollback.yml")
-    week.versions(motto="Polls 🚀")
-    week.step(RELEASE - {PRUNE})  # both are kept, and the commands of the one that comes again are run again
-    week.versions(motto="On to Saturday")
-
-
-def test_saturday_the_databases_password_changes(week: Environment) -> None:
+    (week.project / "app" / "manage.py").chmod(0o755)
+    edit(week.project / "Dockerfile", "FROM ${PYTHON_IMAGE}\n", "FROM ${PYTHON_IMAGE} AS base\nENV BASE=another\nFROM base\n")
     place = week.project / ".cache" / "week" / "secrets" / "database_password"
     before = place.read_text(encoding="utf-8").strip()
-    place.write_text("another-password-for-saturday\n", encoding="utf-8")
-    changed = {"database : Cluster | Change the password", "database : Login | Keep the password for new pods"}
-    shown = week.step(changed, "--tags", "database")
+    place.write_text("another-password-for-friday\n", encoding="utf-8")
+    week.set(berth_app_settings={"MOTTO": "Friday"})
+    shown = week.shown(BUILD | CONFIGURE | PASSWORD | RELEASE)
     assert before not in shown.text and "another-password" not in shown.text
-    assert week.vote() == 6
-
-
-def test_sunday_a_second_environment_begins_while_the_first_is_changed(week: Environment) -> None:
-    other = Environment(week.project, "weekend", berth_app_replicas=1)
-    week.set(berth_app_settings={"MOTTO": "Sunday"})
-    try:
-        runs = [other.start(), week.start()]
-        week.finish(runs[1])
-        other.finish(runs[0])
-        week.versions(motto="Sunday")
-        other.versions(motto=None)
-        assert (week.vote(), other.vote()) == (7, 1)
-    finally:
-        other.run("-e", "berth_confirm=weekend", "-e", "berth_purge=true", playbook="playbooks/destroy.yml")
+    runs = [(environment, environment.start()) for environment in (weekend, week)]
+    for environment, run in runs:
+        environment.finish(run)
+    week.versions(humanize=None, motto="Friday", secret="frotz", executable=True, base="another")
+    weekend.versions(humanize=None, motto=None, secret=None, base="another")
+    assert (week.vote(), weekend.vote()) == (5, 1)
     week.unchanged()
