@@ -1,9 +1,9 @@
 .DEFAULT_GOAL := help
-.PHONY: help dev new test down lock bootstrap
+.PHONY: help dev test lint unit scenario down lock bootstrap
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 dev: bootstrap ## From a bare machine to the polls app on Kubernetes; says where it answers
 	ansible-playbook site.yml -i inventories/dev
@@ -13,6 +13,18 @@ new: bootstrap ## An inventory for a project: make new SOURCE=../shop ENV=shop-d
 
 test: bootstrap ## Lint, unit tests, every Molecule scenario on a real cluster, the pages in a browser
 	scripts/test
+
+lint: bootstrap ## What test looks for in the text alone: ruff, yamllint, ansible-lint
+	ruff check .
+	yamllint --strict .
+	ansible-lint --offline
+
+unit: bootstrap ## The unit tests, which need no cluster
+	python -m pytest -q
+
+scenario: bootstrap ## One Molecule scenario, S=app for instance
+	@[ -f "molecule/$(S)/molecule.yml" ] || { echo "make scenario: set S to one of: $(notdir $(patsubst %/,%,$(dir $(wildcard molecule/*/molecule.yml))))." >&2; exit 2; }
+	molecule test --scenario-name "$(S)"
 
 down: bootstrap ## Remove what dev made; keeps the database's volume unless PURGE=yes
 	ansible-playbook playbooks/destroy.yml -i inventories/dev -e berth_confirm=dev $(if $(filter yes,$(PURGE)),-e berth_purge=true)

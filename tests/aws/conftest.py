@@ -27,11 +27,6 @@ from fake_api import Api, certificate, running
 LOADER = functools.cache(botocore.session.create_loader)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
-    config.addinivalue_line("markers", "long: one of several like it that make test leaves out for their time")
-
-
 @pytest.fixture(scope="session")
 def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Api, Path]]:
     """Run the API server behind every cluster, and return it with its authority."""

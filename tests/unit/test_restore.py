@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 SCRIPT = Path(__file__).resolve().parents[2] / "roles/database/files/restore.sh"
-PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))  # where Debian has them
+PROGRAMS = [path.parent for path in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))]  # where Debian has them, the clients' beside
 # PostgreSQL does not run as root.
 USER = "postgres" if os.geteuid() == 0 and "postgres" in {each.pw_name for each in pwd.getpwall()} else None
 pytestmark = pytest.mark.skipif(not PROGRAMS or (os.geteuid() == 0 and USER is None), reason="PostgreSQL's server is not installed here")

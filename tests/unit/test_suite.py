@@ -1,0 +1,47 @@
+"""The tests themselves: nothing is left out without a word."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+CASES = """
+import pytest
+@pytest.mark.skipif(True, reason="no such tool")
+def test_a(): pass
+def test_b(): pytest.skip("no such server")
+@pytest.fixture
+def server(): pytest.skip("no such server")
+def test_c(server): pass
+def test_d(): pass
+@pytest.mark.xfail
+def test_e(): assert False
+"""
+
+
+@pytest.mark.parametrize(("everything", "outcomes"), [("", "1 passed, 3 skipped, 1 xfailed"), ("yes", "1 failed, 1 passed, 1 xfailed, 2 errors")])
+def test_a_test_that_would_be_skipped_fails_where_every_tool_has_to_be_there(tmp_path: Path, everything: str, outcomes: str) -> None:
+    (tmp_path / "test_cases.py").write_text(CASES, encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(PROJECT / "tests"), "BERTH_TEST_EVERYTHING": everything}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "conftest", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert re.search(r"^(.*) in [\d.]+s", done.stdout, re.MULTILINE)[1] == outcomes, done.stdout
+    assert done.stdout.count("no such") == (3 if everything else 0)
+
+
+def test_make_scenario_names_the_scenarios_there_are(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts/bootstrap").symlink_to("/bin/true")
+    (tmp_path / "Makefile").symlink_to(PROJECT / "Makefile")
+    for name in ("one", "two"):
+        (tmp_path / "molecule" / name).mkdir(parents=True)
+        (tmp_path / "molecule" / name / "molecule.yml").touch()
+    for given in ((), ("S=three",)):
+        done = subprocess.run(["make", "-C", str(tmp_path), "scenario", *given], capture_output=True, text=True, check=False)
+        assert done.returncode != 0 and "make scenario: set S to one of: one two.\n" in done.stderr
