@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import re
-from collections.abc import Iterator
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
@@ -28,15 +28,13 @@ variables = importlib.util.module_from_spec(importlib.util.spec_from_loader("var
 loader.exec_module(variables)
 
 
-def said(path: Path) -> Iterator[str]:
-    """Yield what a file says: of Python its strings, docstrings as well; of anything else all of it."""
+@functools.cache
+def said(path: Path) -> list[str]:
+    """Return what a file says: of Python its strings, docstrings as well; of anything else all of it."""
     text = path.read_text(encoding="utf-8")
     if path.suffix != ".py":
-        yield text
-        return
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+        return [text]
+    return [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
 def found(pattern: str) -> set[tuple[str, str]]:
