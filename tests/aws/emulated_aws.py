@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import ansible_fork
 import boto3
 import emulated
 import pytest
@@ -54,7 +55,8 @@ def deployment(instance: emulated.Instance, directory: Path, playbook: str, *arg
 
 def play(instance: emulated.Instance, directory: Path, playbook: str, *arguments: str, good: bool = True, **variables: Any) -> str:
     """Run a playbook, as :func:`deployment` says, and return what it prints; ``good`` is whether it has to end well."""
-    done = subprocess.run(**deployment(instance, directory, playbook, *arguments, **variables), capture_output=True, check=False)
+    how = deployment(instance, directory, playbook, *arguments, **variables)
+    done = ansible_fork.run(how["args"], cwd=how["cwd"], env=how["env"], aws=True)
     printed = done.stdout + done.stderr
     assert (done.returncode == 0) is good, printed
     assert "Traceback" not in printed, printed

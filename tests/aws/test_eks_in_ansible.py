@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from emulated_aws import Emulated
@@ -38,10 +39,16 @@ def test_a_failure_is_shown_as_its_message_alone(aws: Emulated) -> None:
     assert "Traceback" not in shown
 
 
+@pytest.fixture(scope="module")
+def documented() -> dict[str, Any]:
+    """Return what ansible-doc shows of the modules."""
+    return json.loads(ansible("ansible-doc", "--json", *MODULES))
+
+
 @pytest.mark.parametrize("name", MODULES)
-def test_ansible_doc_shows_a_module(name: str) -> None:
-    documented = json.loads(ansible("ansible-doc", "--json", name))[name]
-    assert documented["doc"]["short_description"]
-    assert {"region", "profile"} <= set(documented["doc"]["options"])
-    assert documented["examples"].strip()
-    assert documented["return"]
+def test_ansible_doc_shows_a_module(name: str, documented: dict[str, Any]) -> None:
+    shown = documented[name]
+    assert shown["doc"]["short_description"]
+    assert {"region", "profile"} <= set(shown["doc"]["options"])
+    assert shown["examples"].strip()
+    assert shown["return"]

@@ -38,9 +38,12 @@ class Run:
         errors: Where it prints errors.
         cwd: Its directory, by default this process's.
         env: Its environment, by default this process's.
+        aws: Whether it is one of many that ask AWS, whose services' descriptions take longer to read than all else.
     """
 
-    def __init__(self, command: Sequence[str], output: IO[bytes], errors: IO[bytes], cwd: Path | None = None, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], output: IO[bytes], errors: IO[bytes], cwd: Path | None = None, env: Mapping[str, str] | None = None, aws: bool = False
+    ) -> None:
         self.command = command
         self.returncode: int | None = None
         environment, directory = dict(os.environ if env is None else env), str(cwd or Path.cwd())
@@ -48,7 +51,7 @@ class Run:
         self._answers, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, open(os.devnull, "rb") as nothing:
             given = [nothing.fileno(), output.fileno(), errors.fileno(), theirs.fileno()]
-            socket.send_fds(server(settings(environment, directory)), [json.dumps(request).encode()], given)
+            socket.send_fds(server(settings(environment, directory), aws), [json.dumps(request).encode()], given)
         self.pid = int(self._answers.recv(64))
         """It leads a session of its own."""
 
@@ -75,7 +78,12 @@ class Run:
 
 
 def run(
-    command: Sequence[str], cwd: Path | None = None, env: Mapping[str, str] | None = None, stderr: int = subprocess.PIPE, timeout: float = 120
+    command: Sequence[str],
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stderr: int = subprocess.PIPE,
+    timeout: float | None = None,
+    aws: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Return what a command of Ansible's did, as ``subprocess.run`` does, without anything to read on its standard input.
 
@@ -84,13 +92,14 @@ def run(
         cwd: Its directory, by default this process's.
         env: Its environment, by default this process's.
         stderr: ``subprocess.STDOUT`` for one output of both, as on a terminal.
-        timeout: Seconds after which it is ended.
+        timeout: Seconds after which it is ended, by default none.
+        aws: Whether it is one of many that ask AWS.
 
     Raises:
         subprocess.TimeoutExpired: It was.
     """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        started = Run(command, output, output if stderr == subprocess.STDOUT else errors, cwd, env)
+        started = Run(command, output, output if stderr == subprocess.STDOUT else errors, cwd, env, aws)
         try:
             code = started.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -131,13 +140,13 @@ def settings(environment: Mapping[str, str], directory: str) -> tuple[tuple[str,
 
 
 @functools.cache
-def server(given: tuple[tuple[str, str], ...]) -> socket.socket:
-    """Start a process that has imported Ansible with these settings, and return the way to it."""
+def server(given: tuple[tuple[str, str], ...], aws: bool) -> socket.socket:
+    """Start a process that has imported Ansible with these settings and, for ``aws``, its clients; return the way to it."""
     own, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")} | dict(given)
     with other:
         process = subprocess.Popen(
-            [sys.executable, __file__, str(other.fileno())],
+            [sys.executable, __file__, str(other.fileno()), *(["aws"] if aws else [])],
             cwd="/",  # where no ansible.cfg lies that the commands do not have
             env=environment,
             pass_fds=[other.fileno()],
@@ -153,9 +162,9 @@ def server(given: tuple[tuple[str, str], ...]) -> socket.socket:
     return own
 
 
-def serve(way: socket.socket) -> None:
+def serve(way: socket.socket, aws: bool) -> None:
     """Start the commands that are asked for, and tell each one's process and its end."""
-    load()
+    load(aws)
     running: dict[int, tuple[int, socket.socket]] = {}
     while True:
         for ready in select.select([way, *running], [], [])[0]:
@@ -181,7 +190,7 @@ def serve(way: socket.socket) -> None:
             running[os.pidfd_open(pid)] = pid, answers
 
 
-def load() -> None:
+def load(aws: bool) -> None:
     """Do what every run does before its first task, and what does not depend on its playbook."""
     for name in IMPORTED:
         importlib.import_module(name)
@@ -193,6 +202,8 @@ def load() -> None:
     for kind in LOADED:
         for _ in getattr(loader, f"{kind}_loader").all(class_only=True):
             pass
+    if aws:
+        sys.modules["ansible.plugins.callback.berth"].preload(True)  # once for all, as each run does
     gc.freeze()  # else each fork would copy what the collector looks at
 
 
@@ -231,4 +242,4 @@ def cli_of(module: Any, base: type) -> list[Any]:
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(socket.socket(fileno=int(sys.argv[1])), "aws" in sys.argv[2:])
