@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint unit scenario down lock bootstrap
+.PHONY: help dev new test lint unit scenario down lock bootstrap
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## Say what there is

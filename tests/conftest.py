@@ -7,14 +7,19 @@ import sys
 from collections.abc import Generator
 from pathlib import Path
 
-import ansible.module_utils
 import pytest
+from ansible.plugins.loader import init_plugin_loader
 
 TESTS = Path(__file__).resolve().parent
 
-for directory in (PLUGINS / "modules", TESTS / "unit", TESTS / "cluster", TESTS / "minikube", TESTS / "machines"):
-    sys.path.insert(0, str(directory))
-ansible.module_utils.__path__.append(str(PLUGINS / "module_utils"))
+init_plugin_loader()
+import ansible_collections.berth.platform as collection
+
+# Else these tests would look at another checkout's plugins, and pass.
+assert TESTS.parent.samefile(collection.__path__[0]), f"berth.platform is {collection.__path__[0]}: make bootstrap links this checkout"
+
+for directory in ("unit", "cluster", "minikube", "machines"):
+    sys.path.insert(0, str(TESTS / directory))
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # the commands of this environment, be it activated or not
 
 

@@ -198,7 +198,10 @@ class Check:
         found = {}
         for name in ROLES_VARIABLES:
             defaults = self.project / "roles" / name.partition("_")[0] / "defaults" / "main.yml"
-            given = self.task_vars[name] if name in self.task_vars else self.action._loader.load_from_file(str(defaults), trusted_as_template=True)[name]
+            if name in self.task_vars:
+                given = self.task_vars[name]
+            else:  # nothing changes what is read, so it need not be copied (unsafe)
+                given = self.action._loader.load_from_file(str(defaults), unsafe=True, trusted_as_template=True)[name]
             found[name] = self.templar.template(given)
         return found
 

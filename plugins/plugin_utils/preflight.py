@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import os
@@ -171,13 +172,12 @@ def taken(port: int, address: str, by: list[Listener]) -> Listener | None:
 
 def holder(listener: Listener) -> tuple[int, str] | None:
     """Return process id and program of who holds a socket; None when that cannot be seen."""
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            if os.readlink(link) == f"socket:[{listener.inode}]":
-                process = link.parents[1]
-                return int(process.name), os.readlink(process / "exe").removesuffix(" (deleted)")
-        except OSError:  # ended meanwhile, or of another user
-            continue
+    for process in filter(str.isdecimal, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # ended meanwhile, or of another user
+            for descriptor in os.scandir(f"/proc/{process}/fd"):
+                with contextlib.suppress(OSError):  # closed meanwhile
+                    if os.readlink(descriptor.path) == f"socket:[{listener.inode}]":
+                        return int(process), os.readlink(f"/proc/{process}/exe").removesuffix(" (deleted)")
     return None
 
 

@@ -115,7 +115,7 @@ def bill(project: Path, loader: DataLoader, templar: Templar, variables: Mapping
     files = [project / "roles" / role / "defaults" / "main.yml" for role in SETTINGS]
     defaults: dict[str, Any] = {}
     for path in filter(Path.is_file, files):
-        defaults |= loader.load_from_file(str(path), trusted_as_template=True)
+        defaults |= loader.load_from_file(str(path), unsafe=True, trusted_as_template=True)
     templates = {name: defaults[name] for names in SETTINGS.values() for name in names if name in defaults}
     templates["chosen"] = trust_as_template("{{ (berth_eks_nodes | default({})).types | default([]) }}")
     worker = templar.copy_with_new_env(available_variables={**defaults, **variables})
