@@ -17,7 +17,6 @@ ARGUMENTS = {
     "administrator": {"type": "path", "required": True},
     "account_namespace": {"type": "str", "required": True},
     "account": {"type": "str", "required": True},
-    "namespace": {"type": "str", "required": True},
     "days": {"type": "int", "required": True},
 }
 
@@ -85,7 +84,7 @@ class ActionModule(ActionBase):
         """Write the kubeconfig where it is due."""
         result = super().run(tmp, task_vars)
         _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        path, account = Path(given["kubeconfig"]), Account(given["account_namespace"], given["account"], given["namespace"])
+        path, account = Path(given["kubeconfig"]), Account(given["account_namespace"], given["account"])
         try:
             reason = provide(path, Path(given["administrator"]), account, given["days"], self._task.check_mode)
         except KubeError as error:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils.kube.client import KINDS, Cluster, KubeError, NotFound
+from ..module_utils.kube.client import KINDS, Cluster, KubeError, NotFound, Unreachable
 
 ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},
@@ -48,11 +49,15 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return what there is."""
+        """Return what there is: in check mode nothing, where the cluster is still to be made or to be started."""
         result = super().run(tmp, task_vars)
         _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        if self._task.check_mode and not Path(given["kubeconfig"]).exists():
+            return result | {"changed": False, "objects": []}
         try:
             cluster = Cluster(given["kubeconfig"], given["context"] or None)
             return result | {"changed": False, "objects": read(cluster, given["kinds"], given["namespace"], given["name"], given["selector"])}
+        except Unreachable as error:
+            return result | ({"changed": False, "objects": []} if self._task.check_mode else {"failed": True, "msg": str(error)})
         except KubeError as error:
             return result | {"failed": True, "msg": str(error)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import urllib.parse
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -13,6 +14,7 @@ from ..module_utils.progress import report
 ARGUMENTS = {
     "url": {"type": "str", "required": True},
     "below": {"type": "int", "default": 500},
+    "styled": {"type": "str", "default": ""},
     "timeout": {"type": "int", "default": 15},
 }
 ASK = 10.0  # seconds for one answer
@@ -32,4 +34,18 @@ class ActionModule(ActionBase):
         while not 200 <= (answer := access.ask(given["url"], ASK)).status < given["below"] and time.monotonic() < end:
             report(f"{given['url']}: {answer.text}")
             time.sleep(PAUSE)
-        return result | {"status": answer.status, "answer": answer.text, "served": 200 <= answer.status < given["below"]}
+        served = 200 <= answer.status < given["below"]
+        warning = unstyled(urllib.parse.urljoin(given["url"], given["styled"])) if served and given["styled"] else ""
+        return result | {"status": answer.status, "answer": answer.text, "served": served, "warnings": [warning] if warning else []}
+
+
+def unstyled(url: str) -> str:
+    """Return why visitors see a page without its style sheet; empty where they see it, or where there is no such page."""
+    page = access.ask(url, ASK)
+    sheet = access.style_sheet(page) if page.good else ""
+    if not sheet or (answer := access.ask(sheet, ASK)).good:
+        return ""
+    return (
+        f"{sheet}, the style sheet of {page.url}, is not served: {answer.text}. Pages come without styles and pictures. "
+        "Serve the static files in the project with WhiteNoise (whitenoise.readthedocs.io), and have its image run collectstatic."
+    )

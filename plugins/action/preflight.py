@@ -232,10 +232,12 @@ class Check:
 
     def cache_warnings(self) -> list[str]:
         """Return what a project lacks that is to use a cache, as far as its files say what it installs."""
-        if self.get("berth_cache") == "none" or not self.get("berth_app_source"):
+        source, directory = self.get("berth_app_source"), self.get("berth_app_directory") or ""
+        # Whatever is no text is a problem, told as one.
+        if self.get("berth_cache") not in ("cluster", "external") or not (source and isinstance(source, str) and isinstance(directory, str)):
             return []
         try:
-            needs = read_project(Path(self.get("berth_app_source")).expanduser(), self.get("berth_app_directory") or "").dependencies
+            needs = read_project(Path(source).expanduser(), directory).dependencies
         except (ProjectError, OSError):
             return []  # said where it matters, or made by a Dockerfile of its own
         if not cache.client_missing(needs.names | needs.direct):
@@ -487,7 +489,7 @@ class Check:
             "types": nodes.get("types", defaults["berth_eks_nodes"]["types"]["default"]),
             "rds": rds if self.get("berth_database") == "rds" else {},
         }
-        return self.action._execute_module(module_name="aws_preflight", module_args=wanted, task_vars=self.task_vars)
+        return self.action._execute_module(module_name="berth.platform.aws_preflight", module_args=wanted, task_vars=self.task_vars)
 
     def unused_statements(self) -> set[str]:
         """Return the names of the IAM policies' statements (scripts/aws-policy) that this environment does not need."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..module_utils.credential import account_name
 from ..module_utils.kube.existing import namespace_rules
 
 DOCUMENTATION = """
@@ -19,4 +20,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
-        return {"namespace_rules": namespace_rules}
+        return {"account_name": account_name, "namespace_rules": namespace_rules}

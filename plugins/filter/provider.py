@@ -12,9 +12,9 @@ DOCUMENTATION = """
 name: provider
 short_description: What provides an environment's cluster
 description:
-  - Turns C(providers) into the provider, which for C(auto) is the one that the environment lives in, or the first that works here.
+  - Turns C(berth_provider) into the provider, which for C(auto) is the one that the environment lives in, or the first that works here.
 options:
-  _input: {description: C(providers)., type: str, required: true}
+  _input: {description: C(berth_provider)., type: str, required: true}
   kubeconfig: {description: The environment's own kubeconfig., type: path, required: true}
   driver: {description: "C(minikube_driver), which minikube has to be able to drive here.", type: str, default: ""}
   force: {description: "C(minikube_force), with which minikube drives for root.", type: bool, default: false}

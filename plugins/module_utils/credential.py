@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,16 +27,25 @@ RENEWED_AT = 1 / 3
 
 @dataclass(frozen=True)
 class Account:
-    """A ServiceAccount, and the namespace of the app that it is for."""
+    """A ServiceAccount."""
 
     namespace: str
     name: str
-    app_namespace: str
 
     @property
     def user(self) -> str:
         """The name by which Kubernetes knows it."""
         return f"system:serviceaccount:{self.namespace}:{self.name}"
+
+
+def account_name(environment: str) -> str:
+    """Return the name of an environment's account: its own, where that can be one of a ServiceAccount (RFC 1123), else one that no other has.
+
+    >>> account_name("dev")
+    'dev'
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", environment.lower()).strip("-")[:50].strip("-")
+    return plain if plain == environment else f"{plain}-{hashlib.sha256(environment.encode()).hexdigest()[:10]}".lstrip("-")
 
 
 def claims(token: str) -> dict[str, Any]:
@@ -70,14 +81,14 @@ def read(path: Path) -> Any:
 
 
 def kubeconfig(administrator: Mapping[str, Any], account: Account, token: str) -> dict[str, Any]:
-    """Return the kubeconfig of an account for the cluster of the administrator's; its context has the app's namespace."""
-    name = f"{account.app_namespace}@berth"
+    """Return the kubeconfig of an account for the cluster of the administrator's."""
+    name = f"{account.name}@berth"
     return {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "berth", "cluster": administrator["clusters"][0]["cluster"]}],
         "users": [{"name": name, "user": {"token": token}}],
-        "contexts": [{"name": name, "context": {"cluster": "berth", "user": name, "namespace": account.app_namespace}}],
+        "contexts": [{"name": name, "context": {"cluster": "berth", "user": name}}],
         "current-context": name,
     }
 

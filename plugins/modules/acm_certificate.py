@@ -33,7 +33,7 @@ extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.mo
 
 EXAMPLES = """
 - name: Provide the certificate
-  acm_certificate:
+  berth.platform.acm_certificate:
     environment: prod
     name: polls-prod
     host: polls.example.com

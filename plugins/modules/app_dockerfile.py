@@ -26,7 +26,7 @@ attributes:
 
 EXAMPLES = """
 - name: Find the Dockerfile, or make one
-  app_dockerfile:
+  berth.platform.app_dockerfile:
     source: ../shop
     dockerfile: ../shop/Dockerfile
     directory: ~/.cache/berth/dockerfiles/shop

@@ -25,7 +25,7 @@ attributes:
 
 EXAMPLES = """
 - name: Find the app's URL
-  app_url:
+  berth.platform.app_url:
     kubeconfig: .cache/dev/kubeconfig
     namespace: polls-dev
     name: polls

@@ -165,7 +165,7 @@ options:
 
 EXAMPLES = r"""
 - name: Have kubectl and the pause image
-  artifacts:
+  berth.platform.artifacts:
     cache_dir: ~/.cache/berth/artifacts
     source: download
     go_dir: "{{ role_path }}/files/go"
@@ -189,20 +189,20 @@ EXAMPLES = r"""
       registry.k8s.io/pause:3.10.2: sha256:f548e0e8e3dc1896ca956272154dde3314e8cc4fde0a57577ee9fa1c63f5baf4
 
 - name: Use a mirror of the release host and of Docker Hub
-  artifacts:
+  berth.platform.artifacts:
     cache_dir: ~/.cache/berth/artifacts
     mirrors:
       https://dl.k8s.io: https://mirror.example.org/k8s
       docker.io: registry.example.org/hub
 
 - name: Take minikube from files, without a network
-  artifacts:
+  berth.platform.artifacts:
     cache_dir: ~/.cache/berth/artifacts
     mirrors:
       https://github.com/kubernetes/minikube/releases/download: file:///srv/minikube # v1.38.1/minikube-linux-amd64 and its .sha256
 
 - name: Remove the cache
-  artifacts:
+  berth.platform.artifacts:
     cache_dir: ~/.cache/berth/artifacts
     state: absent
 """

@@ -55,7 +55,7 @@ extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.mo
 
 EXAMPLES = """
 - name: Ask AWS
-  aws_preflight:
+  berth.platform.aws_preflight:
     region: eu-central-1
     account: "123456789012"
     zones: [eu-central-1a, eu-central-1b]

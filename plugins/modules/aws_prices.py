@@ -26,7 +26,7 @@ notes:
 
 EXAMPLES = """
 - name: Ask AWS for its prices
-  aws_prices:
+  berth.platform.aws_prices:
     region: us-east-1
     of: eu-central-1
     directory: "{{ playbook_dir }}/files/prices"

@@ -22,7 +22,7 @@ extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.mo
 
 EXAMPLES = """
 - name: Look for what is left
-  aws_sweep:
+  berth.platform.aws_sweep:
     environment: prod
     name: polls-prod
     repository: polls

@@ -40,7 +40,7 @@ attributes:
 
 EXAMPLES = """
 - name: Start the registry
-  background_service:
+  berth.platform.background_service:
     services:
       - name: registry
         description: Berth's image registry

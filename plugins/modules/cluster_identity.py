@@ -46,13 +46,13 @@ attributes:
 
 EXAMPLES = """
 - name: Record which cluster is the environment's
-  cluster_identity:
+  berth.platform.cluster_identity:
     kubeconfig: .cache/staging/kubeconfig
     environment: staging
     provider: existing
 
 - name: Refuse a kubeconfig that leads to another cluster, before anything is deleted by it
-  cluster_identity:
+  berth.platform.cluster_identity:
     kubeconfig: .cache/staging/kubeconfig
     environment: staging
     provider: existing

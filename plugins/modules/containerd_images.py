@@ -19,7 +19,7 @@ attributes:
 
 EXAMPLES = """
 - name: Import the pause image
-  containerd_images:
+  berth.platform.containerd_images:
     ctr: /var/lib/berth/bin/ctr
     address: /run/berth/containerd/containerd.sock
     record: /var/lib/berth/containerd/imported.json

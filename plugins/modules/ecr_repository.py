@@ -30,7 +30,7 @@ extends_documentation_fragment: [amazon.aws.tags, amazon.aws.common.modules, ama
 
 EXAMPLES = """
 - name: Provide the repository
-  ecr_repository:
+  berth.platform.ecr_repository:
     name: polls
     login: true
     tags: {team: web}

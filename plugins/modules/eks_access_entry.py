@@ -45,14 +45,14 @@ extends_documentation_fragment: [amazon.aws.tags, amazon.aws.common.modules, ama
 
 EXAMPLES = """
 - name: Let the administrators in
-  eks_access_entry:
+  berth.platform.eks_access_entry:
     cluster_name: polls-prod
     principal_arn: arn:aws:iam::123456789012:role/admins
     policies:
       - {policy: AmazonEKSClusterAdminPolicy}
 
 - name: Let the developers look at their namespace
-  eks_access_entry:
+  berth.platform.eks_access_entry:
     cluster_name: polls-prod
     principal_arn: arn:aws:iam::123456789012:role/developers
     kubernetes_groups: [developers]
@@ -60,7 +60,7 @@ EXAMPLES = """
       - {policy: AmazonEKSViewPolicy, namespaces: [polls]}
 
 - name: Keep somebody out
-  eks_access_entry:
+  berth.platform.eks_access_entry:
     cluster_name: polls-prod
     principal_arn: arn:aws:iam::123456789012:user/leaver
     state: absent

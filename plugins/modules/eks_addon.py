@@ -56,7 +56,7 @@ extends_documentation_fragment: [amazon.aws.tags, amazon.aws.common.modules, ama
 
 EXAMPLES = """
 - name: Install the network add-on
-  eks_addon:
+  berth.platform.eks_addon:
     cluster_name: polls-prod
     name: vpc-cni
     version: v1.20.4-eksbuild.2
@@ -64,7 +64,7 @@ EXAMPLES = """
     configuration_values: {enableNetworkPolicy: "true"}
 
 - name: Install the driver for volumes
-  eks_addon:
+  berth.platform.eks_addon:
     cluster_name: polls-prod
     name: aws-ebs-csi-driver
     version: v1.52.1-eksbuild.1

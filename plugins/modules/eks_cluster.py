@@ -104,7 +104,7 @@ extends_documentation_fragment: [amazon.aws.tags, amazon.aws.common.modules, ama
 
 EXAMPLES = """
 - name: Start making the cluster
-  eks_cluster:
+  berth.platform.eks_cluster:
     name: polls-prod
     version: "1.34"
     role_arn: arn:aws:iam::123456789012:role/polls-prod-cluster
@@ -120,17 +120,17 @@ EXAMPLES = """
     wait: false
 
 - name: Upgrade by one minor version
-  eks_cluster:
+  berth.platform.eks_cluster:
     name: polls-prod
     version: "1.35"
 
 - name: Lift the protection
-  eks_cluster:
+  berth.platform.eks_cluster:
     name: polls-prod
     deletion_protection: false
 
 - name: Delete the cluster
-  eks_cluster:
+  berth.platform.eks_cluster:
     name: polls-prod
     state: absent
 """

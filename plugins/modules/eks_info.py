@@ -16,7 +16,7 @@ extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.mo
 
 EXAMPLES = """
 - name: Read the cluster
-  eks_info:
+  berth.platform.eks_info:
     name: polls-prod
   register: eks
 """

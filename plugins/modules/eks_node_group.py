@@ -114,7 +114,7 @@ extends_documentation_fragment: [amazon.aws.tags, amazon.aws.common.modules, ama
 
 EXAMPLES = """
 - name: Make the nodes
-  eks_node_group:
+  berth.platform.eks_node_group:
     cluster_name: polls-prod
     name: general
     node_role_arn: arn:aws:iam::123456789012:role/polls-prod-node
@@ -126,13 +126,13 @@ EXAMPLES = """
     update_config: {max_unavailable_percentage: 33}
 
 - name: Upgrade the nodes after the control plane
-  eks_node_group:
+  berth.platform.eks_node_group:
     cluster_name: polls-prod
     name: general
     version: "1.35"
 
 - name: Delete the nodes
-  eks_node_group:
+  berth.platform.eks_node_group:
     cluster_name: polls-prod
     name: general
     state: absent

@@ -30,7 +30,7 @@ extends_documentation_fragment: [amazon.aws.tags, amazon.aws.common.modules, ama
 
 EXAMPLES = """
 - name: Let the app read its secret
-  eks_pod_identity_association:
+  berth.platform.eks_pod_identity_association:
     cluster_name: polls-prod
     namespace: polls
     service_account: polls

@@ -21,7 +21,7 @@ extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.mo
 
 EXAMPLES = """
 - name: Look before the upgrade
-  eks_upgrade_insights_info:
+  berth.platform.eks_upgrade_insights_info:
     name: polls-prod
   register: upgrade
 

@@ -19,7 +19,7 @@ attributes:
 
 EXAMPLES = """
 - name: Reckon what the environment costs
-  environment_cost:
+  berth.platform.environment_cost:
     budget: 800
   register: __cost
 """

@@ -32,7 +32,7 @@ attributes:
 
 EXAMPLES = """
 - name: Read the status
-  environment_status:
+  berth.platform.environment_status:
     environment: dev
     cluster: "{{ cluster_facts }}"
     kubeconfig: .cache/dev/kubeconfig

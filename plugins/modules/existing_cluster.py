@@ -26,7 +26,7 @@ attributes:
 
 EXAMPLES = """
 - name: Take on the cluster
-  existing_cluster:
+  berth.platform.existing_cluster:
     source: ~/.kube/config
     context: kind-dev
     kubeconfig: .cache/staging/kubeconfig

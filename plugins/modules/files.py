@@ -38,7 +38,7 @@ attributes:
 
 EXAMPLES = """
 - name: Write the service's configuration
-  files:
+  berth.platform.files:
     files:
       - {path: /etc/example/config.yml, content: "{{ lookup('ansible.builtin.template', 'config.yml.j2') }}"}
       - {path: /opt/example/bin/example, src: /tmp/example, link: true, mode: "0755"}

@@ -40,7 +40,7 @@ attributes:
 
 EXAMPLES = """
 - name: Build the image
-  image_build:
+  berth.platform.image_build:
     source: .
     dockerfile: ./Dockerfile
     registry: localhost:5001

@@ -27,7 +27,7 @@ attributes:
 
 EXAMPLES = """
 - name: Look the image up
-  image_info:
+  berth.platform.image_info:
     source: .
     dockerfile: ./Dockerfile
     registry: localhost:5001

@@ -27,7 +27,7 @@ attributes:
 
 EXAMPLES = """
 - name: Remove images that nothing needs any more
-  image_prune:
+  berth.platform.image_prune:
     kubeconfig: .cache/dev/kubeconfig
     registry: localhost:5001
     repository: polls

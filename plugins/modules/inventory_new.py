@@ -22,7 +22,7 @@ attributes:
 
 EXAMPLES = """
 - name: Write the inventory of a shop
-  inventory_new:
+  berth.platform.inventory_new:
     source: ../shop
     environment: shop-dev
     directory: inventories

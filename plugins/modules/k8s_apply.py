@@ -33,7 +33,7 @@ attributes:
 
 EXAMPLES = """
 - name: Apply the objects
-  k8s_apply:
+  berth.platform.k8s_apply:
     kubeconfig: .cache/dev/kubeconfig
     namespace: polls-dev
     templates: [configmap.yaml.j2, secret.yaml.j2]

@@ -22,7 +22,7 @@ attributes:
 
 EXAMPLES = """
 - name: Provide the database's certificate
-  k8s_certificate:
+  berth.platform.k8s_certificate:
     kubeconfig: .cache/dev/kubeconfig
     namespace: polls-dev
     secret: database-tls

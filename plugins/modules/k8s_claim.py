@@ -28,7 +28,7 @@ attributes:
 
 EXAMPLES = """
 - name: Let the database's volume grow
-  k8s_claim:
+  berth.platform.k8s_claim:
     kubeconfig: .cache/dev/kubeconfig
     namespace: polls-dev
     name: data-database-0

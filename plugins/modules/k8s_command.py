@@ -34,7 +34,7 @@ attributes:
 
 EXAMPLES = """
 - name: Make an administrator
-  k8s_command:
+  berth.platform.k8s_command:
     kubeconfig: .cache/dev/kubeconfig
     namespace: polls-dev
     name: polls

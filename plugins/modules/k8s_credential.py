@@ -14,7 +14,6 @@ options:
   administrator: {description: "The kubeconfig of the cluster's administrator, which is read.", type: path, required: true}
   account_namespace: {description: The namespace of the ServiceAccount., type: str, required: true}
   account: {description: "Its name. It is there already.", type: str, required: true}
-  namespace: {description: "The app's namespace, which is the context's.", type: str, required: true}
   days: {description: How long a token lasts., type: int, required: true}
 attributes:
   check_mode: {support: full, description: "Says whether it would be written; needs no cluster."}
@@ -23,12 +22,11 @@ attributes:
 
 EXAMPLES = """
 - name: Give the environment its kubeconfig
-  k8s_credential:
+  berth.platform.k8s_credential:
     kubeconfig: .cache/dev/kubeconfig
     administrator: /etc/kubernetes/admin.conf
     account_namespace: berth-accounts
-    account: polls-dev
-    namespace: polls-dev
+    account: dev
     days: 365
 """
 

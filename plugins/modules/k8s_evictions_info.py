@@ -18,7 +18,7 @@ attributes:
 
 EXAMPLES = """
 - name: Look what stands in the way of new nodes
-  k8s_evictions_info:
+  berth.platform.k8s_evictions_info:
     kubeconfig: .cache/prod/kubeconfig
   register: __evictions
 """

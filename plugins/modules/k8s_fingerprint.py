@@ -25,7 +25,7 @@ attributes:
 
 EXAMPLES = """
 - name: Fingerprint the configuration
-  k8s_fingerprint:
+  berth.platform.k8s_fingerprint:
     kubeconfig: .cache/dev/kubeconfig
     namespace: polls-dev
     key: polls-fingerprint-key

@@ -31,7 +31,7 @@ attributes:
 
 EXAMPLES = """
 - name: Wait for the load balancer's address
-  k8s_ingress:
+  berth.platform.k8s_ingress:
     kubeconfig: .cache/prod/kubeconfig
     namespace: polls
     name: polls

@@ -22,7 +22,7 @@ attributes:
 
 EXAMPLES = """
 - name: Read the app's log
-  k8s_logs:
+  berth.platform.k8s_logs:
     kubeconfig: .cache/dev/kubeconfig
     namespace: polls-dev
     selector: {app.kubernetes.io/name: polls}

@@ -22,13 +22,13 @@ attributes:
 
 EXAMPLES = """
 - name: Read the namespace
-  k8s_namespace_info:
+  berth.platform.k8s_namespace_info:
     kubeconfig: .cache/dev/kubeconfig
     name: polls-dev
   register: __namespace
 
 - name: Wait until everything in it is gone
-  k8s_namespace_info:
+  berth.platform.k8s_namespace_info:
     kubeconfig: .cache/dev/kubeconfig
     name: polls-dev
     wait_absent: 180

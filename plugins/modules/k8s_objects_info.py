@@ -16,12 +16,12 @@ options:
   name: {description: "Name of the one object of each kind, empty for all.", type: str, default: ""}
   selector: {description: "Labels that the objects carry, all of them; not together with O(name).", type: dict, default: {}}
 attributes:
-  check_mode: {support: full, description: Reads only.}
+  check_mode: {support: full, description: Reads only. Of a cluster that does not answer it finds nothing.}
 """
 
 EXAMPLES = """
 - name: Read the Deployment and the Service
-  k8s_objects_info:
+  berth.platform.k8s_objects_info:
     kubeconfig: .cache/dev/kubeconfig
     namespace: polls-dev
     kinds: [Deployment, Service]

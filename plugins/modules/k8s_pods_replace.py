@@ -24,7 +24,7 @@ attributes:
 
 EXAMPLES = """
 - name: Replace the pods that have the old password
-  k8s_pods_replace:
+  berth.platform.k8s_pods_replace:
     kubeconfig: .cache/dev/kubeconfig
     namespace: polls-dev
     pods: [polls-6d5f7c4b8-x2x7k]

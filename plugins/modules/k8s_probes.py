@@ -21,7 +21,7 @@ attributes:
 
 EXAMPLES = """
 - name: Ask the new pods for their health
-  k8s_probes:
+  berth.platform.k8s_probes:
     kubeconfig: .cache/dev/kubeconfig
     namespace: polls-dev
     name: polls

@@ -79,7 +79,7 @@ attributes:
 
 EXAMPLES = """
 - name: Remove what the app no longer declares
-  k8s_prune:
+  berth.platform.k8s_prune:
     kubeconfig: "{{ app_kubeconfig }}"
     namespace: polls-dev
     selector:

@@ -21,7 +21,7 @@ attributes:
 
 EXAMPLES = """
 - name: Note that the release is complete
-  k8s_released:
+  berth.platform.k8s_released:
     kubeconfig: .cache/dev/kubeconfig
     namespace: polls-dev
     deployments: [polls, polls-worker]

@@ -68,7 +68,7 @@ seealso:
 
 EXAMPLES = """
 - name: Go back to the release before
-  k8s_rollback:
+  berth.platform.k8s_rollback:
     kubeconfig: .cache/dev/kubeconfig
     namespace: polls-dev
     name: polls

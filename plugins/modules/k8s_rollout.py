@@ -70,7 +70,7 @@ seealso:
 
 EXAMPLES = """
 - name: Wait for the migration
-  k8s_rollout:
+  berth.platform.k8s_rollout:
     kubeconfig: "{{ app_kubeconfig }}"
     namespace: polls-dev
     workloads:
@@ -78,7 +78,7 @@ EXAMPLES = """
     timeout: 600
 
 - name: Wait for the database and the site together
-  k8s_rollout:
+  berth.platform.k8s_rollout:
     kubeconfig: "{{ app_kubeconfig }}"
     namespace: polls-dev
     workloads:

@@ -18,7 +18,7 @@ attributes:
 
 EXAMPLES = """
 - name: See whether the password has changed
-  k8s_secret_info:
+  berth.platform.k8s_secret_info:
     kubeconfig: .cache/dev/kubeconfig
     namespace: polls-dev
     name: database-login

@@ -21,7 +21,7 @@ extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.mo
 
 EXAMPLES = """
 - name: Have a key of that name
-  kms_alias_key:
+  berth.platform.kms_alias_key:
     alias: polls-prod
     tags: {berth:environment: prod}
 """

@@ -21,7 +21,7 @@ attributes:
 
 EXAMPLES = """
 - name: Read the cluster's state
-  kubeadm_info:
+  berth.platform.kubeadm_info:
     address: 10.245.0.1:6443
     kubeconfig: .cache/dev/kubeconfig
   register: __kubeadm

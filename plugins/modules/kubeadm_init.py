@@ -19,7 +19,7 @@ attributes:
 
 EXAMPLES = """
 - name: Make the control plane
-  kubeadm_init:
+  berth.platform.kubeadm_init:
     config: /var/lib/berth/kubeadm/init.yaml
 """
 

@@ -15,7 +15,7 @@ attributes:
 
 EXAMPLES = """
 - name: Record that the environment uses the cluster
-  kubeadm_join:
+  berth.platform.kubeadm_join:
     environment: dev
 """
 

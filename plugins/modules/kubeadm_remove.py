@@ -18,7 +18,7 @@ attributes:
 
 EXAMPLES = """
 - name: Remove the cluster, keep its volumes
-  kubeadm_remove:
+  berth.platform.kubeadm_remove:
     environment: dev
     namespace: polls-dev
 """

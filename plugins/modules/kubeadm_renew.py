@@ -21,7 +21,7 @@ attributes:
 
 EXAMPLES = """
 - name: Renew certificates that end
-  kubeadm_renew:
+  berth.platform.kubeadm_renew:
     address: 10.245.0.1:6443
     config: /var/lib/berth/kubeadm/init.yaml
 """

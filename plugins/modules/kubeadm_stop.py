@@ -18,7 +18,7 @@ attributes:
 
 EXAMPLES = """
 - name: Stop the cluster
-  kubeadm_stop:
+  berth.platform.kubeadm_stop:
 """
 
 RETURN = """

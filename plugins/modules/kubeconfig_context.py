@@ -24,7 +24,7 @@ attributes:
 
 EXAMPLES = """
 - name: Let kubectl reach the environment by name
-  kubeconfig_context:
+  berth.platform.kubeconfig_context:
     path: ~/.kube/config
     name: polls-dev
     environment: dev

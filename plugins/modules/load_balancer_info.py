@@ -20,7 +20,7 @@ extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.mo
 
 EXAMPLES = """
 - name: Wait until the load balancer serves
-  load_balancer_info:
+  berth.platform.load_balancer_info:
     address: k8s-polls-polls-0123456789-1.eu-central-1.elb.amazonaws.com
     wait_for: active
 """

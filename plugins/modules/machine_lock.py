@@ -17,7 +17,7 @@ attributes:
 
 EXAMPLES = """
 - name: Wait for the runs that use the cluster
-  machine_lock:
+  berth.platform.machine_lock:
     alone: true
 """
 

@@ -88,7 +88,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: Have a cluster with metrics and a StorageClass
-  minikube:
+  berth.platform.minikube:
     binary: /usr/local/bin/minikube
     profile: dev
     kubeconfig: .cache/dev/kubeconfig
@@ -100,14 +100,14 @@ EXAMPLES = r"""
     addons: [default-storageclass, metrics-server, storage-provisioner]
 
 - name: Stop it
-  minikube:
+  berth.platform.minikube:
     binary: /usr/local/bin/minikube
     profile: dev
     kubeconfig: .cache/dev/kubeconfig
     state: stopped
 
 - name: Delete it
-  minikube:
+  berth.platform.minikube:
     binary: /usr/local/bin/minikube
     profile: dev
     kubeconfig: .cache/dev/kubeconfig

@@ -22,7 +22,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: Have the app's image in the node
-  minikube_images:
+  berth.platform.minikube_images:
     binary: /usr/local/bin/minikube
     profile: dev
     images:

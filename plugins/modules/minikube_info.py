@@ -19,7 +19,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: Read the cluster's state
-  minikube_info:
+  berth.platform.minikube_info:
     binary: /usr/local/bin/minikube
     profile: dev
     kubeconfig: .cache/dev/kubeconfig

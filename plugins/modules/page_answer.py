@@ -11,6 +11,7 @@ description:
 options:
   url: {description: The page., type: str, required: true}
   below: {description: "The first HTTP status that is no answer, C(400) or C(500).", type: int, default: 500}
+  styled: {description: "A path on the site whose page names a style sheet, as the admin's does: that it is not served is a warning.", type: str, default: ""}
   timeout: {description: Seconds until it has to be answered., type: int, default: 15}
 attributes:
   check_mode: {support: full, description: Asks only.}
@@ -18,7 +19,7 @@ attributes:
 
 EXAMPLES = """
 - name: Ask the app for its page
-  page_answer:
+  berth.platform.page_answer:
     url: http://127.0.0.1:30080/
 """
 

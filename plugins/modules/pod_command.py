@@ -38,7 +38,7 @@ seealso:
 
 EXAMPLES = """
 - name: Copy the database
-  pod_command:
+  berth.platform.pod_command:
     kubeconfig: .cache/dev/kubeconfig
     namespace: polls-dev
     pod: database-0

@@ -36,7 +36,7 @@ attributes:
 
 EXAMPLES = """
 - name: Check the inventory and this machine
-  preflight:
+  berth.platform.preflight:
     memory_mb: 2048
     ports:
       - {port: 6443, address: 10.245.0.1, use: the API server}

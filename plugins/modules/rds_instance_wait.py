@@ -25,7 +25,7 @@ extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.mo
 
 EXAMPLES = """
 - name: Wait until the database works
-  rds_instance_wait:
+  berth.platform.rds_instance_wait:
     db_instance_identifier: polls-prod
   register: database
 """

@@ -27,7 +27,7 @@ extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.mo
 
 EXAMPLES = """
 - name: Let RDS keep the master password
-  rds_managed_secret:
+  berth.platform.rds_managed_secret:
     db_instance_identifier: polls-prod
   register: master
 """

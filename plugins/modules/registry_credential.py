@@ -18,7 +18,7 @@ attributes:
 
 EXAMPLES = """
 - name: Generate who may push
-  registry_credential:
+  berth.platform.registry_credential:
     directory: /var/lib/berth/registry/berth
     registry: localhost:5001
     hosts: /var/lib/berth/containerd/certs.d

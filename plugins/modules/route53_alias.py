@@ -31,7 +31,7 @@ extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.mo
 
 EXAMPLES = """
 - name: Lead the host name to the load balancer
-  route53_alias:
+  berth.platform.route53_alias:
     environment: prod
     name: polls-prod
     host: polls.example.com

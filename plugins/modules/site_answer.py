@@ -26,7 +26,7 @@ attributes:
 
 EXAMPLES = """
 - name: Ask the site as a visitor does
-  site_answer:
+  berth.platform.site_answer:
     host: polls.example.com
     address: k8s-polls-polls-0123456789-1.eu-central-1.elb.amazonaws.com
 """

@@ -60,7 +60,7 @@ extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.mo
 
 EXAMPLES = """
 - name: Provide the network
-  vpc:
+  berth.platform.vpc:
     environment: prod
     name: polls-prod
     cidr: 10.60.0.0/16
@@ -72,7 +72,7 @@ EXAMPLES = """
     endpoints: [s3]
 
 - name: Remove the network
-  vpc:
+  berth.platform.vpc:
     environment: prod
     name: polls-prod
     state: absent

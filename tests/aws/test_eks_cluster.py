@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import boto3
@@ -249,9 +250,20 @@ def test_a_cluster_is_deleted_once(aws: Emulated) -> None:
     assert aws.name not in aws.client("eks").list_clusters()["clusters"]
 
 
-def test_a_cluster_is_gone_when_its_instance_profile_has_let_go_of_the_nodes_role(aws: Emulated) -> None:
+@pytest.fixture
+def own_role(aws: Emulated) -> str:
+    """Return the ARN of a role like that of all nodes, which no other test's cluster holds in a profile."""
+    iam, shared = aws.client("iam"), aws.roles["ec2"].rsplit("/", 1)[-1]
+    trust = iam.get_role(RoleName=shared)["Role"]["AssumeRolePolicyDocument"]
+    arn: str = iam.create_role(RoleName=f"{aws.name}-node", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    for policy in iam.list_attached_role_policies(RoleName=shared)["AttachedPolicies"]:
+        iam.attach_role_policy(RoleName=f"{aws.name}-node", PolicyArn=policy["PolicyArn"])
+    return arn
+
+
+def test_a_cluster_is_gone_when_its_instance_profile_has_let_go_of_the_nodes_role(aws: Emulated, own_role: str) -> None:
     """DeleteCluster ends before that, and a role that a profile holds cannot be deleted."""
-    role = aws.roles["ec2"]
+    role = own_role
     aws.cluster(auto_mode=True, auto_mode_node_role_arn=role)
     aws.control(seconds={"profile": 2})
     assert aws.run(eks_cluster, name=aws.name, state="absent", auto_mode_node_role_arn=role)["changed"]
@@ -260,9 +272,9 @@ def test_a_cluster_is_gone_when_its_instance_profile_has_let_go_of_the_nodes_rol
     assert not aws.run(eks_cluster, name=aws.name, state="absent", auto_mode_node_role_arn=f"{role}-gone")["changed"]
 
 
-def test_a_profile_that_stays_is_not_waited_for_without_end(aws: Emulated, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_profile_that_stays_is_not_waited_for_without_end(aws: Emulated, own_role: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What removes the role takes it out of the profile, then."""
-    role = aws.roles["ec2"]
+    role = own_role
     aws.cluster(auto_mode=True, auto_mode_node_role_arn=role)
     aws.control(seconds={"profile": 600})
     monkeypatch.setattr(eks_cluster, "LETTING_GO", 0.2)

@@ -42,12 +42,12 @@ def test_a_failure_is_shown_as_its_message_alone(aws: Emulated) -> None:
 @pytest.fixture(scope="module")
 def documented() -> dict[str, Any]:
     """Return what ansible-doc shows of the modules."""
-    return json.loads(ansible("ansible-doc", "--json", *MODULES))
+    return json.loads(ansible("ansible-doc", "--json", *(f"berth.platform.{name}" for name in MODULES)))
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_ansible_doc_shows_a_module(name: str, documented: dict[str, Any]) -> None:
-    shown = documented[name]
+    shown = documented[f"berth.platform.{name}"]
     assert shown["doc"]["short_description"]
     assert {"region", "profile"} <= set(shown["doc"]["options"])
     assert shown["examples"].strip()

@@ -247,8 +247,8 @@ def test_a_build_has_a_loopback_of_its_own_and_the_machine_keeps_its_network_as_
 def test_a_build_that_is_killed_leaves_no_namespace(tmp_path: Path) -> None:
     program = tmp_path / "build.py"
     program.write_text(
-        f"import os, sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r}); import conftest\n"
-        "from ansible.module_utils.build_network import Reach, network\n"
+        "import os\n"
+        "from ansible_collections.berth.platform.plugins.module_utils.image.build_network import Reach, network\n"
         "with network(Reach([])) as within:\n"
         "    print(os.stat(within[1].removeprefix('--net=')).st_ino, flush=True)\n"
         "    os.execvp(within[0], [*within, 'sleep', '60']) if not os.fork() else os.wait()\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +20,8 @@ from fake_api import UID, Api, kubeconfig, running
 from module_run import plugin
 
 credential = plugin("action/k8s_credential.py")
-ACCOUNT = Account("berth-accounts", "polls-dev", "polls-dev")
-TOKEN = "/api/v1/namespaces/berth-accounts/serviceaccounts/polls-dev/token"
+ACCOUNT = Account("berth-accounts", "dev")
+TOKEN = "/api/v1/namespaces/berth-accounts/serviceaccounts/dev/token"
 NOW = 1_800_000_000
 ADMINISTRATOR = {
     "clusters": [{"name": "berth", "cluster": {"server": "https://10.245.0.1:6443", "certificate-authority-data": "Y2E="}}],
@@ -87,9 +88,17 @@ def test_no_rule_is_of_everything() -> None:
     assert [rule for rule in namespace_rules("polls-dev") if "*" in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]] == []
 
 
+@pytest.mark.parametrize("environment", ["dev", "polls-prod-2", "Dev", "dev_", "prod.example.com", "prod_eu", "x" * 80, "Überall", "_"])
+def test_each_environment_has_an_account_of_a_name_that_kubernetes_takes(environment: str) -> None:
+    name = credential_lib.account_name(environment)
+    assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name)
+    others = {credential_lib.account_name(each) for each in ("dev", "prod-eu", "prod-example-com", "x" * 50)} - {environment}
+    assert name not in others
+
+
 # --- When its kubeconfig is due --------------------------------------------------
 OWN = credential_lib.kubeconfig(ADMINISTRATOR, ACCOUNT, token())
-OTHER = Account("berth-accounts", "shop", "shop")
+OTHER = Account("berth-accounts", "shop")
 ELSEWHERE = {"clusters": [{"name": "berth", "cluster": {"server": "https://192.0.2.7:6443"}}]}
 
 
@@ -105,7 +114,7 @@ ELSEWHERE = {"clusters": [{"name": "berth", "cluster": {"server": "https://192.0
         (credential_lib.kubeconfig(ADMINISTRATOR, OTHER, token(OTHER)), 0o600, NOW, "it was another account's"),
         (credential_lib.kubeconfig(ADMINISTRATOR, ACCOUNT, "no.token"), 0o600, NOW, "it was another account's"),
         (credential_lib.kubeconfig(ELSEWHERE, ACCOUNT, token()), 0o600, NOW, "it led elsewhere"),
-        (credential_lib.kubeconfig(ADMINISTRATOR, Account("berth-accounts", "polls-dev", "other"), token()), 0o600, NOW, "it led elsewhere"),
+        (credential_lib.kubeconfig(ADMINISTRATOR, OTHER, token()), 0o600, NOW, "it led elsewhere"),
         (credential_lib.kubeconfig(ADMINISTRATOR, ACCOUNT, token(days=3650)), 0o600, NOW, "it lasted longer than it may"),
         (credential_lib.kubeconfig(ADMINISTRATOR, ACCOUNT, token(exp=None)), 0o600, NOW, "it had ended"),
         ("", 0o600, NOW, "there is none"),
@@ -179,8 +188,8 @@ def test_a_check_passes_while_the_cluster_stands_still(tmp_path: Path) -> None:
 
 def test_without_a_token_the_kubeconfig_of_before_stays_and_the_reason_is_said(api: Api, administrator: Path, tmp_path: Path) -> None:
     path = written(tmp_path / "kubeconfig", ADMINISTRATOR)
-    api.answers[TOKEN] = (404, {"message": 'serviceaccounts "polls-dev" not found'})
-    with pytest.raises(KubeError, match='gives no token for the ServiceAccount polls-dev in namespace berth-accounts: serviceaccounts "polls-dev" not found'):
+    api.answers[TOKEN] = (404, {"message": 'serviceaccounts "dev" not found'})
+    with pytest.raises(KubeError, match='gives no token for the ServiceAccount dev in namespace berth-accounts: serviceaccounts "dev" not found'):
         credential.provide(path, administrator, ACCOUNT, 365)
     assert yaml.safe_load(path.read_text()) == ADMINISTRATOR
 

@@ -231,7 +231,7 @@ def test_what_vanishes_while_it_is_waited_for_is_a_failure(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_documents_the_options_that_it_has(name: str) -> None:
-    module = importlib.import_module(name)
+    module = importlib.import_module(f"ansible_collections.berth.platform.plugins.modules.{name}")
     documented = yaml.safe_load(module.DOCUMENTATION)
     assert documented["module"] == name
     assert compared(documented["options"], "suboptions") == compared({k: v for k, v in module.OPTIONS.items() if k not in session.TAG_OPTIONS}, "options")
@@ -249,11 +249,11 @@ def compared(options: dict[str, Any], inner: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_of_a_module_fit_its_options(name: str) -> None:
-    module = importlib.import_module(name)
+    module = importlib.import_module(f"ansible_collections.berth.platform.plugins.modules.{name}")
     tasks = yaml.safe_load(module.EXAMPLES)
-    assert any(name in task for task in tasks)
+    assert any(f"berth.platform.{name}" in task for task in tasks)
     for task in tasks:
-        assert set(task.get(name, {})) <= set(module.OPTIONS)
+        assert set(task.get(f"berth.platform.{name}", {})) <= set(module.OPTIONS)
     assert yaml.safe_load(module.RETURN)
 
 

@@ -323,7 +323,7 @@ def test_credentials_that_are_never_accepted_are_waited_for_no_longer_than_told(
 def task(path: str, *more: str, **options: Any) -> tuple[bool, str]:
     """Run the task, with ``more`` options of Ansible's, for the environment dev; return whether it passed, and what it said."""
     arguments = {"kubeconfig": path, "environment": "dev", "provider": "existing", **options}
-    command = ["ansible", "localhost", "-i", "localhost,", "-c", "local", "-m", "cluster_identity"]
+    command = ["ansible", "localhost", "-i", "localhost,", "-c", "local", "-m", "berth.platform.cluster_identity"]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
     ran = ansible_fork.run([*command, "-a", json.dumps(arguments), *more], env=environment)
     return ran.returncode == 0, " ".join(ran.stdout.split())

@@ -387,7 +387,7 @@ def test_an_environment_leaves_a_shared_cluster_and_takes_its_account_and_only_i
     assert answer["removed"] == ["environment dev from the cluster, which goes on for molecule"]
     assert cluster.record() == {"environments": ["molecule"], "settings": {}, "inputs": "1"}
     assert kubectl.read_text().splitlines() == [
-        "delete serviceaccount polls-dev --namespace berth-accounts --ignore-not-found",
+        "delete serviceaccount dev --namespace berth-accounts --ignore-not-found",
         "get persistentvolumes --output json",
         "delete persistentvolume pv-1",
     ]

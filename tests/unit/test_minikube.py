@@ -1220,7 +1220,7 @@ def test_a_cluster_of_the_defaults_enforces_network_policies(machine: Machine, p
 
 
 def test_the_role_gives_the_module_every_option_from_the_variable_of_its_name() -> None:
-    given = yaml.safe_load((ROOT / "roles/minikube/tasks/start.yml").read_text(encoding="utf-8"))[0]["minikube"]
+    given = yaml.safe_load((ROOT / "roles/minikube/tasks/start.yml").read_text(encoding="utf-8"))[0]["berth.platform.minikube"]
     others = {"binary": "{{ __minikube_binary }}", "inventory": "{{ __minikube_inventory }}"}
     assert given == {name: others.get(name, f"{{{{ minikube_{name} }}}}") for name in minikube.OPTIONS if name != "state"}
 

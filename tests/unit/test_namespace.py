@@ -186,7 +186,8 @@ def role(tmp_path: Path) -> Callable[..., tuple[int, str]]:
         cluster = {"provider": "kubeadm", "pod_networks": ["10.244.0.0/16"], "network_policy_inputs": "today"}
         given = {"part": part, "berth_namespace": "polls-dev", "berth_app_name": "polls", "cluster_facts": cluster} | variables
         given.setdefault("berth_kubeconfig", str(tmp_path / "nowhere"))
-        given["cluster_facts"] = {"administrator": given["berth_kubeconfig"], "account": {}} | given["cluster_facts"]
+        account = {"namespace": "berth-accounts", "name": "dev"}
+        given["cluster_facts"] = {"administrator": given["berth_kubeconfig"], "account": account} | given["cluster_facts"]
         command = ["ansible-playbook", "play.yml", "-i", "hosts.yml", "-e", json.dumps(given), *arguments]
         answer = ansible_fork.run(command, cwd=tmp_path, env=os.environ | settings)
         return answer.returncode, answer.stdout + answer.stderr
@@ -208,6 +209,9 @@ def test_a_check_of_a_bare_machine_passes_and_says_what_would_be_made(role: Call
     assert "+++ after: Namespace polls-dev" in printed
     assert "+++ after: NetworkPolicy default-deny" in printed
     assert "changed: [dev]" in printed
+    rules, _, binding = printed.partition("+++ after: Role berth")[2].partition("+++ after: RoleBinding berth")
+    assert "replicasets" in rules and "serviceaccounts" not in rules
+    assert "namespace: berth-accounts" in binding.partition("+++ after")[0]
 
 
 @pytest.mark.parametrize(("entry", "gated"), [("loadbalancer", True), ("none", False)])
@@ -218,9 +222,10 @@ def test_pods_are_ready_when_the_load_balancer_sends_them_requests(entry: str, g
 
 
 def test_a_check_passes_while_the_cluster_stands_still(kubeconfig: str, role: Callable[..., tuple[int, str]]) -> None:
-    code, printed = role("--check", "--diff", berth_kubeconfig=kubeconfig)
+    code, printed = role("--check", "--diff", berth_kubeconfig=kubeconfig, namespace_account={})
     assert code == 0, printed
     assert "+++ after: Namespace polls-dev" in printed
+    assert "Role berth" not in printed, "where the kubeconfig's user has its rights from elsewhere"
 
 
 def test_a_check_passes_while_the_kubeconfig_leads_nowhere_because_the_cluster_is_stopped(tmp_path: Path, role: Callable[..., tuple[int, str]]) -> None:

@@ -29,7 +29,6 @@ LATER = {
         "berth_app_database_env",
         "berth_app_database_extensions",
         "berth_app_probe",
-        "berth_app_static",
         "berth_app_user",
         "berth_app_volumes",
         "berth_cache",
@@ -316,18 +315,18 @@ MEDIA = {
 )
 def test_uploads_get_a_volume_where_the_settings_have_them(tmp_path: Path, settings: str, dockerfile: dict[str, str], home: str) -> None:
     files = {"shop/settings.py": BASE + settings + "\nMEDIA_URL = '/media/'\nSTATIC_ROOT = BASE_DIR / 'static'\nSTATIC_URL = 'static/'\n", **dockerfile}
-    said, text, _ = inventory(tmp_path, files, {**KNOWN, **LATER})
+    said, text, made = inventory(tmp_path, files, {**KNOWN, **LATER})
     assert said["berth_app_volumes"] == {"media": {"path": f"{home}/media", "size": "1Gi", "url": "/media/"}}
-    assert said["berth_app_static"] == {"path": f"{home}/static", "url": "/static/"}
+    assert bool([line for line in made.needs if "WhiteNoise" in line]) == bool(dockerfile), "a Dockerfile of Berth's making serves static files"
     assert (said.get("berth_app_port"), said.get("berth_app_user")) == ((9000, 1000) if dockerfile else (None, None))
     assert "# Guessed" in text
 
 
 def test_static_files_that_the_project_serves_itself_are_left_to_it(tmp_path: Path) -> None:
+    dockerfile = {"Dockerfile": "FROM x\nWORKDIR /code/\n"}
     settings = BASE + "STATIC_ROOT = BASE_DIR / 'static'\nSTATIC_URL = 'static/'\nMIDDLEWARE = ['whitenoise.middleware.WhiteNoiseMiddleware']\n"
-    said, _, made = inventory(tmp_path, {"shop/settings.py": settings}, {**KNOWN, **LATER})
-    assert "berth_app_static" not in said
-    assert not [line for line in made.needs if "STATIC" in line]
+    _, _, made = inventory(tmp_path, {"shop/settings.py": settings, **dockerfile}, {**KNOWN, **LATER})
+    assert not [line for line in made.needs if "STATIC" in line or "WhiteNoise" in line]
 
 
 def test_a_cache_is_proposed_where_the_settings_ask_for_one_and_this_berth_has_it(tmp_path: Path) -> None:
@@ -470,7 +469,7 @@ def test_the_apps_name_is_the_directorys_where_that_is_a_name(name: str, app: st
 
 
 @pytest.mark.parametrize(
-    "name, why", [("default", "belongs to Kubernetes"), ("Shop", "illegal characters"), ("kube-x", "belongs to Kubernetes"), ("", "is empty")]
+    "name, why", [("default", "belongs to the cluster"), ("Shop", "illegal characters"), ("kube-x", "belongs to the cluster"), ("", "is empty")]
 )
 def test_a_name_that_no_environment_can_have_is_refused(tmp_path: Path, name: str, why: str) -> None:
     with pytest.raises(AnsibleActionFail, match=why):

@@ -25,7 +25,7 @@ def read(tmp_path: Path) -> Callable[..., Json]:
         with fake_api.running(fake_api.Api()) as api:
             api.answers |= answers
             given = {"kubeconfig": fake_api.kubeconfig(tmp_path, api.url), "namespace": "polls-dev"} | arguments
-            command = ["ansible", "localhost", "-i", "localhost,", "-c", "local", "-m", "k8s_objects_info"]
+            command = ["ansible", "localhost", "-i", "localhost,", "-c", "local", "-m", "berth.platform.k8s_objects_info"]
             environment = os.environ | {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "true", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.oneline", "BERTH_RUN": "test"}
             ran = ansible_fork.run([*command, "-a", json.dumps(given)], cwd=ROOT, env=environment)
             if requests is not None:
@@ -53,6 +53,15 @@ def test_all_objects_with_the_labels_are_read(read: Callable[..., Json]) -> None
     result = read(lists, requests, kinds=["StatefulSet", "Deployment"], selector={"app.kubernetes.io/managed-by": "berth"})
     assert [each["kind"] for each in result["objects"]] == ["StatefulSet", "Deployment", "Deployment"]
     assert requests == [f"{path}?labelSelector=app.kubernetes.io%2Fmanaged-by%3Dberth" for path in lists]
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["stopped", "still to be made"])
+def test_a_check_finds_nothing_where_no_cluster_answers(tmp_path: Path, there: bool) -> None:
+    path = fake_api.kubeconfig(tmp_path, "http://127.0.0.1:1") if there else str(tmp_path / "absent")
+    given = json.dumps({"kubeconfig": path, "namespace": "polls-dev", "kinds": ["Service"]})
+    command = ["ansible", "localhost", "-i", "localhost,", "-c", "local", "-m", "berth.platform.k8s_objects_info", "-a", given]
+    assert "objects: []" in ansible_fork.run([*command, "--check"], cwd=ROOT).stdout
+    assert "FAILED" in ansible_fork.run(command, cwd=ROOT).stdout
 
 
 def test_what_does_not_exist_is_left_out(read: Callable[..., Json]) -> None:

@@ -241,7 +241,8 @@ def test_no_value_whatever_ends_in_a_traceback(junk: object, run) -> None:
 
 def test_no_provider_waits_for_a_client_that_preflight_does_not_ask() -> None:
     """Loading one takes a third of a second to a second. Only AWS needs its own, in a process of its own; the cluster is asked by later plays."""
-    code = "import sys, runpy; runpy.run_path('plugins/action/preflight.py'); print(sorted({'boto3', 'botocore', 'kubernetes'} & set(sys.modules)))"
+    imported = "from ansible_collections.berth.platform.plugins.action import preflight"
+    code = f"import sys; {imported}; print(sorted({{'boto3', 'botocore', 'kubernetes'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

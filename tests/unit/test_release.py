@@ -21,12 +21,12 @@ CONTAINER = {"image": "polls@sha256:1", "envFrom": [{"configMapRef": {"name": "p
 def rendered(name: str, **variables: Any) -> dict[str, Any]:
     """Return the object that a template of the role makes of these variables, and of what they leave out."""
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"probes": probes.of_inventory, "to_json": json.dumps}
+    environment.filters |= {"berth.platform.probes": probes.of_inventory, "to_json": json.dumps}
     environment.filters |= {"combine": lambda one, *others: {key: value for each in (one, *others) for key, value in each.items()}}
     given = {
         "app_name": "polls", "app_version": "1.0", "app_image": CONTAINER["image"], "app_port": 8000, "app_replicas": 2, "app_autoscaling": {},
         "app_command": [], "app_timeout": 300, "app_pull_secrets": [],
-        "app_probe": {}, "app_liveness_path": "/livez", "app_readiness_path": "/readyz", "app_resources": {},
+        "app_probe": {}, "app_liveness_path": "/livez", "app_readiness_path": "/readyz", "app_resources": {}, "app_leave_seconds": 5,
         "__app_component": {"web": LABELS}, "__app_version_label": {}, "__app_selector": {}, "__app_pod": POD, "__app_container": CONTAINER,
     }  # fmt: skip
     return yaml.safe_load(environment.from_string((TEMPLATES / name).read_text(encoding="utf-8")).render(given | variables))
@@ -39,6 +39,13 @@ def test_the_web_container_runs_the_command_of_the_inventory_word_by_word(comman
 
 def test_without_one_it_runs_what_its_image_says() -> None:
     assert "command" not in rendered("deployment.yaml.j2")["spec"]["template"]["spec"]["containers"][0]
+
+
+@pytest.mark.parametrize("seconds", [5, 15])
+def test_a_pod_that_ends_first_waits_and_then_has_40_seconds_for_what_it_is_answering(seconds: int) -> None:
+    spec = rendered("deployment.yaml.j2", app_leave_seconds=seconds)["spec"]["template"]["spec"]
+    assert spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] == seconds
+    assert spec["terminationGracePeriodSeconds"] == seconds + 40
 
 
 HTTP = {"httpGet": {"path": "/readyz", "port": "http", "httpHeaders": [{"name": "Host", "value": "localhost"}]}}
@@ -69,9 +76,9 @@ APP = {"name": "polls", "version": "1.0", "selector": {"app.kubernetes.io/name":
 SHARED = CONTAINER | {"resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}}}
 
 
-def made(**processes: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def made(**given: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the objects of processes, by kind and name."""
-    found = processes.objects(processes, APP, POD, SHARED, 300)
+    found = processes.objects(given, APP, POD, SHARED, 300)
     return {f"{each['kind']} {each['metadata']['name']}": each for each in found}
 
 

@@ -89,7 +89,7 @@ def test_a_runbook_that_names_a_cluster_for_kubectl_first_makes_sure_that_it_is_
     """Else commands that mean the environment reach another cluster by its name."""
     for play in yaml.safe_load(path.read_text(encoding="utf-8")):
         tasks = play.get("tasks", [])
-        naming = [number for number, task in enumerate(tasks) if task.get("kubeconfig_context", {"state": "absent"}).get("state") != "absent"]
+        naming = [number for number, task in enumerate(tasks) if task.get("berth.platform.kubeconfig_context", {"state": "absent"}).get("state") != "absent"]
         guards = [task for task in tasks[: min(naming, default=0)] if task.get("ansible.builtin.import_role") == {"name": "cluster", "tasks_from": "guard"}]
         for number in naming:
             assert [guard.get("when") for guard in guards] == [tasks[number].get("when")]
@@ -98,7 +98,8 @@ def test_a_runbook_that_names_a_cluster_for_kubectl_first_makes_sure_that_it_is_
 def test_the_runbook_kubeconfig_names_a_cluster() -> None:
     """Or the test above holds nothing."""
     tasks = [task for play in yaml.safe_load((OPS / "kubeconfig.yml").read_text(encoding="utf-8")) for task in play["tasks"]]
-    assert [task["kubeconfig_context"].get("state", "present") for task in tasks if "kubeconfig_context" in task] == ["present", "absent"]
+    naming = [task["berth.platform.kubeconfig_context"] for task in tasks if "berth.platform.kubeconfig_context" in task]
+    assert [given.get("state", "present") for given in naming] == ["present", "absent"]
 
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)

@@ -397,7 +397,7 @@ OF_THEIR_OWN = [
     "berth_database_url", "berth_database_size", "berth_database_version", "berth_database_memory", "berth_database_resources", "berth_database_replicas",
     "berth_registry_token", "berth_registry_url", "berth_registry_name", "berth_rds_password", "berth_rds_user", "berth_rds_name", "berth_rds_port",
     "berth_rds_network", "berth_rds_engine", "berth_eks_zones", "berth_eks_tags", "berth_eks_name", "berth_aws_profile", "berth_aws_subnets",
-    "berth_host", "berth_password", "berth_version", "berth_storage", "berth_networks", "berth_account", "berth_path", "berth_x", "berth_",
+    "berth_host", "berth_password", "berth_version", "berth_storage", "berth_networks", "berth_account", "berth_x", "berth_",
 ]  # fmt: skip
 
 

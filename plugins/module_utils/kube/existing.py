@@ -41,7 +41,7 @@ NEEDED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("batch", "jobs", (*APPLY, "list", "delete")),
     ("batch", "cronjobs", (*APPLY, "list", "delete")),
     ("autoscaling", "horizontalpodautoscalers", (*APPLY, "list", "delete")),
-    ("networking.k8s.io", "networkpolicies", APPLY),
+    ("networking.k8s.io", "networkpolicies", (*APPLY, "list", "delete")),
     ("policy", "poddisruptionbudgets", (*APPLY, "list", "delete")),
 )
 # And what it does besides where the database is in the cluster.

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import formats
+from ..credential import account_name
 from ..progress import report
 from .service import ServiceError, backend, manager
 
@@ -476,7 +477,7 @@ def leave(environment: str, namespace: str, purge: bool) -> list[str]:
     others = change_environments(lambda known: known - {environment})
     removed = [f"environment {environment} from the cluster, which goes on for {', '.join(others)}"]
     kubectl = [str(DIRECTORY / "bin" / "kubectl"), "--kubeconfig", str(KUBERNETES / "admin.conf")]
-    account = ["delete", "serviceaccount", namespace, "--namespace", ACCOUNTS, "--ignore-not-found"]  # and with it every token of it
+    account = ["delete", "serviceaccount", account_name(environment), "--namespace", ACCOUNTS, "--ignore-not-found"]  # and with it every token of it
     subprocess.run([*kubectl, *account], capture_output=True, check=False)
     done = subprocess.run([*kubectl, "get", "persistentvolumes", "--output", "json"], capture_output=True, text=True, check=False)
     for volume in json.loads(done.stdout or "{}").get("items", []):

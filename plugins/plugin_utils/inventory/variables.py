@@ -451,7 +451,7 @@ def cache(given: dict[str, Any]) -> list[Problem]:
             found.append(Problem((variable, number), wrong))
     names = given.get(variable, cache_lib.DEFAULT_NAMES) if given.get("berth_cache", "none") != "none" else []
     for mine in ("berth_app_settings", "berth_app_secrets"):
-        text = "is set by cache_lib too; take it out, or leave it out of berth_cache_env"
+        text = "is set by berth_cache too; take it out, or leave it out of berth_cache_env"
         found += [Problem((mine, name), text) for name in names if name in given.get(mine, {})]
     size = given.get("berth_cache_memory", "128Mi")
     if wrong := formats.positive_quantity(size) or cache_lib.memory_problem(size):

@@ -294,12 +294,9 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
         volume = {"path": media, "size": "1Gi", **({"url": f"/{url.strip('/')}/"} if served else {})}
         if not made.set(part, "berth_app_volumes", {"media": volume}, guess):
             made.say(part, f"Uploads go to {media}, which is read-only: Berth keeps no files. Store them elsewhere, as with django-storages.")
-    if any(text.startswith("whitenoise.") for text in project.loaded.texts):
-        return
-    static, url = inside(reading.path("STATIC_ROOT"), source, dockerfile), reading.value("STATIC_URL")
-    if static and isinstance(url, str):
-        if made.set(part, "berth_app_static", {"path": static, "url": f"/{url.strip('/')}/"}, guess):
-            return
+    if dockerfile is None or any(text.startswith("whitenoise.") for text in project.loaded.texts):
+        return  # a Dockerfile of Berth's making serves static files itself
+    if reading.path("STATIC_ROOT"):
         made.needs.append("MIDDLEWARE.insert(1, 'whitenoise.middleware.WhiteNoiseMiddleware')  # nothing serves static files; and whitenoise as a requirement")
     elif "STATIC_ROOT" not in project.loaded.names:
         made.needs.append("STATIC_ROOT = BASE_DIR / 'staticfiles'  # where collectstatic puts them; whitenoise serves them")
