@@ -53,7 +53,7 @@ def configuration(project: str, words: Iterable[str]) -> str | None:
 
 
 def start(command: list[str], environment: MutableMapping[str, str]) -> bool:
-    """Prepare the environment of a command (as in ``sys.orig_argv``); return whether Python has to begin anew for it."""
+    """Prepare the environment of a command (as in ``sys.orig_argv``); return whether Python has to begin again for it."""
     if len(command) < 2 or not os.path.basename(command[1]).startswith("ansible"):
         return False
     if "ANSIBLE_CONFIG" not in environment:

@@ -282,7 +282,7 @@ def main(made_from: str, base: str = "") -> int:
         print(f"bootstrap: {error.filename or PROJECT}: {error.strerror}. Mend that, then run the same command again.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("bootstrap: interrupted. The same command begins anew.", file=sys.stderr)
+        print("bootstrap: interrupted. The same command begins again.", file=sys.stderr)
         return 130
     return 0
 

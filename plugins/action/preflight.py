@@ -502,7 +502,7 @@ class Check:
         return {name for names, used in parts.items() if not used for name in names}
 
     def budget_problems(self, suspect: set[str]) -> list[Problem]:
-        """Check what the environment would cost, once nothing else is wrong that it is reckoned by."""
+        """Check what the environment would cost, once nothing else is wrong that decides it."""
         variable = "berth_budget_monthly"
         if any(name.startswith(cost.PREFIXES) for name in suspect) or self.provider != "eks" or not self.values.get(variable):
             return []

@@ -95,7 +95,7 @@ def cache() -> Path:
 
 
 def keep_payloads() -> None:
-    """Let Ansible find the modules' payloads, which it makes anew in each run, where the run before left them.
+    """Let Ansible find the modules' payloads, which it makes again in each run, where the run before left them.
 
     There is a directory for each state of Ansible, its collections, and the project's modules and module_utils. Payloads are pickled, so
     those that others may have written go unread, and where others may put theirs in the place, none is kept.

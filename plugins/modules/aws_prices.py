@@ -70,7 +70,7 @@ def work(aws: Aws) -> dict[str, Any]:
     region = aws.options["of"]
     path = Path(aws.options["directory"]) / f"{region}.yml"
     earlier = None
-    with contextlib.suppress(PriceError):  # a broken file is made anew
+    with contextlib.suppress(PriceError):  # a broken file is made again
         earlier = prices.load(path)
     try:
         found = ask(aws, region, earlier)

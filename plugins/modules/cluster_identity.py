@@ -33,7 +33,7 @@ options:
     type: str
     default: ""
   vouched:
-    description: The provider itself made the cluster for this environment, so a new identity is that of a cluster made anew.
+    description: The provider itself made the cluster for this environment, so a new identity is that of a cluster made again.
     type: bool
     default: false
   patience:

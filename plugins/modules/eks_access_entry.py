@@ -123,7 +123,7 @@ def work(aws: Aws) -> dict[str, Any]:
     if live:
         now = {"type": live["type"], "username": live.get("username"), "kubernetes_groups": sorted(live.get("kubernetesGroups") or [])}
         found = differences(now, wanted)
-        refuse_fixed(found, {"type": "Remove the entry (state: absent), then make it anew."})
+        refuse_fixed(found, {"type": "Remove the entry (state: absent), then make it again."})
         aws.note(found)
         if found:
             aws.change("update_access_entry", **key, **request({name: then for name, (_, then) in found.items()}))

@@ -7,7 +7,7 @@ module: eks_addon
 short_description: Make, change and delete an add-on of an EKS cluster
 description:
   - An option that is left out is left as it is.
-  - An add-on whose creation failed is deleted and made anew. A wait ends with EKS's reason when there is one.
+  - An add-on whose creation failed is deleted and made again. A wait ends with EKS's reason when there is one.
 options:
   name: {description: "The add-on's name, as in V(vpc-cni).", type: str, required: true}
   cluster_name: {description: The cluster's name., type: str, required: true}

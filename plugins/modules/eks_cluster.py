@@ -10,7 +10,7 @@ description:
     what it is, what is wanted and what to do.
   - An option that is left out is left as it is. A new cluster has the private endpoint only, authentication by access
     entries only, no administrator by default and standard support, unless the options say otherwise.
-  - A cluster whose creation failed is deleted and made anew.
+  - A cluster whose creation failed is deleted and made again.
 options:
   name: {description: The cluster's name., type: str, required: true}
   state:

@@ -9,7 +9,7 @@ description:
   - Makes a node group, and changes everything of one that AWS allows to change. What cannot be changed is refused, with
     what it is, what is wanted and what to do.
   - An option that is left out is left as it is.
-  - A node group whose creation failed is deleted and made anew. A wait ends with EKS's reason when there is one.
+  - A node group whose creation failed is deleted and made again. A wait ends with EKS's reason when there is one.
 options:
   name: {description: The node group's name., type: str, required: true}
   cluster_name: {description: The cluster's name., type: str, required: true}

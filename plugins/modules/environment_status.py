@@ -89,9 +89,9 @@ from ..module_utils.rollout.judge import Snapshot
 ADVICE = {
     "absent": "ansible-playbook site.yml -i inventories/{environment} makes it",
     "stopped": "ansible-playbook playbooks/ops/start.yml -i inventories/{environment} starts it, with all that was in it",
-    "partial": "ansible-playbook site.yml -i inventories/{environment} begins it anew after the run that was cut off",
+    "partial": "ansible-playbook site.yml -i inventories/{environment} begins it again after the run that was cut off",
     "paused": "ansible-playbook playbooks/ops/start.yml -i inventories/{environment} lets it go on",
-    "lost": "ansible-playbook site.yml -i inventories/{environment} -e minikube_recreate=true makes it anew; what it held is gone",
+    "lost": "ansible-playbook site.yml -i inventories/{environment} -e minikube_recreate=true makes it again; what it held is gone",
     "foreign": "this machine carries a Kubernetes that Berth did not make: use another machine, or remove it with the tool that made it",
 }
 # A machine has room for one cluster of kubeadm's, and for many of minikube's.

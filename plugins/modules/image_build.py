@@ -345,7 +345,7 @@ class Build:
         if any(instruction.documents for instruction in self.instructions):
             dockerfiles.refuse_documents(self.dockerfile, self.instructions, self.output("buildah", "--version").split()[2])
         for image, archive in self.parameters["bases"].items():
-            # A base that was made anew has another archive, and its name has to lead to that one.
+            # A base that was made again has another archive, and its name has to lead to that one.
             mark = storage / f"{image.replace('/', '_')}.archive"
             known = mark.read_text(encoding="utf-8") if mark.exists() else ""
             if known != archive or not self.output(*buildah, "images", "--quiet", image):

@@ -7,7 +7,7 @@ module: k8s_credential
 short_description: Give an environment a kubeconfig with a token of its own account
 description:
   - The token is asked for with TokenRequest, so nothing but the kubeconfig holds it. Whoever deletes the account takes it back.
-  - Written anew when less than a third of the token's life is left, when the API server does not accept it any more, and in the place of any other
+  - Written again when less than a third of the token's life is left, when the API server does not accept it any more, and in the place of any other
     kubeconfig, such as an administrator's.
 options:
   kubeconfig: {description: "The environment's own kubeconfig, written with mode 0600.", type: path, required: true}

@@ -25,7 +25,7 @@ EXAMPLES = """
 
 RETURN = """
 blocked: {description: "What lets pods not be evicted now, a sentence each with what to do.", returned: always, type: list, elements: str}
-lost: {description: "Pods that nothing makes anew once they are evicted, a sentence each.", returned: always, type: list, elements: str}
+lost: {description: "Pods that nothing makes again once they are evicted, a sentence each.", returned: always, type: list, elements: str}
 """
 
 from typing import Any

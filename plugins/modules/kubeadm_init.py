@@ -128,7 +128,7 @@ def main() -> None:
             else f"kubeadm init failed after {seconds} s. Its last words ({log}):\n{tail(log, 15)}"
         )  # fmt: skip
         module.fail_json(
-            msg=f"{why}\n{last_words(machine, 'kubelet', since)}\nRun the same command again after mending the cause: it begins the cluster anew."
+            msg=f"{why}\n{last_words(machine, 'kubelet', since)}\nRun the same command again after mending the cause: it begins the cluster again."
         )
     cluster.INITIALIZED.write_text("", encoding="utf-8")
     module.exit_json(changed=True, seconds=seconds)

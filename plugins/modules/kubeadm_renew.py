@@ -6,7 +6,7 @@ DOCUMENTATION = """
 module: kubeadm_renew
 short_description: Renew the certificates of this machine's cluster that end soon, or have ended
 description:
-  - Renews them on the disk, so the cluster need not run. Has what runs of the control plane and the kubelet start anew with them, and waits for the API server.
+  - Renews them on the disk; the cluster may stand still. Has what runs of the control plane and the kubelet start again with them, and waits for the server.
   - The authorities stay, and so do other kubeconfigs, until they end themselves.
   - A renewal that was cut off is done again.
 options:
@@ -85,13 +85,13 @@ def start_anew(kinds: set[str], grace: float) -> bool:
     """Have what runs read its new certificates; return whether an API server is to be waited for."""
     machine = backend()
     if "control plane" in kinds:
-        report("the control plane starts anew")
+        report("the control plane starts again")
         running = [child for shim in cluster.shims() for child in cluster.children(shim)]
         for group in (CONTROL_PLANE, ("etcd",)):  # an API server whose etcd is gone does not end by itself
             cluster.end_processes([pid for pid in running if cluster.program(pid) in group], time.monotonic() + grace)
     if not machine.running("kubelet"):
         return False  # it starts later, and the control plane with it
-    report("the kubelet starts anew")
+    report("the kubelet starts again")
     machine.restart("kubelet")  # for the control plane's sake too: it waits longer each time before it starts a container again
     return True
 

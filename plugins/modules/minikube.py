@@ -79,7 +79,7 @@ options:
     elements: str
     default: []
   force: {description: "Whether to start with C(--force), which root needs.", type: bool, default: false}
-  recreate: {description: Whether a cluster that cannot be brought up again may be deleted and made anew., type: bool, default: false}
+  recreate: {description: Whether a cluster that cannot be brought up again may be deleted and made again., type: bool, default: false}
   timeout: {description: Seconds that one step may take., type: int, default: 900}
   inventory: {description: "Where the settings are, for messages.", type: str, default: the inventory}
 attributes:

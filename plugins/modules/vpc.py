@@ -244,7 +244,7 @@ class Network:
         live, cidr = self.vpc(), self.options["cidr"]
         if live and live["CidrBlock"] != cidr:
             raise Refused(f"cidr cannot be changed: it is {live['CidrBlock']}, wanted is {cidr}. Put {live['CidrBlock']} back, "
-                          "or destroy the environment and make it anew.")  # fmt: skip
+                          "or destroy the environment and make it again.")  # fmt: skip
         if live:
             self.retag(live["VpcId"], live.get("Tags"), self.name)
             identifier = live["VpcId"]
@@ -292,7 +292,7 @@ class Network:
         return ids
 
     def provide_nat_gateways(self, subnets: dict[str, str]) -> dict[str, Resource]:
-        """Return the NAT gateways by zone, those that are wanted; one that failed is made anew."""
+        """Return the NAT gateways by zone, those that are wanted; one that failed is made again."""
         public = [subnet for subnet in self.options["subnets"] if subnet["public"]]
         wanted = {"none": [], "one": public[:1], "zone": public}[self.options["nat"]]
         live = {nat["SubnetId"]: nat for nat in self.look("describe_nat_gateways", "NatGateways") if nat["State"] in LIVE_NAT}

@@ -23,7 +23,7 @@ from ansible_collections.berth.platform.plugins.module_utils.aws import session
 from emulated_aws import Emulated, account, hold, tell, trust
 from fake_api import Api, certificate, running
 
-# botocore reads the descriptions of services anew for every session, and each run of a module has its own.
+# botocore reads the descriptions of services again for every session, and each run of a module has its own.
 LOADER = functools.cache(botocore.session.create_loader)
 
 

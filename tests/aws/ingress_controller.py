@@ -341,7 +341,7 @@ def main() -> None:
     while True:
         try:
             vpc = eks.describe_cluster(name=given.cluster)["cluster"]["resourcesVpcConfig"]["vpcId"]
-            if controller is None or controller.vpc != vpc:  # a cluster that was made anew
+            if controller is None or controller.vpc != vpc:  # a cluster that was made again
                 controller = Controller(cluster, given.cluster, vpc)
                 print(f"Looks after the Ingresses of {given.cluster} in {vpc}.", flush=True)
             controller.round()

@@ -77,7 +77,7 @@ def test_policies_and_groups_that_are_left_out_are_left_as_they_are(cluster: Emu
 def test_the_type_of_an_entry_is_not_changed(cluster: Emulated) -> None:
     cluster.run(eks_access_entry, **entry(cluster))
     message = cluster.refusal(eks_access_entry, **entry(cluster, type="EC2_LINUX"))
-    assert "type cannot be changed: it is STANDARD, wanted is EC2_LINUX. Remove the entry (state: absent), then make it anew." in message
+    assert "type cannot be changed: it is STANDARD, wanted is EC2_LINUX. Remove the entry (state: absent), then make it again." in message
 
 
 def test_an_entry_of_nodes_is_made_without_groups(cluster: Emulated) -> None:

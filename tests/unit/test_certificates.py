@@ -46,7 +46,7 @@ class Services:
         return name in self.up
 
     def restart(self, name: str) -> None:
-        """Start it anew."""
+        """Start it again."""
         self.done.append(f"restart {name}")
 
     def log(self, name: str, since: float) -> list[str]:

@@ -352,7 +352,7 @@ def test_a_damaged_record_ends_the_task_and_stays_as_it_is(api: Api, path: str, 
 
 
 def test_a_cluster_that_nothing_can_be_done_to_is_no_reason_to_refuse(api: Api, path: str, tmp_path: Path) -> None:
-    """It stands still, was made anew with another authority, or is gone."""
+    """It stands still, was made again with another authority, or is gone."""
     record(path)
     api.answers[UID] = (401, {})
     assert task(path, step="compare")[0]

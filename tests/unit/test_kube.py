@@ -58,7 +58,7 @@ def test_the_servers_own_time_is_known_after_a_request(api: Api, cluster: Cluste
 
 
 def test_an_object_is_deleted_by_its_uid(api: Api, cluster: Cluster) -> None:
-    """So that one which was made anew in between stays."""
+    """So that one which was made again in between stays."""
     api.queue = [(200, {})]
     cluster.delete("Job", "polls-dev", "x", "uid-1", "Background")
     method, path, _token, body = api.seen[0]

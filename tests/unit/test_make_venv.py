@@ -205,7 +205,7 @@ def test_what_a_killed_run_had_begun_is_waited_for(project: Project) -> None:
 
 def test_an_interruption_is_no_traceback(project: Project) -> None:
     status, _, complaint = project.run("/a/python3", at="venv", do="interrupt")
-    assert (status, complaint) == (130, "bootstrap: interrupted. The same command begins anew.\n")
+    assert (status, complaint) == (130, "bootstrap: interrupted. The same command begins again.\n")
     assert [path.name for path in project.root.glob(".venv*")] == [".venv.guard"]
 
 

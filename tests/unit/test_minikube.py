@@ -846,7 +846,7 @@ def test_a_cluster_that_does_not_come_up_is_kept_unless_it_may_be_recreated(mach
     change = {"kubernetes_version": "v1.37.0"}  # has a paused one start as well
     message = machine.run(**change)["msg"]
     assert "GUEST_START" in message
-    assert "minikube_recreate: true in inventories/dev/group_vars/all/main.yml has it deleted and made anew" in message
+    assert "minikube_recreate: true in inventories/dev/group_vars/all/main.yml has it deleted and made again" in message
     assert "delete" not in machine.changes
     machine.order(**broken)
     result = machine.run(**change, recreate=True)

@@ -153,8 +153,8 @@ def test_code_in_a_payload_that_others_may_have_written_is_not_run(payloads: Cal
     if (found / "module").exists():
         _CachedModule.load(str(found / "module"))
     assert not (tmp_path / "exploited").exists()
-    (found / "module").write_bytes(pickle.dumps("anew"))
-    assert _CachedModule.load(str(found / "module")) == "anew"
+    (found / "module").write_bytes(pickle.dumps("again"))
+    assert _CachedModule.load(str(found / "module")) == "again"
 
 
 @pytest.mark.parametrize("level", ["home", "home/berth/payloads"])

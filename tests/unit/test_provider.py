@@ -20,7 +20,7 @@ UNREADABLE_UID = {"environment": "dev", "provider": "eks", "cluster": "", "autho
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
-    """Have each test decide anew: within a run it is decided once."""
+    """Have each test decide again: within a run it is decided once."""
     providers.decide.cache_clear()
     yield
     providers.decide.cache_clear()

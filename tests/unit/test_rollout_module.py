@@ -38,7 +38,7 @@ class FakeCluster:
     """An API server that holds what a test gives it.
 
     Args:
-        objects: By kind: a list, or a function that returns one anew for each request, or an error to raise.
+        objects: By kind: a list, or a function that returns one again for each request, or an error to raise.
         logs: By (pod, container, whether it is the previous run's).
     """
 

@@ -470,7 +470,7 @@ def test_a_kubelet_that_cannot_start_ends_kubeadm_at_once_with_the_journals_erro
     assert re.sub(r"after \d+ s", "after 0 s", answer["msg"]) == (
         "The kubelet ends again and again, so kubeadm init was ended after 0 s.\n"
         f"Last errors of kubelet (journalctl --unit berth-kubelet.service):\n{KLOG[1]}\n"
-        "Run the same command again after mending the cause: it begins the cluster anew."
+        "Run the same command again after mending the cause: it begins the cluster again."
     )
     assert not kubeadm_init.cluster.INITIALIZED.exists()
 

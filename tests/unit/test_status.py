@@ -216,10 +216,10 @@ def test_a_command_whose_end_somebody_waits_for_is_no_problem(
     [
         ("absent", "there is no cluster", "site.yml -i inventories/dev makes it"),
         ("stopped", "the cluster is stopped", "playbooks/ops/start.yml -i inventories/dev starts it"),
-        ("partial", "the cluster cannot be used", "begins it anew"),
+        ("partial", "the cluster cannot be used", "begins it again"),
         ("foreign", "the cluster cannot be used", "that Berth did not make"),
         ("paused", "the cluster cannot be used", "playbooks/ops/start.yml -i inventories/dev lets it go on"),
-        ("lost", "the cluster cannot be used", "site.yml -i inventories/dev -e minikube_recreate=true makes it anew"),
+        ("lost", "the cluster cannot be used", "site.yml -i inventories/dev -e minikube_recreate=true makes it again"),
     ],
 )
 def test_without_a_cluster_to_ask_it_says_what_to_do(
@@ -406,7 +406,7 @@ expiry     CERTIFICATE    ENDS        IN
         ("kubeadm", dated("kubelet", -30, "kubelet.conf"), "ended 30 d ago, 2027-01-02 (/etc/kubernetes/kubelet.conf)",
          "ansible-playbook site.yml -i inventories/dev renews it"),
         ("kubeadm", dated("authority", 20, "pki/ca.crt"), "ends in 20 d, 2027-01-02 (/etc/kubernetes/pki/ca.crt)",
-         "nobody renews an authority: make the cluster anew (ansible-playbook playbooks/destroy.yml -i inventories/dev, "
+         "nobody renews an authority: make the cluster again (ansible-playbook playbooks/destroy.yml -i inventories/dev, "
          "then ansible-playbook site.yml -i inventories/dev); its volumes are kept"),
         ("kubeadm", dated("kubeconfig", 1, "k"), "ends in 24 h, 2027-01-02 (/etc/kubernetes/k)",
          "ansible-playbook site.yml -i inventories/dev brings a new one"),

@@ -82,7 +82,7 @@ class EnsureAdminTests(TestCase):
         self.assertEqual(user.email, "ada@example.com")
 
     def test_second_run_keeps_the_user_and_its_sessions(self) -> None:
-        """The same password is not hashed anew, which would log the user out."""
+        """The same password is not hashed again, which would log the user out."""
         run("ensure_admin", **self.credentials)
         before = get_user_model().objects.get(username="ada").password
         self.assertEqual(run("ensure_admin", **self.credentials), "Kept the superuser ada.\n")

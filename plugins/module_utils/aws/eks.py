@@ -132,7 +132,7 @@ class Resource:
 
         Args:
             delete: What deletes it.
-            needed: Options without which it cannot be made anew; then what could not be created is left for its reason to be reported.
+            needed: Options without which it cannot be made again; then what could not be created is left for its reason to be reported.
         """
         live = self.look()
         if not live or live["status"] not in (*STILLBORN, "DELETING"):
@@ -140,7 +140,7 @@ class Resource:
         if live["status"] in STILLBORN and not all(self.aws.options[name] for name in needed):
             return live
         if live["status"] in STILLBORN:
-            self.aws.module.warn(f"{self.aws.subject} could not be created and is made anew: {issues(live) or 'AWS gave no reason'}")
+            self.aws.module.warn(f"{self.aws.subject} could not be created and is made again: {issues(live) or 'AWS gave no reason'}")
             self.aws.change(delete, **self.names)
         if not self.aws.check:
             self.gone()

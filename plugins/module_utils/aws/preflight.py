@@ -376,7 +376,7 @@ class Findings:
     def own_network(self) -> list[Problem]:
         """Return what cannot be changed of the network that is there, be it Berth's or not."""
         vpc, cluster, environment = self.own_vpc(), self.get("cluster"), self.wanted["environment"]
-        begin_anew = f"or destroy the environment and make it anew (ansible-playbook playbooks/destroy.yml -i inventories/{environment})"
+        begin_anew = f"or destroy the environment and make it again (ansible-playbook playbooks/destroy.yml -i inventories/{environment})"
         there = ((cluster or {}).get("resourcesVpcConfig") or {}).get("vpcId")
         if self.wanted["vpc"]:
             if there and there != self.wanted["vpc"]["id"]:
@@ -420,7 +420,7 @@ class Findings:
         has = {places[subnet] for subnet in of_cluster}
         more = sorted(set(wanted) - has)
         text = f"has {', '.join(more)}, and EKS keeps a cluster to the zones that it was made in, {', '.join(sorted(has))}"
-        return [(path, f"{text}; keep to these, or destroy the environment and make it anew")] if more else []
+        return [(path, f"{text}; keep to these, or destroy the environment and make it again")] if more else []
 
     # --- Nodes -------------------------------------------------------------------------------------------------------
 
@@ -526,7 +526,7 @@ def upgrade_problem(live: str, version: str, environment: str) -> str:
     if then == now:
         return ""
     if then < now:
-        return f"is {version}, and the cluster runs {live}: EKS does not go back; set it to \"{live}\", or make the environment anew"
+        return f"is {version}, and the cluster runs {live}: EKS does not go back; set it to \"{live}\", or make the environment again"
     if then > (now[0], now[1] + 1):
         return f"is {version}, and the cluster runs {live}: EKS goes up one minor version at a time; set it to \"{now[0]}.{now[1] + 1}\" first"
     command = f"ansible-playbook {RUNBOOK} -i inventories/{environment}"

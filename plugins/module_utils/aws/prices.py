@@ -211,6 +211,6 @@ def text(prices: Prices) -> str:
     plain |= {name: {key: float(value) for key, value in getattr(prices, name).items()} for name in ("hour", "month")}
     plain |= {name: {key: float(value) for key, value in sorted(getattr(prices, name).items())} for name in TABLES}
     plain["versions"] = {version: end.isoformat() for version, end in prices.versions.items()}
-    head = "---\n# AWS's prices without tax, in USD. playbooks/ops/cost.yml -e ops_cost_refresh=true writes this file anew.\n"
+    head = "---\n# AWS's prices without tax, in USD. playbooks/ops/cost.yml -e ops_cost_refresh=true writes this file again.\n"
     estimated = f"estimated: {json.dumps(list(prices.estimated))}\n" if prices.estimated else ""
     return head + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=150) + estimated

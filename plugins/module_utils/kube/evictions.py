@@ -42,7 +42,7 @@ def obstacles(budgets: list[Object], pods: list[Object]) -> list[str]:
 
 
 def lost(pods: list[Object]) -> list[str]:
-    """Return pods that nothing makes anew once they are evicted, a sentence each."""
+    """Return pods that nothing makes again once they are evicted, a sentence each."""
     return [
         f"Pod {pod['metadata']['namespace']}/{pod['metadata']['name']} belongs to no Deployment or the like: evicted, it is gone for good."
         for pod in pods

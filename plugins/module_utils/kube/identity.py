@@ -74,7 +74,7 @@ def read(kubeconfig: str | Path | None) -> dict[str, str]:
 def _damaged(kubeconfig: str | Path, what: str) -> dict[str, str]:
     text = (
         f"{path_beside(kubeconfig)}, which says what cluster is this environment's, {what}. Nothing was changed. Make sure that {kubeconfig} leads to "
-        "this environment's cluster; then delete both files and run site.yml, which writes them anew."
+        "this environment's cluster; then delete both files and run site.yml, which writes them again."
     )
     return {"environment": "", "provider": "", "cluster": "", "authority": "damaged", "damage": text}
 
@@ -151,7 +151,7 @@ def hold(
         provider: What provides the cluster.
         ask: Returns the identity of the cluster that the kubeconfig leads to.
         accept: Identity of a cluster to take instead of the recorded one: its uid, or its authority where the uid cannot be read.
-        vouched: Whether the provider itself made the cluster for this environment, so that a new identity is that of a cluster made anew.
+        vouched: Whether the provider itself made the cluster for this environment, so that a new identity is that of a cluster made again.
         place: Where the inventory names the kubeconfig, for the message.
 
     Raises:

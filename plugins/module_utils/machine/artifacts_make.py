@@ -574,7 +574,7 @@ def make(settings: Settings, plan: Plan) -> list[str]:
             raise ArtifactError(full_disk(settings.cache_dir)) from error
         raise ArtifactError(f"{error.filename or settings.cache_dir}: {error.strerror or error}") from error
     except (tarfile.TarError, subprocess.SubprocessError) as error:
-        raise ArtifactError(f"{error}. Nothing of it was kept; run again to make it anew.") from error
+        raise ArtifactError(f"{error}. Nothing of it was kept; run again to make it again.") from error
     finally:
         work.stop()
         signal.signal(signal.SIGTERM, previous)

@@ -117,7 +117,7 @@ class Plan:
 
     Attributes:
         steps: ``delete``, ``unpause``, ``stop``, ``start``, ``enable NAME``, ``disable NAME``.
-        recreate: Whether a cluster that the steps do not bring up may be deleted and made anew.
+        recreate: Whether a cluster that the steps do not bring up may be deleted and made again.
         why: What makes the first step necessary, as a phrase.
         warning: What is perhaps not done, and what to do about it.
     """
@@ -401,7 +401,7 @@ def to_started(observed: Observed, wanted: Wanted) -> Plan:
     if observed.state == "lost" and not (wanted.recreate or not observed.made):
         raise Refusal(
             f"The minikube profile {wanted.profile} cannot be started: {observed.reason}. What it held is gone. Set minikube_recreate: true in "
-            f"{wanted.inventory} to have it made anew, or remove the rest with playbooks/destroy.yml and run again."
+            f"{wanted.inventory} to have it made again, or remove the rest with playbooks/destroy.yml and run again."
         )
     exists = observed.state not in ("absent", "lost")
     changed = differences(observed, wanted) if exists and observed.config else []  # which is not known while the program is to be fetched

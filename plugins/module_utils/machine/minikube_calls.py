@@ -355,12 +355,12 @@ class Minikube:
             if wanted.state != "started" or observed.state in ("absent", "lost"):
                 raise
             if not plan.recreate:
-                advice = f"If it cannot be repaired, minikube_recreate: true in {wanted.inventory} has it deleted and made anew."
+                advice = f"If it cannot be repaired, minikube_recreate: true in {wanted.inventory} has it deleted and made again."
                 raise MinikubeError(f"{error} {advice}") from error
-            report(f"minikube: {self.profile} does not come up and is made anew: {error}")
+            report(f"minikube: {self.profile} does not come up and is made again: {error}")
             self.steps(["delete", "start"], wanted, certificates, timeout)
         if wanted.state == "started":
-            self.addons(observed, wanted, anew=bool(steps), timeout=timeout)
+            self.addons(observed, wanted, again=bool(steps), timeout=timeout)
 
     def steps(self, names: list[str], wanted: Wanted, certificates: dict[str, str], timeout: float) -> None:
         """Do ``delete``, ``unpause``, ``stop`` and ``start`` in the given order, note them, and look whether the cluster runs in the end."""
@@ -399,9 +399,9 @@ class Minikube:
         if seen.state != "running":
             raise MinikubeError(f"minikube says that {self.profile} has started, but it is {seen.state}: {seen.reason}.")
 
-    def addons(self, observed: Observed, wanted: Wanted, anew: bool, timeout: float) -> None:
-        """Enable the addons that are wanted and disable those that no longer are; ``anew`` looks at what a start has enabled."""
-        enabled = enabled_addons(self.answer("addons", "list", "--output=json")) if anew else observed.addons
+    def addons(self, observed: Observed, wanted: Wanted, again: bool, timeout: float) -> None:
+        """Enable the addons that are wanted and disable those that no longer are; ``again`` looks at what a start has enabled."""
+        enabled = enabled_addons(self.answer("addons", "list", "--output=json")) if again else observed.addons
         for step in addon_steps(enabled, observed, wanted):
             verb, _, name = step.partition(" ")
             report(f"minikube: {step}")

@@ -19,7 +19,7 @@ UNITS = Path("/etc/systemd/system")
 START_TIMEOUT = 5  # seconds a supervisor gets to answer
 STOP_TIMEOUT = 60  # seconds a service gets to end before it is killed
 ENDINGS = 3  # as many as these, a second apart, and a service does not come up by itself any more
-LOOK = 0.3  # seconds between two looks at a service; runsv and our units start one anew after a second
+LOOK = 0.3  # seconds between two looks at a service; runsv and our units start one again after a second
 
 
 class ServiceError(Exception):
@@ -237,7 +237,7 @@ class Runit:
         _run("sv", "up", str(directory))
 
     def restart(self, name: str) -> None:
-        """Start it anew, with the files as they are now."""
+        """Start it again, with the files as they are now."""
         if self._supervised(name):
             _run("sv", "-w", str(STOP_TIMEOUT), "force-restart", str(self.services / name))
         else:
@@ -309,7 +309,7 @@ class Systemd:
         return subprocess.run(["systemctl", "is-enabled", "--quiet", self._unit(name)], check=False).returncode == 0
 
     def endings(self, name: str) -> int:
-        """Return how often the unit was started anew since somebody started it."""
+        """Return how often the unit was started again since somebody started it."""
         return int(_run("systemctl", "show", "--property=NRestarts", "--value", self._unit(name)).strip() or 0)
 
     def log(self, name: str, since: float) -> list[str]:
@@ -338,7 +338,7 @@ class Systemd:
         _run("systemctl", "start", self._unit(name))
 
     def restart(self, name: str) -> None:
-        """Start it anew."""
+        """Start it again."""
         _run("systemctl", "enable", "--quiet", self._unit(name))
         _run("systemctl", "restart", self._unit(name))
 

@@ -213,7 +213,7 @@ def expiry(certificates: Iterable[Object], days: float, provider: str, environme
     """
     again = f"ansible-playbook site.yml -i inventories/{environment}"
     advice = {
-        "authority": f"nobody renews an authority: make the cluster anew (ansible-playbook playbooks/destroy.yml -i inventories/{environment}, then {again}); "
+        "authority": f"nobody renews an authority: make the cluster again (ansible-playbook playbooks/destroy.yml -i inventories/{environment}, then {again}); "
         "its volumes are kept",
         "kubeconfig": f"{again} brings a new one" if provider != "existing"
         else f"get another kubeconfig from whoever runs the cluster as berth_existing_kubeconfig, then {again}",
