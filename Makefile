@@ -9,7 +9,7 @@ dev: bootstrap ## From a bare machine to the polls app on Kubernetes; says where
 	ansible-playbook site.yml -i inventories/dev
 
 new: bootstrap ## An inventory for a project: make new SOURCE=../shop ENV=shop-dev
-	ansible-playbook playbooks/new.yml -e source=$(SOURCE) -e environment=$(ENV)
+	ansible-playbook playbooks/new.yml -e source=$(SOURCE) -e env=$(ENV)
 
 test: bootstrap ## Lint, unit tests, every Molecule scenario on a real cluster, the pages in a browser
 	scripts/test

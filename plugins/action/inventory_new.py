@@ -72,7 +72,7 @@ def refuse(source: Path, environment: str, target: Path) -> None:
     if wrong := formats.namespace(environment):
         raise AnsibleActionFail(f"Nothing was written: the environment's name {wrong}.")
     if target.exists():
-        raise AnsibleActionFail(f"Nothing was written: {target} is there already, and is left alone. Choose another name for environment=, or remove it first.")
+        raise AnsibleActionFail(f"Nothing was written: {target} is there already, and is left alone. Choose another name for env=, or remove it first.")
     if not source.is_dir():
         raise AnsibleActionFail(f"Nothing was written: source={source} is not a directory. Name the project's, as in source=../shop.")
 

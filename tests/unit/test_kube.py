@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,24 @@ def test_a_list_that_may_not_be_read_names_the_permission(api: Api, cluster: Clu
     api.queue = [(403, {"message": "no"})]
     with pytest.raises(Forbidden, match=r'apiGroups \["apps"\], resources \["deployments"\], verbs \["list"\]'):
         cluster.items("Deployment", "polls-dev")
+
+
+ACCOUNT = {"message": 'services is forbidden: User "system:serviceaccount:berth-accounts:dev" cannot list resource'}
+
+
+def test_in_a_namespace_that_is_not_there_an_environments_account_finds_nothing(api: Api, cluster: Cluster) -> None:
+    """It has its rights from a Role in that namespace, so whatever it asks for is refused."""
+    api.queue = [(403, ACCOUNT), (403, ACCOUNT)]
+    assert cluster.items("Service", "n") == []
+    api.queue = [(403, ACCOUNT), (403, ACCOUNT)]
+    with pytest.raises(NotFound, match="no such namespace"):
+        cluster.get("Service", "n", "polls")
+
+
+def test_in_a_namespace_of_its_own_an_environments_account_is_told_which_right_it_lacks(api: Api, cluster: Cluster) -> None:
+    api.queue = [(403, ACCOUNT), (200, {"kind": "Namespace"})]
+    with pytest.raises(Forbidden, match=re.escape('resources ["services"], verbs ["list"]')):
+        cluster.items("Service", "n")
 
 
 def test_what_may_not_be_made_names_the_permission(api: Api, cluster: Cluster) -> None:

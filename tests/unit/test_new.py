@@ -495,7 +495,7 @@ def run(tmp_path: Path, playbook: str, *arguments: str) -> subprocess.CompletedP
 def test_an_inventory_passes_preflight_and_names_what_is_left(tmp_path: Path) -> None:
     settings = "DATABASES = {'default': {'HOST': os.environ['DB_HOST']}}\nSECRET_KEY = os.environ['KEY']\nSTRIPE = os.environ['STRIPE_API_KEY']\n"
     source = project(tmp_path / "shop", {"shop/settings.py": BASE + settings})
-    given = ("-e", f"source={source}", "-e", "environment=shop-dev", "-e", f"inventories={tmp_path}/inventories")
+    given = ("-e", f"source={source}", "-e", "env=shop-dev", "-e", f"inventories={tmp_path}/inventories")
     done = run(tmp_path, "playbooks/new.yml", *given)
     made = tmp_path / "inventories" / "shop-dev"
     assert done.returncode == 0, done.stdout

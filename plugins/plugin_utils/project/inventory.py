@@ -476,7 +476,7 @@ def placeholder(made: Draft, name: str, why: str) -> tuple[str, str]:
 
 def generated(name: str) -> str:
     """Return the value of a secret that the first run makes up."""
-    return f"{{{{ lookup('generated_secret', berth_secrets_directory ~ '/{name.lower()}') }}}}"
+    return f"{{{{ lookup('berth.platform.generated_secret', berth_secrets_directory ~ '/{name.lower()}') }}}}"
 
 
 # --- The text ----------------------------------------------------------------------
@@ -496,7 +496,7 @@ def text(made: Draft, environment: str) -> str:
     lines += ["", "# --- Settings: environment variables of the app ---", *pairs("berth_app_settings", made.settings)]
     lines += ["", "# --- Secrets: made up by the first run, kept outside git with mode 0600 ---", f'berth_secrets_directory: "{CACHE}/secrets"']
     lines += pairs("berth_app_secrets", made.secrets)
-    lines.append("berth_database_password: \"{{ lookup('generated_secret', berth_secrets_directory ~ '/database_password') }}\"")
+    lines.append("berth_database_password: \"{{ lookup('berth.platform.generated_secret', berth_secrets_directory ~ '/database_password') }}\"")
     return "\n".join(lines) + "\n"
 
 
@@ -533,4 +533,4 @@ def quoted(value: str) -> str:
 def hosts(environment: str) -> str:
     """Return the inventory's hosts.yml."""
     python = "{{ ansible_playbook_python }}"
-    return f'---\nberth:\n  hosts:\n    {environment}:\n      ansible_connection: forked\n      ansible_python_interpreter: "{python}"\n'
+    return f'---\nberth:\n  hosts:\n    {environment}:\n      ansible_connection: berth.platform.forked\n      ansible_python_interpreter: "{python}"\n'
