@@ -205,7 +205,7 @@ def principal(entry: str, caller: str) -> bool:
 def locked_out(caller: str, access: list[Mapping[str, Any]]) -> list[Problem]:
     """Return that the caller could not work in the cluster that it makes.
 
-    Who makes a cluster does not come in by that (C(bootstrapClusterCreatorAdminPermissions), which Berth leaves off), and Berth makes namespaces.
+    Having made a cluster gives no access to it (C(bootstrapClusterCreatorAdminPermissions), which Berth leaves off), and Berth makes namespaces.
     """
     variable = "berth_eks_access"
     if caller.endswith(":root"):
@@ -214,7 +214,7 @@ def locked_out(caller: str, access: list[Mapping[str, Any]]) -> list[Problem]:
     mine = [number for number, entry in enumerate(access) if principal(entry["principal"], caller)]
     if not mine:
         who = "arn:...:role/NAME of the session " + caller if ":assumed-role/" in caller else caller
-        text = f"does not let in {who}, who runs this, and whoever makes a cluster of EKS does not come in by that"
+        text = f"does not let in {who}, who runs this; to have made a cluster of EKS gives no access to it"
         return [((variable,), f"{text}; add this user or role with policy: cluster-admin")]
     if any(access[number].get("policy") == "cluster-admin" and not access[number].get("namespaces") for number in mine):
         return []

@@ -323,7 +323,7 @@ def settings_trees(root: Path, module: str) -> Iterator[tuple[Path, ast.Module]]
             if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
                 taken = absolute(name, file.name == "__init__.py", node)
                 waiting.append((taken, module_file(root, taken)))
-            elif isinstance(node, ast.Call) and dotted(node.func).endswith("include"):  # pypi.org/project/django-split-settings
+            elif isinstance(node, ast.Call) and dotted(node.func).endswith("include"):  # as django-split-settings has it
                 patterns = [each for part in node.args for each in ([constant(part)] if constant(part) else map(constant, getattr(part, "args", [])))]
                 found = [one for pattern in patterns if pattern and not pattern.startswith("/") for one in sorted(file.parent.glob(pattern))]
                 waiting += [(".".join(one.relative_to(root).with_suffix("").parts), one) for one in found if one.suffix == ".py" and one.is_relative_to(root)]

@@ -133,7 +133,7 @@ def told(probe: Probe, answer: Answer) -> str:
 
 
 def way(probe: Probe, answer: Answer) -> str:
-    """Say what to do about an answer that is none of good health."""
+    """Say what to do about an answer that does not show good health."""
     # Its path is that of liveness as well, where no other is set.
     elsewhere = "set the path in berth_app_probe to one that answers 200" if probe.path == READINESS else f"set {probe.variable} to a path that answers 200"
     if not answer.status:
