@@ -154,8 +154,11 @@ class CallbackModule(CallbackBase):
             os.environ["BERTH_RUN"] = str(os.getpid())
         with contextlib.suppress(OSError):  # it costs time, no more
             keep_payloads()
+        # What every task's process would do for itself: read Ansible's own filters and tests, and import the collection's.
         for loader in (filter_loader, test_loader):
-            loader.get("defined")  # reads them all, which every task's process would do for itself
+            loader.get("defined")
+        for file in Path(__file__).resolve().parents[1].glob("filter/*.py"):
+            importlib.import_module(f"..filter.{file.stem}", __package__)
         handle, path = tempfile.mkstemp(prefix="berth-progress-")
         os.close(handle)
         os.environ["BERTH_PROGRESS"] = path
