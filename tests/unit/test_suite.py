@@ -29,7 +29,7 @@ def test_e(): assert False
 def test_a_test_that_would_be_skipped_fails_where_every_tool_has_to_be_there(tmp_path: Path, everything: str, outcomes: str) -> None:
     (tmp_path / "test_cases.py").write_text(CASES, encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(PROJECT / "tests"), "BERTH_TEST_EVERYTHING": everything}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "conftest", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)]
+    command = [sys.executable, "-m", "pytest", "-q", "-rN", "-p", "conftest", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert re.search(r"^(.*) in [\d.]+s", done.stdout, re.MULTILINE)[1] == outcomes, done.stdout
     assert done.stdout.count("no such") == (3 if everything else 0)
