@@ -181,6 +181,11 @@ class ActionModule(ActionBase):
             )
             if answer.get("failed"):
                 return {"failed": True, "msg": f"{', '.join(map(title, handed_over))} keeps its number of pods. {answer.get('msg', '')}"}
+        if cluster and not self._task.check_mode:
+            try:
+                self.remove_autoscalers(cluster, [item for item, there in pairs if apply.takes_back_replicas(item, there)])
+            except KubeError as error:
+                return {"failed": True, "msg": str(error)}
         module_arguments = connection | {"resource_definition": [item for item, _ in pairs], "apply": True}
         # Secrets may be among the arguments: the module must not log them, and its result is cleaned here.
         secret, self._task.no_log = self._task.no_log, True
@@ -193,6 +198,18 @@ class ActionModule(ActionBase):
             return {"failed": True, "msg": refusals.describe(answer.get("msg", "no reason was given"), sent, arguments["namespace"])}
         found = answer["result"]
         return {"objects": [item["result"] for item in found["results"]] if "results" in found else [found]}
+
+    @staticmethod
+    def remove_autoscalers(cluster: Cluster, scaled: list[dict[str, Any]]) -> None:
+        """Remove our autoscalers of what has a fixed number of pods from now on: until they are gone they set theirs.
+
+        Raises:
+            KubeError: They cannot be read or removed.
+        """
+        for item in scaled:
+            namespace = item["metadata"]["namespace"]
+            for each in apply.own_autoscalers_of(item, cluster.items("HorizontalPodAutoscaler", namespace)):
+                cluster.delete("HorizontalPodAutoscaler", namespace, each["metadata"]["name"], each["metadata"]["uid"], "Background")
 
     def _namespace_is_there(self, cluster: Cluster | None, name: str) -> bool:
         if cluster is None:

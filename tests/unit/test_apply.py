@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import fake_api
 import pytest
+from ansible_collections.berth.platform.plugins.action.k8s_apply import ActionModule
 from ansible_collections.berth.platform.plugins.module_utils.kube import apply
+from ansible_collections.berth.platform.plugins.module_utils.kube.client import Cluster
 
 Json = dict[str, Any]
 
@@ -46,6 +50,46 @@ def test_what_is_handed_over_is_no_longer_in_the_last_apply_and_nothing_else_cha
             "annotations": {apply.LAST_APPLIED: '{"spec":{"paused":false}}'},
         },
     }
+
+
+LABELS = {apply.MANAGED_BY: "berth", apply.INSTANCE: "polls"}
+
+
+def autoscaler(called: str, labels: Json, **target: str) -> Json:
+    """Return the autoscaler of a Deployment ``polls``, or of another target."""
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "polls", **target}
+    return {"metadata": {"name": called, "uid": f"uid-{called}", "labels": labels}, "spec": {"scaleTargetRef": reference, "minReplicas": 3}}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "taken_back"),
+    [
+        ({"replicas": 2}, live({"paused": False}), True),
+        ({"replicas": 2}, live({"replicas": 3}), False),
+        ({"replicas": 2}, live(None), False),
+        ({"replicas": 2}, None, False),
+        ({}, live({}), False),
+    ],
+    ids=["first time", "again", "made by other means", "new", "still an autoscaler"],
+)
+def test_replicas_are_taken_back_once(wanted: Json, there: Json | None, taken_back: bool) -> None:
+    assert apply.takes_back_replicas({"kind": "Deployment", "spec": wanted}, there) is taken_back
+
+
+def test_of_what_has_a_fixed_number_of_pods_our_own_autoscaler_is_removed_and_no_other(tmp_path: Path) -> None:
+    path = "/apis/autoscaling/v2/namespaces/polls-dev/horizontalpodautoscalers"
+    items = [
+        autoscaler("polls", LABELS),
+        autoscaler("foreign", {}),
+        autoscaler("neighbour", LABELS | {apply.INSTANCE: "shop"}),
+        autoscaler("worker", LABELS, name="polls-worker"),
+        autoscaler("database", LABELS, kind="StatefulSet"),
+    ]
+    wanted = {"kind": "Deployment", "metadata": {"name": "polls", "namespace": "polls-dev", "labels": LABELS}, "spec": {"replicas": 2}}
+    with fake_api.running(fake_api.Api()) as api:
+        api.answers = {path: (200, {"items": items}), f"{path}/polls": (200, {})}
+        ActionModule.remove_autoscalers(Cluster(fake_api.kubeconfig(tmp_path, api.url), None), [wanted])
+        assert [(method, asked) for method, asked, _, _ in api.seen] == [("GET", path), ("DELETE", f"{path}/polls")]
 
 
 # --- What templates make ---------------------------------------------------

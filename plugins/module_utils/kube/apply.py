@@ -61,11 +61,7 @@ def unchanged(wanted: dict[str, Any], live: dict[str, Any] | None) -> bool:
     """Whether an apply of ``wanted`` leaves ``live`` (None: there is none) as it is."""
     if live is None or live["metadata"].get("deletionTimestamp"):
         return False
-    try:
-        applied = json.loads(live["metadata"].get("annotations", {})[LAST_APPLIED])
-    except (KeyError, ValueError):
-        return False
-    return applied == json.loads(json.dumps(wanted)) and contains(live, wanted)
+    return last_applied(live) == json.loads(json.dumps(wanted)) and contains(live, wanted)
 
 
 def hands_over_replicas(wanted: dict[str, Any], live: dict[str, Any] | None) -> bool:
@@ -74,17 +70,32 @@ def hands_over_replicas(wanted: dict[str, Any], live: dict[str, Any] | None) -> 
     An apply would take ``replicas`` away, and so set it to 1, its default:
     https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#migrating-deployments-and-statefulsets-to-horizontal-autoscaling
     """
-    if live is None or "replicas" in wanted.get("spec", {}):
-        return False
+    return live is not None and "replicas" not in wanted.get("spec", {}) and "replicas" in last_applied(live).get("spec", {})
+
+
+def takes_back_replicas(wanted: dict[str, Any], live: dict[str, Any] | None) -> bool:
+    """Whether ``wanted`` says the number of pods, and the last apply left it to an autoscaler."""
+    applied = last_applied(live) if live else {}
+    return "replicas" in wanted.get("spec", {}) and "spec" in applied and "replicas" not in applied["spec"]
+
+
+def own_autoscalers_of(wanted: dict[str, Any], autoscalers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return of the HorizontalPodAutoscalers those of ours that decide how many pods ``wanted`` has."""
+    target = {"kind": wanted["kind"], "name": wanted["metadata"]["name"]}
+    return [each for each in autoscalers if not foreign(wanted, each) and target.items() <= each["spec"]["scaleTargetRef"].items()]
+
+
+def last_applied(live: dict[str, Any]) -> dict[str, Any]:
+    """Return what was applied last, empty for an object that was made by other means."""
     try:
-        return "replicas" in json.loads(live["metadata"].get("annotations", {})[LAST_APPLIED])["spec"]
+        return json.loads(live["metadata"].get("annotations", {})[LAST_APPLIED])
     except (KeyError, ValueError):
-        return False
+        return {}
 
 
 def without_replicas(live: dict[str, Any]) -> dict[str, Any]:
     """Return the patch after which the last apply of ``live`` said nothing about ``replicas``."""
-    applied = json.loads(live["metadata"]["annotations"][LAST_APPLIED])
+    applied = last_applied(live)
     del applied["spec"]["replicas"]
     names = {key: live["metadata"][key] for key in ("name", "namespace")}
     annotations = {LAST_APPLIED: json.dumps(applied, separators=(",", ":"))}
