@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import PurePath
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -42,6 +43,15 @@ def binary_files(names: list[str], binaries: dict[str, str], directory: str) -> 
         raise AnsibleFilterError(f"artifacts_facts has no binary {error}.") from error
 
 
+def artifact_versions(paths: list[str]) -> list[str]:
+    """Return what the content of artifacts depends on, sorted: their directories' names, wherever the cache is.
+
+    >>> artifact_versions(["/root/.cache/berth/artifacts/images/pause-3.10-build-58d05abc7f/image.tar"])
+    ['pause-3.10-build-58d05abc7f']
+    """
+    return sorted({PurePath(path).parent.name for path in paths})
+
+
 def first_program(names: list[str]) -> str:
     """Return the first of ``names`` (paths, or names to be found on PATH) that can be run here, "" when none can.
 
@@ -56,4 +66,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
-        return {"image_archives": image_archives, "binary_files": binary_files, "first_program": first_program}
+        return {"image_archives": image_archives, "binary_files": binary_files, "artifact_versions": artifact_versions, "first_program": first_program}

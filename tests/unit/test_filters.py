@@ -47,6 +47,11 @@ def test_a_binary_that_the_artifacts_lack_is_named() -> None:
         artifacts.binary_files(["kubelet"], {}, "/bin")
 
 
+def test_artifacts_are_the_same_in_any_cache_until_their_content_differs() -> None:
+    mine, sudo, newer = ([f"/{cache}/binaries/etcd-{version}-build-10de/etcd"] for cache, version in (("a", "v1"), ("b/c", "v1"), ("a", "v2")))
+    assert artifacts.artifact_versions(mine) == artifacts.artifact_versions(sudo) != artifacts.artifact_versions(newer)
+
+
 def test_the_first_program_that_can_be_run_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As for kubectl: the node's own, the user's, the one that came with the cluster."""
     candidates = [str(tmp_path / "node" / "kubectl"), "kubectl", str(tmp_path / "cache" / "kubectl")]
