@@ -133,7 +133,7 @@ def check_recipient(recipient: str) -> None:
 
 @contextlib.contextmanager
 def encrypted(target: IO[bytes], recipient: str) -> Iterator[IO[bytes]]:
-    """Yield where to write what ``target``, a real file, shall have encrypted for ``recipient``; ``target`` itself where there is none.
+    """Yield where to write what is to be written to ``target``, a real file, encrypted for ``recipient``; ``target`` itself where there is none.
 
     Raises:
         EncryptionError: As for check_recipient.

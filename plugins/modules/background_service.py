@@ -29,7 +29,7 @@ options:
       reads: {description: "Files that it reads once, as it starts: it is restarted when one has changed.", type: list, elements: path, default: []}
   timeout: {description: Seconds that a started service gets until it listens., type: int, default: 30}
   state:
-    description: What shall be.
+    description: The state it has to be in.
     type: str
     choices: [started, stopped, absent]
     default: started

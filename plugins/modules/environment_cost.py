@@ -6,19 +6,19 @@ DOCUMENTATION = """
 module: environment_cost
 short_description: Say what an environment in AWS costs
 description:
-  - Reckons by the inventory of the host and by the prices of its region, which the project keeps in a file. AWS is not asked.
+  - Calculates by the inventory of the host and by the prices of its region, which the project keeps in a file. AWS is not asked.
   - What the inventory leaves out is taken from the roles' defaults, what it cannot say is assumed and told.
   - Fails with one message where it names a type, a class, a version or a region without a price.
 options:
   budget: {description: "USD a month, to compare with.", type: int}
-  today: {description: "The day on which it is reckoned, as 2027-03-27. By default the present one; a version's standard support ends some day.",
+  today: {description: "The day of the calculation, as 2027-03-27. By default the present one; a version's standard support ends some day.",
     type: str, default: ""}
 attributes:
   check_mode: {support: full, description: Reads only.}
 """
 
 EXAMPLES = """
-- name: Reckon what the environment costs
+- name: Calculate what the environment costs
   berth.platform.environment_cost:
     budget: 800
   register: __cost

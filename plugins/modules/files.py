@@ -23,7 +23,7 @@ options:
     suboptions:
       path: {description: Where., type: path, required: true}
       content: {description: The text of the file., type: str}
-      src: {description: A file whose content it shall have., type: path}
+      src: {description: A file whose content it has to have., type: path}
       link: {description: "Whether to make a hard link of C(src) where both are on one file system, for large files.", type: bool, default: false}
       mode: {description: "The file's mode, in octal.", type: str, default: "0644"}
   absent:
@@ -56,7 +56,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 
 def differs(path: Path, content: str | None, src: Path | None, mode: int) -> bool:
-    """Whether the file at ``path`` is not what it shall be."""
+    """Whether the file at ``path`` is not as it has to be."""
     try:
         status = path.stat()
     except FileNotFoundError:

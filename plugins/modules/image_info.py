@@ -20,7 +20,7 @@ options:
   repository: {description: The repository in the registry., type: str, required: true}
   directory: {description: "Where a loopback registry keeps its images, and so which environment has claimed which.", type: str, default: ""}
   environment: {description: The environment that asks., type: str, default: ""}
-  engine: {description: What shall build., type: str, choices: [auto, buildah, docker], default: auto}
+  engine: {description: What builds the image., type: str, choices: [auto, buildah, docker], default: auto}
 attributes:
   check_mode: {support: full, description: Reads only.}
 """

@@ -11,11 +11,11 @@ description:
   - The file is replaced as a whole, keeps its order and is readable for its owner only. What it was is kept beside it.
     As after C(kubectl config), comments are gone.
 options:
-  state: {description: Whether the context shall be there., type: str, choices: [present, absent], default: present}
+  state: {description: Whether the context has to be there., type: str, choices: [present, absent], default: present}
   path: {description: The kubeconfig to change., type: path, required: true}
   name: {description: The context's name., type: str, required: true}
   environment: {description: "The environment that the context is of. Another one's context is left alone.", type: str, required: true}
-  source: {description: "The environment's own kubeconfig, whose current context is taken. Needed when it shall be present.", type: path}
+  source: {description: "The environment's own kubeconfig, whose current context is taken. Needed when O(state=present).", type: path}
   namespace: {description: The context's namespace., type: str, default: ""}
 attributes:
   check_mode: {support: full, description: Says what would change.}

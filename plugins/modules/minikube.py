@@ -20,7 +20,7 @@ options:
     default: ~/.cache/berth/minikube
   profile: {description: "The profile, and so the name of the node, of its container and of the kubeconfig's context.", type: str, required: true}
   state:
-    description: What the profile shall be. C(absent) deletes the cluster with all that it holds.
+    description: The state of the profile. C(absent) deletes the cluster with all that it holds.
     type: str
     choices: [started, stopped, absent]
     default: started

@@ -89,7 +89,7 @@ def main() -> None:
     options = module.params
     minikube = Minikube.of(options)
     try:
-        # As for a cluster that shall stop: nothing of what a start needs to know is looked at.
+        # As for a cluster that is to be stopped: nothing of what a start needs to know is looked at.
         observed = minikube.observe(Wanted(options["profile"], state="stopped"))
         module.exit_json(changed=False, **facts(minikube, observed, options["services"]))
     except MinikubeError as error:

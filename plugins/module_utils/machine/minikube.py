@@ -85,7 +85,7 @@ class Observed:
         known_addons: The names of all addons; empty when minikube was not asked.
         kubeconfig_current: Whether the environment's kubeconfig leads to the cluster.
         kubeconfig_foreign: Whether the environment's kubeconfig leads elsewhere.
-        certificates_current: Whether the authorities that the node shall trust are where minikube takes them from.
+        certificates_current: Whether the authorities that the node has to trust are where minikube takes them from.
     """
 
     state: str
@@ -284,7 +284,7 @@ def differences(observed: Observed, wanted: Wanted) -> list[tuple[str, str, str]
         pairs.append(("kubernetes_version", live, want))
     if record.get("extra_config") and not wanted.extra_config:  # minikube knows no way to take the last one back
         pairs.append(("extra_config", record["extra_config"], []))
-    return [(f"minikube_{name}", shown(is_now), shown(shall)) for name, is_now, shall in pairs if is_now != shall]
+    return [(f"minikube_{name}", shown(now), shown(then)) for name, now, then in pairs if now != then]
 
 
 def given(wanted: Wanted) -> dict[str, str]:

@@ -82,7 +82,7 @@ class Minikube:
             home: MINIKUBE_HOME.
             profile: The profile.
             kubeconfig: The file that minikube writes its context to.
-            proxies: ``http_proxy``, ``https_proxy`` and ``no_proxy``, as the node shall use them.
+            proxies: ``http_proxy``, ``https_proxy`` and ``no_proxy``, as the node has to use them.
         """
         self.binary = binary
         self.home = home
@@ -252,7 +252,7 @@ class Minikube:
 
         Args:
             wanted: Decides what has to be looked at.
-            certificates: The contents of the authorities that the node shall trust, by the file's name.
+            certificates: The contents of the authorities that the node has to trust, by the file's name.
 
         Raises:
             MinikubeError: minikube does not answer.
@@ -442,7 +442,7 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 def certificates_of(paths: list[str], profile: str) -> dict[str, str]:
-    """Return the contents of certificate files by the name under which minikube shall find them.
+    """Return the contents of certificate files by the name under which minikube looks for them.
 
     Raises:
         Refusal: One is missing or no certificate.

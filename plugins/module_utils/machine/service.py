@@ -28,7 +28,7 @@ class ServiceError(Exception):
 
 @dataclass
 class Service:
-    """One process that shall go on running after Ansible has ended.
+    """One process that keeps running after Ansible has ended.
 
     ``command`` is the program and its arguments; ``before`` a program that prepares the machine for it (after a reboot too);
     ``wait_for`` a file without which it would end at once; ``listens`` where it accepts connections, a path or ``host:port``;

@@ -1,6 +1,6 @@
 """What an environment in AWS costs: from what its roles are given and a region's prices to items, and from items to a block of text.
 
-Nothing here asks AWS. A month has 730 hours and a year 8760, as AWS reckons.
+Nothing here asks AWS. A month has 730 hours and a year 8760, as AWS counts.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SETTINGS = {
 """What is read of the roles' defaults, by role. They know what an inventory leaves out."""
 
 PREFIXES = ("berth_provider", "berth_budget", "berth_aws_", "berth_eks_", "berth_entry", "berth_database", "berth_rds_")
-"""Of the variables by which it is reckoned."""
+"""Of the variables that decide it."""
 
 GATEWAYS = ("s3", "dynamodb")
 """AWS services whose endpoints are free: docs.aws.amazon.com/vpc/latest/privatelink/gateway-endpoints.html."""
@@ -53,7 +53,7 @@ DAYS = Decimal(30)
 
 
 class CostError(Exception):
-    """What cannot be reckoned: ``path`` is a variable's name and what is within it, ``text`` a phrase that says what is wrong."""
+    """What cannot be calculated: ``path`` is a variable's name and what is within it, ``text`` a phrase that says what is wrong."""
 
     def __init__(self, path: tuple[str | int, ...], text: str) -> None:
         super().__init__(text)
@@ -106,10 +106,10 @@ def bill(project: Path, loader: DataLoader, templar: Templar, variables: Mapping
         project: The project's directory.
         loader, templar: Ansible's.
         variables: The host's variables.
-        today: The day on which it is reckoned; a version's support ends some day.
+        today: The day of the calculation; a version's support ends some day.
 
     Raises:
-        CostError: It cannot be reckoned.
+        CostError: It cannot be calculated.
         AnsibleError: A template of the inventory cannot be worked out.
     """
     files = [project / "roles" / role / "defaults" / "main.yml" for role in SETTINGS]
