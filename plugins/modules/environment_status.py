@@ -79,11 +79,13 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ..module_utils.kube import access, client, logs
 from ..module_utils.kube.client import Cluster, Forbidden, KubeError
 from ..module_utils.kube.objects import dig
+from ..module_utils.kube.redact import redact, secret_names, secret_values
 from ..module_utils.machine import certificates as certificate_ends
 from ..module_utils.rollout import incidents as last_hour
-from ..module_utils.rollout import judge
 from ..module_utils.rollout import status as status_text
-from ..module_utils.rollout.judge import Snapshot
+from ..module_utils.rollout.advice import advice_of
+from ..module_utils.rollout.message import symptom_of
+from ..module_utils.rollout.model import Snapshot
 
 # What to do where the API server need not be asked.
 ADVICE = {
@@ -147,7 +149,7 @@ class Reader:
         found = [each | {"age": status_text.seconds_between(each["at"], self.cluster.now)} for each in told if each["pod"] not in present]
         for each in found:
             spec = dig(pods.get(each["pod"], {}), "spec") or {}
-            each["log"] = judge.redact(self._last_line(each["pod"], each["container"], "previous"), self._secrets(spec)) if each.pop("previous") else ""
+            each["log"] = redact(self._last_line(each["pod"], each["container"], "previous"), self._secrets(spec)) if each.pop("previous") else ""
         return found
 
     def problems(self, objects: dict[str, list[dict[str, Any]]]) -> list[dict[str, str]]:
@@ -160,7 +162,7 @@ class Reader:
         finding, progress = found
         values = self._secrets(dig(snapshot.workload, "spec", "template", "spec") or {})
         log = self._last_line(finding.pod, finding.container, finding.log, "current") if finding.log and finding.pod else ""
-        symptom = judge.symptom_of(finding, [log], snapshot.workload)
+        symptom = symptom_of(finding, [log], snapshot.workload)
         summary = finding.summary if finding.cause == "waiting" else f"{finding.summary} ({progress.partition(' (')[0]})"
         if symptom:
             summary = f"{summary}: {symptom.summary}"
@@ -171,10 +173,10 @@ class Reader:
             "pod": finding.pod,
             "container": finding.container,
             "cause": symptom.cause if symptom else finding.cause,
-            "summary": judge.redact(summary, values),
-            "message": "" if message in finding.summary else judge.redact(message, values),
-            "log": judge.redact(log, values),
-            "advice": symptom.advice if symptom else judge.advice_of(finding, snapshot.workload),
+            "summary": redact(summary, values),
+            "message": "" if message in finding.summary else redact(message, values),
+            "log": redact(log, values),
+            "advice": symptom.advice if symptom else advice_of(finding, snapshot.workload),
         }
 
     def _last_line(self, pod: str, container: str, *runs: str) -> str:
@@ -192,12 +194,12 @@ class Reader:
     def _secrets(self, spec: Mapping[str, Any]) -> set[str]:
         """Return the values that must not be shown of a pod with that description, as far as they may be read."""
         secrets = []
-        for name in judge.secret_names(spec):
+        for name in secret_names(spec):
             try:
                 secrets.append(self.cluster.get("Secret", self.namespace, name))
             except KubeError:
                 continue
-        return judge.secret_values(spec, secrets)
+        return secret_values(spec, secrets)
 
 
 def addresses(objects: Mapping[str, list[dict[str, Any]]], app: str, timeout: float, path: str = "/") -> list[dict[str, Any]]:

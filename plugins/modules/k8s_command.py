@@ -63,11 +63,15 @@ from ..module_utils import formats
 from ..module_utils.kube import client, session
 from ..module_utils.kube.client import Cluster, KubeError, NotFound, Unreachable
 from ..module_utils.kube.objects import condition
+from ..module_utils.kube.redact import redact, secret_names, secret_values
 from ..module_utils.progress import report
 from ..module_utils.rollout import command as commands
-from ..module_utils.rollout import judge, rollback
+from ..module_utils.rollout import rollback
 from ..module_utils.rollout.command import Output
-from ..module_utils.rollout.judge import Finding, Patience, Snapshot
+from ..module_utils.rollout.judge import judge
+from ..module_utils.rollout.message import describe
+from ..module_utils.rollout.model import Finding, Patience, Snapshot
+from ..module_utils.rollout.reading import event_subjects
 
 Object = Mapping[str, Any]
 LOOK = 0.5  # seconds between two looks
@@ -108,10 +112,10 @@ def chosen(cluster: Cluster, namespace: str, name: str) -> rollback.Release:
 def secrets(cluster: Cluster, namespace: str, spec: Object) -> set[str]:
     """Return the values that must not be shown of a pod with that description, as far as they may be read."""
     found = []
-    for name in judge.secret_names(spec):
+    for name in secret_names(spec):
         with contextlib.suppress(KubeError):
             found.append(cluster.get("Secret", namespace, name))
-    return judge.secret_values(spec, found)
+    return secret_values(spec, found)
 
 
 class Run:
@@ -183,14 +187,14 @@ class Run:
         """See whether a pod that has not begun still can."""
         snapshot = Snapshot(self.job, pods=pods, now=self.cluster.now)
         events: list[Object] = []
-        for uid in judge.event_subjects(snapshot):
+        for uid in event_subjects(snapshot):
             with contextlib.suppress(client.Forbidden):  # they only make the explanation better
                 events += self.cluster.items("Event", self.namespace, fieldSelector=f"involvedObject.uid={uid}")
-        verdict = judge.judge(Snapshot(self.job, pods=pods, events=events, now=self.cluster.now))
+        verdict = judge(Snapshot(self.job, pods=pods, events=events, now=self.cluster.now))
         finding: Finding | None = self._patience.certain(verdict.findings, time.monotonic())
         if finding:
-            message = judge.describe(verdict.state, finding, self.namespace, f"manage.py {self.words[0]} did not begin", workload=self.job)
-            raise Failed(judge.redact(message, self._secrets))
+            message = describe(verdict.state, finding, self.namespace, f"manage.py {self.words[0]} did not begin", workload=self.job)
+            raise Failed(redact(message, self._secrets))
 
     def _read(self, pod: str) -> None:
         since = {"sinceTime": self.output.since} if self.output.since else {}
@@ -198,7 +202,7 @@ class Run:
             log = self.cluster.log(self.namespace, pod, timestamps="true", **since)
         except NotFound:
             return
-        for line in self.output.add(judge.redact(log, self._secrets)):
+        for line in self.output.add(redact(log, self._secrets)):
             report(line)
 
     def _fail(self, why: str, way: str) -> NoReturn:

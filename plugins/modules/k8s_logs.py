@@ -43,21 +43,22 @@ from ..module_utils.kube import client
 from ..module_utils.kube import logs as log_lines
 from ..module_utils.kube.client import Cluster, KubeError, Unreachable
 from ..module_utils.kube.objects import dig
-from ..module_utils.rollout import judge
+from ..module_utils.kube.redact import redact, secret_names, secret_values
+from ..module_utils.rollout.reading import pod_state
 
 
-def secret_values(cluster: Cluster, namespace: str, pods: list[dict[str, Any]]) -> set[str]:
+def hidden_values(cluster: Cluster, namespace: str, pods: list[dict[str, Any]]) -> set[str]:
     """Return the values that must not be shown of the pods' output."""
     read: dict[str, dict[str, Any]] = {}
     values: set[str] = set()
     for pod in pods:
-        for name in judge.secret_names(pod["spec"]):
+        for name in secret_names(pod["spec"]):
             if name not in read:
                 try:
                     read[name] = cluster.get("Secret", namespace, name)
                 except KubeError:
                     read[name] = {}
-        values |= judge.secret_values(pod["spec"], read.values())
+        values |= secret_values(pod["spec"], read.values())
     return values
 
 
@@ -81,7 +82,7 @@ def logs(cluster: Cluster, namespace: str, pods: list[dict[str, Any]], lines: in
             except Unreachable:
                 raise
             except KubeError as error:
-                state = judge.pod_state(pod)
+                state = pod_state(pod)
                 if "previous terminated container" in str(error):
                     notes.append(f"{source} has run only once")
                 else:
@@ -111,10 +112,10 @@ def main() -> None:
         selector = ",".join(f"{name}={value}" for name, value in module.params["selector"].items())
         pods = cluster.items("Pod", namespace, labelSelector=selector)
         found, notes = logs(cluster, namespace, pods, lines, module.params["previous"])
-        values = secret_values(cluster, namespace, pods)
+        values = hidden_values(cluster, namespace, pods)
     except KubeError as error:
         module.fail_json(msg=str(error))
-    told = [judge.redact(line, values) for line in log_lines.merged(found, lines)]
+    told = [redact(line, values) for line in log_lines.merged(found, lines)]
     module.exit_json(changed=False, lines=told, pods=[pod["metadata"]["name"] for pod in pods], notes=notes)
 
 

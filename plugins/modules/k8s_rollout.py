@@ -133,9 +133,14 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ..module_utils.kube import client
 from ..module_utils.kube.client import Cluster, Forbidden, KubeError, NotFound, Unreachable
 from ..module_utils.kube.objects import dig
+from ..module_utils.kube.redact import redact, secret_names, secret_values
 from ..module_utils.progress import report
-from ..module_utils.rollout import judge, symptoms
-from ..module_utils.rollout.judge import Finding, Snapshot, Verdict
+from ..module_utils.rollout import symptoms
+from ..module_utils.rollout.judge import judge, unproved
+from ..module_utils.rollout.message import best, describe, symptom_of
+from ..module_utils.rollout.model import Finding, Patience, Snapshot, Verdict
+from ..module_utils.rollout.pods import refused_pod
+from ..module_utils.rollout.reading import current_pods, event_subjects, events_of, failed_run, selector_of, succeeded, unbound_claims
 
 POLL = 0.5
 """Seconds between two looks."""
@@ -175,7 +180,7 @@ class Rollout:
     ) -> None:
         self.cluster, self.namespace, self.kind, self.name = cluster, namespace, kind, name
         self.log_lines, self.scheduling_grace = log_lines, scheduling_grace
-        self.patience = judge.Patience()
+        self.patience = Patience()
         self.snapshot: Snapshot | None = None
         self.verdict: Verdict | None = None
         self.since = ""
@@ -198,7 +203,7 @@ class Rollout:
         """
         self.snapshot = self._observe()
         self.since = self.since or self.cluster.now
-        self.verdict = judge.judge(self.snapshot, self.since, self.scheduling_grace)
+        self.verdict = judge(self.snapshot, self.since, self.scheduling_grace)
         self._tell(self.verdict.progress)
         if self.verdict.complete:
             return True
@@ -206,7 +211,7 @@ class Rollout:
             self._keep_log()
         certain = self.patience.certain(self.verdict.findings, time.monotonic())
         if certain and certain.cause == "deadline":
-            raise self._failed(judge.best(self.verdict.findings) or certain, certain.summary)
+            raise self._failed(best(self.verdict.findings) or certain, certain.summary)
         if certain:
             raise self._failed(certain)
         return False
@@ -214,7 +219,7 @@ class Rollout:
     def overdue(self, timeout: int) -> Failed:
         """Return the failure of a wait whose time is over, with the best explanation there is."""
         headline = f"The {self.kind} {self.name} is not complete after {timeout} s"
-        finding = judge.best(self.verdict.findings) if self.verdict else None
+        finding = best(self.verdict.findings) if self.verdict else None
         if not finding:
             progress = self.verdict.progress if self.verdict else "nothing is known of it"
             finding = Finding("waiting", progress, "Timeout")
@@ -224,13 +229,13 @@ class Rollout:
         """Return the last log lines of a complete Job, without secrets; none when they cannot be had."""
         if not self.snapshot:
             return []
-        selector = judge.selector_of(self.snapshot.workload)
+        selector = selector_of(self.snapshot.workload)
         try:
             pods = self.cluster.items("Pod", self.namespace, labelSelector=selector)
         except KubeError:
             return []
-        current = judge.current_pods(replace(self.snapshot, pods=pods))
-        for pod in reversed(judge.succeeded(current)):
+        current = current_pods(replace(self.snapshot, pods=pods))
+        for pod in reversed(succeeded(current)):
             container = dig(pod, "spec", "containers", 0, "name") or ""
             return self._log(pod["metadata"]["name"], container, previous=False)
         return []
@@ -242,10 +247,10 @@ class Rollout:
 
     def _observe(self) -> Snapshot:
         workload = {**self.cluster.get(self.kind, self.namespace, self.name), "kind": self.kind}
-        selector = judge.selector_of(workload)
+        selector = selector_of(workload)
         revisions = self._list("ControllerRevision", labelSelector=selector) if self.kind == "DaemonSet" else []
         snapshot = Snapshot(workload, revisions=revisions)
-        if judge.judge(snapshot).complete and not judge.unproved(workload):
+        if judge(snapshot).complete and not unproved(workload):
             return snapshot
         replicasets = self._list("ReplicaSet", labelSelector=selector) if self.kind == "Deployment" else []
         snapshot = replace(
@@ -256,19 +261,19 @@ class Rollout:
         snapshot = replace(snapshot, now=self.cluster.now)
         claims = {
             name: self._find("PersistentVolumeClaim", name)
-            for name in judge.unbound_claims(judge.current_pods(snapshot))
+            for name in unbound_claims(current_pods(snapshot))
         }
         # A claim that may not be read tells nothing; one that does not exist does.
         snapshot = replace(snapshot, claims={name: claim for name, (known, claim) in claims.items() if known})
         events: list[Mapping[str, Any]] = []
-        for uid in judge.event_subjects(snapshot):
+        for uid in event_subjects(snapshot):
             events += self._optional("Event", fieldSelector=f"involvedObject.uid={uid}")
         snapshot = replace(snapshot, events=events)
         return replace(snapshot, sockets=self._sockets(snapshot))
 
     def _sockets(self, snapshot: Snapshot) -> Sequence[tuple[str, int]]:
         """Return what listens in a pod that refuses its probes, read every few polls; by its log where nothing can be run in it."""
-        refused = judge.refused_pod(snapshot)
+        refused = refused_pod(snapshot)
         if not refused:
             self._looked = NOT_LOOKED
         elif time.monotonic() - self._looked[0] >= LOOK:
@@ -307,12 +312,12 @@ class Rollout:
             return False, None
 
     def _pods(self) -> list[Mapping[str, Any]]:
-        return judge.current_pods(self.snapshot) if self.snapshot else []
+        return current_pods(self.snapshot) if self.snapshot else []
 
     def _keep_log(self) -> None:
         """Keep the log of a Job's latest failed run: the Job's end may delete its pod."""
         for pod in reversed(self._pods()):
-            failed = judge.failed_run(pod)
+            failed = failed_run(pod)
             if failed:
                 container, run, previous = failed
                 if self._kept[0] != run:
@@ -331,19 +336,19 @@ class Rollout:
         events = []
         if uid:
             try:
-                events = judge.events_of(
+                events = events_of(
                     self._optional("Event", fieldSelector=f"involvedObject.uid={uid}"), uid
                 )
             except KubeError:
                 events = []
         values = self._secrets() if finding.message or events else set()
-        finding = replace(finding, message=judge.redact(finding.message, values))
+        finding = replace(finding, message=redact(finding.message, values))
         events = [
-            {**event, "message": judge.redact(str(event.get("message") or ""), values)} for event in events
+            {**event, "message": redact(str(event.get("message") or ""), values)} for event in events
         ]
         workload = self.snapshot.workload if self.snapshot else None
-        symptom = judge.symptom_of(finding, lines, workload or {})
-        message = judge.describe(self.state(), finding, self.namespace, headline, lines, events, workload, symptom)
+        symptom = symptom_of(finding, lines, workload or {})
+        message = describe(self.state(), finding, self.namespace, headline, lines, events, workload, symptom)
         failure = {
             "kind": self.kind,
             "name": self.name,
@@ -367,19 +372,19 @@ class Rollout:
             except KubeError:
                 continue
             if text.strip():
-                return judge.redact(text, self._secrets()).splitlines()[-self.log_lines :]
+                return redact(text, self._secrets()).splitlines()[-self.log_lines :]
         return []
 
     def _secrets(self) -> set[str]:
         """Return the values that must not be shown, as far as they may be read."""
         spec = dig(self.snapshot.workload, "spec", "template", "spec") if self.snapshot else None
         secrets = []
-        for name in judge.secret_names(spec or {}):
+        for name in secret_names(spec or {}):
             try:
                 secrets.append(self.cluster.get("Secret", self.namespace, name))
             except KubeError:
                 continue
-        return judge.secret_values(spec or {}, secrets)
+        return secret_values(spec or {}, secrets)
 
 
 def wait(rollouts: list[Rollout], timeout: int) -> None:

@@ -7,8 +7,25 @@ import re
 from typing import Any
 
 import pytest
-from ansible_collections.berth.platform.plugins.module_utils.rollout import judge as rollout
-from ansible_collections.berth.platform.plugins.module_utils.rollout.judge import NEVER, Finding, Patience, Snapshot
+from ansible_collections.berth.platform.plugins.module_utils.kube.redact import redact, secret_names, secret_values
+from ansible_collections.berth.platform.plugins.module_utils.rollout.advice import ADVICE, advice
+from ansible_collections.berth.platform.plugins.module_utils.rollout.judge import RANK, judge, state_of
+from ansible_collections.berth.platform.plugins.module_utils.rollout.message import best, describe, event_lines
+from ansible_collections.berth.platform.plugins.module_utils.rollout.model import (
+    CREATED_SOON,
+    NEVER,
+    RETRIED,
+    RETRIED_OLD,
+    SCHEDULING,
+    SETTLED,
+    STARTING_NODE,
+    TRANSIENT,
+    Finding,
+    Patience,
+    Snapshot,
+)
+from ansible_collections.berth.platform.plugins.module_utils.rollout.pull import pull_answer
+from ansible_collections.berth.platform.plugins.module_utils.rollout.reading import event_subjects, failed_run, selector_of, unbound_claims
 from rollout_objects import (
     IMAGE,
     LATER,
@@ -185,7 +202,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         of_deployment(waiting("ErrImagePull", f"{PULL}dial tcp 127.0.0.1:5000: connect: connection refused")),
         "registry",
         f"The image {IMAGE} cannot be pulled: the registry does not answer",
-        rollout.TRANSIENT,
+        TRANSIENT,
         "ErrImagePull",
     ),
     (
@@ -197,7 +214,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         ),
         "registry",
         f"The image {IMAGE} cannot be pulled: the registry's rate limit is reached",
-        rollout.TRANSIENT,
+        TRANSIENT,
         "ErrImagePull",
     ),
     (
@@ -231,7 +248,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         ),
         "config",
         "The Secret polls has no key DJANGO_SECRET_KEY, which container web needs",
-        rollout.RETRIED,
+        RETRIED,
         "CreateContainerConfigError",
     ),
     (
@@ -239,7 +256,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         of_deployment(waiting("CreateContainerConfigError", 'configmap "polls-settings" not found')),
         "config",
         "There is no ConfigMap polls-settings, which container web needs",
-        rollout.RETRIED,
+        RETRIED,
         "CreateContainerConfigError",
     ),
     (
@@ -249,7 +266,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         ),
         "config",
         "The container web cannot be configured",
-        rollout.TRANSIENT,
+        TRANSIENT,
         "CreateContainerConfigError",
     ),
     (
@@ -259,7 +276,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         ),
         "config",
         "The image of container web runs as root, which the pod forbids (runAsNonRoot)",
-        rollout.RETRIED,
+        RETRIED,
         "CreateContainerConfigError",
     ),
     (
@@ -273,7 +290,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         ),
         "command",
         "The container web cannot be started",
-        rollout.RETRIED,
+        RETRIED,
         "RunContainerError",
     ),
     (
@@ -281,7 +298,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         of_deployment(waiting("CreateContainerError", 'failed to generate container "web" spec: invalid mount')),
         "container",
         "The container web cannot be started",
-        rollout.RETRIED,
+        RETRIED,
         "CreateContainerError",
     ),
     (
@@ -321,7 +338,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         ),
         "crash",
         "The container web crashes: it ended with exit code 1, 2 times",
-        rollout.CREATED_SOON,
+        CREATED_SOON,
         "Error",
     ),
     (
@@ -374,7 +391,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         ),
         "quota",
         "The quota polls has no room for the pod",
-        rollout.CREATED_SOON,
+        CREATED_SOON,
         "FailedCreate",
     ),
     (
@@ -385,7 +402,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         ),
         "quota",
         "The quota polls wants requests and limits in the pod",
-        rollout.SETTLED,
+        SETTLED,
         "FailedCreate",
     ),
     (
@@ -393,7 +410,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         refused('pods "polls-2-abcde" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi'),
         "quota",
         "A LimitRange refuses the pod",
-        rollout.SETTLED,
+        SETTLED,
         "FailedCreate",
     ),
     (
@@ -404,7 +421,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         ),
         "pod-security",
         "Pod Security (restricted:latest) refuses the pod",
-        rollout.SETTLED,
+        SETTLED,
         "FailedCreate",
     ),
     (
@@ -412,7 +429,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         refused('admission webhook "images.example.org" denied the request: only signed images'),
         "webhook",
         "The admission webhook images.example.org refuses the pod",
-        rollout.SETTLED,
+        SETTLED,
         "FailedCreate",
     ),
     (
@@ -423,7 +440,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         ),
         "webhook-down",
         "The admission webhook images.example.org does not answer",
-        rollout.TRANSIENT,
+        TRANSIENT,
         "FailedCreate",
     ),
     (
@@ -433,7 +450,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         ),
         "serviceaccount",
         "There is no ServiceAccount polls",
-        rollout.CREATED_SOON,
+        CREATED_SOON,
         "FailedCreate",
     ),
     (
@@ -441,7 +458,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         refused('pods "polls-2-abcde" is forbidden: status unknown for quota: polls, resources: pods'),
         "refused",
         "The pod cannot be created",
-        rollout.TRANSIENT,
+        TRANSIENT,
         "FailedCreate",
     ),
     (
@@ -452,7 +469,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         ),
         "resources",
         "No node has room for the pod (cpu)",
-        rollout.SCHEDULING,
+        SCHEDULING,
         "Unschedulable",
     ),
     (
@@ -460,7 +477,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         of_unschedulable("0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. "),
         "placement",
         "No node suits the pod",
-        rollout.SCHEDULING,
+        SCHEDULING,
         "Unschedulable",
     ),
     (
@@ -470,7 +487,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         ),
         "placement",
         "No node suits the pod",
-        rollout.STARTING_NODE,
+        STARTING_NODE,
         "Unschedulable",
     ),
     (
@@ -491,7 +508,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         ),
         "volume",
         "The PersistentVolumeClaim data-postgresql-0 has no StorageClass, and none is the default",
-        rollout.CREATED_SOON,
+        CREATED_SOON,
         "Unschedulable",
     ),
     (
@@ -499,7 +516,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         with_claim(claim(storage_class="gp3"), ("ProvisioningFailed", 'storageclass.storage.k8s.io "gp3" not found')),
         "volume",
         "The PersistentVolumeClaim data-postgresql-0 wants the StorageClass gp3, which does not exist",
-        rollout.CREATED_SOON,
+        CREATED_SOON,
         "Unschedulable",
     ),
     (
@@ -507,7 +524,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         with_claim(claim(storage_class="gp3"), ("ProvisioningFailed", UNAUTHORIZED), count=3),
         "volume",
         "No volume can be made for the PersistentVolumeClaim data-postgresql-0",
-        rollout.TRANSIENT,
+        TRANSIENT,
         "Unschedulable",
     ),
     (
@@ -523,7 +540,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         with_claim(claim(storage_class="gp3"), ("ProvisioningFailed", UNAUTHORIZED), count=3, chosen=True),
         "volume",
         "No volume can be made for the PersistentVolumeClaim data-postgresql-0",
-        rollout.TRANSIENT,
+        TRANSIENT,
         "Pending",
     ),
     (
@@ -547,7 +564,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         with_claim(None),
         "volume",
         "There is no PersistentVolumeClaim data-postgresql-0",
-        rollout.CREATED_SOON,
+        CREATED_SOON,
         "Unschedulable",
     ),
     (
@@ -558,7 +575,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         ),
         "config",
         "There is no Secret polls-tls, which a volume needs",
-        rollout.CREATED_SOON,
+        CREATED_SOON,
         "FailedMount",
     ),
     (
@@ -577,7 +594,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         Snapshot(deployment(spec={"paused": True})),
         "paused",
         "The rollout is paused",
-        rollout.SETTLED,
+        SETTLED,
         "DeploymentPaused",
     ),
     (
@@ -590,7 +607,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         ),
         "deadline",
         "There was no progress for 30 s (progressDeadlineSeconds)",
-        rollout.SETTLED,
+        SETTLED,
         "ProgressDeadlineExceeded",
     ),
     (
@@ -622,7 +639,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         Snapshot(job(spec={"suspend": True})),
         "paused",
         "The Job is suspended (spec.suspend)",
-        rollout.SETTLED,
+        SETTLED,
         "JobSuspended",
     ),
 ]
@@ -636,7 +653,7 @@ def test_each_breakage_has_its_diagnosis(
     snapshot: Snapshot, cause: str, summary: str, grace: float, reason: str
 ) -> None:
     """The first finding names what is broken, and how long it must last to be certain."""
-    verdict = rollout.judge(snapshot, SINCE)
+    verdict = judge(snapshot, SINCE)
     found = verdict.findings[0]
     assert not verdict.complete
     assert (found.cause, found.summary, found.grace, found.reason) == (cause, summary, grace, reason)
@@ -645,13 +662,13 @@ def test_each_breakage_has_its_diagnosis(
 @pytest.mark.parametrize(("snapshot", "cause"), [pytest.param(case[1], case[2], id=case[0]) for case in BREAKAGES])
 def test_each_message_says_what_is_wrong_where_and_what_to_do(snapshot: Snapshot, cause: str) -> None:
     """The first line is what is wrong, the second where, the last what to do."""
-    verdict = rollout.judge(snapshot, SINCE)
+    verdict = judge(snapshot, SINCE)
     found = verdict.findings[0]
-    lines = rollout.describe(verdict.state, found, "polls-dev").splitlines()
+    lines = describe(verdict.state, found, "polls-dev").splitlines()
     assert lines[0] == f"{found.summary}."
     assert lines[1].startswith(f"{verdict.state['kind']} {verdict.state['name']} in namespace polls-dev")
     assert lines[1].endswith(f": {found.reason}")
-    assert lines[-1] == f"What to do: {rollout.advice(cause, {})}"
+    assert lines[-1] == f"What to do: {advice(cause, {})}"
 
 
 @pytest.mark.parametrize(
@@ -667,8 +684,8 @@ def test_each_message_says_what_is_wrong_where_and_what_to_do(snapshot: Snapshot
 @pytest.mark.parametrize("cause", ["job-deadline", "deadline", "waiting"])
 def test_what_only_needs_more_time_is_told_by_which_variable_it_gets_it(cause: str, component: str, words: str) -> None:
     workload = {"metadata": {"labels": {"app.kubernetes.io/component": component}}}
-    assert words in rollout.advice(cause, workload)
-    assert "{" not in rollout.advice(cause, {})
+    assert words in advice(cause, workload)
+    assert "{" not in advice(cause, {})
 
 
 @pytest.mark.parametrize(
@@ -684,7 +701,7 @@ def test_what_only_needs_more_time_is_told_by_which_variable_it_gets_it(cause: s
 )
 @pytest.mark.parametrize("cause", ["command", "ended"])
 def test_a_command_that_is_wrong_is_told_with_its_variable(cause: str, component: str, words: str) -> None:
-    assert words in rollout.advice(cause, {"metadata": {"labels": {"app.kubernetes.io/component": component}}})
+    assert words in advice(cause, {"metadata": {"labels": {"app.kubernetes.io/component": component}}})
 
 
 @pytest.mark.parametrize(
@@ -697,7 +714,7 @@ def test_a_command_that_is_wrong_is_told_with_its_variable(cause: str, component
 )
 def test_what_a_process_takes_is_told_with_its_own_variable(cause: str, web: str, process: str) -> None:
     for component, words in (("web", web), ("process", process)):
-        assert words in rollout.advice(cause, {"metadata": {"labels": {"app.kubernetes.io/component": component}}})
+        assert words in advice(cause, {"metadata": {"labels": {"app.kubernetes.io/component": component}}})
 
 
 def test_a_job_that_took_too_long_is_told_with_the_command_that_was_at_work() -> None:
@@ -707,7 +724,7 @@ def test_a_job_that_took_too_long_is_told_with_the_command_that_was_at_work() ->
     done = {"name": "check", "state": {"terminated": {"exitCode": 0}}}
     ending = pod(workload, waiting("PodInitializing"), phase="Running")
     ending["status"]["initContainerStatuses"] = [done, at_work]
-    found = rollout.judge(Snapshot(workload, pods=[ending]), SINCE).findings[0]
+    found = judge(Snapshot(workload, pods=[ending]), SINCE).findings[0]
     assert found.summary == "The Job took longer than its 300 s (activeDeadlineSeconds): container migrate was at work"
     assert (found.container, found.log) == ("migrate", "current")
 
@@ -716,9 +733,9 @@ def test_every_cause_has_a_rank_and_is_tried_here() -> None:
     """A cause without a test is advice that nobody has read."""
     tried = {case[2] for case in BREAKAGES}
     elsewhere = {"waiting", "evicted", "terminating"}
-    assert set(rollout.ADVICE) == tried | elsewhere
+    assert set(ADVICE) == tried | elsewhere
     asked_of_the_app = {"answer", "port", "loopback"}  # what they advise depends on the probe: test_symptoms.py
-    assert set(rollout.ADVICE) - {"waiting"} | asked_of_the_app == set(rollout._RANK)
+    assert set(ADVICE) - {"waiting"} | asked_of_the_app == set(RANK)
 
 
 DONE = {"replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2}
@@ -755,7 +772,7 @@ COMPLETE: list[tuple[str, Snapshot]] = [
 @pytest.mark.parametrize("snapshot", [pytest.param(case[1], id=case[0]) for case in COMPLETE])
 def test_a_rollout_is_complete(snapshot: Snapshot) -> None:
     """What kubectl rollout status calls done is done, and has nothing to complain about."""
-    verdict = rollout.judge(snapshot, SINCE)
+    verdict = judge(snapshot, SINCE)
     assert verdict.complete
     assert verdict.findings == ()
 
@@ -814,7 +831,7 @@ UNFINISHED: list[tuple[str, Snapshot, str]] = [
 @pytest.mark.parametrize(("snapshot", "progress"), [pytest.param(*case[1:], id=case[0]) for case in UNFINISHED])
 def test_a_rollout_that_goes_on_is_neither_complete_nor_failed(snapshot: Snapshot, progress: str) -> None:
     """Nothing that is merely unfinished is ever certain, and the progress says where it stands."""
-    verdict = rollout.judge(snapshot, SINCE)
+    verdict = judge(snapshot, SINCE)
     assert not verdict.complete
     assert [finding for finding in verdict.findings if finding.grace != NEVER] == []
     assert verdict.progress == progress
@@ -830,7 +847,7 @@ def test_a_pod_without_a_readiness_probe_must_run_for_a_while(now: str, complete
     newest = replicaset(workload)
     evicted = pod(newest, name="polls-2-out", phase="Failed", reason="Evicted")
     pods = [ready_pod(newest, "polls-2-a"), ready_pod(newest, "polls-2-b"), evicted]
-    verdict = rollout.judge(Snapshot(workload, pods=pods, replicasets=[newest], now=now), SINCE)
+    verdict = judge(Snapshot(workload, pods=pods, replicasets=[newest], now=now), SINCE)
     assert verdict.complete is complete
     assert ("must stay so for 5 s" in verdict.progress) is not complete
 
@@ -841,7 +858,7 @@ def test_a_pod_without_a_readiness_probe_that_has_just_crashed_is_not_complete()
     del workload["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]
     newest = replicaset(workload)
     snapshot = Snapshot(workload, pods=[pod(newest, crashing(ended(1)))], replicasets=[newest], now=LATER)
-    verdict = rollout.judge(snapshot, SINCE)
+    verdict = judge(snapshot, SINCE)
     assert not verdict.complete
     assert verdict.findings[0].cause == "crash"
 
@@ -858,14 +875,14 @@ def test_a_crashing_pod_of_the_previous_revision_does_not_fail_a_deployment() ->
         pods=[pod(old, crashing(ended(1)), name="polls-9-old"), ready_pod(new, name="polls-10-new")],
         replicasets=[new, old],
     )
-    assert rollout.judge(snapshot, SINCE).findings == ()
+    assert judge(snapshot, SINCE).findings == ()
 
 
 def test_a_crashing_pod_of_the_previous_revision_does_not_fail_a_statefulset() -> None:
     """Only the update revision's pods count."""
     workload = statefulset()
     old = pod(workload, crashing(ended(1)), labels={"controller-revision-hash": "postgresql-old"})
-    assert rollout.judge(Snapshot(workload, pods=[old]), SINCE).findings == ()
+    assert judge(Snapshot(workload, pods=[old]), SINCE).findings == ()
 
 
 def test_a_daemonset_is_judged_by_the_pods_of_its_newest_revision() -> None:
@@ -879,7 +896,7 @@ def test_a_daemonset_is_judged_by_the_pods_of_its_newest_revision() -> None:
         pod(workload, crashing(ended(1)), name="agent-old", labels={"controller-revision-hash": "5d4f"}),
         pod(workload, crashing(ended(2)), name="agent-new", labels={"controller-revision-hash": "77bc"}),
     ]
-    verdict = rollout.judge(Snapshot(workload, pods=pods, revisions=revisions), SINCE)
+    verdict = judge(Snapshot(workload, pods=pods, revisions=revisions), SINCE)
     assert [finding.pod for finding in verdict.findings] == ["agent-new"]
     assert verdict.state["revision"] == "agent-77bc"
 
@@ -889,28 +906,28 @@ def test_a_pod_of_another_owner_with_the_same_labels_does_not_count() -> None:
     workload = deployment()
     stranger = replicaset(deployment() | {"metadata": meta("other", "d-2")})
     snapshot = Snapshot(workload, pods=[pod(stranger, crashing(ended(1)))], replicasets=[stranger])
-    assert rollout.judge(snapshot, SINCE).findings == ()
+    assert judge(snapshot, SINCE).findings == ()
 
 
 def test_a_pod_that_is_being_deleted_does_not_count() -> None:
     """It is not what will run."""
     snapshot = of_deployment(crashing(ended(1)))
     snapshot.pods[0]["metadata"]["deletionTimestamp"] = LATER
-    assert rollout.judge(snapshot, SINCE).findings == ()
+    assert judge(snapshot, SINCE).findings == ()
 
 
 def test_a_job_decides_itself_when_its_containers_have_failed_too_often() -> None:
     """A crash within backoffLimit is no failure."""
     workload = job(spec={"backoffLimit": 4}, active=1)
     snapshot = Snapshot(workload, pods=[pod(workload, crashing(ended(1)), name="polls-migrate-3f2a-x")])
-    assert rollout.judge(snapshot, SINCE).findings == ()
+    assert judge(snapshot, SINCE).findings == ()
 
 
 def test_a_jobs_image_that_cannot_be_pulled_is_certain_since_no_backoff_limit_counts_it() -> None:
     """Such a Job hangs for ever."""
     workload = job()
     snapshot = Snapshot(workload, pods=[pod(workload, waiting("ErrImagePull", "manifest unknown"))])
-    found = rollout.judge(snapshot, SINCE).findings[0]
+    found = judge(snapshot, SINCE).findings[0]
     assert (found.cause, found.grace) == ("image-missing", 0)
 
 
@@ -918,7 +935,7 @@ def test_a_job_is_complete_when_its_pod_has_succeeded_although_its_status_follow
     """The controller needs a second or two to count it."""
     workload = job(active=1)
     done = pod(workload, container(state=ended(0, "Completed")), phase="Succeeded")
-    verdict = rollout.judge(Snapshot(workload, pods=[done]), SINCE)
+    verdict = judge(Snapshot(workload, pods=[done]), SINCE)
     assert (verdict.complete, verdict.progress, verdict.state["ready"]) == (True, "complete", 1)
 
 
@@ -927,15 +944,15 @@ def test_a_job_is_complete_when_its_pods_containers_have_ended_well_although_the
     workload = job(active=1)
     done = pod(workload, container(state=ended(0, "Completed")), phase="Running")
     half = pod(workload, container(state=ended(0, "Completed")), container("proxy", state={"running": {}}), phase="Running")
-    assert rollout.judge(Snapshot(workload, pods=[done]), SINCE).complete
-    assert not rollout.judge(Snapshot(workload, pods=[half]), SINCE).complete
+    assert judge(Snapshot(workload, pods=[done]), SINCE).complete
+    assert not judge(Snapshot(workload, pods=[half]), SINCE).complete
 
 
 def test_a_job_that_failed_is_not_complete_because_a_pod_succeeded() -> None:
     """It may have been over its deadline."""
     workload = job(condition("Failed", reason="DeadlineExceeded"))
     done = pod(workload, container(state=ended(0, "Completed")), phase="Succeeded")
-    assert not rollout.judge(Snapshot(workload, pods=[done]), SINCE).complete
+    assert not judge(Snapshot(workload, pods=[done]), SINCE).complete
 
 
 # -- Old evidence
@@ -948,7 +965,7 @@ def test_a_back_off_from_before_the_wait_is_not_certain() -> None:
     backing_off = waiting("ImagePullBackOff", f'Back-off pulling image "{IMAGE}": ErrImagePull: {IMAGE}: not found')
     stuck = pod(newest, backing_off, created=LONG_AGO)
     snapshot = Snapshot(workload, pods=[stuck], replicasets=[newest])
-    assert rollout.judge(snapshot, SINCE).findings[0].grace == NEVER
+    assert judge(snapshot, SINCE).findings[0].grace == NEVER
 
 
 def test_a_back_off_from_before_the_wait_is_certain_once_it_has_failed_again() -> None:
@@ -959,7 +976,7 @@ def test_a_back_off_from_before_the_wait_is_certain_once_it_has_failed_again() -
     stuck = pod(newest, backing_off, created=LONG_AGO)
     again = event(stuck, "Failed", f'Failed to pull image "{IMAGE}": {IMAGE}: not found', LATER)
     snapshot = Snapshot(workload, pods=[stuck], replicasets=[newest], events=[again])
-    assert rollout.judge(snapshot, SINCE).findings[0].grace == 0
+    assert judge(snapshot, SINCE).findings[0].grace == 0
 
 
 @pytest.mark.parametrize(("at", "grace"), [(LONG_AGO, NEVER), (LATER, 0)])
@@ -969,7 +986,7 @@ def test_an_old_pods_crash_counts_only_when_it_was_since_the_wait_began(at: str,
     newest = replicaset(workload)
     stuck = pod(newest, crashing(ended(1, at=at), restarts=9), created=LONG_AGO)
     snapshot = Snapshot(workload, pods=[stuck], replicasets=[newest])
-    assert rollout.judge(snapshot, SINCE).findings[0].grace == grace
+    assert judge(snapshot, SINCE).findings[0].grace == grace
 
 
 def test_an_old_pods_configuration_error_is_given_time_for_another_try() -> None:
@@ -978,14 +995,14 @@ def test_an_old_pods_configuration_error_is_given_time_for_another_try() -> None
     newest = replicaset(workload)
     stuck = pod(newest, waiting("CreateContainerConfigError", 'secret "polls" not found'), created=LONG_AGO)
     snapshot = Snapshot(workload, pods=[stuck], replicasets=[newest])
-    assert rollout.judge(snapshot, SINCE).findings[0].grace == rollout.RETRIED_OLD
+    assert judge(snapshot, SINCE).findings[0].grace == RETRIED_OLD
 
 
 def test_a_deadline_that_had_passed_before_the_wait_is_not_certain() -> None:
     """The controller goes on trying after the deadline."""
     passed = condition("Progressing", "False", "ProgressDeadlineExceeded", "has timed out", LONG_AGO)
     snapshot = Snapshot(deployment(created=LONG_AGO, conditions=[passed]))
-    assert rollout.judge(snapshot, SINCE).findings[0].grace == NEVER
+    assert judge(snapshot, SINCE).findings[0].grace == NEVER
 
 
 def statefulset_refused(at: str, changed: str) -> Snapshot:
@@ -1004,13 +1021,13 @@ def statefulset_refused(at: str, changed: str) -> Snapshot:
 
 def test_a_statefulset_is_refused_when_its_event_says_so() -> None:
     """It has no condition for it, as a Deployment has."""
-    found = rollout.judge(statefulset_refused(LATER, changed="2026-03-01T12:00:00Z"), SINCE).findings[0]
-    assert (found.cause, found.grace) == ("quota", rollout.CREATED_SOON)
+    found = judge(statefulset_refused(LATER, changed="2026-03-01T12:00:00Z"), SINCE).findings[0]
+    assert (found.cause, found.grace) == ("quota", CREATED_SOON)
 
 
 def test_a_refusal_from_before_the_spec_was_mended_does_not_count() -> None:
     """Events stay for an hour."""
-    found = rollout.judge(statefulset_refused("2026-03-01T11:59:50Z", changed="2026-03-01T12:00:00Z"), SINCE).findings[
+    found = judge(statefulset_refused("2026-03-01T11:59:50Z", changed="2026-03-01T12:00:00Z"), SINCE).findings[
         0
     ]
     assert found.grace == NEVER
@@ -1020,7 +1037,7 @@ def test_a_refusal_that_was_followed_by_a_pod_is_over() -> None:
     """The latest of the two events tells."""
     snapshot = statefulset_refused("2026-03-01T12:00:05Z", changed="2026-03-01T12:00:00Z")
     created = event(snapshot.workload, "SuccessfulCreate", "create Pod postgresql-0 successful", LATER, "Normal")
-    assert rollout.judge(Snapshot(snapshot.workload, events=[*snapshot.events, created]), SINCE).findings == ()
+    assert judge(Snapshot(snapshot.workload, events=[*snapshot.events, created]), SINCE).findings == ()
 
 
 def test_a_pod_that_waits_for_old_pods_to_go_is_not_given_up() -> None:
@@ -1028,7 +1045,7 @@ def test_a_pod_that_waits_for_old_pods_to_go_is_not_given_up() -> None:
     leaving = ready_pod(replicaset(deployment(), 1), name="polls-1-old")
     leaving["metadata"]["deletionTimestamp"] = LATER
     snapshot = of_unschedulable("0/1 nodes are available: 1 Insufficient memory.", others=[leaving])
-    assert rollout.judge(snapshot, SINCE).findings[0].grace == NEVER
+    assert judge(snapshot, SINCE).findings[0].grace == NEVER
 
 
 def test_a_node_that_puts_out_each_new_pod_is_certain_at_the_third() -> None:
@@ -1039,14 +1056,14 @@ def test_a_node_that_puts_out_each_new_pod_is_certain_at_the_third() -> None:
     pods = [
         pod(newest, name=f"polls-2-{number}", phase="Failed", reason="Evicted", message=message) for number in range(3)
     ]
-    assert rollout.judge(Snapshot(workload, pods=pods[:2], replicasets=[newest]), SINCE).findings == ()
-    found = rollout.judge(Snapshot(workload, pods=pods, replicasets=[newest]), SINCE).findings[0]
+    assert judge(Snapshot(workload, pods=pods[:2], replicasets=[newest]), SINCE).findings == ()
+    found = judge(Snapshot(workload, pods=pods, replicasets=[newest]), SINCE).findings[0]
     assert (found.cause, found.grace, found.summary) == ("evicted", 0, "3 pods were put out by their node (Evicted)")
 
 
 def test_a_namespace_that_is_being_deleted_is_said() -> None:
     """Nothing can be created in it."""
-    found = rollout.judge(
+    found = judge(
         refused(
             'pods "polls-2-a" is forbidden: unable to create new content in namespace polls-dev because it is being terminated'
         ),
@@ -1068,7 +1085,7 @@ def test_a_namespace_that_is_being_deleted_is_said() -> None:
 )
 def test_a_registrys_answer_is_understood_whatever_the_image_is_called(image: str, message: str, cause: str) -> None:
     """Words in the image's own name do not count."""
-    assert rollout.pull_answer(image, message)[0] == cause
+    assert pull_answer(image, message)[0] == cause
 
 
 # -- Patience
@@ -1103,10 +1120,10 @@ def test_a_quota_is_given_time_while_the_old_pods_change() -> None:
     message = 'pods "polls-2-a" is forbidden: exceeded quota: polls, requested: pods=1, used: pods=4, limited: pods=4'
     patience = Patience()
     before, after = refused(message, replicas=4), refused(message, replicas=3)
-    assert patience.certain(rollout.judge(before, SINCE).findings, 0) is None
-    assert patience.certain(rollout.judge(after, SINCE).findings, 9) is None
-    assert patience.certain(rollout.judge(after, SINCE).findings, 18) is None
-    assert patience.certain(rollout.judge(after, SINCE).findings, 19) is not None
+    assert patience.certain(judge(before, SINCE).findings, 0) is None
+    assert patience.certain(judge(after, SINCE).findings, 9) is None
+    assert patience.certain(judge(after, SINCE).findings, 18) is None
+    assert patience.certain(judge(after, SINCE).findings, 19) is not None
 
 
 def test_what_is_never_certain_is_never_returned() -> None:
@@ -1122,9 +1139,9 @@ def test_the_pods_own_trouble_explains_a_deadline_better_than_the_deadline() -> 
     workload = deployment(conditions=[late])
     newest = replicaset(workload)
     unready = pod(newest, container(state={"running": {"startedAt": LATER}}), phase="Running")
-    findings = rollout.judge(Snapshot(workload, pods=[unready], replicasets=[newest]), SINCE).findings
+    findings = judge(Snapshot(workload, pods=[unready], replicasets=[newest]), SINCE).findings
     assert [finding.cause for finding in findings] == ["deadline", "readiness"]
-    assert rollout.best(findings).cause == "readiness"
+    assert best(findings).cause == "readiness"
 
 
 # -- What is read
@@ -1135,7 +1152,7 @@ def test_events_are_read_of_few_objects_only() -> None:
     workload = deployment(spec={"replicas": 50})
     newest = replicaset(workload)
     pods = [pod(newest, waiting("ContainerCreating"), name=f"polls-2-{number:02}") for number in range(40)]
-    subjects = rollout.event_subjects(Snapshot(workload, pods=pods, replicasets=[newest]))
+    subjects = event_subjects(Snapshot(workload, pods=pods, replicasets=[newest]))
     assert subjects == ["uid-polls-2-00", "uid-polls-2-01", "rs-2"]
 
 
@@ -1143,22 +1160,22 @@ def test_no_events_are_read_while_all_pods_are_well() -> None:
     """They could explain nothing."""
     workload = deployment(spec={"replicas": 1})
     newest = replicaset(workload)
-    assert rollout.event_subjects(Snapshot(workload, pods=[ready_pod(newest)], replicasets=[newest])) == []
+    assert event_subjects(Snapshot(workload, pods=[ready_pod(newest)], replicasets=[newest])) == []
 
 
 def test_claims_are_read_of_pods_that_wait_for_a_node() -> None:
     """Each once, and no other volume."""
-    assert rollout.unbound_claims(with_claim(None).pods) == ["data-postgresql-0"]
-    assert rollout.unbound_claims(with_claim(claim(), chosen=True).pods) == ["data-postgresql-0"]
-    assert rollout.unbound_claims([ready_pod(replicaset(deployment()))]) == []
+    assert unbound_claims(with_claim(None).pods) == ["data-postgresql-0"]
+    assert unbound_claims(with_claim(claim(), chosen=True).pods) == ["data-postgresql-0"]
+    assert unbound_claims([ready_pod(replicaset(deployment()))]) == []
 
 
 def test_a_provisioner_that_failed_before_the_wait_may_have_been_cured() -> None:
     """Its events stay for an hour."""
     snapshot = with_claim(claim(storage_class="gp3"), ("ProvisioningFailed", UNAUTHORIZED), count=9, chosen=True)
     snapshot.claims["data-postgresql-0"]["metadata"]["creationTimestamp"] = LONG_AGO
-    assert rollout.judge(snapshot, "2026-03-01T12:10:00Z").findings[0].grace == NEVER
-    assert rollout.judge(snapshot, SINCE).findings[0].grace == rollout.TRANSIENT
+    assert judge(snapshot, "2026-03-01T12:10:00Z").findings[0].grace == NEVER
+    assert judge(snapshot, SINCE).findings[0].grace == TRANSIENT
 
 
 def test_a_selector_is_written_as_a_query() -> None:
@@ -1176,12 +1193,12 @@ def test_a_selector_is_written_as_a_query() -> None:
             }
         }
     )
-    assert rollout.selector_of(workload) == "app=polls,tier in (web,api),track notin (canary),release,!legacy"
+    assert selector_of(workload) == "app=polls,tier in (web,api),track notin (canary),release,!legacy"
 
 
 def test_the_state_of_each_kind_is_returned() -> None:
     """Revision, replicas, ready pods and images."""
-    states = [rollout.state_of(case[1]) for case in COMPLETE if case[0] in ("a Deployment", "a StatefulSet", "a Job")]
+    states = [state_of(case[1]) for case in COMPLETE if case[0] in ("a Deployment", "a StatefulSet", "a Job")]
     images = [IMAGE, "localhost:5000/wait:1"]
     assert states == [
         {"kind": "Deployment", "name": "polls", "revision": "2", "replicas": 2, "ready": 2, "images": images},
@@ -1203,7 +1220,7 @@ def test_the_failed_run_of_a_pod_is_found_before_and_after_its_restart() -> None
     over = pod(workload, container(state=ended(1)))
     again = pod(workload, container(state={"running": {}}, lastState=ended(1)))
     well = pod(workload, container(state=ended(0, "Completed")))
-    runs = [rollout.failed_run(each) for each in (over, again, well)]
+    runs = [failed_run(each) for each in (over, again, well)]
     assert runs == [
         ("web", f"polls-2-abcde/web/{LATER}", False),
         ("web", f"polls-2-abcde/web/{LATER}", True),
@@ -1217,11 +1234,11 @@ def test_the_failed_run_of_a_pod_is_found_before_and_after_its_restart() -> None
 def test_the_message_holds_the_log_and_the_events() -> None:
     """In the order in which one asks: what, where, what the process said, what Kubernetes said, what to do."""
     snapshot = of_deployment(crashing(ended(1)))
-    verdict = rollout.judge(snapshot, SINCE)
+    verdict = judge(snapshot, SINCE)
     restarting = event(
         snapshot.pods[0], "BackOff", "Back-off restarting failed container web in pod polls-2-abcde", count=3
     )
-    message = rollout.describe(
+    message = describe(
         verdict.state,
         verdict.findings[0],
         "polls-dev",
@@ -1244,7 +1261,7 @@ def test_the_message_holds_the_log_and_the_events() -> None:
 def test_a_timeout_is_the_headline_and_its_best_explanation_follows() -> None:
     """One line says both."""
     finding = Finding("readiness", "The container web runs but is not ready", "NotReady", container="web")
-    message = rollout.describe(
+    message = describe(
         {"kind": "Deployment", "name": "polls"},
         finding,
         "polls-dev",
@@ -1262,21 +1279,21 @@ def test_an_event_is_told_once_whatever_names_it_quotes() -> None:
         event(workload, "FailedCreate", f'Error creating: pods "x-{name}" is forbidden: exceeded quota: polls')
         for name in ("a", "b")
     ]
-    assert rollout.event_lines(events) == [
+    assert event_lines(events) == [
         'FailedCreate: Error creating: pods "x-a" is forbidden: exceeded quota: polls'
     ]
-    assert rollout.event_lines(events, known='Error creating: pods "x-c" is forbidden: exceeded quota: polls') == []
+    assert event_lines(events, known='Error creating: pods "x-c" is forbidden: exceeded quota: polls') == []
 
 
 def test_an_event_that_is_no_warning_is_not_told() -> None:
     """Pulled and Created explain no failure."""
-    assert rollout.event_lines([event(statefulset(), "Pulled", "Successfully pulled image", kind="Normal")]) == []
+    assert event_lines([event(statefulset(), "Pulled", "Successfully pulled image", kind="Normal")]) == []
 
 
 def test_a_long_log_line_is_cut() -> None:
     """A traceback in one line of JSON must not bury the rest."""
     finding = Finding("crash", "x", "Error", log="current")
-    message = rollout.describe({"kind": "Job", "name": "x"}, finding, "polls-dev", log_lines=["y" * 5000])
+    message = describe({"kind": "Job", "name": "x"}, finding, "polls-dev", log_lines=["y" * 5000])
     assert max(len(line) for line in message.splitlines()) < 1100
 
 
@@ -1298,7 +1315,7 @@ def test_the_secrets_of_a_pod_are_those_that_it_refers_to() -> None:
         {"name": "all", "projected": {"sources": [{"secret": {"name": "four"}}, {"downwardAPI": {}}]}},
         {"name": "tmp", "emptyDir": {}},
     ]
-    assert rollout.secret_names(spec) == ["two", "one", "three", "four"]
+    assert secret_names(spec) == ["two", "one", "three", "four"]
 
 
 @pytest.mark.parametrize(
@@ -1314,22 +1331,22 @@ def test_the_secrets_of_a_pod_are_those_that_it_refers_to() -> None:
 )
 def test_a_secret_value_is_not_shown_in_any_form(line: str) -> None:
     """Plain, in a URL, in JSON, in a repr, in base64."""
-    values = rollout.secret_values(template()["spec"], [secret(DATABASE_PASSWORD='s3cr/t "w')])
-    shown = rollout.redact(line, values)
+    values = secret_values(template()["spec"], [secret(DATABASE_PASSWORD='s3cr/t "w')])
+    shown = redact(line, values)
     assert "***" in shown
     assert not re.search("s3cr|czNj", shown)
 
 
 def test_each_line_of_a_key_is_secret() -> None:
     """A log may hold part of it."""
-    values = rollout.secret_values({}, [secret(KEY="-----BEGIN KEY-----\nMIIEvQIBADANBg\n-----END KEY-----\n")])
-    assert rollout.redact("bad key: MIIEvQIBADANBg", values) == "bad key: ***"
+    values = secret_values({}, [secret(KEY="-----BEGIN KEY-----\nMIIEvQIBADANBg\n-----END KEY-----\n")])
+    assert redact("bad key: MIIEvQIBADANBg", values) == "bad key: ***"
 
 
 def test_a_short_value_is_left_for_it_would_tear_the_log_apart() -> None:
     """Five characters are likely to be a word."""
-    values = rollout.secret_values({}, [secret(DATABASE_NAME="polls")])
-    assert rollout.redact("polls is up", values) == "polls is up"
+    values = secret_values({}, [secret(DATABASE_NAME="polls")])
+    assert redact("polls is up", values) == "polls is up"
 
 
 def test_a_literal_value_is_secret_when_its_name_says_so() -> None:
@@ -1339,10 +1356,10 @@ def test_a_literal_value_is_secret_when_its_name_says_so() -> None:
         {"name": "API_TOKEN", "value": "abcdefgh"},
         {"name": "DJANGO_LOG_LEVEL", "value": "WARNING"},
     ]
-    assert rollout.redact("abcdefgh WARNING", rollout.secret_values(spec, [])) == "*** WARNING"
+    assert redact("abcdefgh WARNING", secret_values(spec, [])) == "*** WARNING"
 
 
 def test_a_longer_secret_is_replaced_before_a_shorter_one_in_it() -> None:
     """Else its end would stay."""
-    values = rollout.secret_values({}, [secret(A="abcdef", B="abcdefghij")])
-    assert rollout.redact("abcdefghij", values) == "***"
+    values = secret_values({}, [secret(A="abcdef", B="abcdefghij")])
+    assert redact("abcdefghij", values) == "***"

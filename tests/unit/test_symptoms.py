@@ -11,7 +11,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from ansible_collections.berth.platform.plugins.module_utils.rollout import judge, symptoms
+from ansible_collections.berth.platform.plugins.module_utils.rollout import symptoms
+from ansible_collections.berth.platform.plugins.module_utils.rollout.advice import advice_of
+from ansible_collections.berth.platform.plugins.module_utils.rollout.judge import judge
+from ansible_collections.berth.platform.plugins.module_utils.rollout.message import folded, symptom_of
+from ansible_collections.berth.platform.plugins.module_utils.rollout.model import ANSWERED, ERRORS, LISTENS, NEVER, Patience, Snapshot
 from rollout_objects import (
     BEGAN,
     LATER,
@@ -147,7 +151,7 @@ PROBES = {"name": "web", "image": "x", "ports": [{"name": "http", "containerPort
 REFUSED = 'Startup probe failed: Get "http://10.244.0.9:8000/ht/": dial tcp 10.244.0.9:8000: connect: connection refused'
 
 
-def unready(message: str, sockets: Any = (), labels: dict[str, str] = WEB, created: str = BEGAN, seen: str = LATER) -> judge.Snapshot:
+def unready(message: str, sockets: Any = (), labels: dict[str, str] = WEB, created: str = BEGAN, seen: str = LATER) -> Snapshot:
     """Return a release whose pod runs and is not ready, with its probe's message."""
     workload = deployment(created=created)
     workload["metadata"]["labels"] = labels
@@ -155,7 +159,7 @@ def unready(message: str, sockets: Any = (), labels: dict[str, str] = WEB, creat
     newest = replicaset(workload)
     waits = pod(newest, container(state={"running": {"startedAt": LATER}}), phase="Running", created=created)
     events = [event(waits, "Unhealthy", message, container_name="web", at=seen)]
-    return judge.Snapshot(workload, [waits], [newest], events=events, sockets=sockets)
+    return Snapshot(workload, [waits], [newest], events=events, sockets=sockets)
 
 
 def failed_with(status: int) -> str:
@@ -165,42 +169,42 @@ def failed_with(status: int) -> str:
 @pytest.mark.parametrize(
     ("message", "sockets", "cause", "grace", "words"),
     [
-        (failed_with(404), (), "answer", judge.ANSWERED, "Set berth_app_readiness_path to a path that answers 200, without a login."),
-        (failed_with(400), (), "answer", judge.ANSWERED, "Host header is localhost, which ALLOWED_HOSTS may lack"),
-        (failed_with(401), (), "answer", judge.ANSWERED, "without a login"),
-        (failed_with(500), (), "answer", judge.ERRORS, "Mend what the app's log shows."),
-        (failed_with(503), (), "readiness", judge.NEVER, "what it waits for"),
-        (failed_with(429), (), "readiness", judge.NEVER, "what it waits for"),
-        (REFUSED, (), "readiness", judge.NEVER, "what it waits for"),
-        (REFUSED, [("0.0.0.0", 8000)], "readiness", judge.NEVER, "what it waits for"),
-        (REFUSED, [("0.0.0.0", 8001)], "port", judge.LISTENS, "Set berth_app_port: 8001"),
-        (REFUSED, [("127.0.0.1", 8000)], "loopback", judge.LISTENS, "0.0.0.0:8000"),
-        ("Startup probe failed: context deadline exceeded", (), "readiness", judge.NEVER, "what it waits for"),
+        (failed_with(404), (), "answer", ANSWERED, "Set berth_app_readiness_path to a path that answers 200, without a login."),
+        (failed_with(400), (), "answer", ANSWERED, "Host header is localhost, which ALLOWED_HOSTS may lack"),
+        (failed_with(401), (), "answer", ANSWERED, "without a login"),
+        (failed_with(500), (), "answer", ERRORS, "Mend what the app's log shows."),
+        (failed_with(503), (), "readiness", NEVER, "what it waits for"),
+        (failed_with(429), (), "readiness", NEVER, "what it waits for"),
+        (REFUSED, (), "readiness", NEVER, "what it waits for"),
+        (REFUSED, [("0.0.0.0", 8000)], "readiness", NEVER, "what it waits for"),
+        (REFUSED, [("0.0.0.0", 8001)], "port", LISTENS, "Set berth_app_port: 8001"),
+        (REFUSED, [("127.0.0.1", 8000)], "loopback", LISTENS, "0.0.0.0:8000"),
+        ("Startup probe failed: context deadline exceeded", (), "readiness", NEVER, "what it waits for"),
     ],
 )
 def test_what_the_app_answers_its_probe_decides_whether_the_release_can_succeed(message: str, sockets: Any, cause: str, grace: float, words: str) -> None:
     snapshot = unready(message, sockets)
-    finding = judge.judge(snapshot, SINCE).findings[0]
+    finding = judge(snapshot, SINCE).findings[0]
     assert (finding.cause, finding.grace) == (cause, grace)
-    assert words in judge.advice_of(finding, snapshot.workload)
+    assert words in advice_of(finding, snapshot.workload)
 
 
 def test_an_answer_of_another_component_ends_nothing() -> None:
     """No variable of the inventory describes its probe, and it may answer 500 while it starts."""
-    finding = judge.judge(unready(failed_with(500), labels={}), SINCE).findings[0]
-    assert (finding.cause, finding.grace) == ("readiness", judge.NEVER)
+    finding = judge(unready(failed_with(500), labels={}), SINCE).findings[0]
+    assert (finding.cause, finding.grace) == ("readiness", NEVER)
 
 
 def test_an_answer_from_before_the_wait_ends_nothing() -> None:
-    finding = judge.judge(unready(failed_with(404), created=LONG_AGO, seen=BEGAN), SINCE).findings[0]
-    assert finding.grace == judge.NEVER
+    finding = judge(unready(failed_with(404), created=LONG_AGO, seen=BEGAN), SINCE).findings[0]
+    assert finding.grace == NEVER
 
 
 def test_an_answer_that_changes_is_waited_for_anew() -> None:
     """It moves: the app may be on its way."""
-    patience = judge.Patience()
+    patience = Patience()
     answers = {0.0: 404, 4.0: 400, 8.0: 400, 9.5: 400}
-    found = [patience.certain(judge.judge(unready(failed_with(status)), SINCE).findings, now) for now, status in answers.items()]
+    found = [patience.certain(judge(unready(failed_with(status)), SINCE).findings, now) for now, status in answers.items()]
     assert [bool(each) for each in found] == [False, False, False, True]
 
 
@@ -267,17 +271,17 @@ def test_a_crash_is_told_by_its_log_with_the_variable() -> None:
 def test_the_log_explains_an_error_of_the_app_and_not_an_answer_that_is_plain() -> None:
     log = ["ModuleNotFoundError: No module named 'celery'"]
     for status, explained in ((404, False), (400, False), (500, True)):
-        finding = judge.judge(unready(failed_with(status)), SINCE).findings[0]
-        assert bool(judge.symptom_of(finding, log, {})) == explained
+        finding = judge(unready(failed_with(status)), SINCE).findings[0]
+        assert bool(symptom_of(finding, log, {})) == explained
 
 
 def test_a_log_that_repeats_itself_is_told_once() -> None:
     lines = ["Not Found: /readyz"] * 20 + ["", "", "GET /", "Not Found: /readyz"]
-    assert judge.folded(lines) == ["Not Found: /readyz (20 times)", "", "GET /", "Not Found: /readyz"]
+    assert folded(lines) == ["Not Found: /readyz (20 times)", "", "GET /", "Not Found: /readyz"]
 
 
 def test_a_workload_that_is_no_deployment_is_judged_as_ever() -> None:
     workload = statefulset()
     waits = pod(workload, container(state={"running": {"startedAt": LATER}}), phase="Running", labels={"controller-revision-hash": "postgresql-7c9f"})
-    snapshot = judge.Snapshot(workload, [waits], events=[event(waits, "Unhealthy", REFUSED, container_name="web")], sockets=[("0.0.0.0", 1)])
-    assert judge.judge(snapshot, SINCE).findings[0].cause == "readiness"
+    snapshot = Snapshot(workload, [waits], events=[event(waits, "Unhealthy", REFUSED, container_name="web")], sockets=[("0.0.0.0", 1)])
+    assert judge(snapshot, SINCE).findings[0].cause == "readiness"

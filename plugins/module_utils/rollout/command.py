@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..kube.objects import condition, dig
-from .judge import advice, ending
+from .advice import advice
+from .reading import ending
 from .rollback import Release
 
 Object = Mapping[str, Any]

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from ..kube.objects import condition, dig
-from .judge import event_time, parse_time
+from .reading import event_time, parse_time
 
 Object = Mapping[str, Any]
 HOUR = timedelta(hours=1)

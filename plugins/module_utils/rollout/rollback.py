@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..kube.objects import dig
-from .judge import owned_by, template_images
+from .reading import owned_by, template_images
 
 Object = Mapping[str, Any]
 Operations = list[dict[str, Any]]

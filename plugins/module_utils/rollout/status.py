@@ -12,8 +12,11 @@ from typing import Any
 
 from ..kube import processes as process_objects
 from ..kube.objects import condition, dig
-from . import command, judge
-from .judge import Finding, Snapshot
+from . import command
+from .judge import judge, state_of
+from .message import best
+from .model import Finding, Snapshot
+from .reading import parse_time, pod_state, unbound_claims
 
 Object = Mapping[str, Any]
 WIDTH = 88
@@ -25,7 +28,7 @@ WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job")
 
 def seconds_between(earlier: str | None, later: str) -> int | None:
     """Return the seconds between two times of RFC 3339, None when one is missing or none."""
-    begin, end = judge.parse_time(earlier), judge.parse_time(later)
+    begin, end = parse_time(earlier), parse_time(later)
     return None if begin is None or end is None else max(0, int((end - begin).total_seconds()))
 
 
@@ -71,7 +74,7 @@ def release(deployment: Object, now: str) -> dict[str, Any]:
 
     ``since`` is None while a rollout is under way.
     """
-    state = judge.state_of(Snapshot(deployment))
+    state = state_of(Snapshot(deployment))
     progressing = condition(deployment, "Progressing")
     # The controller sets this reason when a rollout ends, and writes the condition no more until the next one.
     ended = progressing if dig(progressing, "reason") == "NewReplicaSetAvailable" else None
@@ -90,7 +93,7 @@ def release(deployment: Object, now: str) -> dict[str, Any]:
 def processes(deployments: Iterable[Object]) -> list[dict[str, Any]]:
     """Return name, replicas and ready pods of each process that runs beside web."""
     states = [
-        (dig(each, "metadata", "labels", process_objects.LABEL), judge.state_of(Snapshot(each)))
+        (dig(each, "metadata", "labels", process_objects.LABEL), state_of(Snapshot(each)))
         for each in deployments
         if dig(each, "metadata", "labels", "app.kubernetes.io/component") == process_objects.COMPONENT
     ]
@@ -111,7 +114,7 @@ def pods(objects: Iterable[Object], now: str) -> list[dict[str, Any]]:
                 "containers": len(dig(pod, "spec", "containers") or []),
                 "restarts": sum(each.get("restartCount") or 0 for each in statuses),
                 "age": seconds_between(dig(pod, "metadata", "creationTimestamp"), now),
-                "state": "Terminating" if dig(pod, "metadata", "deletionTimestamp") else judge.pod_state(pod),
+                "state": "Terminating" if dig(pod, "metadata", "deletionTimestamp") else pod_state(pod),
             }
         )
     return found
@@ -139,7 +142,7 @@ def snapshots(objects: Mapping[str, Sequence[Object]], now: str) -> list[Snapsho
     found = []
     for workload in workloads:
         mine = [pod for pod in objects.get("Pod", ()) if _selects(workload, pod)]
-        wanted = judge.unbound_claims(mine)
+        wanted = unbound_claims(mine)
         found.append(
             Snapshot(
                 workload,
@@ -161,17 +164,17 @@ def _selects(workload: Object, pod: Object) -> bool:
 
 def problem(snapshot: Snapshot) -> tuple[Finding, str] | None:
     """Return what keeps a workload from being complete, best explanation first, and where it stands; None when it is complete."""
-    verdict = judge.judge(snapshot)
+    verdict = judge(snapshot)
     if verdict.complete:
         return None
-    return judge.best(verdict.findings) or Finding("waiting", verdict.progress, "Waiting"), verdict.progress
+    return best(verdict.findings) or Finding("waiting", verdict.progress, "Waiting"), verdict.progress
 
 
 def database(statefulsets: Iterable[Object], services: Iterable[Object]) -> dict[str, Any] | None:
     """Return where the database is: in the cluster, with image and pods, or outside, with its host; None where there is none."""
     for each in statefulsets:
         if each["metadata"]["name"] == "database":
-            state = judge.state_of(Snapshot(each))
+            state = state_of(Snapshot(each))
             return {"host": "database", "image": next(iter(state["images"]), ""), "replicas": state["replicas"], "ready": state["ready"]}
     for service in services:
         if service["metadata"]["name"] == "database" and (host := dig(service, "spec", "externalName")):

@@ -1,0 +1,75 @@
+"""Mask the values of Secrets in what is shown of a pod."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import urllib.parse
+from collections.abc import Iterable
+
+from .objects import Object, dig
+
+_SHORTEST = 6
+_SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|PRIVATE|CREDENTIAL|API_?KEY|ACCESS_?KEY|DSN", re.IGNORECASE)
+
+
+def secret_names(pod_spec: Object) -> list[str]:
+    """Return the names of the Secrets that a pod's environment and volumes refer to, in order and once each."""
+    names: dict[str, None] = {}
+    for container in _containers(pod_spec):
+        for source in container.get("envFrom") or []:
+            names[dig(source, "secretRef", "name") or ""] = None
+        for variable in container.get("env") or []:
+            names[dig(variable, "valueFrom", "secretKeyRef", "name") or ""] = None
+    for volume in pod_spec.get("volumes") or []:
+        names[dig(volume, "secret", "secretName") or ""] = None
+        for source in dig(volume, "projected", "sources") or []:
+            names[dig(source, "secret", "name") or ""] = None
+    return [name for name in names if name]
+
+
+def secret_values(pod_spec: Object, secrets: Iterable[Object]) -> set[str]:
+    """Return what must not be shown of a pod's output.
+
+    Args:
+        pod_spec: Its containers' literal values count when their name says that they are secret.
+        secrets: The Secrets that it refers to, as read (``data`` in base64).
+    """
+    values: set[str] = set()
+    for secret in secrets:
+        for encoded in (secret.get("data") or {}).values():
+            values.add(encoded)
+            try:
+                text = base64.b64decode(encoded).decode()
+            except (binascii.Error, UnicodeDecodeError, ValueError):
+                continue
+            # Of a key or certificate, each line is as secret as the whole.
+            values.update({text.strip(), *(line.strip() for line in text.splitlines())})
+    for container in _containers(pod_spec):
+        for variable in container.get("env") or []:
+            if variable.get("value") and _SECRET_NAME.search(variable.get("name") or ""):
+                values.add(variable["value"])
+    return {value for value in values if len(value) >= _SHORTEST}
+
+
+def redact(text: str, values: Iterable[str]) -> str:
+    """Replace secret values by ``***``, also where they appear in a URL, in JSON or in Python's repr."""
+    forms: set[str] = set()
+    for value in values:
+        forms |= {
+            value,
+            urllib.parse.quote(value),
+            urllib.parse.quote(value, safe=""),
+            urllib.parse.quote_plus(value),
+            json.dumps(value)[1:-1],
+            repr(value)[1:-1],
+        }
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, "***")
+    return text
+
+
+def _containers(pod_spec: Object) -> list[Object]:
+    return [c for key in ("initContainers", "containers") for c in pod_spec.get(key) or []]

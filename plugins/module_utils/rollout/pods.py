@@ -1,0 +1,217 @@
+"""What is wrong with a pod of the current revision: its containers, their command, memory and probes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from ..kube import probes
+from ..kube.objects import Object, condition, dig
+from . import symptoms
+from .advice import advised
+from .model import ANSWERED, CREATED_SOON, ERRORS, LISTENS, NEVER, RETRIED, RETRIED_OLD, TRANSIENT, Finding, Snapshot
+from .placement import claim_problem, mount_findings, unschedulable
+from .pull import pull_finding
+from .reading import container_statuses, current_pods, ending, event_time, events_of, is_of_this_attempt, is_ready, is_young, label_of, name_of
+
+
+def pod_findings(snapshot: Snapshot, pod: Object, since: str, scheduling_grace: float) -> Iterable[Finding]:
+    """Yield what keeps a pod of the current revision from being ready."""
+    if is_ready(pod) or dig(pod, "metadata", "deletionTimestamp"):
+        return
+    if dig(pod, "status", "phase") in ("Succeeded", "Failed"):
+        return
+    events = events_of(snapshot.events, dig(pod, "metadata", "uid"))
+    unscheduled = condition(pod, "PodScheduled", "False")
+    if unscheduled and unscheduled.get("reason") == "Unschedulable":
+        yield from unschedulable(snapshot, pod, unscheduled.get("message") or "", events, since, scheduling_grace)
+        return
+    if claim := claim_problem(snapshot, pod, "", since):
+        summary, detail, grace = claim
+        yield Finding("volume", summary, "Pending", detail, name_of(pod), grace=grace)
+        return
+    found = False
+    for status in container_statuses(pod):
+        for finding in _container_findings(snapshot, pod, status, events, since):
+            found = True
+            yield finding
+    if not found:
+        yield from mount_findings(pod, events, since)
+
+
+def _container_findings(
+    snapshot: Snapshot, pod: Object, status: Object, events: Sequence[Object], since: str
+) -> Iterable[Finding]:
+    waiting = dig(status, "state", "waiting") or {}
+    reason, message = waiting.get("reason") or "", waiting.get("message") or ""
+    where = {"pod": name_of(pod), "container": status["name"]}
+    born = dig(pod, "metadata", "creationTimestamp")
+    retried = RETRIED if is_young(born, since) else RETRIED_OLD
+    image = status.get("image") or ""
+
+    if reason == "InvalidImageName":
+        yield Finding("image-name", f"The image name {image} is not valid", reason, message, **where, grace=0)
+    elif reason == "ErrImageNeverPull":
+        yield Finding("image-never", f"The image {image} is not on the node", reason, message, **where, grace=0)
+    elif reason in _PULL_REASONS:
+        yield pull_finding(image, reason, message, events, where, born, since)
+    elif reason == "CreateContainerConfigError":
+        grace = TRANSIENT if _TRANSIENT.search(message) else retried
+        yield Finding("config", _missing(status["name"], message), reason, message, **where, grace=grace)
+    elif reason in _CREATE_REASONS:
+        grace = TRANSIENT if _TRANSIENT.search(message) else retried
+        summary = f"The container {status['name']} cannot be started"
+        cause = "command" if _NO_COMMAND.search(message) else "container"
+        yield Finding(cause, summary, reason, message, **where, grace=grace)
+    elif snapshot.workload["kind"] != "Job":
+        # A Job counts its own failures (backoffLimit): a container that ends is not its end.
+        yield from _crash(snapshot.workload, snapshot.sockets, pod, status, reason, message, events, where, since)
+_PULL_REASONS = (
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "ImageInspectError",
+    "RegistryUnavailable",
+    "SignatureValidationFailed",
+)
+_CREATE_REASONS = (
+    "CreateContainerError",
+    "RunContainerError",
+    "PreCreateHookError",
+    "PreStartHookError",
+    "PostStartHookError",
+)
+# An overloaded node or runtime; the kubelet's own cache of Secrets that has not caught up.
+_TRANSIENT = re.compile(
+    r"failed to sync|deadline exceeded|timed? ?out|is reserved for|connection refused|unavailable|try again",
+    re.IGNORECASE,
+)
+_NO_COMMAND = re.compile(r"executable file not found|no such file or directory|permission denied|exec format error")
+
+
+def _missing(container: str, message: str) -> str:
+    """Name the Secret or ConfigMap, or the key in one, that a container cannot be configured without."""
+    if match := re.search(r"couldn't find key (\S+) in (Secret|ConfigMap) [^/\s]+/(\S+)", message):
+        return f"The {match[2]} {match[3]} has no key {match[1]}, which container {container} needs"
+    if match := re.search(r'(secret|configmap) "([^"]+)" not found', message):
+        kind = "Secret" if match[1] == "secret" else "ConfigMap"
+        return f"There is no {kind} {match[2]}, which container {container} needs"
+    if "runAsNonRoot" in message:
+        return f"The image of container {container} runs as root, which the pod forbids (runAsNonRoot)"
+    return f"The container {container} cannot be configured"
+
+
+def _crash(
+    workload: Object,
+    sockets: Sequence[tuple[str, int]],
+    pod: Object,
+    status: Object,
+    reason: str,
+    message: str,
+    events: Sequence[Object],
+    where: dict[str, str],
+    since: str,
+) -> Iterable[Finding]:
+    name = status["name"]
+    running = dig(status, "state", "running")
+    ended = dig(status, "state", "terminated") or dig(status, "lastState", "terminated") or {}
+    restarts = status.get("restartCount") or 0
+    unready = [event for event in events if event.get("reason") == "Unhealthy" and name in _event_container(event)]
+    down = bool(dig(status, "state", "terminated", "exitCode"))
+    # An init container keeps its end as its state until the back-off is over: only then it is said to wait.
+    looping = reason == "CrashLoopBackOff" or (restarts >= (1 if down else 2) and ended and not status.get("ready"))
+    if looping:
+        counts = is_of_this_attempt(ended.get("finishedAt"), dig(pod, "metadata", "creationTimestamp"), since)
+        # One that runs again may come up this time; the back-off says that it came down at least twice.
+        patience = CREATED_SOON if running else 0
+        cause, summary = _crash_cause(name, ended, restarts if running else restarts + 1, unready)
+        yield Finding(
+            cause,
+            summary,
+            ended.get("reason") or reason,
+            ended.get("message") or message,
+            **where,
+            grace=patience if counts else NEVER,
+            # A container that is waiting or running again has its last run's log as the previous one's, except
+            # in the moment between its end and the back-off.
+            log="current" if dig(status, "state", "terminated") else "previous",
+        )
+    elif running and not status.get("ready"):
+        probe = next((str(event.get("message")) for event in unready), "")
+        if probe or dig(pod, "status", "phase") == "Running":
+            cause, summary, way, grace = _unready(workload, name, probe, sockets)
+            counts = not unready or is_of_this_attempt(event_time(unready[0]), dig(pod, "metadata", "creationTimestamp"), since)
+            yield Finding(cause, summary, "NotReady", probe, **where, grace=grace if counts else NEVER, log="current", steady=summary, advice=way)
+    elif ended and dig(ended, "exitCode") not in (None, 0):
+        yield Finding(
+            _crash_cause(name, ended, restarts + 1, unready)[0],
+            f"The container {name} {ending(ended)}",
+            ended.get("reason") or "Error",
+            ended.get("message") or "",
+            **where,
+            log="current" if dig(status, "state", "terminated") else "previous",
+        )
+# pkg/probe/http/http.go of Kubernetes 1.36.
+STATUS = re.compile(r"HTTP probe failed with statuscode: (\d+)")
+_LATER = (408, 425, 429)
+"""Answers of 4xx that ask to come again: https://www.iana.org/assignments/http-status-codes"""
+
+
+def _web_probe(workload: Object, container: str, event: str) -> probes.Probe | None:
+    """Return the request that an event of a web pod's probe is about, None for that of any other workload, which no variable describes."""
+    if label_of(workload, "app.kubernetes.io/component") != "web":
+        return None
+    spec = next((each for each in dig(workload, "spec", "template", "spec", "containers") or [] if each["name"] == container), {})
+    kind = f"{event.split(' ', 1)[0].lower()}Probe"
+    return next((probe for probe in probes.probes(spec) if kind in probe.kinds), None)
+
+
+def _unready(workload: Object, name: str, event: str, sockets: Sequence[tuple[str, int]]) -> tuple[str, str, str, float]:
+    """Return (cause, summary, advice, grace) for a container that runs and is not ready; ``event`` is its probe's latest message."""
+    plain = "readiness", f"The container {name} runs but is not ready", "", NEVER
+    probe = _web_probe(workload, name, event)
+    if probe is None:
+        return plain
+    if "connection refused" in event:
+        symptom = symptoms.wrong_port(probe.port, sockets, advised(workload, "{command}"))
+        return (symptom.cause, f"The container {name} runs but is not ready: {symptom.summary}", symptom.advice, LISTENS) if symptom else plain
+    match = STATUS.search(event)
+    status = int(match[1]) if match else 0
+    if status < 400 or status in _LATER or status > 500:
+        return plain
+    answer = probes.Answer(status)
+    summary = f"The container {name} runs but is not ready: {probes.told(probe, answer)}"
+    way = probes.way(probe, answer)
+    return "answer", summary, f"{way[0].upper()}{way[1:]}.", ANSWERED if status < 500 else ERRORS
+
+
+def refused_pod(snapshot: Snapshot) -> tuple[str, str] | None:
+    """Return the pod and the container of a web pod that refuses its probe's connections, None where none does."""
+    for pod in current_pods(snapshot):
+        for status in dig(pod, "status", "containerStatuses") or []:
+            if not dig(status, "state", "running") or status.get("ready"):
+                continue
+            for event in events_of(snapshot.events, dig(pod, "metadata", "uid")):
+                said = str(event.get("message"))
+                if event.get("reason") == "Unhealthy" and "connection refused" in said and _web_probe(snapshot.workload, status["name"], said):
+                    return name_of(pod), status["name"]
+    return None
+
+
+def _crash_cause(name: str, ended: Object, runs: int, unhealthy: Sequence[Object]) -> tuple[str, str]:
+    times = f"{runs} times" if runs > 1 else "again"
+    if ended.get("reason") == "OOMKilled":
+        return "memory", f"The container {name} uses more memory than its limit and is killed (OOMKilled)"
+    if ended.get("reason") in ("StartError", "ContainerCannotRun"):
+        return "command", f"The container {name} cannot run its command"
+    killing = [event for event in unhealthy if re.match(r"(Liveness|Startup) probe", str(event.get("message")))]
+    if killing and ended.get("exitCode") in (0, 137, 143):
+        probe = str(killing[0]["message"]).split(" ", 1)[0].lower()
+        return "liveness", f"The container {name} fails its {probe} probe and is restarted"
+    if ended.get("exitCode") == 0:
+        return "ended", f"The container {name} ended by itself (exit code 0), {times}"
+    return "crash", f"The container {name} crashes: it {ending(ended)}, {times}"
+
+
+def _event_container(event: Object) -> str:
+    match = re.search(r"\{([^}]+)\}", dig(event, "involvedObject", "fieldPath") or "")
+    return match[1] if match else ""
