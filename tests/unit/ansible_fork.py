@@ -203,7 +203,7 @@ def load(aws: bool) -> None:
         for _ in getattr(loader, f"{kind}_loader").all(class_only=True):
             pass
     if aws:
-        importlib.import_module("ansible_collections.berth.platform.plugins.callback.berth").preload(True)  # once for all, as each run does
+        importlib.import_module("ansible_collections.berth.platform.plugins.callback.warm_up").preload(True)  # once for all, as each run does
     gc.freeze()  # else each fork would copy what the collector looks at
 
 

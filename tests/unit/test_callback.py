@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import configparser
 import fcntl
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,11 +18,13 @@ from pathlib import Path
 
 import ansible_fork
 import pytest
+import yaml
 from ansible.errors import AnsibleError
 from ansible_collections.berth.platform.plugins.plugin_utils import run_lock
 from module_run import PLUGINS, plugin
 
-callback = plugin("callback/berth.py")
+callback = plugin("callback/run_lock.py")
+ENABLED = ("run_lock", "no_proxy", "warm_up", "progress")
 PLAY = """\
 - hosts: localhost
   gather_facts: false
@@ -32,17 +36,19 @@ PLAY = """\
 
 
 def project(directory: Path, **less: float) -> Path:
-    """Make a project with nothing but the plugin, which has ``less`` patience than as it is shipped, and return its directory."""
+    """Make a project with nothing but the callbacks, of which progress has ``less`` patience than as it is shipped, and return its directory."""
     plugins = directory / "ansible_collections/berth/platform/plugins"
     (plugins / "callback").mkdir(parents=True)
     (directory / "ansible.cfg").write_text("[defaults]\n")
     for shared in ("module_utils", "plugin_utils", "action"):
         (plugins / shared).symlink_to(PLUGINS / shared)
-    text = (PLUGINS / "callback/berth.py").read_text()
+    for name in ENABLED:
+        shutil.copy(PLUGINS / f"callback/{name}.py", plugins / "callback")
+    text = (plugins / "callback/progress.py").read_text()
     for name, seconds in less.items():
         text, found = re.subn(rf"^{name} = [\d.]+", f"{name} = {seconds}", text, flags=re.MULTILINE)
         assert found == 1
-    (plugins / "callback/berth.py").write_text(text)
+    (plugins / "callback/progress.py").write_text(text)
     return directory
 
 
@@ -70,7 +76,7 @@ class Runs:
         self.environment |= {
             "ANSIBLE_CONFIG": str(project / "ansible.cfg"),
             "ANSIBLE_COLLECTIONS_PATH": str(project),
-            "ANSIBLE_CALLBACKS_ENABLED": "berth.platform.berth",
+            "ANSIBLE_CALLBACKS_ENABLED": ",".join(f"berth.platform.{name}" for name in ENABLED),
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
         }
@@ -139,6 +145,16 @@ def runs(tmp_path: Path, impatient: Path) -> Iterator[Runs]:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def test_the_project_and_molecule_enable_the_same_callbacks_and_all_of_them() -> None:
+    root = PLUGINS.parent
+    settings = configparser.ConfigParser()
+    settings.read(root / "ansible.cfg")
+    molecule = yaml.safe_load((root / ".config/molecule/config.yml").read_text())["ansible"]["env"]
+    enabled = settings["defaults"]["callbacks_enabled"].replace(" ", "")
+    assert molecule["ANSIBLE_CALLBACKS_ENABLED"] == enabled == ",".join(f"berth.platform.{name}" for name in ENABLED)
+    assert {path.stem for path in (PLUGINS / "callback").glob("*.py")} == {*ENABLED, "berth_output"}
 
 
 HOLD = "(here / 'holds').touch()\nwhile not (here / 'go').exists(): time.sleep(0.02)"
@@ -288,9 +304,8 @@ def test_the_lock_of_a_killed_process_is_free_at_once(runs: Runs, impatient: Pat
     program = runs.directory / "holder.py"
     program.write_text(
         "import time\n"
-        "from ansible_collections.berth.platform.plugins.callback import berth\n"
-        "from ansible_collections.berth.platform.plugins.plugin_utils import run_lock\n"
-        "run = run_lock.Run(berth.cache(), ['dev'], 'x.yml', print, True)\n"
+        "from ansible_collections.berth.platform.plugins.plugin_utils import run, run_lock\n"
+        "lock = run_lock.Run(run.cache(), ['dev'], 'x.yml', print, True)\n"
         "print('held', flush=True)\n"
         "time.sleep(60)\n"
     )
@@ -357,7 +372,7 @@ def test_a_short_run_says_nothing(runs: Runs) -> None:
 def test_where_no_lock_can_be_made_the_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    monkeypatch.setattr(callback, "environments", lambda _play: {"dev": "kubeadm"})
+    monkeypatch.setattr(callback.run, "environments", lambda _play: {"dev": "kubeadm"})
     with pytest.raises(AnsibleError, match="The lock of a run cannot be made: .*Check XDG_CACHE_HOME"):
         callback.CallbackModule()._take_locks(None, "site.yml")
 
@@ -401,8 +416,8 @@ def test_awss_descriptions_are_read_once_for_all_modules(runs: Runs, impatient: 
     program = runs.directory / "sessions.py"
     program.write_text(
         "import os\n"
-        "from ansible_collections.berth.platform.plugins.callback import berth\n"
-        "berth.preload(True)\n"
+        "from ansible_collections.berth.platform.plugins.callback import warm_up\n"
+        "warm_up.preload(True)\n"
         "os.environ.pop('AWS_PROFILE', None)\n"
         "import botocore.session\n"
         "first, second = (botocore.session.get_session().get_component('data_loader') for _ in range(2))\n"

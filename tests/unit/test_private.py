@@ -15,7 +15,7 @@ from ansible.executor.module_common import _CachedModule
 from ansible_collections.berth.platform.plugins.module_utils import private
 from module_run import plugin
 
-callback = plugin("callback/berth.py")
+callback = plugin("callback/warm_up.py")
 NOBODY = 65534
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 

@@ -1,0 +1,76 @@
+"""Clusters on this machine are asked without a proxy."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.callback import CallbackBase
+from ansible.template import Templar
+
+from ..module_utils.machine import proxies
+from ..plugin_utils import run
+
+DOCUMENTATION = """
+name: no_proxy
+type: notification
+short_description: Ask clusters on this machine without the proxy that the environment names
+description:
+  - Keeps whatever the run starts from asking a cluster or a registry on this machine through a proxy that the environment names (C(NO_PROXY)), as soon
+    as the kubeconfig of an environment leads to one.
+  - Does nothing where the environment names no proxy.
+requirements:
+  - to be listed in C(callbacks_enabled)
+"""
+
+NODE = "10.245.0.1"  # the default of berth_node_address
+
+
+def kubeconfigs(play: Any) -> list[Path]:
+    """Return the environments' kubeconfigs, without those whose path cannot be worked out."""
+    found = []
+    for values in run.variables(play).values():
+        with contextlib.suppress(AnsibleError, TypeError):
+            found.append(Path(Templar(play.get_loader(), variables=values).template(values.get("berth_kubeconfig"))))
+    return found
+
+
+def nodes(play: Any) -> list[str]:
+    """Return the addresses of clusters on this machine, those that are still to be made included."""
+    return [str(values.get("berth_node_address", NODE)) for values in run.variables(play).values()]
+
+
+class CallbackModule(CallbackBase):
+    """Looks at the kubeconfigs before each task."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "no_proxy"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kubeconfigs: dict[Path, float] = {}
+        self._nodes: list[str] = []
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        """Find out where the kubeconfigs are."""
+        if proxies.named(os.environ):
+            self._kubeconfigs = dict.fromkeys(kubeconfigs(play), -1.0)
+            self._nodes = nodes(play)
+            self._go_past_proxies()
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        """Look whether a kubeconfig was written meanwhile."""
+        self._go_past_proxies()
+
+    v2_playbook_on_handler_task_start = v2_playbook_on_cleanup_task_start = v2_playbook_on_task_start
+
+    def _go_past_proxies(self) -> None:
+        written = {path: path.stat().st_mtime if path.exists() else 0.0 for path in self._kubeconfigs}
+        if written != self._kubeconfigs:
+            self._kubeconfigs = written
+            os.environ.update(proxies.exceptions(os.environ, written, self._nodes))

@@ -1,0 +1,60 @@
+"""One run of an environment at a time."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.callback import CallbackBase
+
+from ..plugin_utils import run, run_lock
+
+DOCUMENTATION = """
+name: run_lock
+type: notification
+short_description: Let one run at a time touch an environment
+description:
+  - Takes the environment's lock when a playbook starts, and says for whom it waits when another run holds it. The kernel releases it when the run
+    ends, however it ends; of a run that was killed, when the task that it was at has ended.
+  - Runs of different environments do not wait for each other, but for one that changes what they share on this machine (C(machine_lock)). Environments
+    whose cluster is elsewhere (C(berth_provider) C(eks) or C(existing)) have nothing to do with that.
+  - A playbook that changes nothing of the cluster says so with the variable C(run_lock=false) of each of its plays, and never waits.
+requirements:
+  - to be listed in C(callbacks_enabled)
+"""
+
+ELSEWHERE = ("eks", "existing")  # providers whose environments share nothing of this machine but its caches, which have locks of their own
+
+
+def uses_machine(play: Any) -> bool:
+    """Whether a play has to do with what environments of this machine share, such as its cluster: always, unless each one's cluster is elsewhere."""
+    providers = list(run.environments(play).values())
+    return not providers or any(provider not in ELSEWHERE for provider in providers)
+
+
+class CallbackModule(CallbackBase):
+    """Holds the locks of the run."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "run_lock"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._run: run_lock.Run | None = None
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        """Take the locks; they go with the process. A playbook started by a task of another run shares that run's."""
+        changing = [play for play in playbook.get_plays() if play.vars.get("run_lock", True)]
+        if changing and "BERTH_RUN" not in os.environ:
+            self._take_locks(changing[0], Path(playbook._file_name).name)
+            os.environ["BERTH_RUN"] = str(os.getpid())
+
+    def _take_locks(self, play: Any, playbook: str) -> None:
+        try:
+            self._run = run_lock.Run(run.cache(), list(run.environments(play)), playbook, self._display.display, uses_machine(play))
+        except OSError as error:
+            raise AnsibleError(f"The lock of a run cannot be made: {error}. Check XDG_CACHE_HOME.") from error
