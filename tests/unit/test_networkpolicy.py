@@ -18,6 +18,7 @@ import ansible_fork
 import pytest
 from ansible_collections.berth.platform.plugins.module_utils.machine.artifacts import find_go, wanted_go
 from ansible_collections.berth.platform.plugins.module_utils.rollout import command as commands
+from ansible_collections.berth.platform.plugins.plugin_utils.inventory import variables
 
 Json = dict[str, Any]
 
@@ -268,6 +269,37 @@ def test_an_inventory_that_lets_the_app_out_changes_no_other_flow(
     analyser: Path, with_mail: Rendered, passing: set[str]
 ) -> None:
     assert ask(analyser, with_mail, FLOWS) == passing
+
+
+CALLED = {
+    "a service on the internet": "203.0.113.9",
+    "one with IPv6": "2001:4860::8888",
+    "a pod": "10.244.0.9",
+    "the company's network": "192.168.7.1",
+    "one of a provider": "100.64.0.1",
+    "the metadata of a cloud": "169.254.169.254",
+    "the metadata of AWS with IPv6": "fd00:ec2::254",
+    "a neighbour with IPv6": "fe80::1",
+}
+
+
+def test_the_internet_is_everything_but_private_networks_and_metadata(analyser: Path, tmp_path: Path) -> None:
+    flows = {name: (WEB, Peer(None, ip=address), 443, "TCP") for name, address in CALLED.items()}
+    others = {"the database calls out": (DATABASE, INTERNET, 443, "TCP"), "a web pod calls the API": (WEB, KUBERNETES_API, 6443, "TCP")}
+    assert ask(analyser, render(tmp_path, berth_app_egress="internet"), flows | others) == {"a service on the internet", "one with IPv6"}
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ("internet", ""), ("none", ""), ([], ""), ([MAIL], ""), ([{"ports": [{"port": 587}]}], ""),
+        ("intranet", "'intranet': write internet, none"), ("", "'': write internet"), (None, "None: write internet"), ({"to": []}, "write internet"),
+        ([{}], "rule 1 that is {}"), ([MAIL, "internet"], "rule 2 that is 'internet'"), ([MAIL, {"from": []}], "rule 2 with 'from'"),
+    ],
+)  # fmt: skip
+def test_what_is_no_word_and_no_rule_is_refused(given: Any, problem: str) -> None:
+    found = [each for each in variables.values({"berth_app_egress": given}) if each.variable == "berth_app_egress"]
+    assert [problem in each.text for each in found] == [True] * bool(problem)
 
 
 WEB_FLOWS = {

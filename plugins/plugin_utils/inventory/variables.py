@@ -17,6 +17,7 @@ from ansible.module_utils.common.validation import check_type_bool, check_type_i
 
 from ...module_utils import formats
 from ...module_utils.encryption import recipient_problem
+from ...module_utils.kube.egress import egress_problem
 from . import cache as cache_lib
 from . import database_names as database_names_lib
 
@@ -365,6 +366,8 @@ def values(given: dict[str, Any]) -> list[Problem]:
     found = [problem for name, check in checks.items() for problem in _format(name, given[name], check)]
     found += command(("berth_app_command",), given.get("berth_app_command", []))
     found += processes(given.get("berth_app_processes", {}), given.get("berth_app_name", ""), given.get("berth_app_schedules", []))
+    if text := egress_problem(given.get("berth_app_egress", "none")):
+        found.append(Problem(("berth_app_egress",), text))
     found += resources(("berth_app_resources",), given.get("berth_app_resources", {}))
     found += probe(given)
     found += writable(given.get("berth_app_writable", {}))
