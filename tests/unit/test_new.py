@@ -322,6 +322,27 @@ def test_uploads_get_a_volume_where_the_settings_have_them(tmp_path: Path, setti
     assert "# Guessed" in text
 
 
+@pytest.mark.parametrize(
+    ("text", "user"),
+    [
+        ("FROM x\nUSER 1000:1000\n", 1000),
+        ("FROM x\nRUN useradd -m -u 1001 app\nUSER app\n", 1001),
+        ("FROM x\nRUN groupadd -g 5 app && \\\n    useradd --uid=1002 --gid 5 app && chown app /x\nUSER app:app\n", 1002),
+        ("FROM x\nRUN adduser -D -u 1003 app\nUSER app\n", 1003),
+        ("FROM x\nRUN useradd -mu 1004 app\nUSER app\n", 1004),
+        ("FROM x AS base\nRUN useradd -u 1005 app\nFROM base\nUSER app\n", 1005),
+        ("ARG X\nFROM x\nARG UID=1006\nENV NAME=app\nRUN useradd -u ${UID} $NAME\nUSER $NAME\n", 1006),
+        ("FROM x\nRUN useradd -u 1007 other\nRUN useradd app\nUSER app\n", None),
+        ("FROM x\nRUN useradd --system app\nUSER app\n", None),
+        ("FROM x\nARG UID\nRUN useradd -u $UID app\nUSER app\n", None),
+        ("FROM x\nUSER root\n", None),
+        ("FROM x\n", None),
+    ],
+)
+def test_the_user_of_a_dockerfile_is_kept_where_its_number_can_be_seen(tmp_path: Path, text: str, user: int | None) -> None:
+    assert inventory(tmp_path, {"Dockerfile": text}, {**KNOWN, **LATER})[0].get("berth_app_user") == user
+
+
 def test_static_files_that_the_project_serves_itself_are_left_to_it(tmp_path: Path) -> None:
     dockerfile = {"Dockerfile": "FROM x\nWORKDIR /code/\n"}
     settings = BASE + "STATIC_ROOT = BASE_DIR / 'static'\nSTATIC_URL = 'static/'\nMIDDLEWARE = ['whitenoise.middleware.WhiteNoiseMiddleware']\n"

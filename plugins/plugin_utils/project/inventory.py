@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from ...module_utils.image.dockerfile import expand
 from ...module_utils.image.project import (
     Dependencies,
     Project,
@@ -63,14 +64,14 @@ class Dockerfile:
         path: Relative to the source.
         workdir: Its last ``WORKDIR``.
         port: What it exposes.
-        user: Its last ``USER``.
+        user: The number of its last ``USER``, 0 where it cannot be seen.
         settings: Its ``DJANGO_SETTINGS_MODULE``.
     """
 
     path: str
     workdir: str = ""
     port: int = 0
-    user: str = ""
+    user: int = 0
     settings: str = ""
 
 
@@ -137,8 +138,8 @@ def find_dockerfile(source: Path) -> Dockerfile | None:
     path = next((name for name in ("Dockerfile", *DOCKERFILES) if (source / name).is_file()), "")
     if not path:
         return None
-    text = re.sub(r"\\\r?\n", " ", text_of(source / path))
-    text = text[max((found.start() for found in re.finditer(r"(?im)^\s*FROM\s", text)), default=0) :]  # what is served is the last stage
+    whole = re.sub(r"\\\r?\n", " ", text_of(source / path))
+    text = whole[max((found.start() for found in re.finditer(r"(?im)^\s*FROM\s", whole)), default=0) :]  # what is served is the last stage
 
     def last(pattern: str) -> str:
         found = re.findall(rf"(?im)^\s*{pattern}", text)
@@ -146,7 +147,22 @@ def find_dockerfile(source: Path) -> Dockerfile | None:
 
     port = last(r"EXPOSE\s+(\d+)")
     settings = last(r"ENV\s.*?\bDJANGO_SETTINGS_MODULE[=\s]+[\"']?([\w.]+)")
-    return Dockerfile(path, last(r"WORKDIR\s+(\S+)"), int(port or 0), last(r"USER\s+(\S+)"), settings)
+    return Dockerfile(path, last(r"WORKDIR\s+(\S+)"), int(port or 0), user_number(whole, last(r"USER\s+(\S+)")), settings)
+
+
+def user_number(text: str, user: str) -> int:
+    """Return the number of a Dockerfile's ``USER``, by the command that adds it; 0 where no number can be seen.
+
+    >>> user_number("ARG UID=1000\\nRUN useradd --create-home --uid $UID app && mkdir /code", "app:app")
+    1000
+    """
+    values = dict(re.findall(r"(?im)^\s*(?:ARG|ENV)\s+(\w+)=[\"']?([\w.-]+)", text))
+    name = expand(user.partition(":")[0], values) or ""
+    for options in re.findall(r"\b(?:useradd|adduser)\s([^;&|\n]*)", text):
+        number = re.search(r"(?:^|\s)(?:-[A-Za-z]*u|--uid)[\s=]+(\S+)", options)
+        if number and name in [expand(word, values) for word in options.split()]:
+            name = expand(number[1], values) or ""
+    return int(name) if name.isdigit() else 0
 
 
 def look(source: Path, dockerfile: Dockerfile | None, draft: Draft) -> Project:
@@ -227,9 +243,8 @@ def image(made: Draft, dockerfile: Dockerfile | None, project: Project, root: Pa
             made.set(part, "berth_app_dockerfile", dockerfile.path, "Guessed: the source has no Dockerfile at its top.")
         if dockerfile.port and dockerfile.port != 8000:
             made.set(part, "berth_app_port", dockerfile.port, f"As {dockerfile.path} exposes it.")
-        user = dockerfile.user.partition(":")[0]
-        if user.isdigit() and int(user) and int(user) != 10001:
-            made.set(part, "berth_app_user", int(user), f"As {dockerfile.path} has it.")
+        if dockerfile.user not in (0, 10001):
+            made.set(part, "berth_app_user", dockerfile.user, f"As {dockerfile.path} has it.")
     manage = default_settings(root / "manage.py")
     if project.settings and manage != project.settings and not (dockerfile and dockerfile.settings):
         why = f"Guessed: manage.py takes {manage or 'none'} where nobody names one."
