@@ -55,8 +55,12 @@ NEEDED_BY_VOLUMES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("", "persistentvolumeclaims", ("create", "patch")),
     ("", "pods/exec", ("create", "get")),
 )
-# What runbooks read besides; a status without it says what it could not read.
-READ_BY_RUNBOOKS: tuple[tuple[str, str, tuple[str, ...]], ...] = (("networking.k8s.io", "ingresses", ("get", "list")),)
+# What runbooks read besides; a status or an audit without it says what it could not read.
+READ_BY_RUNBOOKS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("networking.k8s.io", "ingresses", ("get", "list")),
+    ("", "limitranges", ("list",)),
+    ("", "serviceaccounts", ("list",)),
+)
 
 
 def namespace_rules(namespace: str) -> list[dict[str, list[str]]]:

@@ -14,9 +14,14 @@ WORKLOADS = ("Pod", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job
 _TEMPLATES = {"Pod": ("spec",), "CronJob": ("spec", "jobTemplate", "spec", "template", "spec")}
 
 
+def pod_path(kind: str) -> tuple[str, ...]:
+    """Return where an object of a kind in WORKLOADS has the description of its pods."""
+    return _TEMPLATES.get(kind, ("spec", "template", "spec"))
+
+
 def pod_spec(workload: Object) -> Object:
     """Return the description of the pods that an object of a kind in WORKLOADS is or makes."""
-    return dig(workload, *_TEMPLATES.get(workload["kind"], ("spec", "template", "spec"))) or {}
+    return dig(workload, *pod_path(workload["kind"])) or {}
 
 
 def references(spec: Object) -> set[tuple[str, str]]:
