@@ -17,7 +17,7 @@ from ansible_collections.berth.platform.plugins.module_utils.audit.live import K
 from ansible_collections.berth.platform.plugins.module_utils.kube.apply import flatten
 from ansible_collections.berth.platform.plugins.module_utils.kube.client import Forbidden, KubeError
 from ansible_collections.berth.platform.plugins.module_utils.kube.existing import namespace_rules
-from audit_objects import DIGEST, FAULTS, GONE, POD, SECRET, SHOP, WEB, Json, Place, beside, changed, container, environment, made
+from audit_objects import DIGEST, FAULTS, GONE, POD, SECRET, SHOP, WEB, Json, Place, beside, changed, container, environment, labels, made
 from module_run import plugin
 
 audit = plugin("action/environment_audit.py")
@@ -102,6 +102,10 @@ FINE: dict[str, dict[Place, Json]] = {
         status={"conditions": [{"type": "Complete", "status": "True"}]})),
     "a pod that a controller made": beside({"kind": "Pod", "metadata": {"name": "x", "ownerReferences": [{"kind": "ReplicaSet", "name": "x"}]},
         "spec": {"containers": [{"name": "x", "image": "x"}]}}),
+    "pods that an operator makes": {key: thing for key, thing in environment().items() if key != ("StatefulSet", "database")} | {
+        ("Pod", "database-1"): {"kind": "Pod", "metadata": {"name": "database-1", "labels": labels("database"),
+            "ownerReferences": [{"kind": "Cluster", "name": "database"}]},
+            "spec": environment()["StatefulSet", "database"]["spec"]["template"]["spec"]}},
     "an account without a token": changed(SHOP, (*POD, "automountServiceAccountToken"), GONE) | {
         ("ServiceAccount", "default"): made("ServiceAccount", "default", automountServiceAccountToken=False)},
     "an account of the app's own": changed(SHOP, (*POD, "automountServiceAccountToken"), GONE) | {
@@ -136,6 +140,8 @@ def test_what_is_no_fault_is_not_told(fine: str) -> None:
         ("SIGNING_KEY_2", "x1", True), ("URL", "amqp://shop:x1@mq:5672//", True), ("X", f"ghp_{'a' * 36}", True),
         ("X", f"eyJ{'a' * 16}.eyJ{'a' * 16}.x1", True),
         ("env", "A=1\nexport API_TOKEN=abcdef\n", True), ("app.ini", "[mail]\npassword = abcdef\n", True), ("app.yaml", "mail:\n  password: abcdef\n", True),
+        ("DSN", "host=db user=shop password=x1", True), ("app.ini", "[mail]\npassword = abcdef  # of the relay\n", True), ("PIN_TOKEN", "123456", True),
+        ("MAX_TOKENS", "4096", False), ("DSN", "host=db password=$(PASSWORD)", False),
         ("DATABASE_PASSWORD", "", False), ("DATABASE_PASSWORD", "$(OTHER)", False), ("DATABASE_PASSWORD_FILE", "/run/secrets/x", False),
         ("PASSWORD_HASHERS", "argon2", False), ("TOKENIZER", "bert", False), ("KEYBOARD", "de", False), ("CSRF_COOKIE_NAME", "csrftoken", False),
         ("USE_TOKEN", "true", False), ("URL", "https://example.com:8443/a@b", False), ("URL", "postgres://shop@db/shop", False),
@@ -190,7 +196,8 @@ def test_what_berth_does_not_make_so_was_changed_since() -> None:
 
 def test_a_check_names_variables_that_there_are() -> None:
     known = yaml.safe_load((PROJECT / "roles/preflight/meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
-    used = {variable for each in report.CHECKS for variable in report.variables(each)} | set(re.findall(r"berth_\w+", "\n".join(c.field for c in report.CHECKS)))
+    used = {variable for each in report.CHECKS for variable in report.variables(each)}
+    used |= {variable for each in report.CHECKS for variable in re.findall(r"berth_\w+", each.field)}
     assert used and used <= known.keys()
 
 

@@ -67,8 +67,8 @@ class Live:
         return [each for kind in kinds for each in self.objects.get(kind, ())]
 
     def workloads(self, *kinds: str) -> list[Object]:
-        """Return what holds a description of pods, of these kinds or of all: no pod or ReplicaSet that another object made, and none that has ended."""
-        return [each for each in self.of(*(kinds or WORKLOADS)) if not dig(each, "metadata", "ownerReferences") and not ended(each)]
+        """Return what holds a description of pods, of these kinds or of all: not what another of them made, such as a pod of a Job, nor what has ended."""
+        return [each for each in self.of(*(kinds or WORKLOADS)) if not made_by_workload(each) and not ended(each)]
 
     def containers(self, *kinds: str) -> Iterator[Container]:
         """Yield the containers of ``workloads``, init containers first."""
@@ -121,6 +121,16 @@ def made_by_berth(thing: Object) -> bool:
 def own(thing: Object) -> bool:
     """Whether a manifest of ``berth_app_objects`` made an object."""
     return OWN in labels(thing)
+
+
+def owners(thing: Object) -> set[str]:
+    """Return the kinds of what made an object, and makes it again."""
+    return {str(each.get("kind")) for each in dig(thing, "metadata", "ownerReferences") or []}
+
+
+def made_by_workload(thing: Object) -> bool:
+    """Whether another of the objects that are looked at made it, or a node its own pod. What an operator made stands for itself."""
+    return bool(owners(thing) & {*WORKLOADS, "Node"})
 
 
 def ended(thing: Object) -> bool:

@@ -13,7 +13,7 @@ from ..kube.objects import dig
 from ..kube.references import pod_spec, references
 from . import images, secrecy
 from .check import ERROR, NOTE, UNSHOWN, WARNING, Check, Fault, check
-from .live import LASTING, SERVING, Container, Live, containers, made_by_berth, mains, pod_field
+from .live import LASTING, SERVING, Container, Live, containers, made_by_berth, mains, owners, pod_field
 
 STANDARDS = "https://kubernetes.io/docs/concepts/security/pod-security-standards/"
 SCORE = "https://github.com/zegl/kube-score/blob/v1.20.0/README_CHECKS.md"
@@ -326,9 +326,10 @@ def large_pod(live: Live) -> Iterator[Fault]:
     "make a Deployment of it, or a Job where it ends by itself",
 )  # fmt: skip
 def bare_pod(live: Live) -> Iterator[Fault]:
-    """A pod that no controller owns."""
+    """A pod that nothing owns; some operators make their pods themselves."""
     for pod in live.workloads("Pod"):
-        yield Fault(pod, "metadata.ownerReferences")
+        if not owners(pod):
+            yield Fault(pod, "metadata.ownerReferences")
 
 
 @check(

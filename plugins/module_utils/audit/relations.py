@@ -321,7 +321,7 @@ def _applied(thing: Object) -> Object:
         found = json.loads((dig(thing, "metadata", "annotations") or {})[LAST_APPLIED])
     except (KeyError, TypeError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) and isinstance(found.get("spec", {}), dict) else {}
 
 
 def _declared(live: Live) -> Iterator[Object]:

@@ -16,11 +16,13 @@ _SHAPE = re.compile(
     r"|\bgh[pousr]_[0-9A-Za-z]{36}|\bgithub_pat_\w{60}|\bglpat-[\w-]{20}"
     r"|\bxox[abprs]-[\w-]{10}|\b[sr]k_live_[0-9A-Za-z]{16}"
     r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+"
+    # A connection string: https://www.postgresql.org/docs/17/libpq-connect.html#LIBPQ-CONNSTRING
+    r"|\b(?i:password|pwd)=(?![$<{*%])[^\s;&'\"]+"
     # The userinfo of an address: https://datatracker.ietf.org/doc/html/rfc3986#section-3.2.1
     r"|\b[a-z][a-z0-9+.-]*://[^\s/:@'\"]*:(?![$<{*])[^\s/@'\"]+@"
 )
 # A line of a file that sets something: NAME=value, name: value, NAME = "value".
-_LINE = re.compile(r"""\s*(?:export\s+)?["']?(?P<name>[A-Za-z][\w.-]*)["']?\s*[=:]\s*["']?(?P<value>[^\s"'$(){}\[\]<>,;]{4,})["']?[,;]?\s*""")
+_LINE = re.compile(r"""\s*(?:export\s+)?["']?(?P<name>[A-Za-z][\w.-]*)["']?\s*[=:]\s*["']?(?P<value>[^\s"'$(){}\[\]<>,;]{4,})["']?[,;]?(\s+[#;].*)?\s*""")
 _OPTION = re.compile(r"--?(?P<name>[A-Za-z][\w-]*)(=(?P<value>.*))?", re.DOTALL)
 
 
@@ -32,7 +34,9 @@ def named(name: str, value: str) -> bool:
     """
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     plain = re.sub(r"[^A-Za-z0-9]+", "_", words).upper()
-    return bool(value.strip()) and "\n" not in value.strip() and not _STANDS_FOR.fullmatch(value.strip()) and bool(_NAME.fullmatch(plain))
+    said = value.strip()
+    counts = plain.endswith("TOKENS") and said.isdigit()  # such as MAX_TOKENS of a language model
+    return bool(said and "\n" not in said and not counts and not _STANDS_FOR.fullmatch(said) and _NAME.fullmatch(plain))
 
 
 def shaped(value: str) -> bool:
