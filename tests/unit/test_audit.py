@@ -17,7 +17,7 @@ from ansible_collections.berth.platform.plugins.module_utils.audit.live import K
 from ansible_collections.berth.platform.plugins.module_utils.kube.apply import flatten
 from ansible_collections.berth.platform.plugins.module_utils.kube.client import Forbidden, KubeError
 from ansible_collections.berth.platform.plugins.module_utils.kube.existing import namespace_rules
-from audit_objects import DIGEST, FAULTS, GONE, POD, SECRET, SHOP, WEB, Json, Place, beside, changed, container, environment, labels, made
+from audit_objects import DATABASE, DIGEST, FAULTS, GONE, POD, SECRET, SHOP, WEB, Json, Place, beside, changed, container, environment, labels, made
 from module_run import plugin
 
 audit = plugin("action/environment_audit.py")
@@ -176,9 +176,9 @@ MANAGED, MINE = {"app.kubernetes.io/managed-by": "berth"}, {"app.kubernetes.io/m
     [
         ("secret-in-configmap", MANAGED, "move it from berth_app_settings (inventories/dev/group_vars/all/main.yml:18) to berth_app_secrets "
          "(inventories/dev/group_vars/all/main.yml:17), run site.yml, and change the secret"),
-        ("secret-in-configmap", MINE, "put it into a Secret, and change the secret, in the manifest of ConfigMap shop: berth_app_objects "
-         "(inventories/dev/group_vars/all/main.yml:17)"),
-        ("secret-in-configmap", {}, "put it into a Secret, and change the secret, in the manifest of ConfigMap shop"),
+        ("secret-in-configmap", MINE, "in the manifests of berth_app_objects (inventories/dev/group_vars/all/main.yml:17): put it into a Secret, "
+         "and change the secret"),
+        ("secret-in-configmap", {}, "put it into a Secret, and change the secret"),
     ],
 )  # fmt: skip
 def test_a_fault_is_mended_where_its_object_comes_from(check: str, labels: dict[str, str], said: str) -> None:
@@ -222,12 +222,20 @@ def test_a_finding_is_told_with_its_place_its_reason_and_its_way_out() -> None:
         "",
         "         Looked at 13 objects of the namespace shop-dev with 51 checks.",
         "",
-        "error    Deployment shop: nothing asks whether it can serve",
-        "         spec.template.spec.containers[web].readinessProbe is not set",
+        "error    readiness: nothing asks whether it can serve",
+        "         Deployment shop, spec.template.spec.containers[web].readinessProbe is not set",
         "  why    visitors are sent to pods that have not started, or cannot reach their",
         "         database.",
-        "  do     set readinessProbe, in the manifest of Deployment shop.",
+        "  do     set readinessProbe.",
     ]
+
+
+def test_findings_that_are_mended_alike_are_told_together() -> None:
+    objects = {SHOP: changed(SHOP, (*WEB, "livenessProbe"), GONE)[SHOP], DATABASE: changed(DATABASE, (*WEB, "livenessProbe"), GONE)[DATABASE]}
+    seen = live(environment() | objects)
+    told = report.text(seen, report.findings(seen, where), {})
+    assert told.count("liveness: ") == told.count("  why ") == 1
+    assert "Deployment shop, " in told and "StatefulSet database, " in told
 
 
 def test_an_environment_in_which_nothing_runs_is_not_called_faultless() -> None:

@@ -257,7 +257,7 @@ def _all(limits: list[Any], field: str) -> dict[str, Any]:
 
 @check(
     WARNING, f"{SCORE} (container-resources)", "it does not say how much it needs", "the scheduler packs it onto a node that has no room for it",
-    "set it", "set {berth_app_resources}", needs=("LimitRange",),
+    "set it in resources.requests", "set {berth_app_resources}", needs=("LimitRange",),
 )  # fmt: skip
 def requests(live: Live) -> Iterator[Fault]:
     """CPU and memory; those of a LimitRange count."""
@@ -266,7 +266,7 @@ def requests(live: Live) -> Iterator[Fault]:
 
 @check(
     WARNING, f"{SCORE} (container-resources)", "its memory has no limit", "a leak takes the node's memory, and the pods beside it are ended",
-    "set it", "set {berth_app_resources}", needs=("LimitRange",),
+    "set resources.limits.memory", "set {berth_app_resources}", needs=("LimitRange",),
 )  # fmt: skip
 def memory_limit(live: Live) -> Iterator[Fault]:
     """Of memory only: a limit of CPU slows a pod down on an idle node."""

@@ -74,12 +74,12 @@ def _finding(check: Check, fault: Fault, where: Callable[[str], str]) -> Finding
 
 
 def mend(check: Check, fault: Fault, where: Callable[[str], str]) -> str:
-    """Return what to do: with the inventory where Berth made the object, else in the object's manifest."""
+    """Return what to do: with the inventory where Berth made the object or applied the manifest, else with a field of Kubernetes."""
     subject = fault.subject
     if own(subject):
-        return f"{check.field}, in the manifest of {title(subject)}: {_placed('berth_app_objects', where)}"
+        return f"in the manifests of {_placed('berth_app_objects', where)}: {check.field}"
     if not made_by_berth(subject):
-        return f"{check.field}, in the manifest of {title(subject)}"
+        return check.field
     if check.berth:
         return check.berth.format_map({variable: _placed(variable, where) for variable in variables(check)})
     kind, name = title(subject).split(" ", 1)
@@ -120,15 +120,25 @@ def text(live: Live, found: Sequence[Finding], unread: Mapping[str, str]) -> str
         unread: Why kinds could not be read.
     """
     lines = [summary(live.environment, found), "", *_wrap("", _looked(live))]
-    for each in found:
-        lines += ["", *_wrap(each.severity, f"{each.object}: {each.says}")]
-        lines += _wrap("", each.path + (f": {each.value}" if each.value else " is not set"))
-        lines += [*_wrap("  why", f"{each.why}."), *_wrap("  do", f"{each.mend}.")]
+    for alike in _alike(found):
+        first = alike[0]
+        lines += ["", *_wrap(first.severity, f"{first.check}: {first.says}")]
+        for each in alike:
+            lines += _wrap("", f"{each.object}, {each.path}" + (f": {each.value}" if each.value else " is not set"), hang=2)
+        lines += [*_wrap("  why", f"{first.why}."), *_wrap("  do", f"{first.mend}.")]
     left_out = unjudged(live)
     for kind, why in unread.items():
         more = f", so not checked: {', '.join(left_out[kind])}" if kind in left_out else ""
         lines += ["", *_wrap("not read", f"{why}{more}")]
     return "\n".join(lines)
+
+
+def _alike(found: Iterable[Finding]) -> list[list[Finding]]:
+    """Return the findings of one check that are mended alike together, in the order of their first ones."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for each in found:
+        groups.setdefault((each.check, each.mend), []).append(each)
+    return list(groups.values())
 
 
 def _looked(live: Live) -> str:
@@ -139,6 +149,7 @@ def _looked(live: Live) -> str:
     return f"Looked at {looked} objects of {where} with {len(judging(live))} checks."
 
 
-def _wrap(title: str, words: str) -> list[str]:
-    first = f"{title:{_INDENT}}"
-    return textwrap.wrap(words, WIDTH, initial_indent=first, subsequent_indent=" " * _INDENT, break_long_words=False, break_on_hyphens=False)
+def _wrap(title: str, words: str, hang: int = 0) -> list[str]:
+    """Return words broken at WIDTH, with a title before the first line and the others ``hang`` columns further in."""
+    first, later = f"{title:{_INDENT}}", " " * (_INDENT + hang)
+    return textwrap.wrap(words, WIDTH, initial_indent=first, subsequent_indent=later, break_long_words=False, break_on_hyphens=False)
