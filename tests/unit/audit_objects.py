@@ -101,7 +101,6 @@ def environment() -> dict[Place, Json]:
         made("PodDisruptionBudget", "shop", spec={"maxUnavailable": 1, "selector": {"matchLabels": labels("web")}}),
         made("HorizontalPodAutoscaler", "shop", spec={"minReplicas": 2, "maxReplicas": 4, "scaleTargetRef": {"kind": "Deployment", "name": "shop"}}),
         made("NetworkPolicy", "default-deny", spec={"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}),
-        made("ServiceAccount", "default"),
         made("Namespace", "shop-dev"),
         made("Node", "one"),
         made("Node", "two"),
@@ -162,6 +161,15 @@ def _bare() -> Json:
     return made("Pod", "shell", "shell") | pod("shell", container("shell")) | {"metadata": {"name": "shell", "labels": labels("shell")}}
 
 
+def running(token: bool) -> dict[Place, Json]:
+    """Return a pod of the shop's, with the volume that the API server adds where nobody says no."""
+    sources = [{"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}}, {"configMap": {"name": "kube-root-ca.crt"}}]
+    volumes = [{"name": "kube-api-access-7xk2p", "projected": {"sources": sources}}] if token else []
+    owner = {"kind": "ReplicaSet", "name": "shop-1", "controller": True}
+    metadata = {"name": "shop-1-x", "labels": labels("web") | {"pod-template-hash": "1"}, "ownerReferences": [owner]}
+    return {("Pod", "shop-1-x"): {"kind": "Pod", "metadata": metadata, "spec": {"volumes": volumes, "containers": []}}}
+
+
 def _annotated(applied: Json) -> dict[Place, Json]:
     return changed(SHOP, ("metadata", "annotations"), {APPLIED: json.dumps(applied)})
 
@@ -190,7 +198,8 @@ FAULTS: dict[str, tuple[str, dict[Place, Json]]] = {
     "the node's processes": ("host", changed(SHOP, (*POD, "hostPID"), True)),
     "a path of the node": ("host", changed(SHOP, (*POD, "volumes"), [{"name": "run", "hostPath": {"path": "/var/run/docker.sock"}}])),
     "a port of the node": ("host", changed(SHOP, (*WEB, "ports", 0, "hostPort"), 80)),
-    "a token that nothing uses": ("token", changed(SHOP, (*POD, "automountServiceAccountToken"), GONE)),
+    "a token that is asked for and that nothing uses": ("token", changed(SHOP, (*POD, "automountServiceAccountToken"), True)),
+    "a token that nobody forbids and nothing uses": ("token", changed(SHOP, (*POD, "automountServiceAccountToken"), GONE) | running(True)),
     "no request of CPU": ("requests", changed(SHOP, (*WEB, "resources", "requests", "cpu"), GONE)),
     "no limit of memory": ("memory-limit", changed(SHOP, (*WEB, "resources", "limits"), GONE)),
     "a password in the environment": ("secret-in-environment", _environment_variable("DATABASE_PASSWORD", SECRET)),

@@ -17,7 +17,7 @@ from ansible_collections.berth.platform.plugins.module_utils.audit.live import K
 from ansible_collections.berth.platform.plugins.module_utils.kube.apply import flatten
 from ansible_collections.berth.platform.plugins.module_utils.kube.client import Forbidden, KubeError
 from ansible_collections.berth.platform.plugins.module_utils.kube.existing import namespace_rules
-from audit_objects import DATABASE, DIGEST, FAULTS, GONE, POD, SECRET, SHOP, WEB, Json, Place, beside, changed, container, environment, labels, made
+from audit_objects import DATABASE, DIGEST, FAULTS, GONE, POD, SECRET, SHOP, WEB, Json, Place, beside, changed, container, environment, labels, made, running
 from module_run import plugin
 
 audit = plugin("action/environment_audit.py")
@@ -106,9 +106,8 @@ FINE: dict[str, dict[Place, Json]] = {
         ("Pod", "database-1"): {"kind": "Pod", "metadata": {"name": "database-1", "labels": labels("database"),
             "ownerReferences": [{"kind": "Cluster", "name": "database"}]},
             "spec": environment()["StatefulSet", "database"]["spec"]["template"]["spec"]}},
-    "an account without a token": changed(SHOP, (*POD, "automountServiceAccountToken"), GONE) | {
-        ("ServiceAccount", "default"): made("ServiceAccount", "default", automountServiceAccountToken=False)},
-    "an account of the app's own": changed(SHOP, (*POD, "automountServiceAccountToken"), GONE) | {
+    "an account without a token": changed(SHOP, (*POD, "automountServiceAccountToken"), GONE) | running(token=False),
+    "an account of the app's own": changed(SHOP, (*POD, "automountServiceAccountToken"), GONE) | running(token=True) | {
         SHOP: changed(SHOP, (*POD, "serviceAccountName"), "shop")[SHOP]},
     "an Ingress that an annotation answers": beside(made("Ingress", "shop", spec={"defaultBackend": {
         "service": {"name": "closed", "port": {"name": "use-annotation"}}}})),
@@ -220,7 +219,7 @@ def test_a_finding_is_told_with_its_place_its_reason_and_its_way_out() -> None:
     assert report.text(seen, report.findings(seen, where), {}).splitlines() == [
         "dev: 1 error",
         "",
-        "         Looked at 13 objects of the namespace shop-dev with 51 checks.",
+        "         Looked at 12 objects of the namespace shop-dev with 51 checks.",
         "",
         "error    readiness: nothing asks whether it can serve",
         "         Deployment shop, spec.template.spec.containers[web].readinessProbe is not set",

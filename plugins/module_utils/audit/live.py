@@ -17,7 +17,7 @@ LASTING = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 """Kinds that keep pods running."""
 SERVING = (*LASTING, "Pod")
 KINDS = (
-    *WORKLOADS, "Service", "Ingress", "ConfigMap", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy", "LimitRange", "ServiceAccount",
+    *WORKLOADS, "Service", "Ingress", "ConfigMap", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy", "LimitRange",
     "Namespace", "Node",
 )  # fmt: skip
 """What an audit looks at."""
@@ -88,6 +88,11 @@ class Live:
         """Whether a Service sends requests to a workload's pods, or one of their containers says that it listens."""
         listens = any(each.spec.get("ports") for each in containers(workload))
         return listens or any(workload in self.behind(service) for service in self.of("Service"))
+
+    def pods(self, workload: Object) -> list[Object]:
+        """Return the pods that a workload has now, itself where it is one."""
+        wanted = {"matchLabels": pod_labels(workload)}
+        return [workload] if workload["kind"] == "Pod" else [each for each in self.of("Pod") if wanted["matchLabels"] and matches(wanted, labels(each))]
 
     def replicas(self, workload: Object) -> int:
         """Return how many pods are wanted, at least."""

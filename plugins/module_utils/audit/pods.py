@@ -224,16 +224,25 @@ def host(live: Live) -> Iterator[Fault]:
 @check(
     WARNING, f"{CIS} (5.1.6) and {KUBESCAPE}c-0034/", "its pods have a token for the Kubernetes API that nothing uses",
     "who takes over the app can ask the API server, and use whatever rights somebody gives the account some day",
-    "set automountServiceAccountToken: false", needs=("ServiceAccount",),
+    "set automountServiceAccountToken: false", needs=("Pod",),
 )  # fmt: skip
 def token(live: Live) -> Iterator[Fault]:
-    """An account that is made for an app is made for its token to be used; the account ``default`` is everybody's."""
-    mounts = {each["metadata"]["name"]: each.get("automountServiceAccountToken") is not False for each in live.of("ServiceAccount")}
+    """An account that is made for an app is made for its token to be used; the account ``default`` is everybody's.
+
+    Whether the account itself says no is up to an object that an environment may not read, so its pods are looked at:
+    https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken.
+    """
     for workload in live.workloads():
         spec = pod_spec(workload)
-        own_word = spec.get("automountServiceAccountToken")
-        if (spec.get("serviceAccountName") or "default") == "default" and (mounts.get("default", True) if own_word is None else own_word):
-            yield Fault(workload, pod_field(workload, "automountServiceAccountToken"), _shown(own_word))
+        said = spec.get("automountServiceAccountToken")
+        if (spec.get("serviceAccountName") or "default") == "default" and (said or (said is None and any(map(_has_token, live.pods(workload))))):
+            yield Fault(workload, pod_field(workload, "automountServiceAccountToken"), _shown(said))
+
+
+def _has_token(pod: Any) -> bool:
+    """Whether a pod has the volume that the API server adds to it."""
+    projected = [each for each in dig(pod, "spec", "volumes") or [] if each["name"].startswith("kube-api-access-")]
+    return any(source.get("serviceAccountToken") for each in projected for source in dig(each, "projected", "sources") or [])
 
 
 # --- How much ------------------------------------------------------------------
