@@ -222,6 +222,8 @@ FAULTS: dict[str, tuple[str, dict[Place, Json]]] = {
     "a database that is no StatefulSet": (
         "database-in-deployment", _database("RollingUpdate", {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}),
     ),
+    "fewer pods than were asked for": ("replicas", {place: thing for place, thing in changed(SHOP, ("metadata", "annotations"), {
+        APPLIED: json.dumps({"apiVersion": "apps/v1", "spec": {"replicas": 3}})}).items() if place[0] != "HorizontalPodAutoscaler"}),
     "no disruption budget": ("budget", without(("PodDisruptionBudget", "shop"))),
     "a budget of nothing": ("budget-of-nothing", changed(("PodDisruptionBudget", "shop"), ("spec", "maxUnavailable"), 0)),
     "a budget of none of two": ("budget-of-nothing", changed(("PodDisruptionBudget", "shop"), ("spec",), {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import ansible_fork
+import fake_api
 import pytest
 import yaml
 from ansible_collections.berth.platform.plugins.module_utils.audit import images, report, secrecy
@@ -118,6 +119,7 @@ FINE: dict[str, dict[Place, Json]] = {
     "replicas that the autoscaler has changed since the apply": changed(SHOP, ("metadata", "annotations"), {
         "kubectl.kubernetes.io/last-applied-configuration": json.dumps({"apiVersion": "apps/v1", "spec": {"replicas": 7}})}),
     "a shell that tests twice, and redirects": changed(SHOP, (*WEB, "command"), ["sh", "-c", "migrate && serve 2>&1 'a?b=1&c=2'"]),
+    "an option with the word of a shell": changed(SHOP, (*WEB, "args"), ["--title", "polls & votes"]),
     "a worker that nobody calls": changed(SHOP, (*WEB, "command"), ["serve"]) | {
         ("Deployment", "worker"): made("Deployment", "worker", "worker", spec={"selector": {"matchLabels": {"app.kubernetes.io/component": "worker"}},
             "template": {"metadata": {"labels": {"app.kubernetes.io/component": "worker"}},
@@ -219,7 +221,7 @@ def test_a_finding_is_told_with_its_place_its_reason_and_its_way_out() -> None:
     assert report.text(seen, report.findings(seen, where), {}).splitlines() == [
         "dev: 1 error",
         "",
-        "         Looked at 12 objects of the namespace shop-dev with 51 checks.",
+        "         Looked at 12 objects of the namespace shop-dev with 52 checks.",
         "",
         "error    readiness: nothing asks whether it can serve",
         "         Deployment shop, spec.template.spec.containers[web].readinessProbe is not set",
@@ -280,6 +282,29 @@ def test_a_kind_that_may_not_be_listed_is_left_out_and_named() -> None:
     found, unread = audit.read(Reading(("Ingress", "Namespace")), "shop-dev")
     assert set(KINDS) - set(found) == {"Ingress", "Namespace"} == set(unread)
     assert unread["Namespace"] == "the namespace shop-dev itself: this user may not get it"
+
+
+def test_the_audit_names_the_line_of_the_inventory_that_mends_what_berth_made(tmp_path: Path) -> None:
+    """As Ansible runs it, with an account that may not list limit ranges."""
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars/all.yml").write_text("berth_app_settings:\n  STRIPE_SECRET_KEY: x\n", encoding="utf-8")
+    (tmp_path / "hosts.yml").write_text("berth: {hosts: {dev: {ansible_connection: local}}}", encoding="utf-8")
+    objects = changed(("ConfigMap", "shop"), ("data",), {"STRIPE_SECRET_KEY": SECRET})
+    objects["ConfigMap", "shop"]["metadata"]["labels"] = MANAGED
+    path_of = plugin("module_utils/kube/client.py").path_of
+    with fake_api.running(fake_api.Api()) as api:
+        api.answers = {path_of(kind, "shop-dev"): (200, {"items": [thing for (each, _), thing in objects.items() if each == kind]}) for kind in KINDS}
+        api.answers |= {path_of("LimitRange", "shop-dev"): (403, {}), path_of("Namespace", "", "shop-dev"): (200, objects["Namespace", "shop-dev"])}
+        given = {"environment": "dev", "cluster": {"provider": "kubeadm"}, "kubeconfig": fake_api.kubeconfig(tmp_path, api.url), "namespace": "shop-dev"}
+        command = ["ansible", "dev", "-i", str(tmp_path / "hosts.yml"), "-m", "berth.platform.environment_audit", "-a", json.dumps(given | {"app": "shop"})]
+        settings = {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "true", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.oneline", "BERTH_RUN": "test"}
+        ran = ansible_fork.run(command, cwd=PROJECT, env=os.environ | settings)
+        assert {method for method, *_ in api.seen} == {"GET"}
+    told = json.loads(ran.stdout[ran.stdout.index("{") :])
+    [found] = told["findings"]
+    assert (told["failing"], found["check"]) == (1, "secret-in-configmap")
+    assert re.search(r"from berth_app_settings \(\S*group_vars/all.yml:1\) to berth_app_secrets \(\S*group_vars/all.yml\)", found["mend"])
+    assert "LimitRange objects: this user may not list them" in told["text"] and SECRET not in ran.stdout + ran.stderr
 
 
 @pytest.mark.parametrize(

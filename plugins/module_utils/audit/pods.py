@@ -30,6 +30,7 @@ ENVIRONMENTS = {
 SUPERVISORS = r"\b(supervisord|honcho|foreman|forego|overmind|circusd|runsvdir|s6-svscan|pm2|multirun)\b"
 BESIDE = r"(?<![&>])&(?=\s|$)(?!\s*&)"
 """What starts a command of a shell beside the next one: https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_09_03."""
+SHELL = r"(.*/)?(a|ba|da|k|z)?sh"
 SIDECARS = 3
 """Containers of a pod above which it is several."""
 
@@ -308,10 +309,10 @@ def secret_in_environment(live: Live) -> Iterator[Fault]:
 def several_programs(live: Live) -> Iterator[Fault]:
     """What can be seen of it: a command that starts several. Its words are not shown, for they may hold a secret."""
     for each in live.containers():
-        said = " ".join(map(str, (each.spec.get("command") or []) + (each.spec.get("args") or [])))
-        if found := re.search(SUPERVISORS, said):
+        words = [str(word) for word in (each.spec.get("command") or []) + (each.spec.get("args") or [])]
+        if found := re.search(SUPERVISORS, " ".join(words)):
             yield Fault(each.workload, f"{each.path}.command", f"it starts {found[0]}")
-        elif re.search(BESIDE, said):
+        elif any(re.fullmatch(SHELL, word) for word in words) and any(re.search(BESIDE, word) for word in words):
             yield Fault(each.workload, f"{each.path}.command", "a shell that starts one beside another with &")
 
 

@@ -43,6 +43,20 @@ def _budgets(live: Live, workload: Object) -> list[Object]:
 
 
 @check(
+    WARNING, f"{SCORE} (deployment-replicas)", "it has fewer pods than were asked for",
+    "the load that several were meant for is on the others, or nobody serves",
+    "set spec.replicas", "run site.yml, which sets it", needs=("HorizontalPodAutoscaler",),
+)  # fmt: skip
+def replicas(live: Live) -> Iterator[Fault]:
+    """As somebody's ``kubectl scale`` leaves it. What an autoscaler decides is its own."""
+    scaled = {target(scaler) for scaler in live.of("HorizontalPodAutoscaler")}
+    for each in live.workloads(*REPLICATED):
+        asked, has = dig(_applied(each), "spec", "replicas"), dig(each, "spec", "replicas")
+        if isinstance(asked, int) and isinstance(has, int) and has < asked and (each["kind"], name(each)) not in scaled:
+            yield Fault(each, "spec.replicas", f"{has}, of {asked}")
+
+
+@check(
     WARNING, f"{SCORE} (deployment-has-poddisruptionbudget)", "no disruption budget keeps some of its pods",
     "an upgrade of the nodes may end all of them at once", "make a PodDisruptionBudget that selects its pods, with maxUnavailable: 1",
     "run site.yml, which makes it", needs=("PodDisruptionBudget", "HorizontalPodAutoscaler"),
@@ -347,16 +361,13 @@ def by_hand(live: Live) -> Iterator[Fault]:
     "the next apply takes the change back, or the file says something else than what runs", "write the change into its manifest, or apply the manifest again",
 )  # fmt: skip
 def drift(live: Live) -> Iterator[Fault]:
-    """What was applied last and is otherwise now. Berth's own objects are left out, for a rollback changes them on purpose."""
-    scaled = {target(scaler) for scaler in live.of("HorizontalPodAutoscaler")}
+    """What was applied last and is otherwise now; the number of pods is another check's. A rollback changes Berth's own objects on purpose."""
     for each in _declared(live):
         applied = _applied(each)
         if made_by_berth(each) or prefix_of(str(applied.get("apiVersion", ""))) != KINDS[each["kind"]][0]:
             continue
         for field, wanted in (applied.get("spec") or {}).items():
-            if field == "replicas" and (each["kind"], name(each)) in scaled:
-                continue
-            if not contains(dig(each, "spec", field), wanted):
+            if field != "replicas" and not contains(dig(each, "spec", field), wanted):
                 yield Fault(each, f"spec.{field}", f"{wanted} applied, {each['spec'].get(field)} now" if isinstance(wanted, int | bool) else "")
 
 
