@@ -75,7 +75,8 @@ def service(name: str, component: str, **spec: Any) -> Json:
 def ingress(to: str = "shop", port: Json | None = None) -> Json:
     """Return an Ingress that leads to a Service."""
     paths = [{"path": "/", "backend": {"service": {"name": to, "port": port or {"number": 80}}}}]
-    return made("Ingress", "shop", spec={"rules": [{"host": "shop.example.com", "http": {"paths": paths}}]})
+    rules = [{"host": "shop.example.com", "http": {"paths": paths}}]
+    return made("Ingress", "shop", spec={"tls": [{"hosts": ["shop.example.com"], "secretName": "shop-tls"}], "rules": rules})
 
 
 def environment() -> dict[Place, Json]:
@@ -112,9 +113,9 @@ def environment() -> dict[Place, Json]:
     return found
 
 
-def changed(place: Place, path: tuple[str | int, ...], value: Any) -> dict[Place, Json]:
-    """Return the environment with one field that is otherwise; GONE takes it out."""
-    objects = copy.deepcopy(environment())
+def changed(place: Place, path: tuple[str | int, ...], value: Any, objects: dict[Place, Json] | None = None) -> dict[Place, Json]:
+    """Return the environment, or other ``objects``, with one field that is otherwise; GONE takes it out."""
+    objects = copy.deepcopy(objects or environment())
     thing: Any = objects[place]
     for step in path[:-1]:
         thing = thing.setdefault(step, {}) if isinstance(thing, dict) else thing[step]
@@ -242,7 +243,9 @@ FAULTS: dict[str, tuple[str, dict[Place, Json]]] = {
         "maxUnavailable": 1, "selector": {"matchLabels": labels("old")}}))),
     "an Ingress to no Service": ("ingress", beside(ingress("shops"))),
     "an Ingress to no port": ("ingress", beside(ingress(port={"number": 8000}))),
-    "an Ingress whose default is not there": ("ingress", beside(made("Ingress", "old", spec={"defaultBackend": {"service": {"name": "old"}}}))),
+    "an Ingress whose default is not there": ("ingress", beside(made("Ingress", "old", spec={
+        "tls": [{}], "defaultBackend": {"service": {"name": "old"}}}))),
+    "an Ingress without TLS": ("ingress-without-tls", changed(("Ingress", "shop"), ("spec", "tls"), GONE)),
     "labels that disagree": ("labels-disagree", changed(SHOP, ("metadata", "labels", "app.kubernetes.io/name"), "polls")),
     "an old version beside the new one": (
         "versions-differ", changed(NIGHTLY, (*CRON, *WEB[1:], "image"), f"registry.example.com/shop@{DIGEST.replace('4f53', '0000')}"),

@@ -108,13 +108,15 @@ FINE: dict[str, dict[Place, Json]] = {
             "ownerReferences": [{"kind": "Cluster", "name": "database"}]},
             "spec": environment()["StatefulSet", "database"]["spec"]["template"]["spec"]}},
     "an account without a token": changed(SHOP, (*POD, "automountServiceAccountToken"), GONE) | running(token=False),
-    "an account of the app's own": changed(SHOP, (*POD, "automountServiceAccountToken"), GONE) | running(token=True) | {
-        SHOP: changed(SHOP, (*POD, "serviceAccountName"), "shop")[SHOP]},
-    "an Ingress that an annotation answers": beside(made("Ingress", "shop", spec={"defaultBackend": {
+    "an account of the app's own": changed(
+        SHOP, (*POD, "automountServiceAccountToken"), GONE, changed(SHOP, (*POD, "serviceAccountName"), "shop")) | running(token=True),
+    "an Ingress that an annotation answers": beside(made("Ingress", "shop", spec={"tls": [{}], "defaultBackend": {
         "service": {"name": "closed", "port": {"name": "use-annotation"}}}})),
+    "an Ingress whose certificate an annotation names": changed(("Ingress", "shop"), ("spec", "tls"), GONE, changed(
+        ("Ingress", "shop"), ("metadata", "annotations"), {"alb.ingress.kubernetes.io/certificate-arn": "arn:aws:acm:x"})),
     "a capability to listen on port 80": changed(SHOP, (*WEB, "securityContext", "capabilities"), {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}),
-    "pods kept apart by affinity": changed(SHOP, (*POD, "topologySpreadConstraints"), GONE) | {
-        SHOP: changed(SHOP, (*POD, "affinity"), {"podAntiAffinity": {"x": []}})[SHOP]},
+    "pods kept apart by affinity": changed(
+        SHOP, (*POD, "topologySpreadConstraints"), GONE, changed(SHOP, (*POD, "affinity"), {"podAntiAffinity": {"x": []}})),
     "one node": {key: thing for key, thing in changed(SHOP, (*POD, "topologySpreadConstraints"), GONE).items() if key != ("Node", "two")},
     "replicas that the autoscaler has changed since the apply": changed(SHOP, ("metadata", "annotations"), {
         "kubectl.kubernetes.io/last-applied-configuration": json.dumps({"apiVersion": "apps/v1", "spec": {"replicas": 7}})}),
@@ -221,7 +223,7 @@ def test_a_finding_is_told_with_its_place_its_reason_and_its_way_out() -> None:
     assert report.text(seen, report.findings(seen, where), {}).splitlines() == [
         "dev: 1 error",
         "",
-        "         Looked at 12 objects of the namespace shop-dev with 52 checks.",
+        "         Looked at 12 objects of the namespace shop-dev with 53 checks.",
         "",
         "error    readiness: nothing asks whether it can serve",
         "         Deployment shop, spec.template.spec.containers[web].readinessProbe is not set",

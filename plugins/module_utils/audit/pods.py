@@ -49,7 +49,7 @@ def image_latest(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    NOTE, f"{CIS} (5.5.1, image provenance) and https://kubernetes.io/docs/concepts/containers/images/#image-names", "its image has no digest",
+    NOTE, f"{CIS} (image provenance) and https://kubernetes.io/docs/concepts/containers/images/#image-names", "its image has no digest",
     "a tag can be moved, and then a new pod runs something else than the one beside it", "add its digest to image, as NAME:TAG@sha256:DIGEST", AGAIN,
 )  # fmt: skip
 def image_digest(live: Live) -> Iterator[Fault]:
@@ -223,7 +223,7 @@ def host(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    WARNING, f"{CIS} (5.1.6) and {KUBESCAPE}c-0034/", "its pods have a token for the Kubernetes API that nothing uses",
+    WARNING, f"{CIS} (service account tokens) and {KUBESCAPE}c-0034/", "its pods have a token for the Kubernetes API that nothing uses",
     "who takes over the app can ask the API server, and use whatever rights somebody gives the account some day",
     "set automountServiceAccountToken: false", needs=("Pod",),
 )  # fmt: skip

@@ -15,7 +15,7 @@ from ..kube.references import WORKLOADS, pod_spec
 from . import images, secrecy
 from .check import ERROR, NOTE, UNSHOWN, WARNING, Check, Fault, check
 from .live import LASTING, Live, containers, labels, labels_field, made_by_berth, name, pod_field, pod_labels, target, title
-from .pods import CIS, ENVIRONMENTS, KUBESCAPE, SCORE
+from .pods import CIS, ENVIRONMENTS, KUBESCAPE, POLARIS, SCORE
 
 Object = Mapping[str, Any]
 CONCEPTS = "https://kubernetes.io/docs/concepts/"
@@ -175,7 +175,8 @@ def autoscaler(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    WARNING, f"{SCORE} (poddisruptionbudget-has-policy)", "it protects no pods", "an upgrade of the nodes may end all pods that it was meant for at once",
+    WARNING, "https://kubernetes.io/docs/tasks/run-application/configure-pdb/", "it protects no pods",
+    "an upgrade of the nodes may end all pods that it was meant for at once",
     "make spec.selector and the labels of the pods the same", needs=WORKLOADS,
 )  # fmt: skip
 def budget_of_nobody(live: Live) -> Iterator[Fault]:
@@ -212,6 +213,18 @@ def _backends(found: Object) -> Iterator[tuple[str, Object]]:
 
 
 @check(
+    WARNING, f"{POLARIS}security/ (tlsSettingsMissing)", "visitors come in without TLS", "passwords and sessions can be read on their way",
+    "set spec.tls, with the Secret of a certificate", "set {berth_entry_host}, and run site.yml",
+)  # fmt: skip
+def ingress_without_tls(live: Live) -> Iterator[Fault]:
+    """Some load balancers have their certificate from an annotation."""
+    for each in live.of("Ingress"):
+        by_annotation = any("certificate" in key or "cert-manager" in key for key in dig(each, "metadata", "annotations") or {})
+        if not dig(each, "spec", "tls") and not by_annotation:
+            yield Fault(each, "spec.tls")
+
+
+@check(
     WARNING, f"{CONCEPTS}overview/working-with-objects/common-labels/", "its labels are not those of its pods",
     "whoever looks for the app by its label finds the object or the pods, but not both", "make metadata.labels and those of the template the same",
     "run site.yml, which does",
@@ -242,7 +255,7 @@ def versions_differ(live: Live) -> Iterator[Fault]:
 
 # --- Who may call whom ---------------------------------------------------------
 @check(
-    WARNING, f"{CIS} (5.3.2) and {CONCEPTS}services-networking/network-policies/", "no network policy closes its pods",
+    WARNING, f"{CIS} (network policies) and {CONCEPTS}services-networking/network-policies/", "no network policy closes its pods",
     "every pod of the cluster may call it", "make a NetworkPolicy with policyTypes: [Ingress] that selects its pods",
     "run site.yml, which closes the namespace; who may call the app is {berth_app_ingress}", needs=("NetworkPolicy",),
 )  # fmt: skip
@@ -385,7 +398,7 @@ def old_api(live: Live) -> Iterator[Fault]:
 
 # --- Namespace and cluster -----------------------------------------------------
 @check(
-    ERROR, f"{CIS} (5.6.4, the default namespace) and {KUBESCAPE}c-0061/", "it is the namespace of whoever names none",
+    ERROR, f"{CIS} (the default namespace) and {KUBESCAPE}c-0061/", "it is the namespace of whoever names none",
     "limits, policies and rights are of a namespace, and here they would be everybody's", "give the app a namespace of its own",
     "set {berth_namespace} to a namespace of the app's own",
 )  # fmt: skip
