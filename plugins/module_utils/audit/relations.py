@@ -70,7 +70,7 @@ def budget(live: Live) -> Iterator[Fault]:
 
 @check(
     WARNING, f"{CONCEPTS}workloads/pods/disruptions/", "it lets no pod go", "a node cannot be emptied, and an upgrade of the cluster waits for ever",
-    "set maxUnavailable: 1", needs=("HorizontalPodAutoscaler",),
+    "set maxUnavailable: 1", needs=(*REPLICATED, "HorizontalPodAutoscaler"),
 )  # fmt: skip
 def budget_of_nothing(live: Live) -> Iterator[Fault]:
     """``maxUnavailable`` 0, or ``minAvailable`` of all that are wanted."""
