@@ -63,7 +63,7 @@ class CallbackModule(CallbackBase):
             self._nodes = nodes(play)
             self._go_past_proxies()
 
-    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool = False) -> None:
         """Look whether a kubeconfig was written meanwhile."""
         self._go_past_proxies()
 

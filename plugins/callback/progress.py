@@ -11,18 +11,23 @@ from typing import Any
 
 from ansible.plugins.callback import CallbackBase
 
+from ..plugin_utils import screen
+
 DOCUMENTATION = """
 name: progress
 type: notification
 short_description: Show the progress of long tasks
 description:
   - Prints what modules report through the file that C(BERTH_PROGRESS) names, and the elapsed time of a task that says nothing.
+  - With the callback C(berth_output) and without C(-v), this is the last line of a terminal, which is written again and again. Elsewhere it is a line
+    now and then.
 requirements:
   - to be listed in C(callbacks_enabled)
 """
 
 HEARTBEAT = 15.0  # seconds of silence after which a running task says that it is alive
 POLL = 0.5  # seconds between two looks at the progress file
+REST = 5.0  # seconds between two lines of a brief output that cannot be written over
 
 
 class CallbackModule(CallbackBase):
@@ -35,7 +40,9 @@ class CallbackModule(CallbackBase):
 
     def __init__(self) -> None:
         super().__init__()
-        self._task = ""
+        self._task = self._said = ""
+        self._waiting: list[str] = []
+        self._typed = False
         self._started = self._spoke = time.monotonic()
         self._done = threading.Event()
 
@@ -44,15 +51,25 @@ class CallbackModule(CallbackBase):
         handle, path = tempfile.mkstemp(prefix="berth-progress-")
         os.close(handle)
         os.environ["BERTH_PROGRESS"] = path
+        self._task = self._said = ""
         self._done = threading.Event()  # one command can run several playbooks
         threading.Thread(target=self._follow, args=(Path(path), self._done), daemon=True).start()
 
-    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool = False) -> None:
         """Begin to count the seconds of a task."""
-        self._task = task.get_name()
+        # Somebody types meanwhile, and nothing is written into that.
+        self._typed = task.action.rpartition(".")[2] == "pause" or bool(task.args.get("interactive"))
+        self._task, self._said, self._waiting = task.get_name(), "", []
         self._started = self._spoke = time.monotonic()
+        if self._typed:
+            screen.STATUS.erase()
 
     v2_playbook_on_handler_task_start = v2_playbook_on_cleanup_task_start = v2_playbook_on_task_start
+
+    def v2_playbook_on_vars_prompt(self, *_what: Any, **_how: Any) -> None:
+        """Leave the line to what is typed."""
+        self._task = ""
+        screen.STATUS.erase()
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Stop following."""
@@ -63,10 +80,31 @@ class CallbackModule(CallbackBase):
         with path.open(encoding="utf-8", errors="replace") as progress:
             while not done.wait(POLL):
                 lines = progress.read().splitlines()
-                now = time.monotonic()
-                if not lines and now - self._spoke >= HEARTBEAT:
-                    lines = [self._task]
-                for line in lines:
-                    self._spoke = now
-                    if line:  # an empty one is a sign of life of what somebody is looking at
-                        self._display.display(f"  ... {line} ({now - self._started:.0f} s)", color="bright gray")
+                if screen.STATUS.open:
+                    self._rewrite(lines)
+                else:
+                    self._print(lines)
+
+    def _rewrite(self, lines: list[str]) -> None:
+        self._said = lines[-1] if lines else self._said
+        if self._task and not self._typed:
+            screen.STATUS.show(self._said or self._task, time.monotonic() - self._started)
+
+    def _print(self, lines: list[str]) -> None:
+        silence = time.monotonic() - self._spoke
+        if screen.STATUS.brief:
+            lines = self._newest(lines, silence)
+        if not lines and silence >= HEARTBEAT:
+            lines = [self._task]
+        for line in lines:
+            self._spoke = time.monotonic()
+            if line:  # an empty one is a sign of life of what somebody is looking at
+                self._display.display(f"  ... {line} ({self._spoke - self._started:.0f} s)", color="bright gray")
+
+    def _newest(self, lines: list[str], silence: float) -> list[str]:
+        """Return the newest line that was not printed, once the last one that was is a while ago."""
+        self._waiting = (self._waiting + lines)[-1:]
+        if silence < REST:
+            return []
+        found, self._waiting = self._waiting, []
+        return found

@@ -29,9 +29,9 @@ MORE_TASKS = [
 def killed(aws: Emulated, directory: Path, task: str) -> None:
     """Make an environment, and kill the run with all its processes in the midst of a task."""
     aws.control(seconds={"eks": 3, "rds": 3})
-    with subprocess.Popen(
-        **deployment(aws.instance, directory, PROVIDE), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    ) as process:
+    how = deployment(aws.instance, directory, PROVIDE)
+    how["env"] |= {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default"}  # which names each task
+    with subprocess.Popen(**how, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True) as process:
         assert process.stdout
         printed = ""
         for line in process.stdout:
@@ -48,7 +48,7 @@ def killed(aws: Emulated, directory: Path, task: str) -> None:
 def test_nothing_is_left_of_an_environment_whose_making_was_killed(aws: Emulated, tmp_path: Path, task: str) -> None:
     killed(aws, tmp_path, task)
     # The sweep ends it with an error while something remains.
-    assert "Look for what is left in AWS" in play(aws.instance, tmp_path, REMOVE)
+    assert "Look for what is left in AWS" in play(aws.instance, tmp_path, REMOVE, "-v")
 
 
 def test_the_run_after_a_killed_one_goes_on(aws: Emulated, tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ class Environment:
         # Molecule's own settings, and that another run of Berth is under way around this one, are not the user's.
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_", "BERTH_"))}
         environment = kept | {"XDG_CACHE_HOME": str(self.project.parent / "cache"), "ANSIBLE_NOCOLOR": "true"}
+        environment |= {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default"}  # which names each task, and prints its diff below
         return subprocess.Popen(
             command, cwd=self.project, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
