@@ -136,7 +136,7 @@ class CallbackModule(DefaultCallback):
         if key != self._line_of:
             self._line_of = key
             self._head()
-            name = screen.one_line(self._place(result) + result.task.get_name())
+            name = screen.one_line(self._place(result) + result.task.get_name() + steps.things(result.result))
             self._steps[-1].changed.append(name)
             self._display.display(screen.row(f"  {name}", time.monotonic() - self._began, screen.columns()), color=C.COLOR_CHANGED)
 

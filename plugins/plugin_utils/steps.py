@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from . import screen
 
 NAMED = 8
 """How many of the changes the summary names."""
+LISTED = 3
+"""How many of the things that a task changed its line names."""
+THINGS = ("applied", "changed_paths", "imported", "loaded", "removed")
+"""Where Berth's modules say what they changed: in lists of names, or of Kubernetes objects."""
 
 
 @dataclass
@@ -55,6 +60,23 @@ def changes(number: int, checks: bool) -> str:
     if not number:
         return "nothing would change" if checks else "nothing changed"
     return f"{number} task{'s' * (number > 1)} {'would change' if checks else 'changed'} something"
+
+
+def things(result: Mapping[str, Any]) -> str:
+    """Return the first of the things that a task changed, by its result; nothing where it does not say.
+
+    >>> things({"applied": ["Deployment polls", "Service polls"]}), things({"removed": [{"kind": "CronJob", "name": "old"}]}), things({"applied": []})
+    (': Deployment polls, Service polls', ': CronJob old', '')
+    """
+    found = [name for key in THINGS if isinstance(result.get(key), list) for name in map(_name, result[key]) if name]
+    named = found if len(found) <= LISTED + 1 else [*found[:LISTED], f"and {len(found) - LISTED} more"]
+    return f": {', '.join(named)}" if named else ""
+
+
+def _name(thing: Any) -> str:
+    if isinstance(thing, Mapping):
+        return " ".join(str(thing[key]) for key in ("kind", "name") if key in thing)
+    return thing if isinstance(thing, str) else ""
 
 
 def summary(steps: Iterable[Step], wide: int | None) -> list[str]:

@@ -149,6 +149,16 @@ def test_the_phases_seconds_are_wrapped_between_them() -> None:
     assert max(map(len, lines)) <= 60 and [line for line in lines if re.search(r"(phase-\d|2\.0)$", line)] == []
 
 
+@pytest.mark.parametrize(("result", "words"), [
+    ({"applied": ["Deployment polls", "Service polls"]}, ": Deployment polls, Service polls"),
+    ({"applied": ["a", "b", "c", "d"]}, ": a, b, c, d"), ({"applied": ["a", "b", "c", "d", "e"]}, ": a, b, c, and 2 more"),
+    ({"removed": [{"kind": "CronJob", "name": "old", "spec": {"secret": "no"}}]}, ": CronJob old"),
+    ({"changed_paths": ["/etc/a"], "removed": []}, ": /etc/a"), ({"removed": True, "applied": None, "imported": [1, {}, ""]}, ""), ({}, ""),
+])  # fmt: skip
+def test_a_task_that_says_what_it_changed_has_that_in_its_line(result: dict[str, Any], words: str) -> None:
+    assert steps.things(result) == words
+
+
 APP = {"revision": "3", "replicas": 2}
 
 
