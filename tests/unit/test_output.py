@@ -22,7 +22,7 @@ import ansible_fork
 import pytest
 from ansible_collections.berth.platform.plugins.filter import release
 from ansible_collections.berth.platform.plugins.plugin_utils import screen, steps
-from module_run import plugin
+from module_run import PLUGINS, plugin
 
 progress = plugin("callback/progress.py")
 LONG = "Remove what is no longer declared, and the configuration of releases that are no longer kept by anybody"
@@ -225,14 +225,8 @@ FAILING = [
     play("Release the app", {"name": "Refuse", "ansible.builtin.fail": {"msg": "Nothing was changed.\nMend this."}}),
 ]
 WARNING = {"ansible.builtin.command": {"argv": [sys.executable, "-c", ""], "executable": "/bin/sh"}, **QUIET}
-HOSTS = {"berth": {"hosts": {name: {"ansible_connection": "local", "ansible_python_interpreter": sys.executable} for name in ("dev", "test")}}}
-SETTINGS = """\
-[defaults]
-stdout_callback = berth.platform.berth_output
-callbacks_enabled = berth.platform.no_proxy, berth.platform.warm_up, berth.platform.progress
-callback_result_format = yaml
-display_skipped_hosts = false
-"""
+NAMES = ("dev", "test")
+HOSTS = {"berth": {"hosts": {name: {"ansible_connection": "berth.platform.forked", "ansible_python_interpreter": sys.executable} for name in NAMES}}}
 
 
 class Started:
@@ -243,7 +237,7 @@ class Started:
         (place / "play.yml").write_text(json.dumps(plays))
         (place / "hosts.yml").write_text(json.dumps(HOSTS))
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "BERTH_")) and name not in ("CI", "NO_COLOR")}
-        kept |= {"ANSIBLE_CONFIG": str(place.parent / "ansible.cfg"), "XDG_CACHE_HOME": str(place.parent / "cache"), "TERM": "xterm"} | environment
+        kept |= {"ANSIBLE_CONFIG": str(PLUGINS.parent / "ansible.cfg"), "XDG_CACHE_HOME": str(place.parent / "cache"), "TERM": "xterm"} | environment
         command = ["ansible-playbook", "-i", "hosts.yml", "play.yml", "-e", f"place={place}", *arguments]
         self.printed = ""
         ours, theirs = pty.openpty() if columns else os.pipe()
@@ -272,7 +266,6 @@ class Started:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Yield what runs have printed, which were under way at the same time."""
     here = tmp_path_factory.mktemp("output")
-    (here / "ansible.cfg").write_text(SETTINGS)
     two = [play("Two", task("Change", "-c", ""), say("Say", "{{ inventory_hostname }}"), hosts="berth")]
     one = ["-l", "dev"]
     with tempfile.TemporaryDirectory(prefix="o-") as temporary:  # Ansible's sockets lie there, and the other's name is too long for theirs
@@ -280,7 +273,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         started = {
             "pipe": Started(here / "pipe", SITE, "--diff", *one, **how),
             "terminal": Started(here / "terminal", SITE, *one, columns=80, **how),
-            "CI": Started(here / "ci", SITE[:2], *one, columns=80, CI="true", **how),
             "check": Started(here / "check", SITE, "--check", "--diff", *one, **how),
             "failing": Started(here / "failing", FAILING, *one, **how),
             "warned": Started(here / "warned", [play("Warn", {"name": "Warn"} | WARNING, {"name": "Warn again"} | WARNING)], *one, **how),
@@ -334,7 +326,7 @@ def test_the_end_is_ansibles_recap_once_what_changed_the_seconds_and_the_last_wo
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("run", ["pipe", "CI", "check", "failing", "several"])
+@pytest.mark.parametrize("run", ["pipe", "check", "failing", "several"])
 def test_where_there_is_no_terminal_no_control_character_is_printed(runs: dict[str, str], run: str) -> None:
     assert re.findall(r"[\x00-\x08\x0b-\x1f\x7f]", runs[run]) == []
 
