@@ -79,22 +79,24 @@ class CallbackModule(CallbackBase):
     def _follow(self, path: Path, done: threading.Event) -> None:
         with path.open(encoding="utf-8", errors="replace") as progress:
             while not done.wait(POLL):
-                lines = progress.read().splitlines()
-                if screen.STATUS.open:
-                    self._rewrite(lines)
-                else:
-                    self._print(lines)
+                self._tell(progress.read().splitlines())
+
+    def _tell(self, lines: list[str]) -> None:
+        if screen.STATUS.open and not self._typed:
+            self._rewrite(lines)
+        else:
+            self._print(lines)
 
     def _rewrite(self, lines: list[str]) -> None:
         self._said = lines[-1] if lines else self._said
-        if self._task and not self._typed:
+        if self._task:
             screen.STATUS.show(self._said or self._task, time.monotonic() - self._started)
 
     def _print(self, lines: list[str]) -> None:
         silence = time.monotonic() - self._spoke
         if screen.STATUS.brief:
             lines = self._newest(lines, silence)
-        if not lines and silence >= HEARTBEAT:
+        if not lines and silence >= HEARTBEAT and not self._typed:
             lines = [self._task]
         for line in lines:
             self._spoke = time.monotonic()

@@ -96,13 +96,17 @@ def test_a_line_is_written_over_where_nobody_keeps_what_is_printed(monkeypatch: 
     ("ansible.builtin.command", {}, ["Do"]), ("berth.platform.k8s_command", {"interactive": False}, ["Do"]),
     ("ansible.builtin.pause", {}, []), ("pause", {}, []), ("berth.platform.k8s_command", {"interactive": True}, []),
 ])  # fmt: skip
-def test_nothing_is_written_into_what_somebody_types(monkeypatch: pytest.MonkeyPatch, action: str, arguments: dict[str, Any], seen: list[str]) -> None:
+def test_nothing_is_written_into_what_somebody_types(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], action: str, arguments: dict[str, Any], seen: list[str]
+) -> None:
     shown: list[str] = []
+    monkeypatch.setattr(progress, "HEARTBEAT", 0.0)
+    monkeypatch.setattr(screen.STATUS, "open", True)
     monkeypatch.setattr(screen.STATUS, "show", lambda text, _seconds: shown.append(text))
     callback = progress.CallbackModule()
     callback.v2_playbook_on_task_start(SimpleNamespace(action=action, args=arguments, get_name=lambda: "Do"), False)
-    callback._rewrite([])
-    assert shown == seen
+    callback._tell([])
+    assert shown == seen and capsys.readouterr().out == ""
 
 
 def test_without_a_terminal_the_newest_line_is_printed_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
