@@ -43,15 +43,15 @@ def server(status: int, silent: int = 0, location: str = "") -> ThreadingHTTPSer
     return ThreadingHTTPServer(("127.0.0.1", 0), Site)
 
 
-def ask(tmp_path: Path, url: str) -> subprocess.CompletedProcess[str]:
-    """Run the tasks against a URL."""
+def ask(tmp_path: Path, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the tasks against a URL, with further arguments of ansible-playbook."""
     tasks = PROJECT / "playbooks" / "tasks" / "answer.yml"
     variables = {"app_facts": {"url": url}, "berth_app_name": "polls", "inventory_hostname": "dev", "ansible_python_interpreter": sys.executable}
     variables |= {"run_lock": False}  # else it would wait for whatever Berth does on this machine meanwhile
     play = {"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": [{"ansible.builtin.include_tasks": str(tasks)}]}
     playbook = tmp_path / "answer.yml"
     playbook.write_text(json.dumps([play]), encoding="utf-8")
-    command = ["ansible-playbook", "-i", "localhost,", "-c", "local", str(playbook)]
+    command = ["ansible-playbook", "-i", "localhost,", "-c", "local", str(playbook), *arguments]
     return ansible_fork.run(command, cwd=PROJECT)
 
 
@@ -64,7 +64,7 @@ def test_any_answer_of_the_app_itself_is_one(tmp_path: Path, status: int) -> Non
 
 def test_a_site_that_begins_to_answer_a_moment_later_is_waited_for(tmp_path: Path) -> None:
     with running(server(200, silent=2)) as site:
-        done = ask(tmp_path, f"http://127.0.0.1:{site.server_port}/")
+        done = ask(tmp_path, f"http://127.0.0.1:{site.server_port}/", "-v")  # without, a wait as short as this one is not worth a line
     assert done.returncode == 0, done.stdout
     assert "... http://127.0.0.1" in done.stdout  # it says what it waits for
 

@@ -114,6 +114,7 @@ def test_bad_input_ends_with_its_message_before_anything_is_changed(case: str, r
         "Refuse an inventory without an environment",
         "preflight : Look at the inventory and this machine",
     }
+    assert sum(map(int, re.findall(r"\bok=(\d+)", done.stdout))) <= 1  # the first of them
     assert listing(inventory, PROJECT / ".cache" / "invalid") == before
 
 
