@@ -31,6 +31,8 @@ extends_documentation_fragment:
   - result_format_callback
 """
 
+AD_HOC = "__adhoc_playbook__"  # the playbook's name of a command of ansible's, which is run for its result
+
 
 class Painted(str):
     """Text in Ansible's own colours, in which everything else is written out already."""
@@ -72,7 +74,7 @@ class CallbackModule(DefaultCallback):
     def __init__(self) -> None:
         super().__init__()
         write_out(self._display)
-        self._brief = self._display.verbosity == 0
+        self._brief = False
         self._steps: list[steps.Step] = []
         self._last_words: list[str] = []
         self._warned: set[str] = set()
@@ -87,6 +89,7 @@ class CallbackModule(DefaultCallback):
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Begin without steps; one command can run several playbooks."""
         super().v2_playbook_on_start(playbook)
+        self._brief = self._display.verbosity == 0 and playbook._file_name != AD_HOC
         self._steps, self._last_words = [], []
         if self._brief:
             screen.STATUS.begin()

@@ -24,7 +24,7 @@ from ansible_collections.berth.platform.plugins.filter import release
 from ansible_collections.berth.platform.plugins.plugin_utils import screen, steps
 from module_run import PLUGINS, plugin
 
-progress = plugin("callback/progress.py")
+output, progress = plugin("callback/berth_output.py"), plugin("callback/progress.py")
 LONG = "Remove what is no longer declared, and the configuration of releases that are no longer kept by anybody"
 
 
@@ -118,6 +118,19 @@ def test_without_a_terminal_the_newest_line_is_printed_now_and_then(monkeypatch:
     for clock.now, lines in ((1.0, ["one", "two"]), (4.0, ["three"]), (5.0, []), (6.0, ["four"]), (7.0, [""]), (10.0, []), (24.0, []), (25.0, [])):
         callback._print(lines)
     assert capsys.readouterr().out == "  ... three (5 s)\n  ... Do (25 s)\n"
+
+
+@pytest.mark.parametrize(("name", "verbosity", "brief"), [("site.yml", 0, True), ("site.yml", 1, False), ("__adhoc_playbook__", 0, False)])
+def test_who_asks_for_more_and_who_runs_a_single_task_gets_ansibles_output(
+    monkeypatch: pytest.MonkeyPatch, name: str, verbosity: int, brief: bool
+) -> None:
+    monkeypatch.setattr(output.DefaultCallback, "v2_playbook_on_start", lambda *_: None)
+    monkeypatch.setattr(output, "write_out", lambda _display: None)
+    monkeypatch.setattr(screen.STATUS, "begin", lambda: None)
+    callback = output.CallbackModule()
+    monkeypatch.setattr(callback._display, "verbosity", verbosity)
+    callback.v2_playbook_on_start(SimpleNamespace(_file_name=name))
+    assert callback._brief is brief
 
 
 # --- The summary -------------------------------------------------------------
