@@ -12,6 +12,7 @@ description:
   - C(HTTP_PROXY) and the like of the environment are set for what C(RUN) runs, and in no layer.
   - The first build of a O(period) takes no layer of an earlier one, and pulls again the images that the Dockerfile names without a digest.
     One that cannot be had then is used as it is, which the log says.
+  - With O(sbom) it writes what is in the image, before that is pushed.
   - What C(RUN) runs is in containers, in a network that leads to other machines and not to this one, its loopback and a cloud's metadata included.
     Of this machine it reaches what pip's configuration, those variables and the build arguments name. Docker reaches none of its loopback.
 options:
@@ -34,6 +35,7 @@ options:
   period: {description: "Since which day layers and images count as new, as image_period gives it; empty for any age.", type: str, default: ""}
   storage: {description: Where buildah keeps layers between builds., type: path, required: true}
   log: {description: The build's log., type: path, required: true}
+  sbom: {description: "The file for the image's bill of materials (CycloneDX), C(*.cdx.json).", type: path}
 attributes:
   check_mode: {support: full, description: "Says that it would build, and does nothing."}
 """
@@ -57,10 +59,12 @@ seconds: {description: How long it took., type: int, returned: always}
 
 import base64
 import contextlib
+import datetime
 import json
 import os
 import re
 import subprocess
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -71,7 +75,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.image import dockerfile as dockerfiles
-from ..module_utils.image import pip
+from ..module_utils.image import pip, sbom
 from ..module_utils.image.build_network import Place, Reach, addresses, network, place
 from ..module_utils.image.claims import Claims, lock
 from ..module_utils.image.context import context, hash_at, lay_out
@@ -368,6 +372,7 @@ class Build:
                 "--format", "docker" if shell else "oci", "--timestamp", "0",
                 *own_limits(), *secrets, *self.arguments(), "--tag", self.ref, *files, within=within,
             )  # fmt: skip
+        self.itemize(partial(self.files_of_buildah, buildah), self.output(*buildah, "images", "--quiet", "--no-trunc", self.ref))
         if self.parameters["archive"]:
             self.keep(lambda path: self.run(*buildah, "push", "--quiet", self.ref, f"docker-archive:{path}:{self.ref}"))
             return
@@ -376,6 +381,54 @@ class Build:
             options = ["--tls-verify=false"] if local(self.parameters["registry"]) else []
             options += ["--authfile", f"{directory}/config.json"] if directory else []
             self.run(*buildah, "push", "--quiet", *options, self.ref, f"docker://{self.ref}")
+
+    def itemize(self, files: Callable[[], dict[str, bytes]], identity: str) -> None:
+        """Write what is in the image. A bill that cannot be written is no reason not to build; the log says why.
+
+        Args:
+            files: Returns the files that say so.
+            identity: The builder's ID of the image.
+        """
+        if not self.parameters.get("sbom"):
+            return
+        path = Path(self.parameters["sbom"])
+        path.unlink(missing_ok=True)  # one of an earlier build of this content
+        try:
+            bill = sbom.document(files(), self.parameters["repository"], path.name.removesuffix(".cdx.json"), identity, datetime.datetime.now(datetime.UTC))
+            sbom.write(bill, path)
+        except (OSError, ImageError, tarfile.TarError) as error:
+            report("what is in the image could not be listed; the log says why")
+            self.note(f"{path} is not written: {error}")
+        else:
+            self.note(f"{path} lists what is in the image.")
+
+    def container(self, *command: str) -> str:
+        """Make a container, in which nothing runs, and return its ID.
+
+        Raises:
+            ImageError: There is none.
+        """
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        if done.returncode:
+            raise ImageError(done.stderr.strip())
+        return done.stdout.strip()
+
+    def files_of_buildah(self, buildah: list[str]) -> dict[str, bytes]:
+        """Return the files of the image in buildah's storage that say what is installed."""
+        container = self.container(*buildah, "from", "--pull-never", "--quiet", self.ref)
+        try:
+            return sbom.read_tree(Path(self.container(*buildah, "mount", container)))
+        finally:
+            self.output(*buildah, "rm", container)
+
+    def files_of_docker(self) -> dict[str, bytes]:
+        """Return the files of the image in Docker's engine that say what is installed."""
+        container = self.container("docker", "create", self.ref, "none")
+        try:
+            with subprocess.Popen(["docker", "export", container], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+                return sbom.read_tar(process.stdout)  # type: ignore[arg-type]
+        finally:
+            self.output("docker", "rm", container)
 
     def docker(self) -> None:
         """Build and push with Docker's engine."""
@@ -406,6 +459,7 @@ class Build:
                 "docker", "build", "--progress", "plain", *cache, *secrets, *proxies, *self.arguments(),
                 "--file", self.parameters["dockerfile"], "--tag", self.ref, self.parameters["source"],
             )  # fmt: skip
+        self.itemize(self.files_of_docker, self.output("docker", "image", "ls", "--quiet", "--no-trunc", self.ref))
         if self.parameters["archive"]:
             self.keep(lambda path: self.run("docker", "save", "--output", str(path), self.ref))
             return
@@ -452,6 +506,7 @@ def main() -> None:
             "period": {"type": "str", "default": ""},
             "storage": {"type": "path", "required": True},
             "log": {"type": "path", "required": True},
+            "sbom": {"type": "path"},
         },
         mutually_exclusive=[("registry", "archive")],
         required_one_of=[("registry", "archive")],

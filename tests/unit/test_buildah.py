@@ -249,3 +249,35 @@ def test_a_build_that_fails_leaves_no_container_no_mount_and_no_context(project:
     assert str(storage) not in Path("/proc/mounts").read_text()
     buildah = ["buildah", "--root", str(storage / "root"), "--runroot", str(storage / "run"), "--storage-driver", "overlay"]
     assert subprocess.run([*buildah, "containers", "--quiet"], capture_output=True, text=True, check=True).stdout == ""
+
+
+# --- What is in it -----------------------------------------------------------------
+def test_a_build_lists_what_its_image_has_of_all_its_layers_and_leaves_no_container(project: Project) -> None:
+    lists = {"var/lib/dpkg/status": "Package: base\nStatus: install ok installed\nVersion: 1\n", "a.dist-info/METADATA": "Name: A\nVersion: 2\n"}
+    for name, text in lists.items():
+        (project.source / "more" / name).parent.mkdir(parents=True, exist_ok=True)
+        (project.source / "more" / name).write_text(text)
+    project.write(Dockerfile="FROM scratch\nCOPY root/ /\nCOPY more/ /\nRUN echo >/b.egg-info\n")
+    bill = project.directory / "sboms" / "content-1.cdx.json"
+    project.build(repository="polls", sbom=str(bill))
+    found = json.loads(bill.read_text())
+    assert [each["purl"] for each in found["components"]] == ["pkg:deb/debian/base@1", "pkg:pypi/a@2"]
+    assert found["metadata"]["component"]["properties"][0]["value"].startswith("sha256:")
+    storage = project.directory / "storage"
+    assert str(storage) not in Path("/proc/mounts").read_text()
+    buildah = ["buildah", "--root", str(storage / "root"), "--runroot", str(storage / "run"), "--storage-driver", "overlay"]
+    assert subprocess.run([*buildah, "containers", "--quiet"], capture_output=True, text=True, check=True).stdout == ""
+    assert f"{bill} lists what is in the image" in (project.directory / "log").read_text()
+
+
+def test_an_image_whose_files_cannot_be_read_is_built_all_the_same_and_the_log_says_why(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: image_build.Build, *command: str) -> str:
+        raise ImageError("mount: permission denied")
+
+    monkeypatch.setattr(image_build.Build, "container", refuse)
+    project.write(Dockerfile="FROM scratch\nCOPY root/ /\nCOPY code /code\n", code="code\n")
+    bill = project.directory / "content-1.cdx.json"
+    bill.write_text("of an earlier build")
+    assert project.build(repository="polls", sbom=str(bill)) == {"code": "code\n"}
+    assert not bill.exists()
+    assert f"{bill} is not written: mount: permission denied" in (project.directory / "log").read_text()
