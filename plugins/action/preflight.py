@@ -29,7 +29,7 @@ from ..module_utils.machine.kubeadm import DIRECTORY
 from ..plugin_utils import iam, own_objects, preflight
 from ..plugin_utils import provider as providers
 from ..plugin_utils.inventory import aws as aws_variables
-from ..plugin_utils.inventory import cache, cost, room, templates, variables
+from ..plugin_utils.inventory import cache, cost, room, supply, templates, variables
 from ..plugin_utils.inventory.locate import Inventory
 from ..plugin_utils.inventory.variables import Problem, Scalar
 from ..plugin_utils.project import environments as neighbours
@@ -224,6 +224,7 @@ class Check:
         found += self.room_problems(suspect)
         found += self.budget_problems({problem.variable for problem in found})
         found += self.object_problems({problem.variable for problem in found})
+        found += supply.problems(self.get, suspect)
         return found + self.path_problems(suspect) + self.registry_problems(suspect) + self.port_problems(suspect)
 
     def warnings(self) -> list[str]:

@@ -31,7 +31,9 @@ KINDS = {
     "dict": "a mapping",
 }
 # Mappings with keys of the user's own, whose values are texts all the same.
-TEXTS = frozenset({"berth_app_settings", "berth_app_secrets", "berth_aws_tags", "berth_eks_addons", "berth_artifacts_mirrors", "minikube_proxies"})
+TEXTS = frozenset(
+    {"berth_app_settings", "berth_app_secrets", "berth_aws_tags", "berth_eks_addons", "berth_artifacts_mirrors", "berth_scan_ignore", "minikube_proxies"}
+)
 # What the parts of an environment are called; migrate is what people call a release's commands.
 COMPONENTS = frozenset({"web", "release", "migrate", "schedule", "process", "command", "database", "database-login", "cache", "probe", "entry", "namespace"})
 # What roles/config gives the app besides the database.
@@ -380,6 +382,7 @@ def values(given: dict[str, Any]) -> list[Problem]:
     found += cache(given) + database_env(given) + database_aliases(given) + database_extensions(given.get("berth_app_database_extensions", []))
     if wrong := formats.environment_value("DJANGO_ALLOWED_HOSTS", ",".join(given.get("berth_app_hosts", []))):
         found.append(Problem(("berth_app_hosts",), f"as DJANGO_ALLOWED_HOSTS it {wrong}"))
+    found += scan_ignore(given.get("berth_scan_ignore", {}))
     if given.get("berth_registry") == "external" and not given.get("berth_registry_host"):
         found.append(Problem(("berth_registry_host",), "is not set, and berth_registry: external needs it"))
     if given.get("berth_registry_username") and not given.get("berth_registry_password"):
@@ -393,6 +396,12 @@ def values(given: dict[str, Any]) -> list[Problem]:
     if given.get("berth_database") == "rds" and given.get("berth_provider") != "eks":
         found.append(Problem(("berth_database",), "rds lies in the network of berth_provider: eks; choose cluster, or external for a server that is there"))
     return found
+
+
+def scan_ignore(given: dict[str, str]) -> list[Problem]:
+    """Check that each vulnerability that does not count has its reason."""
+    text = "has no reason; write why it does not concern the app"
+    return [Problem(("berth_scan_ignore", name), text) for name, reason in given.items() if not reason.strip()]
 
 
 def _format(name: str, value: Any, check: Callable[[Any], str]) -> list[Problem]:
