@@ -224,7 +224,7 @@ class Check:
         found += self.room_problems(suspect)
         found += self.budget_problems({problem.variable for problem in found})
         found += self.object_problems({problem.variable for problem in found})
-        found += supply.problems(self.get, suspect)
+        found += supply.problems(self.get, self.registry, suspect)
         return found + self.path_problems(suspect) + self.registry_problems(suspect) + self.port_problems(suspect)
 
     def warnings(self) -> list[str]:

@@ -57,7 +57,6 @@ engine: {description: "What built it, empty where nothing was built.", type: str
 seconds: {description: How long it took., type: int, returned: always}
 """
 
-import base64
 import contextlib
 import datetime
 import json
@@ -79,7 +78,7 @@ from ..module_utils.image import pip, sbom
 from ..module_utils.image.build_network import Place, Reach, addresses, network, place
 from ..module_utils.image.claims import Claims, lock
 from ..module_utils.image.context import context, hash_at, lay_out
-from ..module_utils.image.registry import ImageError, Registry, local, login_key, own_limits, silence
+from ..module_utils.image.registry import ImageError, Registry, local, login, own_limits, silence
 from ..module_utils.image.registry import engine as find_engine
 from ..module_utils.machine.artifacts import mirrored
 from ..module_utils.machine.artifacts_make import apt_sources
@@ -192,14 +191,7 @@ class Build:
     @contextlib.contextmanager
     def login(self, host: str) -> Iterator[str]:
         """Yield a directory whose config.json has the credentials for a host, for this one push or pull; "" where there are none."""
-        if not self.parameters["username"] or host != self.parameters["registry"]:
-            yield ""
-            return
-        credentials = base64.b64encode(f"{self.parameters['username']}:{self.parameters['password']}".encode()).decode()
-        with tempfile.TemporaryDirectory(prefix="berth-login-") as directory:
-            file = Path(directory, "config.json")
-            file.touch(0o600)
-            file.write_text(json.dumps({"auths": {login_key(self.parameters["registry"]): {"auth": credentials}}}), encoding="utf-8")
+        with login(host, self.parameters["username"] if host == self.parameters["registry"] else "", self.parameters["password"]) as directory:
             yield directory
 
     def keep(self, write: Callable[[Path], None]) -> None:

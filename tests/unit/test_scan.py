@@ -235,7 +235,7 @@ def test_a_scanner_that_does_not_answer_lets_no_image_pass(
 def said(suspect: set[str] = frozenset(), **values: Any) -> dict[str, str]:
     """Return what is wrong with the variables, by name."""
     defaults = {"berth_scan": "none", "berth_scan_database": ""}
-    return {problem.name: problem.text for problem in supply.problems({**defaults, **values}.get, suspect)}
+    return {problem.name: problem.text for problem in supply.problems({**defaults, **values}.get, "loopback", suspect)}
 
 
 def test_preflight_refuses_a_scan_that_nothing_could_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

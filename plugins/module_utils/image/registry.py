@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -11,10 +12,12 @@ import re
 import resource
 import shutil
 import subprocess
+import tempfile
 import threading
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,6 +163,20 @@ def login_key(registry: str) -> str:
     return HUB_KEY if host == HUB else host
 
 
+@contextlib.contextmanager
+def login(registry: str, username: str, password: str) -> Iterator[str]:
+    """Yield a directory whose config.json has the credentials for a registry, for as long as the block takes; "" where there are none."""
+    if not username:
+        yield ""
+        return
+    credentials = base64.b64encode(f"{username}:{password}".encode()).decode()
+    with tempfile.TemporaryDirectory(prefix="berth-login-") as directory:
+        file = Path(directory, "config.json")
+        file.touch(0o600)
+        file.write_text(json.dumps({"auths": {login_key(registry): {"auth": credentials}}}), encoding="utf-8")
+        yield directory
+
+
 def opener(host: str) -> urllib.request.OpenerDirector:
     """Return what asks a host: through this machine's proxy, unless the host is this machine."""
     return urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if local(host) else []))
@@ -248,6 +265,21 @@ class Registry:
         if status != 200 or "docker-content-digest" not in headers:
             raise ImageError(f"The registry {self.host} answers {status} for {repository}:{tag}.")
         return headers["docker-content-digest"]
+
+    def has_signature(self, repository: str, digest: str) -> bool:
+        """Whether there is a signature of cosign's: a tag of its own, or what refers to the digest.
+
+        Sources: docs.sigstore.dev/cosign/signing/signing_with_containers;
+        github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers.
+        """
+        number = digest.replace(":", "-")
+        if any(self.digest(repository, tag) for tag in (f"{number}.sig", number)):
+            return True
+        status, _, body = self._request("GET", f"{repository}/referrers/{digest}")
+        try:
+            return status == 200 and bool(json.loads(body).get("manifests"))
+        except (ValueError, AttributeError):
+            return False
 
     def tag(self, repository: str, existing: str, tag: str) -> None:
         """Let ``tag`` lead to what ``existing`` (a tag or digest) leads to."""

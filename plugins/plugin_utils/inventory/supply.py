@@ -1,18 +1,37 @@
-"""Whether this machine has what an image is looked at with."""
+"""Whether this machine has what an image is looked at and signed with."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ...module_utils.image import scan
+from ...module_utils.image import scan, signature
 from .variables import Problem
 
 
-def problems(get: Callable[[str], Any], suspect: set[str]) -> list[Problem]:
-    """Return what is missing; ``get`` returns the value of a variable, and ``suspect`` has the names of those that are wrong already."""
-    return scan_problems(get, suspect)
+def problems(get: Callable[[str], Any], registry: str, suspect: set[str]) -> list[Problem]:
+    """Return what is missing.
+
+    Args:
+        get: Returns the value of a variable.
+        registry: Where images go.
+        suspect: The names of variables that are wrong already.
+    """
+    return scan_problems(get, suspect) + signing_problems(get, registry, suspect)
+
+
+def signing_problems(get: Callable[[str], Any], registry: str, suspect: set[str]) -> list[Problem]:
+    """Check that images that leave this machine can be signed where that is wanted."""
+    key, names = get("berth_image_signing_key"), {"berth_registry", "berth_image_signing_key", "berth_image_signing_password"}
+    if not key or names & suspect or registry not in ("ecr", "external"):
+        return []
+    found = [Problem(("berth_image_signing_key",), text)] if (text := signature.problem(key)) else []
+    if get("berth_image_signing_password") is None and "COSIGN_PASSWORD" not in os.environ:
+        text = "is not set, and neither is the environment variable COSIGN_PASSWORD; set one of them, empty for a key without a password"
+        found.append(Problem(("berth_image_signing_password",), text))
+    return found
 
 
 def scan_problems(get: Callable[[str], Any], suspect: set[str]) -> list[Problem]:

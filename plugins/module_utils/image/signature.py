@@ -1,0 +1,85 @@
+"""Sign an image in its registry with cosign and a key of the user's."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from .registry import ImageError, Registry, login
+
+# docs.sigstore.dev/cosign/key_management; earlier versions wrote COSIGN
+KEY = re.compile(r"-----BEGIN ENCRYPTED (SIGSTORE|COSIGN) PRIVATE KEY-----")
+PATIENCE = 300  # seconds
+
+
+def problem(key: str) -> str:
+    """Return what keeps a key from being used here, "" where nothing does."""
+    if not shutil.which("cosign"):
+        return "needs cosign, which this machine does not have; install it (docs.sigstore.dev/cosign/system_config/installation), or leave the key out"
+    path = Path(key).expanduser()
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}; name the private key that cosign generate-key-pair made"
+    return "" if KEY.search(text) else f"{path} is no private key of cosign's; make one with cosign generate-key-pair"
+
+
+def statement(key: str, name: str) -> str:
+    """Return what is written down of a signature: which key signed what (C(repository@digest))."""
+    return f"{hashlib.sha256(Path(key).expanduser().read_bytes()).hexdigest()} {name}\n"
+
+
+def signed(registry: Registry, repository: str, digest: str, key: str, record: Path) -> bool:
+    """Whether the record says that a key has signed an image, and the registry has a signature of it still.
+
+    Raises:
+        ImageError: The registry does not answer.
+    """
+    text = record.read_text(encoding="utf-8") if record.is_file() else ""
+    return text == statement(key, f"{registry.host}/{repository}@{digest}") and registry.has_signature(repository, digest)
+
+
+def sign(registry: Registry, repository: str, digest: str, key: str, password: str, record: Path) -> None:
+    """Sign an image by its digest, and write that down.
+
+    Raises:
+        ImageError: It was not signed.
+    """
+    name = f"{registry.host}/{repository}@{digest}"
+    with tempfile.TemporaryDirectory(prefix="berth-sign-") as directory, login(registry.host, registry.username, registry.password) as config:
+        # Not on the command line, where every user of the machine sees it.
+        environment = {**os.environ, "COSIGN_PASSWORD": password} | ({"DOCKER_CONFIG": config} if config else {})
+        _run(["sign", "--yes", "--key", str(Path(key).expanduser()), *_without_log(directory, environment), name], environment)
+    record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    record.write_text(statement(key, name), encoding="utf-8")
+
+
+def _without_log(directory: str, environment: dict[str, str]) -> list[str]:
+    """Return cosign's options that keep the image's name out of Sigstore's public log.
+
+    Since cosign 3 that is a file without such services: github.com/sigstore/cosign/issues/4503.
+    """
+    found = re.search(r'GitVersion"?:\s*"?v(\d+)', _run(["version"], environment), re.IGNORECASE)
+    if found and int(found[1]) < 3:
+        return ["--tlog-upload=false"]
+    services = str(Path(directory, "signing-config.json"))
+    _run(["signing-config", "create", "--out", services], environment)
+    return ["--signing-config", services]
+
+
+def _run(words: list[str], environment: dict[str, str]) -> str:
+    try:
+        done = subprocess.run(
+            ["cosign", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False, timeout=PATIENCE, env=environment
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ImageError(f"cosign {words[0]} did not end well: {error}.") from error
+    if done.returncode:
+        last = "\n".join(done.stderr.strip().splitlines()[-5:])
+        raise ImageError(f"cosign {words[0]} ended with {done.returncode}. Its last lines:\n{last}")
+    return done.stdout
