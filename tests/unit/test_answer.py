@@ -43,12 +43,13 @@ def server(status: int, silent: int = 0, location: str = "") -> ThreadingHTTPSer
     return ThreadingHTTPServer(("127.0.0.1", 0), Site)
 
 
-def ask(tmp_path: Path, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the tasks against a URL, with further arguments of ansible-playbook."""
+def ask(tmp_path: Path, url: str, *arguments: str, **defaults: int) -> subprocess.CompletedProcess[str]:
+    """Run the tasks against a URL, with further arguments of ansible-playbook and other ``defaults`` of the module's options."""
     tasks = PROJECT / "playbooks" / "tasks" / "answer.yml"
     variables = {"app_facts": {"url": url}, "berth_app_name": "polls", "inventory_hostname": "dev", "ansible_python_interpreter": sys.executable}
     variables |= {"run_lock": False}  # else it would wait for whatever Berth does on this machine meanwhile
     play = {"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": [{"ansible.builtin.include_tasks": str(tasks)}]}
+    play |= {"module_defaults": {"berth.platform.page_answer": defaults}}
     playbook = tmp_path / "answer.yml"
     playbook.write_text(json.dumps([play]), encoding="utf-8")
     command = ["ansible-playbook", "-i", "localhost,", "-c", "local", str(playbook), *arguments]
@@ -72,7 +73,7 @@ def test_a_site_that_begins_to_answer_a_moment_later_is_waited_for(tmp_path: Pat
 def test_an_error_of_the_server_fails_the_run_with_what_to_do(tmp_path: Path) -> None:
     with running(server(500)) as site:
         url = f"http://127.0.0.1:{site.server_port}/"
-        done = ask(tmp_path, url)
+        done = ask(tmp_path, url, timeout=0)
     words = " ".join((done.stdout + done.stderr).split())
     assert done.returncode != 0
     assert f"polls is released, its pods are ready, and {url} does not serve: 500 in " in words
