@@ -13,6 +13,7 @@ description:
   - The first build of a O(period) takes no layer of an earlier one, and pulls again the images that the Dockerfile names without a digest.
     One that cannot be had then is used as it is, which the log says.
   - With O(sbom) it writes what is in the image, before that is pushed.
+  - Two runs never build images of one repository at once; the second takes what the first has built from the same content.
   - What C(RUN) runs is in containers, in a network that leads to other machines and not to this one, its loopback and a cloud's metadata included.
     Of this machine it reaches what pip's configuration, those variables and the build arguments name. Docker reaches none of its loopback.
 options:
@@ -76,7 +77,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.image import dockerfile as dockerfiles
 from ..module_utils.image import pip, sbom
 from ..module_utils.image.build_network import Place, Reach, addresses, network, place
-from ..module_utils.image.claims import Claims, lock
+from ..module_utils.image.claims import Claims, built, lock
 from ..module_utils.image.context import context, hash_at, lay_out
 from ..module_utils.image.registry import ImageError, Registry, local, login, own_limits, silence
 from ..module_utils.image.registry import engine as find_engine
@@ -460,6 +461,20 @@ class Build:
             self.run("docker", "push", "--quiet", self.ref, **({"DOCKER_CONFIG": directory} if directory else {}))
 
 
+    def made_meanwhile(self) -> str:
+        """Return what the tags are to lead to where another run has made an image of this content in the meantime, "" where none has."""
+        parameters = self.parameters
+        if parameters["archive"]:
+            return parameters["archive"] if Path(parameters["archive"]).is_file() else ""
+        registry = Registry(parameters["registry"], username=parameters["username"], password=parameters["password"])
+        return built(registry, parameters["repository"], parameters["tags"][0], self.claims)
+
+    @cached_property
+    def claims(self) -> Claims | None:
+        """What the environments of this machine know of the images, None for a registry that others share."""
+        directory = self.parameters["directory"]
+        return Claims(Path(directory), self.parameters["repository"], self.parameters["environment"]) if directory else None
+
     def name(self, existing: str) -> None:
         """Let every tag lead to what ``existing``, a tag or digest, leads to, and claim it for the environment."""
         parameters = self.parameters
@@ -469,10 +484,32 @@ class Build:
                 if tag != existing and registry.digest(parameters["repository"], tag) is None:
                     registry.tag(parameters["repository"], existing, tag)
             digest = registry.digest(parameters["repository"], existing)
-            if parameters["directory"] and digest:
-                claims = Claims(Path(parameters["directory"]), parameters["repository"], parameters["environment"])
-                claims.add(digest)
-                claims.note(parameters["tags"][0], digest)
+            if self.claims and digest:
+                self.claims.add(digest)
+                self.claims.note(parameters["tags"][0], digest)
+
+    def make(self) -> str:
+        """Make the image where nobody has, name it, and return the engine that made it, "" where it was there.
+
+        One run at a time: of two that made the same content, each would let the same tags lead to an image of its own.
+
+        Raises:
+            ImageError: It cannot be made, pushed or named.
+        """
+        parameters = self.parameters
+        with lock(self.mark(f"builds of {parameters['repository'] or self.ref}").with_suffix(".lock"), alone=True, wait=True):
+            existing, engine = parameters["digest"] or self.made_meanwhile(), ""
+            if not existing:
+                self.log.parent.mkdir(parents=True, exist_ok=True)
+                self.log.write_text("", encoding="utf-8")
+                engine = find_engine(parameters["engine"])
+                if not engine:
+                    raise ImageError(f"No engine to build with (image_engine: {parameters['engine']}). Install buildah, or start Docker.")
+                {"docker": self.docker, "buildah": self.buildah}[engine]()
+                existing = parameters["archive"] or parameters["tags"][0]
+            if parameters["registry"]:
+                self.name(existing)
+        return engine
 
 
 def main() -> None:
@@ -508,20 +545,8 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=True, engine="", seconds=0)
     started = time.monotonic()
-    parameters = module.params
-    build = Build(parameters)
-    existing, engine = parameters["digest"], ""
     try:
-        if not existing:
-            build.log.parent.mkdir(parents=True, exist_ok=True)
-            build.log.write_text("", encoding="utf-8")
-            engine = find_engine(parameters["engine"])
-            if not engine:
-                raise ImageError(f"No engine to build with (image_engine: {parameters['engine']}). Install buildah, or start Docker.")
-            {"docker": build.docker, "buildah": build.buildah}[engine]()
-            existing = "" if parameters["archive"] else parameters["tags"][0]
-        if parameters["registry"]:
-            build.name(existing)
+        engine = Build(module.params).make()
     except (ImageError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=True, engine=engine, seconds=int(time.monotonic() - started))

@@ -51,7 +51,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.image.claims import Claims
+from ..module_utils.image.claims import Claims, built
 from ..module_utils.image.context import content_hash
 from ..module_utils.image.registry import ImageError, Registry, engine, version
 
@@ -67,8 +67,7 @@ def in_registry(module: AnsibleModule, content: str, release: str) -> dict[str, 
     claims = Claims(Path(options["directory"]), repository, options["environment"]) if options["directory"] else None
     digest, tagged, answers = "", False, True
     try:
-        built = claims.built(content_tag) if claims else content_tag
-        digest = (registry.digest(repository, built) if built else None) or ""
+        digest = built(registry, repository, content_tag, claims)
         named = registry.digest(repository, release)
         if named and named != digest:  # a release's tag never moves
             release = f"{release}-{content[:12]}"

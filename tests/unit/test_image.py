@@ -13,7 +13,9 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -475,6 +477,34 @@ def test_a_tag_of_the_loopback_registry_that_somebody_let_lead_elsewhere_is_not_
     assert run(image_info, capsys, **asked)["digest"] == "", "what was built is gone"
     fake[1].manifests["sha256:ours"] = b"ours"
     assert run(image_info, capsys, **asked)["digest"] == "sha256:ours"
+
+
+def test_of_two_environments_that_build_the_same_content_at_once_the_second_takes_the_image_of_the_first(
+    fake: Fake, repository: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory, content = tmp_path_factory.mktemp("registry"), f"content-{hashed(repository)}"
+    second_is_there, images = threading.Event(), iter((b"first", b"second"))
+
+    def make(build: image_build.Build) -> None:
+        second_is_there.wait(10)
+        image = next(images)
+        fake[1].manifests |= {content: image, f"sha256:{image.decode()}": image}
+
+    monkeypatch.setattr(image_build, "find_engine", lambda _wanted: "buildah")
+    monkeypatch.setattr(image_build.Build, "buildah", make)
+    parameters = {
+        "registry": fake[0].host, "repository": "polls", "directory": str(directory), "username": "", "password": "", "archive": None, "ref": None, "digest": "",
+        "tags": [content], "engine": "auto", "storage": str(directory), "log": str(directory / "log"), "source": str(repository), "dockerfile": "",
+    }  # fmt: skip
+    first, second = (image_build.Build({**parameters, "environment": name}) for name in ("dev", "staging"))
+    with ThreadPoolExecutor(2) as runs:
+        beginning = runs.submit(first.make)
+        while not list(directory.glob("*.lock")):
+            time.sleep(0.01)
+        waiting = runs.submit(second.make)
+        second_is_there.set()
+        assert (beginning.result(10), waiting.result(10)) == ("buildah", "")
+    assert Claims(directory, "polls", "dev").own().keys() == Claims(directory, "polls", "staging").own().keys() == {"sha256:first"}
 
 
 # --- Docker as the builder ---------------------------------------------------

@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from .registry import Registry
+
 
 class Busy(Exception):
     """Somebody is using what was to be pruned."""
@@ -29,6 +31,16 @@ def lock(file: Path, alone: bool, wait: bool = False) -> Iterator[None]:
         except BlockingIOError as error:
             raise Busy from error
         yield
+
+
+def built(registry: Registry, repository: str, content_tag: str, claims: Claims | None) -> str:
+    """Return the digest of the image that a registry has of a content, "" for none; with ``claims`` of one that Berth has built itself.
+
+    Raises:
+        ImageError: The registry does not answer.
+    """
+    name = claims.built(content_tag) if claims else content_tag
+    return (registry.digest(repository, name) if name else None) or ""
 
 
 class Claims:
