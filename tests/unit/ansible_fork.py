@@ -33,7 +33,7 @@ class Run:
     """A command that was started; what it has, it has of ``subprocess.Popen``.
 
     Args:
-        command: A command of Ansible's, such as ``["ansible-playbook", "site.yml"]``.
+        command: A command of Ansible's, such as ``["ansible-playbook", "site.yml"]``, or a program of Python's, as ``[sys.executable, "-c", text, argument]``.
         output: Where it prints.
         errors: Where it prints errors.
         cwd: Its directory, by default this process's.
@@ -69,6 +69,15 @@ class Run:
                 raise subprocess.TimeoutExpired(self.command, timeout or 0) from None
             self._answers.close()
         return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it as nothing can prevent."""
+        self.send_signal(signal.SIGKILL)
 
     def poll(self) -> int | None:
         """Return its exit status, None while it runs."""
@@ -110,7 +119,9 @@ def run(
 
 
 def program(command: Sequence[str]) -> str:
-    """Return the name in ansible.cli of the program that a command starts."""
+    """Return the name in ansible.cli of the program that a command starts, ``python`` for a program of Python's."""
+    if list(command[:2]) == [sys.executable, "-c"]:
+        return "python"
     name = Path(command[0]).name
     if name == "ansible":
         return "adhoc"
@@ -224,6 +235,11 @@ def become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
         atexit._clear()  # they remove the directory that all forks have in common, and in which each gets its own
         constants.DEFAULT_LOCAL_TMP = tempfile.mkdtemp(dir=constants.DEFAULT_LOCAL_TMP)
         sys.argv = request["command"]
+        if request["program"] == "python":
+            _, _, text, *arguments = sys.argv
+            sys.argv = ["-c", *arguments]
+            exec(compile(text, "<string>", "exec"), {"__name__": "__main__"})
+            raise SystemExit(0)
         (kind,) = cli_of(importlib.import_module(f"ansible.cli.{request['program']}"), cli.CLI)
         kind.cli_executor(sys.argv)
     except SystemExit as end:

@@ -12,15 +12,16 @@ import platform
 import re
 import signal
 import socket
-import subprocess
 import sys
 import tarfile
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import ansible_fork
 import pytest
 import yaml
 from ansible_collections.berth.platform.plugins.module_utils.machine import artifacts
@@ -29,7 +30,7 @@ from ansible_collections.berth.platform.plugins.module_utils.machine.artifacts_m
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles" / "artifacts"
-# The module as Ansible starts it: a process of its own, so that it can be killed and run twice at once.
+# The module in a process of its own, a fork, so that it can be killed and run twice at once.
 RUNNER = """
 import json, runpy, sys
 from ansible_collections.berth.platform.plugins.module_utils.machine import artifacts
@@ -77,6 +78,21 @@ else:
 """
 
 
+class Started(ansible_fork.Run):
+    """A run of the module that was started, with what it prints."""
+
+    def __init__(self, command: list[str], env: dict[str, str]) -> None:
+        """Start it."""
+        self.output, self.errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - communicate() closes them
+        super().__init__(command, self.output, self.errors, env=env)
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Return its output and its errors when it has ended."""
+        self.wait(timeout)
+        with self.output, self.errors:
+            return ansible_fork.read(self.output), ansible_fork.read(self.errors)
+
+
 class Machine:
     """A machine with tools of our own and a cache, on which the module runs.
 
@@ -104,7 +120,7 @@ class Machine:
         path.write_text(text.replace("{python}", sys.executable), encoding="utf-8")
         path.chmod(0o755)
 
-    def start(self, **options: Any) -> subprocess.Popen[str]:
+    def start(self, **options: Any) -> Started:
         """Start the module."""
         arguments = {
             "cache_dir": str(self.cache),
@@ -113,18 +129,10 @@ class Machine:
             "debian": {"suite": "trixie", "mirror": "http://d", "security": "http://s", "exclude": [], "clean": []},
             **options,
         }
-        return subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                RUNNER,
-                "ansible_collections.berth.platform.plugins.modules.artifacts",
-                json.dumps(arguments),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={
+        command = [sys.executable, "-c", RUNNER, "ansible_collections.berth.platform.plugins.modules.artifacts", json.dumps(arguments)]
+        return Started(
+            command,
+            {
                 **os.environ,
                 "PATH": f"{self.fakes / 'bin'}:/usr/bin:/bin",
                 "FAKES": str(self.fakes),
@@ -152,7 +160,7 @@ class Machine:
         return self.progress_file.read_text(encoding="utf-8").splitlines() if self.progress_file.exists() else []
 
 
-def result_of(process: subprocess.Popen[str]) -> dict[str, Any]:
+def result_of(process: Started) -> dict[str, Any]:
     """Wait for a run and return its result."""
     output, errors = process.communicate(timeout=60)
     assert output, errors
@@ -354,9 +362,8 @@ def test_a_cache_that_is_whole_is_looked_at_without_a_process_of_its_own(machine
     def look() -> str:
         command = [str(Path(sys.executable).with_name("ansible")), "localhost", "-i", "localhost,", "-c", "local", "--check", "-m", "berth.platform.artifacts"]
         arguments = json.dumps({"cache_dir": str(machine.cache), "go_dir": str(machine.go_dir), **options})
-        environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
         no_process = ["-e", "ansible_python_interpreter=/nowhere/python"]
-        return subprocess.run([*command, *no_process, "-a", arguments], env=environment, capture_output=True, text=True, check=False).stdout
+        return ansible_fork.run([*command, *no_process, "-a", arguments], cwd=ROOT).stdout
 
     assert f"alpha: {there}" in look()
     Path(there).write_text("cut", encoding="utf-8")
