@@ -27,6 +27,7 @@ IMPORTED = (
 )  # fmt: skip
 # The kinds of plugins of which a run needs many, with their documentation.
 LOADED = ("action", "callback", "connection", "filter", "inventory", "lookup", "shell", "strategy", "test")
+COLOURS = ("ANSIBLE_FORCE_COLOR", "ANSIBLE_NOCOLOR")  # no run has any, whatever these say: it prints into a file
 
 
 class Run:
@@ -140,7 +141,7 @@ def settings(environment: Mapping[str, str], directory: str) -> tuple[tuple[str,
 
     docs.ansible.com/ansible/latest/reference_appendices/config.html: the file that ANSIBLE_CONFIG names, else that of the current directory.
     """
-    found = {name: value for name, value in environment.items() if name.startswith("ANSIBLE_")}
+    found = {name: value for name, value in environment.items() if name.startswith("ANSIBLE_") and name not in COLOURS}
     if "ANSIBLE_HOME" not in found:
         found["HOME"] = environment.get("HOME", "")
     if "ANSIBLE_CONFIG" in found:
