@@ -50,6 +50,7 @@ if [ -e "$FAKES/fail" ]; then cat "$FAKES/fail" >&2; exit 1; fi
 printf 'half of ' > "$out"
 if [ -e "$FAKES/hang-$(basename "$last")" ]; then sleep 30; fi
 if [ -e "$FAKES/slow" ]; then sleep 0.6; fi
+while [ -e "$FAKES/hold" ]; do sleep 0.05; done
 printf '%s' "$last" >> "$out"
 """
 MMDEBSTRAP = """#!{python}
@@ -424,15 +425,16 @@ def test_a_run_that_is_ended_says_so_and_takes_its_tools_with_it(machine: Machin
 
 
 def test_two_runs_at_once_build_each_binary_once_and_the_second_says_that_it_waits(machine: Machine) -> None:
-    machine.order("slow")
+    machine.order("hold")
     first = machine.start(source="build", binaries=[ALPHA, BETA])
     eventually(lambda: machine.log("built"))
     second = machine.start(source="build", binaries=[ALPHA, BETA])
+    waiting = rf"another run \(pid {first.pid}\) is making artifacts; waiting \(\d+ s\)"
+    eventually(lambda: any(re.fullmatch(waiting, line) for line in machine.progress))
+    (machine.fakes / "hold").unlink()
     results = [result_of(first), result_of(second)]
     assert [result["missing"] for result in results] == [[], []]
     assert machine.log("built") == ["example.org/cmd/alpha", "example.org/cmd/beta"]
-    waiting = rf"another run \(pid {first.pid}\) is making artifacts; waiting \(\d+ s\)"
-    assert any(re.fullmatch(waiting, line) for line in machine.progress)
 
 
 def test_a_file_that_was_cut_short_is_made_again(machine: Machine) -> None:
