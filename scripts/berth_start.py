@@ -1,7 +1,7 @@
-"""What a command of Ansible's finds when it starts from .venv, whoever calls it and wherever: a locale that works, and the project's ansible.cfg.
+"""What a command of Ansible's finds when it starts from .venv, or beside the wheel, wherever it is called: a locale that works, and Berth's ansible.cfg.
 
 Ansible looks at the locale before it reads any setting, and for ansible.cfg in the current directory alone. So this is called by
-a file of .venv's, berth.pth, whenever its Python starts (docs.python.org/3/library/site.html); it does nothing for any other program.
+a file beside it, berth.pth, whenever its Python starts (docs.python.org/3/library/site.html); it does nothing for any other program.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def start(command: list[str], environment: MutableMapping[str, str]) -> bool:
     if len(command) < 2 or not os.path.basename(command[1]).startswith("ansible"):
         return False
     if "ANSIBLE_CONFIG" not in environment:
-        found = configuration(os.path.dirname(os.path.realpath(sys.prefix)), command[2:])
+        # A link to the project in its own .venv, the collection itself where the wheel is installed.
+        found = configuration(os.path.realpath(os.path.join(os.path.dirname(__file__), "ansible_collections", "berth", "platform")), command[2:])
         if found:
             environment["ANSIBLE_CONFIG"] = found
     if environment.get("LC_ALL") == WORKS or utf8():

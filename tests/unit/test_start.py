@@ -126,13 +126,27 @@ def test_a_directory_with_settings_of_its_own_keeps_them_for_playbooks_that_are_
 
 
 def test_settings_that_are_named_are_taken(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "prefix", str(project / ".venv"))
+    packages = project / ".venv" / "lib"
+    (packages / "ansible_collections" / "berth").mkdir(parents=True)
+    (packages / "ansible_collections" / "berth" / "platform").symlink_to(project)
+    monkeypatch.setattr(berth_start, "__file__", str(packages / "berth_start.py"))
     environment = {"LC_ALL": "C.UTF-8", "ANSIBLE_CONFIG": "/own.cfg"}
     berth_start.start(["python", "/x/ansible-playbook", str(project / "site.yml")], environment)
     assert environment["ANSIBLE_CONFIG"] == "/own.cfg"
     del environment["ANSIBLE_CONFIG"]
     berth_start.start(["python", "/x/ansible-playbook", str(project / "site.yml")], environment)
     assert environment["ANSIBLE_CONFIG"] == str(project / "ansible.cfg")
+
+
+def test_the_installed_collection_brings_its_own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = tmp_path / "ansible_collections" / "berth" / "platform" / "ansible.cfg"
+    settings.parent.mkdir(parents=True)
+    settings.touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(berth_start, "__file__", str(tmp_path / "berth_start.py"))
+    environment = {"LC_ALL": "C.UTF-8"}
+    berth_start.start(["python", "/x/ansible-playbook", "berth.platform.ops.status"], environment)
+    assert environment["ANSIBLE_CONFIG"] == str(settings)
 
 
 def test_an_environment_without_a_project_around_it_names_no_settings(project: Path) -> None:
