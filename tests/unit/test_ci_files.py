@@ -1,0 +1,44 @@
+"""The workflow files: each command in them exists, and no secret is written into one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[2]
+OWN = PROJECT / ".github" / "workflows" / "ci.yml"
+USERS = PROJECT / "docs" / "ci" / "github.yml"
+TARGETS = set(re.findall(r"^([a-z]+):", (PROJECT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+
+
+def steps(path: Path) -> list[dict[str, Any]]:
+    """Return the steps of all jobs."""
+    return [step for job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values() for step in job["steps"]]
+
+
+def test_the_projects_own_workflow_runs_make_targets_that_there_are() -> None:
+    called = [step["run"] for step in steps(OWN) if "run" in step]
+    assert called == ["make lint", "make unit", "make test"]
+    assert {command.split()[1] for command in called} <= TARGETS
+
+
+def test_the_users_workflow_checks_before_it_releases_with_playbooks_that_there_are() -> None:
+    called = re.findall(r"ansible-playbook berth\.platform\.(\S+)", "\n".join(step.get("run", "") for step in steps(USERS)))
+    assert called == ["preflight", "site"]
+    assert [name for name in called if not (PROJECT / "playbooks" / f"{name.replace('.', '/')}.yml").is_file()] == []
+
+
+@pytest.mark.parametrize("path", [OWN, USERS], ids=lambda path: path.name)
+def test_no_expression_is_put_into_a_shells_command(path: Path) -> None:
+    # A secret or a branch's name would be part of the command, and of its log: docs.github.com, "Script injections".
+    assert [step["run"] for step in steps(path) if "${{" in step.get("run", "")] == []
+
+
+def test_every_berth_variable_that_a_workflow_names_exists() -> None:
+    specification = yaml.safe_load((PROJECT / "roles/preflight/meta/argument_specs.yml").read_text(encoding="utf-8"))
+    named = set(re.findall(r"\bberth_[a-z_]+", USERS.read_text(encoding="utf-8")))
+    assert named and named <= set(specification["argument_specs"]["main"]["options"])
