@@ -42,3 +42,9 @@ def test_every_berth_variable_that_a_workflow_names_exists() -> None:
     specification = yaml.safe_load((PROJECT / "roles/preflight/meta/argument_specs.yml").read_text(encoding="utf-8"))
     named = set(re.findall(r"\bberth_[a-z_]+", USERS.read_text(encoding="utf-8")))
     assert named and named <= set(specification["argument_specs"]["main"]["options"])
+
+
+def test_a_commits_hooks_are_the_tools_of_make_lint() -> None:
+    hooks = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    recipe = (PROJECT / "Makefile").read_text(encoding="utf-8").partition("\nlint:")[2].partition("\n\n")[0]
+    assert [hook["id"] for hook in hooks] == re.findall(r"^\t(\S+)", recipe, flags=re.MULTILINE)
