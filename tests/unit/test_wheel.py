@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 
 PROJECT = Path(__file__).resolve().parents[2]
 COLLECTION = "ansible_collections/berth/platform/"
@@ -79,3 +81,19 @@ def test_the_wheel_asks_for_versions_that_the_tests_run_with(requirement: str) -
     wanted = Requirement(requirement)
     pinned = re.search(rf"^{wanted.name}==(\S+)", (PROJECT / "requirements.txt").read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert pinned and wanted.specifier.contains(pinned[1])
+
+
+@pytest.mark.parametrize("clone", [True, False], ids=["clone", "wheel"])
+def test_a_new_inventory_goes_into_the_clone_or_the_current_directory(tmp_path: Path, clone: bool) -> None:
+    if clone:
+        (tmp_path / "inventories").mkdir()
+    play = yaml.safe_load((PROJECT / "playbooks" / "new.yml").read_text(encoding="utf-8"))[0]
+    task = next(task for task in play["tasks"] if "berth.platform.inventory_new" in task)
+    variables = {"playbook_dir": str(tmp_path / "playbooks"), "__beside": trust_as_template(play["vars"]["__beside"])}
+    directory = trust_as_template(task["berth.platform.inventory_new"]["directory"])
+    assert Templar(DataLoader(), variables=variables).template(directory) == (str(tmp_path / "inventories") if clone else "inventories")
+
+
+def test_nothing_is_kept_beside_an_installed_playbook() -> None:
+    kept = [line for path in sources() for line in path.read_text(encoding="utf-8").splitlines() if ".cache" in line]
+    assert kept and [line for line in kept if "playbook_dir" in line or "role_path" in line] == []
