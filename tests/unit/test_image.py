@@ -493,8 +493,8 @@ def test_of_two_environments_that_build_the_same_content_at_once_the_second_take
     monkeypatch.setattr(image_build, "find_engine", lambda _wanted: "buildah")
     monkeypatch.setattr(image_build.Build, "buildah", make)
     parameters = {
-        "registry": fake[0].host, "repository": "polls", "directory": str(directory), "username": "", "password": "", "archive": None, "ref": None, "digest": "",
-        "tags": [content], "engine": "auto", "storage": str(directory), "log": str(directory / "log"), "source": str(repository), "dockerfile": "",
+        "registry": fake[0].host, "repository": "polls", "directory": str(directory), "username": "", "password": "", "archive": None, "ref": None,
+        "digest": "", "tags": [content], "engine": "auto", "storage": str(directory), "log": str(directory / "log"), "source": "", "dockerfile": "",
     }  # fmt: skip
     first, second = (image_build.Build({**parameters, "environment": name}) for name in ("dev", "staging"))
     with ThreadPoolExecutor(2) as runs:
