@@ -497,7 +497,7 @@ class Check:
         parts = {
             ("Certificates", "NewCertificate", "OwnCertificate", "TagCertificate", "UntagCertificate"): self.get("berth_entry") != "none",
             ("Zones", "Changes", "Records"): self.get("berth_entry") != "none",
-            ("Database", "NewMasterSecret", "MasterSecret"): self.get("berth_database") == "rds",
+            ("Database", "OldBackups", "NewMasterSecret", "MasterSecret"): self.get("berth_database") == "rds",
             ("Images",): self.registry == "ecr",
         }
         return {name for names, used in parts.items() if not used for name in names}

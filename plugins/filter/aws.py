@@ -271,6 +271,22 @@ def rds_changes(instance: dict[str, Any], version: str, storage: int) -> dict[st
     return changes
 
 
+def rds_backup_said(made: dict[str, Any], environment: str, keep: int, check: bool) -> list[str]:
+    """Return what a backup in RDS says at its end.
+
+    Args:
+        made: What the module rds_snapshot returned.
+        environment: The environment's name.
+        keep: How many snapshots are kept (berth_rds_keep_snapshots).
+        check: Whether nothing was done.
+    """
+    name, removed = made["snapshot"], ", ".join(made["removed"])
+    lines = [f"RDS would make a snapshot of {environment}, like {name}." if check else f"RDS snapshot {name} has the data of {environment}."]
+    if removed:
+        lines.append(f"{'This would be removed' if check else 'Removed'}: {removed}. {keep} are kept (berth_rds_keep_snapshots).")
+    return lines if check else [*lines, "To get data back, make another instance of it in RDS's console, and copy from there."]
+
+
 class FilterModule:
     """The filters of this file."""
 
@@ -278,5 +294,6 @@ class FilterModule:
         """Return them by name."""
         network = (aws_partition, vpc_subnets, dns_networks, rds_authorities)
         access = (trust_policy, access_entries, stale_principals, eks_roles, pod_identities)
+        databases = (rds_changes, rds_backup_said)
         policies = (iam_names, iam_policies, iam_files)
-        return {f.__name__: f for f in (*network, *access, *policies, admin_rules, upgrade_plan, eks_addons, addon_plan, upgrade_report, rds_changes)}
+        return {f.__name__: f for f in (*network, *access, *policies, admin_rules, upgrade_plan, eks_addons, addon_plan, upgrade_report, *databases)}

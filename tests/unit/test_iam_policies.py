@@ -54,6 +54,8 @@ ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 SECRET = arn("secretsmanager", "secret:rds!db-24586bc3-c4b8-4450-a901-6a9523924373-MgxZnn")
 MASTER = "aws:ResourceTag/aws:rds:primaryDBInstanceArn"
 DATABASE = arn("rds", f"db:{NAME}")
+BACKUP = f"snapshot:{NAME}-backup-20270327120000"
+PURPOSE = {"aws:ResourceTag/berth:purpose": "backup"}
 KEY = arn("kms", "key/7fdd7dcb-26ec-46da-bede-9591840ae183")
 ALIAS = {"kms:ResourceAliases": [f"alias/{NAME}"]}
 
@@ -189,6 +191,9 @@ USES: list[Request] = [
     ("rds:DeleteDBInstance", [(DATABASE, HERE), (arn("rds", f"snapshot:{NAME}-final-20261128163316"), HERE)]),
     ("rds:ModifyDBInstance", [(DATABASE, HERE), (arn("rds", f"pg:{NAME}-postgres18"), HERE)]),
     ("rds:CreateDBSnapshot", [(DATABASE, HERE), (arn("rds", f"snapshot:{NAME}-final-20261128163316"), HERE)]),
+    ("rds:CreateDBSnapshot", [(DATABASE, HERE), (arn("rds", BACKUP), HERE)]),
+    one("rds:AddTagsToResource", arn("rds", BACKUP), HERE),
+    one("rds:DeleteDBSnapshot", arn("rds", BACKUP), OWN, PURPOSE),
     *each("rds", "CreateDBSubnetGroup DeleteDBSubnetGroup ModifyDBSubnetGroup", arn("rds", f"subgrp:{NAME}"), HERE),
     *each("rds", "CreateDBParameterGroup DeleteDBParameterGroup ModifyDBParameterGroup ResetDBParameterGroup", arn("rds", f"pg:{NAME}-postgres17"), HERE),
     *each("rds", "AddTagsToResource ListTagsForResource RemoveTagsFromResource", DATABASE, HERE),
@@ -338,6 +343,11 @@ ATTACKS: list[tuple[str, Request]] = [
         ("DeleteDBInstance", f"db:{NAME}-eu"), ("ModifyDBInstance", f"db:{NAME}-eu"), ("ModifyDBParameterGroup", f"pg:{NAME}-eu-postgres17"),
         ("ModifyDBParameterGroup", f"pg:{NAME}-postgres17-postgres17"), ("CreateDBSnapshot", f"snapshot:{NAME}-eu-final-20261128163316"),
         ("AddTagsToResource", f"snapshot:{NAME}-final-x-final-20261128163316"), ("DeleteDBSubnetGroup", f"subgrp:{NAME}-eu"),
+    )),
+    *((f"remove {what}", one("rds:DeleteDBSnapshot", arn("rds", f"snapshot:{snapshot}"), of)) for what, snapshot, of in (
+        ("the last snapshot of the data", f"{NAME}-final-20261128163316", OWN | PURPOSE), ("a snapshot made in the console", BACKUP[9:], OWN),
+        ("one of another name", f"{NAME}-before-easter", OWN | PURPOSE), ("another environment's backup", BACKUP[9:], ALIKE | PURPOSE),
+        ("a backup of one that begins alike", f"{NAME}-eu-backup-20270327120000", ALIKE | PURPOSE),
     )),
     *((f"eks:{operation} of {part}", one(f"eks:{operation}", arn("eks", part), HERE)) for operation, part in (
         ("CreateAccessEntry", f"cluster/{NAME}-eu"), ("AssociateAccessPolicy", f"access-entry/{NAME}-eu/user/{ACCOUNT}/x/1"),

@@ -1,6 +1,11 @@
-"""RDS instances: which of their states mean what."""
+"""RDS instances, which of their states mean what, and the snapshots that Berth makes of them."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from .session import GONE, Aws
 
@@ -55,3 +60,45 @@ def status_of(aws: Aws, name: str) -> str:
     """Return an instance's state, or GONE."""
     found = aws.find("describe_db_instances", "DBInstances", DBInstanceIdentifier=name)
     return found[0]["DBInstanceStatus"] if found else GONE
+
+
+BACKUP = {"berth:purpose": "backup"}
+"""The tag of a snapshot that backup.yml made. RDS copies an instance's own tags to every snapshot of it, so those alone do not tell who made it."""
+
+
+def backup_name(instance: str, now: datetime) -> str:
+    """Return the name of a snapshot that is made now, in UTC.
+
+    >>> backup_name("polls-prod", datetime(2027, 3, 27, 12, 0, 5))
+    'polls-prod-backup-20270327120005'
+    """
+    return f"{instance}-backup-{now:%Y%m%d%H%M%S}"
+
+
+def backups(snapshots: Sequence[Mapping[str, Any]], instance: str, tags: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    """Return the snapshots that Berth made as backups of an environment, newest first: name and tags have to say so.
+
+    Args:
+        snapshots: As RDS describes them.
+        instance: The instance's identifier, with which Berth begins their names.
+        tags: The environment's own, besides :data:`BACKUP`.
+    """
+    pattern, wanted = re.compile(rf"{re.escape(instance)}-backup-\d{{14}}"), (dict(tags) | BACKUP).items()
+    mine = [
+        one for one in snapshots
+        if one.get("SnapshotType") == "manual" and pattern.fullmatch(one["DBSnapshotIdentifier"])
+        and wanted <= {tag["Key"]: tag["Value"] for tag in one.get("TagList") or []}.items()
+    ]  # fmt: skip
+    return sorted(mine, key=lambda one: str(one["DBSnapshotIdentifier"]), reverse=True)
+
+
+def outdated(mine: Sequence[Mapping[str, Any]], keep: int) -> list[str]:
+    """Return the names of the backups to remove: those that are whole beyond the newest ``keep``, and older ones that failed.
+
+    Args:
+        mine: As :func:`backups` returns them. One that is being made counts for nothing, for it may fail.
+        keep: At least 1.
+    """
+    whole = [str(one["DBSnapshotIdentifier"]) for one in mine if one["Status"] == "available"]
+    newest = whole[0] if whole else ""
+    return whole[keep:] + [str(one["DBSnapshotIdentifier"]) for one in mine if one["Status"] == "failed" and str(one["DBSnapshotIdentifier"]) < newest]

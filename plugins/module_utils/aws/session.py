@@ -42,7 +42,7 @@ GONE = ""
 PREFIXES = {"elbv2": "elasticloadbalancing"}
 """What IAM calls a service, where boto3 calls it otherwise."""
 
-MISSING = ("ResourceNotFoundException", "NoSuchEntity", "DBInstanceNotFound", "DBInstanceNotFoundFault")
+MISSING = ("ResourceNotFoundException", "NoSuchEntity", "DBInstanceNotFound", "DBInstanceNotFoundFault", "DBSnapshotNotFound", "DBSnapshotNotFoundFault")
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 NOT_ACCEPTED = (
     "UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure",
@@ -141,7 +141,7 @@ def _explain_answer(code: str, message: str, action: str, attempts: int) -> str:
         return f"the permission {named[1] if named else action} is missing ({code}: {message}). Add it to the IAM policy of whom the credentials belong to."
     if code in THROTTLED:
         return f"AWS still throttles {action} after {attempts} attempts ({code}: {message}). Run the same command again later: it goes on from here."
-    if code in ("ResourceLimitExceededException", "LimitExceeded", "ServiceQuotaExceededException"):
+    if code in ("ResourceLimitExceededException", "LimitExceeded", "ServiceQuotaExceededException", "SnapshotQuotaExceeded"):
         return f"a quota of the account is used up ({action}: {message}). Have it raised in Service Quotas, or remove what is not needed."
     unknown = re.search(r"^No cluster found for name: (\S+)$", message)
     if unknown:

@@ -29,6 +29,7 @@ LEAST_STORAGE = 20
 VOLUMES = "aws-ebs-csi-driver"
 """The add-on that makes volumes where Auto Mode does not."""
 MOST_BACKUP_DAYS = 35
+MOST_SNAPSHOTS = 100
 
 Get = Callable[[str], Any]
 """Returns a variable's value, or its documented default."""
@@ -206,6 +207,9 @@ def _rds(get: Get, environment: str) -> list[Problem]:
         found.append(Problem(("berth_rds_version",), f"{version!r} is no version of PostgreSQL: write it like \"17\" or \"17.6\""))
     if not 0 <= days <= MOST_BACKUP_DAYS:
         found.append(Problem(("berth_rds_backup_days",), f"{days} is not between 0 (no backups) and {MOST_BACKUP_DAYS}"))
+    keep = int(get("berth_rds_keep_snapshots"))
+    if not 1 <= keep <= MOST_SNAPSHOTS:
+        found.append(Problem(("berth_rds_keep_snapshots",), f"{keep} is not between 1 and {MOST_SNAPSHOTS}, which an account may have in a region"))
     storage = {key: int(value) for key, value in get("berth_rds_storage").items()}
     found += [
         Problem(("berth_rds_storage", key), f"{value} GiB is not between {LEAST_STORAGE} and {MOST_STORAGE}")
@@ -261,7 +265,7 @@ CHECKS: list[tuple[tuple[str, ...], Callable[[Get, str], list[Problem]]]] = [
     (("berth_eks_access",), _access),
     (("berth_eks_log_days",), _log_days),
     (("berth_eks_nodes",), _nodes),
-    (("berth_database", "berth_rds_class", "berth_rds_version", "berth_rds_backup_days", "berth_rds_storage"), _rds),
+    (("berth_database", "berth_rds_class", "berth_rds_version", "berth_rds_backup_days", "berth_rds_keep_snapshots", "berth_rds_storage"), _rds),
     (("berth_database", "berth_eks_compute", "berth_eks_addons", "berth_database_storage_class"), _volumes),
     (("berth_aws_name", "berth_app_name", "berth_eks_pod_identities"), _name),
     (("berth_aws_tags",), _tags),
