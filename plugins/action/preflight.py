@@ -463,12 +463,15 @@ class Check:
             "class": self.get("berth_rds_class"),
             "version": self.get("berth_rds_version"),
             "multi_az": boolean(self.get("berth_rds_multi_az")),
+            "app": self.get("berth_app_name"),
+            "snapshot": self.get("berth_rds_snapshot"),
             "storage_max": int(storage.get("max", defaults["berth_rds_storage"]["max"]["default"])),
         }
         name = aws_variables.environment_name(self.get, self.inventory.host)
         names = iam.names(
             self.inventory.host, name, self.get("berth_aws_account"), self.get("berth_aws_region"), self.get("berth_app_name"),
             self.get("berth_eks_pod_identities"), self.get("berth_eks_addons"), self.get("berth_aws_vpc"), self.get("berth_entry_zone"),
+            self.get("berth_rds_snapshot"),
         )  # fmt: skip
         policies = iam.policies((self.project / "roles/eks/files/iam_policies.json").read_text(encoding="utf-8"), names)
         statements = [one for policy in policies.values() for one in policy["Statement"]]
@@ -497,7 +500,7 @@ class Check:
         parts = {
             ("Certificates", "NewCertificate", "OwnCertificate", "TagCertificate", "UntagCertificate"): self.get("berth_entry") != "none",
             ("Zones", "Changes", "Records"): self.get("berth_entry") != "none",
-            ("Database", "OldBackups", "NewMasterSecret", "MasterSecret"): self.get("berth_database") == "rds",
+            ("Database", "GivenSnapshot", "OldBackups", "NewMasterSecret", "MasterSecret"): self.get("berth_database") == "rds",
             ("Images",): self.registry == "ecr",
         }
         return {name for names, used in parts.items() if not used for name in names}

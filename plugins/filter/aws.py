@@ -284,7 +284,7 @@ def rds_backup_said(made: dict[str, Any], environment: str, keep: int, check: bo
     lines = [f"RDS would make a snapshot of {environment}, like {name}." if check else f"RDS snapshot {name} has the data of {environment}."]
     if removed:
         lines.append(f"{'This would be removed' if check else 'Removed'}: {removed}. {keep} are kept (berth_rds_keep_snapshots).")
-    return lines if check else [*lines, "To get data back, make another instance of it in RDS's console, and copy from there."]
+    return lines if check else [*lines, f"A new environment gets them with berth_rds_snapshot: {name} in its inventory."]
 
 
 class FilterModule:

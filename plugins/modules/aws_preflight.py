@@ -30,7 +30,9 @@ options:
     elements: str
     default: []
   rds:
-    description: C(class), C(version), C(multi_az) and C(storage_max) (GiB) of the database; empty for none in RDS.
+    description: >-
+      C(class), C(version), C(multi_az) and C(storage_max) (GiB) of the database, and where it is to be made of a snapshot, C(snapshot) (its name or ARN)
+      and C(app); empty for none in RDS.
     type: dict
     default: {}
   boundary:

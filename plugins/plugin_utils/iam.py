@@ -93,7 +93,7 @@ def pod_identities(wanted: list[dict[str, Any]], compute: str, addons: dict[str,
 
 def names(
     environment: str, name: str, account: str, region: str, repository: str,
-    identities: list[dict[str, Any]], addons: Mapping[str, str], vpc: Mapping[str, Any], zone: str,
+    identities: list[dict[str, Any]], addons: Mapping[str, str], vpc: Mapping[str, Any], zone: str, snapshot: str = "",
 ) -> Names:
     """Return what is filled into an environment's policies.
 
@@ -101,7 +101,8 @@ def names(
         environment, name: The environment's name, and that of its resources in AWS.
         account, region: Where it is.
         repository: ECR's repository.
-        identities, addons, vpc, zone: As berth_eks_pod_identities, berth_eks_addons, berth_aws_vpc and berth_entry_zone have them.
+        identities, addons, vpc, zone, snapshot: As berth_eks_pod_identities, berth_eks_addons, berth_aws_vpc, berth_entry_zone and berth_rds_snapshot have
+            them.
 
     ``roles`` are the names of all roles that it may get, ``pods`` the ARNs of those for pods, ``policies`` what is attached to them, be it in Auto Mode or with
     nodes. ``zones`` is empty while only the zone's name is known.
@@ -115,6 +116,7 @@ def names(
         "pods": sorted({role["arn"] for role in roles if role["key"] not in ("cluster", "node")}),
         "policies": sorted({policy for role in roles for policy in role["policies"]}),
         "vpcs": [vpc["id"]] if vpc else [],
+        "snapshots": [snapshot if snapshot.startswith("arn:") else f"arn:{partition(region)}:rds:{region}:{account}:snapshot:{snapshot}"] if snapshot else [],
         "zones": [zone] if ZONE_ID.fullmatch(zone) else [],
     }  # fmt: skip
 

@@ -240,6 +240,18 @@ def test_a_database_neither_goes_back_nor_shrinks(aws: Emulated, rds: dict[str, 
     assert list(found) == [variable] and words in found[variable]
 
 
+def test_a_new_database_is_made_of_no_snapshot_that_is_not_there_or_is_anothers(aws: Emulated) -> None:
+    assert "RDS has no snapshot nowhere in eu-central-1" in problems(aws, rds=RDS | {"app": "polls", "snapshot": "nowhere"})["berth_rds_snapshot"]
+    rds, other = aws.client("rds"), f"{aws.name}-other"
+    rds.create_db_instance(
+        DBInstanceIdentifier=other, Engine="postgres", EngineVersion="17.4", DBInstanceClass="db.t4g.medium", AllocatedStorage=20, StorageEncrypted=True,
+        MasterUsername="berth", MasterUserPassword="made-up-for-this",
+    )  # fmt: skip
+    arn = rds.create_db_snapshot(DBInstanceIdentifier=other, DBSnapshotIdentifier=other)["DBSnapshot"]["DBSnapshotArn"]
+    assert f"if it is meant, name it by its ARN, {arn}" in problems(aws, rds=RDS | {"app": "polls", "snapshot": other})["berth_rds_snapshot"]
+    assert problems(aws, rds=RDS | {"app": "polls", "snapshot": arn}) == {}
+
+
 # --- A VPC that somebody else looks after ----------------------------------------------------------------------------
 
 

@@ -237,4 +237,4 @@ def test_statements_that_an_environment_may_not_need_are_among_the_policies(comm
     """Preflight leaves them out by their names."""
     names = {statement["Sid"] for document in committed.values() for statement in document["Statement"]}
     entry = {"Certificates", "NewCertificate", "OwnCertificate", "TagCertificate", "UntagCertificate", "Zones", "Changes", "Records"}
-    assert entry | {"Database", "OldBackups", "NewMasterSecret", "MasterSecret", "Images"} <= names
+    assert entry | {"Database", "OldBackups", "GivenSnapshot", "NewMasterSecret", "MasterSecret", "Images"} <= names

@@ -18,6 +18,7 @@ GIVEN: dict[str, Any] = {
     "environment": ENVIRONMENT, "name": NAME, "account": ACCOUNT, "region": REGION, "repository": "polls",
     "identities": [{"namespace": "polls", "service_account": "mail", "policies": ["AmazonSESFullAccess"]}],
     "addons": {"aws-ebs-csi-driver": ""}, "vpc": {"id": "vpc-1", "private_subnet_ids": ["subnet-1", "subnet-2"]}, "zone": ZONE,
+    "snapshot": "shop-prod-final-20261128163316",
 }  # fmt: skip
 LONGEST = 6144  # characters of a managed policy, without white space: docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 
@@ -192,6 +193,8 @@ USES: list[Request] = [
     ("rds:ModifyDBInstance", [(DATABASE, HERE), (arn("rds", f"pg:{NAME}-postgres18"), HERE)]),
     ("rds:CreateDBSnapshot", [(DATABASE, HERE), (arn("rds", f"snapshot:{NAME}-final-20261128163316"), HERE)]),
     ("rds:CreateDBSnapshot", [(DATABASE, HERE), (arn("rds", BACKUP), HERE)]),
+    *(("rds:RestoreDBInstanceFromDBSnapshot", [(arn("rds", part), HERE) for part in (f"db:{NAME}", f"subgrp:{NAME}", f"pg:{NAME}-postgres17", snapshot)])
+      for snapshot in (BACKUP, f"snapshot:{NAME}-final-20261128163316", "snapshot:shop-prod-final-20261128163316")),
     one("rds:AddTagsToResource", arn("rds", BACKUP), HERE),
     one("rds:DeleteDBSnapshot", arn("rds", BACKUP), OWN, PURPOSE),
     *each("rds", "CreateDBSubnetGroup DeleteDBSubnetGroup ModifyDBSubnetGroup", arn("rds", f"subgrp:{NAME}"), HERE),
@@ -344,6 +347,8 @@ ATTACKS: list[tuple[str, Request]] = [
         ("ModifyDBParameterGroup", f"pg:{NAME}-postgres17-postgres17"), ("CreateDBSnapshot", f"snapshot:{NAME}-eu-final-20261128163316"),
         ("AddTagsToResource", f"snapshot:{NAME}-final-x-final-20261128163316"), ("DeleteDBSubnetGroup", f"subgrp:{NAME}-eu"),
     )),
+    ("make a database of anybody's snapshot", one("rds:RestoreDBInstanceFromDBSnapshot", arn("rds", "snapshot:payroll-final-20261128163316"), HERE)),
+    ("make a database of another name", one("rds:RestoreDBInstanceFromDBSnapshot", arn("rds", f"db:{NAME}-eu"), HERE)),
     *((f"remove {what}", one("rds:DeleteDBSnapshot", arn("rds", f"snapshot:{snapshot}"), of)) for what, snapshot, of in (
         ("the last snapshot of the data", f"{NAME}-final-20261128163316", OWN | PURPOSE), ("a snapshot made in the console", BACKUP[9:], OWN),
         ("one of another name", f"{NAME}-before-easter", OWN | PURPOSE), ("another environment's backup", BACKUP[9:], ALIKE | PURPOSE),

@@ -278,6 +278,8 @@ def inventory_questions(wanted: Mapping[str, Any]) -> dict[str, Question]:
         questions["engines"] = Question("rds", "describe_db_engine_versions", "DBEngineVersions", {"Engine": "postgres"})
         kind = {"Engine": "postgres", "DBInstanceClass": rds["class"], "Vpc": True}
         questions["classes"] = Question("rds", "describe_orderable_db_instance_options", "OrderableDBInstanceOptions", kind)
+        if rds.get("snapshot"):
+            questions["snapshot"] = Question("rds", "describe_db_snapshots", "DBSnapshots", snapshot_parameters(rds["snapshot"], wanted["account"]))
     return questions
 
 
@@ -300,7 +302,7 @@ class Findings:
         """Return everything that is wrong."""
         return [
             *self.boundary(), *self.zones(), *self.version(), *self.network(), *self.own_network(), *self.nodes(), *self.node_group(), *self.database(),
-            *self.instance(),
+            *self.instance(), *self.snapshot(),
         ]  # fmt: skip
 
     def boundary(self) -> list[Problem]:
@@ -505,6 +507,71 @@ class Findings:
             text = f"{rds['storage_max']} GiB is below what the database has already, {live['AllocatedStorage']} GiB, and storage does not shrink"
             found.append((("berth_rds_storage", "max"), f"{text}; take more than that"))
         return found
+
+    def snapshot(self) -> list[Problem]:
+        """Return why a new database cannot be made of the snapshot; what one that is there was made of does not matter."""
+        answer = self.answers.get("snapshot")
+        if answer is None or self.get("instance") or (answer.error and answer.code not in MISSING):
+            return []
+        return snapshot_problems(self.wanted["rds"], next(iter(answer.value or []), None), self.wanted["name"], self.wanted["region"])
+
+
+def snapshot_parameters(given: str, account: str) -> dict[str, Any]:
+    """Return how a snapshot is asked for by its name or ARN; another account's is known by its ARN only, and among those that are shared.
+
+    >>> snapshot_parameters("arn:aws:rds:eu-central-1:123456789012:snapshot:a", "123456789012")
+    {'DBSnapshotIdentifier': 'a'}
+    """
+    if given.startswith("arn:") and f":{account}:" not in given:
+        return {"DBSnapshotIdentifier": given, "IncludeShared": True}
+    return {"DBSnapshotIdentifier": given.rpartition(":snapshot:")[2]}
+
+
+def snapshot_problems(rds: Mapping[str, Any], found: Mapping[str, Any] | None, name: str, region: str) -> list[Problem]:
+    """Return why a new database cannot, or should not, be made of a snapshot.
+
+    Restoring keeps engine, major version and encryption, and storage does not shrink:
+    docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_RestoreFromSnapshot.html
+
+    Args:
+        rds: What is wanted, as the module's option.
+        found: The snapshot as RDS describes it; None when there is none.
+        name: The new instance's.
+        region: Where.
+    """
+    path, given = ("berth_rds_snapshot",), rds["snapshot"]
+    if found is None:
+        command = f"aws rds describe-db-snapshots --region {region} --query 'DBSnapshots[].DBSnapshotIdentifier'"
+        return [(path, f"RDS has no snapshot {given} in {region}; {command} lists those that there are")]
+    if found["Engine"] != "postgres":
+        return [(path, f"{given} is of {found['Engine']}, and the database is PostgreSQL; take a snapshot of that")]
+    problems: list[Problem] = []
+    if found["Status"] != "available":
+        what = "it has failed: take another one" if found["Status"] == "failed" else "wait until it is available, then run the same command again"
+        problems.append((path, f"{given} is {found['Status']}; {what}"))
+    if not found.get("Encrypted"):
+        text = f"{given} is not encrypted, and a database that is made of it would not be either"
+        problems.append((path, f"{text}; copy it with a KMS key (aws rds copy-db-snapshot --kms-key-id), and name the copy"))
+    version, has = rds["version"], found["EngineVersion"]
+    if numbers(version)[0] != numbers(has)[0]:
+        after = ", and upgrade once it is there" if numbers(has)[0] < numbers(version)[0] else ""
+        problems.append((("berth_rds_version",), f"is {version}, and the snapshot {given} is of {has}; set it to \"{numbers(has)[0]}\"{after}"))
+    elif numbers(version) < numbers(has)[: len(numbers(version))]:
+        problems.append((("berth_rds_version",), f"is {version}, and the snapshot {given} is of {has}: RDS does not go back; set it to \"{numbers(has)[0]}\""))
+    if rds["storage_max"] < found["AllocatedStorage"]:
+        text = f"{rds['storage_max']} GiB is below what the snapshot {given} has, {found['AllocatedStorage']} GiB, and storage does not shrink"
+        problems.append((("berth_rds_storage", "max"), f"{text}; take more than that"))
+    return problems + _foreign(rds, found, name)
+
+
+def _foreign(rds: Mapping[str, Any], found: Mapping[str, Any], name: str) -> list[Problem]:
+    tags = {tag["Key"]: tag["Value"] for tag in found.get("TagList") or []}
+    source = found["DBInstanceIdentifier"]
+    own = source == name or (source == tags.get("berth:name") and source == f"{rds['app']}-{tags.get(OWNER, '')}")
+    if own or rds["snapshot"].startswith("arn:"):  # an ARN is not written by accident
+        return []
+    text = f"{rds['snapshot']} is of {source}, which is not known to be a database of {rds['app']}"
+    return [(("berth_rds_snapshot",), f"{text}; if it is meant, name it by its ARN, {found['DBSnapshotArn']}")]
 
 
 def numbers(version: str) -> list[int]:
