@@ -12,6 +12,7 @@ import yaml
 PROJECT = Path(__file__).resolve().parents[2]
 OWN = PROJECT / ".github" / "workflows" / "ci.yml"
 USERS = PROJECT / "docs" / "ci" / "github.yml"
+GITLAB = PROJECT / "docs" / "ci" / "gitlab-ci.yml"
 TARGETS = set(re.findall(r"^([a-z]+):", (PROJECT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
 
 
@@ -26,8 +27,9 @@ def test_the_projects_own_workflow_runs_make_targets_that_there_are() -> None:
     assert {command.split()[1] for command in called} <= TARGETS
 
 
-def test_the_users_workflow_checks_before_it_releases_with_playbooks_that_there_are() -> None:
-    called = re.findall(r"ansible-playbook berth\.platform\.(\S+)", "\n".join(step.get("run", "") for step in steps(USERS)))
+@pytest.mark.parametrize("path", [USERS, GITLAB], ids=lambda path: path.name)
+def test_the_users_workflow_checks_before_it_releases_with_playbooks_that_there_are(path: Path) -> None:
+    called = re.findall(r"ansible-playbook berth\.platform\.(\S+)", path.read_text(encoding="utf-8"))
     assert called == ["preflight", "site"]
     assert [name for name in called if not (PROJECT / "playbooks" / f"{name.replace('.', '/')}.yml").is_file()] == []
 
@@ -38,9 +40,17 @@ def test_no_expression_is_put_into_a_shells_command(path: Path) -> None:
     assert [step["run"] for step in steps(path) if "${{" in step.get("run", "")] == []
 
 
-def test_every_berth_variable_that_a_workflow_names_exists() -> None:
+def test_a_push_goes_to_dev_and_only_a_tag_to_prod_one_at_a_time() -> None:
+    jobs = yaml.safe_load(GITLAB.read_text(encoding="utf-8"))
+    for name, condition in {"dev": "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH", "prod": "$CI_COMMIT_TAG =~ /^v/"}.items():
+        assert (jobs[name]["environment"], jobs[name]["resource_group"]) == (name, name)
+        assert [rule["if"] for rule in jobs[name]["rules"]] == [condition]
+
+
+@pytest.mark.parametrize("path", [USERS, GITLAB], ids=lambda path: path.name)
+def test_every_berth_variable_that_a_workflow_names_exists(path: Path) -> None:
     specification = yaml.safe_load((PROJECT / "roles/preflight/meta/argument_specs.yml").read_text(encoding="utf-8"))
-    named = set(re.findall(r"\bberth_[a-z_]+", USERS.read_text(encoding="utf-8")))
+    named = set(re.findall(r"\bberth_[a-z_]+", path.read_text(encoding="utf-8")))
     assert named and named <= set(specification["argument_specs"]["main"]["options"])
 
 
