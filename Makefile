@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help dev new test lint unit scenario down lock bootstrap
+.PHONY: help dev new test lint types unit scenario down lock bootstrap
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## Say what there is
@@ -14,10 +14,15 @@ new: bootstrap ## An inventory for a project: make new SOURCE=../shop ENV=shop-d
 test: bootstrap ## Lint, unit tests, every Molecule scenario on a real cluster, the pages in a browser
 	scripts/test
 
-lint: bootstrap ## What test looks for in the text alone: ruff, yamllint, ansible-lint
+lint: bootstrap ## What test looks for in the text alone: ruff, yamllint, types, ansible-lint
 	ruff check .
 	yamllint --strict .
+	$(MAKE) --no-print-directory types
 	ansible-lint --offline
+
+types: bootstrap ## The types of what is in plugins/, by mypy
+	@mkdir -p .cache/types/ansible_collections/berth && ln -sfn ../../../.. .cache/types/ansible_collections/berth/platform
+	mypy
 
 unit: bootstrap ## The unit tests, which need no cluster
 	python -m pytest -q

@@ -172,7 +172,7 @@ class ActionModule(ActionBase):
         connection = {"kubeconfig": arguments["kubeconfig"]}
         if arguments["context"]:
             connection["context"] = arguments["context"]
-        handed_over = [apply.without_replicas(there) for item, there in pairs if apply.hands_over_replicas(item, there)]
+        handed_over = [apply.without_replicas(there) for item, there in pairs if there and apply.hands_over_replicas(item, there)]
         if handed_over and not self._task.check_mode:
             answer = self._execute_module(
                 "kubernetes.core.k8s",

@@ -28,10 +28,10 @@ def compared(live: dict[str, Any] | None, data: dict[str, str], now: str) -> dic
     if live is None:
         return {"exists": False, "matches": False, "annotations": {}, "soon": soon}
     matches = (live.get("data") or {}) == data
-    return {"exists": True, "matches": matches, "annotations": annotations(live), "soon": soon}
+    return {"exists": True, "matches": matches, "annotations": own_annotations(live), "soon": soon}
 
 
-def annotations(live: dict[str, Any]) -> dict[str, str]:
+def own_annotations(live: dict[str, Any]) -> dict[str, str]:
     """Return a Secret's annotations but for that of the last apply, which is the whole Secret."""
     return {name: value for name, value in (live["metadata"].get("annotations") or {}).items() if name != LAST_APPLIED}
 
@@ -41,7 +41,7 @@ def labelled(cluster: Cluster, namespace: str, labels: dict[str, str]) -> dict[s
     if not labels:
         return {}
     found = cluster.items("Secret", namespace, labelSelector=",".join(f"{key}={value}" for key, value in sorted(labels.items())))
-    return {each["metadata"]["name"]: annotations(each) for each in found}
+    return {each["metadata"]["name"]: own_annotations(each) for each in found}
 
 
 class ActionModule(ActionBase):

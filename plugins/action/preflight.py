@@ -441,7 +441,7 @@ class Check:
             if not driver:
                 found.append(Problem((variable,), f"minikube has nothing to drive here ({why}); start one, or use a machine for berth_provider: kubeadm"))
         given = {name: value for name, value in self.minikube_values.items() if name not in suspect and value is not None}
-        texts = {name: str(given.get(f"minikube_{name}", "")) for name in ("cpus", "memory", "disk", "kubernetes_version")}
+        texts: dict[str, Any] = {name: str(given.get(f"minikube_{name}", "")) for name in ("cpus", "memory", "disk", "kubernetes_version")}
         profile = str(given.get("minikube_profile", self.inventory.host))
         wanted = minikube.Wanted(profile, extra_config=given.get("minikube_extra_config", []), **texts)
         for text in minikube.unusable(wanted):

@@ -71,6 +71,8 @@ class CallbackModule(DefaultCallback):
     CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "berth_output"
 
+    _display: Any
+
     def __init__(self) -> None:
         super().__init__()
         write_out(self._display)

@@ -110,7 +110,7 @@ def preload(aws: bool) -> None:
             import_own(f"module_utils/{package}")
         if aws:
             importlib.import_module("ansible_collections.amazon.aws.plugins.module_utils.modules")
-            sessions = importlib.import_module("botocore.session")
+            sessions: Any = importlib.import_module("botocore.session")
             sessions.create_loader = functools.cache(sessions.create_loader)  # a module makes a session of its own, and with it a loader
             session = importlib.import_module("boto3").session.Session("none", "none", region_name="us-east-1")
             for service in AWS_SERVICES:

@@ -259,7 +259,8 @@ def rds_changes(instance: dict[str, Any], version: str, storage: int) -> dict[st
     if not instance:
         return {"engine_version": version, "allocated_storage": storage}
     there = instance | (instance.get("pending_modified_values") or {})
-    live, changes = str(there["engine_version"]), {}
+    live = str(there["engine_version"])
+    changes: dict[str, Any] = {}
     if live != version and not live.startswith(f"{version}."):
         changes["engine_version"] = version
         if live.split(".")[0] != version.split(".")[0]:

@@ -154,8 +154,8 @@ def provide(aws: Aws) -> str:
             break
     if not arn:
         aws.note({"certificate": (None, options["host"])})
-        tags = [{"Key": key, "Value": value} for key, value in wanted.items()]
-        arn = aws.change("request_certificate", DomainName=options["host"], ValidationMethod="DNS", Tags=tags).get("CertificateArn", "")
+        listed = [{"Key": key, "Value": value} for key, value in wanted.items()]
+        arn = aws.change("request_certificate", DomainName=options["host"], ValidationMethod="DNS", Tags=listed).get("CertificateArn", "")
     if arn and (describe(aws, arn) or {}).get("Status") != "ISSUED":
         validate(aws, route53, zone, arn)
     return arn

@@ -194,14 +194,14 @@ def opened(module: AnsibleModule, forward: Forward) -> dict[str, Any]:
         known = forward.start(service["spec"]["ports"][0].get("nodePort") or 0)
     url = f"http://127.0.0.1:{known['port']}{path}"
     end = time.monotonic() + timeout
-    while not (answer := access.ask(url, max(ASK, timeout / 2))).good and time.monotonic() < end:
+    while not (heard := access.ask(url, max(ASK, timeout / 2))).good and time.monotonic() < end:
         time.sleep(0.5)
-    if not answer.good:
+    if not heard.good:
         if started:
             forward.stop()
-        said = f"{answer.text}; {forward.last_words()}"
+        said = f"{heard.text}; {forward.last_words()}"
         raise Failed(f"The app does not answer through a port-forward either ({said}). playbooks/ops/status.yml says how its pods are.")
-    return {"changed": started, "url": url, "answer": answer.text, "via": "forward", "pid": known["pid"], "tried": tried}
+    return {"changed": started, "url": url, "answer": heard.text, "via": "forward", "pid": known["pid"], "tried": tried}
 
 
 def main() -> None:

@@ -112,7 +112,7 @@ def ask(aws: Aws, region: str, earlier: Prices | None) -> Prices:
     needed += [name for table in ("instances", "databases") for name in aws.options[table] if answers[table, name] is None]
     if needed:
         raise PriceError(f"AWS has no price there for {', '.join(needed)}. Correct the region, or the types of berth_eks_nodes and berth_rds_class")
-    tables = {kind: {name: value for (table, name), value in answers.items() if table == kind and value is not None} for kind, _ in answers}
+    tables: dict[str, Any] = {kind: {name: value for (table, name), value in answers.items() if table == kind and value is not None} for kind, _ in answers}
     return Prices(region=region, date=datetime.now(UTC).date(), source=SOURCE, versions=versions(aws), **tables)
 
 

@@ -325,7 +325,7 @@ def create(aws: Aws) -> dict[str, Any]:
     if missing:
         raise Refused(f"a new cluster needs {' and '.join(missing)}.")
     if "version" in settings:
-        minor(settings["version"])
+        minor(str(settings["version"]))
     if settings.get("auto_mode"):
         settings = {"auto_mode_node_pools": POOLS} | settings
     refuse_auto_mode(settings)

@@ -182,7 +182,7 @@ class Reader:
     def _last_line(self, pod: str, container: str, *runs: str) -> str:
         """Return the last line of a container's log, of the first of its ``runs`` (previous, current) that has one; empty when none has."""
         for run in runs:
-            attempt: dict[str, str | int] = {"tailLines": 5, "container": container} | ({"previous": "true"} if run == "previous" else {})
+            attempt: dict[str, str | int] = {"tailLines": 5, "container": container, **({"previous": "true"} if run == "previous" else {})}
             try:
                 lines = [line for line in self.cluster.log(self.namespace, pod, **attempt).splitlines() if line.strip()]
             except KubeError:

@@ -458,7 +458,8 @@ class Build:
             return
         report(f"pushing {self.ref}")
         with self.unpruned(), self.login(self.parameters["registry"]) as directory:
-            self.run("docker", "push", "--quiet", self.ref, **({"DOCKER_CONFIG": directory} if directory else {}))
+            environment: dict[str, Any] = {"DOCKER_CONFIG": directory} if directory else {}
+            self.run("docker", "push", "--quiet", self.ref, **environment)
 
 
     def made_meanwhile(self) -> str:

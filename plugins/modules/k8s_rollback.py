@@ -159,8 +159,8 @@ def go_back(cluster: Cluster, options: dict[str, Any], check: bool) -> dict[str,
             patches.append(("Deployment", each["metadata"]["name"], rollback.operations(each, mine, environment)))
     patches = [patch for patch in patches if patch[2]]
     if not check:
-        for kind, each, operations in patches:
-            cluster.patch(kind, namespace, each, operations)
+        for kind, called, operations in patches:
+            cluster.patch(kind, namespace, called, operations)
         for each in removed:
             cluster.delete("Deployment", namespace, each["metadata"]["name"], each["metadata"]["uid"], "Background")
     return {

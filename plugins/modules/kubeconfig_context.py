@@ -113,7 +113,7 @@ def wanted(source: Path, name: str, environment: str, namespace: str) -> dict[st
     found = {kind: entry(config, f"{kind}s", context.get(kind, "")) for kind in ("cluster", "user")}
     if not found["cluster"] or not found["user"]:
         raise Refused(f"{source} has no current context that names a cluster and a user. Write it again with playbooks/cluster.yml.")
-    cluster, user = (_absolute(found[kind][kind] or {}, source.parent) for kind in ("cluster", "user"))
+    cluster, user = (_absolute((found[kind] or {})[kind] or {}, source.parent) for kind in ("cluster", "user"))
     mark = [{"name": MARK, "extension": {"environment": environment}}]
     return {
         "clusters": {"name": name, "cluster": cluster},

@@ -90,7 +90,7 @@ def work(aws: Aws) -> dict[str, Any]:
 
 def ours(options: dict[str, Any], found: dict[str, Any] | None) -> bool:
     """Whether the TXT record that was found is this environment's."""
-    return bool(found) and found.get("ResourceRecords") == mark(options)["ResourceRecords"]
+    return found is not None and found.get("ResourceRecords") == mark(options)["ResourceRecords"]
 
 
 def alias(record: dict[str, Any] | None) -> str:

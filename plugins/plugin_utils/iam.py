@@ -81,7 +81,7 @@ def eks_roles(compute: str, identities: list[dict[str, Any]], name: str, account
     return roles
 
 
-def pod_identities(wanted: list[dict[str, Any]], compute: str, addons: dict[str, str]) -> list[dict[str, Any]]:
+def pod_identities(wanted: list[dict[str, Any]], compute: str, addons: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the service accounts that get an IAM role: those of the inventory, and the volume driver's where it is an add-on of ours.
 
     >>> pod_identities([], "nodes", {"aws-ebs-csi-driver": ""})[0]["service_account"]

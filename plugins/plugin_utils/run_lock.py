@@ -12,6 +12,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ def alive(pid: int) -> bool:
 
 def take(handle: int, mode: int, holders: Callable[[], str], say: Say) -> None:
     """Take a lock (LOCK_EX or LOCK_SH), and tell now and then for whom it waits; ``holders`` describes them."""
-    began = spoke = None
+    began: float | None = None
+    spoke = 0.0
     while True:
         try:
             fcntl.flock(handle, mode | fcntl.LOCK_NB)
@@ -89,7 +91,7 @@ class Run:
         directory.mkdir(parents=True, exist_ok=True)
         for name in sorted(environments):  # in one order, so that no two runs wait for each other
             handle = self._open(f"run-{name}.lock")
-            take(handle, fcntl.LOCK_EX, lambda handle=handle, name=name: self._same(handle, name), say)
+            take(handle, fcntl.LOCK_EX, partial(self._same, handle, name), say)
             self.handles[name] = handle
             self._note("waits" if machine else "")
         self.machine = self._open(MACHINE) if machine else None

@@ -119,7 +119,7 @@ class Asker:
             if answer.error and (not isinstance(answer.error, boto.ClientError) or answer.code in (*EXPIRED, *NOT_ACCEPTED, *THROTTLED)):
                 raise Refused(explain(answer.error, questions[name].service, ATTEMPTS)) from answer.error
             if answer.code in DENIED:
-                self.denied.add(f"{questions[name].service.replace('-', '')}:{answer.error.operation_name}")
+                self.denied.add(f"{questions[name].service.replace('-', '')}:{getattr(answer.error, 'operation_name', '')}")
         return answers
 
     def _ask(self, question: Question) -> Answer:
@@ -160,7 +160,8 @@ def identity(asker: Callable[[str], Asker], wanted: Mapping[str, Any]) -> tuple[
         if code not in NOT_ACCEPTED or region == home(region):
             raise
         answers = asker(home(region)).all(questions)
-    caller, problems = answers["caller"].value, []
+    caller = answers["caller"].value
+    problems: list[Problem] = []
     if answers["caller"].error:
         raise Refused(explain(answers["caller"].error, "sts", ATTEMPTS))
     if caller["Account"] != wanted["account"]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,7 @@ class Prices:
     """
 
     region: str
-    date: date
+    date: datetime.date
     source: str
     hour: dict[str, Decimal]
     month: dict[str, Decimal]
@@ -150,7 +150,7 @@ class Prices:
     auto_mode: dict[str, Decimal]
     databases: dict[str, Decimal]
     databases_multi_az: dict[str, Decimal]
-    versions: dict[str, date]
+    versions: dict[str, datetime.date]
     estimated: tuple[str, ...] = ()
 
 
@@ -182,8 +182,8 @@ def load(path: Path) -> Prices:
     if missing:
         raise PriceError(f"lacks {', '.join(missing)}")
     try:
-        versions = {str(version): date.fromisoformat(str(end)) for version, end in content["versions"].items()}
-        day = date.fromisoformat(str(content["date"]))
+        versions = {str(version): datetime.date.fromisoformat(str(end)) for version, end in content["versions"].items()}
+        day = datetime.date.fromisoformat(str(content["date"]))
     except (AttributeError, ValueError) as error:
         raise PriceError(f"has a date that is none: {error}") from error
     estimated = tuple(map(str, content.get("estimated") or []))

@@ -193,7 +193,8 @@ def stages(instructions: list[Instruction]) -> list[Stage]:
 def work_directories(instructions: list[Instruction]) -> list[str]:
     """Return the directories that the image is made in, the last one first, as far as the Dockerfile itself says."""
     every = stages(instructions)
-    stage, words = (every[-1] if every else None), []
+    stage = every[-1] if every else None
+    words: list[str] = []
     while stage:
         words = [each.words().strip("\"'") for each in stage.instructions if each.keyword == "WORKDIR"] + words
         stage = stage_of(stage.base, every[: every.index(stage)])
@@ -430,8 +431,8 @@ def explain(words: str, dockerfile: Path, text: str) -> str:
         return f"{dockerfile}, line {place(found[1])[0]}: collectstatic failed. {why}; playbooks/ops/dockerfile.yml writes one.\n"
     if missing := MISSING.search(words):
         # Where it fails before there is anything to build, the last that was begun is it.
-        name = WHEEL.search(words) or next(reversed(list(COLLECTING.finditer(words[: missing.start()]))), None)
-        what, lacks = name[1] if name else "a package", next(filter(None, missing.groups()))
+        wheel = WHEEL.search(words) or next(reversed(list(COLLECTING.finditer(words[: missing.start()]))), None)
+        what, lacks = wheel[1] if wheel else "a package", next(filter(None, missing.groups()))
         way = f"Take a version of {what} that has one, or name the Debian packages to compile it with in berth_app_packages"
         said = f"{dockerfile}: {what} has no wheel for this Python, and cannot be compiled: {lacks} is missing. {way}"
         return f"{said}; a Dockerfile of your own has to install them.\n"

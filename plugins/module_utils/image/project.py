@@ -342,7 +342,7 @@ def optional(tree: ast.AST) -> Iterator[ast.AST]:
     """Yield what is evaluated only where an environment variable is set, or may fail: a value for the build would turn it on."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Try):
-            guarded = node.body
+            guarded: list[ast.AST] = [*node.body]
         elif isinstance(node, ast.If | ast.IfExp) and any(is_environment(part) for part in ast.walk(node.test)):
             guarded = [node.test, *(node.body if isinstance(node.body, list) else [node.body])]
         else:
@@ -534,7 +534,8 @@ def requirements_dependencies(source: Path, place: str, names: list[str]) -> Dep
     if not names:
         return None
     first = os.path.join(place, names[0])
-    files, lines = [], []
+    files: list[str] = []
+    lines: list[str] = []
     waiting = [first]
     while waiting:
         file = os.path.normpath(waiting.pop(0))
@@ -560,7 +561,7 @@ def requirements_dependencies(source: Path, place: str, names: list[str]) -> Dep
         direct=found,
         names=found,
         git=any("git+" in line for line in lines),
-        pins={normal(found[1]): found[2] for line in lines if (found := PIN.match(line))},
+        pins={normal(pin[1]): pin[2] for line in lines if (pin := PIN.match(line))},
     )
 
 

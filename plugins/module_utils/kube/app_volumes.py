@@ -82,7 +82,7 @@ def pods(volumes: Mapping[str, Volume], app: str, there: Iterable[Object]) -> li
     for name in volumes:
         for pod in filter(_ready, there):
             of_claim = {each["name"] for each in dig(pod, "spec", "volumes") or [] if dig(each, "persistentVolumeClaim", "claimName") == claim_name(app, name)}
-            web = next((each for each in pod["spec"]["containers"] if each["name"] == "web"), {})
+            web: dict[str, Any] = next((each for each in pod["spec"]["containers"] if each["name"] == "web"), {})
             if path := next((each["mountPath"] for each in web.get("volumeMounts") or [] if each["name"] in of_claim), ""):
                 found.append({"volume": name, "pod": pod["metadata"]["name"], "path": path})
                 break

@@ -283,7 +283,7 @@ class Cluster:
 
     def items(self, kind: str, namespace: str, **query: str | int) -> list[dict[str, Any]]:
         """Read a kind's objects in a namespace: a list of objects, each with its ``kind`` filled in."""
-        return [{**item, "kind": kind} for item in self.get(kind, namespace, **query).get("items") or []]
+        return [{**item, "kind": kind} for item in self.get(kind, namespace, "", **query).get("items") or []]
 
     def log(self, namespace: str, pod: str, **query: str | int) -> str:
         """Read a container's log; ``query`` is that of the pod's log subresource.
@@ -305,7 +305,7 @@ class Cluster:
             NotFound, Forbidden, Unreachable, KubeError: see there.
         """
         self.get("Pod", namespace, pod)  # which tells what is wrong in words, and loads new credentials; and only the right cluster gets further
-        query = [("container", container), ("stdin", str(stdin).lower()), ("stdout", "true"), ("stderr", str(not terminal).lower())]
+        query: list[tuple[str, Any]] = [("container", container), ("stdin", str(stdin).lower()), ("stdout", "true"), ("stderr", str(not terminal).lower())]
         query += [("tty", str(terminal).lower()), ("command", command)]
         url = get_websocket_url(self._client.configuration.host + path_of("Pod", namespace, pod) + "/exec", query)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 Object = dict[str, Any]
@@ -29,10 +30,10 @@ def obstacles(budgets: list[Object], pods: list[Object]) -> list[str]:
             covered.setdefault((namespace, pod["metadata"]["name"]), []).append(name)
         if own and not budget.get("status", {}).get("disruptionsAllowed"):
             found.append(_sentence(budget, own))
-    for (namespace, pod), names in covered.items():
+    for (namespace, several), names in covered.items():
         if len(names) > 1:
             # The eviction API answers 500 to that: kubernetes.io/docs/concepts/scheduling-eviction/api-eviction
-            text = f"Pod {namespace}/{pod} is covered by several PodDisruptionBudgets, {', '.join(names)}, so it cannot be evicted at all."
+            text = f"Pod {namespace}/{several} is covered by several PodDisruptionBudgets, {', '.join(names)}, so it cannot be evicted at all."
             found.append(f"{text} Let only one select it.")
     for pod in evictable:
         if (pod["metadata"].get("annotations") or {}).get(KEEP) == "true":
@@ -50,7 +51,7 @@ def lost(pods: list[Object]) -> list[str]:
     ]
 
 
-def matches(selector: Object | None, labels: dict[str, str] | None) -> bool:
+def matches(selector: Mapping[str, Any] | None, labels: Mapping[str, str] | None) -> bool:
     """Whether a label selector of policy/v1 selects something with ``labels``: none selects nothing, an empty one everything.
 
     The rules are those of kubernetes.io/docs/concepts/overview/working-with-objects/labels.

@@ -67,8 +67,8 @@ class Problem:
 def problems(wanted: Object, live: Object | None) -> list[Problem]:
     """Return what an apply of ``wanted`` would change in ``live`` (None: there is none) and cannot."""
     found = []
-    for row in TABLE if live is not None else ():
-        if (row.kind, row.name) == (wanted["kind"], wanted["metadata"]["name"]):
+    for row in TABLE:
+        if live is not None and (row.kind, row.name) == (wanted["kind"], wanted["metadata"]["name"]):
             before, after = row.read(live), row.read(wanted)
             if None not in (before, after) and before != after:
                 found.append(Problem(row.variable, before, f"is {after} and was {before}, and cannot be changed: {row.why}"))

@@ -171,9 +171,10 @@ def outdated(address: str) -> list[str] | None:
     """
     context = credentials()
     answers = [get(address, path, context) if context else None for path in ("/api/v1/pods", *WORKLOADS)]
-    if not all(isinstance(answer, dict) for answer in answers):
+    read = [answer.get("items", []) for answer in answers if isinstance(answer, dict)]
+    if len(read) < len(answers):
         return None
-    pods, *workloads = [answer.get("items", []) for answer in answers]
+    pods, *workloads = read
     ready = [pod for pod in pods if any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))]
     found = [pod for pod in ready if not all(map(runs, pod["status"].get("containerStatuses", [])))]
     for workload in (each for group in workloads for each in group):

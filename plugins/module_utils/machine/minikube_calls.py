@@ -303,7 +303,7 @@ class Minikube:
         if not self.kubeconfig or not self.kubeconfig.exists():
             return {"kubeconfig_current": False, "kubeconfig_foreign": False}
         try:
-            content = yaml.safe_load(self.kubeconfig.read_text(encoding="utf-8")) or {}
+            content: Any = yaml.safe_load(self.kubeconfig.read_text(encoding="utf-8")) or {}
             clusters = [item["name"] for item in content.get("clusters") or []]
         except (OSError, ValueError, AttributeError, TypeError, KeyError, yaml.YAMLError):
             return {"kubeconfig_current": False, "kubeconfig_foreign": True}
@@ -315,7 +315,7 @@ class Minikube:
     def endpoint(self) -> str:
         """Return the API server's address as the kubeconfig has it, "" when there is none."""
         with contextlib.suppress(OSError, AttributeError, TypeError, KeyError, yaml.YAMLError):
-            content = yaml.safe_load(self.kubeconfig.read_text(encoding="utf-8"))
+            content = yaml.safe_load(self.kubeconfig.read_text(encoding="utf-8")) if self.kubeconfig else {}
             return next((item["cluster"]["server"] for item in content["clusters"] if item["name"] == self.profile), "")
         return ""
 

@@ -72,7 +72,7 @@ def clashes(wanted: Mapping[str, IPv4Network], known: Iterable[Mapping[str, Any]
         known: The machine's routes, as ``routes`` returns them.
     """
     others = [route for route in known if _is_used(route)]
-    found = []
+    found: list[Clash] = []
     for variable, network in wanted.items():
         for route in sorted(others, key=lambda route: route.get("type") in KINDS):
             certain, what = _clash(network, route)

@@ -78,7 +78,7 @@ def _attached(routes: str) -> list[ipaddress.IPv4Network]:
     found = []
     for _link, target, gateway, *_middle, mask in (line.split()[:8] for line in lines):
         if int(gateway, 16) == 0 and int(mask, 16):
-            found.append(ipaddress.ip_network((_dotted(target), _dotted(mask))))
+            found.append(ipaddress.IPv4Network((_dotted(target), _dotted(mask))))
     return found
 
 

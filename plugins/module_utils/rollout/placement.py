@@ -100,9 +100,9 @@ def mount_findings(pod: Object, events: Sequence[Object], since: str) -> Iterabl
         counts = is_of_this_attempt(event_time(event), dig(pod, "metadata", "creationTimestamp"), since)
         lost = re.search(r'(secret|configmap) "([^"]+)" not found', said)
         key = re.search(r"references non-existent (secret|config) key: (\S+)", said)
-        if lost or key:
-            kind = "Secret" if (lost or key)[1] == "secret" else "ConfigMap"
-            summary = f"There is no {kind} {lost[2]}" if lost else f"The {kind} has no key {key[2]}"
+        if missing := lost or key:
+            kind = "Secret" if missing[1] == "secret" else "ConfigMap"
+            summary = f"There is no {kind} {lost[2]}" if lost else f"The {kind} has no key {missing[2]}"
             grace = CREATED_SOON if counts else NEVER
             yield Finding("config", f"{summary}, which a volume needs", reason, said, name_of(pod), grace=grace)
         elif reason == "FailedCreatePodSandBox":

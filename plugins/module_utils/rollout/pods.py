@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from ..kube import probes
 from ..kube.objects import Object, condition, dig
@@ -108,7 +109,7 @@ def _crash(
     reason: str,
     message: str,
     events: Sequence[Object],
-    where: dict[str, str],
+    where: dict[str, Any],
     since: str,
 ) -> Iterable[Finding]:
     name = status["name"]
@@ -160,7 +161,7 @@ def _web_probe(workload: Object, container: str, event: str) -> probes.Probe | N
     """Return the request that an event of a web pod's probe is about, None for that of any other workload, which no variable describes."""
     if label_of(workload, "app.kubernetes.io/component") != "web":
         return None
-    spec = next((each for each in dig(workload, "spec", "template", "spec", "containers") or [] if each["name"] == container), {})
+    spec: dict[str, Any] = next((each for each in dig(workload, "spec", "template", "spec", "containers") or [] if each["name"] == container), {})
     kind = f"{event.split(' ', 1)[0].lower()}Probe"
     return next((probe for probe in probes.probes(spec) if kind in probe.kinds), None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from ..kube.objects import Object
 from .model import NEVER, TRANSIENT, Finding
@@ -70,7 +71,7 @@ def pull_finding(
     reason: str,
     message: str,
     events: Sequence[Object],
-    where: dict[str, str],
+    where: dict[str, Any],
     born: str | None,
     since: str,
 ) -> Finding:

@@ -191,7 +191,7 @@ class Inventory:
     @functools.cache  # noqa: B019
     def unread(self) -> list[Unread]:
         """Return the files of variables that Ansible does not read, in the order of their paths."""
-        found = {}
+        found: dict[Path, Unread] = {}
         beside = [source.parent for source in self.sources if source.is_dir()]
         for directory in dict.fromkeys([*self.directories(), *beside, self.project]):
             for kind, known in self.known.items():

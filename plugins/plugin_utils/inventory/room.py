@@ -125,7 +125,7 @@ class Environment:
         kind = re.fullmatch(r"(requests|limits)\.(.+)", key)
         where, resource = (kind[1], kind[2]) if kind else ("requests", key)
         amounts = [(pods, Decimal(pods.count) if key == "pods" else pods.amount(where, resource)) for pods in (*self.pods, *self.passing)]
-        silent = [(pods, amount) for pods, amount in amounts if amount is None]
+        silent: list[tuple[Pods, Decimal | None]] = [(pods, amount) for pods, amount in amounts if amount is None]
         return silent or [*amounts[: len(self.pods)], max(amounts[len(self.pods) :], key=lambda one: one[1] or 0)]
 
 

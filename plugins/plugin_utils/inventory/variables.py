@@ -560,7 +560,10 @@ def resources(path: Path, given: dict[str, Any]) -> list[Problem]:
         return found
     limits = given.get("limits") or {}
     for key, value in (given.get("requests") or {}).items():
-        if key in limits and formats.quantity(value) > formats.quantity(limits[key]):
+        if key not in limits:
+            continue
+        low, high = formats.quantity(value), formats.quantity(limits[key])
+        if low is not None and high is not None and low > high:
             text = f"{value} is above the limit, which is {limits[key]}; raise the limit, or leave it out to have it follow"
             found.append(Problem((*path, "requests", key), text))
     return found

@@ -64,7 +64,7 @@ def middleware_paths(root: Path, middleware: list[str]) -> Iterator[str]:
     """Yield the paths of health pages that the project's own middleware answers."""
     for name in middleware:
         file = module_file(root, name.rpartition(".")[0])
-        for node in ast.walk(parsed(file) if file and parsed(file) else ast.Module([], [])):
+        for node in ast.walk((parsed(file) if file else None) or ast.Module([], [])):
             if is_text(node) and is_health(constant(node)):
                 yield constant(node)
 

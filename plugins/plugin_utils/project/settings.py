@@ -110,8 +110,8 @@ class Reading:
             for target in targets:
                 if not isinstance(target, ast.Name):
                     continue
-                own[target.id] = (node.value, file)  # type: ignore[union-attr]
-                call = node.value  # type: ignore[union-attr]
+                own[target.id] = (node.value, file)  # type: ignore[attr-defined]
+                call = node.value  # type: ignore[attr-defined]
                 if isinstance(call, ast.Call) and READERS.fullmatch(dotted(call.func)):
                     self._readers.add(target.id)
                     # env = environ.Env(DEBUG=(bool, False)) gives a default to what is asked for later.
@@ -142,9 +142,9 @@ class Reading:
                 self._add(replace(each, setting=setting, key=key or each.key))
         else:
             before = len(self.asked)
-            for word in ast.iter_child_nodes(node):
-                inner = word.arg if isinstance(word, ast.keyword) and word.arg and word.arg.isupper() else key
-                self._visit(word, setting, inner, spared)
+            for child in ast.iter_child_nodes(node):
+                inner = child.arg if isinstance(child, ast.keyword) and child.arg and child.arg.isupper() else key
+                self._visit(child, setting, inner, spared)
             self.asked[before:] = [shaped(node, each) for each in self.asked[before:]]
 
     def _add(self, found: Asked) -> None:
@@ -224,8 +224,8 @@ class Reading:
                 return above(of(node.value), 1)
             case ast.Attribute(attr="root"):  # of environ.Path
                 return of(node.value)
-            case ast.Subscript(value=ast.Attribute(attr="parents"), slice=ast.Constant(value=int(number))):
-                return above(of(node.value.value), number + 1)
+            case ast.Subscript(value=ast.Attribute(value=path, attr="parents"), slice=ast.Constant(value=int(number))):
+                return above(of(path), number + 1)
             case ast.BinOp(op=ast.Div() | ast.Add()):
                 return joined([of(node.left), of(node.right)], os.path.join if isinstance(node.op, ast.Div) else str.__add__)
             case ast.BinOp(op=ast.Sub(), right=ast.Constant(value=int(number))):  # environ.Path(__file__) - 3
