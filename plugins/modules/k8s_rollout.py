@@ -148,6 +148,8 @@ LOOK = 2.0
 """Seconds between two looks into a pod that refuses its probes."""
 LOG_LOOK = 200
 """Lines of its log that may say where it listens."""
+LOG_TRIES = 5
+"""How often the log of a run that crashed is asked for, POLL seconds apart, while the node has none."""
 NOT_LOOKED: tuple[float, Sequence[tuple[str, int]]] = (-LOOK, ())
 
 
@@ -366,13 +368,22 @@ class Rollout:
         query: dict[str, str | int] = {"tailLines": self.log_lines}
         if container:
             query["container"] = container
-        for attempt in [{**query, "previous": "true"}, query] if previous else [query]:
-            try:
-                text = self.cluster.log(self.namespace, pod, **attempt)
-            except KubeError:
-                continue
-            if text.strip():
-                return redact(text, self._secrets()).splitlines()[-self.log_lines :]
+        for again in reversed(range(LOG_TRIES)):
+            gone = False
+            for attempt in [{**query, "previous": "true"}, query] if previous else [query]:
+                try:
+                    text = self.cluster.log(self.namespace, pod, **attempt)
+                except (Forbidden, Unreachable):
+                    continue
+                except KubeError:
+                    gone = True
+                    continue
+                if text.strip():
+                    return redact(text, self._secrets()).splitlines()[-self.log_lines :]
+            if not (gone and previous and again):
+                break
+            # The kubelet is about to start it once more: the run of before has been removed, and the one that crashed is not yet that of before.
+            time.sleep(POLL)
         return []
 
     def _secrets(self) -> set[str]:

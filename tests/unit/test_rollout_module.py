@@ -135,6 +135,34 @@ def test_the_log_of_the_run_that_crashed_is_shown() -> None:
     }
 
 
+def test_a_log_that_the_node_is_just_replacing_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two runs there is neither that of before nor a line of the next."""
+    cluster = crashing_cluster()
+    kept, cluster.logs = cluster.logs, {("polls-2-abcde", "web", False): ""}
+    asked: list[bool] = []
+
+    def log(namespace: str, pod: str, **query: Any) -> str:
+        asked.append(query.get("previous") == "true")
+        if len(asked) == 5:
+            cluster.logs = kept
+        return FakeCluster.log(cluster, namespace, pod, **query)
+
+    monkeypatch.setattr(cluster, "log", log)
+    with pytest.raises(k8s_rollout.Failed, match="KeyError: 'DJANGO_SECRET_KEY'"):
+        k8s_rollout.wait([rollout(cluster)], timeout=1000)
+    assert asked == [True, False] * 2 + [True]
+
+
+def test_a_container_that_said_nothing_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = crashing_cluster()
+    cluster.logs = dict.fromkeys(cluster.logs, "")
+    asked: list[str] = []
+    monkeypatch.setattr(cluster, "log", lambda _namespace, pod, **query: asked.append(pod) or "")
+    with pytest.raises(k8s_rollout.Failed, match="crashes"):
+        k8s_rollout.wait([rollout(cluster)], timeout=1000)
+    assert len(asked) == 2
+
+
 def test_the_current_log_is_shown_where_there_is_no_previous_one() -> None:
     """A runtime may have removed the container that crashed."""
     cluster = crashing_cluster()
