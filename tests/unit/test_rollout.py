@@ -1058,7 +1058,7 @@ def test_a_node_that_puts_out_each_new_pod_is_certain_at_the_third() -> None:
     ]
     assert judge(Snapshot(workload, pods=pods[:2], replicasets=[newest]), SINCE).findings == ()
     found = judge(Snapshot(workload, pods=pods, replicasets=[newest]), SINCE).findings[0]
-    assert (found.cause, found.grace, found.summary) == ("evicted", 0, "3 pods were put out by their node (Evicted)")
+    assert (found.cause, found.grace, found.summary) == ("evicted", 0, "3 pods were evicted by their node (Evicted)")
 
 
 def test_a_namespace_that_is_being_deleted_is_said() -> None:

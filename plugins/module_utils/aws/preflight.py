@@ -215,7 +215,7 @@ def locked_out(caller: str, access: list[Mapping[str, Any]]) -> list[Problem]:
     mine = [number for number, entry in enumerate(access) if principal(entry["principal"], caller)]
     if not mine:
         who = "arn:...:role/NAME of the session " + caller if ":assumed-role/" in caller else caller
-        text = f"does not let in {who}, who runs this; to have made a cluster of EKS gives no access to it"
+        text = f"does not let in {who}, who runs this; creating an EKS cluster gives no access to it"
         return [((variable,), f"{text}; add this user or role with policy: cluster-admin")]
     if any(access[number].get("policy") == "cluster-admin" and not access[number].get("namespaces") for number in mine):
         return []

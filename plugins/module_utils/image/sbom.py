@@ -122,7 +122,7 @@ def _python(content: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _python_licences(fields: Any) -> list[dict[str, Any]]:
-    """Return the licence that a distribution names: as an expression, in a line, or by classifiers. A whole text is none of these."""
+    """Return the licence that a distribution names: as an expression, on one line, or by classifiers. A full licence text is ignored."""
     if expression := str(fields.get("License-Expression") or "").strip():
         return [{"expression": expression}]
     line = str(fields.get("License") or "").strip()
@@ -140,6 +140,11 @@ def _records(content: bytes, separator: str) -> Iterator[dict[str, str]]:
             yield fields
 
 
+def _distro(identity: str, release: dict[str, str]) -> str:
+    """Return a distribution with its version, as C(debian-12), "" for one without versions."""
+    return f"{identity}-{release['VERSION_ID']}" if "VERSION_ID" in release else ""
+
+
 def _debian(content: bytes, release: dict[str, str]) -> Iterator[dict[str, Any]]:
     """Yield the installed packages of dpkg's list: dpkg(1), deb-control(5)."""
     identity = release.get("ID", "debian")
@@ -150,8 +155,7 @@ def _debian(content: bytes, release: dict[str, str]) -> Iterator[dict[str, Any]]
             continue
         source = re.fullmatch(r"(\S+)(?:\s+\((\S+)\))?", fields.get("Source", ""))
         upstream = f"{source[1]}@{source[2]}" if source and source[2] else source[1] if source else ""
-        distro = f"{identity}-{release['VERSION_ID']}" if "VERSION_ID" in release else ""
-        purl = _purl(f"deb/{identity}", name, version, arch=fields.get("Architecture", ""), distro=distro, upstream=upstream)
+        purl = _purl(f"deb/{identity}", name, version, arch=fields.get("Architecture", ""), distro=_distro(identity, release), upstream=upstream)
         yield _component(purl, name, version, [])
 
 
@@ -160,9 +164,8 @@ def _alpine(content: bytes, release: dict[str, str]) -> Iterator[dict[str, Any]]
     identity = release.get("ID", "alpine")
     for fields in _records(content, ":"):
         if fields.get("P") and fields.get("V"):
-            distro = f"{identity}-{release['VERSION_ID']}" if "VERSION_ID" in release else ""
             upstream = fields.get("o", "") if fields.get("o") != fields["P"] else ""
-            purl = _purl(f"apk/{identity}", fields["P"], fields["V"], arch=fields.get("A", ""), distro=distro, upstream=upstream)
+            purl = _purl(f"apk/{identity}", fields["P"], fields["V"], arch=fields.get("A", ""), distro=_distro(identity, release), upstream=upstream)
             yield _component(purl, fields["P"], fields["V"], [{"license": {"name": fields["L"]}}] if fields.get("L") else [])
 
 

@@ -78,7 +78,7 @@ def read_packages(bill: dict[str, Any]) -> list[Package]:
 
 
 def read_url(url: str) -> Package | None:
-    """Return the package of a package URL, None where it is none of these kinds: github.com/package-url/purl-spec."""
+    """Return the package of a package URL, None for other kinds than these: github.com/package-url/purl-spec."""
     found = re.fullmatch(r"pkg:(pypi|deb|apk)/(?:[^@?]*/)?([^/@?]+)@([^?]+)(?:\?(.*))?", url)
     if not found:
         return None

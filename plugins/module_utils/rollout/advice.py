@@ -33,7 +33,7 @@ ADVICE: dict[str, str] = {
     "placement": "Correct nodeSelector, affinity or tolerations, or label a node accordingly.",
     "volume": "Create what the volume needs: a default StorageClass, the named one, or the claim itself.",
     "mount": "The volume cannot be mounted yet: see the event.",
-    "evicted": "The node puts the pod out as soon as it starts: free the resource that the message names.",
+    "evicted": "The node evicts the pod as soon as it starts: free the resource that the message names.",
     "job": "Mend what the log shows, then run the playbook again: a new Job takes the failed one's place.",
     "job-deadline": "Look at what took so long; where it needs its time, {more_time}, then run the playbook again.",
     "deadline": "See the pods below; where they only need more time, {more_time}.",

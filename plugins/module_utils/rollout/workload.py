@@ -154,7 +154,7 @@ def refusals(snapshot: Snapshot, pods: Sequence[Object], since: str) -> Iterable
 
 
 def evictions(pods: Sequence[Object], since: str) -> Iterable[Finding]:
-    """Find a node that puts each new pod out again: three of the revision, or it may have been chance."""
+    """Find a node that evicts each new pod: three of the revision, for fewer may be chance."""
     out = [
         pod
         for pod in pods
@@ -164,5 +164,5 @@ def evictions(pods: Sequence[Object], since: str) -> Iterable[Finding]:
     ]
     if len(out) >= 3:
         status = out[-1]["status"]
-        summary = f"{len(out)} pods were put out by their node ({status['reason']})"
+        summary = f"{len(out)} pods were evicted by their node ({status['reason']})"
         yield Finding("evicted", summary, status["reason"], status.get("message") or "", name_of(out[-1]), grace=0)
