@@ -63,6 +63,16 @@ _LIBRARIES = {
 }  # fmt: skip
 
 
+def package_name(module: str) -> str:
+    """Return the package on PyPI that probably has a module.
+
+    >>> package_name("PIL"), package_name("django_tables2")
+    ('Pillow', 'django-tables2')
+    """
+    top = module.partition(".")[0]
+    return _PACKAGES.get(top, top.replace("_", "-"))
+
+
 def package_of(library: str) -> str:
     """Return the Debian package that probably has a shared library, by the rule for their names where it is no exception.
 
@@ -93,13 +103,13 @@ def _module(match: re.Match[str], lines: Sequence[str], command: str) -> Symptom
     return Symptom(
         "module",
         f"the module {missing} is not installed",
-        f"Add the package {_PACKAGES.get(top, top.replace('_', '-'))} to the project's requirements; where {missing} is the project's own, "
+        f"Add the package {package_name(top)} to the project's requirements; where {missing} is the project's own, "
         f"correct its name where it is imported, or in {command}.",
     )
 
 
 def _driver(match: re.Match[str], _lines: Sequence[str], _command: str) -> Symptom:
-    package = _PACKAGES.get(match["name"], match["name"])
+    package = package_name(match["name"])
     return Symptom("module", f"the database's driver {match['name']} is not installed", f"Add the package {package} to the project's requirements.")
 
 
@@ -163,10 +173,14 @@ def _has_code(directory: PurePosixPath, is_new: bool, lines: Sequence[str]) -> b
 _SECRET = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|PRIVATE|CREDENTIAL|KEY|DSN|_URL$")
 
 
+def variable_of(name: str) -> str:
+    """Return the inventory's variable in which an environment variable of the app belongs."""
+    return "berth_app_secrets" if _SECRET.search(name) else "berth_app_settings"
+
+
 def _setting(match: re.Match[str], _lines: Sequence[str], _command: str) -> Symptom:
     name = match["name"]
-    variable = "berth_app_secrets" if _SECRET.search(name) else "berth_app_settings"
-    return Symptom("setting", f"the environment variable {name} is not set", f"Set {name} in {variable}.")
+    return Symptom("setting", f"the environment variable {name} is not set", f"Set {name} in {variable_of(name)}.")
 
 
 def _key(match: re.Match[str], lines: Sequence[str], command: str) -> Symptom:

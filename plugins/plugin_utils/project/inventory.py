@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from ...module_utils.database_variables import database_part
 from ...module_utils.image.dockerfile import expand
 from ...module_utils.image.project import (
     Dependencies,
@@ -39,8 +40,6 @@ DOCKERFILES = (
 SET_BY_BERTH = {"DATABASE_HOST", "DATABASE_NAME", "DATABASE_PORT", "DATABASE_SSLMODE", "DATABASE_SSLROOTCERT", "DATABASE_USER", "DJANGO_ALLOWED_HOSTS"}
 CACHE_URLS = {"REDIS_URL", "CACHE_URL"}  # as berth_cache sets them
 ROLES = {"HOST": "host", "PORT": "port", "NAME": "name", "USER": "user", "PASSWORD": "password"}
-DATABASE = re.compile(r"(?:POSTGRES(?:QL)?|PG|DB|DATABASE|SQL|RDS)_?(HOST(?:NAME)?|PORT|NAME|DB|DATABASE|DB_NAME|USER(?:NAME)?|PASS(?:WORD)?)")
-ALIASES = {"HOSTNAME": "host", "DB": "name", "DATABASE": "name", "DB_NAME": "name", "USERNAME": "user", "PASS": "password"}
 SERVED = "localhost,127.0.0.1,[::1]"  # as probes and a visitor of the node port ask
 RANDOM = re.compile(r"(?:DJANGO_|APP_)?(?:SECRET(?:_KEY)?|JWT_SECRET(?:_KEY)?|SIGNING_KEY|HASHID_\w*SALT|\w*_SALT)")
 SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|DSN|CREDENTIAL|LICENSE")
@@ -328,8 +327,8 @@ def database_variables(source: Path, asked: list[Asked]) -> dict[str, str]:
             found.setdefault(ROLES[one.key], one.name)
     scripts = "".join(text_of(source / path) for name in ("entrypoint", "entrypoint.sh", "docker-entrypoint.sh") for path in find_files(source, name))
     for name in [one.name for one in asked if one.setting in ("", "DATABASES") or not one.setting.isupper()] + re.findall(r"\b[A-Z_]{5,}\b", scripts):
-        if match := DATABASE.fullmatch(name):
-            found.setdefault(ALIASES.get(match[1]) or match[1].lower(), name)
+        if (part := database_part(name)) not in ("", "url"):
+            found.setdefault(part, name)
     return found
 
 
