@@ -175,7 +175,7 @@ class Reader:
             "cause": symptom.cause if symptom else finding.cause,
             "summary": redact(summary, values),
             "message": "" if message in finding.summary else redact(message, values),
-            "log": redact(log, values),
+            "log": "" if symptom and symptom.cause == "checks" else redact(log, values),
             "advice": symptom.advice if symptom else advice_of(finding, snapshot.workload),
         }
 

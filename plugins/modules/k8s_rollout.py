@@ -10,6 +10,8 @@ description:
   - Fails as soon as one of them is certain to fail, and says what is wrong, in which pod and container, with its last
     log lines and events, and what to do about it.
   - Pods without a readiness probe must have run for 5 seconds; Kubernetes itself calls them ready as they start.
+  - Of a Job that looks at a Django project before its release, in an init container C(berth-checks), it says what the project lacks, in words.
+    What does not keep the release from working is a warning.
   - Only pods of the current revision count, and of an attempt from before the wait only what has happened since.
   - Changes nothing. Values of the Secrets that a pod refers to are replaced by C(***) in what is shown of its output,
     as far as the user may read them.
@@ -135,7 +137,7 @@ from ..module_utils.kube.client import Cluster, Forbidden, KubeError, NotFound, 
 from ..module_utils.kube.objects import dig
 from ..module_utils.kube.redact import redact, secret_names, secret_values
 from ..module_utils.progress import report
-from ..module_utils.rollout import symptoms
+from ..module_utils.rollout import checks, symptoms
 from ..module_utils.rollout.judge import judge, unproved
 from ..module_utils.rollout.message import best, describe, symptom_of
 from ..module_utils.rollout.model import Finding, Patience, Snapshot, Verdict
@@ -227,8 +229,15 @@ class Rollout:
             finding = Finding("waiting", progress, "Timeout")
         return self._failed(finding, headline)
 
-    def log_tail(self) -> list[str]:
-        """Return the last log lines of a complete Job, without secrets; none when they cannot be had."""
+    def remarks(self) -> str:
+        """Return what a complete Job that has looked at a project says of it, "" for nothing, and of every other Job."""
+        containers = dig(self.snapshot.workload, "spec", "template", "spec", "initContainers") if self.snapshot else None
+        looks = any(each["name"] == checks.CONTAINER for each in containers or [])
+        report = checks.read(self.log_tail(checks.CONTAINER)) if looks else None
+        return checks.warning(report) if report else ""
+
+    def log_tail(self, container: str = "") -> list[str]:
+        """Return the last log lines of a complete Job, without secrets, those of its first main container by default; none when they cannot be had."""
         if not self.snapshot:
             return []
         selector = selector_of(self.snapshot.workload)
@@ -238,8 +247,8 @@ class Rollout:
             return []
         current = current_pods(replace(self.snapshot, pods=pods))
         for pod in reversed(succeeded(current)):
-            container = dig(pod, "spec", "containers", 0, "name") or ""
-            return self._log(pod["metadata"]["name"], container, previous=False)
+            main = dig(pod, "spec", "containers", 0, "name") or ""
+            return self._log(pod["metadata"]["name"], container or main, previous=False)
         return []
 
     def _tell(self, progress: str) -> None:
@@ -351,6 +360,8 @@ class Rollout:
         workload = self.snapshot.workload if self.snapshot else None
         symptom = symptom_of(finding, lines, workload or {})
         message = describe(self.state(), finding, self.namespace, headline, lines, events, workload, symptom)
+        if symptom and symptom.cause == "checks" and (report := checks.read(lines)):
+            message = checks.refusal(report, self.name, self.namespace)
         failure = {
             "kind": self.kind,
             "name": self.name,
@@ -497,6 +508,8 @@ def main() -> None:
         for rollout in rollouts:
             if rollout.kind == "Job":
                 rollout.state()["log"] = rollout.log_tail()
+                if text := rollout.remarks():
+                    module.warn(text)
     except Failed as failed:
         module.fail_json(msg=str(failed), failure=failed.failure, **result())
     except NotFound as error:

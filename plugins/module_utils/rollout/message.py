@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..kube.objects import Object, dig
-from . import symptoms
+from . import checks, symptoms
 from .advice import advice_of, advised
 from .model import ERRORS, Finding
 from .pods import STATUS
@@ -71,6 +71,8 @@ _BY_LOG = ("crash", "ended", "readiness", "liveness", "job", "job-deadline")
 
 def symptom_of(finding: Finding, lines: Sequence[str], workload: Object) -> Symptom | None:
     """Return what a log says about a finding that only the log explains; None where it says nothing that is known, or the finding is plain."""
+    if finding.container == checks.CONTAINER and (report := checks.read(lines)):
+        return checks.symptom(report)
     erring = finding.cause == "answer" and STATUS.search(finding.message) and finding.grace == ERRORS
     if finding.cause in _BY_LOG or erring:
         return symptoms.of_log(lines, advised(workload, "{command}"))

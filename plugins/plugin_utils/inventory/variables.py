@@ -18,6 +18,7 @@ from ansible.module_utils.common.validation import check_type_bool, check_type_i
 from ...module_utils import formats
 from ...module_utils.encryption import recipient_problem
 from ...module_utils.kube.egress import egress_problem
+from ...module_utils.rollout.checks import IDS as CHECKS
 from . import cache as cache_lib
 from . import database_names as database_names_lib
 
@@ -334,6 +335,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "berth_app_readiness_path": formats.http_path,
     "berth_app_hosts": formats.host_name,
     "berth_app_release_commands": formats.command,
+    "berth_app_checks_ignore": lambda value: "" if value in CHECKS else f"{value!r} is not a finding{nearest(value, CHECKS)}",
     "berth_database_password": lambda value: formats.environment_value("DATABASE_PASSWORD", value) or formats.no_margin(value) if value.strip() else "is empty",
     "berth_registry_username": formats.user_name,
     "berth_registry_password": formats.no_margin,

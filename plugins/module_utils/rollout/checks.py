@@ -1,0 +1,458 @@
+"""What the look at a project before its release has found (roles/app/files/checks.py), in words: what is wrong, where, and the fewest lines to add."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..database_variables import database_part
+from ..kube.probes import HOST
+from . import symptoms
+
+CONTAINER = "berth-checks"
+"""The container of a release's Job that looks at the project."""
+MARK = "berth-checks "
+"""What the line with its findings begins with."""
+IGNORE = "berth_app_checks_ignore"
+SECURE = 'os.environ.get("DJANGO_SECURE") == "1"'
+"""Whether TLS ends before the app, as roles/config says it."""
+
+Facts = Mapping[str, Any]
+
+
+class Told(NamedTuple):
+    """A finding in words.
+
+    Attributes:
+        what: What is wrong and where, as a sentence without its full stop.
+        way: What to do, in sentences, "" where the lines are all.
+        lines: Lines of Python to add.
+        file: The file to add them to, "" for the settings'.
+    """
+
+    what: str
+    way: str = ""
+    lines: Sequence[str] = ()
+    file: str = ""
+
+
+def read(lines: Iterable[str]) -> dict[str, Any] | None:
+    """Return what the look has printed into a log: ``findings``, each with ``id``, ``severity`` and ``facts``, and what is known of the settings.
+
+    None is returned for a log that does not have it.
+    """
+    for line in reversed(list(lines)):
+        if line.startswith(MARK):
+            try:
+                found = json.loads(line.removeprefix(MARK))
+            except ValueError:
+                return None
+            return found if isinstance(found, dict) else None
+    return None
+
+
+def given(release: Facts) -> dict[str, Any]:
+    """Return what the look has to know of a release, and nothing that changes while the release stays the same, such as how many pods there are.
+
+    Args:
+        release: What roles/app is told, by the same names: ``checks``, ``checks_ignore``, ``command``, ``processes``, ``release_commands``, ``schedules``,
+            ``probe``, ``readiness_path``, ``liveness_path``, ``path``, ``hosts``, ``public_host``, ``database_env``, ``database_aliases``, ``replicas``,
+            ``autoscaling``, ``volumes`` and ``writable``.
+    """
+    probe = release["probe"]
+    commands = {"berth_app_command": release["command"]}
+    commands |= {f"berth_app_processes.{name}": process["command"] for name, process in release["processes"].items()}
+    pods = int((release["autoscaling"] or {}).get("min") or release["replicas"])
+    return {
+        "action": release["checks"],
+        "ignored": sorted(release["checks_ignore"]),
+        "commands": {variable: [str(word) for word in words] for variable, words in commands.items()},
+        "release": list(release["release_commands"]),
+        "schedules": [each["command"] for each in release["schedules"]],
+        "probe": {
+            "type": probe.get("type") or "http",
+            "host": probe.get("host") or HOST,
+            "readiness": release["readiness_path"],
+            "liveness": release["liveness_path"],
+        },
+        "path": release["path"],
+        "hosts": list(dict.fromkeys(release["hosts"])),
+        "public_host": release["public_host"],
+        "database": {"env": dict(release["database_env"]), "aliases": list(release["database_aliases"])},
+        "several": pods > 1,
+        "volumes": sorted(volume["path"] for volume in release["volumes"].values()),
+        "writable": sorted(release["writable"]),
+    }
+
+
+def container(base: Facts, script: str, release: Facts) -> dict[str, Any]:
+    """Return the container that looks at the project, made from that of the release's commands."""
+    return {**base, "name": CONTAINER, "command": ["python", "-c", script, json.dumps(given(release), sort_keys=True)]}
+
+
+def symptom(report: Facts) -> symptoms.Symptom | None:
+    """Return the first finding that keeps a release from working as what a log tells, None where there is none."""
+    refused = [found for found in report["findings"] if found["severity"] == "refuse"]
+    if not refused:
+        return None
+    told = tell(refused[0], report)
+    added = f" Add to {told.file or report.get('file') or 'the settings'}: {'; '.join(to_add(told, report))}" if told.lines else ""
+    more = f", and {len(refused) - 1} more" if refused[1:] else ""
+    return symptoms.Symptom("checks", f"the project is not ready{more}: {told.what}", f"{told.way}{added}".strip())
+
+
+def refusal(report: Facts, job: str, namespace: str) -> str:
+    """Return the message of a release that cannot work."""
+    refused = [found for found in _sorted(report) if found["severity"] == "refuse"]
+    others = [found for found in _sorted(report) if found["severity"] != "refuse"]
+    first = f"The project is not ready to be released, and nothing of it was (Job {job} in namespace {namespace}, container {CONTAINER})."
+    lines = [first, "It would not work:", *_told(refused, report)]
+    if others:
+        lines += ["It would work, but:", *_told(others, report)]
+    example = refused[0]["id"] if refused else others[0]["id"]
+    lines.append(f"Where one of them is meant to be so, name it in {IGNORE}: [{example}]. With berth_app_checks: warn the project is released all the same.")
+    return "\n".join(lines)
+
+
+def warning(report: Facts) -> str:
+    """Return what to say of a release that goes on, "" for nothing."""
+    found = _sorted(report)
+    if not found:
+        return ""
+    lines = ["The project is released, but:", *_told(found, report)]
+    lines.append(f"Where one of them is meant to be so, name it in {IGNORE}: [{found[0]['id']}].")
+    return "\n".join(lines)
+
+
+def _sorted(report: Facts) -> list[Facts]:
+    return sorted(report["findings"], key=lambda found: found["severity"] != "refuse")
+
+
+def _told(findings: Iterable[Facts], report: Facts) -> list[str]:
+    lines = []
+    for found in findings:
+        told = tell(found, report)
+        lines.append(f"- {told.what}. [{found['id']}]")
+        lines += [f"  {told.way}"] if told.way else []
+        if added := to_add(told, report):
+            lines += [f"  Add to {told.file or report.get('file') or 'the settings'}:", *(f"      {line}" for line in added)]
+    return lines
+
+
+def tell(found: Facts, report: Facts) -> Told:
+    """Return a finding in words; one of a later version that is not known here by its name."""
+    make = _TEXTS.get(found["id"])
+    return make(found["facts"], report) if make else Told(f"The check {found['id']} has found something")
+
+
+def to_add(told: Told, report: Facts) -> list[str]:
+    """Return the lines to add, with the import that they need where the settings lack it."""
+    needs = any("os.environ" in line for line in told.lines) and not report.get("os")
+    return [*(["import os"] if needs else []), *told.lines]
+
+
+def _at(facts: Facts) -> str:
+    return f" ({facts['place']})" if facts.get("place") else ""
+
+
+# --- What cannot be loaded ---------------------------------------------------------------------------------------
+def _loading(subject: str) -> Callable[[Facts, Facts], Told]:
+    """Return how it is told that something cannot be loaded."""
+
+    def told(facts: Facts, _report: Facts) -> Told:
+        what = subject.format(name=facts.get("name") or "of the settings", variable=facts.get("variable", ""))
+        if facts.get("lacks"):
+            return Told(f"{what}: {facts['module']} has no {facts['lacks']}", f"Correct {facts['variable']}.")
+        if missing := facts["missing"]:
+            return Told(f"{what}: the environment variable {missing} is not set{_at(facts)}", f"Set {missing} in {symptoms.variable_of(missing)}.")
+        if facts.get("own"):
+            return Told(f"{what}: there is no module {facts['own']} in the project{_at(facts)}", "Correct its name there, or add the module.")
+        symptom = symptoms.of_log(facts["trace"], facts.get("variable") or "berth_app_command")
+        if symptom:
+            return Told(f"{what}: {symptom.summary}{_at(facts)}", symptom.advice)
+        words = facts["trace"][-1].strip() if facts["trace"] else "it fails"
+        return Told(f"{what}: {words.rstrip('.')}{_at(facts)}", "Mend it there, or set what it lacks in berth_app_settings or berth_app_secrets.")
+
+    return told
+
+
+def _django(_facts: Facts, _report: Facts) -> Told:
+    return Told(
+        "The image's command python has no Django, so no command of manage.py runs",
+        "Install the project's requirements for the python that the image's PATH finds first.",
+    )
+
+
+def _manage(facts: Facts, _report: Facts) -> Told:
+    what = f"There is no manage.py in {facts['directory']}, the image's WORKDIR"
+    if facts["found"]:
+        there = f"{facts['directory'].rstrip('/')}/{facts['found'][0]}"
+        return Told(what, f"End the Dockerfile with WORKDIR {there}; where Berth makes it, set berth_app_directory to the directory with manage.py.")
+    return Told(what, "End the Dockerfile with a WORKDIR that has it; where Berth makes it, set berth_app_directory to the directory with manage.py.")
+
+
+def _settings_module(facts: Facts, _report: Facts) -> Told:
+    what = "Neither DJANGO_SETTINGS_MODULE nor manage.py names a settings module"
+    if facts["module"]:
+        what = f"There is no settings module {facts['module']} in {facts['directory']} (DJANGO_SETTINGS_MODULE, or what manage.py names)"
+    there = f"one that is there: {', '.join(facts['found'])}" if facts["found"] else "the module of the project's settings"
+    return Told(what, f"Set DJANGO_SETTINGS_MODULE in berth_app_settings to {there}.")
+
+
+def _settings_differ(facts: Facts, _report: Facts) -> Told:
+    return Told(
+        f"manage.py takes the settings {facts['manage']}, and what serves takes {facts['serves']} (wsgi.py, asgi.py)",
+        f"Set DJANGO_SETTINGS_MODULE: {facts['serves']} in berth_app_settings, so that migrations and pages have the same ones.",
+    )
+
+
+# --- Settings ----------------------------------------------------------------------------------------------------
+def _debug(facts: Facts, _report: Facts) -> Told:
+    what = f"DEBUG is on{_at(facts)}: an error shows visitors the source and the settings"
+    if facts["variable"]:
+        return Told(what, f'Set {facts["variable"]}: "{facts["value"]}" in berth_app_settings.')
+    return Told(what, lines=['DEBUG = os.environ.get("DJANGO_DEBUG") == "1"'])
+
+
+def _secret_key(facts: Facts, report: Facts) -> Told:
+    what = {
+        "source": f"SECRET_KEY is one that the image has in {facts['place']}, so it is no secret: with it a visitor can make a session of anybody",
+        "random": f"Each process makes a SECRET_KEY of its own{_at(facts)}: a session that one pod began is unknown to the others",
+        "empty": f"SECRET_KEY is empty{_at(facts)}: nobody can sign in",
+    }[facts["kind"]]
+    if facts["variable"]:
+        return Told(what, f"Set {facts['variable']} in berth_app_secrets to a long random text.")
+    default = ", SECRET_KEY" if "SECRET_KEY" in report.get("has", ()) else ', ""'
+    line = f'SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY"{default})'
+    return Told(what, "Set DJANGO_SECRET_KEY in berth_app_secrets to a long random text, and let the settings read it.", [line])
+
+
+def _database(facts: Facts, report: Facts) -> Told:
+    kind, at = facts["kind"], _at(facts)
+    if kind == "error":
+        return _loading("The database of the settings cannot be used")(facts, report)
+    if kind == "driver":
+        package = symptoms.package_name(facts["lacks"])
+        return Told(f"The database's driver {facts['lacks']} is not installed{at}", f"Add the package {package} to the project's requirements.")
+    what = {
+        "none": "has no database, and berth_app_release_commands has migrate",
+        "local": "leads to localhost, where a pod has no database",
+        "other": f"leads to the host {facts.get('host')}, and not to the environment's database",
+        "parts": f"leads to the environment's database, and has another {' and '.join(facts.get('parts', []))} than it",
+        "sqlite": f"is the SQLite file {facts.get('file')}, which is not in the image and which a pod cannot make",
+        "readonly": f"is the SQLite file {facts.get('file')}, which a pod cannot write to",
+        "lost": f"is the SQLite file {facts.get('file')}, of which each pod has its own, and which is lost with it",
+        "memory": "is in the memory of each process",
+    }[kind]
+    what = f"DATABASES{at} {what}"
+    return _to_database(what, facts, report)
+
+
+def _to_database(what: str, facts: Facts, report: Facts) -> Told:
+    """Return how the settings get the environment's database: by the variables that they ask for, else by lines that do."""
+    names: dict[str, str] = facts["env"]
+    parts = {part: name for name in reversed(facts["asked"]) if (part := database_part(name)) and name not in names.values()}
+    asked = {part: parts[part] for part in ("url", "host", "port", "name", "user", "password") if part in parts}
+    engine = next((name for name in facts["asked"] if re.search("ENGINE", name) and re.search("DB|DATABASE|SQL", name)), "")
+    more = "" if facts["driver"] else " Add the package psycopg[binary] to the project's requirements."
+    chooses = f" Set {engine}: django.db.backends.postgresql in berth_app_settings." if engine and "postgres" not in facts["engine"] else ""
+    if {"url", "host"} & asked.keys():
+        given = ", ".join(f"{part}: {name}" for part, name in asked.items())
+        return Told(what, f"Set berth_app_database_env: {{{given}}}, the variables that the settings ask for.{chooses}{more}")
+    keys = {"HOST": "host", "PORT": "port", "NAME": "name", "USER": "user", "PASSWORD": "password"}
+    pairs = [f'"{key}": os.environ["{names[part]}"]' for key, part in keys.items()]
+    if facts["tls"]:
+        options = ", ".join(f'"{key}": os.environ["{names[key]}"]' for key in ("sslmode", "sslrootcert"))
+        pairs.append(f'"OPTIONS": {{{options}}}')
+    lines = [] if "DATABASES" in report.get("has", ()) else ["DATABASES = {}"]
+    lines.append(f'if "{names["host"]}" in os.environ:')
+    lines.append(f'    DATABASES["default"] = {{"ENGINE": "django.db.backends.postgresql", {", ".join(pairs)}}}')
+    return Told(what, more.strip(), lines)
+
+
+def _cache(facts: Facts, _report: Facts) -> Told:
+    if facts["sessions"]:
+        what = f"Sessions are in the memory of each process{_at(facts)}, and there are several pods: a visitor is signed out from one request to the next"
+        return Told(what, lines=['SESSION_ENGINE = "django.contrib.sessions.backends.db"'])
+    cache = '    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": os.environ["REDIS_URL"]}}'
+    return Told(
+        f"CACHES is in the memory of each process{_at(facts)}, and there are several pods: each knows only what it has kept itself",
+        "Set berth_cache: cluster, and add the package redis to the project's requirements.",
+        ['if "REDIS_URL" in os.environ:', cache],
+    )
+
+
+def _broker(facts: Facts, _report: Facts) -> Told:
+    where = "is on localhost, where a pod has none" if facts["local"] else f"is {facts['host']}, which no setting or secret of the environment names"
+    names = [name for name in facts["asked"] if name.endswith(("_URL", "_URI", "BROKER"))]
+    way = f"Set berth_cache: cluster and berth_cache_env: [{', '.join(names)}], from which the settings take it."
+    if not names:
+        way = 'Set berth_cache: cluster, and let the settings take the broker from os.environ["REDIS_URL"].'
+    return Told(f"Celery's broker {where}", way)
+
+
+# --- What visitors and probes ask for ------------------------------------------------------------------------------
+def _probe(facts: Facts, report: Facts) -> Told:
+    cause = facts["cause"]
+    asks = f"GET {' and '.join(dict.fromkeys(facts['paths']))}, by which Kubernetes asks for the app's health,"
+    if cause == "host":
+        what = f"ALLOWED_HOSTS{_at(facts)} lacks {facts['host']}, the host by which Kubernetes asks for the app's health: no pod gets ready"
+        return _to_hosts(what, facts, report)
+    if cause == "https":
+        return _to_exempt(f"{asks} is redirected to https{'' if facts['public'] else ', and no TLS comes before the app (berth_entry)'}", facts, report)
+    if facts["answers"]:
+        way = f"Set berth_app_probe: {{path: {facts['answers']}}}, which answers 200."
+        return Told(f"{asks} {_answer(facts)}", way)
+    names = ", ".join(f'"{each.lstrip("/")}"' for each in dict.fromkeys(facts["paths"]))
+    lines = [
+        "from django.http import HttpResponse",
+        "from django.urls import path",
+        f'urlpatterns += [path(name, lambda request: HttpResponse("ok")) for name in [{names}]]',
+    ]
+    way = "Set berth_app_probe to {path: ...} with one that answers 200 without a login, or answer it:"
+    return Told(f"{asks} {_answer(facts)}", way, lines, facts["urls"])
+
+
+def _answer(facts: Facts) -> str:
+    leads = f", which leads to {facts['location']}" if facts["location"] else ""
+    return f"answers {facts['status']}{leads}" + (": no pod gets ready" if facts["cause"] in ("path", "login") else "")
+
+
+def _to_exempt(what: str, facts: Facts, report: Facts) -> Told:
+    """Return how probes are left out of the redirect to https; where no TLS comes before the app, so is everything else."""
+    if not facts["public"]:
+        return Told(what, lines=[f"SECURE_SSL_REDIRECT = {SECURE}"])
+    patterns = ", ".join(f'r"^{re.escape(each.lstrip("/"))}$"' for each in dict.fromkeys(facts["paths"]))
+    before = "*SECURE_REDIRECT_EXEMPT, " if "SECURE_REDIRECT_EXEMPT" in report.get("has", ()) else ""
+    return Told(what, lines=[f"SECURE_REDIRECT_EXEMPT = [{before}{patterns}]"])
+
+
+def _hosts(facts: Facts, report: Facts) -> Told:
+    what = f"ALLOWED_HOSTS{_at(facts)} lacks {', '.join(facts['lacking'])}, by which visitors ask for the site: they get a 400"
+    return _to_hosts(what, facts, report)
+
+
+def _to_hosts(what: str, facts: Facts, report: Facts) -> Told:
+    if facts["variable"]:
+        return Told(what, f"Set {facts['variable']}: {json.dumps(facts['value'])} in berth_app_settings.")
+    before = "*ALLOWED_HOSTS, " if "ALLOWED_HOSTS" in report.get("has", ()) else ""
+    return Told(what, lines=[f'ALLOWED_HOSTS = [{before}*os.environ.get("DJANGO_ALLOWED_HOSTS", "localhost").split(",")]'])
+
+
+PROXY = [f"if {SECURE}:", '    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")']
+
+
+def _https(facts: Facts, _report: Facts) -> Told:
+    if facts["kind"] == "loop":
+        return Told(f"Pages are redirected to https for ever{_at(facts)}, for the app does not see that visitors came by it", lines=PROXY)
+    return Told(
+        f"Pages are redirected to https{_at(facts)}, and no TLS comes before the app (berth_entry)",
+        lines=[f"SECURE_SSL_REDIRECT = {SECURE}"],
+    )
+
+
+def _csrf(facts: Facts, _report: Facts) -> Told:
+    return Told(f"Forms that are sent from https://{facts['host']} are refused (403), for the app does not see that visitors came by https", lines=PROXY)
+
+
+# --- Files and models ----------------------------------------------------------------------------------------------
+COLLECT = "Have the Dockerfile run python manage.py collectstatic --noinput when the source is there."
+
+
+def _root(report: Facts) -> str:
+    return {"path": 'STATIC_ROOT = BASE_DIR / "staticfiles"', "text": 'STATIC_ROOT = BASE_DIR + "/staticfiles"'}.get(
+        report.get("base", ""), 'STATIC_ROOT = os.environ.get("STATIC_ROOT", "/srv/staticfiles")'
+    )
+
+
+def _static(facts: Facts, report: Facts) -> Told:
+    needs = "" if facts["installed"] else "Add the package whitenoise to the project's requirements. "
+    before = ("*MIDDLEWARE[:1], ", ", *MIDDLEWARE[1:]") if "MIDDLEWARE" in report.get("has", ()) else ("", "")
+    lines = [] if facts["root"] else [_root(report)]
+    lines.append(f'MIDDLEWARE = [{before[0]}"whitenoise.middleware.WhiteNoiseMiddleware"{before[1]}]')
+    return Told("Nothing serves the static files: pages come without style sheets and pictures", needs + COLLECT, lines)
+
+
+def _collectstatic(facts: Facts, report: Facts) -> Told:
+    if not facts["root"]:
+        return Told("The static files are nowhere to be collected: STATIC_ROOT is not set", COLLECT, [_root(report)])
+    lacks = "lacks static files of the project" if facts["filled"] else "has no files in the image"
+    return Told(f"STATIC_ROOT, {facts['root']}{_at(facts)}, {lacks}: pages come without style sheets and pictures", COLLECT)
+
+
+def _media(facts: Facts, report: Facts) -> Told:
+    fate = "where they are lost with the pod" if facts["lost"] else "where a pod cannot write"
+    what = f"Files that are sent ({facts['field']}) go to MEDIA_ROOT{_at(facts)}, {facts['root']}, {fate}"
+    if facts["code"]:
+        line = {"path": 'MEDIA_ROOT = BASE_DIR / "media"', "text": 'MEDIA_ROOT = BASE_DIR + "/media"'}.get(report.get("base", ""), 'MEDIA_ROOT = "/srv/media"')
+        return Told(what, "Give them a directory of their own, and name it in berth_app_volumes, as in {media: {path: ..., size: 1Gi}}.", [line])
+    return Told(what, f"Set berth_app_volumes: {{media: {{path: {facts['root']}, size: 1Gi}}}}.")
+
+
+def _migrations(facts: Facts, _report: Facts) -> Told:
+    names = ", ".join(facts["apps"])
+    way = f"Run python manage.py makemigrations {' '.join(facts['apps'])}, and keep what it writes."
+    return Told(f"Models have changes that no migration has: {names}", way)
+
+
+# --- Commands and Django's checks ----------------------------------------------------------------------------------
+_PROGRAMS = {
+    "celery": "celery", "daphne": "daphne", "gunicorn": "gunicorn", "hypercorn": "hypercorn", "uvicorn": "uvicorn[standard]", "uwsgi": "uwsgi",
+    "waitress-serve": "waitress",
+}  # fmt: skip
+
+
+def _command(facts: Facts, _report: Facts) -> Told:
+    name, variable = facts["name"], facts["variable"]
+    if facts["kind"] == "manage":
+        return Told(f"manage.py has no command {name}, which {variable} runs", f"Correct {variable}, or add the app that has it to INSTALLED_APPS.")
+    kind = "command" if facts["kind"] == "program" else "module"
+    package = _PROGRAMS.get(name.rpartition("/")[2], "" if kind == "command" else symptoms.package_name(name.partition(".")[0]))
+    install = f"add the package {package} to the project's requirements" if package else "install it in the image"
+    return Told(f"The image has no {kind} {name}, which {variable} runs", f"Correct {variable}, or {install}.")
+
+
+def _check(facts: Facts, _report: Facts) -> Told:
+    errors = "error" if facts["count"] == 1 else "errors"
+    return Told(f"Django's own checks find {facts['count']} {errors}: {'; '.join(facts['errors'])}", " ".join(facts["hints"]) or "Mend them in the project.")
+
+
+def _deploy(facts: Facts, _report: Facts) -> Told:
+    count = len(facts["ids"])
+    return Told(
+        f"Django gives {count} {'warning' if count == 1 else 'warnings'} of security ({', '.join(facts['ids'])})",
+        "ansible-playbook playbooks/ops/manage.yml -e 'ops_command=\"check --deploy\"' with the inventory shows them.",
+    )
+
+
+_TEXTS: dict[str, Callable[[Facts, Facts], Told]] = {
+    "django": _django,
+    "manage": _manage,
+    "settings-module": _settings_module,
+    "settings-differ": _settings_differ,
+    "settings": _loading("The settings cannot be loaded"),
+    "apps": _loading("The apps of INSTALLED_APPS cannot be loaded"),
+    "middleware": _loading("The middleware {name} cannot be loaded"),
+    "urls": _loading("The URLs cannot be loaded (ROOT_URLCONF {name})"),
+    "application": _loading("{name}, which {variable} serves, cannot be loaded"),
+    "debug": _debug,
+    "secret-key": _secret_key,
+    "database": _database,
+    "cache": _cache,
+    "broker": _broker,
+    "probe": _probe,
+    "hosts": _hosts,
+    "https": _https,
+    "csrf": _csrf,
+    "static": _static,
+    "collectstatic": _collectstatic,
+    "media": _media,
+    "migrations": _migrations,
+    "command": _command,
+    "check": _check,
+    "deploy": _deploy,
+}
+IDS = tuple(_TEXTS)
+"""The names of all findings."""
