@@ -291,7 +291,7 @@ CASES = {
     "the settings refuse what they find, in words of their own": Case(
         "settings",
         True,
-        settings='if "TIMEZONE" not in os.environ: raise ValueError("please set TIMEZONE")',
+        settings='if "TIMEZONE" not in os.environ and "ANYWHERE" not in os.environ: raise ValueError("please set TIMEZONE, or ANYWHERE=1")',
         says=("TIMEZONE is not set", "in berth_app_settings."),
         follows=Case(environment={"TIMEZONE": "UTC"}),
     ),
@@ -343,6 +343,13 @@ CASES = {
         given={"commands": {"berth_app_command": ["gunicorn", "--bind", "0.0.0.0:8000", "config.wsgi:application"]}},
         says=("config.wsgi:application, which berth_app_command serves", "correct its name where it is imported, or in berth_app_command."),
         follows=Case(given={"commands": {"berth_app_command": ["gunicorn", "--bind", "0.0.0.0:8000", "shop.wsgi:application"]}}),
+    ),
+    "web serves a module that is not there": Case(
+        "application",
+        True,
+        given={"commands": {"berth_app_command": ["gunicorn", "--config", "python:config.gunicorn", "config.wsgi"]}},
+        says=("config.wsgi:application, which berth_app_command serves",),
+        follows=Case(given={"commands": {"berth_app_command": ["gunicorn", "--config", "python:config.gunicorn", "shop.wsgi"]}}),
     ),
     "web serves a name that its module does not have": Case(
         "application",
@@ -513,7 +520,7 @@ if "DATABASE_URL" in os.environ:
         "probe",
         True,
         files={"shop/urls.py": URLS.replace(HEALTH, "")},
-        says=("GET /readyz and /livez, by which Kubernetes asks", "answers 404", "Add to shop/urls.py:"),
+        says=("by GET /readyz and /livez, which answer 404: no pod gets ready", "404", "Add to shop/urls.py:"),
     ),
     "another path answers for the app's health": Case(
         "probe",
@@ -523,7 +530,7 @@ if "DATABASE_URL" in os.environ:
         follows=Case(given={"probe": {"type": "http", "host": "localhost", "readiness": "/health/", "liveness": "/health/"}}),
     ),
     "a server before Django may answer the probes": Case(
-        "probe", files={"shop/urls.py": URLS.replace(HEALTH, ""), "bin/nginx": "#!/bin/sh\n"}, says=("answers 404",)
+        "probe", files={"shop/urls.py": URLS.replace(HEALTH, ""), "bin/nginx": "#!/bin/sh\n"}, says=("404",)
     ),
     "pages are redirected to https where there is none": Case(
         "probe", True, settings="SECURE_SSL_REDIRECT = True", says=("no TLS comes before the app (berth_entry)",)
@@ -539,7 +546,7 @@ if "DATABASE_URL" in os.environ:
         settings=SECURED + "    SECURE_SSL_REDIRECT = True\n",
         given=PUBLIC,
         environment=PUBLIC_ENVIRONMENT,
-        says=("GET /readyz and /livez, by which", " is redirected to https. [probe]"),
+        says=("by GET /readyz and /livez, which are redirected to https. [probe]"),
     ),
     "pages are redirected to https for ever": Case(
         "https",
@@ -633,6 +640,12 @@ if "DATABASE_URL" in os.environ:
         settings='CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}',
         says=("berth_cache: cluster",),
         follows=Case(environment={"REDIS_URL": "redis://cache:6379/0"}),
+    ),
+    "the cache is in memory unless a variable says where": Case(
+        "cache",
+        settings='CACHES = {"default": {"BACKEND": os.environ.get("CACHE_BACKEND", "django.core.cache.backends.locmem.LocMemCache")}}',
+        says=("Set berth_cache: cluster and berth_cache_env: [CACHE_BACKEND]",),
+        follows=Case(environment={"CACHE_BACKEND": "django.core.cache.backends.redis.RedisCache"}),
     ),
     "the broker is on localhost": Case(
         "broker",

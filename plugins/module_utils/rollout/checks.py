@@ -276,9 +276,13 @@ def _cache(facts: Facts, _report: Facts) -> Told:
     if facts["sessions"]:
         what = f"Sessions are in the memory of each process{_at(facts)}, and there are several pods: a visitor is signed out from one request to the next"
         return Told(what, lines=['SESSION_ENGINE = "django.contrib.sessions.backends.db"'])
+    what = f"CACHES is in the memory of each process{_at(facts)}, and there are several pods: each knows only what it has kept itself"
+    if facts["asked"]:
+        names = ", ".join(facts["asked"])
+        return Told(what, f"Set berth_cache: cluster and berth_cache_env: [{names}], from which the settings take it.")
     cache = '    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": os.environ["REDIS_URL"]}}'
     return Told(
-        f"CACHES is in the memory of each process{_at(facts)}, and there are several pods: each knows only what it has kept itself",
+        what,
         "Set berth_cache: cluster, and add the package redis to the project's requirements.",
         ['if "REDIS_URL" in os.environ:', cache],
     )
@@ -295,16 +299,18 @@ def _broker(facts: Facts, _report: Facts) -> Told:
 
 # --- What visitors and probes ask for ------------------------------------------------------------------------------
 def _probe(facts: Facts, report: Facts) -> Told:
-    cause = facts["cause"]
-    asks = f"GET {' and '.join(dict.fromkeys(facts['paths']))}, by which Kubernetes asks for the app's health,"
+    cause, paths = facts["cause"], list(dict.fromkeys(facts["paths"]))
+    asks = f"Kubernetes asks for the app's health by GET {' and '.join(paths)}, which"
+    plural = len(paths) > 1
     if cause == "host":
         what = f"ALLOWED_HOSTS{_at(facts)} lacks {facts['host']}, the host by which Kubernetes asks for the app's health: no pod gets ready"
         return _to_hosts(what, facts, report)
     if cause == "https":
-        return _to_exempt(f"{asks} is redirected to https{'' if facts['public'] else ', and no TLS comes before the app (berth_entry)'}", facts, report)
+        bare = "" if facts["public"] else ", and no TLS comes before the app (berth_entry)"
+        return _to_exempt(f"{asks} {'are' if plural else 'is'} redirected to https{bare}", facts, report)
     if facts["answers"]:
         way = f"Set berth_app_probe: {{path: {facts['answers']}}}, which answers 200."
-        return Told(f"{asks} {_answer(facts)}", way)
+        return Told(f"{asks} {_answer(facts, plural)}", way)
     names = ", ".join(f'"{each.lstrip("/")}"' for each in dict.fromkeys(facts["paths"]))
     lines = [
         "from django.http import HttpResponse",
@@ -312,12 +318,12 @@ def _probe(facts: Facts, report: Facts) -> Told:
         f'urlpatterns += [path(name, lambda request: HttpResponse("ok")) for name in [{names}]]',
     ]
     way = "Set berth_app_probe to {path: ...} with one that answers 200 without a login, or answer it:"
-    return Told(f"{asks} {_answer(facts)}", way, lines, facts["urls"])
+    return Told(f"{asks} {_answer(facts, plural)}", way, lines, facts["urls"])
 
 
-def _answer(facts: Facts) -> str:
+def _answer(facts: Facts, plural: bool) -> str:
     leads = f", which leads to {facts['location']}" if facts["location"] else ""
-    return f"answers {facts['status']}{leads}" + (": no pod gets ready" if facts["cause"] in ("path", "login") else "")
+    return f"{'answer' if plural else 'answers'} {facts['status']}{leads}" + (": no pod gets ready" if facts["cause"] in ("path", "login") else "")
 
 
 def _to_exempt(what: str, facts: Facts, report: Facts) -> Told:

@@ -89,8 +89,13 @@ class Project:
 
     def find(self, name, severity, /, **facts):
         """Note something that the project lacks."""
-        severity = "warn" if self.doubted else severity
-        self.findings.append({"id": name, "severity": severity, "facts": facts})
+        found = {"id": name, "severity": "warn" if self.doubted else severity, "facts": facts}
+        if found not in self.findings:
+            self.findings.append(found)
+
+    def told(self, name, cause):
+        """Whether a finding of that name and cause is there already."""
+        return any(found["id"] == name and found["facts"].get("cause") == cause for found in self.findings)
 
     # --- Where things are -----------------------------------------------------
     @staticmethod
@@ -153,8 +158,9 @@ class Project:
             place = f"{self.shown(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
         lines = "".join(traceback.format_exception(type(error), error, error.__traceback__)).splitlines()
         words = str(error)
-        asked = sorted(name for name, there in ASKED.items() if not there and re.search(rf"\b{re.escape(name)}\b", words))
-        missing = asked[0] if asked and not isinstance(error, ImportError) and asked[0].isupper() else ""
+        # The first that it names; what it names after that is often another way.
+        named = [name for name in re.findall(r"\b[A-Z][A-Z0-9_]+\b", words) if ASKED.get(name) is False]
+        missing = named[0] if named and not isinstance(error, ImportError) else ""
         module = (getattr(error, "name", None) or "") if isinstance(error, ModuleNotFoundError) else ""
         spec = importlib.util.find_spec(module.partition(".")[0]) if "." in module else None
         if spec and self.own(spec.origin or (list(spec.submodule_search_locations or []) or ["/nowhere/site-packages/"])[0]):
@@ -335,7 +341,7 @@ class Project:
             self.find("command", "refuse", kind="program", variable=variable, name=words[0])
             return
         program = os.path.basename(words[0])
-        if re.fullmatch(r"python[\d.]*", program) and words[0] in ("python", "python3", sys.executable):
+        if re.fullmatch(r"python[\d.]*", program) and os.path.dirname(shutil.which(words[0])) == os.path.dirname(shutil.which("python") or ""):
             rest = [word for word in words[1:] if not re.fullmatch(r"-[uBEIOsSW]+", word)]
             if rest[:1] == ["-m"] and len(rest) > 1:
                 if not self.there(rest[1]):
@@ -352,6 +358,8 @@ class Project:
             word.split("=")[0] for word in words
         }:
             for word in words[1:]:
+                if program == "gunicorn" and re.fullmatch(r"[A-Za-z_][\w.]*[.][wa]sgi", word):
+                    self.application(variable, word + ":application")
                 if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", word) and not word.startswith(("unix", "fd", "file", "python", "localhost")):
                     self.application(variable, word)
         if program == "celery":
@@ -547,7 +555,8 @@ class Project:
             return
         sessions = settings.SESSION_ENGINE == "django.contrib.sessions.backends.cache"
         if sessions or self.assignment("CACHES"):
-            asked = sorted(self.reads(r"REDIS|CACHE|VALKEY"))
+            found = self.assignment("CACHES")
+            asked = [name for name, there in self.reads(r"REDIS|CACHE|VALKEY").items() if not there and found and name in ast.dump(found[1])]
             place = self.place("SESSION_ENGINE") if sessions else self.place("CACHES")
             self.find("cache", "warn", sessions=sessions, place=place, asked=asked)
 
@@ -562,7 +571,7 @@ class Project:
         from django.core.handlers.wsgi import WSGIHandler
 
         settings = self.configured
-        plain = not any(map(shutil.which, FRONTS))
+        plain = not any(map(shutil.which, (*FRONTS, "uwsgi")))
         named = settings.WSGI_APPLICATION
         found = []
         if self.there(SERVED):
@@ -570,8 +579,9 @@ class Project:
         names = [word.replace(":", ".") for words in self.given["commands"].values() for word in words if re.fullmatch(r"[\w.]*wsgi(:\w+)?", word)]
         names = [name if name.rpartition(".")[2] != "wsgi" else name + ".application" for name in names]
         names = [named] if named == SERVED + ".application" or not names else names
-        others = [path.replace("/", ".")[:-3] + ".application" for path in glob.glob("*/asgi.py") + glob.glob("*/wsgi.py")]
-        for name in dict.fromkeys([name for name in names if name] + others):
+        others = [settings.WSGI_APPLICATION, getattr(settings, "ASGI_APPLICATION", None)]
+        others += [path.replace("/", ".")[:-3] + ".application" for path in glob.glob("*/asgi.py") + glob.glob("*/wsgi.py")]
+        for name in dict.fromkeys(name for name in names + others if name):
             module, _, attribute = name.rpartition(".")
             try:
                 application = getattr(importlib.import_module(module), attribute)
@@ -638,7 +648,7 @@ class Project:
 
     def probes(self, application, plain):
         """Ask for the app's health as Kubernetes does."""
-        from django.http.request import validate_host
+        from django.http.request import split_domain_port, validate_host
 
         probe = self.given["probe"]
         if probe["type"] != "http":
@@ -648,7 +658,7 @@ class Project:
             path, host = probe[kind], probe["host"]
             status, fields = self.ask(application, path.partition("?")[0], host)
             where = fields.get("location", "")
-            if status == 400 and not validate_host(host.partition(":")[0], self.allowed()):
+            if status == 400 and not validate_host(split_domain_port(host)[0], self.allowed()):
                 cause = "host"
             elif status in (404, 405, 410):
                 cause = "path"
@@ -673,9 +683,9 @@ class Project:
 
     def listed(self):
         """Return where ALLOWED_HOSTS is set, and a variable with a value by which it has all host names that are asked for."""
-        from django.http.request import validate_host
+        from django.http.request import split_domain_port, validate_host
 
-        asked = [self.given["probe"]["host"].partition(":")[0], *(host.lstrip(".") for host in self.given["hosts"])]
+        asked = [split_domain_port(self.given["probe"]["host"])[0], *(host.lstrip(".") for host in self.given["hosts"])]
         given = self.before.get("DJANGO_ALLOWED_HOSTS", "").split(",")
         names = list(dict.fromkeys([name for name in [*given, *self.given["hosts"], asked[0]] if name]))
 
@@ -689,6 +699,8 @@ class Project:
         """Look whether visitors are answered by the names that they use."""
         from django.http.request import validate_host
 
+        if self.told("probe", "host"):
+            return
         if "django.middleware.common.CommonMiddleware" not in self.configured.MIDDLEWARE:
             return
         lacking = [host for host in self.given["hosts"] if host and not validate_host(host.lstrip("."), self.allowed())]
@@ -702,8 +714,7 @@ class Project:
         settings, path, public = self.configured, self.given["path"].partition("?")[0], self.given["public_host"]
         header = settings.SECURE_PROXY_SSL_HEADER
         if not public:
-            told = any(found["id"] == "probe" and found["facts"]["cause"] == "https" for found in self.findings)
-            for host in [] if told else self.given["hosts"][:1]:
+            for host in [] if self.told("probe", "https") else self.given["hosts"][:1]:
                 where = self.ask(application, path, host)[1].get("location", "")
                 if where.startswith("https://" + host):
                     self.find("https", "warn", kind="none", place=self.place("SECURE_SSL_REDIRECT"), asked=sorted(self.reads(r"SSL|HTTPS|SECURE")))
