@@ -419,7 +419,9 @@ def test_another_provider_is_never_advised(value: str, advice: str) -> None:
     assert problem.text == f"{value!r} is not one of: auto, minikube, kubeadm, existing, eks{advice}"
 
 
-@pytest.mark.parametrize(("name", "text"), [("debug", ""), ("secret-key", ""), ("secret_key", "is not a finding, did you mean secret-key?"), ("x", "is not a finding")])
+@pytest.mark.parametrize(
+    ("name", "text"), [("debug", ""), ("secret-key", ""), ("secret_key", "is not a finding, did you mean secret-key?"), ("x", "is not a finding")]
+)
 def test_only_findings_that_there_are_can_be_left_out(name: str, text: str) -> None:
     found = variables.values({"berth_app_checks_ignore": [name]})
     assert [problem.text for problem in found] == ([f"{name!r} {text}"] if text else [])
