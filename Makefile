@@ -16,6 +16,7 @@ test: bootstrap ## Lint, unit tests, every Molecule scenario on a real cluster, 
 
 lint: bootstrap ## What test looks for in the text alone: ruff, yamllint, types, ansible-lint
 	ruff check .
+	ruff format --check .
 	yamllint --strict .
 	$(MAKE) --no-print-directory types
 	ansible-lint --offline

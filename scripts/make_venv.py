@@ -121,9 +121,18 @@ def run(what: str, source: str, *command: str | Path, environment: dict[str, str
         Failure: The command failed.
     """
     done = subprocess.run(
-        [str(word) for word in command], cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        pass_fds=(keep,), text=True, encoding="utf-8", errors="replace", check=False,
-    )  # fmt: skip
+        [str(word) for word in command],
+        cwd=PROJECT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=(keep,),
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
     if done.returncode:
         said = without_passwords(done.stdout)
         with contextlib.suppress(OSError):
@@ -183,9 +192,19 @@ def get_uv(environment: dict[str, str], keep: int) -> dict[str, str]:
     wanted, lines = pinned("uv"), TOOLS / "uv.txt"
     lines.write_text(wanted, encoding="utf-8")
     run(
-        wanted.split()[0], for_uv.get("UV_DEFAULT_INDEX", PYPI), *pip, "install", "--disable-pip-version-check", "--no-input", "--no-user",
-        "--require-hashes", "--requirement", lines, environment=environment, keep=keep,
-    )  # fmt: skip
+        wanted.split()[0],
+        for_uv.get("UV_DEFAULT_INDEX", PYPI),
+        *pip,
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--no-user",
+        "--require-hashes",
+        "--requirement",
+        lines,
+        environment=environment,
+        keep=keep,
+    )
     return for_uv
 
 
@@ -228,10 +247,19 @@ def make(made_from: str, base: str, keep: int) -> None:
     run("Python", "", uv, "venv", "--quiet", "--relocatable", "--prompt", PROJECT.name, "--python", base, NEW, environment=environment, keep=keep)
     python = NEW / "bin" / "python"
     run(
-        "a package of requirements.txt", environment.get("UV_DEFAULT_INDEX", PYPI),
-        uv, "pip", "sync", "--compile-bytecode", "--require-hashes", "--python", python, REQUIREMENTS,
-        environment=environment, keep=keep,
-    )  # fmt: skip
+        "a package of requirements.txt",
+        environment.get("UV_DEFAULT_INDEX", PYPI),
+        uv,
+        "pip",
+        "sync",
+        "--compile-bytecode",
+        "--require-hashes",
+        "--python",
+        python,
+        REQUIREMENTS,
+        environment=environment,
+        keep=keep,
+    )
     place = run("Python", "", python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", environment=environment, keep=keep).strip()
     shutil.copy(PROJECT / "scripts" / "berth_start.py", place)
     Path(place, "berth.pth").write_text("import berth_start\n", encoding="utf-8")

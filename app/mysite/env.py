@@ -34,9 +34,7 @@ def choice(name: str, default: str, choices: Sequence[str]) -> str:
     """
     value = text(name, default)
     if value not in choices:
-        raise ImproperlyConfigured(
-            f"The environment variable {name} is {value!r}: it has to be one of {', '.join(choices)}."
-        )
+        raise ImproperlyConfigured(f"The environment variable {name} is {value!r}: it has to be one of {', '.join(choices)}.")
     return value
 
 

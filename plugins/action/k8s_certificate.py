@@ -32,9 +32,16 @@ def authority(now: datetime.datetime) -> tuple[x509.Certificate, ec.EllipticCurv
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Berth, authority of one environment")])
     usage = x509.KeyUsage(
-        digital_signature=False, content_commitment=False, key_encipherment=False, data_encipherment=False, key_agreement=False,
-        key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False,
-    )  # fmt: skip
+        digital_signature=False,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=True,
+        crl_sign=True,
+        encipher_only=False,
+        decipher_only=False,
+    )
     builder = (
         _builder(name, name, key.public_key(), now)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -106,9 +113,13 @@ def make(cluster: Cluster, namespace: str, name: str, names: list[str], labels: 
     """
     data = {key: base64.b64encode(pem).decode() for key, pem in certificate(names).items()}
     body = {
-        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "immutable": True,
-        "metadata": {"name": name, "labels": labels}, "data": data,
-    }  # fmt: skip
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/tls",
+        "immutable": True,
+        "metadata": {"name": name, "labels": labels},
+        "data": data,
+    }
     return base64.b64decode(data["ca.crt"]).decode() if cluster.make(namespace, body) else read(cluster, namespace, name)
 
 
@@ -124,11 +135,13 @@ class ActionModule(ActionBase):
         namespace, secret = given["namespace"], given["secret"]
         try:
             found, made = read_or_make(
-                given["kubeconfig"], given["context"], self._task.check_mode,
+                given["kubeconfig"],
+                given["context"],
+                self._task.check_mode,
                 lambda cluster: read(cluster, namespace, secret),
                 (lambda cluster: make(cluster, namespace, secret, given["names"], given["labels"])) if given["make"] else None,
                 "",
-            )  # fmt: skip
+            )
             lacking = [] if made or not found else missing(Cluster(given["kubeconfig"], given["context"] or None), namespace, secret, given["names"])
         except KubeError as error:
             return result | {"failed": True, "msg": str(error)}

@@ -73,11 +73,13 @@ class ActionModule(ActionBase):
         namespace, secret = given["namespace"], given["key"]
         try:
             key, made = read_or_make(
-                given["kubeconfig"], given["context"], self._task.check_mode,
+                given["kubeconfig"],
+                given["context"],
+                self._task.check_mode,
                 lambda cluster: read_key(cluster, namespace, secret),
                 (lambda cluster: make_key(cluster, namespace, secret, given["labels"])) if given["make_key"] else None,
                 b"",  # without a key nothing that is fingerprinted exists yet
-            )  # fmt: skip
+            )
         except KubeError as error:
             return result | {"failed": True, "msg": str(error)}
         return result | {"changed": made, "fingerprints": {name: fingerprint(key, content) for name, content in given["contents"].items()}}

@@ -469,10 +469,17 @@ class Check:
         }
         name = aws_variables.environment_name(self.get, self.inventory.host)
         names = iam.names(
-            self.inventory.host, name, self.get("berth_aws_account"), self.get("berth_aws_region"), self.get("berth_app_name"),
-            self.get("berth_eks_pod_identities"), self.get("berth_eks_addons"), self.get("berth_aws_vpc"), self.get("berth_entry_zone"),
+            self.inventory.host,
+            name,
+            self.get("berth_aws_account"),
+            self.get("berth_aws_region"),
+            self.get("berth_app_name"),
+            self.get("berth_eks_pod_identities"),
+            self.get("berth_eks_addons"),
+            self.get("berth_aws_vpc"),
+            self.get("berth_entry_zone"),
             self.get("berth_rds_snapshot"),
-        )  # fmt: skip
+        )
         policies = iam.policies((self.project / "roles/eks/files/iam_policies.json").read_text(encoding="utf-8"), names)
         statements = [one for policy in policies.values() for one in policy["Statement"]]
         wanted = {

@@ -242,7 +242,23 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
         functions = (
-            secret_data, short_hash, command_containers, cron_jobs, object_names, app_facts, settled, failed_jobs, ended, ip_blocks, data_within,
-            pods_with_secret, writable_volumes, writable_mounts, outside, labelled, named, standing,
-        )  # fmt: skip
+            secret_data,
+            short_hash,
+            command_containers,
+            cron_jobs,
+            object_names,
+            app_facts,
+            settled,
+            failed_jobs,
+            ended,
+            ip_blocks,
+            data_within,
+            pods_with_secret,
+            writable_volumes,
+            writable_mounts,
+            outside,
+            labelled,
+            named,
+            standing,
+        )
         return {f.__name__: f for f in functions}

@@ -20,12 +20,14 @@ def release_summary(app: dict[str, Any], name: str, environment: str, url: str, 
     if not version:
         return f"{name} {where}"
     replicas = app["replicas"]
-    return "\n".join([
-        f"{name} {where}",
-        f"release: version {version}, revision {app['revision']}, {replicas} pod{'s' * (int(replicas) != 1)}",
-        f"next: {command.format('status')}",
-        f"      {command.format('logs')}",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"{name} {where}",
+            f"release: version {version}, revision {app['revision']}, {replicas} pod{'s' * (int(replicas) != 1)}",
+            f"next: {command.format('status')}",
+            f"      {command.format('logs')}",
+        ]
+    )
 
 
 class FilterModule:

@@ -47,9 +47,24 @@ UNITS = {unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", 
 
 # Where a container has its programs and what Berth and the kernel put there.
 SYSTEM = (
-    "/bin", "/boot", "/dev", "/etc/berth", "/etc/ssl", "/lib", "/lib64", "/opt/venv", "/proc", "/sbin", "/sys", "/usr/bin", "/usr/lib", "/usr/local/bin",
-    "/usr/local/lib", "/usr/sbin", "/var/run",
-)  # fmt: skip
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc/berth",
+    "/etc/ssl",
+    "/lib",
+    "/lib64",
+    "/opt/venv",
+    "/proc",
+    "/sbin",
+    "/sys",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/local/bin",
+    "/usr/local/lib",
+    "/usr/sbin",
+    "/var/run",
+)
 USERS = 2**31 - 1  # the most that Kubernetes takes
 SQL_LENGTH = 63  # NAMEDATALEN - 1, https://www.postgresql.org/docs/17/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
 # Kinds of names, providers, pattern, and whose they are. Keywords such as user and order are nobody's: whatever Berth and Django send has quotes.
@@ -373,10 +388,7 @@ def sql_name(value: str) -> str:
     """
     if re.fullmatch(r"[a-z_][a-z0-9_]*", value) and len(value) <= SQL_LENGTH:
         return ""
-    return (
-        f"{value!r} is not a name that PostgreSQL takes: lower-case letters, digits and '_' are allowed, "
-        f"no digit first, at most {SQL_LENGTH} characters"
-    )
+    return f"{value!r} is not a name that PostgreSQL takes: lower-case letters, digits and '_' are allowed, no digit first, at most {SQL_LENGTH} characters"
 
 
 def sql_taken(value: str, kind: str, provider: str, master: str) -> str:

@@ -102,8 +102,12 @@ class Forward:
         with self.log.open("w", encoding="utf-8") as log:
             process = subprocess.Popen(
                 [sys.executable, self.program, *self.target, str(port), str(self.ready)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+            )
         end = time.monotonic() + START
         while not self.ready.exists():
             if process.poll() is not None or time.monotonic() > end:

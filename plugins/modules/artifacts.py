@@ -293,13 +293,9 @@ def present(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     packages = missing_packages(settings, plan)
     if module.check_mode:
         if packages and not which("apt-get"):
-            raise ArtifactError(
-                f"{', '.join(packages)} (Debian's names) must be installed first, and this machine has no apt-get."
-            )
+            raise ArtifactError(f"{', '.join(packages)} (Debian's names) must be installed first, and this machine has no apt-get.")
         if packages and os.geteuid() != 0:
-            raise ArtifactError(
-                f"Missing tools, which only root can install: sudo apt-get install {' '.join(packages)}"
-            )
+            raise ArtifactError(f"Missing tools, which only root can install: sudo apt-get install {' '.join(packages)}")
         made = [entry.name for entry in plan.missing]
         report(f"artifacts: {len(made)} of {len(plan.entries)} are missing; {plan.source}, because {plan.reason}")
     elif packages:

@@ -132,8 +132,13 @@ def blamed(error: BaseException | None) -> str:
     if isinstance(error, boto.ClientError):
         return "berth_aws_account" if error.response["Error"]["Code"] in (*EXPIRED, *NOT_ACCEPTED) else "berth_aws_region"
     credentials = (
-        boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError, boto.TokenRetrievalError, boto.SSOError, boto.ProfileNotFound,
-    )  # fmt: skip
+        boto.NoCredentialsError,
+        boto.PartialCredentialsError,
+        boto.CredentialRetrievalError,
+        boto.TokenRetrievalError,
+        boto.SSOError,
+        boto.ProfileNotFound,
+    )
     return "berth_aws_account" if isinstance(error, credentials) else "berth_aws_region"
 
 

@@ -190,8 +190,17 @@ class Sweep:
     def everything(self) -> tuple[list[dict[str, str]], list[dict[str, str]], list[str]]:
         """Return what remains, what is kept, and which services could not be asked."""
         looks: list[Callable[[], Found]] = [
-            self.ec2, self.load_balancers, self.eks, self.ecr, self.rds, self.iam, self.kms, self.logs, self.certificates, self.secrets,
-        ]  # fmt: skip
+            self.ec2,
+            self.load_balancers,
+            self.eks,
+            self.ecr,
+            self.rds,
+            self.iam,
+            self.kms,
+            self.logs,
+            self.certificates,
+            self.secrets,
+        ]
         remains: dict[tuple[str, str], dict[str, str]] = {}
         kept: dict[tuple[str, str], dict[str, str]] = {}
         silent = []

@@ -90,7 +90,9 @@ OPTIONS: dict[str, Any] = {
     "principal_arn": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "type": {
-        "type": "str", "choices": ["STANDARD", "EC2", "EC2_LINUX", "EC2_WINDOWS", "FARGATE_LINUX", "HYBRID_LINUX"], "default": "STANDARD",
+        "type": "str",
+        "choices": ["STANDARD", "EC2", "EC2_LINUX", "EC2_WINDOWS", "FARGATE_LINUX", "HYBRID_LINUX"],
+        "default": "STANDARD",
     },
     "kubernetes_groups": {"type": "list", "elements": "str"},
     "username": {"type": "str"},
@@ -100,7 +102,7 @@ OPTIONS: dict[str, Any] = {
         "options": {"policy": {"type": "str", "required": True}, "namespaces": {"type": "list", "elements": "str", "default": []}},
     },
     **TAG_OPTIONS,
-}  # fmt: skip
+}
 
 
 def main() -> None:

@@ -211,10 +211,25 @@ OPTIONS: dict[str, Any] = {
 }
 
 SETTINGS = (
-    "version", "role_arn", "subnet_ids", "security_group_ids", "endpoint_private_access", "endpoint_public_access", "public_access_cidrs",
-    "authentication_mode", "logging", "kms_key_arn", "service_ipv4_cidr", "ip_family", "auto_mode", "auto_mode_node_pools", "auto_mode_node_role_arn",
-    "upgrade_policy", "deletion_protection", "zonal_shift",
-)  # fmt: skip
+    "version",
+    "role_arn",
+    "subnet_ids",
+    "security_group_ids",
+    "endpoint_private_access",
+    "endpoint_public_access",
+    "public_access_cidrs",
+    "authentication_mode",
+    "logging",
+    "kms_key_arn",
+    "service_ipv4_cidr",
+    "ip_family",
+    "auto_mode",
+    "auto_mode_node_pools",
+    "auto_mode_node_role_arn",
+    "upgrade_policy",
+    "deletion_protection",
+    "zonal_shift",
+)
 """The options that say how a cluster is, and that EKS describes."""
 
 NEW = {"endpoint_private_access": True, "endpoint_public_access": False, "authentication_mode": "API", "upgrade_policy": "STANDARD"}
@@ -342,9 +357,7 @@ def creation(aws: Aws, settings: dict[str, Any]) -> dict[str, Any]:
         "name": aws.options["name"],
         "version": settings.get("version"),
         "roleArn": settings["role_arn"],
-        "resourcesVpcConfig": {
-            "subnetIds": settings["subnet_ids"], "securityGroupIds": settings.get("security_group_ids", []), **endpoints(settings)
-        },
+        "resourcesVpcConfig": {"subnetIds": settings["subnet_ids"], "securityGroupIds": settings.get("security_group_ids", []), **endpoints(settings)},
         "kubernetesNetworkConfig": {name: value for name, value in network.items() if value},
         "accessConfig": {
             "authenticationMode": settings["authentication_mode"],
@@ -353,7 +366,7 @@ def creation(aws: Aws, settings: dict[str, Any]) -> dict[str, Any]:
         "bootstrapSelfManagedAddons": aws.options["bootstrap_self_managed_addons"],
         "upgradePolicy": {"supportType": settings["upgrade_policy"]},
         "tags": strings(aws.options["tags"] or {}),
-    }  # fmt: skip
+    }
     if settings.get("logging"):
         request["logging"] = {"clusterLogging": [{"types": settings["logging"], "enabled": True}]}
     if settings.get("kms_key_arn"):

@@ -172,9 +172,18 @@ OPTIONS: dict[str, Any] = {
     "ami_type": {
         "type": "str",
         "choices": [
-            "AL2023_x86_64_STANDARD", "AL2023_ARM_64_STANDARD", "AL2023_x86_64_NEURON", "AL2023_x86_64_NVIDIA", "AL2023_ARM_64_NVIDIA",
-            "BOTTLEROCKET_x86_64", "BOTTLEROCKET_ARM_64", "BOTTLEROCKET_x86_64_FIPS", "BOTTLEROCKET_ARM_64_FIPS",
-            "BOTTLEROCKET_x86_64_NVIDIA", "BOTTLEROCKET_ARM_64_NVIDIA", "CUSTOM",
+            "AL2023_x86_64_STANDARD",
+            "AL2023_ARM_64_STANDARD",
+            "AL2023_x86_64_NEURON",
+            "AL2023_x86_64_NVIDIA",
+            "AL2023_ARM_64_NVIDIA",
+            "BOTTLEROCKET_x86_64",
+            "BOTTLEROCKET_ARM_64",
+            "BOTTLEROCKET_x86_64_FIPS",
+            "BOTTLEROCKET_ARM_64_FIPS",
+            "BOTTLEROCKET_x86_64_NVIDIA",
+            "BOTTLEROCKET_ARM_64_NVIDIA",
+            "CUSTOM",
         ],
     },
     "instance_types": {"type": "list", "elements": "str"},
@@ -211,13 +220,23 @@ OPTIONS: dict[str, Any] = {
     },
     **TAG_OPTIONS,
     **wait_options(2400),
-}  # fmt: skip
+}
 
 CREATION = {
-    "nodeRole": "node_role_arn", "subnets": "subnet_ids", "amiType": "ami_type", "instanceTypes": "instance_types", "capacityType": "capacity_type",
-    "diskSize": "disk_size", "launchTemplate": "launch_template", "scalingConfig": "scaling", "updateConfig": "update_config", "version": "version",
-    "releaseVersion": "release_version", "labels": "labels", "taints": "taints",
-}  # fmt: skip
+    "nodeRole": "node_role_arn",
+    "subnets": "subnet_ids",
+    "amiType": "ami_type",
+    "instanceTypes": "instance_types",
+    "capacityType": "capacity_type",
+    "diskSize": "disk_size",
+    "launchTemplate": "launch_template",
+    "scalingConfig": "scaling",
+    "updateConfig": "update_config",
+    "version": "version",
+    "releaseVersion": "release_version",
+    "labels": "labels",
+    "taints": "taints",
+}
 """EKS's name of each setting, and ours."""
 
 NEEDED = ("node_role_arn", "subnet_ids")
@@ -379,8 +398,9 @@ def configuration(found: dict[str, tuple[Any, Any]]) -> dict[str, Any]:
     if "labels" in found:
         live, then = found["labels"]
         parameters["labels"] = {
-            "addOrUpdateLabels": {key: value for key, value in then.items() if live.get(key) != value}, "removeLabels": [key for key in live if key not in then]
-        }  # fmt: skip
+            "addOrUpdateLabels": {key: value for key, value in then.items() if live.get(key) != value},
+            "removeLabels": [key for key in live if key not in then],
+        }
     if "taints" in found:
         live, then = found["taints"]
         # EKS knows a taint by key and effect; to remove one that only gets another value would remove it.

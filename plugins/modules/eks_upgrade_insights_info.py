@@ -107,14 +107,17 @@ def work(aws: Aws) -> dict[str, Any]:
     ]
     doubtful = [sentence(insight) for insight in insights if insight["insight_status"]["status"] in ("WARNING", "UNKNOWN")]
     doubtful += [
-        f"Add-on {addon['name']} {addon['version']} does not run with Kubernetes {version}. {replacement(addon)}"
-        for addon in addons
-        if not addon["compatible"]
+        f"Add-on {addon['name']} {addon['version']} does not run with Kubernetes {version}. {replacement(addon)}" for addon in addons if not addon["compatible"]
     ]
     return {
-        "current": cluster["version"], "version": version, "blockers": blockers, "warnings_found": doubtful, "insights": insights, "addons": addons,
+        "current": cluster["version"],
+        "version": version,
+        "blockers": blockers,
+        "warnings_found": doubtful,
+        "insights": insights,
+        "addons": addons,
         "node_groups": node_groups,
-    }  # fmt: skip
+    }
 
 
 def read_insights(aws: Aws, version: str) -> list[dict[str, Any]]:
@@ -150,10 +153,13 @@ def read_addons(aws: Aws, version: str) -> list[dict[str, Any]]:
         if addon:
             found.append(
                 {
-                    "name": name, "version": addon["addonVersion"], "compatible": addon["addonVersion"] in versions,
-                    "default_version": next((one for one, default in versions.items() if default), ""), "compatible_versions": list(versions),
+                    "name": name,
+                    "version": addon["addonVersion"],
+                    "compatible": addon["addonVersion"] in versions,
+                    "default_version": next((one for one, default in versions.items() if default), ""),
+                    "compatible_versions": list(versions),
                 }
-            )  # fmt: skip
+            )
     return found
 
 

@@ -97,6 +97,7 @@ def own_registries() -> bool:
     files = [file for place in places for file in (place, *Path(f"{place}.d").glob("*.conf")) if file.is_file()]
     return any(re.search(r"^\s*location\s*=", file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE) for file in files)
 
+
 SHOWN = 15  # of the last lines of a build that fails
 KEPT = 200  # lines before the last: pip says at length what failed, and the reason before that
 
@@ -135,9 +136,14 @@ class Build:
         tail: list[str] = []
         with self.log.open("a", buffering=1, encoding="utf-8") as log:
             process = subprocess.Popen(
-                [*(within or []), *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                [*(within or []), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
                 env=os.environ | environment,
-            )  # fmt: skip
+            )
             for line in process.stdout or ():
                 log.write(line)
                 tail = [*tail[-KEPT:], line.rstrip()]
@@ -361,10 +367,27 @@ class Build:
             # What is missing has just been pulled, by name; --pull means another thing in each version. Only Docker's format knows SHELL.
             shell = any(instruction.keyword == "SHELL" for instruction in self.instructions)
             self.run(
-                *buildah, "bud", "--isolation", "oci", "--network", "host", "--layers", "--force-rm", "--pull-never",
-                "--format", "docker" if shell else "oci", "--timestamp", "0",
-                *own_limits(), *secrets, *self.arguments(), "--tag", self.ref, *files, within=within,
-            )  # fmt: skip
+                *buildah,
+                "bud",
+                "--isolation",
+                "oci",
+                "--network",
+                "host",
+                "--layers",
+                "--force-rm",
+                "--pull-never",
+                "--format",
+                "docker" if shell else "oci",
+                "--timestamp",
+                "0",
+                *own_limits(),
+                *secrets,
+                *self.arguments(),
+                "--tag",
+                self.ref,
+                *files,
+                within=within,
+            )
         self.itemize(partial(self.files_of_buildah, buildah), self.output(*buildah, "images", "--quiet", "--no-trunc", self.ref))
         if self.parameters["archive"]:
             self.keep(lambda path: self.run(*buildah, "push", "--quiet", self.ref, f"docker-archive:{path}:{self.ref}"))
@@ -449,9 +472,20 @@ class Build:
         proxies = [word for name in PROXIES if os.environ.get(name) for word in ("--build-arg", name)]
         with self.secrets() as secrets, self.cache() as cache:
             self.run(
-                "docker", "build", "--progress", "plain", *cache, *secrets, *proxies, *self.arguments(),
-                "--file", self.parameters["dockerfile"], "--tag", self.ref, self.parameters["source"],
-            )  # fmt: skip
+                "docker",
+                "build",
+                "--progress",
+                "plain",
+                *cache,
+                *secrets,
+                *proxies,
+                *self.arguments(),
+                "--file",
+                self.parameters["dockerfile"],
+                "--tag",
+                self.ref,
+                self.parameters["source"],
+            )
         self.itemize(self.files_of_docker, self.output("docker", "image", "ls", "--quiet", "--no-trunc", self.ref))
         if self.parameters["archive"]:
             self.keep(lambda path: self.run("docker", "save", "--output", str(path), self.ref))
@@ -460,7 +494,6 @@ class Build:
         with self.unpruned(), self.login(self.parameters["registry"]) as directory:
             environment: dict[str, Any] = {"DOCKER_CONFIG": directory} if directory else {}
             self.run("docker", "push", "--quiet", self.ref, **environment)
-
 
     def made_meanwhile(self) -> str:
         """Return what the tags are to lead to where another run has made an image of this content in the meantime, "" where none has."""

@@ -143,10 +143,7 @@ def refusal(selector: Mapping[str, Any], kinds: Iterable[str]) -> str:
         kinds: Kinds to look at.
     """
     if not selector.get(MANAGED_BY):
-        return (
-            f"The selector names no {MANAGED_BY}, so it could mean objects that others made. "
-            f"Add {MANAGED_BY} to selector."
-        )
+        return f"The selector names no {MANAGED_BY}, so it could mean objects that others made. Add {MANAGED_BY} to selector."
     protected = [kind for kind in kinds if kind in PROTECTED]
     if protected:
         return (
@@ -159,9 +156,7 @@ def refusal(selector: Mapping[str, Any], kinds: Iterable[str]) -> str:
     return ""
 
 
-def surplus(
-    objects: Iterable[Mapping[str, Any]], keep: Iterable[Mapping[str, str]], selector: Mapping[str, Any]
-) -> list[Mapping[str, Any]]:
+def surplus(objects: Iterable[Mapping[str, Any]], keep: Iterable[Mapping[str, str]], selector: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the objects that are to be removed.
 
     Args:

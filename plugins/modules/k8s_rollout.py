@@ -179,9 +179,7 @@ class Rollout:
         scheduling_grace: Seconds until a pod that fits on no node is given up.
     """
 
-    def __init__(
-        self, cluster: Cluster, namespace: str, kind: str, name: str, log_lines: int, scheduling_grace: int
-    ) -> None:
+    def __init__(self, cluster: Cluster, namespace: str, kind: str, name: str, log_lines: int, scheduling_grace: int) -> None:
         self.cluster, self.namespace, self.kind, self.name = cluster, namespace, kind, name
         self.log_lines, self.scheduling_grace = log_lines, scheduling_grace
         self.patience = Patience()
@@ -270,10 +268,7 @@ class Rollout:
             replicasets=replicasets,
         )
         snapshot = replace(snapshot, now=self.cluster.now)
-        claims = {
-            name: self._find("PersistentVolumeClaim", name)
-            for name in unbound_claims(current_pods(snapshot))
-        }
+        claims = {name: self._find("PersistentVolumeClaim", name) for name in unbound_claims(current_pods(snapshot))}
         # A claim that may not be read tells nothing; one that does not exist does.
         snapshot = replace(snapshot, claims={name: claim for name, (known, claim) in claims.items() if known})
         events: list[Mapping[str, Any]] = []
@@ -347,16 +342,12 @@ class Rollout:
         events = []
         if uid:
             try:
-                events = events_of(
-                    self._optional("Event", fieldSelector=f"involvedObject.uid={uid}"), uid
-                )
+                events = events_of(self._optional("Event", fieldSelector=f"involvedObject.uid={uid}"), uid)
             except KubeError:
                 events = []
         values = self._secrets() if finding.message or events else set()
         finding = replace(finding, message=redact(finding.message, values))
-        events = [
-            {**event, "message": redact(str(event.get("message") or ""), values)} for event in events
-        ]
+        events = [{**event, "message": redact(str(event.get("message") or ""), values)} for event in events]
         workload = self.snapshot.workload if self.snapshot else None
         symptom = symptom_of(finding, lines, workload or {})
         message = describe(self.state(), finding, self.namespace, headline, lines, events, workload, symptom)
@@ -439,9 +430,7 @@ def wait(rollouts: list[Rollout], timeout: int) -> None:
             break
         time.sleep(min(POLL, left))
     if silent:
-        raise Unreachable(
-            f"{silent}. It was tried for {timeout} s; see whether the cluster runs (playbooks/cluster.yml)."
-        )
+        raise Unreachable(f"{silent}. It was tried for {timeout} s; see whether the cluster runs (playbooks/cluster.yml).")
     raise pending[0].overdue(timeout)
 
 
@@ -513,9 +502,7 @@ def main() -> None:
     except Failed as failed:
         module.fail_json(msg=str(failed), failure=failed.failure, **result())
     except NotFound as error:
-        module.fail_json(
-            msg=f"There is nothing to wait for: {error}. Apply it first, or correct the name in workloads.", **result()
-        )
+        module.fail_json(msg=f"There is nothing to wait for: {error}. Apply it first, or correct the name in workloads.", **result())
     except KubeError as error:
         module.fail_json(msg=str(error), **result())
     module.exit_json(**result())

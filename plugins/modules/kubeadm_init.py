@@ -78,9 +78,7 @@ def generate_encryption_key() -> None:
     half = file.with_name(".encryption.half")
     half.unlink(missing_ok=True)
     half.touch(0o600)
-    half.write_text(
-        json.dumps({"apiVersion": "apiserver.config.k8s.io/v1", "kind": "EncryptionConfiguration", "resources": resources}), encoding="utf-8"
-    )
+    half.write_text(json.dumps({"apiVersion": "apiserver.config.k8s.io/v1", "kind": "EncryptionConfiguration", "resources": resources}), encoding="utf-8")
     half.replace(file)
 
 
@@ -100,17 +98,20 @@ def main() -> None:
     log = cluster.LOGS / "kubeadm-init.log"
     private_directory(log.parent)  # the kubelet's logs of pods lie there too
     command = [
-        str(cluster.DIRECTORY / "bin" / "kubeadm"), "init", "--config", module.params["config"],
-        "--ignore-preflight-errors", ",".join(module.params["ignore"]), "--skip-token-print",
-    ]  # fmt: skip
+        str(cluster.DIRECTORY / "bin" / "kubeadm"),
+        "init",
+        "--config",
+        module.params["config"],
+        "--ignore-preflight-errors",
+        ",".join(module.params["ignore"]),
+        "--skip-token-print",
+    ]
     machine, ended = backend(), threading.Event()
     started, since = time.monotonic(), time.time()
     # kubeadm would give the control plane the proxies of its environment, and they lead to none of the cluster's own addresses.
     environment = {**proxies.without(os.environ), "PATH": f"{cluster.DIRECTORY / 'bin'}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
     with log.open("w", encoding="utf-8") as output:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-        )
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
         timer = threading.Timer(module.params["timeout"], process.kill)
         timer.start()
         threading.Thread(target=end_with_the_kubelet, args=(process, machine, ended), daemon=True).start()
@@ -124,9 +125,10 @@ def main() -> None:
     seconds = int(time.monotonic() - started)
     if code:
         why = (
-            f"The kubelet ends again and again, so kubeadm init was ended after {seconds} s." if ended.is_set()
+            f"The kubelet ends again and again, so kubeadm init was ended after {seconds} s."
+            if ended.is_set()
             else f"kubeadm init failed after {seconds} s. Its last words ({log}):\n{tail(log, 15)}"
-        )  # fmt: skip
+        )
         module.fail_json(
             msg=f"{why}\n{last_words(machine, 'kubelet', since)}\nRun the same command again after mending the cause: it begins the cluster again."
         )

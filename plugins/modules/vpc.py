@@ -243,8 +243,10 @@ class Network:
         """
         live, cidr = self.vpc(), self.options["cidr"]
         if live and live["CidrBlock"] != cidr:
-            raise Refused(f"cidr cannot be changed: it is {live['CidrBlock']}, wanted is {cidr}. Put {live['CidrBlock']} back, "
-                          "or destroy the environment and make it again.")  # fmt: skip
+            raise Refused(
+                f"cidr cannot be changed: it is {live['CidrBlock']}, wanted is {cidr}. Put {live['CidrBlock']} back, "
+                "or destroy the environment and make it again."
+            )
         if live:
             self.retag(live["VpcId"], live.get("Tags"), self.name)
             identifier = live["VpcId"]
@@ -280,8 +282,10 @@ class Network:
         for wanted in self.options["subnets"]:
             name, found = f"{self.name}-{wanted['name']}", live.get(wanted["cidr"])
             if found and found["AvailabilityZone"] != wanted["zone"]:
-                raise Refused(f"the zone of subnet {wanted['cidr']} cannot be changed: it is {found['AvailabilityZone']}, wanted is {wanted['zone']}. "
-                              "Keep the order of the zones, and add new ones at the end.")  # fmt: skip
+                raise Refused(
+                    f"the zone of subnet {wanted['cidr']} cannot be changed: it is {found['AvailabilityZone']}, wanted is {wanted['zone']}. "
+                    "Keep the order of the zones, and add new ones at the end."
+                )
             if found:
                 self.retag(found["SubnetId"], found.get("Tags"), name, wanted["tags"])
             else:
@@ -359,7 +363,7 @@ class Network:
                 self.aws.note({f"route of {name}": (found.get("NatGatewayId") or found.get("GatewayId"), None)})
                 self.change("delete_route", RouteTableId=table, DestinationCidrBlock=EVERYWHERE)
             return
-        (kind, identifier), = target.items()
+        ((kind, identifier),) = target.items()
         if found and found.get(kind) == identifier and found.get("State", "active") == "active":
             return
         self.aws.note({f"route of {name}": (found and (found.get("NatGatewayId") or found.get("GatewayId")), identifier)})
@@ -391,8 +395,17 @@ class Network:
                 self.make("create_vpc_endpoint", "vpc-endpoint", name, VpcId=vpc, ServiceName=full, VpcEndpointType="Gateway", RouteTableIds=tables)
             elif not now:
                 group = self.endpoint_group(vpc)
-                self.make("create_vpc_endpoint", "vpc-endpoint", name, VpcId=vpc, ServiceName=full, VpcEndpointType="Interface",
-                          SubnetIds=private, SecurityGroupIds=[group], PrivateDnsEnabled=True)  # fmt: skip
+                self.make(
+                    "create_vpc_endpoint",
+                    "vpc-endpoint",
+                    name,
+                    VpcId=vpc,
+                    ServiceName=full,
+                    VpcEndpointType="Interface",
+                    SubnetIds=private,
+                    SecurityGroupIds=[group],
+                    PrivateDnsEnabled=True,
+                )
 
     def endpoint_group(self, vpc: str) -> str:
         """Return the id of the security group that lets the VPC reach the endpoints."""
@@ -526,8 +539,16 @@ class Network:
         if nats and not self.aws.check:
             for nat in nats:
                 self.wait_until_gone(nat["NatGatewayId"])
-        used = {a.get("AllocationId") for nat in self.look("describe_nat_gateways", "NatGateways") if nat["State"] in LIVE_NAT and nat["NatGatewayId"] in wanted
-                for a in nat.get("NatGatewayAddresses", [])} if wanted else set()  # fmt: skip
+        used = (
+            {
+                a.get("AllocationId")
+                for nat in self.look("describe_nat_gateways", "NatGateways")
+                if nat["State"] in LIVE_NAT and nat["NatGatewayId"] in wanted
+                for a in nat.get("NatGatewayAddresses", [])
+            }
+            if wanted
+            else set()
+        )
         for address in self.addresses():
             if address["AllocationId"] not in used and (not address.get("AssociationId") or not wanted):
                 self.delete("release_address", f"address {address['PublicIp']}", AllocationId=address["AllocationId"])

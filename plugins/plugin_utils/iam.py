@@ -92,8 +92,16 @@ def pod_identities(wanted: list[dict[str, Any]], compute: str, addons: Mapping[s
 
 
 def names(
-    environment: str, name: str, account: str, region: str, repository: str,
-    identities: list[dict[str, Any]], addons: Mapping[str, str], vpc: Mapping[str, Any], zone: str, snapshot: str = "",
+    environment: str,
+    name: str,
+    account: str,
+    region: str,
+    repository: str,
+    identities: list[dict[str, Any]],
+    addons: Mapping[str, str],
+    vpc: Mapping[str, Any],
+    zone: str,
+    snapshot: str = "",
 ) -> Names:
     """Return what is filled into an environment's policies.
 
@@ -110,15 +118,20 @@ def names(
     wanted = pod_identities(identities, "nodes", addons)
     roles = [role for compute in ("auto", "nodes") for role in eks_roles(compute, wanted, name, account, region)]
     return {
-        "partition": partition(region), "ec2": service_principal("ec2", region),
-        "account": account, "region": region, "environment": environment, "name": name, "repository": repository,
+        "partition": partition(region),
+        "ec2": service_principal("ec2", region),
+        "account": account,
+        "region": region,
+        "environment": environment,
+        "name": name,
+        "repository": repository,
         "roles": sorted({role["name"] for role in roles}),
         "pods": sorted({role["arn"] for role in roles if role["key"] not in ("cluster", "node")}),
         "policies": sorted({policy for role in roles for policy in role["policies"]}),
         "vpcs": [vpc["id"]] if vpc else [],
         "snapshots": [snapshot if snapshot.startswith("arn:") else f"arn:{partition(region)}:rds:{region}:{account}:snapshot:{snapshot}"] if snapshot else [],
         "zones": [zone] if ZONE_ID.fullmatch(zone) else [],
-    }  # fmt: skip
+    }
 
 
 def policies(text: str, filled: Names) -> dict[str, dict[str, Any]]:

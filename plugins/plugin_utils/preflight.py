@@ -160,12 +160,7 @@ def taken(port: int, address: str, by: list[Listener]) -> Listener | None:
     """Return the first listener that keeps others from ``port`` of ``address`` (0.0.0.0: all); None when none does."""
     everywhere = ("0.0.0.0", "::")
     return next(
-        (
-            listener
-            for listener in by
-            if listener.port == port
-            and (address in everywhere or listener.address == address or listener.address in everywhere)
-        ),
+        (listener for listener in by if listener.port == port and (address in everywhere or listener.address == address or listener.address in everywhere)),
         None,
     )
 

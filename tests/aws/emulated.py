@@ -26,9 +26,21 @@ ACCOUNT = "123456789012"
 # What the toolkit calls, by who answers: AWS_ENDPOINT_URL_<SERVICE> (docs.aws.amazon.com/sdkref, "Service-specific endpoints").
 MINISTACK = ("EKS", "ECR", "IAM", "STS")
 MOTO = (
-    "ACM", "AUTO_SCALING", "CLOUDWATCH_LOGS", "EC2", "ELASTIC_LOAD_BALANCING", "ELASTIC_LOAD_BALANCING_V2", "KMS", "PRICING", "RDS",
-    "RESOURCE_GROUPS_TAGGING_API", "ROUTE_53", "SECRETS_MANAGER", "SERVICE_QUOTAS", "SSM",
-)  # fmt: skip
+    "ACM",
+    "AUTO_SCALING",
+    "CLOUDWATCH_LOGS",
+    "EC2",
+    "ELASTIC_LOAD_BALANCING",
+    "ELASTIC_LOAD_BALANCING_V2",
+    "KMS",
+    "PRICING",
+    "RDS",
+    "RESOURCE_GROUPS_TAGGING_API",
+    "ROUTE_53",
+    "SECRETS_MANAGER",
+    "SERVICE_QUOTAS",
+    "SSM",
+)
 # Processes inherit none of these: they are the user's AWS, or other emulators.
 OWN = ("AWS_", "MOTO_", "MINISTACK_", "EKS_", "RDS_")
 

@@ -141,9 +141,15 @@ class Emulated:
         rds = self.client("rds")
         rds.create_db_subnet_group(DBSubnetGroupName=self.name, DBSubnetGroupDescription="of a try", SubnetIds=self.subnets)
         rds.create_db_instance(
-            DBInstanceIdentifier=self.name, Engine="postgres", EngineVersion="17.4", DBInstanceClass="db.t4g.micro", AllocatedStorage=20,
-            MasterUsername="polls", MasterUserPassword="longenough1", DBSubnetGroupName=self.name,
-        )  # fmt: skip
+            DBInstanceIdentifier=self.name,
+            Engine="postgres",
+            EngineVersion="17.4",
+            DBInstanceClass="db.t4g.micro",
+            AllocatedStorage=20,
+            MasterUsername="polls",
+            MasterUserPassword="longenough1",
+            DBSubnetGroupName=self.name,
+        )
 
     def cluster_options(self, **options: Any) -> dict[str, Any]:
         """Return the options of a cluster."""

@@ -189,9 +189,13 @@ class Controller:
         stack = f"{ingress['metadata']['namespace']}/{ingress['metadata']['name']}"
         tags = {"eks:eks-cluster-name": self.cluster, "ingress.eks.amazonaws.com/stack": stack, "ingress.eks.amazonaws.com/resource": "LoadBalancer"}
         return self.elb.create_load_balancer(
-            Name=self.name(ingress), Type="application", Scheme=spec.get("scheme", "internal"), IpAddressType=spec.get("ipAddressType", "ipv4"),
-            Subnets=sorted(zones.values()), Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
-        )["LoadBalancers"][0]  # fmt: skip
+            Name=self.name(ingress),
+            Type="application",
+            Scheme=spec.get("scheme", "internal"),
+            IpAddressType=spec.get("ipAddressType", "ipv4"),
+            Subnets=sorted(zones.values()),
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        )["LoadBalancers"][0]
 
     def targets(self, ingress: Json, annotations: Json) -> str:
         """Return the target group of the Ingress's Service."""
@@ -200,9 +204,14 @@ class Controller:
         except self.elb.exceptions.TargetGroupNotFoundException:
             pass
         return self.elb.create_target_group(
-            Name=self.name(ingress), Protocol="HTTP", Port=80, VpcId=self.vpc, TargetType=annotations.get(f"{PREFIX}target-type", "instance"),
-            HealthCheckPath=annotations.get(f"{PREFIX}healthcheck-path", "/"), Matcher={"HttpCode": annotations.get(f"{PREFIX}success-codes", "200")},
-        )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
+            Name=self.name(ingress),
+            Protocol="HTTP",
+            Port=80,
+            VpcId=self.vpc,
+            TargetType=annotations.get(f"{PREFIX}target-type", "instance"),
+            HealthCheckPath=annotations.get(f"{PREFIX}healthcheck-path", "/"),
+            Matcher={"HttpCode": annotations.get(f"{PREFIX}success-codes", "200")},
+        )["TargetGroups"][0]["TargetGroupArn"]
 
     def listen(self, balancer: str, annotations: Json, certificates: list[str], targets: str) -> None:
         """Make the listeners; the one of HTTP leads to that of HTTPS."""
@@ -299,11 +308,7 @@ class Cluster:
         """Return the addresses and ports of a Service's ready pods."""
         slices = self.slices.list_namespaced_endpoint_slice(namespace, label_selector=f"kubernetes.io/service-name={service}").items
         return [
-            (address, each.ports[0].port)
-            for each in slices
-            for endpoint in each.endpoints or []
-            if endpoint.conditions.ready
-            for address in endpoint.addresses
+            (address, each.ports[0].port) for each in slices for endpoint in each.endpoints or [] if endpoint.conditions.ready for address in endpoint.addresses
         ]
 
     def patch(self, ingress: Json, body: Json, status: bool = False) -> None:
@@ -322,9 +327,15 @@ class Cluster:
         involved = {"kind": "Ingress", "apiVersion": "networking.k8s.io/v1"} | {key: metadata[key] for key in ("name", "namespace", "uid")}
         body = {
             "metadata": {"generateName": f"{metadata['name']}.", "namespace": metadata["namespace"]},
-            "involvedObject": involved, "type": kind, "reason": reason, "message": message, "count": 1,
-            "firstTimestamp": now, "lastTimestamp": now, "source": {"component": "ingress"},
-        }  # fmt: skip
+            "involvedObject": involved,
+            "type": kind,
+            "reason": reason,
+            "message": message,
+            "count": 1,
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "source": {"component": "ingress"},
+        }
         self.core.create_namespaced_event(metadata["namespace"], body)
 
 

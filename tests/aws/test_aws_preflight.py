@@ -26,9 +26,15 @@ def tell(aws: Emulated, quotas: dict[str, int] | None = None, **content: Any) ->
 def options(aws: Emulated, **more: Any) -> dict[str, Any]:
     """Return the options of an environment against which nothing is to be said."""
     wanted = {
-        "account": emulated.ACCOUNT, "region": emulated.REGION, "zones": ZONES, "environment": aws.name, "name": aws.name, "network": "10.60.0.0/16",
-        "version": "1.33", "rds": RDS,
-    }  # fmt: skip
+        "account": emulated.ACCOUNT,
+        "region": emulated.REGION,
+        "zones": ZONES,
+        "environment": aws.name,
+        "name": aws.name,
+        "network": "10.60.0.0/16",
+        "version": "1.33",
+        "rds": RDS,
+    }
     return wanted | more
 
 
@@ -231,9 +237,14 @@ def test_what_cannot_be_changed_of_a_node_group_is_named_with_what_to_do(aws: Em
 )
 def test_a_database_neither_goes_back_nor_shrinks(aws: Emulated, rds: dict[str, Any], variable: str, words: str) -> None:
     aws.client("rds").create_db_instance(
-        DBInstanceIdentifier=aws.name, Engine="postgres", EngineVersion="16.9", DBInstanceClass="db.t4g.medium", AllocatedStorage=50,
-        MasterUsername="berth", MasterUserPassword="made-up-for-this",
-    )  # fmt: skip
+        DBInstanceIdentifier=aws.name,
+        Engine="postgres",
+        EngineVersion="16.9",
+        DBInstanceClass="db.t4g.medium",
+        AllocatedStorage=50,
+        MasterUsername="berth",
+        MasterUserPassword="made-up-for-this",
+    )
     assert problems(aws, rds=RDS | {"version": "16"}) == {}
     assert problems(aws) == {}, "a new major version is a way"
     found = problems(aws, rds=RDS | {"version": "16"} | rds)
@@ -244,9 +255,15 @@ def test_a_new_database_is_made_of_no_snapshot_that_is_not_there_or_is_anothers(
     assert "RDS has no snapshot nowhere in eu-central-1" in problems(aws, rds=RDS | {"app": "polls", "snapshot": "nowhere"})["berth_rds_snapshot"]
     rds, other = aws.client("rds"), f"{aws.name}-other"
     rds.create_db_instance(
-        DBInstanceIdentifier=other, Engine="postgres", EngineVersion="17.4", DBInstanceClass="db.t4g.medium", AllocatedStorage=20, StorageEncrypted=True,
-        MasterUsername="berth", MasterUserPassword="made-up-for-this",
-    )  # fmt: skip
+        DBInstanceIdentifier=other,
+        Engine="postgres",
+        EngineVersion="17.4",
+        DBInstanceClass="db.t4g.medium",
+        AllocatedStorage=20,
+        StorageEncrypted=True,
+        MasterUsername="berth",
+        MasterUserPassword="made-up-for-this",
+    )
     arn = rds.create_db_snapshot(DBInstanceIdentifier=other, DBSnapshotIdentifier=other)["DBSnapshot"]["DBSnapshotArn"]
     assert f"if it is meant, name it by its ARN, {arn}" in problems(aws, rds=RDS | {"app": "polls", "snapshot": other})["berth_rds_snapshot"]
     assert problems(aws, rds=RDS | {"app": "polls", "snapshot": arn}) == {}
@@ -314,8 +331,9 @@ def test_refused_permissions_are_listed_by_their_actions(aws: Emulated) -> None:
     tell(aws, faults=faults)
     found = problems(aws)
     assert list(found) == ["berth_aws_account"]
-    assert "may not ec2:AllocateAddress, ec2:CreateVpc, ec2:DescribeAvailabilityZones, rds:DescribeDBInstances; add these to its IAM policy" in (
-        found["berth_aws_account"]
+    assert (
+        "may not ec2:AllocateAddress, ec2:CreateVpc, ec2:DescribeAvailabilityZones, rds:DescribeDBInstances; add these to its IAM policy"
+        in (found["berth_aws_account"])
     )
 
 
@@ -323,8 +341,9 @@ def test_a_missing_boundary_is_refused_with_the_command_that_makes_it(aws: Emula
     boundary = f"arn:aws:iam::{emulated.ACCOUNT}:policy/{aws.name}-boundary"
     found = problems(aws, boundary=boundary)
     assert list(found) == ["berth_aws_account"]
-    assert f"has no policy {boundary}, without which no role is made; ansible-playbook playbooks/ops/permissions.yml -i inventories/{aws.name} writes it" in (
-        found["berth_aws_account"]
+    assert (
+        f"has no policy {boundary}, without which no role is made; ansible-playbook playbooks/ops/permissions.yml -i inventories/{aws.name} writes it"
+        in (found["berth_aws_account"])
     )
     document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     aws.client("iam").create_policy(PolicyName=f"{aws.name}-boundary", PolicyDocument=json.dumps(document))

@@ -37,15 +37,36 @@ def test_everything_that_berth_makes_is_found(aws: Emulated) -> None:
     rds = aws.client("rds")
     rds.create_db_subnet_group(DBSubnetGroupName=aws.name, DBSubnetGroupDescription="x", SubnetIds=aws.subnets[:2])
     rds.create_db_parameter_group(DBParameterGroupName=f"{aws.name}-postgres17", DBParameterGroupFamily="postgres17", Description="x")
-    rds.create_db_instance(DBInstanceIdentifier=aws.name, Engine="postgres", DBInstanceClass="db.t4g.micro", AllocatedStorage=20, MasterUsername="berth",
-                           MasterUserPassword="a-long-password", DBSubnetGroupName=aws.name)  # fmt: skip
+    rds.create_db_instance(
+        DBInstanceIdentifier=aws.name,
+        Engine="postgres",
+        DBInstanceClass="db.t4g.micro",
+        AllocatedStorage=20,
+        MasterUsername="berth",
+        MasterUserPassword="a-long-password",
+        DBSubnetGroupName=aws.name,
+    )
     answer = sweep(aws)
     assert answer["failed"] and f"{len(answer['remains'])} left of {aws.name} in AWS:" in answer["msg"]
     assert kinds(answer) == {
-        "VPC", "subnet", "route table", "internet gateway", "NAT gateway", "address", "security group", "endpoint", "EKS cluster", "ECR repository",
-        "RDS instance", "RDS subnet group", "RDS parameter group", "IAM role", "log group", "secret",
+        "VPC",
+        "subnet",
+        "route table",
+        "internet gateway",
+        "NAT gateway",
+        "address",
+        "security group",
+        "endpoint",
+        "EKS cluster",
+        "ECR repository",
+        "RDS instance",
+        "RDS subnet group",
+        "RDS parameter group",
+        "IAM role",
+        "log group",
+        "secret",
         "certificate",
-    }  # fmt: skip
+    }
 
 
 def test_what_a_clusters_nodes_have_left_is_found(aws: Emulated) -> None:
@@ -59,8 +80,14 @@ def test_what_a_clusters_nodes_have_left_is_found(aws: Emulated) -> None:
 
 def test_snapshots_and_scheduled_keys_are_kept_and_no_failure(aws: Emulated) -> None:
     rds, kms = aws.client("rds"), aws.client("kms")
-    rds.create_db_instance(DBInstanceIdentifier=aws.name, Engine="postgres", DBInstanceClass="db.t4g.micro", AllocatedStorage=20, MasterUsername="berth",
-                           MasterUserPassword="a-long-password")  # fmt: skip
+    rds.create_db_instance(
+        DBInstanceIdentifier=aws.name,
+        Engine="postgres",
+        DBInstanceClass="db.t4g.micro",
+        AllocatedStorage=20,
+        MasterUsername="berth",
+        MasterUserPassword="a-long-password",
+    )
     rds.delete_db_instance(DBInstanceIdentifier=aws.name, FinalDBSnapshotIdentifier=f"{aws.name}-final")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     kms.create_alias(AliasName=f"alias/{aws.name}", TargetKeyId=key)

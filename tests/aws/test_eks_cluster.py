@@ -18,9 +18,15 @@ AUTO = {"auto_mode": True, "auto_mode_node_role_arn": "arn:aws:iam::123456789012
 
 def test_a_cluster_is_made_once_and_as_wanted(aws: Emulated) -> None:
     options = aws.cluster_options(
-        endpoint_public_access=True, public_access_cidrs=["203.0.113.0/24"], logging=["api", "audit"], kms_key_arn=f"{KEY}a", service_ipv4_cidr="10.100.0.0/16",
-        deletion_protection=True, zonal_shift=True, tags={"environment": "dev", "number": 1},
-    )  # fmt: skip
+        endpoint_public_access=True,
+        public_access_cidrs=["203.0.113.0/24"],
+        logging=["api", "audit"],
+        kms_key_arn=f"{KEY}a",
+        service_ipv4_cidr="10.100.0.0/16",
+        deletion_protection=True,
+        zonal_shift=True,
+        tags={"environment": "dev", "number": 1},
+    )
     cluster = aws.beats(eks_cluster, **options)["cluster"]
     assert cluster["status"] == "ACTIVE"
     assert cluster["endpoint"].startswith("https://")
@@ -391,8 +397,13 @@ def test_an_update_that_eks_still_believes_to_go_on_is_tried_again(aws: Emulated
 
 
 def test_what_was_begun_before_a_lost_connection_is_gone_on_with(aws: Emulated) -> None:
-    boto3.client("eks").create_cluster(name=aws.name, version="1.33", roleArn=aws.roles["eks"], resourcesVpcConfig={
-        "subnetIds": aws.subnets[:2], "endpointPrivateAccess": True, "endpointPublicAccess": False}, accessConfig={"authenticationMode": "API"})  # fmt: skip
+    boto3.client("eks").create_cluster(
+        name=aws.name,
+        version="1.33",
+        roleArn=aws.roles["eks"],
+        resourcesVpcConfig={"subnetIds": aws.subnets[:2], "endpointPrivateAccess": True, "endpointPublicAccess": False},
+        accessConfig={"authenticationMode": "API"},
+    )
     answer = aws.run(eks_cluster, **aws.cluster_options(upgrade_policy="STANDARD", tags={"a": "b"}))
     assert answer["changed"]
     assert set(answer["diff"]["after"]) == {"upgrade_policy", "tags"}

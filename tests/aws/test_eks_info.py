@@ -51,11 +51,18 @@ def test_a_cluster_with_nothing_in_the_way_has_no_blockers(aws: Emulated) -> Non
 def test_what_is_in_the_way_is_said_with_what_to_do(aws: Emulated) -> None:
     aws.cluster()
     resource = {"insightStatus": {"status": "ERROR", "reason": ""}, "kubernetesResourceUri": "/apis/batch/v1beta1/cronjobs/clearsessions"}
-    aws.control(insights=[
-        {"name": "Deprecated APIs removed in Kubernetes v1.34", "status": "ERROR", "reason": "Deprecated API usage detected.",
-         "recommendation": "Update the manifests.", "resources": [resource]},
-        {"name": "kube-proxy version skew", "status": "WARNING", "reason": "kube-proxy is two versions behind."},
-    ])  # fmt: skip
+    aws.control(
+        insights=[
+            {
+                "name": "Deprecated APIs removed in Kubernetes v1.34",
+                "status": "ERROR",
+                "reason": "Deprecated API usage detected.",
+                "recommendation": "Update the manifests.",
+                "resources": [resource],
+            },
+            {"name": "kube-proxy version skew", "status": "WARNING", "reason": "kube-proxy is two versions behind."},
+        ]
+    )
     answer = aws.run(eks_upgrade_insights_info, name=aws.name)
     assert answer["blockers"] == [
         "Deprecated APIs removed in Kubernetes v1.34. Deprecated API usage detected. Update the manifests (/apis/batch/v1beta1/cronjobs/clearsessions)."

@@ -38,11 +38,18 @@ def test_a_node_group_is_made_once_and_as_wanted(cluster: Emulated) -> None:
     group = cluster.beats(
         eks_node_group,
         **options(
-            cluster, ami_type="AL2023_ARM_64_STANDARD", instance_types=["m7g.large", "m6g.large"], capacity_type="SPOT", disk_size=40,
-            scaling={"min_size": 1, "max_size": 5, "desired_size": 3}, update_config={"max_unavailable_percentage": 33}, labels={"role": "web", "number": 1},
-            taints=[TAINT], tags={"environment": "dev"},
+            cluster,
+            ami_type="AL2023_ARM_64_STANDARD",
+            instance_types=["m7g.large", "m6g.large"],
+            capacity_type="SPOT",
+            disk_size=40,
+            scaling={"min_size": 1, "max_size": 5, "desired_size": 3},
+            update_config={"max_unavailable_percentage": 33},
+            labels={"role": "web", "number": 1},
+            taints=[TAINT],
+            tags={"environment": "dev"},
         ),
-    )["node_group"]  # fmt: skip
+    )["node_group"]
     assert group["status"] == "ACTIVE"
     assert group["ami_type"] == "AL2023_ARM_64_STANDARD"
     assert group["instance_types"] == ["m7g.large", "m6g.large"]

@@ -23,9 +23,12 @@ class FakeKube:
         path = {"backend": {"service": {"name": "polls", "port": {"name": "http"}}}}
         prefix = "alb.ingress.kubernetes.io/"
         annotations = {
-            f"{prefix}listen-ports": '[{"HTTP": 80}, {"HTTPS": 443}]', f"{prefix}ssl-redirect": "443", f"{prefix}target-type": "ip",
-            f"{prefix}healthcheck-path": "/readyz", f"{prefix}ssl-policy": "ELBSecurityPolicy-TLS13-1-2-2021-06",
-        }  # fmt: skip
+            f"{prefix}listen-ports": '[{"HTTP": 80}, {"HTTPS": 443}]',
+            f"{prefix}ssl-redirect": "443",
+            f"{prefix}target-type": "ip",
+            f"{prefix}healthcheck-path": "/readyz",
+            f"{prefix}ssl-policy": "ELBSecurityPolicy-TLS13-1-2-2021-06",
+        }
         self.ingress: Json | None = {
             "metadata": {"name": "polls", "namespace": "polls-test", "uid": f"u-{arn[-8:]}", "annotations": annotations},
             "spec": {"ingressClassName": "polls", "rules": [{"host": HOSTS, "http": {"paths": [path]}}]},

@@ -39,9 +39,16 @@ CHANGES: dict[str, Any] = {
 
 # What of it is filled into the policies, and a hosted zone by its id.
 NAMES = iam_roles.names(
-    environment="rehearsal", name="polls-rehearsal", account=emulated.ACCOUNT, region=emulated.REGION, repository="polls",
-    identities=CHANGES["berth_eks_pod_identities"], addons=CHANGES["berth_eks_addons"], vpc={}, zone="Z0123456789",
-)  # fmt: skip
+    environment="rehearsal",
+    name="polls-rehearsal",
+    account=emulated.ACCOUNT,
+    region=emulated.REGION,
+    repository="polls",
+    identities=CHANGES["berth_eks_pod_identities"],
+    addons=CHANGES["berth_eks_addons"],
+    vpc={},
+    zone="Z0123456789",
+)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +99,11 @@ def bounds_now() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def called(
-    own: emulated.Instance, api_server: tuple[Api, Path], tmp_path_factory: pytest.TempPathFactory, policy: ModuleType, entry: dict[str, str],
+    own: emulated.Instance,
+    api_server: tuple[Api, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    policy: ModuleType,
+    entry: dict[str, str],
     bounds: list[dict[str, str]],
 ) -> list[dict[str, Any]]:
     """Let an environment live: made, run again, changed, upgraded, published, removed, made once more; return the calls."""

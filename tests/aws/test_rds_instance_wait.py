@@ -31,9 +31,8 @@ def test_one_that_needs_help_is_not_waited_for_and_the_message_says_where_to_loo
     aws.control(outcomes={f"db/{aws.name}": {"status": "incompatible-parameters"}})
     message = aws.refusal(rds_instance_wait, db_instance_identifier=aws.name)
     assert message == (
-        f"RDS instance {aws.name} is incompatible-parameters: its events in RDS's console say why. "
-        "Mend what they name, then run the same command again."
-    )  # fmt: skip
+        f"RDS instance {aws.name} is incompatible-parameters: its events in RDS's console say why. Mend what they name, then run the same command again."
+    )
 
 
 def test_one_that_is_gone_will_not_come_and_is_what_absent_waits_for(aws: Emulated) -> None:

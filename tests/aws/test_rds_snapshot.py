@@ -40,9 +40,7 @@ def test_a_backup_has_a_name_of_its_own_and_says_whose_it_is(aws: Emulated) -> N
     aws.database()
     answer = back_up(aws, snapshot_tags={"team": "web"})
     assert answer["changed"] and re.fullmatch(rf"{aws.name}-backup-\d{{14}}", answer["snapshot"])
-    assert there(aws) == {
-        answer["snapshot"]: {"team": "web", "berth:environment": "prod", "berth:name": aws.name, "berth:purpose": "backup"}
-    }  # fmt: skip
+    assert there(aws) == {answer["snapshot"]: {"team": "web", "berth:environment": "prod", "berth:name": aws.name, "berth:purpose": "backup"}}
 
 
 def test_a_check_says_what_would_be_made_and_removed_and_does_neither(aws: Emulated) -> None:

@@ -15,14 +15,23 @@ NAME = "polls-rehearsal"
 def test_a_database_is_made_of_a_snapshot_with_every_setting_of_the_inventory_and_once(aws: Emulated, tmp_path: Path) -> None:
     rds, group = aws.client("rds"), aws.client("ec2").create_security_group(GroupName=aws.name, Description="x", VpcId=aws.vpc)["GroupId"]
     rds.create_db_instance(
-        DBInstanceIdentifier=aws.name, Engine="postgres", EngineVersion="17.4", DBInstanceClass="db.t4g.micro", AllocatedStorage=20, StorageEncrypted=True,
-        MasterUsername="berth", MasterUserPassword="longenough1", BackupRetentionPeriod=1,
-    )  # fmt: skip
+        DBInstanceIdentifier=aws.name,
+        Engine="postgres",
+        EngineVersion="17.4",
+        DBInstanceClass="db.t4g.micro",
+        AllocatedStorage=20,
+        StorageEncrypted=True,
+        MasterUsername="berth",
+        MasterUserPassword="longenough1",
+        BackupRetentionPeriod=1,
+    )
     rds.create_db_snapshot(DBInstanceIdentifier=aws.name, DBSnapshotIdentifier=f"{aws.name}-final")
     given = {
-        "test_network": {"vpc_id": aws.vpc, "private_subnet_ids": aws.subnets[:2], "security_group_id": group}, "berth_rds_snapshot": f"{aws.name}-final",
-        "berth_rds_storage": {"min": 40, "max": 200}, "berth_rds_backup_days": 14,
-    }  # fmt: skip
+        "test_network": {"vpc_id": aws.vpc, "private_subnet_ids": aws.subnets[:2], "security_group_id": group},
+        "berth_rds_snapshot": f"{aws.name}-final",
+        "berth_rds_storage": {"min": 40, "max": 200},
+        "berth_rds_backup_days": 14,
+    }
     try:
         play(aws.instance, tmp_path, "tests/aws/playbooks/database.yml", "--check", **given)
         assert NAME not in [one["DBInstanceIdentifier"] for one in rds.describe_db_instances()["DBInstances"]]

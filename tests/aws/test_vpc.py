@@ -125,8 +125,9 @@ def test_a_network_that_is_still_used_says_by_what(aws: Emulated) -> None:
 def left_behind(aws: Emulated, network: str, subnet: str, key: str, value: str) -> tuple[str, str]:
     """Make a security group and a network interface that is not attached, with a tag, and return their ids."""
     ec2, tags = aws.client("ec2"), [{"Key": key, "Value": value}]
-    group = ec2.create_security_group(GroupName=f"{aws.name}-{key}-{value}", Description="x", VpcId=network, TagSpecifications=[
-        {"ResourceType": "security-group", "Tags": tags}])["GroupId"]  # fmt: skip
+    group = ec2.create_security_group(
+        GroupName=f"{aws.name}-{key}-{value}", Description="x", VpcId=network, TagSpecifications=[{"ResourceType": "security-group", "Tags": tags}]
+    )["GroupId"]
     interface = ec2.create_network_interface(SubnetId=subnet, Groups=[group], TagSpecifications=[{"ResourceType": "network-interface", "Tags": tags}])
     return group, interface["NetworkInterface"]["NetworkInterfaceId"]
 

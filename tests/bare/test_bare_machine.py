@@ -38,8 +38,13 @@ def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     """Start ansible-playbook in a session of its own, with more environment variables."""
     return subprocess.Popen(
         ["ansible-playbook", *arguments, *INVENTORY],
-        cwd=ROOT, env=ENVIRONMENT | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=ENVIRONMENT | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def run(*arguments: str, **environment: str) -> str:

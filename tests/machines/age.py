@@ -49,9 +49,7 @@ def main(days: float, name: str = "") -> None:
             continue
         text = path.read_text(encoding="ascii")
         if path.suffix == ".conf":
-            made = re.sub(
-                r"(?<=client-certificate-data: )\S+", lambda found: base64.b64encode(aged(base64.b64decode(found[0]), ends)).decode(), text
-            )
+            made = re.sub(r"(?<=client-certificate-data: )\S+", lambda found: base64.b64encode(aged(base64.b64decode(found[0]), ends)).decode(), text)
         else:
             block = r"-----BEGIN CERT.*?-----END CERTIFICATE-----\n"
             made = re.sub(block, lambda found: aged(found[0].encode(), ends).decode(), text, count=1, flags=re.DOTALL)

@@ -142,14 +142,29 @@ class System:
             (CACHE / name / "partial").mkdir(parents=True, exist_ok=True)
             (self.place / inside[1:]).mkdir(parents=True, exist_ok=True)
         command = [
-            "systemd-nspawn", "--quiet", f"--directory={self.place}", f"--machine={self.name}", "--keep-unit", "--register=no", "--console=pipe",
-            "--capability=all", "--system-call-filter=@keyring bpf", f"--network-namespace-path=/run/netns/{self.name}", "--resolv-conf=copy-host",
-            *(f"--bind={CACHE / name}:{inside}" for name, inside in binds.items()), "/bin/sh", "-c", INIT,
-        ]  # fmt: skip
+            "systemd-nspawn",
+            "--quiet",
+            f"--directory={self.place}",
+            f"--machine={self.name}",
+            "--keep-unit",
+            "--register=no",
+            "--console=pipe",
+            "--capability=all",
+            "--system-call-filter=@keyring bpf",
+            f"--network-namespace-path=/run/netns/{self.name}",
+            "--resolv-conf=copy-host",
+            *(f"--bind={CACHE / name}:{inside}" for name, inside in binds.items()),
+            "/bin/sh",
+            "-c",
+            INIT,
+        ]
         self.process = subprocess.Popen(
-            ["sh", "-c", f'{join} && exec "$@"', "sh", *command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            ["sh", "-c", f'{join} && exec "$@"', "sh", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             env=os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "0", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "yes"},
-        )  # fmt: skip
+        )
 
     def wait_for_systemd(self) -> None:
         """Wait until systemd has started what it starts at boot."""

@@ -80,9 +80,19 @@ def python(debian: System, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an archive for uv's list of Pythons, which this test writes: with that checksum, so that uv itself takes it."""
     made = archive(tmp_path_factory.mktemp("python"))
     release = {
-        "name": "cpython", "arch": {"family": platform.machine(), "variant": None}, "os": "linux", "libc": "gnu", "major": 3, "minor": 13, "patch": 99,
-        "prerelease": "", "url": ADDRESS, "sha256": hashlib.sha256(made.read_bytes()).hexdigest(), "variant": None, "build": RELEASE,
-    }  # fmt: skip
+        "name": "cpython",
+        "arch": {"family": platform.machine(), "variant": None},
+        "os": "linux",
+        "libc": "gnu",
+        "major": 3,
+        "minor": 13,
+        "patch": 99,
+        "prerelease": "",
+        "url": ADDRESS,
+        "sha256": hashlib.sha256(made.read_bytes()).hexdigest(),
+        "variant": None,
+        "build": RELEASE,
+    }
     (debian.place / "root/downloads.json").write_text(json.dumps({f"cpython-3.13.99-linux-{platform.machine()}-gnu": release}))
     return made
 
@@ -195,9 +205,7 @@ def index(debian: System, tmp_path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 @pytest.mark.parametrize("way", ["variable", "file"])
-def test_an_authority_of_the_systems_store_is_trusted_by_pip_and_by_uv_and_another_one_is_named(
-    debian: System, index: tuple[str, bytes], way: str
-) -> None:
+def test_an_authority_of_the_systems_store_is_trusted_by_pip_and_by_uv_and_another_one_is_named(debian: System, index: tuple[str, bytes], way: str) -> None:
     address, authority = index
     configuration = debian.place / "etc/pip.conf"
     environment = {"PIP_INDEX_URL": address} if way == "variable" else {}

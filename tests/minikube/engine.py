@@ -46,9 +46,13 @@ NETWORKS = ("10.246.0.0/24", "10.247.0.0/24", "172.30.246.0/24", "192.168.246.0/
 # What a kubelet sets, and the node's kubelet sets it for the whole machine
 # (k8s.io/kubernetes/pkg/kubelet/cm/container_manager_linux.go, setupKernelTunables).
 SETTINGS = (
-    "vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys",
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "kernel/keys/root_maxkeys",
     "kernel/keys/root_maxbytes",
-)  # fmt: skip
+)
 CLUSTER = Path("/var/lib/berth/cluster.json")  # while it is there, its kubelet has set the same
 SYSTEM = Path("/proc/sys")
 HIERARCHIES_GONE = 20.0  # seconds
@@ -203,8 +207,13 @@ def launch(name: str, *arguments: str) -> None:
     with LOG.open("ab") as log:
         subprocess.Popen(
             [str(program(name)), *arguments],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/", env=os.environ | {"PATH": path},
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+            env=os.environ | {"PATH": path},
+        )
 
 
 def wait_for(ready: Callable[[], bool], name: str, seconds: float = 30) -> None:

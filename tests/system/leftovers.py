@@ -21,21 +21,45 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "minikube"))
 import engine
 
 # Whatever a removal may leave: nothing of it is there on a machine that never had a cluster.
-PATHS = ("/etc/kubernetes", "/var/lib/kubelet", "/var/lib/berth", "/run/berth", "/var/log/berth", "/var/log/pods", "/var/log/containers",
-         str(engine.RUN), str(engine.DATA))  # fmt: skip
+PATHS = (
+    "/etc/kubernetes",
+    "/var/lib/kubelet",
+    "/var/lib/berth",
+    "/run/berth",
+    "/var/log/berth",
+    "/var/log/pods",
+    "/var/log/containers",
+    str(engine.RUN),
+    str(engine.DATA),
+)
 KEPT = ("/var/lib/berth/volumes",)
-GLOBS = ("var/lib/cni/networks/berth", "var/lib/cni/results/berth-*", "etc/systemd/system/berth-*.service", "run/netns/cni-*",
-         "run/systemd/transient/kubepods*",
-         "sys/fs/cgroup/kubepods*", "sys/fs/cgroup/*/kubepods*", "sys/fs/cgroup/kubelet*", "sys/fs/cgroup/*/kubelet*",
-         f"sys/fs/cgroup/{engine.CONTROL_GROUP}", f"sys/fs/cgroup/*/{engine.CONTROL_GROUP}")  # fmt: skip
+GLOBS = (
+    "var/lib/cni/networks/berth",
+    "var/lib/cni/results/berth-*",
+    "etc/systemd/system/berth-*.service",
+    "run/netns/cni-*",
+    "run/systemd/transient/kubepods*",
+    "sys/fs/cgroup/kubepods*",
+    "sys/fs/cgroup/*/kubepods*",
+    "sys/fs/cgroup/kubelet*",
+    "sys/fs/cgroup/*/kubelet*",
+    f"sys/fs/cgroup/{engine.CONTROL_GROUP}",
+    f"sys/fs/cgroup/*/{engine.CONTROL_GROUP}",
+)
 SERVICES = ("containerd", "kubelet", "registry", "runsv", "svlogd")
 OURS = ("/var/lib/berth", "/run/berth", "/var/log/berth", str(engine.PROGRAMS), str(engine.DATA))
 # Another engine on this machine has bridges of its own, named alike.
 OTHER_ENGINE = Path("/var/run/docker.sock")
 SETTINGS = (
-    "net/ipv4/ip_forward", "net/ipv4/conf/all/route_localnet", "vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic",
-    "kernel/panic_on_oops", "kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes",
-)  # fmt: skip
+    "net/ipv4/ip_forward",
+    "net/ipv4/conf/all/route_localnet",
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "kernel/keys/root_maxkeys",
+    "kernel/keys/root_maxbytes",
+)
 
 
 def leftovers(settings: dict[str, str]) -> Iterator[str]:

@@ -22,9 +22,13 @@ from typing import IO, Any, NoReturn
 LONGEST = 2**17  # bytes of a request: a command with its environment
 # What a run imports, and no command does before it starts.
 IMPORTED = (
-    "ansible.cli.adhoc", "ansible.cli.inventory", "ansible.cli.playbook", "ansible.executor.playbook_executor", "ansible.executor.task_queue_manager",
+    "ansible.cli.adhoc",
+    "ansible.cli.inventory",
+    "ansible.cli.playbook",
+    "ansible.executor.playbook_executor",
+    "ansible.executor.task_queue_manager",
     "kubernetes.dynamic",
-)  # fmt: skip
+)
 # The kinds of plugins of which a run needs many, with their documentation.
 LOADED = ("action", "callback", "connection", "filter", "inventory", "lookup", "shell", "strategy", "test")
 COLOURS = ("ANSIBLE_FORCE_COLOR", "ANSIBLE_NOCOLOR")  # no run has any, whatever these say: it prints into a file

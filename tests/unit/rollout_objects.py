@@ -52,9 +52,7 @@ def deployment(created: str = BEGAN, spec: Json | None = None, **status: Any) ->
     """Return a Deployment of two replicas whose rollout has just begun, with ``status`` on top."""
     return {
         "kind": "Deployment",
-        "metadata": meta(
-            "polls", "d-1", created=created, annotations={"deployment.kubernetes.io/revision": "2"}, labels=LABELS
-        ),
+        "metadata": meta("polls", "d-1", created=created, annotations={"deployment.kubernetes.io/revision": "2"}, labels=LABELS),
         "spec": {"replicas": 2, "selector": {"matchLabels": LABELS}, "template": template()} | (spec or {}),
         "status": {"observedGeneration": 1, "replicas": 3, "updatedReplicas": 1, "readyReplicas": 2} | status,
     }

@@ -27,9 +27,16 @@ class Machine(contextlib.ExitStack):
             thread.submit(os.unshare, os.CLONE_NEWNET).result()
         pid = self.neighbour.submit(threading.get_native_id).result()
         self.run(
-            self.ip, "link set lo up", f"link add out type veth peer name in netns /proc/{pid}/ns/net", f"address add {MACHINE}/24 dev out", "link set out up",
-            f"route add default via {NEIGHBOUR}", "link add inner type bridge", f"address add {INSIDE}/24 dev inner", "link set inner up",
-        )  # fmt: skip
+            self.ip,
+            "link set lo up",
+            f"link add out type veth peer name in netns /proc/{pid}/ns/net",
+            f"address add {MACHINE}/24 dev out",
+            "link set out up",
+            f"route add default via {NEIGHBOUR}",
+            "link add inner type bridge",
+            f"address add {INSIDE}/24 dev inner",
+            "link set inner up",
+        )
         metadata = ("link set lo up", f"address add {NEIGHBOUR}/24 dev in", "address add 169.254.169.254/32 dev lo", "link set in up")
         self.neighbour.submit(self.ip, *metadata).result()
 

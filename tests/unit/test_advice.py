@@ -17,11 +17,25 @@ PROJECT = Path(__file__).resolve().parents[2]
 OTHERS = {path.stem for folder in ("plugins", "scripts") for path in (PROJECT / folder).rglob("berth_*.py")} | {"berth_app_replica"}
 TEXTS = sorted(
     path
-    for pattern in ("plugins/**/*.py", "roles/**/*.yml", "roles/**/*.j2", "roles/**/*.sh", "roles/**/*.py", "playbooks/**/*", "*.md", "*.yml", "scripts/*",
-                    "inventories/**/*.yml", "docs/**/*.md", "app/**/*.py", "Makefile", "Dockerfile")
+    for pattern in (
+        "plugins/**/*.py",
+        "roles/**/*.yml",
+        "roles/**/*.j2",
+        "roles/**/*.sh",
+        "roles/**/*.py",
+        "playbooks/**/*",
+        "*.md",
+        "*.yml",
+        "scripts/*",
+        "inventories/**/*.yml",
+        "docs/**/*.md",
+        "app/**/*.py",
+        "Makefile",
+        "Dockerfile",
+    )
     for path in PROJECT.glob(pattern)
     if path.is_file() and path.suffix not in (".pyc", ".json") and path.name != "CHANGELOG.md"
-)  # fmt: skip
+)
 
 loader = SourceFileLoader("variables", str(PROJECT / "scripts" / "variables"))
 variables = importlib.util.module_from_spec(importlib.util.spec_from_loader("variables", loader))

@@ -70,7 +70,9 @@ def test_what_is_made_for_visitors_comes_first() -> None:
     assert access.candidates(balanced, [ingress], [])[:2] == ["https://polls.example/", "http://lb.example/"]
 
 
-@pytest.mark.parametrize(("path", "url"), [("/", "http://127.0.0.1:30080/"), ("/shop/", "http://127.0.0.1:30080/shop/"), ("/shop", "http://127.0.0.1:30080/shop")])
+@pytest.mark.parametrize(
+    ("path", "url"), [("/", "http://127.0.0.1:30080/"), ("/shop/", "http://127.0.0.1:30080/shop/"), ("/shop", "http://127.0.0.1:30080/shop")]
+)
 def test_the_page_that_the_inventory_names_is_asked_for(path: str, url: str) -> None:
     assert access.candidates(service(30080), [], [node("127.0.0.9")], path) == [url]
 

@@ -540,9 +540,7 @@ def without_go(machine: Machine, monkeypatch: pytest.MonkeyPatch, policy: str) -
     return Settings(machine.cache, "build", [ALPHA], [], machine.go_dir)
 
 
-def test_without_go_and_without_a_new_enough_package_the_message_says_both_ways_out(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_go_and_without_a_new_enough_package_the_message_says_both_ways_out(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     policy = "golang-go:\n  Installed: (none)\n  Candidate: 2:1.19~1\ngolang-1.19-go:\n  Candidate: 1.19.8-2"
     settings = without_go(machine, monkeypatch, policy)
     with pytest.raises(ArtifactError) as caught:
@@ -553,9 +551,7 @@ def test_without_go_and_without_a_new_enough_package_the_message_says_both_ways_
     assert "berth_artifacts_source: download" in message
 
 
-def test_without_go_a_new_enough_package_is_what_the_role_installs(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_go_a_new_enough_package_is_what_the_role_installs(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     policy = "golang-go:\n  Installed: (none)\n  Candidate: 2:1.26~1\ngolang-1.26-go:\n  Candidate: 1.26.9-1"
     settings = without_go(machine, monkeypatch, policy)
     assert missing_packages(settings, make_plan(settings)) == ["golang-1.26-go"]
@@ -568,9 +564,7 @@ def test_a_go_that_is_too_old_is_named_with_its_version(machine: Machine, monkey
         missing_packages(settings, make_plan(settings))
 
 
-def test_tools_that_images_need_are_asked_for_only_when_an_image_is_missing(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tools_that_images_need_are_asked_for_only_when_an_image_is_missing(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.run(source="build", binaries=[ALPHA], images=[PAUSE])
     for tool in ("go", "mmdebstrap"):
         (machine.fakes / "bin" / tool).unlink()
@@ -655,12 +649,8 @@ def test_an_image_is_made_again_when_the_binary_inside_changes(machine: Machine)
     assert result["images"][PROXY["name"]] != old
 
 
-def test_a_root_file_system_comes_from_the_machines_own_mirror(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own = (
-        "https://mirror.example.org/debian/ Debian Debian\nhttps://mirror.example.org/security/ Debian Debian-Security"
-    )
+def test_a_root_file_system_comes_from_the_machines_own_mirror(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = "https://mirror.example.org/debian/ Debian Debian\nhttps://mirror.example.org/security/ Debian Debian-Security"
     machine.tool("apt-get", f"#!/bin/sh\ncat <<END\n{own}\nEND\n")
     monkeypatch.setenv("PATH", f"{machine.fakes / 'bin'}:/bin:/usr/bin")
     assert apt_sources("trixie") == [
@@ -699,9 +689,7 @@ def test_binaries_of_one_archive_are_each_taken_out_of_it(machine: Machine, rele
     assert "holds no alpha: correct `member` in the role's vars" in wrong["msg"]
 
 
-def test_a_wrong_checksum_leaves_nothing_and_names_where_the_right_one_is(
-    machine: Machine, releases: ReleaseHost
-) -> None:
+def test_a_wrong_checksum_leaves_nothing_and_names_where_the_right_one_is(machine: Machine, releases: ReleaseHost) -> None:
     alpha = releases.release("alpha", b"tampered with", checksum="0" * 64)
     message = machine.run(source="download", binaries=[alpha])["msg"]
     assert hashlib.sha256(b"tampered with").hexdigest() in message

@@ -14,10 +14,13 @@ SPEC = Path(__file__).resolve().parents[2] / "roles/preflight/meta/argument_spec
 OPTIONS = yaml.safe_load(SPEC.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
 EMPTY = {"str": "", "list": [], "dict": {}, "bool": False, "int": 0, "path": ""}
 GOOD = {
-    "berth_app_name": "polls", "berth_aws_account": "123456789012", "berth_aws_region": "eu-central-1",
-    "berth_aws_zones": ["eu-central-1a", "eu-central-1b"], "berth_eks_version": "1.35",
+    "berth_app_name": "polls",
+    "berth_aws_account": "123456789012",
+    "berth_aws_region": "eu-central-1",
+    "berth_aws_zones": ["eu-central-1a", "eu-central-1b"],
+    "berth_eks_version": "1.35",
     "berth_eks_access": [{"principal": "arn:aws:iam::123456789012:role/deployer", "policy": "cluster-admin"}],
-}  # fmt: skip
+}
 
 
 def problems(**given: Any) -> dict[tuple[str | int, ...], str]:

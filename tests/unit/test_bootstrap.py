@@ -118,9 +118,19 @@ def test_an_environment_that_fits_the_requirements_is_left_alone_within_a_moment
         lambda root: (root / ".venv").symlink_to("/nowhere"),
         lambda root: (made(root), elsewhere(root)),
     ],
-    ids=["other requirements of before", "upgraded python", "removed python", "cut off before the end", "cut off at the very end", "other requirements",
-         "made otherwise", "hardly begun", "dangling link", "plugins of another checkout"],
-)  # fmt: skip
+    ids=[
+        "other requirements of before",
+        "upgraded python",
+        "removed python",
+        "cut off before the end",
+        "cut off at the very end",
+        "other requirements",
+        "made otherwise",
+        "hardly begun",
+        "dangling link",
+        "plugins of another checkout",
+    ],
+)
 def test_whatever_does_not_fit_or_is_half_made_makes_it_anew(bootstrap: Bootstrap, tmp_path: Path, spoil: Callable[[Path], object]) -> None:
     spoil(tmp_path)
     python = program(tmp_path / "bin" / "python3", NEW)

@@ -116,7 +116,7 @@ def test_the_networks_of_a_cluster_are_those_that_it_runs_with(tmp_path: Path) -
         ("search example.com\n", ["127.0.0.1"]),
         (None, ["127.0.0.1"]),
     ],
-)  # fmt: skip
+)
 def test_names_are_asked_for_where_the_machine_asks(tmp_path: Path, text: str | None, servers: list[str]) -> None:
     if text is not None:
         (tmp_path / "resolv.conf").write_text(text)
@@ -293,4 +293,3 @@ def test_ipv6_is_passed_on_too_and_what_is_this_machine_is_refused_there(machine
     assert machine.run(called, "2001:db8::2", there) == "there"
     assert machine.run(called, "2001:db8::1", here) == "ConnectionResetError"
     assert machine.run(called, "::1", named, ("::1", named)) == "named"
-

@@ -51,10 +51,21 @@ class Project:
     def build(self, **options: object) -> dict[str, str]:
         """Build, and return the files in the image's last layers that are not in the shell's, by name."""
         parameters = {
-            "source": str(self.source), "dockerfile": str(self.source / "Dockerfile"), "arguments": {}, "bases": {}, "mirrors": {}, "registry": None,
-            "repository": None, "tags": None, "username": "", "password": "", "ref": "localhost/project:1", "archive": str(self.directory / "a-1.tar"),
-            "storage": str(self.directory / "storage"), "log": str(self.directory / "log"),
-        }  # fmt: skip
+            "source": str(self.source),
+            "dockerfile": str(self.source / "Dockerfile"),
+            "arguments": {},
+            "bases": {},
+            "mirrors": {},
+            "registry": None,
+            "repository": None,
+            "tags": None,
+            "username": "",
+            "password": "",
+            "ref": "localhost/project:1",
+            "archive": str(self.directory / "a-1.tar"),
+            "storage": str(self.directory / "storage"),
+            "log": str(self.directory / "log"),
+        }
         (self.directory / "log").write_text("")
         image_build.Build({**parameters, **options}).buildah()
         found = {}
@@ -83,8 +94,10 @@ def test_what_a_build_mounts_is_what_it_is_now_whatever_lies_in_the_cache(projec
             f"RUN --mount=from=made,source=/,target=/mnt {TAKE.format('/mnt/made', '/from-stage')}\n"
             f"RUN --mount=type=bind,source=context,target=/context {TAKE.format('/context', '/from-context')}\n"
         ),
-        stage="stage 1\n", context="context 1\n", code="code 1\n",
-    )  # fmt: skip
+        stage="stage 1\n",
+        context="context 1\n",
+        code="code 1\n",
+    )
     first = {"code": "code 1\n", "from-stage": "stage 1\n", "from-context": "context 1\n"}
     assert project.build() == first
     for name, key in {"code": "code", "stage": "from-stage", "context": "from-context"}.items():
@@ -123,8 +136,10 @@ def test_the_source_is_not_written_to_by_a_build_that_mounts_it(project: Project
 
 def test_what_is_ignored_is_in_no_mount(project: Project) -> None:
     project.write(
-        Dockerfile='FROM scratch\nCOPY root/ /\nRUN --mount=target=/mnt echo /mnt/* >/names\n', _dockerignore="secret\n.dockerignore\nroot\n!root\n", secret="",
-    )  # fmt: skip
+        Dockerfile="FROM scratch\nCOPY root/ /\nRUN --mount=target=/mnt echo /mnt/* >/names\n",
+        _dockerignore="secret\n.dockerignore\nroot\n!root\n",
+        secret="",
+    )
     assert project.build()["names"] == "/mnt/Dockerfile /mnt/root\n"
 
 
@@ -189,8 +204,14 @@ def test_a_build_reaches_other_machines_and_nothing_of_this_one_but_what_its_set
     project: Project, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     places = {
-        "loopback": "127.0.0.1", "own": MACHINE, "container": INSIDE, "metadata": "169.254.169.254", "other": NEIGHBOUR, "index": "127.0.0.1", "proxy": MACHINE,
-    }  # fmt: skip
+        "loopback": "127.0.0.1",
+        "own": MACHINE,
+        "container": INSIDE,
+        "metadata": "169.254.169.254",
+        "other": NEIGHBOUR,
+        "index": "127.0.0.1",
+        "proxy": MACHINE,
+    }
     ports = {name: machine.serve(name, address, there=name in ("metadata", "other")) for name, address in places.items()}
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", f"http://me:s3cret@localhost:{ports['index']}/simple")
     monkeypatch.setenv("https_proxy", f"{places['proxy']}:{ports['proxy']}")

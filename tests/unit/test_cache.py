@@ -50,13 +50,15 @@ FORM = "is not the URL of a cache; write it like redis://:PASSWORD@cache.example
         ({"berth_cache_env": ["1A"]}, [("berth_cache_env[0]", NAME)]),
         ({"berth_cache_env": ["A", "A"]}, [("berth_cache_env[1]", "A is there twice")]),
         ({"berth_cache_env": ["DATABASE_HOST"]}, [("berth_cache_env[0]", TAKEN)]),
-        ({"berth_cache": "cluster", "berth_app_secrets": {"REDIS_URL": "x"}},
-         [("berth_app_secrets.REDIS_URL", "is set by berth_cache too; take it out, or leave it out of berth_cache_env")]),
+        (
+            {"berth_cache": "cluster", "berth_app_secrets": {"REDIS_URL": "x"}},
+            [("berth_app_secrets.REDIS_URL", "is set by berth_cache too; take it out, or leave it out of berth_cache_env")],
+        ),
         ({"berth_app_secrets": {"REDIS_URL": "x"}}, []),
         ({"berth_cache_memory": "1Mi"}, [("berth_cache_memory", "1Mi is too little: Valkey needs 16Mi without any data")]),
         ({"berth_cache_memory": "much"}, [("berth_cache_memory", "'much' is not a quantity; write it like 500m (CPU), 256Mi or 1Gi")]),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_a_cache_is_told_with_its_variable(given: dict[str, Any], problems: list[tuple[str, str]]) -> None:
     assert [(problem.name, problem.text) for problem in variables.cache(given)] == problems
 

@@ -329,8 +329,12 @@ def test_a_run_that_was_killed_during_a_task_is_waited_for_until_that_task_has_e
 
 
 def test_a_service_that_a_task_left_running_does_not_keep_the_lock(runs: Runs) -> None:
-    runs.wait(runs.start("child = subprocess.Popen(['sleep', '20'], close_fds=False, start_new_session=True, stdin=-3, stdout=-3, stderr=-3)\n"
-                         "(here / 'pid').write_text(str(child.pid))"))  # fmt: skip
+    runs.wait(
+        runs.start(
+            "child = subprocess.Popen(['sleep', '20'], close_fds=False, start_new_session=True, stdin=-3, stdout=-3, stderr=-3)\n"
+            "(here / 'pid').write_text(str(child.pid))"
+        )
+    )
     try:
         assert "Waiting for" not in runs.wait(runs.start(""))
     finally:
@@ -352,9 +356,7 @@ def test_a_long_task_tells_its_name_and_the_seconds(runs: Runs) -> None:
 
 
 def test_what_a_module_reports_is_shown_and_the_file_is_removed(runs: Runs) -> None:
-    output = runs.wait(
-        runs.start("Path(os.environ['BERTH_PROGRESS']).open('a').write('1 of 2 pods ready\\nimported a\\n'); time.sleep(0.6)")
-    )
+    output = runs.wait(runs.start("Path(os.environ['BERTH_PROGRESS']).open('a').write('1 of 2 pods ready\\nimported a\\n'); time.sleep(0.6)"))
     assert re.search(r"^  \.\.\. 1 of 2 pods ready \(\d+ s\)\n  \.\.\. imported a \(\d+ s\)$", output, re.MULTILINE)
     assert [path.name for path in runs.temporary.glob("berth-*")] == []
 

@@ -74,13 +74,16 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "lib/initialized").touch()
     (tmp_path / "new.crt").write_text(pem(3650))
     (tmp_path / "new.conf").write_text(kubeconfig(3650))
-    program(tmp_path, """
+    program(
+        tmp_path,
+        """
 case "$1" in
 certs) for each in $(find "$ROOT/etc" -name '*.crt' ! -name '*ca.crt'); do cp "$ROOT/new.crt" "$each"; done
     for each in admin super-admin controller-manager scheduler; do cp "$ROOT/new.conf" "$ROOT/etc/$each.conf"; done ;;
 init) for last; do :; done; mkdir -p "$last"; cp "$ROOT/new.conf" "$last/kubelet.conf" ;;
 esac
-""")
+""",
+    )
     services = Services()
     monkeypatch.setattr(kubeadm_renew, "backend", lambda: services)
     monkeypatch.setattr(cluster, "shims", list)
@@ -189,7 +192,7 @@ def test_of_a_stopped_cluster_only_the_files_are_renewed(machine: Path, capsys: 
 def test_a_renewal_that_was_cut_off_is_done_again_whole(
     machine: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
-    whole = (machine / "lib/bin/kubeadm").read_text().partition("asked\"\n")[2]
+    whole = (machine / "lib/bin/kubeadm").read_text().partition('asked"\n')[2]
     restart = Services.restart
 
     def refuse(self: Services, name: str) -> None:
@@ -203,12 +206,15 @@ def test_a_renewal_that_was_cut_off_is_done_again_whole(
         monkeypatch.setattr(cluster, "unready", lambda address, deployments: ["the API server does not answer"])
     write(machine / "etc/pki/apiserver.crt", 5)
     failure = renew(capsys, timeout=0)
-    assert failure["msg"] == {
-        "kubeadm": "kubeadm certs renew all failed: no key",
-        "kubelet": "systemctl restart failed",
-        "API server": "The certificates are renewed, but after 0 s the API server does not answer. "
-        "Last errors of kubelet (the journal):\nE1128 the reason\nRun the same command again.",
-    }[broken]
+    assert (
+        failure["msg"]
+        == {
+            "kubeadm": "kubeadm certs renew all failed: no key",
+            "kubelet": "systemctl restart failed",
+            "API server": "The certificates are renewed, but after 0 s the API server does not answer. "
+            "Last errors of kubelet (the journal):\nE1128 the reason\nRun the same command again.",
+        }[broken]
+    )
     program(machine, whole)
     monkeypatch.setattr(Services, "restart", restart)
     monkeypatch.setattr(cluster, "unready", lambda address, deployments: [])

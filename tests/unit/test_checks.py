@@ -529,9 +529,7 @@ if "DATABASE_URL" in os.environ:
         says=("Set berth_app_probe: {path: /health/}",),
         follows=Case(given={"probe": {"type": "http", "host": "localhost", "readiness": "/health/", "liveness": "/health/"}}),
     ),
-    "a server before Django may answer the probes": Case(
-        "probe", files={"shop/urls.py": URLS.replace(HEALTH, ""), "bin/nginx": "#!/bin/sh\n"}, says=("404",)
-    ),
+    "a server before Django may answer the probes": Case("probe", files={"shop/urls.py": URLS.replace(HEALTH, ""), "bin/nginx": "#!/bin/sh\n"}, says=("404",)),
     "pages are redirected to https where there is none": Case(
         "probe", True, settings="SECURE_SSL_REDIRECT = True", says=("no TLS comes before the app (berth_entry)",)
     ),

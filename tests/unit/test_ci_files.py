@@ -57,4 +57,5 @@ def test_every_berth_variable_that_a_workflow_names_exists(path: Path) -> None:
 def test_a_commits_hooks_are_the_tools_of_make_lint() -> None:
     hooks = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
     recipe = (PROJECT / "Makefile").read_text(encoding="utf-8").partition("\nlint:")[2].partition("\n\n")[0]
-    assert [hook["id"] for hook in hooks] == re.findall(r"^\t(?:\$\(MAKE\) --no-print-directory )?(\S+)", recipe, flags=re.MULTILINE)
+    tools = re.findall(r"^\t(?:\$\(MAKE\) --no-print-directory )?(ruff \S+|\S+)", recipe, flags=re.MULTILINE)
+    assert [hook["id"] for hook in hooks] == [tool.replace(" ", "-") for tool in tools]

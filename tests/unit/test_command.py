@@ -21,15 +21,24 @@ SECRET = {"data": {"DJANGO_SECRET_KEY": "aHVudGVyMmh1bnRlcg=="}}  # hunter2hunte
 def release_set(number: int, ready: int) -> Json:
     """Return the ReplicaSet of a revision, as the app role describes its pods."""
     web = {
-        "name": "web", "image": f"polls@sha256:{number}", "envFrom": [{"secretRef": {"name": "polls-1"}}], "ports": [{"containerPort": 8000}],
-        "securityContext": {"readOnlyRootFilesystem": True}, "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+        "name": "web",
+        "image": f"polls@sha256:{number}",
+        "envFrom": [{"secretRef": {"name": "polls-1"}}],
+        "ports": [{"containerPort": 8000}],
+        "securityContext": {"readOnlyRootFilesystem": True},
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
         "resources": {"limits": {"memory": "256Mi"}},
-        "livenessProbe": {"httpGet": {"path": "/livez"}}, "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
-    }  # fmt: skip
+        "livenessProbe": {"httpGet": {"path": "/livez"}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
+    }
     spec = {
-        "securityContext": {"runAsNonRoot": True}, "volumes": [{"name": "tmp", "emptyDir": {}}], "imagePullSecrets": [{"name": "registry"}],
-        "containers": [web], "terminationGracePeriodSeconds": 45, "topologySpreadConstraints": [{"maxSkew": 1}],
-    }  # fmt: skip
+        "securityContext": {"runAsNonRoot": True},
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
+        "imagePullSecrets": [{"name": "registry"}],
+        "containers": [web],
+        "terminationGracePeriodSeconds": 45,
+        "topologySpreadConstraints": [{"maxSkew": 1}],
+    }
     annotations = {REVISION: str(number), "kubernetes.io/change-cause": f"1.{number}"}
     return {
         "kind": "ReplicaSet",
@@ -208,10 +217,13 @@ FAILURES: dict[str, tuple[list[Any], int | None, list[str], list[str]]] = {
     "too little time": ([([], [pod(RUNS)], ["01.1 one"]), ([DEADLINE], [after(143)], ["01.1 one"])], None, ["longer than 3600 s", "  one", "ops_timeout"], []),
     "a pod that was removed": ([([], [pod(RUNS)], ["01.1 one"]), ([], [], [])], None, ["its pod was removed", "  one"], []),
     "an image that is gone": (
-        [([], [pod(waiting("InvalidImageName", "couldn't parse image name"))], [])] * 9, None, ["manage.py check did not begin", "InvalidImageName"], []
+        [([], [pod(waiting("InvalidImageName", "couldn't parse image name"))], [])] * 9,
+        None,
+        ["manage.py check did not begin", "InvalidImageName"],
+        [],
     ),
     "a permission": ([Forbidden("Kubernetes does not let this user get jobs")], None, ["does not let this user"], []),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("why", FAILURES)

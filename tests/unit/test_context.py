@@ -68,11 +68,26 @@ def names(source: Path, *rules: str | bytes) -> list[str]:
         lambda source: os.setxattr(source / "app/manage.py", "user.kind", b"program"),
     ],
     ids=[
-        "content", "executable", "readable by its owner alone", "set-user-id", "a directory's mode", "name", "added file", "added empty directory",
-        "removed file", "Dockerfile", "link", "link to a directory", "link to nowhere", "pipe", "a name that is no UTF-8", "a name of two lines",
-        "git's own directory", "extended attribute",
+        "content",
+        "executable",
+        "readable by its owner alone",
+        "set-user-id",
+        "a directory's mode",
+        "name",
+        "added file",
+        "added empty directory",
+        "removed file",
+        "Dockerfile",
+        "link",
+        "link to a directory",
+        "link to nowhere",
+        "pipe",
+        "a name that is no UTF-8",
+        "a name of two lines",
+        "git's own directory",
+        "extended attribute",
     ],
-)  # fmt: skip
+)
 def test_what_goes_into_the_image_changes_the_hash(source: Path, change: Callable[[Path], object]) -> None:
     before = hashed(source)
     change(source)
@@ -205,7 +220,7 @@ FORMS: dict[str, tuple[list[str | bytes], list[str]]] = {
     # Docker takes the d for any digit. Nobody means that; the rule is not looked at.
     "a path of Windows": ([r"app\dynamic", r"app\static"], EVERYTHING),
     "an exception as a path of Windows": (["app", r"!app\d"], EVERYTHING),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("rules", "left"), FORMS.values(), ids=FORMS)
@@ -248,11 +263,16 @@ def test_the_mode_of_an_ignored_directory_counts_where_something_below_it_goes_i
 @pytest.mark.parametrize(
     ("rule", "reason"),
     [
-        ("[", r"the character itself is \\\["), ("app/[a-", r"the character itself is \\\["), ("[]", r"the character itself is \\\["),
-        ("[z-a]", "ends before it begins"), ("app\\", "directories are separated by /"), ("!", "it names nothing"), ("! ", "it names nothing"),
+        ("[", r"the character itself is \\\["),
+        ("app/[a-", r"the character itself is \\\["),
+        ("[]", r"the character itself is \\\["),
+        ("[z-a]", "ends before it begins"),
+        ("app\\", "directories are separated by /"),
+        ("!", "it names nothing"),
+        ("! ", "it names nothing"),
         ("!/", "it names nothing"),
     ],
-)  # fmt: skip
+)
 def test_a_rule_that_no_builder_takes_is_refused_with_its_file_line_and_text(source: Path, rule: str, reason: str) -> None:
     with pytest.raises(ImageError) as refused:
         names(source, "# rules", "*.log", rule)

@@ -98,10 +98,19 @@ def provide(
 ) -> subprocess.CompletedProcess[str]:
     """Run the Job's script, without a terminal as a container has none."""
     environment = {
-        "PATH": os.environ["PATH"], "DATABASE_HOST": "127.0.0.1", "DATABASE_PORT": server["port"], "DATABASE_NAME": name, "DATABASE_USER": user,
-        "DATABASE_SSLMODE": "disable", "DATABASE_SSLROOTCERT": "/nowhere", "DATABASE_PASSWORD": password, "MASTER_USER": "berth", "MASTER_PASSWORD": master,
-        "DATABASE_EXTENSIONS": extensions, "DATABASE_EXTENSIONS_SQL": (ROLE / "files" / "extensions.sql").read_text(encoding="utf-8"),
-    }  # fmt: skip
+        "PATH": os.environ["PATH"],
+        "DATABASE_HOST": "127.0.0.1",
+        "DATABASE_PORT": server["port"],
+        "DATABASE_NAME": name,
+        "DATABASE_USER": user,
+        "DATABASE_SSLMODE": "disable",
+        "DATABASE_SSLROOTCERT": "/nowhere",
+        "DATABASE_PASSWORD": password,
+        "MASTER_USER": "berth",
+        "MASTER_PASSWORD": master,
+        "DATABASE_EXTENSIONS": extensions,
+        "DATABASE_EXTENSIONS_SQL": (ROLE / "files" / "extensions.sql").read_text(encoding="utf-8"),
+    }
     script = (ROLE / "files" / "master.sh").read_text(encoding="utf-8")
     return subprocess.run(
         ["sh", "-c", script], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, start_new_session=True, timeout=60

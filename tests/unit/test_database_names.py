@@ -12,9 +12,13 @@ from ansible_collections.berth.platform.plugins.plugin_utils.inventory import da
 from ansible_collections.berth.platform.plugins.plugin_utils.inventory import variables
 
 DATABASE = {
-    "host": "database", "port": 5432, "name": "shop", "user": "shop", "sslmode": "verify-full",
+    "host": "database",
+    "port": 5432,
+    "name": "shop",
+    "user": "shop",
+    "sslmode": "verify-full",
     "authority": {"config_map": "a", "path": "/etc/berth/database/ca.pem"},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("password", ["hunter2", "p@ss/w:rd?#[]%&=+ ", "ünï√", "100%25", '"$(x)`', "a+b"])
@@ -34,9 +38,13 @@ def test_a_url_names_its_host_as_urls_do(host: str, shown: str) -> None:
 def test_a_part_that_the_inventory_does_not_name_keeps_its_name() -> None:
     found = names.settings(DATABASE, {"host": "DB_HOST", "sslmode": "PGSSLMODE", "password": "DB_PASS"})
     assert found == {
-        "DB_HOST": "database", "DATABASE_PORT": "5432", "DATABASE_NAME": "shop", "DATABASE_USER": "shop",
-        "PGSSLMODE": "verify-full", "DATABASE_SSLROOTCERT": "/etc/berth/database/ca.pem",
-    }  # fmt: skip
+        "DB_HOST": "database",
+        "DATABASE_PORT": "5432",
+        "DATABASE_NAME": "shop",
+        "DATABASE_USER": "shop",
+        "PGSSLMODE": "verify-full",
+        "DATABASE_SSLROOTCERT": "/etc/berth/database/ca.pem",
+    }
 
 
 @pytest.mark.parametrize(("extensions", "scheme"), [([], "postgresql"), (["pg_trgm"], "postgresql"), (["postgis", "pg_trgm"], "postgis")])

@@ -45,7 +45,7 @@ READ = {
     "one that ends nowhere": ("RUN <<EOF\nUSER 1", [(1, "RUN", "<<EOF")]),
     "what only looks like one": ("RUN $((1<<2)) '<<A' \"a <<A b\" << A\nUSER 1", [(1, "RUN", "$((1<<2)) '<<A' \"a <<A b\" << A"), (2, "USER", "1")]),
     "none in an instruction that has none": ("ENV A=<<EOF\nUSER 1", [(1, "ENV", "A=<<EOF"), (2, "USER", "1")]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("text", "found"), READ.values(), ids=READ)
@@ -201,16 +201,20 @@ NAMED = {
     "a stage": ("FROM python:3 AS a\nFROM a", [(1, "FROM", "python:3")]),
     "a stage in other letters": ("FROM python:3 AS Build\nFROM python:3\nCOPY --from=BUILD /a /a", [(1, "FROM", "python:3"), (2, "FROM", "python:3")]),
     "a stage that nothing needs": ("FROM debug:1 AS debug\nFROM python:3", [(2, "FROM", "python:3")]),
-    "what only a needed stage needs": ("FROM one:1 AS one\nFROM two:1 AS two\nCOPY --from=one /a /a\nFROM three:1\nCOPY --from=two /a /a", [
-        (1, "FROM", "one:1"), (2, "FROM", "two:1"), (4, "FROM", "three:1")]),
+    "what only a needed stage needs": (
+        "FROM one:1 AS one\nFROM two:1 AS two\nCOPY --from=one /a /a\nFROM three:1\nCOPY --from=two /a /a",
+        [(1, "FROM", "one:1"), (2, "FROM", "two:1"), (4, "FROM", "three:1")],
+    ),
     "an image to copy from": ("FROM a:1\nCOPY --from=ghcr.io/astral-sh/uv:0.8 /uv /bin/", [(1, "FROM", "a:1"), (2, "COPY", "ghcr.io/astral-sh/uv:0.8")]),
     "a stage by its number": ("FROM one:1\nFROM two:1\nCOPY --from=0 /a /a", [(1, "FROM", "one:1"), (2, "FROM", "two:1")]),
     "an image to mount": ("FROM a:1\nRUN --mount=from=b:1,target=/b --mount=type=cache,target=/c x", [(1, "FROM", "a:1"), (2, "RUN", "b:1")]),
-    "a later stage is none yet": ("FROM a:1\nCOPY --from=b /a /a\nFROM c:1 AS b\nCOPY --from=0 /a /a", [
-        (1, "FROM", "a:1"), (2, "COPY", "b"), (3, "FROM", "c:1")]),
+    "a later stage is none yet": (
+        "FROM a:1\nCOPY --from=b /a /a\nFROM c:1 AS b\nCOPY --from=0 /a /a",
+        [(1, "FROM", "a:1"), (2, "COPY", "b"), (3, "FROM", "c:1")],
+    ),
     "what a stage's own argument names": ("ARG W=a:1\nFROM b:1\nARG W=c:1\nCOPY --from=$W /a /a", [(2, "FROM", "b:1")]),
     "one named twice": ("FROM a:1\nCOPY --from=b:1 /a /a\nCOPY --from=b:1 /b /b", [(1, "FROM", "a:1"), (2, "COPY", "b:1"), (3, "COPY", "b:1")]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("text", "found"), NAMED.values(), ids=NAMED)
@@ -266,39 +270,53 @@ def test_what_a_here_document_writes_to_a_file_becomes_a_file_of_the_source() ->
 
 FAILURES = {
     "an unknown instruction": ('Error: building at STEP "X": Build error: Unknown instruction: "RUNN" &imagebuilder.Step{', "line 3: RUNN is no instruction"),
-    "a flag that it does not know": ('building at STEP "COPY --parents a b": COPY only supports the --chmod=<p> --chown=<u> and the --from=<s> flags',
-        "line 5: this machine's buildah does not know --parents of COPY"),
+    "a flag that it does not know": (
+        'building at STEP "COPY --parents a b": COPY only supports the --chmod=<p> --chown=<u> and the --from=<s> flags',
+        "line 5: this machine's buildah does not know --parents of COPY",
+    ),
     "a mode in letters": ('building at STEP "COPY --chmod=u+x a b": Error parsing chmod u+x', "line 6: this machine's buildah takes a number in --chmod"),
     "a stage that is none": ("Error: COPY --from=$WHERE: no stage or image found with that name", "line 4: $WHERE is neither a stage above that line nor"),
     "an image that is not here": ("Error: creating build container: python:9: image not known", "line 2: python:9 is no image on this machine"),
     "a mount of what is not there": (
         'level=warning msg="couldn\'t find \\"/x/root/overlay/0a/merged/opt/pip\\" on host to bind mount into container"',
-        "brings /opt/pip, which is not there"),
+        "brings /opt/pip, which is not there",
+    ),
     "static files that cannot be collected": (
         "KeyError: 'BUCKET'\nError: building at STEP \"RUN KEY=build python manage.py collectstatic --noinput\": exit status 1",
-        "line 7: collectstatic failed. A build has no variable of the environment"),
+        "line 7: collectstatic failed. A build has no variable of the environment",
+    ),
     "the same, by Docker": (
         'ERROR: failed to solve: process "/bin/sh -c python manage.py collectstatic --noinput" did not complete successfully: exit code: 1',
-        "line 7: collectstatic failed."),
+        "line 7: collectstatic failed.",
+    ),
     "a package without a wheel, and no compiler": (
         "error: command 'gcc' failed: No such file or directory\n  ERROR: Failed building wheel for netifaces",
-        "netifaces has no wheel for this Python, and cannot be compiled: gcc is missing. Take a version of netifaces that has one, or name the Debian"),
+        "netifaces has no wheel for this Python, and cannot be compiled: gcc is missing. Take a version of netifaces that has one, or name the Debian",
+    ),
     "a package whose headers are missing": (
-        "x.c:1:10: fatal error: ldap.h: No such file or directory\nERROR: Failed building wheel for python-ldap", "cannot be compiled: ldap.h is missing"),
+        "x.c:1:10: fatal error: ldap.h: No such file or directory\nERROR: Failed building wheel for python-ldap",
+        "cannot be compiled: ldap.h is missing",
+    ),
     "a package that asks for a program": (
         "Error: pg_config executable not found.\nERROR: Failed to build 'psycopg2' when getting requirements to build wheel",
-        "psycopg2 has no wheel for this Python, and cannot be compiled: pg_config is missing"),
+        "psycopg2 has no wheel for this Python, and cannot be compiled: pg_config is missing",
+    ),
     "a package that is not named again where it fails": (
         "Collecting Django==4.2\nCollecting psycopg2-binary==2.9.6 (from -r requirements.txt)\n  Error: pg_config executable not found.\n"
         "Collecting later==1\nerror: subprocess-exited-with-error",
-        "psycopg2-binary has no wheel for this Python, and cannot be compiled: pg_config is missing"),
+        "psycopg2-binary has no wheel for this Python, and cannot be compiled: pg_config is missing",
+    ),
     "Docker's own pull": (
         'ERROR: failed to solve: python:9: failed to resolve source metadata for docker.io/library/python:9: failed to do request: Head "https://x": '
-        "dial tcp: lookup registry-1.docker.io: no such host", "line 2: the image python:9 is not on this machine, and its registry docker.io does not answer"),
+        "dial tcp: lookup registry-1.docker.io: no such host",
+        "line 2: the image python:9 is not on this machine, and its registry docker.io does not answer",
+    ),
     "Docker's own reader of Dockerfiles": (
         "ERROR: failed to solve: docker/dockerfile:1: failed to resolve source metadata for docker.io/docker/dockerfile:1: failed to do request: Head: "
-        "dial tcp: lookup registry-1.docker.io: no such host", "line 1: the image docker/dockerfile:1 is not on this machine"),
-}  # fmt: skip
+        "dial tcp: lookup registry-1.docker.io: no such host",
+        "line 1: the image docker/dockerfile:1 is not on this machine",
+    ),
+}
 
 
 @pytest.mark.parametrize(("words", "said"), FAILURES.values(), ids=FAILURES)

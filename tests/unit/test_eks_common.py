@@ -16,9 +16,17 @@ from botocore import exceptions as boto
 from module_run import run
 
 MODULES = [
-    "eks_access_entry", "eks_addon", "eks_cluster", "eks_info", "eks_node_group", "eks_pod_identity_association", "eks_upgrade_insights_info",
-    "rds_instance_wait", "rds_managed_secret", "rds_snapshot",
-]  # fmt: skip
+    "eks_access_entry",
+    "eks_addon",
+    "eks_cluster",
+    "eks_info",
+    "eks_node_group",
+    "eks_pod_identity_association",
+    "eks_upgrade_insights_info",
+    "rds_instance_wait",
+    "rds_managed_secret",
+    "rds_snapshot",
+]
 
 
 # --- Messages --------------------------------------------------------------------------------------------------------

@@ -81,10 +81,15 @@ def test_the_role_of_an_addons_service_account_is_changed(stub: Stub, capsys: py
     update = {"update": {"id": "u-1", "type": "AddonUpdate", "status": "InProgress"}}
     done = {"update": {"id": "u-1", "type": "AddonUpdate", "status": "Successful"}}
     stubber = stub(
-        "eks", ("describe_addon", ADDON, live), *associations(("csi", ROLE)), *[("describe_addon", ADDON, live)] * 2, ("update_addon", request, update),
-        ("describe_addon", ADDON, live), ("describe_update", {"name": "polls", "addonName": "aws-ebs-csi-driver", "updateId": "u-1"}, done),
+        "eks",
+        ("describe_addon", ADDON, live),
+        *associations(("csi", ROLE)),
         *[("describe_addon", ADDON, live)] * 2,
-    )  # fmt: skip
+        ("update_addon", request, update),
+        ("describe_addon", ADDON, live),
+        ("describe_update", {"name": "polls", "addonName": "aws-ebs-csi-driver", "updateId": "u-1"}, done),
+        *[("describe_addon", ADDON, live)] * 2,
+    )
     assert ask(eks_addon, capsys, stubber, **WANTED)["changed"]
 
 
@@ -116,9 +121,10 @@ def test_an_association_of_an_addon_is_not_taken_from_it(stub: Stub, capsys: pyt
     key = {"clusterName": "polls", "namespace": "kube-system", "serviceAccount": "csi"}
     owned = {"association": {**key, "associationId": "a-1", "associationArn": f"{ARN}a-1", "roleArn": ROLE, "ownerArn": "arn:of:the:addon"}}
     stubber = stub(
-        "eks", ("list_pod_identity_associations", key, {"associations": [{**key, "associationId": "a-1"}]}),
+        "eks",
+        ("list_pod_identity_associations", key, {"associations": [{**key, "associationId": "a-1"}]}),
         ("describe_pod_identity_association", {"clusterName": "polls", "associationId": "a-1"}, owned),
-    )  # fmt: skip
+    )
     options = {"cluster_name": "polls", "namespace": "kube-system", "service_account": "csi", "role_arn": OTHER}
     answer = ask(eks_pod_identity_association, capsys, stubber, **options)
     assert "it belongs to the add-on arn:of:the:addon. Change it there: pod_identity_associations of eks_addon." in answer["msg"]

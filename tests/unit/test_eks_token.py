@@ -119,9 +119,7 @@ def test_a_token_is_made_once_until_it_ends_and_read_by_nobody_else(capsys: pyte
 
 
 @pytest.mark.parametrize("name", ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN"])
-def test_another_login_has_a_token_of_its_own(
-    capsys: pytest.CaptureFixture[str], made: list[str], environment: pytest.MonkeyPatch, name: str
-) -> None:
+def test_another_login_has_a_token_of_its_own(capsys: pytest.CaptureFixture[str], made: list[str], environment: pytest.MonkeyPatch, name: str) -> None:
     token(capsys)
     environment.setenv(name, "another")
     assert token(capsys) == "token 1"
@@ -176,9 +174,7 @@ def test_tokens_that_have_ended_are_removed(capsys: pytest.CaptureFixture[str], 
     assert not old.exists()
 
 
-def test_where_nothing_can_be_kept_there_is_a_token_all_the_same(
-    capsys: pytest.CaptureFixture[str], environment: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_where_nothing_can_be_kept_there_is_a_token_all_the_same(capsys: pytest.CaptureFixture[str], environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     environment.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert token(capsys).startswith("k8s-aws-v1.")

@@ -210,9 +210,7 @@ def test_a_gpg_key_that_is_not_there_or_has_expired_is_refused_before_anything_i
 
 
 @pytest.mark.parametrize(("recipient", "program"), [(AGE, "age"), ("0123456789ABCDEF", "gpg")])
-def test_a_missing_program_is_named_before_anything_is_copied(
-    command: Any, home: Path, monkeypatch: pytest.MonkeyPatch, recipient: str, program: str
-) -> None:
+def test_a_missing_program_is_named_before_anything_is_copied(command: Any, home: Path, monkeypatch: pytest.MonkeyPatch, recipient: str, program: str) -> None:
     monkeypatch.setenv("PATH", str(home))
     answer = command(Pod(DUMP), output="made/polls.dump", recipient=recipient)
     assert re.fullmatch(rf"berth_backup_recipient needs {program}, which this machine does not have\. Install it: apt-get install \w+", answer["msg"])

@@ -173,9 +173,11 @@ def test_networks_that_would_keep_nobody_or_everybody_from_the_admin_are_refused
     assert problem.variable.startswith("berth_admin_networks") and text in problem.text
 
 
-@pytest.mark.parametrize(("path", "fits"), [(each, True) for each in ("/admin/", "/admin", "/back-office/v1.2/~me")] + [
-    (each, False) for each in ("admin", "/", "", "/adm*", "/a dmin", "/a//b", "/%61dmin/", "/adm\nin", "/" + "a" * 100)
-])
+@pytest.mark.parametrize(
+    ("path", "fits"),
+    [(each, True) for each in ("/admin/", "/admin", "/back-office/v1.2/~me")]
+    + [(each, False) for each in ("admin", "/", "", "/adm*", "/a dmin", "/a//b", "/%61dmin/", "/adm\nin", "/" + "a" * 100)],
+)
 def test_the_path_of_an_admin_is_one_that_a_load_balancer_compares(path: str, fits: bool) -> None:
     assert (not variables.values({"berth_app_admin_path": path})) is fits
 
@@ -392,15 +394,19 @@ def certificate(directory: Path, name: str) -> tuple[Path, Path]:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
     made = (
-        x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key()).serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), False).sign(key, hashes.SHA256())
-    )  # fmt: skip
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), False)
+        .sign(key, hashes.SHA256())
+    )
     files = directory / f"{name}.pem", directory / f"{name}.key"
     files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    files[1].write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
     return files
 
 

@@ -231,10 +231,15 @@ def test_a_cluster_is_reviewed_before_anything_is_written_or_fetched(api: Review
 @pytest.mark.parametrize(
     ("machine", "nodes", "refused"),
     [
-        ("x86_64", ["amd64"], False), ("aarch64", ["arm64"], False), ("arm64", ["amd64"], True), ("x86_64", ["arm64", "arm64"], True),
-        ("x86_64", ["arm64", "amd64"], False), ("x86_64", ["s390x"], True), ("x86_64", [], False),
+        ("x86_64", ["amd64"], False),
+        ("aarch64", ["arm64"], False),
+        ("arm64", ["amd64"], True),
+        ("x86_64", ["arm64", "arm64"], True),
+        ("x86_64", ["arm64", "amd64"], False),
+        ("x86_64", ["s390x"], True),
+        ("x86_64", [], False),
     ],
-)  # fmt: skip
+)
 def test_nodes_that_run_no_image_of_this_machine_are_refused(
     machine: str, nodes: list[str], refused: bool, take_on: Any, api: Reviewing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

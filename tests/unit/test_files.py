@@ -57,9 +57,7 @@ def test_a_file_that_is_open_keeps_its_old_content_whole(tmp_path: Path, capsys:
     assert (tmp_path / "f").read_text() == "new"
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
-    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     write(capsys, path=tmp_path / "f", content="old")
 
     def full(*_: Any) -> None:

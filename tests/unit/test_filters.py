@@ -28,9 +28,7 @@ def test_the_examples_in_the_documentation_hold(module: Any) -> None:
 
 @pytest.mark.parametrize("module", [artifacts, aws, objects], ids=["artifacts", "aws", "objects"])
 def test_every_filter_is_called_by_the_name_of_its_function(module: Any) -> None:
-    assert {name: function.__name__ for name, function in module.FilterModule().filters().items()} == {
-        name: name for name in module.FilterModule().filters()
-    }
+    assert {name: function.__name__ for name, function in module.FilterModule().filters().items()} == {name: name for name in module.FilterModule().filters()}
 
 
 # --- Artifacts -------------------------------------------------------------
@@ -191,10 +189,20 @@ def test_what_is_rolled_out_needs_no_wait() -> None:
         job("Failed"),
     ],
     ids=[
-        "not observed", "never observed", "not updated", "not available", "not ready", "an old pod", "scaled up", "StatefulSet", "no status",
-        "new job", "not complete", "failed job",
+        "not observed",
+        "never observed",
+        "not updated",
+        "not available",
+        "not ready",
+        "an old pod",
+        "scaled up",
+        "StatefulSet",
+        "no status",
+        "new job",
+        "not complete",
+        "failed job",
     ],
-)  # fmt: skip
+)
 def test_what_is_under_way_is_waited_for(item: Json) -> None:
     assert not objects.settled([deployment(), item])
 

@@ -68,19 +68,29 @@ def test_a_host_name_is_taken(text: str) -> None:
     assert formats.host_name(text) == ""
 
 
-@pytest.mark.parametrize(
-    "text", ["", "*", "https://example.org", "example.org/", "example.org:80", "a b", "-a.org", "x" * 64, "a..b"]
-)
+@pytest.mark.parametrize("text", ["", "*", "https://example.org", "example.org/", "example.org:80", "a b", "-a.org", "x" * 64, "a..b"])
 def test_what_is_no_host_name_is_refused(text: str) -> None:
     assert formats.host_name(text)
 
 
 REGISTRIES = [
-    "registry.example.org", "registry.example.org:5000", "127.0.0.1:5000", "[::1]:5000", "localhost", "localhost:5001/team", "registry:5000",
-    "registry:5000/a/b", "ghcr.io/acme",
-    "ghcr.io/acme/team", "docker.io/acme", "quay.io/acme", "europe-docker.pkg.dev/project/images", "registry.gitlab.com/group/sub/project",
-    "123456789012.dkr.ecr.eu-central-1.amazonaws.com", "registry.example.org/a.b_c__d--e",
-]  # fmt: skip
+    "registry.example.org",
+    "registry.example.org:5000",
+    "127.0.0.1:5000",
+    "[::1]:5000",
+    "localhost",
+    "localhost:5001/team",
+    "registry:5000",
+    "registry:5000/a/b",
+    "ghcr.io/acme",
+    "ghcr.io/acme/team",
+    "docker.io/acme",
+    "quay.io/acme",
+    "europe-docker.pkg.dev/project/images",
+    "registry.gitlab.com/group/sub/project",
+    "123456789012.dkr.ecr.eu-central-1.amazonaws.com",
+    "registry.example.org/a.b_c__d--e",
+]
 REGISTRIES_TO_WRITE_OTHERWISE = [
     ("https://registry.example.org", "registry.example.org"),
     ("http://registry.example.org:5000/", "registry.example.org:5000"),
@@ -105,9 +115,20 @@ REGISTRIES_TO_WRITE_OTHERWISE = [
     ("registry", "docker.io/registry"),
 ]
 NO_REGISTRIES = [
-    "", ":5000", "registry:", "registry:70000", "registry:5000:1", "registry.example.org//a", "registry.example.org/a b", "registry.example.org/-a",
-    "registry.example.org/a:1.0", "a..b/c", "registry.example.org:http", "ghcr.io/acme?x=1", "-a.org",
-]  # fmt: skip
+    "",
+    ":5000",
+    "registry:",
+    "registry:70000",
+    "registry:5000:1",
+    "registry.example.org//a",
+    "registry.example.org/a b",
+    "registry.example.org/-a",
+    "registry.example.org/a:1.0",
+    "a..b/c",
+    "registry.example.org:http",
+    "ghcr.io/acme?x=1",
+    "-a.org",
+]
 
 
 @pytest.mark.parametrize("text", REGISTRIES)

@@ -86,9 +86,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 print(*[generated_secret(Path({str(tmp_path)!r}, f"key-{{number}}")) for number in range(200)])
 """
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)
-    ]
+    processes = [subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     for process in processes:
         assert process.stdout and process.stdout.readline() == "ready\n"
     for process in processes:

@@ -220,9 +220,7 @@ def test_the_right_cluster_is_looked_at_once(api: Api, path: str) -> None:
         ({"cluster": "its own"}, "refused", False),
     ],
 )
-def test_a_request_is_held_to_what_of_the_record_can_be_read(
-    api: Api, path: str, authority: str, recorded: dict[str, str], answer: str, refused: bool
-) -> None:
+def test_a_request_is_held_to_what_of_the_record_can_be_read(api: Api, path: str, authority: str, recorded: dict[str, str], answer: str, refused: bool) -> None:
     record(path, **{name: value.replace("its own", authority) for name, value in recorded.items()})
     api.answers |= {UID: ANSWERS[answer], "/api/v1/namespaces/polls-dev/pods/x": (200, {"kind": "Pod"})}
     if refused:

@@ -142,7 +142,7 @@ PROGRAMS: dict[str, Callable[[Path, str], None]] = {
         git(source, "add", "app/module"),
         own_config(source / "app/module", "core.fsmonitor", program),
     )[0],
-}  # fmt: skip
+}
 
 
 def own_config(source: Path, name: str, value: str) -> None:
@@ -380,9 +380,7 @@ def test_a_registry_that_is_not_there_is_named_with_the_reason() -> None:
             Registry(host, timeout=1).digest("polls", "first")
 
 
-@pytest.mark.parametrize(
-    ("answer", "reason"), [(b"SSH-2.0-OpenSSH_9.2\r\n", "SSH-2.0"), (b"", "Remote end closed"), (None, "timed out")]
-)
+@pytest.mark.parametrize(("answer", "reason"), [(b"SSH-2.0-OpenSSH_9.2\r\n", "SSH-2.0"), (b"", "Remote end closed"), (None, "timed out")])
 def test_a_port_on_which_something_else_answers_is_not_taken_for_a_registry(answer: bytes | None, reason: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         done = threading.Event()
@@ -405,18 +403,14 @@ def test_a_port_on_which_something_else_answers_is_not_taken_for_a_registry(answ
 
 
 # --- The module ------------------------------------------------------------
-def test_unchanged_content_needs_no_engine_and_names_the_digest(
-    fake: Fake, repository: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unchanged_content_needs_no_engine_and_names_the_digest(fake: Fake, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fake[1].manifests = {f"content-{hashed(repository)}": b"one", git(repository, "rev-parse", "--short", "HEAD"): b"one"}
     answer = run(image_info, capsys, source=str(repository), dockerfile=str(repository / "Dockerfile"), registry=fake[0].host, repository="polls")
     assert answer["ref"] == f"{fake[0].host}/polls@sha256:one"
     assert answer["tagged"] and answer["engine"] == "" and not answer["changed"]
 
 
-def test_a_releases_tag_never_moves_to_another_digest(
-    fake: Fake, repository: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_releases_tag_never_moves_to_another_digest(fake: Fake, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     commit = git(repository, "rev-parse", "--short", "HEAD")
     fake[1].manifests = {f"content-{hashed(repository)}": b"two", commit: b"one"}
     answer = run(image_info, capsys, source=str(repository), dockerfile=str(repository / "Dockerfile"), registry=fake[0].host, repository="polls")
@@ -424,9 +418,7 @@ def test_a_releases_tag_never_moves_to_another_digest(
     assert answer["digest"] == "sha256:two" and not answer["tagged"]
 
 
-def test_a_release_whose_tag_is_taken_by_other_content_is_named_before_it_is_built(
-    fake: Fake, repository: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_release_whose_tag_is_taken_by_other_content_is_named_before_it_is_built(fake: Fake, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     commit = git(repository, "rev-parse", "--short", "HEAD")
     fake[1].manifests = {commit: b"one"}
     answer = run(image_info, capsys, source=str(repository), dockerfile=str(repository / "Dockerfile"), registry=fake[0].host, repository="polls")
@@ -436,9 +428,7 @@ def test_a_release_whose_tag_is_taken_by_other_content_is_named_before_it_is_bui
 
 @pytest.mark.parametrize("check", [True, False])
 def test_without_a_registry_only_check_mode_goes_on(repository: Path, capsys: pytest.CaptureFixture[str], check: bool) -> None:
-    answer = run(
-        image_info, capsys, check, source=str(repository), dockerfile=str(repository / "Dockerfile"), registry="127.0.0.1:1", repository="polls"
-    )
+    answer = run(image_info, capsys, check, source=str(repository), dockerfile=str(repository / "Dockerfile"), registry="127.0.0.1:1", repository="polls")
     if check:
         assert not answer["registry_answers"] and answer["ref"] == f"127.0.0.1:1/polls:content-{hashed(repository)}"
     else:
@@ -493,9 +483,21 @@ def test_of_two_environments_that_build_the_same_content_at_once_the_second_take
     monkeypatch.setattr(image_build, "find_engine", lambda _wanted: "buildah")
     monkeypatch.setattr(image_build.Build, "buildah", make)
     parameters = {
-        "registry": fake[0].host, "repository": "polls", "directory": str(directory), "username": "", "password": "", "archive": None, "ref": None,
-        "digest": "", "tags": [content], "engine": "auto", "storage": str(directory), "log": str(directory / "log"), "source": "", "dockerfile": "",
-    }  # fmt: skip
+        "registry": fake[0].host,
+        "repository": "polls",
+        "directory": str(directory),
+        "username": "",
+        "password": "",
+        "archive": None,
+        "ref": None,
+        "digest": "",
+        "tags": [content],
+        "engine": "auto",
+        "storage": str(directory),
+        "log": str(directory / "log"),
+        "source": "",
+        "dockerfile": "",
+    }
     first, second = (image_build.Build({**parameters, "environment": name}) for name in ("dev", "staging"))
     with ThreadPoolExecutor(2) as runs:
         beginning = runs.submit(first.make)
@@ -535,9 +537,18 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def docker(tmp_path: Path, **options: Any) -> None:
     """Build with Docker."""
     parameters = {
-        "source": "src", "dockerfile": "src/Dockerfile", "arguments": {"PYTHON_IMAGE": "here"}, "bases": {"here": "here.tar", "absent": "absent.tar"},
-        "registry": "registry.example", "repository": "polls", "tags": ["1"], "archive": None, "ref": None, "username": "", "password": "",
-    }  # fmt: skip
+        "source": "src",
+        "dockerfile": "src/Dockerfile",
+        "arguments": {"PYTHON_IMAGE": "here"},
+        "bases": {"here": "here.tar", "absent": "absent.tar"},
+        "registry": "registry.example",
+        "repository": "polls",
+        "tags": ["1"],
+        "archive": None,
+        "ref": None,
+        "username": "",
+        "password": "",
+    }
     image_build.Build({**parameters, "log": str(tmp_path / "log"), **options}).docker()
 
 
@@ -580,7 +591,7 @@ def test_docker_builds_where_its_engine_answers_and_buildah_elsewhere(asked: Pat
         ("buildah version 1.39.3 (image-spec 1.1.0, runtime-spec 1.2.0)", True, True),
         ("buildah version 2.0.0", False, False),
     ],
-)  # fmt: skip
+)
 def test_a_buildah_that_would_ask_for_a_network_helper_in_vain_cannot_build(
     asked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, helper: bool, works: bool
 ) -> None:
@@ -655,10 +666,20 @@ def buildah(tmp_path: Path, dockerfile: str, monkeypatch: pytest.MonkeyPatch, si
     (tmp_path / "src").mkdir()
     (tmp_path / "src/Dockerfile").write_text(dockerfile)
     parameters = {
-        "source": str(tmp_path / "src"), "dockerfile": str(tmp_path / "src/Dockerfile"), "arguments": {"PYTHON_IMAGE": "docker.io/library/base:1"},
-        "bases": {"docker.io/library/base:1": "base.tar"}, "registry": "localhost:5001", "repository": "polls", "tags": ["1"], "archive": None, "ref": None,
-        "username": "", "password": "", "mirrors": {}, "storage": str(tmp_path / "storage"),
-    }  # fmt: skip
+        "source": str(tmp_path / "src"),
+        "dockerfile": str(tmp_path / "src/Dockerfile"),
+        "arguments": {"PYTHON_IMAGE": "docker.io/library/base:1"},
+        "bases": {"docker.io/library/base:1": "base.tar"},
+        "registry": "localhost:5001",
+        "repository": "polls",
+        "tags": ["1"],
+        "archive": None,
+        "ref": None,
+        "username": "",
+        "password": "",
+        "mirrors": {},
+        "storage": str(tmp_path / "storage"),
+    }
     try:
         image_build.Build({**parameters, "log": str(tmp_path / "log"), **options}).buildah()
     finally:
@@ -779,9 +800,7 @@ def test_an_image_whose_registry_does_not_answer_is_said_with_its_line_before_an
     assert "bud" not in building.read_text()
 
 
-def test_an_image_that_its_registry_does_not_give_is_said_with_the_registrys_words(
-    building: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_image_that_its_registry_does_not_give_is_said_with_the_registrys_words(building: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ImageError, match=r"(?s)line 1: the image ghcr\.io/denied:1 cannot be pulled\. .*reading manifest: denied"):
         buildah(tmp_path, "FROM ghcr.io/denied:1", monkeypatch)
 
@@ -792,9 +811,7 @@ def test_a_here_document_is_refused_before_anything_is_built(building: Path, tmp
     assert "bud" not in building.read_text()
 
 
-def test_a_registry_that_buildah_is_told_to_find_elsewhere_is_not_asked_first(
-    building: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_registry_that_buildah_is_told_to_find_elsewhere_is_not_asked_first(building: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "registries.conf").write_text('[[registry]]\nprefix = "docker.io"\nlocation = "mirror.example/hub"\n')
     monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(tmp_path / "registries.conf"))
     assert [line for line in buildah(tmp_path, "FROM python:3", monkeypatch, silent="timed out") if line.startswith("bud")]

@@ -137,9 +137,13 @@ def cluster(tmp_path: Path) -> Any:
         server.answers = {path: (200, {"items": []}) for path in pruning.REFERRING}
         context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
         config = {
-            "apiVersion": "v1", "kind": "Config", "current-context": "c", "contexts": [context], "users": [{"name": "u", "user": {}}],
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "c",
+            "contexts": [context],
+            "users": [{"name": "u", "user": {}}],
             "clusters": [{"name": "c", "cluster": {"server": server.url}}],
-        }  # fmt: skip
+        }
         (tmp_path / "kubeconfig").write_text(json.dumps(config))
         server.kubeconfig = str(tmp_path / "kubeconfig")
         yield server
@@ -216,15 +220,20 @@ def test_layers_stay_where_a_manifest_cannot_be_read(registry: Registry) -> None
 def prune(registry: Registry, cluster: Any, capsys: pytest.CaptureFixture[str], check: bool = False, **options: Any) -> dict[str, Any]:
     """Run the module."""
     given = {
-        "kubeconfig": cluster.kubeconfig, "registry": "localhost:5001", "repository": "polls", "environment": "dev", "keep": 2,
-        "directory": str(registry.directory), "storage": str(registry.directory / "storage"), "ctr": "/absent/ctr", "address": "/absent/socket",
-    }  # fmt: skip
+        "kubeconfig": cluster.kubeconfig,
+        "registry": "localhost:5001",
+        "repository": "polls",
+        "environment": "dev",
+        "keep": 2,
+        "directory": str(registry.directory),
+        "storage": str(registry.directory / "storage"),
+        "ctr": "/absent/ctr",
+        "address": "/absent/socket",
+    }
     return run(image_prune, capsys, check, **{**given, **options})
 
 
-def test_the_registry_is_pruned_to_its_bound_and_a_revision_to_go_back_to_stays(
-    registry: Registry, cluster: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_registry_is_pruned_to_its_bound_and_a_revision_to_go_back_to_stays(registry: Registry, cluster: Any, capsys: pytest.CaptureFixture[str]) -> None:
     images = [registry.push("polls", "base", str(number), tags=(f"content-{number}",)) for number in range(6)]
     for image in images:
         Claims(registry.directory, "polls", "dev").add(image)

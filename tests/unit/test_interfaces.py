@@ -96,12 +96,7 @@ def specification(role: str) -> dict[str, Any]:
 def own_options(role: str) -> dict[str, dict[str, Any]]:
     """Return the options of all entry points of a role, without the inventory's variables that preflight documents."""
     entries = specification(role).values()
-    return {
-        name: option
-        for entry in entries
-        for name, option in entry.get("options", {}).items()
-        if not name.startswith("berth_")
-    }
+    return {name: option for entry in entries for name, option in entry.get("options", {}).items() if not name.startswith("berth_")}
 
 
 def test_no_file_has_a_key_twice_of_which_ansible_would_warn_in_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,9 +125,7 @@ def test_every_option_of_a_role_says_what_it_is(role: str) -> None:
     assert specification(role), f"roles/{role}/meta/argument_specs.yml has no entry point"
     for entry in specification(role).values():
         assert entry["short_description"]
-    assert [
-        name for name, option in own_options(role).items() if not (option.get("description") and option.get("type"))
-    ] == []
+    assert [name for name, option in own_options(role).items() if not (option.get("description") and option.get("type"))] == []
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -225,9 +218,7 @@ def fact_keys(value: Any) -> set[str]:
 def documentation(role: str) -> str:
     """Return all words of a role's entry points."""
     return " ".join(
-        " ".join(
-            [entry["short_description"], *([text] if isinstance(text := entry.get("description", []), str) else text)]
-        )
+        " ".join([entry["short_description"], *([text] if isinstance(text := entry.get("description", []), str) else text)])
         for entry in specification(role).values()
     )
 

@@ -67,9 +67,7 @@ def test_an_object_is_deleted_by_its_uid(api: Api, cluster: Cluster) -> None:
     assert json.loads(body) == {"propagationPolicy": "Background", "preconditions": {"uid": "uid-1"}}
 
 
-def test_an_object_that_is_gone_already_is_deleted_without_complaint(
-    api: Api, cluster: Cluster
-) -> None:
+def test_an_object_that_is_gone_already_is_deleted_without_complaint(api: Api, cluster: Cluster) -> None:
     """Gone is what was wanted."""
     api.queue = [(404, {"message": "not found"})]
     cluster.delete("Job", "polls-dev", "x", "uid-1", "Background")
@@ -99,9 +97,7 @@ def test_an_object_that_is_gone_already_is_deleted_without_complaint(
         ),
     ],
 )
-def test_a_refusal_becomes_one_message(
-    api: Api, cluster: Cluster, status: int, answer: Any, error: type[KubeError], message: str
-) -> None:
+def test_a_refusal_becomes_one_message(api: Api, cluster: Cluster, status: int, answer: Any, error: type[KubeError], message: str) -> None:
     """With what was asked for and what the server said."""
     api.queue = [(status, answer)]
     with pytest.raises(error) as raised:

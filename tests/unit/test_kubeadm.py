@@ -114,10 +114,16 @@ def test_the_rules_of_network_policies_go() -> None:
 @pytest.mark.parametrize(
     ("name", "ours"),
     [
-        ("KUBE-SRC-5LZPQVJMCRQYSSDG", True), ("KUBE-DST-3YNVZWWGX3UQQ4VQ", True), ("inet6:KUBE-SRC-5LZPQVJMCRQYSSDG", True), ("TMP-7XRLFRZZLXRDUM3H", True),
-        ("f2b-sshd", False), ("TMP-blocklist", False), ("MY-KUBE-SRC-LIST", False), ("KUBE-CLUSTER-IP", False),
+        ("KUBE-SRC-5LZPQVJMCRQYSSDG", True),
+        ("KUBE-DST-3YNVZWWGX3UQQ4VQ", True),
+        ("inet6:KUBE-SRC-5LZPQVJMCRQYSSDG", True),
+        ("TMP-7XRLFRZZLXRDUM3H", True),
+        ("f2b-sshd", False),
+        ("TMP-blocklist", False),
+        ("MY-KUBE-SRC-LIST", False),
+        ("KUBE-CLUSTER-IP", False),
     ],
-)  # fmt: skip
+)
 def test_the_sets_of_network_policies_go_and_those_of_others_stay(name: str, ours: bool) -> None:
     assert our_sets(f"other\n{name}\n") == ([name] if ours else [])
 
@@ -141,9 +147,17 @@ def test_sets_are_destroyed_where_there_is_a_program_for_it(there: bool, monkeyp
 
 # --- The machine -----------------------------------------------------------
 PATHS = {
-    "DIRECTORY": "lib", "RUN": "run", "LOGS": "log", "KUBERNETES": "etc", "KUBELET": "kubelet", "CNI_LEASES": "cni/networks/berth",
-    "TASKS": "run/tasks", "RECORD": "lib/cluster.json", "INITIALIZED": "lib/initialized", "VOLUMES": "lib/volumes",
-}  # fmt: skip
+    "DIRECTORY": "lib",
+    "RUN": "run",
+    "LOGS": "log",
+    "KUBERNETES": "etc",
+    "KUBELET": "kubelet",
+    "CNI_LEASES": "cni/networks/berth",
+    "TASKS": "run/tasks",
+    "RECORD": "lib/cluster.json",
+    "INITIALIZED": "lib/initialized",
+    "VOLUMES": "lib/volumes",
+}
 
 
 class Machine:
@@ -342,14 +356,18 @@ def test_a_changed_setting_is_told_with_both_values(machine: Machine, capsys: py
         ("certificate-authority-data: =\n", True),
     ],
     ids=[
-        "the administrator's", "an environment's", "of an earlier cluster of ours", "an environment's of that", "of another cluster",
-        "of a like name", "without a cluster", "illegible",
+        "the administrator's",
+        "an environment's",
+        "of an earlier cluster of ours",
+        "an environment's of that",
+        "of another cluster",
+        "of a like name",
+        "without a cluster",
+        "illegible",
     ],
 )
 @pytest.mark.parametrize("made", [True, False])
-def test_a_kubeconfig_is_ours_or_somebody_elses(
-    machine: Machine, capsys: pytest.CaptureFixture[str], text: str, foreign: bool, made: bool
-) -> None:
+def test_a_kubeconfig_is_ours_or_somebody_elses(machine: Machine, capsys: pytest.CaptureFixture[str], text: str, foreign: bool, made: bool) -> None:
     if made:
         machine.made()
     machine.write("kubeconfig", text)
@@ -415,9 +433,7 @@ def test_an_environment_without_the_name_of_a_namespace_takes_nothing_of_the_oth
 
 
 @pytest.mark.parametrize("environments", [["molecule"], ["molecule", "rehearsal"]])
-def test_an_environment_that_does_not_use_the_cluster_changes_nothing(
-    machine: Machine, capsys: pytest.CaptureFixture[str], environments: list[str]
-) -> None:
+def test_an_environment_that_does_not_use_the_cluster_changes_nothing(machine: Machine, capsys: pytest.CaptureFixture[str], environments: list[str]) -> None:
     machine.made(environments=environments)
     answer = run(kubeadm_remove, capsys, environment="dev", namespace="polls-dev", purge=True)
     assert (answer["changed"], answer["removed"]) == (False, [])

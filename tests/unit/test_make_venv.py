@@ -83,9 +83,14 @@ class Project:
         own = {"CALLS": str(self.root / "calls"), "AT": at, "DO": do, "RELEASES": RELEASE, "UV_PYTHON_INSTALL_MIRROR": ""}
         return subprocess.Popen(
             # Whoever is started in the background, as these tests are, does not hear of an interruption.
-            ["env", "--default-signal=INT", sys.executable, "driver.py", *arguments], cwd=self.root, env=os.environ | own | environment,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        )  # fmt: skip
+            ["env", "--default-signal=INT", sys.executable, "driver.py", *arguments],
+            cwd=self.root,
+            env=os.environ | own | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
 
     def run(self, *arguments: str, at: str = "", do: str = "", **environment: str) -> tuple[int, str, str]:
         """Run the script; return its exit status, what it printed, and what it complained about."""
@@ -300,19 +305,35 @@ UV_NAME = """error: Failed to download `ansible==14.5.0`
         (PIP_TRACEBACK, "uv==1", "https://index.example/simple", "it does not answer"),
         (UV_CERTIFICATE, "distro", "https://pypi.example", "its certificate is from an authority that this machine does not trust"),
         (UV_NAME, "ansible==14.5.0", "https://files.example", "no name server knows its host"),
-        ("error: Failed to fetch: `https://i.example/simple/a/`\n  cause: HTTP status client error (401 Unauthorized)", "a", "https://i.example",
-         "the index does not let us in"),
-        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "uv==1", "https://index.example/simple",
-         "what arrived has another checksum than it must have"),
-        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "uv==1", "https://index.example/simple",
-         "there is no room on the disk"),
-        ("ProxyError('Unable to connect to proxy', OSError('Tunnel connection failed: 407 Proxy Authentication Required'))", "uv==1",
-         "https://index.example/simple", "the proxy wants a login"),
+        (
+            "error: Failed to fetch: `https://i.example/simple/a/`\n  cause: HTTP status client error (401 Unauthorized)",
+            "a",
+            "https://i.example",
+            "the index does not let us in",
+        ),
+        (
+            "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.",
+            "uv==1",
+            "https://index.example/simple",
+            "what arrived has another checksum than it must have",
+        ),
+        (
+            "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
+            "uv==1",
+            "https://index.example/simple",
+            "there is no room on the disk",
+        ),
+        (
+            "ProxyError('Unable to connect to proxy', OSError('Tunnel connection failed: 407 Proxy Authentication Required'))",
+            "uv==1",
+            "https://index.example/simple",
+            "the proxy wants a login",
+        ),
         ("error: one thing\n  cause: another thing.\n", "uv==1", "https://index.example/simple", "cause: another thing"),
         ("what nobody has thought of\n", "uv==1", "https://index.example/simple", "what nobody has thought of"),
         ("", "uv==1", "https://index.example/simple", "no reason was given"),
     ],
-)  # fmt: skip
+)
 def test_what_did_not_arrive_from_where_and_why_is_one_sentence(said: str, name: str, where: str, cause: str) -> None:
     first, _, rest = make_venv.explain("uv==1", "https://index.example/simple", said).partition(f": {cause}. ")
     assert first == f"{name} did not arrive from {where}"

@@ -321,11 +321,27 @@ def test_a_first_start_gives_minikube_every_setting(machine: Machine) -> None:
     machine.run(**more, nodes=2, disk="20g")
     given = set(machine.arguments("start"))
     assert given >= {
-        "--output=json", "--interactive=false", "--wait=all", "--embed-certs", "--profile=dev", "--driver=docker", "--nodes=2", "--cpus=2",
-        "--memory=6000", "--disk-size=20g", "--kubernetes-version=v1.36.3", "--container-runtime=containerd", "--cni=bridge",
-        "--feature-gates=KubeletInUserNamespace=true", "--extra-config=kube-proxy.mode=nftables", "--base-image=local/kicbase:v1", "--force",
-        "--registry-mirror=https://mirror.example.org", "--insecure-registry=10.0.0.1:5000", "--preload=false",
-    }  # fmt: skip
+        "--output=json",
+        "--interactive=false",
+        "--wait=all",
+        "--embed-certs",
+        "--profile=dev",
+        "--driver=docker",
+        "--nodes=2",
+        "--cpus=2",
+        "--memory=6000",
+        "--disk-size=20g",
+        "--kubernetes-version=v1.36.3",
+        "--container-runtime=containerd",
+        "--cni=bridge",
+        "--feature-gates=KubeletInUserNamespace=true",
+        "--extra-config=kube-proxy.mode=nftables",
+        "--base-image=local/kicbase:v1",
+        "--force",
+        "--registry-mirror=https://mirror.example.org",
+        "--insecure-registry=10.0.0.1:5000",
+        "--preload=false",
+    }
 
 
 def test_what_is_left_to_minikube_is_not_said(machine: Machine) -> None:
@@ -395,9 +411,7 @@ ADVICE = "Put it back in inventories/dev/group_vars/all/main.yml, or remove the 
         ({"extra_config": []}, 'minikube_extra_config: is ["kube-proxy.mode=nftables"], and [] is wanted'),
     ],
 )
-def test_a_setting_that_the_profile_cannot_take_is_named_before_minikube_is_started(
-    machine: Machine, state: str, change: dict[str, Any], line: str
-) -> None:
+def test_a_setting_that_the_profile_cannot_take_is_named_before_minikube_is_started(machine: Machine, state: str, change: dict[str, Any], line: str) -> None:
     machine.given(state)
     before = machine.state
     message = machine.run(**change)["msg"]
@@ -471,9 +485,7 @@ def test_of_a_profile_of_before_what_was_not_noted_is_noted_and_a_later_change_n
     assert "minikube_proxies: is what it was made with" in machine.run(memory="max")["msg"]
 
 
-def test_other_extra_arguments_are_given_with_a_start_and_a_word_about_what_it_cannot_do(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_extra_arguments_are_given_with_a_start_and_a_word_about_what_it_cannot_do(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     warned: list[str] = []
     # Not from the answer: Ansible keeps a process's warnings, and all runs of a test are one process.
     monkeypatch.setattr(minikube.AnsibleModule, "warn", lambda _module, words: warned.append(words))
@@ -1159,10 +1171,13 @@ def play(machine: Machine, ansible_home: str) -> Callable[..., str]:
     settings |= {"ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
     settings |= {"ANSIBLE_HOME": ansible_home, "ANSIBLE_REMOTE_TEMP": ansible_home, "XDG_CACHE_HOME": str(machine.root / "ansible")}
     given = {
-        "berth_kubeconfig": str(machine.kubeconfig), "berth_namespace": "polls-dev", "berth_provider": "minikube", "minikube_home": str(machine.home),
+        "berth_kubeconfig": str(machine.kubeconfig),
+        "berth_namespace": "polls-dev",
+        "berth_provider": "minikube",
+        "minikube_home": str(machine.home),
         "artifacts_facts": {"binaries": {"minikube": str(DATA / "replay.py"), "kubectl": "/bin/true"}, "versions": {"kubernetes": "v1.36.3"}, "images": {}},
         "minikube_images": {},
-    }  # fmt: skip
+    }
 
     def run_role(role: str, tasks: str, **variables: Any) -> str:
         tasks_of_play = [{"ansible.builtin.include_role": {"name": role, "tasks_from": tasks}}, {"ansible.builtin.debug": {"var": "minikube_facts"}}]

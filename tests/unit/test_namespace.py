@@ -99,9 +99,7 @@ def test_a_namespace_that_is_not_there_is_an_answer(kubeconfig: str, answers: Ca
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_an_api_server_that_is_not_ready_is_not_reachable(
-    status: int, kubeconfig: str, answers: Callable[..., None]
-) -> None:
+def test_an_api_server_that_is_not_ready_is_not_reachable(status: int, kubeconfig: str, answers: Callable[..., None]) -> None:
     answers((status, {}))
     found = k8s_namespace_info.answer(kubeconfig, "polls-dev")
     assert (found["reachable"], found["exists"]) == (False, False)
@@ -128,9 +126,7 @@ def test_a_file_that_is_no_kubeconfig_fails_and_is_named(tmp_path: Path) -> None
         k8s_namespace_info.answer(str(path), "polls-dev")
 
 
-def test_the_wait_ends_when_the_namespace_is_gone(
-    kubeconfig: str, answers: Callable[..., None], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_wait_ends_when_the_namespace_is_gone(kubeconfig: str, answers: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
     answers((200, TERMINATING), (200, TERMINATING), (404, {}))
     answer = run_module(capsys, kubeconfig=kubeconfig, name="polls-dev", wait_absent=60)
     assert (answer.get("failed", False), answer["exists"]) == (False, False)
@@ -147,10 +143,7 @@ def test_a_namespace_that_stays_fails_with_what_is_in_the_way(
     monkeypatch.setattr(k8s_namespace_info.time, "monotonic", lambda: next(clock))
     answer = run_module(capsys, kubeconfig=kubeconfig, name="polls-dev", wait_absent=30)
     assert answer["failed"]
-    assert answer["msg"] == (
-        "The namespace polls-dev is still there after 30 seconds: "
-        "Some resources are remaining: pods. has 1 resource instances."
-    )
+    assert answer["msg"] == ("The namespace polls-dev is still there after 30 seconds: Some resources are remaining: pods. has 1 resource instances.")
 
 
 # --- The role, as it behaves without any cluster -------------------------------

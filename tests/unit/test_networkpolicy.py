@@ -115,9 +115,7 @@ def analyser() -> Path:
         return binary
     go = find_go(SOURCE)
     if go is None:
-        pytest.fail(
-            f"The analyser is built with Go {wanted_go(SOURCE)} or newer, and this machine has none: install it."
-        )
+        pytest.fail(f"The analyser is built with Go {wanted_go(SOURCE)} or newer, and this machine has none: install it.")
     cache.mkdir(parents=True, exist_ok=True)
     unfinished = binary.with_suffix(f".{os.getpid()}")
     # The flags are those of the artifacts role, so that what it compiled is not compiled again.
@@ -232,9 +230,7 @@ PURPOSE: dict[str, set[str]] = {
 
 
 @pytest.mark.parametrize("policy", PURPOSE)
-def test_without_the_policy_its_flows_change(
-    policy: str, analyser: Path, rendered: Rendered, passing: set[str]
-) -> None:
+def test_without_the_policy_its_flows_change(policy: str, analyser: Path, rendered: Rendered, passing: set[str]) -> None:
     assert policy in rendered.policies
     assert ask(analyser, rendered, FLOWS, without=policy) ^ passing == PURPOSE[policy]
 
@@ -247,8 +243,12 @@ def test_pods_reach_name_servers_that_are_no_pods_and_nothing_else_of_them(analy
     """Auto Mode runs DNS on its nodes, behind an address of the services; NodeLocal DNSCache has one of its own."""
     made = render(tmp_path, {"pod_networks": [], "dns_networks": ["172.20.0.10/32"]}, berth_dns_networks=["169.254.20.10/32"])
     eks, local = Peer(None, ip="172.20.0.10"), Peer(None, ip="169.254.20.10")
-    names = {f"{pod} asks {server.ip} over {protocol}": (pod, server, 53, protocol) for pod in (WEB, DATABASE, UNLABELLED) for server in (eks, local)
-             for protocol in ("UDP", "TCP")}  # fmt: skip
+    names = {
+        f"{pod} asks {server.ip} over {protocol}": (pod, server, 53, protocol)
+        for pod in (WEB, DATABASE, UNLABELLED)
+        for server in (eks, local)
+        for protocol in ("UDP", "TCP")
+    }
     others = {"another service": (WEB, Peer(None, ip="172.20.0.11"), 53, "UDP"), "another port": (WEB, eks, 443, "TCP")}
     assert ask(analyser, made, names | others | {"pods of DNS": (WEB, DNS, 53, "UDP")}) == {*names, "pods of DNS"}
 
@@ -265,9 +265,7 @@ def test_an_inventory_lets_the_app_out_and_nobody_else(analyser: Path, with_mail
     assert ask(analyser, with_mail, flows) == {"a web pod sends mail", "a scheduled job sends mail", "a process sends mail"}
 
 
-def test_an_inventory_that_lets_the_app_out_changes_no_other_flow(
-    analyser: Path, with_mail: Rendered, passing: set[str]
-) -> None:
+def test_an_inventory_that_lets_the_app_out_changes_no_other_flow(analyser: Path, with_mail: Rendered, passing: set[str]) -> None:
     assert ask(analyser, with_mail, FLOWS) == passing
 
 
@@ -292,11 +290,20 @@ def test_the_internet_is_everything_but_private_networks_and_metadata(analyser: 
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ("internet", ""), ("none", ""), ([], ""), ([MAIL], ""), ([{"ports": [{"port": 587}]}], ""),
-        ("intranet", "'intranet': write internet, none"), ("", "'': write internet"), (None, "None: write internet"), ({"to": []}, "write internet"),
-        ([{}], "rule 1 that is {}"), ([MAIL, "internet"], "rule 2 that is 'internet'"), ([MAIL, {"from": []}], "rule 2 with 'from'"),
+        ("internet", ""),
+        ("none", ""),
+        ([], ""),
+        ([MAIL], ""),
+        ([{"ports": [{"port": 587}]}], ""),
+        ("intranet", "'intranet': write internet, none"),
+        ("", "'': write internet"),
+        (None, "None: write internet"),
+        ({"to": []}, "write internet"),
+        ([{}], "rule 1 that is {}"),
+        ([MAIL, "internet"], "rule 2 that is 'internet'"),
+        ([MAIL, {"from": []}], "rule 2 with 'from'"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_word_and_no_rule_is_refused(given: Any, problem: str) -> None:
     found = [each for each in variables.values({"berth_app_egress": given}) if each.variable == "berth_app_egress"]
     assert [problem in each.text for each in found] == [True] * bool(problem)
@@ -332,9 +339,7 @@ def test_who_calls_the_web_pods_is_the_inventorys_to_say_and_else_whoever_is_no_
     assert ask(analyser, render(tmp_path, cluster, **variables), WEB_FLOWS) == callers
 
 
-def test_a_database_outside_the_cluster_is_reached_in_its_network_by_the_app_and_the_job_that_makes_its_role(
-    analyser: Path, with_rds: Rendered
-) -> None:
+def test_a_database_outside_the_cluster_is_reached_in_its_network_by_the_app_and_the_job_that_makes_its_role(analyser: Path, with_rds: Rendered) -> None:
     instance = Peer(None, ip="10.60.3.4")
     flows = {
         "a web pod reaches it": (WEB, instance, 5432, "TCP"),

@@ -121,9 +121,7 @@ def test_without_a_terminal_the_newest_line_is_printed_now_and_then(monkeypatch:
 
 
 @pytest.mark.parametrize(("name", "verbosity", "brief"), [("site.yml", 0, True), ("site.yml", 1, False), ("__adhoc_playbook__", 0, False)])
-def test_who_asks_for_more_and_who_runs_a_single_task_gets_ansibles_output(
-    monkeypatch: pytest.MonkeyPatch, name: str, verbosity: int, brief: bool
-) -> None:
+def test_who_asks_for_more_and_who_runs_a_single_task_gets_ansibles_output(monkeypatch: pytest.MonkeyPatch, name: str, verbosity: int, brief: bool) -> None:
     monkeypatch.setattr(output.DefaultCallback, "v2_playbook_on_start", lambda *_: None)
     monkeypatch.setattr(output, "write_out", lambda _display: None)
     monkeypatch.setattr(screen.STATUS, "begin", lambda: None)

@@ -98,8 +98,12 @@ def test_what_is_not_the_projects_own_is_not_applied(case: dict[str, Any], wrong
 def test_an_object_of_the_projects_own_is_known_by_its_labels_and_is_no_other_of_berths() -> None:
     made = objects.prepared(item("Service", "mine", labels={"app.kubernetes.io/name": "shop", "x": "y"}), "shop")
     assert made["metadata"]["labels"] == {
-        "app.kubernetes.io/name": "shop", "x": "y", "app.kubernetes.io/managed-by": "berth", "app.kubernetes.io/instance": "shop", "berth/own": "true",
-    }  # fmt: skip
+        "app.kubernetes.io/name": "shop",
+        "x": "y",
+        "app.kubernetes.io/managed-by": "berth",
+        "app.kubernetes.io/instance": "shop",
+        "berth/own": "true",
+    }
     of_berth = item("Service", "mine", labels={"app.kubernetes.io/managed-by": "berth", "app.kubernetes.io/instance": "shop"})
     assert apply.foreign(made, of_berth) and apply.foreign(of_berth, made) and not apply.foreign(made, made)
 
@@ -112,11 +116,13 @@ def test_a_secret_in_clear_is_compared_with_what_the_api_server_keeps() -> None:
 
 # --- Kinds that only the API server knows --------------------------------------------------------------------------------
 MONITOR = {"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor", "metadata": {"name": "web"}}
-DISCOVERY = {"resources": [
-    {"kind": "ServiceMonitor", "name": "servicemonitors", "namespaced": True},
-    {"kind": "Scale", "name": "servicemonitors/scale", "namespaced": True},
-    {"kind": "Wide", "name": "wides", "namespaced": False},
-]}  # fmt: skip
+DISCOVERY = {
+    "resources": [
+        {"kind": "ServiceMonitor", "name": "servicemonitors", "namespaced": True},
+        {"kind": "Scale", "name": "servicemonitors/scale", "namespaced": True},
+        {"kind": "Wide", "name": "wides", "namespaced": False},
+    ]
+}
 GROUP = "/apis/monitoring.coreos.com/v1"
 
 

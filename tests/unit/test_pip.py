@@ -74,8 +74,10 @@ def test_where_options_lead_pip_is_known_for_each_of_them(tmp_path: Path) -> Non
     text = "[global]\nfind-links =\n  /wheels\n  http://links.example/\n[install]\nindex-url = http://localhost:3141/simple\ntrusted-host = other.example\n"
     paths, environment = machine(tmp_path, {"user": text}, {"PIP_PROXY": "127.0.0.1:3128"})
     assert set(addresses(read_options(paths, environment))) == {
-        ("find-links", "http://links.example/"), ("index-url", "http://localhost:3141/simple"), ("proxy", "127.0.0.1:3128"),
-    }  # fmt: skip
+        ("find-links", "http://links.example/"),
+        ("index-url", "http://localhost:3141/simple"),
+        ("proxy", "127.0.0.1:3128"),
+    }
 
 
 # --- What counts ---------------------------------------------------------------
@@ -131,9 +133,7 @@ def test_pip_reads_from_the_one_file_of_a_build_what_it_reads_on_this_machine(tm
         (top / "build/etc").mkdir(parents=True)
         write_options(for_build(read_options(paths, environment), "")[0], top / "build/etc/pip.conf")
         asked.append({"environment": {"HOME": str(top / "build")}, "prefix": str(top / "build"), "shared": [str(top / "build/etc")]})
-    done = subprocess.run(
-        [sys.executable, "-c", JUDGE, str(PIP[0])], input=json.dumps(asked), capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", JUDGE, str(PIP[0])], input=json.dumps(asked), capture_output=True, text=True, check=True)
     answers = json.loads(done.stdout)
     ignored = ("cache_dir",)  # below HOME
     for name, here, there in zip(CASES, answers[::2], answers[1::2], strict=True):
@@ -240,9 +240,7 @@ def test_pip_is_told_where_the_authorities_are_where_an_instruction_gets_both() 
 
 
 # --- The build ---------------------------------------------------------------
-def test_a_build_gets_both_as_files_that_only_its_user_reads_and_its_log_has_no_password(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_build_gets_both_as_files_that_only_its_user_reads_and_its_log_has_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths, environment = machine(tmp_path, {}, {"PIP_INDEX_URL": "https://me:s3cret@a.example", "PIP_FIND_LINKS": "/opt/wheels"})
     monkeypatch.setattr(image_build.pip, "configuration_files", lambda _: paths)
     monkeypatch.setattr(image_build.pip, "authorities", lambda *_: (certificate("A"), ["a note"]))
@@ -250,9 +248,7 @@ def test_a_build_gets_both_as_files_that_only_its_user_reads_and_its_log_has_no_
         monkeypatch.delenv(name)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    (tmp_path / "Dockerfile").write_text(
-        "RUN --mount=type=secret,id=pip_conf,target=/p --mount=type=secret,id=ca_bundle,target=/c pip install x"
-    )
+    (tmp_path / "Dockerfile").write_text("RUN --mount=type=secret,id=pip_conf,target=/p --mount=type=secret,id=ca_bundle,target=/c pip install x")
     options = {"log": tmp_path / "log", "source": tmp_path, "dockerfile": tmp_path / "Dockerfile", "ref": "x"}
     with image_build.Build(options).secrets() as words:
         assert words[::2] == ["--secret"] * 2
@@ -263,6 +259,4 @@ def test_a_build_gets_both_as_files_that_only_its_user_reads_and_its_log_has_no_
         assert dict(parser["global"]) == {"index-url": "https://me:s3cret@a.example", "cert": "/c"}
         assert Path(given["ca_bundle"]).read_text() == certificate("A")
     assert not Path(given["pip_conf"]).exists()
-    assert (tmp_path / "log").read_text() == (
-        "note: a note\nnote: pip's find-links goes without /opt/wheels: a build has no file of this machine.\n"
-    )
+    assert (tmp_path / "log").read_text() == ("note: a note\nnote: pip's find-links goes without /opt/wheels: a build has no file of this machine.\n")

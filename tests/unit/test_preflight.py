@@ -23,11 +23,18 @@ INVALID = sorted(path.name for path in (INVENTORIES / "invalid").iterdir())
 COMMANDS = {
     "not-root": ["unshare", "--user"],
     # The machine is part of other networks there.
-    "network-taken": ["unshare", "--net", "sh", "-ec", """
+    "network-taken": [
+        "unshare",
+        "--net",
+        "sh",
+        "-ec",
+        """
         add() { ip link add "$1" type bridge; ip address add "$2" dev "$1"; ip link set "$1" up; }
         add tun0 10.244.7.1/24; add vpn0 10.96.0.9/12; add lan0 10.245.0.9/24; exec "$@"
-    """, "sh"],
-}  # fmt: skip
+    """,
+        "sh",
+    ],
+}
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +65,16 @@ def run(tmp_path: Path, taken_port: int):
         command = ["ansible-playbook", playbook, "-i", str(inventory), *arguments]
         if elsewhere := COMMANDS.get(inventory.name):
             return subprocess.run(
-                [*elsewhere, *command], cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                stdin=subprocess.DEVNULL, timeout=60, check=False,
-            )  # fmt: skip
+                [*elsewhere, *command],
+                cwd=PROJECT,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                timeout=60,
+                check=False,
+            )
         return ansible_fork.run(command, cwd=PROJECT, env=environment, stderr=subprocess.STDOUT, timeout=60)
 
     return run
@@ -105,9 +119,7 @@ def test_bad_input_ends_with_its_message_before_anything_is_changed(case: str, r
 
     expected = (inventory / "expected.txt").read_text(encoding="utf-8").splitlines()
     problems = said(done.stdout)
-    assert len(problems) == len(expected) and all(map(re.fullmatch, map(pattern, expected), problems)), "\n".join(
-        problems
-    )
+    assert len(problems) == len(expected) and all(map(re.fullmatch, map(pattern, expected), problems)), "\n".join(problems)
     assert done.returncode != 0
     assert "Traceback" not in done.stdout
     assert set(re.findall(r"^TASK \[(.*?)\]", done.stdout, re.MULTILINE)) <= {
@@ -214,9 +226,7 @@ def test_a_variable_of_the_command_line_is_said_to_come_from_there(run) -> None:
 
 
 def test_no_value_of_a_secret_is_printed(run) -> None:
-    secrets = (
-        '{"berth_app_secrets": {"A": ["hunter2"], "B": 8675309}, "berth_database_password": {"x": "correct-horse"}}'
-    )
+    secrets = '{"berth_app_secrets": {"A": ["hunter2"], "B": 8675309}, "berth_database_password": {"x": "correct-horse"}}'
     done = run("playbooks/preflight.yml", INVENTORIES / "valid", "-e", secrets, "-vvv")
     printed = done.stdout.replace(secrets, "")
     assert len(said(printed)) == 3
@@ -234,9 +244,7 @@ def test_no_value_whatever_ends_in_a_traceback(junk: object, run) -> None:
     done = run("playbooks/preflight.yml", INVENTORIES / "valid", "-e", json.dumps(given))
     problems = said(done.stdout)
     assert "Traceback" not in done.stdout and "Unexpected" not in done.stdout
-    assert {"berth_provider", "berth_namespace", "berth_app_replicas"} <= {
-        problem.split(":")[0] for problem in problems
-    }
+    assert {"berth_provider", "berth_namespace", "berth_app_replicas"} <= {problem.split(":")[0] for problem in problems}
     assert all(problem.endswith(" (-e)") for problem in problems)
 
 
@@ -270,10 +278,21 @@ EDITS = (
     (r"or 0 to let Kubernetes choose", replaced(r": .*$", ": 0")),
 )
 FOLLOWED = (
-    "unknown-variable", "unknown-provider", "settings-not-strings", "template-in-value", "database-name-taken", "network-illegal", "host-name-illegal",
-    "path-illegal", "node-port-taken", "namespace-system", "node-port-out-of-range", "variables-for-no-group", "variables-hidden-by-directory",
+    "unknown-variable",
+    "unknown-provider",
+    "settings-not-strings",
+    "template-in-value",
+    "database-name-taken",
+    "network-illegal",
+    "host-name-illegal",
+    "path-illegal",
+    "node-port-taken",
+    "namespace-system",
+    "node-port-out-of-range",
+    "variables-for-no-group",
+    "variables-hidden-by-directory",
     "quota-too-small",
-)  # fmt: skip
+)
 
 
 def follow(message: str, inventory: Path) -> bool:

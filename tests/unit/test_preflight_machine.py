@@ -40,9 +40,7 @@ def test_a_supported_system_is_known_by_its_name(key: tuple[str, str], name: str
 
 @pytest.mark.parametrize("release", ["ID=debian\nVERSION_ID=11\n", "ID=ubuntu\nVERSION_ID=22.04\n", "ID=debian\n", ""])
 def test_another_system_is_not_supported(release: str, tmp_path: Path) -> None:
-    assert (
-        "kubeadm works on Debian 12, Debian 13, Ubuntu 24.04 (amd64, arm64)" in machine(tmp_path, release).unsupported()
-    )
+    assert "kubeadm works on Debian 12, Debian 13, Ubuntu 24.04 (amd64, arm64)" in machine(tmp_path, release).unsupported()
 
 
 def test_another_architecture_is_not_supported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,9 +73,7 @@ def test_who_listens_on_a_port_is_found_and_named(listener: tuple[str, int]) -> 
     assert preflight.held_by(found) == f"{Path(os.path.realpath(sys.executable)).name} (process {os.getpid()})"
 
 
-def test_what_berth_put_on_the_machine_may_hold_a_port(
-    listener: tuple[str, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_berth_put_on_the_machine_may_hold_a_port(listener: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     found = preflight.taken(listener[1], listener[0], preflight.listeners())
     assert not preflight.is_berths(found)
     monkeypatch.setattr(preflight.cluster, "DIRECTORY", Path(os.path.realpath(sys.executable)).parent)

@@ -34,11 +34,16 @@ def answer(usage: str, *steps: tuple[str, str], **attributes: str) -> str:
     """
     dimensions = {
         f"SKU.JRTCKXETXF.{number}": {
-            "unit": "Hrs", "beginRange": begin, "endRange": "Inf", "description": f"${dollars} per hour", "appliesTo": [],
-            "rateCode": f"SKU.JRTCKXETXF.{number}", "pricePerUnit": {"USD": dollars},
+            "unit": "Hrs",
+            "beginRange": begin,
+            "endRange": "Inf",
+            "description": f"${dollars} per hour",
+            "appliesTo": [],
+            "rateCode": f"SKU.JRTCKXETXF.{number}",
+            "pricePerUnit": {"USD": dollars},
         }
         for number, (begin, dollars) in enumerate(steps)
-    }  # fmt: skip
+    }
     return json.dumps(
         {
             "product": {"productFamily": "made up", "sku": "SKU", "attributes": {"usagetype": usage, "regionCode": REGION, **attributes}},
@@ -212,21 +217,38 @@ def test_the_prices_of_aws_are_written_to_the_file_of_the_region(ask: Ask, tmp_p
     assert result["changed"] and result["path"] == str(tmp_path / f"{REGION}.yml")
     found = price_lists.load(tmp_path / f"{REGION}.yml")
     assert found == Prices(
-        region=REGION, date=datetime.now(UTC).date(), source=aws_prices.SOURCE,
-        hour={name: Decimal(value) for name, value in {
-            "control_plane": "0.1", "extended_support": "0.5", "nat_gateway": "0.052", "load_balancer": "0.027", "public_address": "0.005",
-            "interface_endpoint": "0.012",
-        }.items()},
-        month={name: Decimal(value) for name, value in {
-            "disk": "0.0952", "database_storage": "0.137", "database_storage_multi_az": "0.274", "key": "1", "secret": "0.4", "logs_taken": "0.63",
-            "logs_kept": "0.0324",
-        }.items()},
+        region=REGION,
+        date=datetime.now(UTC).date(),
+        source=aws_prices.SOURCE,
+        hour={
+            name: Decimal(value)
+            for name, value in {
+                "control_plane": "0.1",
+                "extended_support": "0.5",
+                "nat_gateway": "0.052",
+                "load_balancer": "0.027",
+                "public_address": "0.005",
+                "interface_endpoint": "0.012",
+            }.items()
+        },
+        month={
+            name: Decimal(value)
+            for name, value in {
+                "disk": "0.0952",
+                "database_storage": "0.137",
+                "database_storage_multi_az": "0.274",
+                "key": "1",
+                "secret": "0.4",
+                "logs_taken": "0.63",
+                "logs_kept": "0.0324",
+            }.items()
+        },
         instances={"c6a.large": Decimal("0.0873"), "t3.large": Decimal("0.096")},
         auto_mode={"c6a.large": Decimal("0.01048")},
         databases={"db.t4g.medium": Decimal("0.074")},
         databases_multi_az={"db.t4g.medium": Decimal("0.148")},
         versions={"1.35": date(2027, 3, 27), "1.36": date(2027, 8, 2)},
-    )  # fmt: skip
+    )
 
 
 def test_the_same_prices_once_more_change_nothing_and_keep_the_date(ask: Ask, tmp_path: Path) -> None:

@@ -17,8 +17,7 @@ from ansible_collections.berth.platform.plugins.module_utils.image.project impor
 
 MANAGE = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "{}")\nfrom django.core.management import execute_from_command_line\n'
 SERVE = (
-    'import os\nfrom django.core.{0} import get_{0}_application\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "{1}")\n'
-    "application = get_{0}_application()\n"
+    'import os\nfrom django.core.{0} import get_{0}_application\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "{1}")\napplication = get_{0}_application()\n'
 )
 
 Files = dict[str, str | bytes]

@@ -19,18 +19,25 @@ from ansible_collections.berth.platform.plugins.modules import app_dockerfile
 from module_run import run
 
 PLAIN = Project(
-    directory="", settings="shop.settings", wsgi="shop.wsgi:application", asgi="shop.asgi:application",
+    directory="",
+    settings="shop.settings",
+    wsgi="shop.wsgi:application",
+    asgi="shop.asgi:application",
     dependencies=Dependencies("requirements", "", ("requirements.txt",)),
-)  # fmt: skip
+)
 STATIC = Settings(texts=frozenset({"django.contrib.staticfiles", "whitenoise.middleware.WhiteNoiseMiddleware"}), names=frozenset({"STATIC_ROOT"}))
 
 
 def needing(*names: str, kind: str = "requirements", **more: Any) -> Dependencies:
     """Return dependencies on packages that a project names itself."""
     files = {
-        "requirements": ("requirements.txt",), "pyproject": ("pyproject.toml",), "uv": ("pyproject.toml", "uv.lock"), "pdm": ("pyproject.toml", "pdm.lock"),
-        "poetry": ("pyproject.toml", "poetry.lock"), "pipenv": ("Pipfile", "Pipfile.lock"),
-    }[kind]  # fmt: skip
+        "requirements": ("requirements.txt",),
+        "pyproject": ("pyproject.toml",),
+        "uv": ("pyproject.toml", "uv.lock"),
+        "pdm": ("pyproject.toml", "pdm.lock"),
+        "poetry": ("pyproject.toml", "poetry.lock"),
+        "pipenv": ("Pipfile", "Pipfile.lock"),
+    }[kind]
     return Dependencies(kind, "", files, direct=frozenset(names), names=frozenset(names), **more)
 
 
@@ -315,9 +322,15 @@ def lay(source: Path) -> dict[str, Any]:
     """Write a project, and return the arguments that make its Dockerfile."""
     for name, text in {
         "manage.py": 'import django\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")\n',
-        "shop/settings.py": "", "requirements.txt": "django\n",
-        ".env": "SECRET=1\n", "db.sqlite3": "", "media/cat.png": "", ".venv/bin/python": "", "shop/__pycache__/settings.pyc": "", ".git/HEAD": "",
-    }.items():  # fmt: skip
+        "shop/settings.py": "",
+        "requirements.txt": "django\n",
+        ".env": "SECRET=1\n",
+        "db.sqlite3": "",
+        "media/cat.png": "",
+        ".venv/bin/python": "",
+        "shop/__pycache__/settings.pyc": "",
+        ".git/HEAD": "",
+    }.items():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_text(text)
     python = "docker.io/library/python:3.13-slim"

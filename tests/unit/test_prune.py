@@ -27,18 +27,12 @@ def names(objects: list[Any]) -> list[tuple[str, str]]:
         (
             {"app.kubernetes.io/instance": "polls"},
             ["Service"],
-            (
-                "The selector names no app.kubernetes.io/managed-by, so it could mean objects that others made. "
-                "Add app.kubernetes.io/managed-by to selector."
-            ),
+            ("The selector names no app.kubernetes.io/managed-by, so it could mean objects that others made. Add app.kubernetes.io/managed-by to selector."),
         ),
         (
             {"app.kubernetes.io/managed-by": ""},
             ["Service"],
-            (
-                "The selector names no app.kubernetes.io/managed-by, so it could mean objects that others made. "
-                "Add app.kubernetes.io/managed-by to selector."
-            ),
+            ("The selector names no app.kubernetes.io/managed-by, so it could mean objects that others made. Add app.kubernetes.io/managed-by to selector."),
         ),
         (
             OURS,

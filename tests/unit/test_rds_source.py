@@ -35,7 +35,7 @@ def snapshot(tags: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
         (snapshot(DBInstanceIdentifier="shop-prod"), {}, ("berth_rds_snapshot",), f"if it is meant, name it by its ARN, {ARN}"),
         (snapshot(tags={}), {}, ("berth_rds_snapshot",), "is of polls-prod, which is not known to be a database of polls"),
     ],
-)  # fmt: skip
+)
 def test_what_a_database_cannot_be_made_of_is_refused(found: dict[str, Any] | None, wanted: dict[str, Any], path: tuple[str, ...], words: str) -> None:
     ((where, text),) = snapshot_problems(WANTED | wanted, found, "polls-staging", "eu-central-1")
     assert where == path and words in text

@@ -38,9 +38,7 @@ def test_a_web_server_is_no_registry(registry: Callable[[int], str]) -> None:
     assert "answers 404" in silent_registry(registry(404))
 
 
-def test_a_registry_whose_certificate_is_not_trusted_does_not_count(
-    registry: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_registry_whose_certificate_is_not_trusted_does_not_count(registry: Callable[[int], str], monkeypatch: pytest.MonkeyPatch) -> None:
     host = registry(200)
     monkeypatch.delenv("SSL_CERT_FILE")
     assert "certificate verify failed" in silent_registry(host)

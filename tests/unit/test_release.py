@@ -24,11 +24,26 @@ def rendered(name: str, **variables: Any) -> dict[str, Any]:
     environment.filters |= {"berth.platform.probes": probes.of_inventory, "to_json": json.dumps}
     environment.filters |= {"combine": lambda one, *others: {key: value for each in (one, *others) for key, value in each.items()}}
     given = {
-        "app_name": "polls", "app_version": "1.0", "app_image": CONTAINER["image"], "app_port": 8000, "app_replicas": 2, "app_autoscaling": {},
-        "app_command": [], "app_timeout": 300, "app_pull_secrets": [],
-        "app_probe": {}, "app_liveness_path": "/livez", "app_readiness_path": "/readyz", "app_resources": {}, "app_leave_seconds": 5,
-        "__app_component": {"web": LABELS}, "__app_version_label": {}, "__app_selector": {}, "__app_pod": POD, "__app_container": CONTAINER,
-    }  # fmt: skip
+        "app_name": "polls",
+        "app_version": "1.0",
+        "app_image": CONTAINER["image"],
+        "app_port": 8000,
+        "app_replicas": 2,
+        "app_autoscaling": {},
+        "app_command": [],
+        "app_timeout": 300,
+        "app_pull_secrets": [],
+        "app_probe": {},
+        "app_liveness_path": "/livez",
+        "app_readiness_path": "/readyz",
+        "app_resources": {},
+        "app_leave_seconds": 5,
+        "__app_component": {"web": LABELS},
+        "__app_version_label": {},
+        "__app_selector": {},
+        "__app_pod": POD,
+        "__app_container": CONTAINER,
+    }
     return yaml.safe_load(environment.from_string((TEMPLATES / name).read_text(encoding="utf-8")).render(given | variables))
 
 

@@ -30,8 +30,11 @@ class Server:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.environment = {
-            "PATH": f"{PROGRAMS[-1]}:{os.environ['PATH']}", "PGHOST": str(root), "DATABASE_USER": "polls", "DATABASE_NAME": "polls",
-        }  # fmt: skip
+            "PATH": f"{PROGRAMS[-1]}:{os.environ['PATH']}",
+            "PGHOST": str(root),
+            "DATABASE_USER": "polls",
+            "DATABASE_NAME": "polls",
+        }
 
     def run(self, *command: str, text: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command as the server's user."""

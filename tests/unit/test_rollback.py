@@ -352,7 +352,8 @@ def test_a_rollback_that_was_killed_half_way_goes_on_where_it_was(api: Api, tmp_
 
 FAILED = {
     "nothing of it was complete, web goes back too": (
-        [A, configured(2, 2, "polls-a"), process_set(4, 1, **complete(1)), process_set(5, 2)], "polls polls-worker"
+        [A, configured(2, 2, "polls-a"), process_set(4, 1, **complete(1)), process_set(5, 2)],
+        "polls polls-worker",
     ),
     "web is the same, only a process's command was another": ([A, process_set(4, 1, **complete(1)), process_set(5, 1)], "polls-worker"),
     "it had been complete before the one that was left": (
@@ -360,7 +361,7 @@ FAILED = {
         "polls polls-worker",
     ),
     "it is the one that was complete last": ([A, process_set(4, 1, **complete(1))], ""),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("why", FAILED)
@@ -409,9 +410,7 @@ def test_a_release_that_is_complete_again_is_noted_again(api: Api, tmp_path: Pat
     assert calls(api) == []
 
 
-def test_who_may_not_note_it_is_warned_and_no_more(
-    api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_may_not_note_it_is_warned_and_no_more(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     warnings: list[str] = []
     monkeypatch.setattr(k8s_released.AnsibleModule, "warn", lambda _, text: warnings.append(text))
     with_processes(api, configured(2, 2, "polls-a"), process_set(5, 2))

@@ -157,8 +157,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         of_deployment(
             waiting(
                 "ErrImagePull",
-                f"{PULL}pull access denied, repository does not exist or may require authorization: "
-                "server message: insufficient_scope: authorization failed",
+                f"{PULL}pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed",
             )
         ),
         "image-denied",
@@ -176,9 +175,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
     ),
     (
         "a registry whose name does not resolve",
-        of_deployment(
-            waiting("ErrImagePull", f"{PULL}dial tcp: lookup registry.invalid on 10.96.0.10:53: no such host")
-        ),
+        of_deployment(waiting("ErrImagePull", f"{PULL}dial tcp: lookup registry.invalid on 10.96.0.10:53: no such host")),
         "registry",
         f"The image {IMAGE} cannot be pulled: the registry's name does not resolve",
         0,
@@ -207,11 +204,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
     ),
     (
         "a registry's rate limit",
-        of_deployment(
-            waiting(
-                "ErrImagePull", f"{PULL}429 Too Many Requests: toomanyrequests: You have reached your pull rate limit"
-            )
-        ),
+        of_deployment(waiting("ErrImagePull", f"{PULL}429 Too Many Requests: toomanyrequests: You have reached your pull rate limit")),
         "registry",
         f"The image {IMAGE} cannot be pulled: the registry's rate limit is reached",
         TRANSIENT,
@@ -233,9 +226,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
     ),
     (
         "an image that must be on the node and is not",
-        of_deployment(
-            waiting("ErrImageNeverPull", f'Container image "{IMAGE}" is not present with pull policy of Never')
-        ),
+        of_deployment(waiting("ErrImageNeverPull", f'Container image "{IMAGE}" is not present with pull policy of Never')),
         "image-never",
         f"The image {IMAGE} is not on the node",
         0,
@@ -243,9 +234,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
     ),
     (
         "a key that the Secret lacks",
-        of_deployment(
-            waiting("CreateContainerConfigError", "couldn't find key DJANGO_SECRET_KEY in Secret polls-dev/polls")
-        ),
+        of_deployment(waiting("CreateContainerConfigError", "couldn't find key DJANGO_SECRET_KEY in Secret polls-dev/polls")),
         "config",
         "The Secret polls has no key DJANGO_SECRET_KEY, which container web needs",
         RETRIED,
@@ -261,9 +250,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
     ),
     (
         "a Secret that the kubelet has not read yet",
-        of_deployment(
-            waiting("CreateContainerConfigError", "failed to sync secret cache: timed out waiting for the condition")
-        ),
+        of_deployment(waiting("CreateContainerConfigError", "failed to sync secret cache: timed out waiting for the condition")),
         "config",
         "The container web cannot be configured",
         TRANSIENT,
@@ -271,9 +258,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
     ),
     (
         "an image that runs as root where that is forbidden",
-        of_deployment(
-            waiting("CreateContainerConfigError", "container has runAsNonRoot and image will run as root (pod: polls)")
-        ),
+        of_deployment(waiting("CreateContainerConfigError", "container has runAsNonRoot and image will run as root (pod: polls)")),
         "config",
         "The image of container web runs as root, which the pod forbids (runAsNonRoot)",
         RETRIED,
@@ -333,9 +318,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
     ),
     (
         "a process that has crashed twice and runs again",
-        of_deployment(
-            container(restartCount=2, state={"running": {"startedAt": LATER}}, lastState=ended(1)), phase="Running"
-        ),
+        of_deployment(container(restartCount=2, state={"running": {"startedAt": LATER}}, lastState=ended(1)), phase="Running"),
         "crash",
         "The container web crashes: it ended with exit code 1, 2 times",
         CREATED_SOON,
@@ -361,9 +344,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "a process that its liveness probe restarts",
         of_deployment(
             crashing(ended(137)),
-            events=[
-                ("Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 500", LATER, "Warning", "web")
-            ],
+            events=[("Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 500", LATER, "Warning", "web")],
         ),
         "liveness",
         "The container web fails its liveness probe and is restarted",
@@ -375,9 +356,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         of_deployment(
             container(state={"running": {"startedAt": LATER}}),
             phase="Running",
-            events=[
-                ("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503", LATER, "Warning", "web")
-            ],
+            events=[("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503", LATER, "Warning", "web")],
         ),
         "readiness",
         "The container web runs but is not ready",
@@ -386,9 +365,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
     ),
     (
         "a quota without room",
-        refused(
-            'pods "polls-2-abcde" is forbidden: exceeded quota: polls, requested: pods=1, used: pods=4, limited: pods=4'
-        ),
+        refused('pods "polls-2-abcde" is forbidden: exceeded quota: polls, requested: pods=1, used: pods=4, limited: pods=4'),
         "quota",
         "The quota polls has no room for the pod",
         CREATED_SOON,
@@ -396,10 +373,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
     ),
     (
         "a quota that wants requests",
-        refused(
-            'pods "polls-2-abcde" is forbidden: failed quota: polls: must specify limits.memory for: web; '
-            "requests.cpu for: web"
-        ),
+        refused('pods "polls-2-abcde" is forbidden: failed quota: polls: must specify limits.memory for: web; requests.cpu for: web'),
         "quota",
         "The quota polls wants requests and limits in the pod",
         SETTLED,
@@ -445,9 +419,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
     ),
     (
         "a ServiceAccount that does not exist",
-        refused(
-            'pods "polls-2-" is forbidden: error looking up service account polls-dev/polls: serviceaccount "polls" not found'
-        ),
+        refused('pods "polls-2-" is forbidden: error looking up service account polls-dev/polls: serviceaccount "polls" not found'),
         "serviceaccount",
         "There is no ServiceAccount polls",
         CREATED_SOON,
@@ -463,10 +435,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
     ),
     (
         "too little processor",
-        of_unschedulable(
-            "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: "
-            "1 No preemption victims found for incoming pod."
-        ),
+        of_unschedulable("0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."),
         "resources",
         "No node has room for the pod (cpu)",
         SCHEDULING,
@@ -482,9 +451,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
     ),
     (
         "a node that is starting",
-        of_unschedulable(
-            "0/1 nodes are available: 1 node(s) had untolerated taint(s) {node.kubernetes.io/not-ready: }."
-        ),
+        of_unschedulable("0/1 nodes are available: 1 node(s) had untolerated taint(s) {node.kubernetes.io/not-ready: }."),
         "placement",
         "No node suits the pod",
         STARTING_NODE,
@@ -503,9 +470,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
     ),
     (
         "a claim without a StorageClass",
-        with_claim(
-            claim(), ("FailedBinding", "no persistent volumes available for this claim and no storage class is set")
-        ),
+        with_claim(claim(), ("FailedBinding", "no persistent volumes available for this claim and no storage class is set")),
         "volume",
         "The PersistentVolumeClaim data-postgresql-0 has no StorageClass, and none is the default",
         CREATED_SOON,
@@ -649,9 +614,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
     ("snapshot", "cause", "summary", "grace", "reason"),
     [pytest.param(*case[1:], id=case[0]) for case in BREAKAGES],
 )
-def test_each_breakage_has_its_diagnosis(
-    snapshot: Snapshot, cause: str, summary: str, grace: float, reason: str
-) -> None:
+def test_each_breakage_has_its_diagnosis(snapshot: Snapshot, cause: str, summary: str, grace: float, reason: str) -> None:
     """The first finding names what is broken, and how long it must last to be certain."""
     verdict = judge(snapshot, SINCE)
     found = verdict.findings[0]
@@ -756,9 +719,7 @@ COMPLETE: list[tuple[str, Snapshot]] = [
     ),
     (
         "a StatefulSet whose pods are replaced by hand",
-        Snapshot(
-            statefulset({"updateStrategy": {"type": "OnDelete"}}, readyReplicas=1, currentRevision="postgresql-old")
-        ),
+        Snapshot(statefulset({"updateStrategy": {"type": "OnDelete"}}, readyReplicas=1, currentRevision="postgresql-old")),
     ),
     ("a DaemonSet", Snapshot(daemonset(updatedNumberScheduled=2, numberAvailable=2, numberReady=2))),
     (
@@ -837,9 +798,7 @@ def test_a_rollout_that_goes_on_is_neither_complete_nor_failed(snapshot: Snapsho
     assert verdict.progress == progress
 
 
-@pytest.mark.parametrize(
-    ("now", "complete"), [("2026-03-01T12:00:04Z", False), ("2026-03-01T12:00:05Z", True)], ids=["4 s", "5 s"]
-)
+@pytest.mark.parametrize(("now", "complete"), [("2026-03-01T12:00:04Z", False), ("2026-03-01T12:00:05Z", True)], ids=["4 s", "5 s"])
 def test_a_pod_without_a_readiness_probe_must_run_for_a_while(now: str, complete: bool) -> None:
     """Kubernetes calls it ready as it starts, also when it crashes a moment later."""
     workload = deployment(**DONE)
@@ -888,10 +847,7 @@ def test_a_crashing_pod_of_the_previous_revision_does_not_fail_a_statefulset() -
 def test_a_daemonset_is_judged_by_the_pods_of_its_newest_revision() -> None:
     """Its pods carry the hash only, and the newest ControllerRevision tells which one is current."""
     workload = daemonset()
-    revisions = [
-        {"metadata": meta(f"agent-{name}", f"cr-{name}", workload), "revision": number}
-        for number, name in ((1, "5d4f"), (2, "77bc"))
-    ]
+    revisions = [{"metadata": meta(f"agent-{name}", f"cr-{name}", workload), "revision": number} for number, name in ((1, "5d4f"), (2, "77bc"))]
     pods = [
         pod(workload, crashing(ended(1)), name="agent-old", labels={"controller-revision-hash": "5d4f"}),
         pod(workload, crashing(ended(2)), name="agent-new", labels={"controller-revision-hash": "77bc"}),
@@ -1027,9 +983,7 @@ def test_a_statefulset_is_refused_when_its_event_says_so() -> None:
 
 def test_a_refusal_from_before_the_spec_was_mended_does_not_count() -> None:
     """Events stay for an hour."""
-    found = judge(statefulset_refused("2026-03-01T11:59:50Z", changed="2026-03-01T12:00:00Z"), SINCE).findings[
-        0
-    ]
+    found = judge(statefulset_refused("2026-03-01T11:59:50Z", changed="2026-03-01T12:00:00Z"), SINCE).findings[0]
     assert found.grace == NEVER
 
 
@@ -1053,9 +1007,7 @@ def test_a_node_that_puts_out_each_new_pod_is_certain_at_the_third() -> None:
     workload = deployment()
     newest = replicaset(workload)
     message = "The node was low on resource: ephemeral-storage."
-    pods = [
-        pod(newest, name=f"polls-2-{number}", phase="Failed", reason="Evicted", message=message) for number in range(3)
-    ]
+    pods = [pod(newest, name=f"polls-2-{number}", phase="Failed", reason="Evicted", message=message) for number in range(3)]
     assert judge(Snapshot(workload, pods=pods[:2], replicasets=[newest]), SINCE).findings == ()
     found = judge(Snapshot(workload, pods=pods, replicasets=[newest]), SINCE).findings[0]
     assert (found.cause, found.grace, found.summary) == ("evicted", 0, "3 pods were evicted by their node (Evicted)")
@@ -1064,9 +1016,7 @@ def test_a_node_that_puts_out_each_new_pod_is_certain_at_the_third() -> None:
 def test_a_namespace_that_is_being_deleted_is_said() -> None:
     """Nothing can be created in it."""
     found = judge(
-        refused(
-            'pods "polls-2-a" is forbidden: unable to create new content in namespace polls-dev because it is being terminated'
-        ),
+        refused('pods "polls-2-a" is forbidden: unable to create new content in namespace polls-dev because it is being terminated'),
         SINCE,
     ).findings[0]
     assert (found.cause, found.summary) == ("terminating", "The namespace is being deleted")
@@ -1235,9 +1185,7 @@ def test_the_message_holds_the_log_and_the_events() -> None:
     """In the order in which one asks: what, where, what the process said, what Kubernetes said, what to do."""
     snapshot = of_deployment(crashing(ended(1)))
     verdict = judge(snapshot, SINCE)
-    restarting = event(
-        snapshot.pods[0], "BackOff", "Back-off restarting failed container web in pod polls-2-abcde", count=3
-    )
+    restarting = event(snapshot.pods[0], "BackOff", "Back-off restarting failed container web in pod polls-2-abcde", count=3)
     message = describe(
         verdict.state,
         verdict.findings[0],
@@ -1267,21 +1215,14 @@ def test_a_timeout_is_the_headline_and_its_best_explanation_follows() -> None:
         "polls-dev",
         "The Deployment polls is not complete after 300 s",
     )
-    assert message.splitlines()[0] == (
-        "The Deployment polls is not complete after 300 s: the container web runs but is not ready."
-    )
+    assert message.splitlines()[0] == ("The Deployment polls is not complete after 300 s: the container web runs but is not ready.")
 
 
 def test_an_event_is_told_once_whatever_names_it_quotes() -> None:
     """A controller that tries again says the same of another pod name."""
     workload = statefulset()
-    events = [
-        event(workload, "FailedCreate", f'Error creating: pods "x-{name}" is forbidden: exceeded quota: polls')
-        for name in ("a", "b")
-    ]
-    assert event_lines(events) == [
-        'FailedCreate: Error creating: pods "x-a" is forbidden: exceeded quota: polls'
-    ]
+    events = [event(workload, "FailedCreate", f'Error creating: pods "x-{name}" is forbidden: exceeded quota: polls') for name in ("a", "b")]
+    assert event_lines(events) == ['FailedCreate: Error creating: pods "x-a" is forbidden: exceeded quota: polls']
     assert event_lines(events, known='Error creating: pods "x-c" is forbidden: exceeded quota: polls') == []
 
 

@@ -92,9 +92,7 @@ def crashing_cluster(**more: Any) -> FakeCluster:
         ("polls-2-abcde", "web", True): "old line\nKeyError: 'DJANGO_SECRET_KEY'\n",
         ("polls-2-abcde", "web", False): "starting\n",
     }
-    return FakeCluster(
-        logs, **({"Deployment": [workload], "ReplicaSet": [newest], "Pod": [pod(newest, crashing(ended(1)))]} | more)
-    )
+    return FakeCluster(logs, **({"Deployment": [workload], "ReplicaSet": [newest], "Pod": [pod(newest, crashing(ended(1)))]} | more))
 
 
 @pytest.fixture(autouse=True)
@@ -206,9 +204,7 @@ def test_what_only_explains_may_be_forbidden(kind: str) -> None:
 def test_a_claim_that_may_not_be_read_is_not_taken_for_missing() -> None:
     """Forbidden is not absent."""
     workload = statefulset()
-    pending = unschedulable(
-        workload, "0/1 nodes are available: 1 Insufficient cpu.", labels={"controller-revision-hash": "postgresql-7c9f"}
-    )
+    pending = unschedulable(workload, "0/1 nodes are available: 1 Insufficient cpu.", labels={"controller-revision-hash": "postgresql-7c9f"})
     pending["spec"]["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": "data-0"}}]
     cluster = FakeCluster(StatefulSet=[workload], Pod=[pending], PersistentVolumeClaim=Forbidden("no"))
     with pytest.raises(k8s_rollout.Failed) as failed:
@@ -324,9 +320,7 @@ def test_a_jobs_log_is_shown_although_its_pod_has_gone() -> None:
     running, failed_pod = failing_job()
     over = running | {"status": {"conditions": [condition("Failed", "True", "DeadlineExceeded", "too long")]}}
     jobs, pods = iter([[running], [over]]), iter([[failed_pod], []])
-    cluster = FakeCluster(
-        {("polls-migrate-x", "web", False): "waiting for the lock\n"}, Job=lambda: next(jobs), Pod=lambda: next(pods)
-    )
+    cluster = FakeCluster({("polls-migrate-x", "web", False): "waiting for the lock\n"}, Job=lambda: next(jobs), Pod=lambda: next(pods))
     with pytest.raises(k8s_rollout.Failed, match="waiting for the lock"):
         k8s_rollout.wait([rollout(cluster, "Job", "polls-migrate-3f2a")], timeout=60)
 
@@ -335,9 +329,7 @@ def test_a_complete_jobs_log_is_returned() -> None:
     """Of the pod that succeeded."""
     workload = job(condition("Complete"), spec={"selector": {"matchLabels": LABELS}}, succeeded=1)
     succeeded = pod(workload, container(state=ended(0, "Completed")), name="polls-migrate-y", phase="Succeeded")
-    cluster = FakeCluster(
-        {("polls-migrate-y", "web", False): "Applying polls.0001_initial... OK\n"}, Job=[workload], Pod=[succeeded]
-    )
+    cluster = FakeCluster({("polls-migrate-y", "web", False): "Applying polls.0001_initial... OK\n"}, Job=[workload], Pod=[succeeded])
     waited = rollout(cluster, "Job", "polls-migrate-3f2a")
     k8s_rollout.wait([waited], timeout=60)
     assert waited.log_tail() == ["Applying polls.0001_initial... OK"]

@@ -63,9 +63,19 @@ def test_the_default_itself_stays_as_it_is() -> None:
 def told(quota: dict[str, Any] | None = None, **given: Any) -> list[str]:
     """Return what is said of an environment whose inventory sets these ``berth_`` variables, each as ``name: text``."""
     values = {
-        "app_resources": {}, "app_replicas": 2, "app_autoscaling": {}, "app_schedules": [{"name": "clearsessions"}], "app_processes": {}, "database": "cluster",
-        "database_storage": "1Gi", "database_storage_class": "", "app_database_aliases": [], "cache": "none", "cache_memory": "128Mi", "app_volumes": {},
-    } | given  # fmt: skip
+        "app_resources": {},
+        "app_replicas": 2,
+        "app_autoscaling": {},
+        "app_schedules": [{"name": "clearsessions"}],
+        "app_processes": {},
+        "database": "cluster",
+        "database_storage": "1Gi",
+        "database_storage_class": "",
+        "app_database_aliases": [],
+        "cache": "none",
+        "cache_memory": "128Mi",
+        "app_volumes": {},
+    } | given
     environment = Environment.of(lambda name: values[name.removeprefix("berth_")], ROLES)
     web = ("berth_app_autoscaling", "max") if values["app_autoscaling"] else ("berth_app_replicas",)
     return [f"{problem.name}: {problem.text}" for problem in room.problems(environment, ROLES["namespace_quota_default"], quota or {}, web)]

@@ -44,23 +44,33 @@ def metadata(name: str, version: str, *lines: str) -> bytes:
     ("files", "purls"),
     [
         ({f"{SITE}/Django-5.2.dist-info/METADATA": metadata("Django", "5.2")}, ["pkg:pypi/django@5.2"]),
-        ({"app/.venv/lib/python3.12/site-packages/typing_extensions-4.dist-info/METADATA": metadata("typing_extensions", "4.15.0")},
-         ["pkg:pypi/typing-extensions@4.15.0"]),
+        (
+            {"app/.venv/lib/python3.12/site-packages/typing_extensions-4.dist-info/METADATA": metadata("typing_extensions", "4.15.0")},
+            ["pkg:pypi/typing-extensions@4.15.0"],
+        ),
         ({f"{SITE}/a-1.egg-info/PKG-INFO": metadata("a", "1.0+local")}, ["pkg:pypi/a@1.0%2Blocal"]),
         ({f"{SITE}/a.dist-info/METADATA": metadata("a", "1"), "opt/a.dist-info/METADATA": metadata("a", "1")}, ["pkg:pypi/a@1"]),
         ({f"{SITE}/a.dist-info/METADATA": b"\xff\xfe no metadata"}, []),
         ({"usr/lib/python3/dist-packages/six.dist-info/METADATA": metadata("six", "1.16")}, []),
         ({f"{SITE}/a.dist-info/RECORD": b"", f"{SITE}/METADATA": metadata("a", "1")}, []),
-        ({**RELEASE, "var/lib/dpkg/status": DPKG},
-         ["pkg:deb/debian/libssl3@3.0.17-1~deb12u2?arch=amd64&distro=debian-12&upstream=openssl%403.0.1-1",
-          "pkg:deb/debian/libstdc%2B%2B6@1:12.2.0-14%2Bdeb12u1?arch=amd64&distro=debian-12"]),
+        (
+            {**RELEASE, "var/lib/dpkg/status": DPKG},
+            [
+                "pkg:deb/debian/libssl3@3.0.17-1~deb12u2?arch=amd64&distro=debian-12&upstream=openssl%403.0.1-1",
+                "pkg:deb/debian/libstdc%2B%2B6@1:12.2.0-14%2Bdeb12u1?arch=amd64&distro=debian-12",
+            ],
+        ),
         ({"var/lib/dpkg/status.d/base": b"Package: base-files\nVersion: 12\n"}, ["pkg:deb/debian/base-files@12"]),
-        ({"etc/os-release": b"ID=alpine\nVERSION_ID=3.20.3\n", "lib/apk/db/installed": APK},
-         ["pkg:apk/alpine/libcrypto3@3.3.2-r1?arch=x86_64&distro=alpine-3.20.3&upstream=openssl",
-          "pkg:apk/alpine/musl@1.2.5-r8?arch=x86_64&distro=alpine-3.20.3"]),
+        (
+            {"etc/os-release": b"ID=alpine\nVERSION_ID=3.20.3\n", "lib/apk/db/installed": APK},
+            [
+                "pkg:apk/alpine/libcrypto3@3.3.2-r1?arch=x86_64&distro=alpine-3.20.3&upstream=openssl",
+                "pkg:apk/alpine/musl@1.2.5-r8?arch=x86_64&distro=alpine-3.20.3",
+            ],
+        ),
         ({}, []),
     ],
-)  # fmt: skip
+)
 def test_each_installed_package_is_named_once_by_its_package_url(files: dict[str, bytes], purls: list[str]) -> None:
     wanted = {name: content for name, content in files.items() if sbom.wanted(name)}
     assert [each["purl"] for each in sbom.components(wanted)] == purls

@@ -26,8 +26,13 @@ def record(identity: str, name: str, *events: tuple[str, str], ecosystem: str = 
 
 
 DJANGO = record(
-    "GHSA-1", "Django", ("introduced", "5.0"), ("fixed", "5.2.3"), aliases=["CVE-2026-1"], database_specific={"severity": "HIGH"},
-)  # fmt: skip
+    "GHSA-1",
+    "Django",
+    ("introduced", "5.0"),
+    ("fixed", "5.2.3"),
+    aliases=["CVE-2026-1"],
+    database_specific={"severity": "HIGH"},
+)
 SSL = record("DEBIAN-CVE-2026-2", "openssl", ("introduced", "0"), ("fixed", "3.0.18-1~deb12u1"), ecosystem="Debian:12", upstream=["CVE-2026-2"])
 UNFIXED = record("GHSA-3", "django", ("introduced", "0"))
 OTHER = record("GHSA-4", "flask", ("introduced", "0"), ("fixed", "9"))
@@ -38,12 +43,14 @@ OTHER = record("GHSA-4", "flask", ("introduced", "0"), ("fixed", "9"))
     [
         ("pkg:pypi/a@1.0%2Blocal", Package("pypi", "a", "1.0+local", "", "a", "1.0+local")),
         (OPENSSL, Package("deb", "libssl3", "3.0.17-1~deb12u2", "debian-12", "openssl", "3.0.17-1~deb12u2")),
-        ("pkg:deb/debian/libstdc%2B%2B6@1:12.2-14%2Bdeb12u1?distro=debian-12&upstream=gcc-12%4012.2+1",
-         Package("deb", "libstdc++6", "1:12.2-14+deb12u1", "debian-12", "gcc-12", "12.2+1")),
+        (
+            "pkg:deb/debian/libstdc%2B%2B6@1:12.2-14%2Bdeb12u1?distro=debian-12&upstream=gcc-12%4012.2+1",
+            Package("deb", "libstdc++6", "1:12.2-14+deb12u1", "debian-12", "gcc-12", "12.2+1"),
+        ),
         (MUSL, Package("apk", "musl", "1.2.5-r8", "alpine-3.20.3", "musl", "1.2.5-r8")),
         ("pkg:oci/polls@sha256:12", None),
     ],
-)  # fmt: skip
+)
 def test_a_package_is_read_from_its_url(url: str, package: Package | None) -> None:
     assert scan.read_url(url) == package
 

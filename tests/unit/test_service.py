@@ -241,9 +241,7 @@ def test_check_mode_starts_and_stops_nothing(runit: Runit, capsys: pytest.Captur
     assert alive(pid) and runit.running("s")
 
 
-def test_a_check_before_runit_is_installed_finds_nothing_running(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_check_before_runit_is_installed_finds_nothing_running(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(background_service, "backend", lambda: Runit(tmp_path / "services"))
     service = {"name": "s", "command": ["sleep", "60"]}
@@ -278,7 +276,9 @@ KUBELET = Service("kubelet", ["/bin/sleep", "60"], "A test's kubelet", before="/
 def test_the_unit_restarts_its_service_for_ever_and_keeps_its_containers(systemctl: Path) -> None:
     Systemd().write(KUBELET)
     unit = (service_manager.UNITS / "berth-kubelet.service").read_text()
-    assert unit == """\
+    assert (
+        unit
+        == """\
 [Unit]
 Description=A test's kubelet
 Wants=network-online.target
@@ -297,6 +297,7 @@ OOMScoreAdjust=-999
 [Install]
 WantedBy=multi-user.target
 """
+    )
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
@@ -356,8 +357,8 @@ def test_what_systemctl_complains_about_is_the_message(systemctl: Path) -> None:
 
 # --- Services that do not come up ------------------------------------------
 KLOG = [
-    "I1128 12:57:56.449206     786 kubelet.go:3499] \"Creating a mirror pod\"",
-    "E1128 12:57:56.5 786 run.go:74] \"command failed\" err=\"failed to create kubelet: open /dev/kmsg: no such file or directory\"",
+    'I1128 12:57:56.449206     786 kubelet.go:3499] "Creating a mirror pod"',
+    'E1128 12:57:56.5 786 run.go:74] "command failed" err="failed to create kubelet: open /dev/kmsg: no such file or directory"',
 ]
 LATER = KLOG[1].replace("56.5 786", "58.1 12728")
 
@@ -389,12 +390,15 @@ class Ending:
         (["line 1", "line 2"], "Last words of s (journalctl --unit berth-s.service):\nline 1\nline 2"),
         ([f"E1128 {n}" for n in range(20)], "Last errors of s (journalctl --unit berth-s.service):\n" + "\n".join(f"E1128 {n}" for n in range(12, 20))),
         ([], "Last words of s (journalctl --unit berth-s.service):\n(none)"),
-        (['time="2026-11-28" level=info msg="starting"', 'time="2026-11-28" level=fatal msg="listen tcp 127.0.0.1:5001: bind: address already in use"'],
-         'Last errors of s (journalctl --unit berth-s.service):\ntime="2026-11-28" level=fatal msg="listen tcp 127.0.0.1:5001: bind: address already in use"'),
+        (
+            ['time="2026-11-28" level=info msg="starting"', 'time="2026-11-28" level=fatal msg="listen tcp 127.0.0.1:5001: bind: address already in use"'],
+            "Last errors of s (journalctl --unit berth-s.service):\n"
+            'time="2026-11-28" level=fatal msg="listen tcp 127.0.0.1:5001: bind: address already in use"',
+        ),
         ([KLOG[1], LATER], f"Last errors of s (journalctl --unit berth-s.service):\n{LATER}"),
         (["Error: unknown flag: --x", "See 'kubelet --help'"], "Last errors of s (journalctl --unit berth-s.service):\nError: unknown flag: --x"),
     ],
-)  # fmt: skip
+)
 def test_the_last_words_of_a_service_are_its_errors_where_it_has_any(lines: list[str], told: str) -> None:
     assert service_manager.last_words(Ending(lines), "s", 0) == told
 

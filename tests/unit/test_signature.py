@@ -121,9 +121,7 @@ def test_in_check_mode_nothing_is_signed_nor_asked_of_an_image_that_is_not_built
         (set(), b"[]", False),
     ],
 )
-def test_a_signature_is_found_wherever_a_version_of_cosign_puts_it(
-    monkeypatch: pytest.MonkeyPatch, there: set[str], referring: bytes, found: bool
-) -> None:
+def test_a_signature_is_found_wherever_a_version_of_cosign_puts_it(monkeypatch: pytest.MonkeyPatch, there: set[str], referring: bytes, found: bool) -> None:
     monkeypatch.setattr(Registry, "digest", lambda _, repository, tag: "sha256:2" if tag in there else None)
     monkeypatch.setattr(Registry, "_request", lambda _, method, path: (200 if path == f"polls/referrers/{DIGEST}" else 404, {}, referring))
     assert Registry("ghcr.example").has_signature("polls", DIGEST) is found

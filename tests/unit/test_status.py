@@ -104,7 +104,9 @@ def healthy() -> Json:
 
 
 def test_all_is_seen_at_a_glance(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert status(capsys, monkeypatch, **healthy())["text"] == """\
+    assert (
+        status(capsys, monkeypatch, **healthy())["text"]
+        == """\
 dev: all is well
 
 cluster    kubeadm, running, v1.36.3 https://10.245.0.1:6443
@@ -120,6 +122,7 @@ database   database: localhost:5000/polls@sha256:4f53cda18c2b, 1 of 1 ready
 addresses  http://127.0.0.1:30080/  200 in 12 ms
 volumes    NAME               SIZE  STATE  CLASS
            data-postgresql-0  1Gi   Bound  local-path"""
+    )
 
 
 def test_processes_are_seen_beside_web(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,9 +235,7 @@ def test_without_a_cluster_to_ask_it_says_what_to_do(
     assert FakeCluster.asked == []
 
 
-def test_a_minikube_profile_of_somebody_else_is_no_reason_to_take_another_machine(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_minikube_profile_of_somebody_else_is_no_reason_to_take_another_machine(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     answer = status(capsys, monkeypatch, RUNNING | {"provider": "minikube", "state": "foreign", "reason": "minikube has a profile dev"})
     text = " ".join(answer["text"].split())
     assert "minikube has a profile dev" in text
@@ -401,19 +402,39 @@ expiry     CERTIFICATE    ENDS        IN
 @pytest.mark.parametrize(
     ("provider", "certificate", "told", "advice"),
     [
-        ("kubeadm", dated("control plane", 59, "pki/apiserver.crt"), "ends in 59 d, 2027-01-02 (/etc/kubernetes/pki/apiserver.crt)",
-         "ansible-playbook site.yml -i inventories/dev renews it"),
-        ("kubeadm", dated("kubelet", -30, "kubelet.conf"), "ended 30 d ago, 2027-01-02 (/etc/kubernetes/kubelet.conf)",
-         "ansible-playbook site.yml -i inventories/dev renews it"),
-        ("kubeadm", dated("authority", 20, "pki/ca.crt"), "ends in 20 d, 2027-01-02 (/etc/kubernetes/pki/ca.crt)",
-         "nobody renews an authority: make the cluster again (ansible-playbook playbooks/destroy.yml -i inventories/dev, "
-         "then ansible-playbook site.yml -i inventories/dev); its volumes are kept"),
-        ("kubeadm", dated("kubeconfig", 1, "k"), "ends in 24 h, 2027-01-02 (/etc/kubernetes/k)",
-         "ansible-playbook site.yml -i inventories/dev brings a new one"),
-        ("existing", dated("kubeconfig", 1, "k"), "ends in 24 h, 2027-01-02 (/etc/kubernetes/k)",
-         "get another kubeconfig from whoever runs the cluster as berth_existing_kubeconfig, then ansible-playbook site.yml -i inventories/dev"),
+        (
+            "kubeadm",
+            dated("control plane", 59, "pki/apiserver.crt"),
+            "ends in 59 d, 2027-01-02 (/etc/kubernetes/pki/apiserver.crt)",
+            "ansible-playbook site.yml -i inventories/dev renews it",
+        ),
+        (
+            "kubeadm",
+            dated("kubelet", -30, "kubelet.conf"),
+            "ended 30 d ago, 2027-01-02 (/etc/kubernetes/kubelet.conf)",
+            "ansible-playbook site.yml -i inventories/dev renews it",
+        ),
+        (
+            "kubeadm",
+            dated("authority", 20, "pki/ca.crt"),
+            "ends in 20 d, 2027-01-02 (/etc/kubernetes/pki/ca.crt)",
+            "nobody renews an authority: make the cluster again (ansible-playbook playbooks/destroy.yml -i inventories/dev, "
+            "then ansible-playbook site.yml -i inventories/dev); its volumes are kept",
+        ),
+        (
+            "kubeadm",
+            dated("kubeconfig", 1, "k"),
+            "ends in 24 h, 2027-01-02 (/etc/kubernetes/k)",
+            "ansible-playbook site.yml -i inventories/dev brings a new one",
+        ),
+        (
+            "existing",
+            dated("kubeconfig", 1, "k"),
+            "ends in 24 h, 2027-01-02 (/etc/kubernetes/k)",
+            "get another kubeconfig from whoever runs the cluster as berth_existing_kubeconfig, then ansible-playbook site.yml -i inventories/dev",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_certificate_that_ends_is_a_problem_with_a_way_out(provider: str, certificate: Json, told: str, advice: str) -> None:
     (found,) = status_text.expiry([certificate, dated("control plane", 61)], 60, provider, "dev")
     assert (found["kind"], found["name"], found["summary"], found["advice"]) == ("Certificate", certificate["kind"], told, advice)

@@ -257,9 +257,7 @@ def test_a_crash_is_told_by_its_log_with_the_variable() -> None:
     workload = deployment()
     newest = replicaset(workload)
     log = "\n".join([*PROJECT, "ModuleNotFoundError: No module named 'celery'", ""])
-    cluster = FakeCluster(
-        {("polls-2-abcde", "web", True): log}, Deployment=[workload], ReplicaSet=[newest], Pod=[pod(newest, crashing(ended(1)))]
-    )
+    cluster = FakeCluster({("polls-2-abcde", "web", True): log}, Deployment=[workload], ReplicaSet=[newest], Pod=[pod(newest, crashing(ended(1)))])
     with pytest.raises(k8s_rollout.Failed) as failed:
         k8s_rollout.wait([rollout(cluster)], timeout=60)
     lines = str(failed.value).splitlines()

@@ -27,9 +27,7 @@ def test_what_is_written_as_templates_are_is_meant(text: str) -> None:
     assert templates.is_meant(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["a{#b", "a{{b", "a{%b", "{%d}", "a{{b}}c", "{{}}", "{{ a }", "{{{ a }}}", "%{{%}}", "{{ a }}{{b}}"]
-)
+@pytest.mark.parametrize("text", ["a{#b", "a{{b", "a{%b", "{%d}", "a{{b}}c", "{{}}", "{{ a }", "{{{ a }}}", "%{{%}}", "{{ a }}{{b}}"])
 def test_what_nobody_writes_as_a_template_is_not(text: str) -> None:
     assert not templates.is_meant(text)
 

@@ -91,10 +91,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> str:
         ],
     }
     (here / "play.yml").write_text(json.dumps([play]))
-    (here / "ansible.cfg").write_text(
-        "[defaults]\nlibrary = modules\nstdout_callback = berth.platform.berth_output\n"
-        "callback_result_format = yaml\n"
-    )
+    (here / "ansible.cfg").write_text("[defaults]\nlibrary = modules\nstdout_callback = berth.platform.berth_output\ncallback_result_format = yaml\n")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "BERTH_"))}
     environment |= {"ANSIBLE_CONFIG": str(here / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "1", "ANSIBLE_LOG_PATH": str(here / "log")}
     interpreter = f"ansible_python_interpreter={sys.executable}"

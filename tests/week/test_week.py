@@ -287,10 +287,13 @@ def test_tuesday_all_that_a_project_has_is_edited_and_grows(week: Environment) -
     (app / "manage.py").chmod(0o644)
     locked = require(app, "humanize<4.12")
     week.set(
-        berth_app_settings={"MOTTO": "Polls 🚀"}, berth_app_secrets={**SECRET_KEY, "WORD": "xyzzy-plugh"}, berth_app_replicas=2,
-        berth_app_resources={"limits": {"memory": "300Mi"}}, berth_database_storage="2Gi",
+        berth_app_settings={"MOTTO": "Polls 🚀"},
+        berth_app_secrets={**SECRET_KEY, "WORD": "xyzzy-plugh"},
+        berth_app_replicas=2,
+        berth_app_resources={"limits": {"memory": "300Mi"}},
+        berth_database_storage="2Gi",
         berth_app_schedules=[USUAL, {"name": "nightly", "schedule": "0 3 * * *", "command": "check"}],
-    )  # fmt: skip
+    )
     shown = week.release(BUILD | CONFIGURE | GROW | RELEASE)
     assert "xyzzy" not in shown.text
     seen = {"replicas: 1", "replicas: 2", "memory: 300Mi", "PersistentVolumeClaim data-database-0: 2Gi", "name: polls-nightly", "MOTTO: Polls 🚀"}
@@ -315,9 +318,11 @@ def test_wednesday_a_bad_release_harms_nobody_and_its_mend_needs_no_help(week: E
     before = week.versions()
     locked = require(week.project / "app", "humanize>=4.12")
     week.set(
-        berth_app_settings={"MOTTO": "Broken", "DJANGO_LOG_LEVEL": "LOUD"}, berth_app_secrets={**SECRET_KEY, "WORD": "frotz"},
-        berth_app_replicas=1, berth_app_schedules=None,
-    )  # fmt: skip
+        berth_app_settings={"MOTTO": "Broken", "DJANGO_LOG_LEVEL": "LOUD"},
+        berth_app_secrets={**SECRET_KEY, "WORD": "frotz"},
+        berth_app_replicas=1,
+        berth_app_schedules=None,
+    )
     assert "DJANGO_LOG_LEVEL" in week.run(refused=True).words
     # The pods of before are whole: others take their place.
     week.kubectl("delete", "pod", "--selector=app.kubernetes.io/component=web", "--grace-period=1")

@@ -137,8 +137,7 @@ class ManageTests(SimpleTestCase):
         self.assertNotEqual(done.returncode, 0)
         self.assertEqual(
             done.stderr.strip(),
-            "manage.py: wrong settings: The environment variable DJANGO_SECRET_KEY is not set: "
-            "give it a long random value, or set DJANGO_DEBUG=1 on a laptop.",
+            "manage.py: wrong settings: The environment variable DJANGO_SECRET_KEY is not set: give it a long random value, or set DJANGO_DEBUG=1 on a laptop.",
         )
 
     def test_silent_database_is_one_line_without_the_password(self) -> None:

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import re
 
-DATABASES = frozenset({
-    "postgres", "postgresql", "postgis", "timescaledb", "mysql", "mysql-server", "mariadb", "percona", "mongo", "mongodb", "couchdb", "cassandra",
-    "cockroach", "influxdb", "elasticsearch", "opensearch",
-})  # fmt: skip
+DATABASES = frozenset(
+    {
+        "postgres",
+        "postgresql",
+        "postgis",
+        "timescaledb",
+        "mysql",
+        "mysql-server",
+        "mariadb",
+        "percona",
+        "mongo",
+        "mongodb",
+        "couchdb",
+        "cassandra",
+        "cockroach",
+        "influxdb",
+        "elasticsearch",
+        "opensearch",
+    }
+)
 """The last part of the names of images that keep data."""
 
 

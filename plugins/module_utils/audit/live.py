@@ -17,9 +17,17 @@ LASTING = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 """Kinds that keep pods running."""
 SERVING = (*LASTING, "Pod")
 KINDS = (
-    *WORKLOADS, "Service", "Ingress", "ConfigMap", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy", "LimitRange",
-    "Namespace", "Node",
-)  # fmt: skip
+    *WORKLOADS,
+    "Service",
+    "Ingress",
+    "ConfigMap",
+    "HorizontalPodAutoscaler",
+    "PodDisruptionBudget",
+    "NetworkPolicy",
+    "LimitRange",
+    "Namespace",
+    "Node",
+)
 """What an audit looks at."""
 
 

@@ -69,8 +69,16 @@ def unjudged(live: Live, checks: Iterable[Check] = CHECKS) -> dict[str, list[str
 def _finding(check: Check, fault: Fault, where: Callable[[str], str]) -> Finding:
     value = fault.value if len(fault.value) <= _VALUE else f"{fault.value[:_VALUE]}..."
     return Finding(
-        check.name, check.severity, title(fault.subject), check.says, fault.path, value, check.why, mend(check, fault, where), check.source,
-    )  # fmt: skip
+        check.name,
+        check.severity,
+        title(fault.subject),
+        check.says,
+        fault.path,
+        value,
+        check.why,
+        mend(check, fault, where),
+        check.source,
+    )
 
 
 def mend(check: Check, fault: Fault, where: Callable[[str], str]) -> str:

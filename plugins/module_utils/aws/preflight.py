@@ -302,9 +302,17 @@ class Findings:
     def problems(self) -> list[Problem]:
         """Return everything that is wrong."""
         return [
-            *self.boundary(), *self.zones(), *self.version(), *self.network(), *self.own_network(), *self.nodes(), *self.node_group(), *self.database(),
-            *self.instance(), *self.snapshot(),
-        ]  # fmt: skip
+            *self.boundary(),
+            *self.zones(),
+            *self.version(),
+            *self.network(),
+            *self.own_network(),
+            *self.nodes(),
+            *self.node_group(),
+            *self.database(),
+            *self.instance(),
+            *self.snapshot(),
+        ]
 
     def boundary(self) -> list[Problem]:
         """Return that the policy is missing that bounds every role (docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html)."""
@@ -498,7 +506,7 @@ class Findings:
         has, version = live["EngineVersion"], rds["version"]
         if not fits(version, has) and numbers(version) < numbers(has)[: len(numbers(version))]:
             text = f"is {version}, and the database runs {has}: RDS does not go back"
-            found.append((("berth_rds_version",), f"{text}; put \"{has.split('.')[0]}\", or restore a snapshot under another name"))
+            found.append((("berth_rds_version",), f'{text}; put "{has.split(".")[0]}", or restore a snapshot under another name'))
         elif not fits(version, has) and numbers(version)[0] > numbers(has)[0]:
             targets = next((one.get("ValidUpgradeTarget") or [] for one in self.get("engines") or [] if one["EngineVersion"] == has), [])
             if targets and not any(fits(version, one["EngineVersion"]) for one in targets):
@@ -556,9 +564,9 @@ def snapshot_problems(rds: Mapping[str, Any], found: Mapping[str, Any] | None, n
     version, has = rds["version"], found["EngineVersion"]
     if numbers(version)[0] != numbers(has)[0]:
         after = ", and upgrade once it is there" if numbers(has)[0] < numbers(version)[0] else ""
-        problems.append((("berth_rds_version",), f"is {version}, and the snapshot {given} is of {has}; set it to \"{numbers(has)[0]}\"{after}"))
+        problems.append((("berth_rds_version",), f'is {version}, and the snapshot {given} is of {has}; set it to "{numbers(has)[0]}"{after}'))
     elif numbers(version) < numbers(has)[: len(numbers(version))]:
-        problems.append((("berth_rds_version",), f"is {version}, and the snapshot {given} is of {has}: RDS does not go back; set it to \"{numbers(has)[0]}\""))
+        problems.append((("berth_rds_version",), f'is {version}, and the snapshot {given} is of {has}: RDS does not go back; set it to "{numbers(has)[0]}"'))
     if rds["storage_max"] < found["AllocatedStorage"]:
         text = f"{rds['storage_max']} GiB is below what the snapshot {given} has, {found['AllocatedStorage']} GiB, and storage does not shrink"
         problems.append((("berth_rds_storage", "max"), f"{text}; take more than that"))
@@ -594,9 +602,9 @@ def upgrade_problem(live: str, version: str, environment: str) -> str:
     if then == now:
         return ""
     if then < now:
-        return f"is {version}, and the cluster runs {live}: EKS does not go back; set it to \"{live}\", or make the environment again"
+        return f'is {version}, and the cluster runs {live}: EKS does not go back; set it to "{live}", or make the environment again'
     if then > (now[0], now[1] + 1):
-        return f"is {version}, and the cluster runs {live}: EKS goes up one minor version at a time; set it to \"{now[0]}.{now[1] + 1}\" first"
+        return f'is {version}, and the cluster runs {live}: EKS goes up one minor version at a time; set it to "{now[0]}.{now[1] + 1}" first'
     command = f"ansible-playbook {RUNBOOK} -i inventories/{environment}"
     return f"is {version}, and the cluster runs {live}: an upgrade cannot be undone, so {command} shows what stands in its way, asks, and does it"
 

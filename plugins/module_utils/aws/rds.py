@@ -13,9 +13,18 @@ from .session import GONE, Aws
 WORKS = ("available", "storage-optimization")
 """States of an instance that can be used and changed; the storage is optimized for hours."""
 STUCK = (
-    "failed", "inaccessible-encryption-credentials", "inaccessible-encryption-credentials-recoverable", "incompatible-network",
-    "incompatible-option-group", "incompatible-parameters", "incompatible-restore", "insufficient-capacity", "restore-error", "stopped", "storage-full",
-)  # fmt: skip
+    "failed",
+    "inaccessible-encryption-credentials",
+    "inaccessible-encryption-credentials-recoverable",
+    "incompatible-network",
+    "incompatible-option-group",
+    "incompatible-parameters",
+    "incompatible-restore",
+    "insufficient-capacity",
+    "restore-error",
+    "stopped",
+    "storage-full",
+)
 """States that last until somebody does something."""
 ADVICE = {
     **dict.fromkeys(STUCK, "its events in RDS's console say why. Mend what they name, then run the same command again"),
@@ -85,10 +94,12 @@ def backups(snapshots: Sequence[Mapping[str, Any]], instance: str, tags: Mapping
     """
     pattern, wanted = re.compile(rf"{re.escape(instance)}-backup-\d{{14}}"), (dict(tags) | BACKUP).items()
     mine = [
-        one for one in snapshots
-        if one.get("SnapshotType") == "manual" and pattern.fullmatch(one["DBSnapshotIdentifier"])
+        one
+        for one in snapshots
+        if one.get("SnapshotType") == "manual"
+        and pattern.fullmatch(one["DBSnapshotIdentifier"])
         and wanted <= {tag["Key"]: tag["Value"] for tag in one.get("TagList") or []}.items()
-    ]  # fmt: skip
+    ]
     return sorted(mine, key=lambda one: str(one["DBSnapshotIdentifier"]), reverse=True)
 
 

@@ -45,9 +45,15 @@ PREFIXES = {"elbv2": "elasticloadbalancing"}
 MISSING = ("ResourceNotFoundException", "NoSuchEntity", "DBInstanceNotFound", "DBInstanceNotFoundFault", "DBSnapshotNotFound", "DBSnapshotNotFoundFault")
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 NOT_ACCEPTED = (
-    "UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure",
-    "IncompleteSignature", "MissingAuthenticationToken", "MissingAuthenticationTokenException",
-)  # fmt: skip
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "AuthFailure",
+    "IncompleteSignature",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+)
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized")
 THROTTLED = ("Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "TooManyRequestsException", "RequestThrottled")
 NOT_YET = re.compile(
@@ -77,9 +83,12 @@ def cluster_tags(name: str) -> dict[str, str]:
     balancers, and the network of a node group (github.com/aws/amazon-vpc-cni-k8s).
     """
     return {
-        "aws:eks:cluster-name": name, "eks:eks-cluster-name": name, f"kubernetes.io/cluster/{name}": "owned", "elbv2.k8s.aws/cluster": name,
+        "aws:eks:cluster-name": name,
+        "eks:eks-cluster-name": name,
+        f"kubernetes.io/cluster/{name}": "owned",
+        "elbv2.k8s.aws/cluster": name,
         "cluster.k8s.amazonaws.com/name": name,
-    }  # fmt: skip
+    }
 
 
 def wait_options(seconds: int) -> dict[str, Any]:

@@ -171,9 +171,7 @@ class Reach:
         """Return the loopback addresses that lead to this machine's; those of a name by IPv4 alone, as nobody tries another after an answer."""
         both = {port for address, port in self.allowed if address.is_loopback and address.version == 4}
         return sorted(
-            (str(address), port)
-            for address, port in self.allowed
-            if address.is_loopback and address.version == family and (family == 4 or port not in both)
+            (str(address), port) for address, port in self.allowed if address.is_loopback and address.version == family and (family == 4 or port not in both)
         )
 
     def failed(self, address: Address, port: int, reason: str) -> None:

@@ -18,9 +18,24 @@ CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUND
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 # Options whose value, or each word of it, is a file or directory unless it is an address.
 PATHS = {
-    "build-constraint", "cache-dir", "client-cert", "constraint", "editable", "extra-index-url", "find-links", "index-url", "log", "log-file",
-    "prefix", "python", "report", "requirement", "root", "src", "target",
-}  # fmt: skip
+    "build-constraint",
+    "cache-dir",
+    "client-cert",
+    "constraint",
+    "editable",
+    "extra-index-url",
+    "find-links",
+    "index-url",
+    "log",
+    "log-file",
+    "prefix",
+    "python",
+    "report",
+    "requirement",
+    "root",
+    "src",
+    "target",
+}
 # Options about where packages go on this machine, and the ones that pip itself does not know.
 HERE = {"config-file", "require-virtualenv", "user"}
 ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)

@@ -85,9 +85,22 @@ FIT = {"3.13": {"psycopg2": "2.9.10", "psycopg2-binary": "2.9.10"}}
 BUNDLED = {"psycopg": "psycopg-binary"}
 # What is no part of an app, or a secret, or lies beside the app where it is developed.
 IGNORED = (
-    ".git", ".hg", ".svn", ".idea", ".vscode", ".venv", "venv", ".tox", ".env", ".env.*", "node_modules", "__pycache__", "*.py[cod]", ".*_cache",
+    ".git",
+    ".hg",
+    ".svn",
+    ".idea",
+    ".vscode",
+    ".venv",
+    "venv",
+    ".tox",
+    ".env",
+    ".env.*",
+    "node_modules",
+    "__pycache__",
+    "*.py[cod]",
+    ".*_cache",
     "*.sqlite3",
-)  # fmt: skip
+)
 
 
 # --- Python --------------------------------------------------------------------
@@ -317,7 +330,7 @@ def export(needs: Dependencies) -> list[str]:
             what = "'\\n'.join(tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'])"
             if needs.extras:
                 what = f"'\\n'.join(sum((p.get('optional-dependencies', {{}})[name] for name in {list(needs.extras)}), p['dependencies']))"
-                return [f'python3 -c "import tomllib; p = tomllib.load(open(\'pyproject.toml\', \'rb\'))[\'project\']; print({what})" > {target}']
+                return [f"python3 -c \"import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print({what})\" > {target}"]
             return [f'python3 -c "import tomllib; print({what})" > {target}']
 
 
@@ -331,7 +344,7 @@ def packages_instructions(needs: Dependencies, added: list[str]) -> list[str]:
     first = os.path.relpath(needs.files[0], needs.place or ".")
     if needs.kind == "requirements":
         if needs.encoding:
-            found.append(run(f'python3 -c "p = {first!r}; t = open(p, encoding={needs.encoding!r}).read(); open(p, \'w\', encoding=\'utf-8\').write(t)"'))
+            found.append(run(f"python3 -c \"p = {first!r}; t = open(p, encoding={needs.encoding!r}).read(); open(p, 'w', encoding='utf-8').write(t)\""))
     else:
         first = "/opt/requirements.txt"
         exported = export(needs)
@@ -391,9 +404,7 @@ def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = 
         lines += [f"ENV PATH={path}{system}", *packages_instructions(needs, added), ""]
     lines += [f"FROM {image}", "ENV " + " \\\n    ".join(f"{name}={value}" for name, value in environment.items())]
     lines += [install(needed)] if needed else []
-    lines.append(
-        run(f"groupadd --gid {USER} app", f"useradd --uid {USER} --gid {USER} --no-create-home --home-dir /tmp --shell /usr/sbin/nologin app")
-    )
+    lines.append(run(f"groupadd --gid {USER} app", f"useradd --uid {USER} --gid {USER} --no-create-home --home-dir /tmp --shell /usr/sbin/nologin app"))
     lines += ["COPY --from=packages /opt/venv /opt/venv"] if apart else packages_instructions(needs, added)
     if apart or project.directory != needs.place:
         lines.append(f"WORKDIR {place(project.directory)}")

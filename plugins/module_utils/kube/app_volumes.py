@@ -18,9 +18,18 @@ COMPONENT = "volume"
 ONE_NODE, EVERY_NODE = "ReadWriteOnce", "ReadWriteMany"
 """https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes"""
 SHARED = (
-    "efs.csi.aws.com", "fsx.csi.aws.com", "file.csi.azure.com", "filestore.csi.storage.gke.io", "nfs.csi.k8s.io", "cephfs.csi.ceph.com",
-    "rook-ceph.cephfs.csi.ceph.com", "openshift-storage.cephfs.csi.ceph.com", "driver.longhorn.io", "smb.csi.k8s.io", "org.gluster.glusterfs",
-)  # fmt: skip
+    "efs.csi.aws.com",
+    "fsx.csi.aws.com",
+    "file.csi.azure.com",
+    "filestore.csi.storage.gke.io",
+    "nfs.csi.k8s.io",
+    "cephfs.csi.ceph.com",
+    "rook-ceph.cephfs.csi.ceph.com",
+    "openshift-storage.cephfs.csi.ceph.com",
+    "driver.longhorn.io",
+    "smb.csi.k8s.io",
+    "org.gluster.glusterfs",
+)
 """Provisioners whose volumes pods of several nodes can use at once, as https://kubernetes-csi.github.io/docs/drivers.html lists them."""
 DEFAULT = "storageclass.kubernetes.io/is-default-class"
 ELSEWHERE = "an NFS server's, CephFS, Longhorn or, on AWS, EFS"

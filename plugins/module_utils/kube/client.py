@@ -89,6 +89,7 @@ CONNECTION_OPTIONS: dict[str, dict[str, Any]] = {
 ACCOUNT = "system:serviceaccount:berth-accounts:"
 """How the API server calls the accounts of environments (roles/kubeadm), which have rights in their own namespaces only."""
 
+
 class KubeError(Exception):
     """The API server refused a request; the text is meant for the user."""
 
@@ -193,9 +194,7 @@ class Cluster:
 
     def _load(self) -> None:
         try:
-            self._client = kube_config.new_client_from_config(
-                config_file=self._kubeconfig, context=self._context, persist_config=False
-            )
+            self._client = kube_config.new_client_from_config(config_file=self._kubeconfig, context=self._context, persist_config=False)
         except (kube_config.ConfigException, OSError, ValueError, TypeError, yaml.YAMLError) as error:
             if self._leads_nowhere():
                 self._client = None
@@ -487,9 +486,7 @@ class Cluster:
                 retries=False,
             )
         except urllib3.exceptions.SSLError as error:
-            raise KubeError(
-                f"The certificate of the API server {configuration.host} does not fit {self._source}: {error}"
-            ) from error
+            raise KubeError(f"The certificate of the API server {configuration.host} does not fit {self._source}: {error}") from error
         except urllib3.exceptions.ProxyError as error:
             host = urlsplit(configuration.host).hostname or configuration.host
             raise Unreachable(f"The API server {configuration.host} does not answer. {proxies.blamed(os.environ, host)}") from error

@@ -22,7 +22,7 @@ Object = Mapping[str, Any]
 ADVICE = (
     (
         r"subnet",
-        "Two public subnets in different zones need the tag kubernetes.io/role/elb: \"1\". Berth's own network has them; "
+        'Two public subnets in different zones need the tag kubernetes.io/role/elb: "1". Berth\'s own network has them; '
         "with berth_aws_vpc have them tagged by who looks after the VPC.",
     ),
     (

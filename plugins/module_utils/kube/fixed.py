@@ -43,14 +43,20 @@ def _environment(name: str) -> Reader:
 
 TABLE = (
     Fixed(
-        "StatefulSet", "database", _environment("DATABASE_NAME"), "berth_database_name",
+        "StatefulSet",
+        "database",
+        _environment("DATABASE_NAME"),
+        "berth_database_name",
         "the app would begin with an empty database beside its data",
     ),
     Fixed(
-        "StatefulSet", "database", _environment("DATABASE_USER"), "berth_database_user",
+        "StatefulSet",
+        "database",
+        _environment("DATABASE_USER"),
+        "berth_database_user",
         "the data belong to the user of before",
     ),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)

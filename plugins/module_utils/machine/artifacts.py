@@ -313,9 +313,7 @@ def make_plan(settings: Settings) -> Plan:
         ArtifactError: The machine's architecture has no releases, or a name in ``wanted`` is unknown.
     """
     if settings.arch not in ARCHITECTURES.values():
-        raise ArtifactError(
-            f"This machine is {settings.arch}; the artifacts role knows {', '.join(ARCHITECTURES.values())}."
-        )
+        raise ArtifactError(f"This machine is {settings.arch}; the artifacts role knows {', '.join(ARCHITECTURES.values())}.")
     if settings.source != "auto":
         return plan_for(settings, settings.source, f"artifacts_source is {settings.source}")
     if plan := whole_plan(settings):
@@ -418,9 +416,7 @@ def silent_hosts(settings: Settings, plan: Plan) -> list[str]:
         thread.start()
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    late = {
-        host: f"{host} does not answer within {settings.probe_timeout:g} s" for host in hosts if host not in answers
-    }
+    late = {host: f"{host} does not answer within {settings.probe_timeout:g} s" for host in hosts if host not in answers}
     return sorted(sentence for sentence in {**answers, **late}.values() if sentence)
 
 
@@ -561,9 +557,7 @@ def adopt(cache_dir: Path) -> None:
     """
     mark = cache_dir / "CACHEDIR.TAG"
     if not mark.exists() and {path.name for path in cache_dir.iterdir()} - {"lock"}:
-        raise ArtifactError(
-            f"{cache_dir} is not empty and was not made by the artifacts role: set artifacts_cache_dir to another one."
-        )
+        raise ArtifactError(f"{cache_dir} is not empty and was not made by the artifacts role: set artifacts_cache_dir to another one.")
     mark.write_text(MARK, encoding="utf-8")
     for name in ("binaries", "images", "downloads", "logs", "tmp"):
         (cache_dir / name).mkdir(exist_ok=True)

@@ -148,10 +148,7 @@ def tool_message(tool: str, status: int, log: Path, cache_dir: Path) -> str:
             "set berth_artifacts_source: build."
         )
     elif host:
-        advice = (
-            f"{host[1]} could not be reached: check the network and the proxy settings, then run again; "
-            "what is made already is kept."
-        )
+        advice = f"{host[1]} could not be reached: check the network and the proxy settings, then run again; what is made already is kept."
     else:
         advice = "Run again once the cause is gone; what is made already is kept."
     return f"{tool} failed with status {status}:\n" + "\n".join(lines[-TAIL:]) + f"\nThe whole log is {log}.\n{advice}"
@@ -378,11 +375,7 @@ def apt_options() -> list[str]:
     if not cache.which("apt-config"):
         return []
     answer = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=False)
-    options = [
-        f"--aptopt={line.rstrip(';')}"
-        for line in answer.stdout.splitlines()
-        if APT_OPTIONS.match(line) and not line.endswith(' "";')
-    ]
+    options = [f"--aptopt={line.rstrip(';')}" for line in answer.stdout.splitlines() if APT_OPTIONS.match(line) and not line.endswith(' "";')]
     for option, path in (("Dir::Etc::netrc", "/etc/apt/auth.conf"), ("Dir::Etc::netrcparts", "/etc/apt/auth.conf.d")):
         if os.path.exists(path):
             options.append(f'--aptopt={option} "{path}"')
@@ -463,9 +456,7 @@ def unpacked(root: Path, build: dict[str, Any], workspace: Path) -> dict[str, Pa
             members = [name for name in archive.getnames() if name.removeprefix("./") == source.lstrip("/")]
             content = archive.extractfile(members[0]) if members else None
             if content is None:
-                raise ArtifactError(
-                    f"{', '.join(build['unpack'])} holds no {source}: correct `files` in the role's vars."
-                )
+                raise ArtifactError(f"{', '.join(build['unpack'])} holds no {source}: correct `files` in the role's vars.")
             copy = workspace / source.strip("/").replace("/", "_")
             with copy.open("wb") as output:
                 shutil.copyfileobj(content, output, 1 << 20)
@@ -529,9 +520,7 @@ def write_image(target: Path, name: str, layers: list[Path], config: dict[str, A
     }
     encoded = json.dumps(document, sort_keys=True).encode()
     digest = hashlib.sha256(encoded).hexdigest()
-    manifest = [
-        {"Config": f"{digest}.json", "RepoTags": [name], "Layers": [f"{checksum}.tar" for checksum in checksums]}
-    ]
+    manifest = [{"Config": f"{digest}.json", "RepoTags": [name], "Layers": [f"{checksum}.tar" for checksum in checksums]}]
     with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
         for checksum, layer in zip(checksums, layers, strict=True):
             member = tarfile.TarInfo(f"{checksum}.tar")

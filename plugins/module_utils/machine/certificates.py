@@ -20,10 +20,18 @@ DAY = 86400
 # What people call them, by file. The kubelet renews its own client certificate, but only while it runs.
 AUTHORITIES = ("pki/ca.crt", "pki/front-proxy-ca.crt", "pki/etcd/ca.crt")
 CONTROL_PLANE = (
-    "pki/apiserver.crt", "pki/apiserver-kubelet-client.crt", "pki/apiserver-etcd-client.crt", "pki/front-proxy-client.crt",
-    "pki/etcd/server.crt", "pki/etcd/peer.crt", "pki/etcd/healthcheck-client.crt",
-    "admin.conf", "super-admin.conf", "controller-manager.conf", "scheduler.conf",
-)  # fmt: skip
+    "pki/apiserver.crt",
+    "pki/apiserver-kubelet-client.crt",
+    "pki/apiserver-etcd-client.crt",
+    "pki/front-proxy-client.crt",
+    "pki/etcd/server.crt",
+    "pki/etcd/peer.crt",
+    "pki/etcd/healthcheck-client.crt",
+    "admin.conf",
+    "super-admin.conf",
+    "controller-manager.conf",
+    "scheduler.conf",
+)
 
 
 def end_of(pem: bytes) -> datetime:

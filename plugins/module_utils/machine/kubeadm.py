@@ -209,8 +209,10 @@ def installed(packages: list[str]) -> set[str]:
     """Return those of ``packages`` that dpkg has installed."""
     done = subprocess.run(
         ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *packages],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return {line.split()[0] for line in done.stdout.splitlines() if line.endswith(" installed")}
 
 
@@ -253,8 +255,10 @@ class Removal:
         with contextlib.suppress(subprocess.TimeoutExpired):
             subprocess.run(
                 [str(kubeadm), "reset", "--force", "--cri-socket", f"unix://{SOCKET}", "--cleanup-tmp-dir"],
-                capture_output=True, check=False, timeout=self.timeout,
-            )  # fmt: skip
+                capture_output=True,
+                check=False,
+                timeout=self.timeout,
+            )
 
     def _services(self) -> None:
         for name in reversed(SERVICES):
@@ -345,11 +349,22 @@ class Removal:
         for path in (INITIALIZED, RECORD):
             path.unlink(missing_ok=True)
         for path in (
-            Path("/var/log/containers"), Path("/var/log/pods"), DIRECTORY / "services", VOLUMES, DIRECTORY, LOGS, RUN, CNI_LEASES.parent,
+            Path("/var/log/containers"),
+            Path("/var/log/pods"),
+            DIRECTORY / "services",
+            VOLUMES,
+            DIRECTORY,
+            LOGS,
+            RUN,
+            CNI_LEASES.parent,
             CNI_LEASES.parents[1] / "results",
-            Path("/usr/libexec/kubernetes/kubelet-plugins/volume/exec"), Path("/usr/libexec/kubernetes/kubelet-plugins/volume"),
-            Path("/usr/libexec/kubernetes/kubelet-plugins"), Path("/usr/libexec/kubernetes"), CNI_LEASES.parent.parent, *CONTAINERD,
-        ):  # fmt: skip
+            Path("/usr/libexec/kubernetes/kubelet-plugins/volume/exec"),
+            Path("/usr/libexec/kubernetes/kubelet-plugins/volume"),
+            Path("/usr/libexec/kubernetes/kubelet-plugins"),
+            Path("/usr/libexec/kubernetes"),
+            CNI_LEASES.parent.parent,
+            *CONTAINERD,
+        ):
             with contextlib.suppress(OSError):
                 path.rmdir()
 
@@ -562,9 +577,7 @@ def pod_namespaces() -> list[str]:
         return []
     found = []
     for path in NETWORK_NAMESPACES.glob("cni-*"):
-        done = subprocess.run(
-            ["ip", "-json", "-netns", path.name, "address"], capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(["ip", "-json", "-netns", path.name, "address"], capture_output=True, text=True, check=False)
         with contextlib.suppress(ValueError):
             live = {a["local"] for link in json.loads(done.stdout or "[]") for a in link.get("addr_info", [])}
             if live & addresses:

@@ -388,9 +388,7 @@ def to_started(observed: Observed, wanted: Wanted) -> Plan:
     if problems := unusable(wanted):
         raise Refusal("\n".join(f"{problem} ({wanted.inventory})" for problem in problems))
     if observed.state == "foreign":
-        raise Refusal(
-            f"{observed.reason}, and it is not touched. Set minikube_profile in {wanted.inventory} to another name, or {observed.remedy}."
-        )
+        raise Refusal(f"{observed.reason}, and it is not touched. Set minikube_profile in {wanted.inventory} to another name, or {observed.remedy}.")
     if observed.kubeconfig_foreign:
         raise Refusal(
             f"The kubeconfig leads to a cluster that is not the minikube profile {wanted.profile}, so it is not overwritten: set "

@@ -125,8 +125,13 @@ class Minikube:
         try:
             return subprocess.run(
                 self.command(*words),
-                capture_output=True, text=True, timeout=READ_TIMEOUT, check=False, stdin=subprocess.DEVNULL, env=self.environment,
-            )  # fmt: skip
+                capture_output=True,
+                text=True,
+                timeout=READ_TIMEOUT,
+                check=False,
+                stdin=subprocess.DEVNULL,
+                env=self.environment,
+            )
         except subprocess.TimeoutExpired:
             raise MinikubeError(
                 f"minikube {' '.join(words)} does not answer within {READ_TIMEOUT} s. See whether the driver does: docker ps, virsh list."
@@ -164,8 +169,14 @@ class Minikube:
             try:
                 process = subprocess.Popen(
                     self.command(*words),
-                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True, errors="replace", env=self.environment, start_new_session=True,
-                )  # fmt: skip
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    text=True,
+                    errors="replace",
+                    env=self.environment,
+                    start_new_session=True,
+                )
             except OSError as error:
                 raise self.unusable(error) from error
             late = threading.Event()
@@ -284,9 +295,7 @@ class Minikube:
             found |= {"addons": enabled_addons(addons), "known_addons": frozenset(addons)}
         if state == "running" and found.get("kubeconfig_current"):
             found["kubeconfig_current"] = all(node.get("Kubeconfig") in ("Configured", "Irrelevant", "") for node in status_of(status))
-        return Observed(
-            state, reason, silent=silent, config=config, certificates_current=self.certificates_current(certificates or {}, record or {}), **found
-        )
+        return Observed(state, reason, silent=silent, config=config, certificates_current=self.certificates_current(certificates or {}, record or {}), **found)
 
     def status(self, config: dict[str, Any]) -> str:
         """Return what ``status -o json`` prints. Where a node is gone that is ``null`` for all, so each of several is asked for by itself then."""

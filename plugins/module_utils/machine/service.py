@@ -226,9 +226,19 @@ class Runit:
             pid_file.unlink(missing_ok=True)
             # Its own session and no open files of ours: it has to outlive the run that started it.
             _run(
-                "start-stop-daemon", "--start", "--background", "--make-pidfile", "--pidfile", str(pid_file),
-                "--chdir", "/", "--startas", shutil.which("runsv") or "runsv", "--", str(directory),
-            )  # fmt: skip
+                "start-stop-daemon",
+                "--start",
+                "--background",
+                "--make-pidfile",
+                "--pidfile",
+                str(pid_file),
+                "--chdir",
+                "/",
+                "--startas",
+                shutil.which("runsv") or "runsv",
+                "--",
+                str(directory),
+            )
             end = time.monotonic() + START_TIMEOUT
             while not self._supervised(name):
                 if time.monotonic() > end:

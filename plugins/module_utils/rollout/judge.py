@@ -74,11 +74,7 @@ def unproved(workload: Object) -> bool:
     """Tell whether a workload's pods count as ready without having shown anything."""
     spec = workload.get("spec") or {}
     containers = dig(spec, "template", "spec", "containers") or []
-    return (
-        workload["kind"] != "Job"
-        and not spec.get("minReadySeconds")
-        and not all(container.get("readinessProbe") for container in containers)
-    )
+    return workload["kind"] != "Job" and not spec.get("minReadySeconds") and not all(container.get("readinessProbe") for container in containers)
 
 
 def _proved(pods: Iterable[Object], now: str) -> bool:
@@ -181,6 +177,8 @@ def _progress(workload: Object, pods: Sequence[Object], complete: bool, note: st
     if waiting and not complete:
         text += f" ({name_of(waiting[0])}: {pod_state(waiting[0])})"
     return text + (f", {note}" if note else "")
+
+
 # Which of several findings explains best: the more specific first.
 RANK = {
     cause: rank

@@ -66,6 +66,8 @@ def describe(
         lines += [f"  {line}" for line in told]
     lines.append(f"What to do: {symptom.advice if symptom else advice_of(finding, workload or {})}")
     return "\n".join(lines)
+
+
 _BY_LOG = ("crash", "ended", "readiness", "liveness", "job", "job-deadline")
 
 

@@ -18,9 +18,7 @@ _PASSING_TAINT = re.compile(
 _SCALING_EVENTS = ("TriggeredScaleUp", "Nominated")
 
 
-def unschedulable(
-    snapshot: Snapshot, pod: Object, message: str, events: Sequence[Object], since: str, scheduling_grace: float
-) -> Iterable[Finding]:
+def unschedulable(snapshot: Snapshot, pod: Object, message: str, events: Sequence[Object], since: str, scheduling_grace: float) -> Iterable[Finding]:
     """Yield why no node takes the pod, by the scheduler's ``message``; an autoscaler that makes a node is given ``scheduling_grace`` seconds."""
     where = {"pod": name_of(pod)}
     if claim := claim_problem(snapshot, pod, message, since):

@@ -40,9 +40,7 @@ def pod_findings(snapshot: Snapshot, pod: Object, since: str, scheduling_grace: 
         yield from mount_findings(pod, events, since)
 
 
-def _container_findings(
-    snapshot: Snapshot, pod: Object, status: Object, events: Sequence[Object], since: str
-) -> Iterable[Finding]:
+def _container_findings(snapshot: Snapshot, pod: Object, status: Object, events: Sequence[Object], since: str) -> Iterable[Finding]:
     waiting = dig(status, "state", "waiting") or {}
     reason, message = waiting.get("reason") or "", waiting.get("message") or ""
     where = {"pod": name_of(pod), "container": status["name"]}
@@ -67,6 +65,8 @@ def _container_findings(
     elif snapshot.workload["kind"] != "Job":
         # A Job counts its own failures (backoffLimit): a container that ends is not its end.
         yield from _crash(snapshot.workload, snapshot.sockets, pod, status, reason, message, events, where, since)
+
+
 _PULL_REASONS = (
     "ErrImagePull",
     "ImagePullBackOff",
@@ -151,6 +151,8 @@ def _crash(
             **where,
             log="current" if dig(status, "state", "terminated") else "previous",
         )
+
+
 # pkg/probe/http/http.go of Kubernetes 1.36.
 STATUS = re.compile(r"HTTP probe failed with statuscode: (\d+)")
 _LATER = (408, 425, 429)

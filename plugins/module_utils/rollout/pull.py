@@ -28,8 +28,7 @@ _PULL_ANSWERS: tuple[tuple[re.Pattern[str], str, str, bool], ...] = tuple(
         (r"http response to https client", "registry", "the registry speaks HTTP and the node expects HTTPS", True),
         (r"x509|certificate", "registry", "the node does not trust the registry's certificate", True),
         (
-            r"unauthorized|authentication required|authorization failed|insufficient_scope|no basic auth|denied|forbidden"
-            + r"|\b40[13]\b",
+            r"unauthorized|authentication required|authorization failed|insufficient_scope|no basic auth|denied|forbidden" + r"|\b40[13]\b",
             "image-denied",
             "the registry refuses access, or has no such repository",
             True,
@@ -82,11 +81,7 @@ def pull_finding(
         born: When the pod was made, RFC 3339.
         since: When the wait began, RFC 3339.
     """
-    failures = [
-        event
-        for event in events
-        if event.get("reason") == "Failed" and str(event.get("message")).startswith("Failed to pull image")
-    ]
+    failures = [event for event in events if event.get("reason") == "Failed" and str(event.get("message")).startswith("Failed to pull image")]
     if failures and ":" not in message.removeprefix(f'Back-off pulling image "{image}"'):
         # Before 1.31 the back-off hides the error: it is in the event only.
         message = failures[0]["message"]

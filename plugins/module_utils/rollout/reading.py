@@ -83,11 +83,7 @@ def selector_of(workload: Object) -> str:
     parts = [f"{key}={value}" for key, value in (dig(workload, "spec", "selector", "matchLabels") or {}).items()]
     for rule in dig(workload, "spec", "selector", "matchExpressions") or []:
         key, values = rule["key"], ",".join(rule.get("values") or [])
-        parts.append(
-            {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": key}.get(
-                rule["operator"], f"!{key}"
-            )
-        )
+        parts.append({"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": key}.get(rule["operator"], f"!{key}"))
     return ",".join(parts)
 
 
@@ -118,11 +114,7 @@ def is_ready(pod: Object) -> bool:
 
 def live_pods(pods: Iterable[Object]) -> list[Object]:
     """Return the pods that neither have ended nor are being deleted."""
-    return [
-        pod
-        for pod in pods
-        if not dig(pod, "metadata", "deletionTimestamp") and dig(pod, "status", "phase") not in ("Failed", "Succeeded")
-    ]
+    return [pod for pod in pods if not dig(pod, "metadata", "deletionTimestamp") and dig(pod, "status", "phase") not in ("Failed", "Succeeded")]
 
 
 def wanted_pods(workload: Object) -> int:
@@ -148,13 +140,7 @@ def parse_time(text: str | None) -> datetime | None:
 
 def event_time(event: Object) -> str:
     """Return when an event was last seen, RFC 3339; empty where it does not say."""
-    return (
-        dig(event, "series", "lastObservedTime")
-        or event.get("lastTimestamp")
-        or event.get("eventTime")
-        or dig(event, "metadata", "creationTimestamp")
-        or ""
-    )
+    return dig(event, "series", "lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or dig(event, "metadata", "creationTimestamp") or ""
 
 
 def events_of(events: Iterable[Object], uid: str | None) -> list[Object]:
@@ -238,9 +224,7 @@ def container_statuses(pod: Object) -> list[Object]:
 def telling_container(pod: Object) -> Object | None:
     """Return the status of the container that made a pod fail, else of the one that ran when it was ended, else of the first main one."""
     statuses = container_statuses(pod)
-    failed = (
-        each for each in statuses if (dig(each, "state", "terminated", "exitCode") or dig(each, "lastState", "terminated", "exitCode")) not in (None, 0)
-    )
+    failed = (each for each in statuses if (dig(each, "state", "terminated", "exitCode") or dig(each, "lastState", "terminated", "exitCode")) not in (None, 0))
     running = (each for each in statuses if dig(each, "state", "running"))
     main = iter(dig(pod, "status", "containerStatuses") or [])
     return next(failed, None) or next(running, None) or next(main, None)

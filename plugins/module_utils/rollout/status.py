@@ -218,20 +218,27 @@ def expiry(certificates: Iterable[Object], days: float, provider: str, environme
     advice = {
         "authority": f"nobody renews an authority: make the cluster again (ansible-playbook playbooks/destroy.yml -i inventories/{environment}, then {again}); "
         "its volumes are kept",
-        "kubeconfig": f"{again} brings a new one" if provider != "existing"
+        "kubeconfig": f"{again} brings a new one"
+        if provider != "existing"
         else f"get another kubeconfig from whoever runs the cluster as berth_existing_kubeconfig, then {again}",
-    }  # fmt: skip
+    }
     found = []
     for each in certificates:
         if provider in ("kubeadm", "existing") and each["seconds"] < days * 86400:
             told = f"ended {duration(-each['seconds'])} ago" if each["seconds"] < 0 else f"ends in {duration(each['seconds'])}"
             found.append(
                 {
-                    "kind": "Certificate", "name": each["kind"], "pod": "", "container": "", "cause": "certificate",
-                    "summary": f"{told}, {each['ends'][:10]} ({each['path']})", "message": "", "log": "",
+                    "kind": "Certificate",
+                    "name": each["kind"],
+                    "pod": "",
+                    "container": "",
+                    "cause": "certificate",
+                    "summary": f"{told}, {each['ends'][:10]} ({each['path']})",
+                    "message": "",
+                    "log": "",
                     "advice": advice.get(each["kind"], f"{again} renews it"),
                 }
-            )  # fmt: skip
+            )
     return found
 
 

@@ -70,6 +70,8 @@ def _job_findings(snapshot: Snapshot) -> Iterable[Finding]:
         )
     elif dig(job, "spec", "suspend"):
         yield Finding("paused", "The Job is suspended (spec.suspend)", "JobSuspended", grace=SETTLED)
+
+
 # https://kubernetes.io/docs/concepts/workloads/controllers/job/#handling-pod-and-container-failures
 _JOB_REASONS = {
     "BackoffLimitExceeded": "The Job failed as often as it may (backoffLimit)",
@@ -136,9 +138,7 @@ def refusals(snapshot: Snapshot, pods: Sequence[Object], since: str) -> Iterable
     counts = is_of_this_attempt(seen, began_at(workload), since)
     status = workload.get("status") or {}
     # Pods of the previous revision that still go may make room in the quota.
-    steady = ":".join(
-        str(status.get(key) or 0) for key in ("replicas", "updatedReplicas", "availableReplicas", "active")
-    )
+    steady = ":".join(str(status.get(key) or 0) for key in ("replicas", "updatedReplicas", "availableReplicas", "active"))
     for pattern, cause, summary, grace in _REFUSALS:
         if match := re.search(pattern, message):
             yield Finding(
@@ -158,9 +158,7 @@ def evictions(pods: Sequence[Object], since: str) -> Iterable[Finding]:
     out = [
         pod
         for pod in pods
-        if dig(pod, "status", "phase") == "Failed"
-        and dig(pod, "status", "reason")
-        and is_young(dig(pod, "metadata", "creationTimestamp"), since)
+        if dig(pod, "status", "phase") == "Failed" and dig(pod, "status", "reason") and is_young(dig(pod, "metadata", "creationTimestamp"), since)
     ]
     if len(out) >= 3:
         status = out[-1]["status"]

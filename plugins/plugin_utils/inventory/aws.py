@@ -93,7 +93,7 @@ def _zones(get: Get, environment: str) -> list[Problem]:
 def _version(get: Get, environment: str) -> list[Problem]:
     version = get("berth_eks_version")
     good = re.fullmatch(r"\d+\.\d+", version)
-    return [] if good else [Problem(("berth_eks_version",), f"{version!r} is no version of EKS: write major and minor, like \"1.35\"")]
+    return [] if good else [Problem(("berth_eks_version",), f'{version!r} is no version of EKS: write major and minor, like "1.35"')]
 
 
 def _network(get: Get, environment: str) -> list[Problem]:
@@ -204,7 +204,7 @@ def _rds(get: Get, environment: str) -> list[Problem]:
     if not re.fullmatch(r"db\.[a-z0-9-]+\.[a-z0-9-]+", kind):
         found.append(Problem(("berth_rds_class",), f"{kind!r} is no class of RDS: write it like db.t4g.medium"))
     if not re.fullmatch(r"\d+(\.\d+)?", version):
-        found.append(Problem(("berth_rds_version",), f"{version!r} is no version of PostgreSQL: write it like \"17\" or \"17.6\""))
+        found.append(Problem(("berth_rds_version",), f'{version!r} is no version of PostgreSQL: write it like "17" or "17.6"'))
     if not 0 <= days <= MOST_BACKUP_DAYS:
         found.append(Problem(("berth_rds_backup_days",), f"{days} is not between 0 (no backups) and {MOST_BACKUP_DAYS}"))
     keep = int(get("berth_rds_keep_snapshots"))
@@ -227,7 +227,7 @@ def _volumes(get: Get, environment: str) -> list[Problem]:
     if VOLUMES in get("berth_eks_addons"):
         return []
     text = f"with berth_eks_compute: nodes no volume is made for it without the add-on {VOLUMES}"
-    return [Problem(("berth_database",), f"{text}; add {VOLUMES}: \"\" to berth_eks_addons, or set this to rds")]
+    return [Problem(("berth_database",), f'{text}; add {VOLUMES}: "" to berth_eks_addons, or set this to rds')]
 
 
 def _name(get: Get, environment: str) -> list[Problem]:

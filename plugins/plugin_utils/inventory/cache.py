@@ -14,8 +14,28 @@ PORT = 6379
 SHARE = 75
 """Per cent of the pod's memory that are for data; the rest is for clients and fragmentation."""
 SCHEMES = ("redis", "rediss", "valkey", "valkeys")
-CLIENTS = frozenset({"redis", "django-redis", "valkey", "django-valkey", "valkey-glide", "hiredis", "django-cacheops", "aioredis", "channels-redis",
-                     "django-rq", "rq", "huey", "celery-redis", "kombu-redis", "dramatiq-redis", "arq", "channels-valkey", "celery-valkey"})  # fmt: skip
+CLIENTS = frozenset(
+    {
+        "redis",
+        "django-redis",
+        "valkey",
+        "django-valkey",
+        "valkey-glide",
+        "hiredis",
+        "django-cacheops",
+        "aioredis",
+        "channels-redis",
+        "django-rq",
+        "rq",
+        "huey",
+        "celery-redis",
+        "kombu-redis",
+        "dramatiq-redis",
+        "arq",
+        "channels-valkey",
+        "celery-valkey",
+    }
+)
 """Packages that speak to it, or bring one that does; of ``celery[redis]`` the name is ``celery-redis``."""
 LEAST = 16 * 2**20
 """Bytes that a server without data and its clients take, doubled."""

@@ -27,11 +27,20 @@ HOURS, MONTHS = 730, 12
 
 SETTINGS = {
     "eks": (
-        "eks_region", "eks_zones", "eks_vpc", "eks_nat", "eks_endpoints", "eks_version", "eks_support", "eks_log_days", "eks_compute", "eks_nodes",
+        "eks_region",
+        "eks_zones",
+        "eks_vpc",
+        "eks_nat",
+        "eks_endpoints",
+        "eks_version",
+        "eks_support",
+        "eks_log_days",
+        "eks_compute",
+        "eks_nodes",
     ),
     "database": ("database_provider", "database_storage", "database_rds_class", "database_rds_storage", "database_rds_multi_az"),
     "entry": ("entry_provider",),
-}  # fmt: skip
+}
 """What is read of the roles' defaults, by role. They know what an inventory leaves out."""
 
 PREFIXES = ("berth_provider", "berth_budget", "berth_aws_", "berth_eks_", "berth_entry", "berth_database", "berth_rds_")

@@ -203,11 +203,7 @@ def _misspelt(name: str, known: list[str], prefix: str) -> bool:
 
 def missing(values: dict[str, Any], options: dict[str, Any]) -> list[Problem]:
     """Return a problem for each required option that has no value."""
-    return [
-        Problem((name,), "is not set, and has no default")
-        for name, option in options.items()
-        if option.get("required") and name not in values
-    ]
+    return [Problem((name,), "is not set, and has no default") for name, option in options.items() if option.get("required") and name not in values]
 
 
 def types(values: dict[str, Any], options: dict[str, Any], written: Written = unknown_scalar) -> list[Problem]:
@@ -582,9 +578,7 @@ def probe(given: dict[str, Any]) -> list[Problem]:
         found.append(Problem((*path, "command"), "is not set, and type: command needs it"))
     found += command((*path, "command"), asked.get("command") or [])
     needed = {"path": "http", "host": "http", "command": "command"}
-    found += [
-        Problem((*path, key), f"does not go with type: {kind}; leave one of the two out") for key, of in needed.items() if asked.get(key) and kind != of
-    ]
+    found += [Problem((*path, key), f"does not go with type: {kind}; leave one of the two out") for key, of in needed.items() if asked.get(key) and kind != of]
     return found
 
 
@@ -639,11 +633,7 @@ def autoscaling(given: dict[str, Any]) -> list[Problem]:
     if lacking:
         return [Problem(("berth_app_autoscaling", key), "is missing") for key in lacking]
     bounds = {key: int(value) for key, value in given.items()}
-    found = [
-        Problem(("berth_app_autoscaling", key), f"{value} is too few: at least 1 is needed")
-        for key, value in bounds.items()
-        if value < 1
-    ]
+    found = [Problem(("berth_app_autoscaling", key), f"{value} is too few: at least 1 is needed") for key, value in bounds.items() if value < 1]
     if bounds["min"] > bounds["max"]:
         text = f"{bounds['min']} is above max, which is {bounds['max']}"
         found.append(Problem(("berth_app_autoscaling", "min"), text))

@@ -22,8 +22,14 @@ from ..inventory.variables import Problem
 PLACE = "inventories"  # a directory of this name has inventories of environments that exist side by side
 GROUP = "berth"
 READ = (
-    "berth_app_node_port", "berth_entry_host", "berth_existing_context", "berth_existing_kubeconfig", "berth_kubeconfig", "berth_namespace", "berth_provider",
-)  # fmt: skip
+    "berth_app_node_port",
+    "berth_entry_host",
+    "berth_existing_context",
+    "berth_existing_kubeconfig",
+    "berth_kubeconfig",
+    "berth_namespace",
+    "berth_provider",
+)
 # Providers whose environments share the machine's own cluster.
 MACHINE = ("auto", "kubeadm")
 Template = Callable[[Any, Mapping[str, Any]], Any]

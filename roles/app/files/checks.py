@@ -604,9 +604,18 @@ class Project:
 
         answer = []
         environ = {
-            "REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": "", "HTTP_HOST": host, "SERVER_NAME": host, "SERVER_PORT": "8000",
-            "REMOTE_ADDR": "127.0.0.1", "HTTP_USER_AGENT": "kube-probe/1.36", "SERVER_PROTOCOL": "HTTP/1.1", "HTTP_ACCEPT": "*/*", **headers,
-        }  # fmt: skip
+            "REQUEST_METHOD": "GET",
+            "PATH_INFO": path,
+            "QUERY_STRING": "",
+            "HTTP_HOST": host,
+            "SERVER_NAME": host,
+            "SERVER_PORT": "8000",
+            "REMOTE_ADDR": "127.0.0.1",
+            "HTTP_USER_AGENT": "kube-probe/1.36",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "HTTP_ACCEPT": "*/*",
+            **headers,
+        }
         setup_testing_defaults(environ)
         self.reached = False
         try:

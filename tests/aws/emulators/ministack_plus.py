@@ -762,7 +762,6 @@ ecr._v2_put_manifest = put_manifest
 ecr.handle_registry_request = registry
 
 
-
 # --- IAM: what EKS lets go of by and by ------------------------------------------------------------------------------------
 def letting_go(handler: Callable[[dict[str, Any]], Answer]) -> Callable[[dict[str, Any]], Answer]:
     """Return a handler before which the instance profiles go whose time has come."""

@@ -110,8 +110,9 @@ def release_address(original: Any, self: Any, address: str | None = None, alloca
 def detach_internet_gateway(original: Any, self: Any, internet_gateway_id: str, vpc_id: str) -> Any:
     """DetachInternetGateway: not while public addresses are mapped."""
     if any(n.vpc_id == vpc_id and n.state != "deleted" and n.connectivity_type != "private" for n in self.nat_gateways.values()):
-        raise EC2ClientError("DependencyViolation", f"Network {vpc_id} has some mapped public address(es). "
-                                                    "Please unmap those public address(es) before detaching the gateway.")  # fmt: skip
+        raise EC2ClientError(
+            "DependencyViolation", f"Network {vpc_id} has some mapped public address(es). Please unmap those public address(es) before detaching the gateway."
+        )
     return original(self, internet_gateway_id, vpc_id)
 
 
@@ -244,8 +245,10 @@ def create_subnet_group(original: Any, self: Any, subnet_name: str, description:
     if subnet_name.lower() in {name.lower() for name in self.subnet_groups}:
         raise RDSClientError("DBSubnetGroupAlreadyExists", f"The DB subnet group '{subnet_name}' already exists.")
     if len({s.availability_zone for s in subnets}) < 2:
-        raise RDSClientError("DBSubnetGroupDoesNotCoverEnoughAZs", "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. "
-                             "Current AZ coverage: 1. Add subnets to cover at least 2 AZs.")  # fmt: skip
+        raise RDSClientError(
+            "DBSubnetGroupDoesNotCoverEnoughAZs",
+            "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Current AZ coverage: 1. Add subnets to cover at least 2 AZs.",
+        )
     return original(self, subnet_name, description, subnets, tags)
 
 
@@ -326,10 +329,7 @@ def master(instance: Any, password: str, secrets_manager: Any) -> None:
     if not re.fullmatch(r"[a-z]\w*", user) or "'" in password:
         raise RDSClientError("InvalidParameterValue", "The emulator takes plain names and passwords only")
     # rds_superuser may make roles and databases, and is no superuser.
-    sql(
-        f"DO $$ BEGIN CREATE ROLE {user} LOGIN CREATEROLE CREATEDB; EXCEPTION WHEN duplicate_object THEN END $$;\n"
-        f"ALTER ROLE {user} PASSWORD '{password}';"
-    )
+    sql(f"DO $$ BEGIN CREATE ROLE {user} LOGIN CREATEROLE CREATEDB; EXCEPTION WHEN duplicate_object THEN END $$;\nALTER ROLE {user} PASSWORD '{password}';")
 
 
 @wrap(rds_models.RDSBackend, "delete_db_instance")
