@@ -340,15 +340,50 @@ def absolute(module: str, package: bool, node: ast.ImportFrom) -> str:
 
 def optional(tree: ast.AST) -> Iterator[ast.AST]:
     """Yield what is evaluated only where an environment variable is set, or may fail: a value for the build would turn it on."""
+    chosen = defaults(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Try):
             guarded: list[ast.AST] = [*node.body]
-        elif isinstance(node, ast.If | ast.IfExp) and any(is_environment(part) for part in ast.walk(node.test)):
+        elif isinstance(node, ast.If | ast.IfExp) and (any(is_environment(part) for part in ast.walk(node.test)) or off_by_default(node.test, chosen)):
             guarded = [node.test, *(node.body if isinstance(node.body, list) else [node.body])]
         else:
             continue
         for part in guarded:
             yield from ast.walk(part)
+
+
+def defaults(tree: ast.AST) -> dict[str, object]:
+    """Return the names that are set from environment variables, with what each is where its variable is not set, None where that cannot be seen."""
+    found: dict[str, object] = {}
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)):
+            continue
+        for call in ast.walk(node.value):
+            if isinstance(call, ast.Call) and any(is_environment(part) for part in ast.walk(call.func)):
+                given = [*call.args[1:2], *(word.value for word in call.keywords if word.arg == "default")]
+                found[node.targets[0].id] = given[0].value if given and isinstance(given[0], ast.Constant) else None
+    return found
+
+
+def off_by_default(test: ast.AST, chosen: dict[str, object]) -> bool:
+    """Whether a condition asks for a choice that another value of an environment variable makes.
+
+    Args:
+        test: Such as ``STORAGE == Storage.S3`` after ``STORAGE = env("STORAGE", default="local")``.
+        chosen: What defaults() says of the module.
+    """
+    match test:
+        case ast.BoolOp(op=ast.And()):
+            return any(off_by_default(value, chosen) for value in test.values)
+        case ast.Name(id="DEBUG"):
+            return True  # nothing that is released has it on
+        case ast.Name(id=name):
+            return name in chosen and not chosen[name]
+        case ast.Compare(left=ast.Name(id=name), ops=[ast.Eq()], comparators=[other]):
+            default = chosen.get(name)
+            member = other.attr if isinstance(other, ast.Attribute) else constant(other)
+            return isinstance(default, str) and bool(member) and member.lower() != default.lower()
+    return False
 
 
 def is_environment(node: ast.AST) -> bool:
