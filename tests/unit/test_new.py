@@ -13,6 +13,7 @@ import yaml
 from ansible.errors import AnsibleActionFail
 from ansible_collections.berth.platform.plugins.module_utils.image.project import ProjectError
 from ansible_collections.berth.platform.plugins.plugin_utils.project import inventory as inventory_lib
+from ansible_collections.berth.platform.plugins.plugin_utils.project.procfile import words
 from module_run import plugin
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -191,6 +192,28 @@ def test_a_setting_that_nobody_can_know_is_asked_for(tmp_path: Path) -> None:
     said, _, made = inventory(tmp_path, {"shop/settings.py": BASE + "MAILER = os.environ['MAIL_HOST']\n"})
     assert made.asked == ["MAIL_HOST"]
     assert "write the value of MAIL_HOST here" in said["berth_app_settings"]["MAIL_HOST"]
+
+
+@pytest.mark.parametrize(
+    ("command", "value"),
+    [
+        ("A=1 sh -c 'echo $A $PPID'", "1"),
+        ("A=1 B=2 sh -c 'echo $B $PPID'", "2"),
+        ("A=$HOME sh -c 'echo $A $PPID'", os.environ["HOME"]),
+        ("sh -c 'echo 3 $PPID'", "3"),
+        ("true && sh -c 'echo 4 $PPID'", "4"),
+        ("true; A=5 sh -c 'echo $A $PPID'", "5"),
+        ("A=1 true && A=6 sh -c 'echo $A $PPID'", "6"),
+    ],
+)
+def test_a_processs_command_runs_as_in_a_shell_and_gets_the_signals(command: str, value: str) -> None:
+    ended = subprocess.run(words(command), capture_output=True, text=True, check=False)
+    assert (ended.stdout.split(), ended.stderr) == ([value, str(os.getpid())], "")
+
+
+@pytest.mark.parametrize("command", ["a | b", "a & b", "a || b"])
+def test_a_command_that_is_more_than_a_sequence_is_left_to_the_shell(command: str) -> None:
+    assert words(command) == ["sh", "-c", command]
 
 
 CELERY = {"command": ["celery", "-A", "shop", "worker"]}

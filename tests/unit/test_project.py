@@ -113,11 +113,12 @@ def test_the_settings_module_is_the_one_that_servers_take(tmp_path: Path, change
     assert project(tmp_path, {**started(), **changes}).settings == settings
 
 
-def test_settings_for_production_are_taken_instead_of_those_for_development_and_it_is_said(tmp_path: Path) -> None:
-    files = started(settings="shop.conf.local")
-    found = project(tmp_path, {**files, "shop/conf/local.py": "", "shop/conf/production.py": "", "shop/conf/__init__.py": ""})
+@pytest.mark.parametrize("other", ["local", "base", "common"])
+def test_settings_for_production_are_taken_instead_of_those_for_development_and_it_is_said(tmp_path: Path, other: str) -> None:
+    files = started(settings=f"shop.conf.{other}")
+    found = project(tmp_path, {**files, f"shop/conf/{other}.py": "", "shop/conf/production.py": "", "shop/conf/__init__.py": ""})
     assert found.settings == "shop.conf.production"
-    assert "manage.py takes shop.conf.local" in found.notes[0] and "DJANGO_SETTINGS_MODULE in berth_app_settings" in found.notes[0]
+    assert f"manage.py takes shop.conf.{other}" in found.notes[0] and "DJANGO_SETTINGS_MODULE in berth_app_settings" in found.notes[0]
 
 
 def test_packages_in_src_beside_manage_py_are_found(tmp_path: Path) -> None:

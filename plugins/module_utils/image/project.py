@@ -25,7 +25,8 @@ REQUIREMENTS = [
 ]
 # Groups of dependencies, and extras, that a server needs besides the main ones.
 PRODUCTION = ("prod", "production", "deploy")
-DEVELOPMENT = ("dev", "devel", "develop", "development", "local")
+# Settings modules beside which one named production is the one for servers.
+BESIDE_PRODUCTION = ("base", "common", "dev", "devel", "develop", "development", "local")
 NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 EXTRAS = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*\[([^\]]+)\]")
 PIN = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*===?\s*([0-9][\w.!+-]*)")
@@ -253,7 +254,7 @@ def find_settings(root: Path, notes: list[str]) -> str:
         candidates = found
     chosen = candidates[0]
     package, _, last = chosen.rpartition(".")
-    if last in DEVELOPMENT and package:
+    if last in BESIDE_PRODUCTION and package:
         chosen = next((f"{package}.{name}" for name in ("production", "prod") if module_file(root, f"{package}.{name}")), chosen)
     if manage and chosen != manage:
         way = "to use another, set DJANGO_SETTINGS_MODULE in berth_app_settings"

@@ -24,19 +24,26 @@ ONCE = re.compile(
     r"|(?:\b|/)(?:npm|yarn|pnpm|node|webpack|vite|pytest|\S*flower|mkdocs|watch\S*|livereload|mailpit|mailhog|maildev)\b"
 )
 WEB = ("app", "backend", "django", "server", "site", "web", "www")  # what the service that answers is called
-SHELL = re.compile(r"[$&|;<>`*]|^\w+=")
+ASSIGNMENT = re.compile(r"\w+=")
+SHELL = re.compile(r"[$&|;<>`*]")
+SEVERAL = re.compile(r"(?P<before>(?:.*(?:&&|;))?\s*)(?P<last>[^&|;]+)", flags=re.DOTALL)
 WORKERS = re.compile(r"\b(?:celery|rqworker|rq|huey|run_huey|dramatiq|rundramatiq|qcluster|procrastinate|db_worker|arq)\b|worker|beat|scheduler")
 
 
 def words(command: str) -> list[str]:
-    """Return a shell's command word by word; one that needs a shell is given to it."""
+    """Return a shell's command word by word; one that needs a shell is given to it, and replaces it, for the process that gets the signals."""
+    if ASSIGNMENT.match(command):
+        command = f"env {command}"  # exec takes no assignments
     if not SHELL.search(command):
         try:
             return shlex.split(command)
         except ValueError:
             pass
-    # The process that gets the signals is the command itself.
-    return ["sh", "-c", command if re.search(r"[&|;]", command) else f"exec {command}"]
+    parts = SEVERAL.fullmatch(command)
+    if not parts or re.search(r"[|]|(?<!&)&(?!&)", parts["before"]):
+        return ["sh", "-c", command]
+    last = parts["last"]
+    return ["sh", "-c", f"{parts['before']}exec {'env ' if ASSIGNMENT.match(last) else ''}{last}"]
 
 
 def process_name(said: str) -> str:
