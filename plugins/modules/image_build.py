@@ -63,6 +63,7 @@ import datetime
 import json
 import os
 import re
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -74,8 +75,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.image import build_settings, pip, sbom
 from ..module_utils.image import dockerfile as dockerfiles
-from ..module_utils.image import pip, sbom
 from ..module_utils.image.build_network import Place, Reach, addresses, network, place
 from ..module_utils.image.claims import Claims, built, lock
 from ..module_utils.image.context import context, hash_at, lay_out
@@ -96,6 +97,11 @@ def own_registries() -> bool:
     places = [Path(os.environ.get("CONTAINERS_REGISTRIES_CONF") or place).expanduser() for place in REGISTRIES]
     files = [file for place in places for file in (place, *Path(f"{place}.d").glob("*.conf")) if file.is_file()]
     return any(re.search(r"^\s*location\s*=", file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE) for file in files)
+
+
+def secret_options(secrets: dict[str, Path]) -> list[str]:
+    """Return the options that give a build its secrets."""
+    return [word for name, file in secrets.items() for word in ("--secret", f"id={name},src={file}")]
 
 
 SHOWN = 15  # of the last lines of a build that fails
@@ -144,7 +150,7 @@ class Build:
                 errors="replace",
                 env=os.environ | environment,
             )
-            for line in process.stdout or ():
+            for line in map(build_settings.as_written, process.stdout or ()):
                 log.write(line)
                 tail = [*tail[-KEPT:], line.rstrip()]
                 if line.startswith("STEP ") or line.startswith("["):
@@ -174,26 +180,52 @@ class Build:
                 yield name, where
 
     @contextlib.contextmanager
-    def secrets(self) -> Iterator[list[str]]:
-        """Yield the options that give the build this machine's pip configuration and authorities."""
+    def secrets(self, suite: str) -> Iterator[dict[str, Path]]:
+        """Yield what the build is told of this machine's network, as a file for each secret's ID.
+
+        Args:
+            suite: The release of Debian that apt's sources name, "" for no sources.
+        """
         options = self.pip_options
         certificates, notes = pip.authorities(options, os.environ)
         kept, more = pip.for_build(options, dockerfiles.secret_beside(self.instructions, "pip_conf", "ca_bundle") if certificates else "")
         self.note(*notes, *more)
-        sources = apt_sources("SUITE") if "id=apt_sources" in self.text else []
+        texts = {"ca_bundle": certificates, **build_settings.machine(os.environ)}
+        if suite and re.search(r"\bapt", self.text):
+            texts["apt_sources"] = "".join(f"{line}\n" for line in apt_sources(suite))
         with tempfile.TemporaryDirectory(prefix="berth-build-") as directory:
-            words = []
-            for name, write in {
-                "pip_conf": (lambda file: pip.write_options(kept, file)) if kept else None,
-                "ca_bundle": (lambda file: file.write_text(certificates, encoding="utf-8")) if certificates else None,
-                "apt_sources": (lambda file: file.write_text("\n".join([*sources, ""]), encoding="utf-8")) if sources else None,
-            }.items():
-                if write:
-                    file = Path(directory, name)
-                    file.touch(0o600)
-                    write(file)
-                    words += ["--secret", f"id={name},src={file}"]
-            yield words
+            files = {}
+            for name in ("pip_conf", *texts):
+                if kept if name == "pip_conf" else texts[name]:
+                    files[name] = Path(directory, name)
+                    files[name].touch(0o600)
+                    if name == "pip_conf":
+                        pip.write_options(kept, files[name])
+                    else:
+                        files[name].write_text(texts[name], encoding="utf-8")
+            yield files
+
+    def told(self, text: str, secrets: dict[str, Path]) -> str:
+        """Return a Dockerfile's text with what leads its RUNs to the secrets."""
+        return build_settings.told(text, secrets, self.parameters["bases"], self.parameters["arguments"])
+
+    def suite(self, buildah: list[str]) -> str:
+        """Return the release of Debian for whose packages the build needs sources, "" where every image brings its own.
+
+        Args:
+            buildah: Buildah's command; empty for an engine that has none of Berth's images.
+        """
+        if build_settings.takes_them(self.instructions):
+            return "SUITE"  # for the Dockerfile to replace
+        ours = build_settings.from_ours(self.instructions, self.parameters["bases"], self.parameters["arguments"])
+        if not buildah or not any(ours) or not re.search(r"\bapt", self.text):
+            return ""
+        container = self.container(*buildah, "from", "--pull-never", "--quiet", next(iter(self.parameters["bases"])))
+        try:
+            files = sbom.read_tree(Path(self.container(*buildah, "mount", container)))
+        finally:
+            self.output(*buildah, "rm", container)
+        return sbom.system(files).get("VERSION_CODENAME", "")
 
     @contextlib.contextmanager
     def login(self, host: str) -> Iterator[str]:
@@ -294,10 +326,11 @@ class Build:
             self.run(*buildah, "tag", reference, image.name)
 
     @contextlib.contextmanager
-    def laid_out(self, storage: Path) -> Iterator[list[str]]:
+    def laid_out(self, storage: Path, secrets: dict[str, Path]) -> Iterator[list[str]]:
         """Yield buildah's options and context: what the content's hash sees and nothing else, whatever this buildah makes of the ignore file."""
         entries = list(context(self.source, self.dockerfile, "buildah"))
-        text = dockerfiles.of_period(dockerfiles.without_links(self.text), self.parameters.get("period") or "")
+        known = dockerfiles.without_health_checks(dockerfiles.without_links(self.text))
+        text = dockerfiles.of_period(self.told(known, secrets), self.parameters.get("period") or "")
         if any(dockerfiles.binds(instruction) for instruction in self.instructions):
             beside = json.dumps([self.parameters["arguments"], self.parameters["bases"]], sort_keys=True)
             text = dockerfiles.with_mounts_seen(text, lambda path: hash_at(self.source, entries, path), beside)
@@ -362,7 +395,13 @@ class Build:
         for needed, address in self.missing(there):
             self.renew(needed, bool(there(needed.name)), partial(self.pull, buildah, needed, address))
         reach = Reach([where for _, where in self.named()])
-        with self.secrets() as secrets, self.laid_out(storage) as files, self.cache(), network(reach) as within, self.blaming(reach):
+        with (
+            self.secrets(self.suite(buildah)) as secrets,
+            self.laid_out(storage, secrets) as files,
+            self.cache(),
+            network(reach) as within,
+            self.blaming(reach),
+        ):
             # The host's network is here the one that it runs within, whatever the Dockerfile asks for.
             # What is missing has just been pulled, by name; --pull means another thing in each version. Only Docker's format knows SHELL.
             shell = any(instruction.keyword == "SHELL" for instruction in self.instructions)
@@ -381,7 +420,7 @@ class Build:
                 "--timestamp",
                 "0",
                 *own_limits(),
-                *secrets,
+                *secret_options(secrets),
                 *self.arguments(),
                 "--tag",
                 self.ref,
@@ -470,18 +509,23 @@ class Build:
                 self.renewed(needed.name)  # the engine itself asks the image's own registry
         # By name: the value may have a password.
         proxies = [word for name in PROXIES if os.environ.get(name) for word in ("--build-arg", name)]
-        with self.secrets() as secrets, self.cache() as cache:
+        with self.secrets(self.suite([])) as secrets, self.cache() as cache, tempfile.TemporaryDirectory(prefix="berth-build-") as directory:
+            # The ignore file is looked for beside the Dockerfile, then in the source. docs.docker.com/build/concepts/context
+            dockerfile = Path(directory, self.dockerfile.name)
+            dockerfile.write_bytes(self.told(self.text, secrets).encode("utf-8", "surrogateescape"))
+            if (ignore := Path(f"{self.dockerfile}.dockerignore")).is_file():
+                shutil.copy(ignore, directory)
             self.run(
                 "docker",
                 "build",
                 "--progress",
                 "plain",
                 *cache,
-                *secrets,
+                *secret_options(secrets),
                 *proxies,
                 *self.arguments(),
                 "--file",
-                self.parameters["dockerfile"],
+                str(dockerfile),
                 "--tag",
                 self.ref,
                 self.parameters["source"],

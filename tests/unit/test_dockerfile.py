@@ -20,6 +20,7 @@ from ansible_collections.berth.platform.plugins.module_utils.image.dockerfile im
     stages,
     unreachable,
     with_mounts_seen,
+    without_health_checks,
     without_links,
 )
 from ansible_collections.berth.platform.plugins.module_utils.image.registry import ImageError
@@ -297,6 +298,10 @@ FAILURES = {
         "x.c:1:10: fatal error: ldap.h: No such file or directory\nERROR: Failed building wheel for python-ldap",
         "cannot be compiled: ldap.h is missing",
     ),
+    "a package that asks for a library": (
+        "/usr/bin/ld: cannot find -lldap_r: No such file or directory\nERROR: Failed building wheel for python-ldap",
+        "cannot be compiled: -lldap_r is missing",
+    ),
     "a package that asks for a program": (
         "Error: pg_config executable not found.\nERROR: Failed to build 'psycopg2' when getting requirements to build wheel",
         "psycopg2 has no wheel for this Python, and cannot be compiled: pg_config is missing",
@@ -339,3 +344,10 @@ def test_a_builds_reason_is_told_though_much_was_said_after_it(tmp_path: Path) -
     assert "psycopg2 has no wheel for this Python, and cannot be compiled: pg_config is missing" in str(error.value)
     assert str(error.value).splitlines()[-1] == "60"
     assert "\n45\n" not in str(error.value)
+
+
+def test_a_health_check_which_kubernetes_does_not_ask_for_is_no_reason_not_to_build() -> None:
+    text = "FROM x\nHEALTHCHECK --start-interval=5s \\\n  CMD ./look\nCMD [x]\nhealthcheck NONE\n"
+    made = without_health_checks(text)
+    assert [(one.line, one.keyword) for one in parse(made)] == [(1, "FROM"), (4, "CMD")]
+    assert without_health_checks("FROM x\nRUN echo HEALTHCHECK\n") == "FROM x\nRUN echo HEALTHCHECK\n"

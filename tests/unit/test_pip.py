@@ -250,10 +250,9 @@ def test_a_build_gets_both_as_files_that_only_its_user_reads_and_its_log_has_no_
         monkeypatch.setenv(name, value)
     (tmp_path / "Dockerfile").write_text("RUN --mount=type=secret,id=pip_conf,target=/p --mount=type=secret,id=ca_bundle,target=/c pip install x")
     options = {"log": tmp_path / "log", "source": tmp_path, "dockerfile": tmp_path / "Dockerfile", "ref": "x"}
-    with image_build.Build(options).secrets() as words:
-        assert words[::2] == ["--secret"] * 2
-        given = dict(re.fullmatch(r"id=(\w+),src=(.*)", word).groups() for word in words[1::2])  # type: ignore[union-attr]
-        assert {name: oct(Path(file).stat().st_mode)[-3:] for name, file in given.items()} == {"pip_conf": "600", "ca_bundle": "600"}
+    monkeypatch.setattr(image_build.build_settings, "machine", lambda _: {"npmrc": "//npm.example/:_authToken=s3cret"})
+    with image_build.Build(options).secrets("") as given:
+        assert {name: oct(Path(file).stat().st_mode)[-3:] for name, file in given.items()} == {"pip_conf": "600", "ca_bundle": "600", "npmrc": "600"}
         parser = configparser.RawConfigParser()
         parser.read(given["pip_conf"])
         assert dict(parser["global"]) == {"index-url": "https://me:s3cret@a.example", "cert": "/c"}

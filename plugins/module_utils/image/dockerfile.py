@@ -18,7 +18,7 @@ DOCUMENT = re.compile(r"""\d*<<(?P<chomp>-?)(?P<quote>["']?)(?P<name>[^<"'\s]+)(
 FLAG = re.compile(r"\s*--([a-z-]+)(?:=(\S*))?(?=\s|\Z)")
 VARIABLE = re.compile(r"\$(?:(?P<plain>\w+)|\{(?P<name>\w+)(?::?(?P<sign>[-+])(?P<word>[^}]*))?\})")
 # What compilers and setup scripts say, and pip about the package.
-MISSING = re.compile(r"command '(\S+)' failed: No such file|fatal error: (\S+): No such file|(\w+) executable not found")
+MISSING = re.compile(r"command '(\S+)' failed: No such file|fatal error: (\S+): No such file|(\w+) executable not found|cannot find (-l[\w.+-]+)")
 WHEEL = re.compile(r"Failed (?:building wheel for|to build) '?([\w.-]+)'?")
 COLLECTING = re.compile(r"^\s*Collecting ([\w.-]+)", re.MULTILINE)
 KNOWN_FLAGS = ("chmod", "chown", "from", "mount")  # by buildah 1.28
@@ -278,6 +278,16 @@ def without_links(text: str) -> str:
                 if found := re.search(r"(?<=\s)--link(?:=\S*)?(?=\s|\Z)", lines[number]):
                     lines[number] = lines[number][: found.start()] + lines[number][found.end() :]
                     break
+    return "\n".join(lines)
+
+
+def without_health_checks(text: str) -> str:
+    """Return a Dockerfile without HEALTHCHECK, whose newer flags buildah refuses: Kubernetes looks at a pod's probes and at nothing of the image."""
+    lines = text.split("\n")
+    for instruction in parse(text):
+        if instruction.keyword == "HEALTHCHECK":
+            for number in range(instruction.line - 1, instruction.line + instruction.raw.count("\n")):
+                lines[number] = ""
     return "\n".join(lines)
 
 

@@ -1,0 +1,124 @@
+"""What a build is told of this machine's network, in a Dockerfile that says nothing of it: each RUN gets it, and no layer keeps it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from .dockerfile import Instruction, Stage, expand, full_name, global_arguments, mounts, parse, stage_of, stages
+
+
+class Setting(NamedTuple):
+    """A secret of a build: its ID, where a RUN finds it, and the variables that lead there."""
+
+    id: str
+    target: str
+    variables: tuple[str, ...] = ()
+
+
+SETTINGS = (
+    # pip.pypa.io/en/stable/topics/configuration
+    Setting("pip_conf", "/run/secrets/pip_conf", ("PIP_CONFIG_FILE",)),
+    # docs.npmjs.com/cli/using-npm/config, "npmrc Files"
+    Setting("npmrc", "/run/secrets/npmrc", ("NPM_CONFIG_GLOBALCONFIG",)),
+    # docs.astral.sh/uv/concepts/configuration-files: the system's own, beside which the project's counts
+    Setting("uv_toml", "/etc/uv/uv.toml"),
+    # Not where the system has its own: update-ca-certificates replaces that file, and a mount cannot be replaced.
+    Setting(
+        "ca_bundle",
+        "/run/secrets/ca_bundle",
+        ("CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"),
+    ),
+)
+# Only where the stage starts from an image that Berth made, which has no sources of its own.
+APT = Setting("apt_sources", "/etc/apt/sources.list.d/berth.list")
+IDS = {setting.id for setting in (*SETTINGS, APT)}
+ADDED = ",required=false,mode=0444"  # for whoever runs in the image, root or not
+MOUNT = re.compile(rf"--mount=type=secret,id=(?:{'|'.join(sorted(IDS))}),target=[^\s,]+{ADDED} ")
+RUN = re.compile(r"(?i)\A(\s*RUN)(?=\s)")
+
+
+def takes_them(instructions: list[Instruction]) -> bool:
+    """Whether a Dockerfile says itself where it wants the secrets; then it gets them there alone."""
+    return any(mount.kind == "secret" and mount.id in IDS for instruction in instructions for mount in mounts(instruction))
+
+
+def from_ours(instructions: list[Instruction], ours: Collection[str], given: dict[str, str]) -> list[bool]:
+    """Return of each stage whether it starts from one of the images ``ours``, itself or by another stage; ``given`` are the build arguments."""
+    values = global_arguments(instructions, given)
+    every = stages(instructions)
+    found: list[bool] = []
+    for number, stage in enumerate(every):
+        name = expand(stage.base, values) or ""
+        other: Stage | None = stage_of(name, every[:number])
+        found.append(found[every.index(other)] if other else bool(name) and full_name(name) in ours)
+    return found
+
+
+def told(text: str, there: Collection[str], ours: Collection[str], given: dict[str, str]) -> str:
+    """Return a Dockerfile each RUN of which has the settings that are there, unless it takes them itself.
+
+    A mount that no layer keeps brings each, and an ARG, which no image keeps either, leads to it: the project's own ENV counts more.
+
+    Args:
+        text: The Dockerfile.
+        there: The IDs of the settings that this machine has.
+        ours: The images that Berth made, by their names in full.
+        given: The build arguments.
+    """
+    instructions = parse(text)
+    if takes_them(instructions):
+        return text
+    lines = text.split("\n")
+    settings = [setting for setting in SETTINGS if setting.id in there]
+    variables = "".join(f" {name}={setting.target}" for setting in settings for name in setting.variables)
+    for stage, apt in zip(stages(instructions), from_ours(instructions, ours, given), strict=True):
+        here = [*settings, *([APT] if apt and APT.id in there else [])]
+        flags = "".join(f" --mount=type=secret,id={one.id},target={one.target}{ADDED}" for one in here)
+        for instruction in stage.instructions:
+            place = instruction.line - 1
+            if instruction.keyword == "RUN":
+                lines[place] = RUN.sub(rf"\1{flags}", lines[place])
+            elif instruction.keyword == "FROM" and variables:
+                lines[place + instruction.raw.count("\n")] += f"\nARG{variables}"
+    return "\n".join(lines)
+
+
+def as_written(line: str) -> str:
+    """Return a line that an engine says of an instruction without what told() has added to it."""
+    return MOUNT.sub("", line)
+
+
+def npmrc(environment: Mapping[str, str]) -> str:
+    """Return what npm on this machine is told of registries, "" for nothing: the user's npmrc, and the variables, which count more."""
+    home = Path(environment.get("HOME") or Path.home())
+    variables = {name.lower(): value for name, value in environment.items() if name.lower().startswith("npm_config_") and value}
+    file = Path(variables.get("npm_config_userconfig") or home / ".npmrc")
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
+    kept = [line for line in lines if not re.match(r"\s*(?:cache|cafile|prefix|tmp|logs-dir)\s*=", line)]  # files of this machine
+    if registry := variables.get("npm_config_registry"):
+        kept.append(f"registry={registry}")
+    return "".join(f"{line}\n" for line in kept)
+
+
+def uv_toml(environment: Mapping[str, str], system: Path = Path("/etc/uv/uv.toml")) -> str:
+    """Return what uv on this machine is told, "" for nothing: the user's uv.toml or else the system's, and the index of the variables."""
+    home = Path(environment.get("HOME") or Path.home())
+    own = Path(environment.get("UV_CONFIG_FILE") or Path(environment.get("XDG_CONFIG_HOME") or home / ".config", "uv/uv.toml"))
+    file = own if own.is_file() else system
+    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    index = environment.get("UV_DEFAULT_INDEX") or environment.get("UV_INDEX_URL")
+    if index:
+        text = re.sub(r"^index-url\s*=.*\n?", "", text, flags=re.MULTILINE)
+    if index and not re.search(r"^default\s*=\s*true", text, re.MULTILINE):
+        quoted = index.replace("\\", "\\\\").replace('"', '\\"')
+        text = f'index-url = "{quoted}"\n{text}'  # keys come before the first table
+    return text
+
+
+def machine(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the settings of npm and uv on this machine, by the secret's ID, only those that say something."""
+    return {name: text for name, text in (("npmrc", npmrc(environment)), ("uv_toml", uv_toml(environment))) if text.strip()}
