@@ -36,8 +36,10 @@ down: bootstrap ## Remove what dev made; keeps the database's volume unless PURG
 	ansible-playbook playbooks/destroy.yml -i inventories/dev -e berth_confirm=dev $(if $(filter yes,$(PURGE)),-e berth_purge=true)
 
 lock: export UV_SYSTEM_CERTS ?= true
-lock: bootstrap ## Turn requirements.in into requirements.txt
-	uv pip compile --quiet --no-header --universal --python-version 3.12 --generate-hashes --upgrade requirements.in -o requirements.txt
+lock: bootstrap ## Turn each requirements.in into its requirements.txt
+	for at in . playbooks/ops/files/loadtest; do \
+	    uv pip compile --quiet --no-header --universal --python-version 3.12 --generate-hashes --upgrade "$$at/requirements.in" -o "$$at/requirements.txt" || exit 1; \
+	done
 
 bootstrap:
 	@scripts/bootstrap

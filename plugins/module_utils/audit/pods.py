@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from ..environments import ENVIRONMENTS
 from ..kube.objects import dig
 from ..kube.references import pod_spec, references
 from . import images, secrecy
@@ -22,11 +23,6 @@ KUBESCAPE = "https://kubescape.io/docs/controls/"
 CIS = "https://www.cisecurity.org/benchmark/kubernetes"
 
 AGAIN = "run site.yml, which releases images by their digest"
-ENVIRONMENTS = {
-    "dev": "development", "development": "development", "stage": "staging", "staging": "staging", "qa": "qa", "uat": "uat",
-    "prod": "production", "production": "production", "prd": "production",
-}  # fmt: skip
-"""What environments are called."""
 SUPERVISORS = r"\b(supervisord|honcho|foreman|forego|overmind|circusd|runsvdir|s6-svscan|pm2|multirun)\b"
 BESIDE = r"(?<![&>])&(?=\s|$)(?!\s*&)"
 """What starts a command of a shell beside the next one: https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_09_03."""

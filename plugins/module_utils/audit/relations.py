@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..environments import environments
 from ..kube.apply import LAST_APPLIED, contains
 from ..kube.client import KINDS, prefix_of
 from ..kube.evictions import matches
@@ -15,7 +15,7 @@ from ..kube.references import WORKLOADS, pod_spec
 from . import images, secrecy
 from .check import ERROR, NOTE, UNSHOWN, WARNING, Check, Fault, check
 from .live import LASTING, Live, containers, labels, labels_field, made_by_berth, name, pod_field, pod_labels, target, title
-from .pods import CIS, ENVIRONMENTS, KUBESCAPE, POLARIS, SCORE
+from .pods import CIS, KUBESCAPE, POLARIS, SCORE
 
 Object = Mapping[str, Any]
 CONCEPTS = "https://kubernetes.io/docs/concepts/"
@@ -428,7 +428,7 @@ def pod_security(live: Live) -> Iterator[Fault]:
 )  # fmt: skip
 def shared_namespace(live: Live) -> Iterator[Fault]:
     """By the names of what runs in it."""
-    found = _environments([live.namespace, *map(name, live.workloads())])
+    found = environments([live.namespace, *map(name, live.workloads())])
     if len(found) > 1:
         yield Fault(_namespace(live), "metadata.name", f"{live.namespace}, with {', '.join(sorted(set(found.values())))}")
 
@@ -440,23 +440,13 @@ def shared_namespace(live: Live) -> Iterator[Fault]:
 )  # fmt: skip
 def shared_cluster(live: Live) -> Iterator[Fault]:
     """By the names of its environments and namespaces."""
-    found = _environments([live.environment, live.namespace, *live.others])
+    found = environments([live.environment, live.namespace, *live.others])
     if live.others and "production" in found and len(found) > 1:
         yield Fault(_namespace(live), "metadata.name", ", ".join(sorted(set(found.values()))))
 
 
 def _namespace(live: Live) -> Object:
     return next(iter(live.of("Namespace")), {"kind": "Namespace", "metadata": {"name": live.namespace}})
-
-
-def _environments(names: Iterable[str]) -> dict[str, str]:
-    """Return the environments that names have in them as a word, each with the first such name."""
-    found: dict[str, str] = {}
-    for each in names:
-        for word in re.split(r"[^a-z0-9]+", each.lower()):
-            if word in ENVIRONMENTS:
-                found.setdefault(ENVIRONMENTS[word], each)
-    return found
 
 
 def _pairs(selector: Mapping[str, Any]) -> str:

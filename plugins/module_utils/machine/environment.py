@@ -1,0 +1,106 @@
+"""A Python environment of its own for programs that most runs do without, made from pinned requirements when it is first wanted."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+# What makes pip install elsewhere than into the environment that it is called from, or Python look elsewhere.
+ASTRAY = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PYTHONHOME", "PYTHONPATH")
+
+
+class NotMade(Exception):
+    """The environment cannot be made; the text is for the user."""
+
+
+def recipes(directory: Path, requirements: Path, uv: str) -> list[list[list[str]]]:
+    """Return the ways to make an environment, the quickest first, each as its commands.
+
+    Pip, which is slower, reads the configuration of pip on this machine, as with an index of the company's own.
+
+    Args:
+        directory: Where it goes.
+        requirements: Its packages, with hashes.
+        uv: The program, empty where there is none.
+    """
+    python = str(directory / "bin" / "python")
+    hashed = ["--require-hashes", "--requirement", str(requirements)]
+    with_pip = [
+        [sys.executable, "-m", "venv", "--clear", str(directory)],
+        [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *hashed],
+    ]
+    with_uv = [
+        [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(directory)],
+        [uv, "pip", "install", "--quiet", "--python", python, *hashed],
+    ]
+    return [with_uv, with_pip] if uv else [with_pip]
+
+
+def made_from(requirements: Path) -> str:
+    """Return what an environment is recognized by: the packages and the Python that it was made from."""
+    return hashlib.sha256(requirements.read_bytes()).hexdigest() + f" {sys.version.split()[0]}"
+
+
+def provide(directory: Path, requirements: Path, what: str, given: Mapping[str, str]) -> Path:
+    """Return the interpreter of an environment, which is made unless it is there and of today's requirements.
+
+    Args:
+        directory: Where it is. What is made lies beside it until it is whole.
+        requirements: Its packages, with hashes.
+        what: What it is for, for the message.
+        given: The environment variables.
+
+    Raises:
+        NotMade: It cannot be made.
+    """
+    python, mark = directory / "bin" / "python", directory / ".made-from"
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{directory}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another run may be making it
+        if python.exists() and mark.is_file() and mark.read_text(encoding="ascii") == made_from(requirements):
+            return python
+        new = directory.with_name(f"{directory.name}.new")
+        beside = Path(sys.executable).with_name("uv")
+        uv = str(beside) if beside.is_file() else shutil.which("uv") or ""
+        variables = {"UV_SYSTEM_CERTS": "true", **{name: value for name, value in given.items() if name not in ASTRAY}}
+        said = ""
+        for recipe in recipes(new, requirements, uv):
+            if not (said := _run(recipe, variables)):
+                break
+        else:
+            shutil.rmtree(new, ignore_errors=True)
+            raise NotMade(
+                f"The Python packages for {what} ({requirements}) did not arrive: {said}. "
+                "They come from PyPI, or from where pip's configuration says. Mend that, then run the same command again."
+            )
+        (new / ".made-from").write_text(made_from(requirements), encoding="ascii")
+        shutil.rmtree(directory, ignore_errors=True)
+        os.rename(new, directory)
+    return python
+
+
+def _run(commands: list[list[str]], variables: Mapping[str, str]) -> str:
+    """Run commands one after another; return the last line of what the first that fails says, empty where none does."""
+    for command in commands:
+        try:
+            done = subprocess.run(
+                command,
+                env=dict(variables),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+            )
+        except OSError as error:
+            return f"{command[0]}: {error.strerror}"
+        if done.returncode:
+            return (done.stdout.strip().splitlines() or [f"{command[0]} ended with exit code {done.returncode}"])[-1].strip().rstrip(".")
+    return ""
