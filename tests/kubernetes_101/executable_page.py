@@ -80,12 +80,16 @@ AGE = r"\d+(?:y(?:\d+d)?|d(?:\d+h)?|h(?:\d+m)?|m(?:\d+s)?|s)"
 """As kubectl prints a time span: k8s.io/apimachinery/pkg/util/duration."""
 # In this order. What a rule leaves is what the next one reads.
 RULES: tuple[tuple[str, str], ...] = (
+    (r"\bversion \S+?(?=[ ,])", "version <id>"),
+    (r"^\d+  \S+$", "<n>  <id>"),
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<uuid>"),
     (rf"\b([a-z][a-z0-9-]*?)-[{SAFE}]{{5,10}}-[{SAFE}]{{5}}\b", r"\1-<id>-<id>"),
     (r"\b(?=[a-f]*\d)[0-9a-f]{7,64}\b", "<id>"),
     (rf"\b([a-z][a-z0-9-]*?)-[{SAFE}]{{5,10}}\b", r"\1-<id>"),
     (r"\b\d{1,3}(?:\.\d{1,3}){3}\b", "<ip>"),
     (r"<ip>:\d+", "<ip>:<port>"),
+    (r" deleted from \S+ namespace$", " deleted"),
+    (r"\bnot \S+ \(revision", "not <id> (revision"),
     (r"\b80:\d+/TCP", "80:<port>/TCP"),
     (r"\bv\d+\.\d+\.\d+\S*", "<version>"),
     (r"://\d+\.\d+\.\d+\S*", "://<version>"),
@@ -100,7 +104,6 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"\b\d+ ms\b", "<ms>"),
     (r"\b(ok|changed|skipped|rescued|ignored)=\d+", r"\1=<n>"),
     (r"\brevision \d+", "revision <n>"),
-    (r"^\d+  <id>", "<n>  <id>"),
     (r"\b\d+, of which 0 failed; [\d.]+ a second", "<n>, of which 0 failed; <n> a second"),
 )
 LEAVING = re.compile(r"  Terminating  |  0/1  (?:Completed|Error)  ")

@@ -1,7 +1,7 @@
 """Run the commands of docs/kubernetes-101.md, and compare what they print with what the page says, or write it into the page.
 
-python tests/kubernetes_101/run.py --write                                           # in dev, after make dev
-python tests/kubernetes_101/run.py --environment molecule --namespace polls-ops      # elsewhere
+python tests/kubernetes_101/run_page.py --write    # in dev, just after make dev
+python tests/kubernetes_101/run_page.py --environment molecule --namespace polls-default
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import page
-from page import Place, Step
+import executable_page as page
+from executable_page import Place, Step
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAGE = PROJECT / "docs/kubernetes-101.md"
@@ -81,8 +81,8 @@ def outputs(steps: list[Step], place: Place, tell: Callable[[str], None] = print
     Raises:
         EOFError: see Shell.
     """
-    # Settings of whoever starts this are none of a reader's, but for the scenario, of which Molecule's namespace is named.
-    given = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "KUBECONFIG", "BERTH_"))}
+    # Molecule's settings of Ansible are none of a reader's.
+    given = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "KUBECONFIG"))}
     shell = Shell(PROJECT, {**given, "ANSIBLE_NOCOLOR": "true", "LC_ALL": "C.UTF-8", "PATH": f"{Path(sys.executable).parent}:{given['PATH']}"})
     try:
         found = []

@@ -1,14 +1,14 @@
-"""The tool that runs docs/kubernetes-101.md: how it reads a page, what it takes for the same, and what it writes."""
+"""docs/kubernetes-101.md and the tool that runs it: how it reads a page, what it takes for the same, what it writes, and that the page leads somewhere."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-import page
+import executable_page as page
 import pytest
-from page import PageError, Place, Step
-from run import Shell
+from executable_page import PageError, Place, Step
+from run_page import PAGE, Shell, differences
 
 PROJECT = Path(__file__).resolve().parents[2]
 TEXT = """# A page
@@ -66,7 +66,7 @@ def test_a_page_that_cannot_be_read_is_told_with_its_line(text: str, said: str) 
         ("polls-7c9d8f6b5c   2   2   2   24m", "polls-6c4d8b9f7d   2   2   2   3s"),
         ("database-0   1/1   Running   0   3m12s", "database-0   1/1   Running   1   1y2d"),
         ("polls-1a2b3c4d5e", "polls-0f9e8d7c6b"),
-        ('pod "polls-7c9d8f6b5c-8x2kq" deleted from polls-dev namespace', 'pod "polls-7c9d8f6b5c-qm7xr" deleted from polls-dev namespace'),
+        ('pod "polls-7c9d8f6b5c-8x2kq" deleted', 'pod "polls-7c9d8f6b5c-qm7xr" deleted from polls-dev namespace'),
         ("polls   NodePort   10.96.33.201   <none>   80:30080/TCP   25m", "polls   NodePort   10.100.1.2   <none>   80:31999/TCP   1s"),
         ("polls answers at http://127.0.0.1:30080/", "polls answers at http://127.0.0.1:32001/"),
         ("127.0.0.1:5001/polls@sha256:0a1b2c3d4e5f", "127.0.0.1:5001/polls@sha256:ffeeddccbb00"),
@@ -82,7 +82,10 @@ def test_a_page_that_cannot_be_read_is_told_with_its_line(text: str, said: str) 
         ("  1 task changed something    6.1 s", "  1 task changed something   1 min 12 s"),
         ("dev   : ok=30   changed=0   unreachable=0   failed=0   skipped=2", "dev   : ok=31   changed=1   unreachable=0   failed=0   skipped=0"),
         ("release: version 0a1b2c3d, revision 1, 2 pods", "release: version 4e5f6a7b, revision 12, 2 pods"),
-        ("2         0a1b2c3d4e5f", "13        0a1b2c3d4e5a"),
+        ("release: version 0a1b2c3, revision 1, 2 pods", "release: version v1.2-4-g0a1b2c3-0123456789ab, revision 1, 2 pods"),
+        ("polls runs version 1.0 again (as revision 4), not abcdef0 (revision 3).", "polls runs version abc again (as revision 9), not fedcba9 (revision 3)."),
+        ("version 0a1b2c3 is 127.0.0.1:5001/polls@sha256:0a1b2c3d4e5f", "version 1.0 is 127.0.0.1:5001/polls@sha256:ffeeddccbb00"),
+        ("2         0a1b2c3d4e5f", "13        1.0"),
         ("requests    831, of which 0 failed; 19.1 a second", "requests    12, of which 0 failed; 2.0 a second"),
         ("latency     half of them within 12 ms, 95 % within 40 ms", "latency     half of them within 90 ms, 95 % within 1200 ms"),
         ("pods        2 to 4, 6 are wanted", "pods        2 to 2, 3 are wanted"),
@@ -177,13 +180,13 @@ def test_a_page_is_written_with_other_outputs_and_all_its_words(outputs: list[li
 
 
 # --- Another environment ---------------------------------------------------
-ELSEWHERE = Place("molecule", "polls-ops", "/srv/berth")
+ELSEWHERE = Place("molecule", "polls-default", "/srv/berth")
 
 
 @pytest.mark.parametrize(
     ("command", "there"),
     [
-        ("kubectl -n polls-dev get pods", "kubectl -n polls-ops get pods"),
+        ("kubectl -n polls-dev get pods", "kubectl -n polls-default get pods"),
         ("ansible-playbook site.yml -i inventories/dev", "ansible-playbook site.yml -i inventories/molecule"),
         ("ansible-playbook site.yml -i inventories/prod", "ansible-playbook site.yml -i inventories/prod"),
         ("export KUBECONFIG=/etc/kubernetes/admin.conf:.cache/dev/kubeconfig", "export KUBECONFIG=/etc/kubernetes/admin.conf:.cache/molecule/kubeconfig"),
@@ -197,7 +200,7 @@ def test_a_command_is_run_in_the_environment_that_there_is(command: str, there: 
 @pytest.mark.parametrize(
     ("printed", "page_has"),
     [
-        ('pod "polls-x" deleted from polls-ops namespace', 'pod "polls-x" deleted from polls-dev namespace'),
+        ('pod "polls-x" deleted from polls-default namespace', 'pod "polls-x" deleted from polls-dev namespace'),
         ("molecule   : ok=3", "dev   : ok=3"),
         ("molecule: nothing found", "dev: nothing found"),
         ("next: ansible-playbook playbooks/ops/status.yml -i inventories/molecule", "next: ansible-playbook playbooks/ops/status.yml -i inventories/dev"),
@@ -221,3 +224,41 @@ def test_the_shell_keeps_variables_and_returns_all_that_a_command_prints(tmp_pat
             shell.run("echo last; exit 3")
     finally:
         shell.close()
+
+
+# --- The page itself -------------------------------------------------------
+KUBERNETES_101 = PAGE.read_text(encoding="utf-8")
+SECTIONS = re.findall(r"^## (\d+)\. (.+)$", KUBERNETES_101, re.MULTILINE)
+
+
+def test_the_page_has_its_topics_in_order_and_a_command_for_each() -> None:
+    assert [int(number) for number, _ in SECTIONS] == list(range(1, 19))
+    parts = re.split(r"^## .+$", KUBERNETES_101, flags=re.MULTILINE)[1:19]
+    # What is shown of the app's delivery is what every section before has run.
+    assert [number for number, part in enumerate(parts, 1) if "```console\n$ " not in part] == []
+    assert KUBERNETES_101.count("```mermaid") >= 7
+
+
+def test_the_page_holds_what_it_shows_to_be_the_same_as_itself() -> None:
+    steps = page.steps(KUBERNETES_101)
+    assert differences(steps, [list(step.output) for step in steps]) == []
+
+
+def test_an_output_that_is_not_the_pages_is_told_with_its_command_and_its_line() -> None:
+    steps = page.steps(TEXT)
+    assert differences(steps, [["out of it", "", "moved"], [], []]) == [
+        "kubernetes-101.md:8: $ one\n--- the page\n+++ today\n@@ -1,3 +1,3 @@\n out of it\n \n-still\n+moved\nprinted:\nout of it\n\nmoved"
+    ]
+
+
+def test_the_files_that_the_page_names_are_there() -> None:
+    named = re.findall(r"`((?:roles|playbooks|inventories|plugins|app)/[\w./-]*)(?: [^`]*)?`", KUBERNETES_101)
+    links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", KUBERNETES_101)
+    assert named and [name for name in named if not (PROJECT / name).exists()] == []
+    assert links and [link for link in links if not (PAGE.parent / link).is_file()] == []
+
+
+def test_the_links_within_the_page_lead_to_its_headings() -> None:
+    headings = {re.sub(r"[^\w -]", "", f"{number}. {title}".lower()).replace(" ", "-") for number, title in SECTIONS}
+    anchors = set(re.findall(r"\]\(#([^)]+)\)", KUBERNETES_101))
+    assert anchors and anchors <= headings
