@@ -165,8 +165,8 @@ def _fits(wanted: Sequence[str], lines: Sequence[str]) -> bool:
     return True
 
 
-def rewritten(page: Sequence[str], printed: Sequence[str]) -> list[str]:
-    """Return the output that the page gets: its own where that is true, else what was printed.
+def rewritten(page: Sequence[str], printed: Sequence[str], every: bool = False) -> list[str]:
+    """Return the output that the page gets: its own where that is true, unless ``every`` one is wanted as it was printed today, else what was printed.
 
     Where the page leaves lines out (``...``), the lines that it shows are replaced by those that begin alike, as far as there are such; else it
     gets all that was printed.
@@ -174,7 +174,7 @@ def rewritten(page: Sequence[str], printed: Sequence[str]) -> list[str]:
     shown = [line.rstrip() for line in printed if not LEAVING.search(re.sub(r" {2,}", "  ", line))]
     while shown and not shown[-1]:
         shown.pop()
-    if same(page, printed):
+    if same(page, printed) and not every:
         return list(page)
     if ANY not in page:
         return shown

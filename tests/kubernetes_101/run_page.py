@@ -111,6 +111,7 @@ def main() -> int:
     """Run the page; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="write what was printed into the page")
+    parser.add_argument("--all", action="store_true", help="with --write, also what is true already but for ages and names, so that all is of one run")
     parser.add_argument("--environment", default="dev", help="its inventory is inventories/ENVIRONMENT")
     parser.add_argument("--namespace", default="polls-dev", help="that of the environment")
     given = parser.parse_args()
@@ -118,7 +119,8 @@ def main() -> int:
     steps = page.steps(text)
     printed = outputs(steps, Place(given.environment, given.namespace, str(PROJECT)), lambda line: print(line, flush=True))
     if given.write:
-        PAGE.write_text(page.written(text, [page.rewritten(step.output, lines) for step, lines in zip(steps, printed, strict=True)]), encoding="utf-8")
+        new = [page.rewritten(step.output, lines, given.all) for step, lines in zip(steps, printed, strict=True)]
+        PAGE.write_text(page.written(text, new), encoding="utf-8")
         return 0
     wrong = differences(steps, printed)
     print("\n\n".join([*wrong, f"{len(wrong)} of {len(steps)} commands do not print what the page says."]))

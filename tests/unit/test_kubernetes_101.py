@@ -171,6 +171,18 @@ def test_an_output_is_written_only_where_it_is_not_true_any_more(old: list[str],
     assert page.rewritten(old, printed) == new
 
 
+@pytest.mark.parametrize(
+    ("old", "printed", "new"),
+    [
+        (["polls   2/2   2   2   24m"], ["polls   2/2     2            2           1s"], ["polls   2/2     2            2           1s"]),
+        (["...", "release: version 1a, 2 pods"], ["x", "release: version 2b, 2 pods"], ["...", "release: version 2b, 2 pods"]),
+        (["a"], [], []),
+    ],
+)
+def test_every_output_is_written_where_that_is_wanted(old: list[str], printed: list[str], new: list[str]) -> None:
+    assert page.rewritten(old, printed, every=True) == new
+
+
 @pytest.mark.parametrize("outputs", [[["1"], ["2", "3"], []], [[], [], ["4"]]])
 def test_a_page_is_written_with_other_outputs_and_all_its_words(outputs: list[list[str]]) -> None:
     new = page.written(TEXT, outputs)
