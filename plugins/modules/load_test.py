@@ -72,7 +72,7 @@ from ..module_utils.machine import environment
 from ..module_utils.progress import report
 
 EACH = 2.0  # seconds between two looks at the pods
-END = 45.0  # seconds that visitors get to end in: the last of them may wait for an answer
+END = 120.0  # seconds that visitors get besides, to begin in and for the last answers; each waits 30 at most
 ASK = 10.0  # seconds that the page gets before
 
 
@@ -128,7 +128,7 @@ def watched(process: subprocess.Popen[bytes], cluster: Cluster, namespace: str, 
             process.wait(EACH)
         except subprocess.TimeoutExpired:
             if second > seconds + END:
-                raise Failed(f"The visitors did not end {END:.0f} s after their time was over.") from None
+                raise Failed(f"The visitors did not end, {END:.0f} s after their time was over.") from None
         else:
             return found
 

@@ -37,7 +37,7 @@ def recipes(directory: Path, requirements: Path, uv: str) -> list[list[list[str]
     ]
     with_uv = [
         [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(directory)],
-        [uv, "pip", "install", "--quiet", "--python", python, *hashed],
+        [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *hashed],
     ]
     return [with_uv, with_pip] if uv else [with_pip]
 
