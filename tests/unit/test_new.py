@@ -145,7 +145,10 @@ def test_a_database_that_does_not_come_from_the_environment_is_said_with_the_lin
 
 
 SETTINGS = {
-    "a switch that is on by default": ("DEBUG = os.environ.get('DEBUG', 'True') == 'True'", {"DEBUG": "0"}),
+    "a switch that is on by default": ("DEBUG = os.environ.get('DEBUG', 'True') == 'True'", {"DEBUG": "False"}),
+    "a switch of a function that may take two texts": ("DEBUG = envbool('DEBUG', 'True')", {"DEBUG": "False"}),
+    "a switch of such a function in small letters": ("DEBUG = env_flag('DEBUG', default='true')", {"DEBUG": "false"}),
+    "a switch of such a function that is off": ("DEBUG = envbool('DEBUG', 'False')", {}),
     "a switch that is off by default": ("DEBUG = os.environ.get('DEBUG', 'False') == 'True'", {}),
     "a switch that is on unless it is a text": ("DEBUG = os.environ.get('DJANGO_DEBUG', '') != 'False'", {"DJANGO_DEBUG": "False"}),
     "a switch that any text turns on": ("DEBUG = bool(os.environ.get('DEBUG', True))", {"DEBUG": ""}),

@@ -33,6 +33,8 @@ PATHS = {
     *(f"{module}{name}" for module in ("", "os.path.", "path.") for name in ("abspath", "join", "normpath", "realpath")),
 }  # fmt: skip
 METHODS = ("absolute", "as_posix", "expanduser", "joinpath", "path", "resolve")
+# How a switch is turned off, by the text of its default: a function of the project's own may take no other.
+OFF = {"True": "False", "False": "False", "true": "false", "false": "false", "yes": "no", "no": "no", "on": "off", "off": "off"}
 DEEPEST = 30  # a path's parts within parts; more is a circle
 # What django-environ and dj-database-url ask for where nothing is named.
 UNNAMED = {
@@ -148,6 +150,8 @@ class Reading:
             self.asked[before:] = [shaped(node, each) for each in self.asked[before:]]
 
     def _add(self, found: Asked) -> None:
+        if found.off == "0" and isinstance(found.default, str):
+            found = replace(found, off=OFF.get(found.default, found.off))
         same = [one for one in self.asked if (one.name, one.setting, one.key) == (found.name, found.setting, found.key)]
         if not same:
             self.asked.append(found)
