@@ -24,15 +24,15 @@ DATABASE = {
 @pytest.mark.parametrize("password", ["hunter2", "p@ss/w:rd?#[]%&=+ ", "ünï√", "100%25", '"$(x)`', "a+b"])
 @pytest.mark.parametrize(("name", "user"), [("shop", "shop"), ("na me", 'we"ird@')])
 def test_whoever_takes_a_url_apart_finds_what_went_into_it(password: str, name: str, user: str) -> None:
-    found = urlsplit(names.url(DATABASE | {"name": name, "user": user}, password, "postgresql"))
+    found = urlsplit(names.url(DATABASE | {"name": name, "user": user}, password, "postgres"))
     assert [unquote(part or "") for part in (found.username, found.password, found.path)] == [user, password, f"/{name}"]
-    assert (found.scheme, found.hostname, found.port, found.fragment) == ("postgresql", "database", 5432, "")
+    assert (found.scheme, found.hostname, found.port, found.fragment) == ("postgres", "database", 5432, "")
     assert parse_qs(found.query) == {"sslmode": ["verify-full"], "sslrootcert": ["/etc/berth/database/ca.pem"]}
 
 
 @pytest.mark.parametrize(("host", "shown"), [("db.example.org", "@db.example.org:5432/"), ("2001:db8::1", "@[2001:db8::1]:5432/")])
 def test_a_url_names_its_host_as_urls_do(host: str, shown: str) -> None:
-    assert shown in names.url(DATABASE | {"host": host}, "x", "postgresql")
+    assert shown in names.url(DATABASE | {"host": host}, "x", "postgres")
 
 
 def test_a_part_that_the_inventory_does_not_name_keeps_its_name() -> None:
@@ -47,7 +47,7 @@ def test_a_part_that_the_inventory_does_not_name_keeps_its_name() -> None:
     }
 
 
-@pytest.mark.parametrize(("extensions", "scheme"), [([], "postgresql"), (["pg_trgm"], "postgresql"), (["postgis", "pg_trgm"], "postgis")])
+@pytest.mark.parametrize(("extensions", "scheme"), [([], "postgres"), (["pg_trgm"], "postgres"), (["postgis", "pg_trgm"], "postgis")])
 def test_a_url_chooses_the_engine_that_the_extensions_need(extensions: list[str], scheme: str) -> None:
     assert names.secret_names({"url": "DATABASE_URL"}, extensions)["scheme"] == scheme
 
@@ -62,7 +62,7 @@ def secrets(live: dict[str, Any], given: dict[str, str], name: str = "env-1") ->
 def test_the_names_of_before_hold_todays_password_for_releases_that_are_kept() -> None:
     before = {"login": {}, "env-0": {names.ANNOTATION: json.dumps({"login": "login", "names": {"password": "PGPASSWORD"}})}}
     before["env-9"] = {names.ANNOTATION: json.dumps({"login": "another-login", "names": {"password": "OTHER"}})}
-    url = "postgresql://shop:n%E2%82%ACw@database:5432/shop?sslmode=verify-full&sslrootcert=%2Fetc%2Fberth%2Fdatabase%2Fca.pem"
+    url = "postgres://shop:n%E2%82%ACw@database:5432/shop?sslmode=verify-full&sslrootcert=%2Fetc%2Fberth%2Fdatabase%2Fca.pem"
     assert secrets(before, {"url": "DATABASE_URL"}) == {"env-0": {"PGPASSWORD": "n€w"}, "env-1": {"DATABASE_PASSWORD": "n€w", "DATABASE_URL": url}}
 
 

@@ -48,10 +48,11 @@ def settings(database: Mapping[str, Any], given: Mapping[str, str]) -> dict[str,
 def secret_names(given: Mapping[str, str], extensions: Iterable[str]) -> dict[str, str]:
     """Return the names of the parts that are secret, and the ``scheme`` of the URL where there is one.
 
-    The scheme is what chooses Django's engine in dj-database-url and django-environ: https://github.com/jazzband/dj-database-url#url-schema.
+    The scheme chooses the engine in dj-database-url and django-environ, and some settings ask for the one that Heroku gives:
+    https://github.com/jazzband/dj-database-url#url-schema.
     """
     found = {part: name for part, name in merged(given).items() if part in SECRET}
-    return {**found, "scheme": "postgis" if "postgis" in extensions else "postgresql"} if "url" in found else found
+    return {**found, "scheme": "postgis" if "postgis" in extensions else "postgres"} if "url" in found else found
 
 
 def url(database: Mapping[str, Any], password: str, scheme: str) -> str:
