@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,17 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
-from ..module_utils.kube import apply, identity, refusals
+from ..module_utils.kube import apply, identity, ownership, refusals, trial
 from ..module_utils.kube import fixed as fixed_fields
-from ..module_utils.kube.client import CLUSTER_SCOPED, Cluster, KubeError, NotFound, UnknownKind, Unreachable, kind_of
+from ..module_utils.kube.client import CLUSTER_SCOPED, Changed, Cluster, KubeError, NotFound, UnknownKind, Unreachable, kind_of
 from ..module_utils.kube.refusals import title
+from ..module_utils.kube.trial import Trial
 from ..plugin_utils import own_objects
 from ..plugin_utils.inventory.locate import Inventory
 
 PROJECT = Path(__file__).resolve().parents[2]
+ATTEMPTS = 5
+"""How often an object is read again that somebody else changes at the same time."""
 
 ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},
@@ -26,6 +30,7 @@ ARGUMENTS = {
     "namespace": {"type": "str", "required": True},
     "templates": {"type": "list", "elements": "str", "default": []},
     "adopt": {"type": "bool", "default": False},
+    "take_over": {"type": "bool", "default": False},
     "files": {"type": "list", "elements": "path", "default": []},
     "app": {"type": "str", "default": ""},
     "names": {"type": "dict", "default": {}},
@@ -41,8 +46,8 @@ class Dumper(yaml.SafeDumper):
 
 
 def shown(item: dict[str, Any]) -> str:
-    """Return an object as YAML; Ansible's own kinds of strings, which only its own dumper knows, become plain ones."""
-    return yaml.dump(json.loads(json.dumps(item)), Dumper=Dumper, allow_unicode=True)
+    """Return an object as YAML."""
+    return yaml.dump(item, Dumper=Dumper, allow_unicode=True)
 
 
 class ActionModule(ActionBase):
@@ -58,7 +63,8 @@ class ActionModule(ActionBase):
         inventory = Inventory.of(task_vars or {}, self._loader, Path(__file__).resolve().parents[2])
         if owner := identity.belongs_elsewhere(arguments["kubeconfig"], environment):
             return result | {"failed": True, "msg": self._not_ours(arguments["kubeconfig"], owner, inventory)}
-        wanted = self._objects(arguments) + self._own(arguments)
+        # Ansible's own kinds of strings, which only its own code knows, become plain ones.
+        wanted = json.loads(json.dumps(self._objects(arguments) + self._own(arguments), default=str))
         try:
             cluster = self._cluster(arguments)
             if cluster and arguments["files"]:
@@ -72,19 +78,24 @@ class ActionModule(ActionBase):
         fixed = [problem for item, there in zip(wanted, live, strict=True) for problem in fixed_fields.problems(item, there)]
         if fixed:
             return result | {"failed": True, "msg": fixed_fields.message(fixed, inventory.locate)}
-        pairs = [(item, there) for item, there in zip(wanted, live, strict=True) if not apply.unchanged(item, there)]
-        if pairs:
-            answer = self._apply(cluster, arguments, pairs, task_vars or {})
-            if answer.get("failed"):
-                return result | answer
-            made = {title(item): item for item in answer["objects"]}
-            live = [made.get(title(item), there) for item, there in zip(wanted, live, strict=True)]
+        try:
+            trials = self._trials(cluster, wanted, live, arguments)
+        except KubeError as error:
+            return result | {"failed": True, "msg": str(error)}
+        if taken := [(trial.wanted, trial.conflicts) for trial in trials if trial.conflicts]:
+            return result | {"failed": True, "msg": refusals.conflict(taken, arguments["namespace"])}
+        changing = [trial for trial in trials if trial.changes]
+        answer = self._tried(changing, arguments) if self._task.check_mode else self._apply(cluster, arguments, changing, task_vars or {})
+        if answer.get("failed"):
+            return result | answer
+        made = {title(item): item for item in answer["objects"]}
+        live = [made.get(title(item), there) for item, there in zip(wanted, live, strict=True)]
         return result | {
-            "changed": bool(pairs),
-            "applied": [title(item) for item, _ in pairs],
+            "changed": bool(changing),
+            "applied": [title(trial.wanted) for trial in changing],
             "names": [{"kind": kind_of(item), "name": item["metadata"]["name"]} for item in wanted],
             "objects": [apply.visible(item) for item in live if item],
-            "diff": [self._diff(*pair) for pair in pairs] if self._task.diff else [],
+            "diff": [self._diff(trial, made.get(title(trial.wanted))) for trial in changing] if self._task.diff else [],
         }
 
     def _objects(self, arguments: dict[str, Any]) -> list[dict[str, Any]]:
@@ -159,45 +170,76 @@ class ActionModule(ActionBase):
                 return [None] * len(wanted)
         return found
 
-    def _apply(
-        self,
-        cluster: Cluster | None,
-        arguments: dict[str, Any],
-        pairs: list[tuple[dict[str, Any], dict[str, Any] | None]],
-        task_vars: dict[str, Any],
-    ) -> dict[str, Any]:
-        """Give the objects that differ to kubernetes.core.k8s; return the live ones, or the failure."""
-        if self._task.check_mode and not self._namespace_is_there(cluster, arguments["namespace"]):
+    def _trials(self, cluster: Cluster | None, wanted: list[dict[str, Any]], live: list[dict[str, Any] | None], arguments: dict[str, Any]) -> list[Trial]:
+        """Try each of the objects out, those that are to be made in check mode only, where there is a namespace for them."""
+        tells = self._task.check_mode and None in live and self._namespace_is_there(cluster, arguments["namespace"])
+        return [
+            trial.attempt(cluster, item, there, arguments["take_over"] or arguments["adopt"]) if cluster and (there or tells) else Trial(item, there)
+            for item, there in zip(wanted, live, strict=True)
+        ]
+
+    def _tried(self, changing: list[Trial], arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the objects as they would be, or the failure where the API server would refuse one."""
+        if refused := next((trial.refusal for trial in changing if trial.refusal), None):
+            message = refusals.describe(json.dumps(refused), [trial.wanted for trial in changing], arguments["namespace"], applied=False)
+            return {"failed": True, "msg": message}
+        return {"objects": [trial.after for trial in changing if trial.after]}
+
+    def _apply(self, cluster: Cluster | None, arguments: dict[str, Any], changing: list[Trial], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Give the objects that change to kubernetes.core.k8s; return the live ones, or the failure."""
+        if not cluster or not changing:
             return {"objects": []}
-        connection = {"kubeconfig": arguments["kubeconfig"]}
-        if arguments["context"]:
-            connection["context"] = arguments["context"]
-        handed_over = [apply.without_replicas(there) for item, there in pairs if there and apply.hands_over_replicas(item, there)]
-        if handed_over and not self._task.check_mode:
-            answer = self._execute_module(
-                "kubernetes.core.k8s",
-                module_args=connection | {"resource_definition": handed_over, "state": "patched"},
-                task_vars=task_vars,
-            )
+        try:
+            for each in changing:
+                if each.live and each.patch:
+                    self.hand_over(cluster, each.wanted, each.live)
+            self.remove_autoscalers(cluster, [each.wanted for each in changing if ownership.takes_back_replicas(each.wanted, each.live)])
+        except KubeError as error:
+            return {"failed": True, "msg": str(error)}
+        found: list[dict[str, Any]] = []
+        for force, group in itertools.groupby(changing, lambda each: each.force):
+            sent = [each.wanted for each in group]
+            answer = self._write(arguments, sent, force, task_vars)
             if answer.get("failed"):
-                return {"failed": True, "msg": f"{', '.join(map(title, handed_over))} keeps its number of pods. {answer.get('msg', '')}"}
-        if cluster and not self._task.check_mode:
-            try:
-                self.remove_autoscalers(cluster, [item for item, there in pairs if apply.takes_back_replicas(item, there)])
-            except KubeError as error:
-                return {"failed": True, "msg": str(error)}
-        module_arguments = connection | {"resource_definition": [item for item, _ in pairs], "apply": True}
-        # Secrets may be among the arguments: the module must not log them, and its result is cleaned here.
+                tried = [each.wanted for each in changing[: len(found) + len(sent)]]
+                return {"failed": True, "msg": refusals.describe(answer.get("msg", "no reason was given"), tried, arguments["namespace"])}
+            results = answer["result"]
+            found += [item["result"] for item in results["results"]] if "results" in results else [results]
+        return {"objects": found}
+
+    def _write(self, arguments: dict[str, Any], objects: list[dict[str, Any]], force: bool, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Have kubernetes.core.k8s apply objects from the API server's side, and return what it returns."""
+        module_arguments = {
+            "kubeconfig": arguments["kubeconfig"],
+            **({"context": arguments["context"]} if arguments["context"] else {}),
+            "resource_definition": objects,
+            "apply": True,
+            "server_side_apply": {"field_manager": ownership.MANAGER, "force_conflicts": force},
+        }
+        # Secrets may be among the arguments: the module must not log them, and its result is cleaned by whoever called.
         secret, self._task.no_log = self._task.no_log, True
         try:
-            answer = self._execute_module("kubernetes.core.k8s", module_args=module_arguments, task_vars=task_vars)
+            return self._execute_module("kubernetes.core.k8s", module_args=module_arguments, task_vars=task_vars)
         finally:
             self._task.no_log = secret
-        if answer.get("failed"):
-            sent = [item for item, _ in pairs]
-            return {"failed": True, "msg": refusals.describe(answer.get("msg", "no reason was given"), sent, arguments["namespace"])}
-        found = answer["result"]
-        return {"objects": [item["result"] for item in found["results"]] if "results" in found else [found]}
+
+    @staticmethod
+    def hand_over(cluster: Cluster, wanted: dict[str, Any], live: dict[str, Any]) -> None:
+        """Make all that is Berth's of an object its apply's; controllers write to it meanwhile.
+
+        Raises:
+            KubeError: It cannot be changed, or somebody else changes it all the time.
+        """
+        kind, namespace, name = kind_of(wanted), wanted["metadata"].get("namespace", ""), wanted["metadata"]["name"]
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                if patch := ownership.handover(wanted, live):
+                    cluster.patch(kind, namespace, name, patch)
+                return
+            except Changed:
+                if not left:
+                    raise
+                live = cluster.get(kind, namespace, name)
 
     @staticmethod
     def remove_autoscalers(cluster: Cluster, scaled: list[dict[str, Any]]) -> None:
@@ -208,8 +250,9 @@ class ActionModule(ActionBase):
         """
         for item in scaled:
             namespace = item["metadata"]["namespace"]
-            for each in apply.own_autoscalers_of(item, cluster.items("HorizontalPodAutoscaler", namespace)):
-                cluster.delete("HorizontalPodAutoscaler", namespace, each["metadata"]["name"], each["metadata"]["uid"], "Background")
+            for each in apply.autoscalers_of(item, cluster.items("HorizontalPodAutoscaler", namespace)):
+                if not apply.foreign(item, each):
+                    cluster.delete("HorizontalPodAutoscaler", namespace, each["metadata"]["name"], each["metadata"]["uid"], "Background")
 
     def _namespace_is_there(self, cluster: Cluster | None, name: str) -> bool:
         if cluster is None:
@@ -220,11 +263,12 @@ class ActionModule(ActionBase):
             return False
         return True
 
-    def _diff(self, wanted: dict[str, Any], live: dict[str, Any] | None) -> dict[str, Any]:
-        before, after = apply.difference(wanted, live)
+    def _diff(self, trial: Trial, made: dict[str, Any] | None) -> dict[str, Any]:
+        # Of a new object is shown what the template says, of another what the API server makes of it.
+        before, after = apply.difference(trial.live, made if trial.live and made else trial.wanted)
         return {
-            "before_header": title(wanted),
-            "after_header": title(wanted),
+            "before_header": title(trial.wanted),
+            "after_header": title(trial.wanted),
             "before": shown(before) if before else "",
             "after": shown(after),
         }

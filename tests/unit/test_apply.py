@@ -9,16 +9,17 @@ from typing import Any
 import fake_api
 import pytest
 from ansible_collections.berth.platform.plugins.action.k8s_apply import ActionModule
-from ansible_collections.berth.platform.plugins.module_utils.kube import apply
+from ansible_collections.berth.platform.plugins.module_utils.kube import apply, ownership
 from ansible_collections.berth.platform.plugins.module_utils.kube.client import Cluster
 
 Json = dict[str, Any]
 
 
 def live(applied: Json | None) -> Json:
-    """Return a Deployment of three pods that was last applied with this spec; None: not applied."""
-    annotations = {} if applied is None else {apply.LAST_APPLIED: json.dumps({"spec": applied})}
-    metadata = {"name": "polls", "namespace": "polls-dev", "annotations": annotations, "resourceVersion": "7"}
+    """Return a Deployment of three pods whose spec Berth applied last like this; None: not applied."""
+    fields = {"f:spec": {f"f:{name}": {} for name in applied or {}}}
+    entry = {"manager": "berth", "operation": "Apply", "apiVersion": "apps/v1", "fieldsType": "FieldsV1", "fieldsV1": fields}
+    metadata = {"name": "polls", "namespace": "polls-dev", "managedFields": [] if applied is None else [entry], "resourceVersion": "7"}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": 3}}
 
 
@@ -35,21 +36,18 @@ def live(applied: Json | None) -> Json:
 )
 def test_replicas_are_handed_over_once(wanted: Json, there: Json | None, handed_over: bool) -> None:
     """When the last apply set them and this one does not."""
-    assert apply.hands_over_replicas({"kind": "Deployment", "spec": wanted}, there) is handed_over
+    assert ownership.hands_over_replicas({"apiVersion": "apps/v1", "kind": "Deployment", "spec": wanted}, there) is handed_over
 
 
 def test_what_is_handed_over_is_no_longer_in_the_last_apply_and_nothing_else_changes() -> None:
     """So that the next apply does not take it away."""
-    patch = apply.without_replicas(live({"replicas": 2, "paused": False}))
-    assert patch == {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {
-            "name": "polls",
-            "namespace": "polls-dev",
-            "annotations": {apply.LAST_APPLIED: '{"spec":{"paused":false}}'},
-        },
-    }
+    there = live({"replicas": 2, "paused": False})
+    patch = ownership.handover({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {}}, there)
+    entry = there["metadata"]["managedFields"][0] | {"fieldsV1": {"f:spec": {"f:paused": {}}}}
+    assert patch == [
+        {"op": "replace", "path": "/metadata/managedFields", "value": [entry]},
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": "7"},
+    ]
 
 
 LABELS = {apply.MANAGED_BY: "berth", apply.INSTANCE: "polls"}
@@ -73,7 +71,7 @@ def autoscaler(called: str, labels: Json, **target: str) -> Json:
     ids=["first time", "again", "made by other means", "new", "still an autoscaler"],
 )
 def test_replicas_are_taken_back_once(wanted: Json, there: Json | None, taken_back: bool) -> None:
-    assert apply.takes_back_replicas({"kind": "Deployment", "spec": wanted}, there) is taken_back
+    assert ownership.takes_back_replicas({"apiVersion": "apps/v1", "kind": "Deployment", "spec": wanted}, there) is taken_back
 
 
 def test_of_what_has_a_fixed_number_of_pods_our_own_autoscaler_is_removed_and_no_other(tmp_path: Path) -> None:
@@ -105,28 +103,36 @@ def test_what_is_no_text_is_told_rather_than_sent(text: str) -> None:
 
 
 # --- What a diff shows -----------------------------------------------------
-def compared(wanted: Json, there: Json) -> tuple[Json, Json]:
-    """Return both sides of the diff of a Deployment's spec, without what is the same in every one."""
-    frame = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "polls"}}
-    before, after = apply.difference({**frame, "spec": wanted}, {**frame, "spec": there})
-    return before["spec"], after["spec"]
+def kept(spec: Json, **more: Any) -> Json:
+    """Return a Deployment as the API server returns it."""
+    metadata = {"name": "polls", "uid": "u", "generation": 1, "managedFields": [{"manager": "berth"}], "creationTimestamp": "2026-01-31T12:00:00Z"}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata | more, "spec": spec, "status": {"replicas": len(more)}}
 
 
 @pytest.mark.parametrize(
-    ("wanted", "there"),
+    ("more", "then"),
     [
-        ({"replicas": 2, "imagePullSecrets": []}, {"replicas": 2}),
-        ({"limits": {"memory": "1024Mi", "cpu": "0.5"}}, {"limits": {"memory": "1Gi", "cpu": "500m"}}),
-        ({"ports": [{"name": "http", "nodePort": 0}]}, {"ports": [{"name": "http", "nodePort": 30080, "protocol": "TCP"}]}),
-        ({"optional": False, "env": None, "labels": {}}, {}),
-        ({"a": 1}, {"a": 1, "set by the server": 2}),
+        ({"resourceVersion": "1"}, {"resourceVersion": "2", "generation": 2}),
+        ({"annotations": {apply.LAST_APPLIED: "{}"}}, {}),
+        ({"annotations": {apply.LAST_APPLIED: "{}", "a": "b"}}, {"annotations": {"a": "b"}}),
+        ({}, {"managedFields": []}),
     ],
 )
-def test_what_an_apply_leaves_as_it_is_is_not_shown_as_changed(wanted: Json, there: Json) -> None:
-    before, after = compared(wanted, there)
+def test_what_the_api_server_notes_is_not_shown_as_changed(more: Json, then: Json) -> None:
+    before, after = apply.difference(kept({"replicas": 2}, **more), kept({"replicas": 2}, **then))
     assert before == after
 
 
 def test_only_what_changes_is_shown_as_changed() -> None:
-    before, after = compared({"replicas": 3, "pullSecrets": [], "memory": "1024Mi"}, {"replicas": 2, "memory": "1Gi"})
-    assert (before, after) == ({"replicas": 2, "memory": "1Gi"}, {"replicas": 3, "memory": "1Gi"})
+    before, after = apply.difference(kept({"replicas": 2, "memory": "1Gi"}), kept({"replicas": 3, "memory": "1Gi"}))
+    assert (before["spec"], after["spec"]) == ({"replicas": 2, "memory": "1Gi"}, {"replicas": 3, "memory": "1Gi"})
+    assert "status" not in after and after["metadata"] == {"name": "polls"}
+
+
+def test_of_a_secret_is_shown_which_keys_change_and_no_value() -> None:
+    def secret(**data: str) -> Json:
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": data}
+
+    before, after = apply.difference(secret(A="b25l", B="b25l", C="b25l"), secret(A="b25l", B="dHdv", D="b25l"))
+    assert before["data"] == {"A": "(hidden)", "B": "(hidden)", "C": "(hidden)"}
+    assert after["data"] == {"A": "(hidden)", "B": "(hidden, another value)", "D": "(hidden)"}

@@ -1,9 +1,4 @@
-"""Whether an apply would change anything, told from the object that is wanted and the one that is live.
-
-An apply (kubernetes.io/docs/tasks/manage-kubernetes-objects/declarative-config, "How apply calculates differences")
-removes what it applied before and is no longer wanted, and sets what is wanted. So it changes nothing when what was applied
-last equals what is wanted, and the live object has all of that.
-"""
+"""Objects as templates make them and as the API server returns them: what they say, whose they are, and what may be shown of them."""
 
 from __future__ import annotations
 
@@ -19,6 +14,8 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 INSTANCE = "app.kubernetes.io/instance"
 OWN = "berth/own"
 """The label of what the project's own manifests have made."""
+NOTED = frozenset({"creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"})
+"""What the API server notes in an object's metadata."""
 
 # kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity
 SUFFIXES: dict[str, int | Decimal] = {"": 1, "m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
@@ -57,32 +54,10 @@ def flatten(documents: list[Any]) -> list[dict[str, Any]]:
     return found
 
 
-def unchanged(wanted: dict[str, Any], live: dict[str, Any] | None) -> bool:
-    """Whether an apply of ``wanted`` leaves ``live`` (None: there is none) as it is."""
-    if live is None or live["metadata"].get("deletionTimestamp"):
-        return False
-    return last_applied(live) == json.loads(json.dumps(wanted)) and contains(live, wanted)
-
-
-def hands_over_replicas(wanted: dict[str, Any], live: dict[str, Any] | None) -> bool:
-    """Whether ``wanted`` leaves the number of pods to an autoscaler, and the last apply did not.
-
-    An apply would take ``replicas`` away, and so set it to 1, its default:
-    https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#migrating-deployments-and-statefulsets-to-horizontal-autoscaling
-    """
-    return live is not None and "replicas" not in wanted.get("spec", {}) and "replicas" in last_applied(live).get("spec", {})
-
-
-def takes_back_replicas(wanted: dict[str, Any], live: dict[str, Any] | None) -> bool:
-    """Whether ``wanted`` says the number of pods, and the last apply left it to an autoscaler."""
-    applied = last_applied(live) if live else {}
-    return "replicas" in wanted.get("spec", {}) and "spec" in applied and "replicas" not in applied["spec"]
-
-
-def own_autoscalers_of(wanted: dict[str, Any], autoscalers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return of the HorizontalPodAutoscalers those of ours that decide how many pods ``wanted`` has."""
+def autoscalers_of(wanted: dict[str, Any], autoscalers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return of the HorizontalPodAutoscalers those that decide how many pods ``wanted`` has."""
     target = {"kind": wanted["kind"], "name": wanted["metadata"]["name"]}
-    return [each for each in autoscalers if not foreign(wanted, each) and target.items() <= each["spec"]["scaleTargetRef"].items()]
+    return [each for each in autoscalers if target.items() <= each["spec"]["scaleTargetRef"].items()]
 
 
 def last_applied(live: dict[str, Any]) -> dict[str, Any]:
@@ -93,21 +68,12 @@ def last_applied(live: dict[str, Any]) -> dict[str, Any]:
         return {}
 
 
-def without_replicas(live: dict[str, Any]) -> dict[str, Any]:
-    """Return the patch after which the last apply of ``live`` said nothing about ``replicas``."""
-    applied = last_applied(live)
-    del applied["spec"]["replicas"]
-    names = {key: live["metadata"][key] for key in ("name", "namespace")}
-    annotations = {LAST_APPLIED: json.dumps(applied, separators=(",", ":"))}
-    return {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": names | {"annotations": annotations}}
-
-
 def contains(live: Any, wanted: Any) -> bool:
     """Whether ``live`` has all that ``wanted`` has. The API server leaves out what is empty, zero or false."""
     if isinstance(wanted, dict):
         if not isinstance(live, dict):
             return not wanted and live is None
-        return all(contains(live.get(key), value) for key, value in wanted.items() if not _chosen_by_server(key, value))
+        return all(contains(live.get(key), value) for key, value in wanted.items() if not chosen_by_server(key, value))
     if isinstance(wanted, list):
         if not wanted and live is None:
             return True
@@ -115,7 +81,8 @@ def contains(live: Any, wanted: Any) -> bool:
     return live == wanted or (not wanted and not live) or quantity(live) == quantity(wanted) is not None
 
 
-def _chosen_by_server(key: str, value: Any) -> bool:
+def chosen_by_server(key: str, value: Any) -> bool:
+    """Whether a field leaves its value to the API server."""
     return key == "nodePort" and not value
 
 
@@ -150,47 +117,20 @@ def visible(wanted: dict[str, Any]) -> dict[str, Any]:
     return shown | {"data": dict.fromkeys(wanted.get("data") or {}, "(hidden)")}
 
 
-def restricted(live: Any, wanted: Any) -> Any:
-    """Return of ``live`` only what ``wanted`` speaks of, so that both can be compared line by line."""
-    if isinstance(wanted, dict) and isinstance(live, dict):
-        return {key: restricted(live[key], value) for key, value in wanted.items() if key in live}
-    if isinstance(wanted, list) and isinstance(live, list):
-        return [restricted(item, wanted[i]) if i < len(wanted) else item for i, item in enumerate(live)]
-    return live
+def difference(live: dict[str, Any] | None, after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what to show before and after an apply, without what the API server keeps for itself; of a Secret only which keys change."""
+    before, shown = declared(live) if live else {}, declared(after)
+    if after["kind"] != "Secret":
+        return before, shown
+    old, new = before.get("data") or {}, shown.get("data") or {}
+    hidden = visible(shown)
+    hidden["data"] |= {key: "(hidden, another value)" for key in new if key in old and old[key] != new[key]}
+    return visible(before) if before else {}, hidden
 
 
-def difference(wanted: dict[str, Any], live: dict[str, Any] | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what to show before and after an apply; of a Secret only which keys change."""
-    before: dict[str, Any] = {} if live is None else restricted(live, wanted)
-    if live is not None and LAST_APPLIED in live["metadata"].get("annotations", {}):
-        # What was applied before and is no longer wanted is about to go.
-        try:
-            applied = json.loads(live["metadata"]["annotations"][LAST_APPLIED])
-        except ValueError:
-            applied = {}
-        before = merged(before, restricted(live, applied))
-    if wanted["kind"] != "Secret":
-        return before, aligned(wanted, live) if live else wanted
-    old, new = before.get("data") or {}, wanted.get("data") or {}
-    shown_before, shown_after = (visible(before) if before else {}), visible(wanted)
-    for key in new:
-        if key in old and old[key] != new[key]:
-            shown_after["data"][key] = "(hidden, another value)"
-    return shown_before, shown_after
-
-
-def aligned(wanted: Any, live: Any) -> Any:
-    """Return ``wanted`` as the API server would write it where that is how ``live`` has it: without what is empty, and with its quantities."""
-    if isinstance(wanted, dict) and isinstance(live, dict):
-        kept = {key: value for key, value in wanted.items() if key in live or not contains(None, value)}
-        return {key: live[key] if _chosen_by_server(key, value) and key in live else aligned(value, live.get(key)) for key, value in kept.items()}
-    if isinstance(wanted, list) and isinstance(live, list):
-        return [aligned(item, live[i]) if i < len(live) else item for i, item in enumerate(wanted)]
-    return live if live is not None and contains(live, wanted) else wanted
-
-
-def merged(one: Any, other: Any) -> Any:
-    """Return ``one`` with what only ``other`` has."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return {key: merged(one.get(key), other.get(key)) for key in one.keys() | other.keys()}
-    return other if one is None else one
+def declared(item: dict[str, Any]) -> dict[str, Any]:
+    """Return what of an object somebody has declared: not how it is doing, nor what the API server and the clients of an apply note in it."""
+    metadata = {key: value for key, value in item["metadata"].items() if key not in NOTED}
+    annotations = {name: value for name, value in (metadata.pop("annotations", None) or {}).items() if name != LAST_APPLIED}
+    metadata |= {"annotations": annotations} if annotations else {}
+    return {key: value for key, value in item.items() if key != "status"} | {"metadata": metadata}

@@ -77,6 +77,9 @@ CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICAT
 # Kinds that live in no namespace.
 CLUSTER_SCOPED = ("ClusterRole", "ClusterRoleBinding", "IngressClass", "IngressClassParams", "Namespace", "Node", "PersistentVolume", "StorageClass")
 
+CONTENT = {False: "application/apply-patch+yaml", True: "application/json-patch+json"}
+"""What a patch is, by whether it is a list."""
+
 STDOUT = 1
 """The channel of a command's output (k8s.io/apimachinery/pkg/util/remotecommand)."""
 
@@ -108,6 +111,10 @@ class NotFound(KubeError):
 
 class UnknownKind(NotFound):
     """The API server does not have this kind."""
+
+
+class Changed(KubeError):
+    """Somebody else changed the object since it was read."""
 
 
 class WrongCluster(KubeError):
@@ -398,6 +405,30 @@ class Cluster:
         """
         return json.loads(self._request("PATCH", kind, namespace, name, subresource, body=operations))
 
+    def try_apply(self, kind: str, namespace: str, name: str, body: dict[str, Any], manager: str, force: bool) -> tuple[int, dict[str, Any]]:
+        """Return what the API server would answer to a server-side apply, its HTTP status and content; nothing is changed.
+
+        Args:
+            kind: As ``kind_of`` returns it.
+            namespace: The object's.
+            name: The object's.
+            body: The object.
+            manager: The field manager.
+            force: Whether it takes over the fields that others have set to something else.
+
+        Raises:
+            UnknownKind, Unreachable, KubeError: see there; a status of refusal is an answer.
+        """
+        query = urlencode({"fieldManager": manager, "force": str(force).lower(), "dryRun": "All"})
+        response = self._send("PATCH", f"{self.path(kind, namespace, name)}?{query}", body)
+        try:
+            answer = json.loads(response.data)
+        except ValueError:
+            answer = {}
+        if response.status in (429, 502, 503, 504):  # 500 is the answer to what does not fit the kind's schema
+            raise Unreachable(f"The API server answers {response.status} for {kind} {name}: {answer.get('message', 'it does not say why')}")
+        return response.status, answer
+
     def _request(
         self,
         method: str,
@@ -440,6 +471,8 @@ class Cluster:
             raise KubeError(self._unknown_user())
         if response.status == 429 or response.status >= 500:
             raise Unreachable(f"The API server answers {response.status} for {where}: {said}")
+        if response.status == 409 and method == "PATCH":
+            raise Changed(f"{where} in namespace {namespace} was changed by somebody else meanwhile: run the same command again")
         raise KubeError(f"The API server refuses to {method} {where} in namespace {namespace}: {said}")
 
     def _is_shut_out(self, said: str, namespace: str) -> bool:
@@ -475,7 +508,7 @@ class Cluster:
         configuration = self._client.configuration
         headers = {"Accept": "application/json, */*", "User-Agent": "berth", **self._credentials()}
         if body is not None:
-            headers["Content-Type"] = "application/json-patch+json" if method == "PATCH" else "application/json"
+            headers["Content-Type"] = CONTENT[isinstance(body, list)] if method == "PATCH" else "application/json"
         try:
             return self._client.rest_client.pool_manager.request(
                 method,

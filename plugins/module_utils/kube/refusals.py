@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .apply import OWN
+from .ownership import Conflict
+
 Object = Mapping[str, Any]
+
+TAKE_OVER = "berth_take_over"
+"""The variable that has Berth set what others have set."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +51,42 @@ def read(text: str, sent: Sequence[Object]) -> Refusal:
     return Refusal(message.rstrip("."), next(found, None))
 
 
-def describe(text: str, sent: Sequence[Object], namespace: str) -> str:
-    """Return the message for the user: what was refused and why, what was applied before it, and what to do where that is known."""
+def describe(text: str, sent: Sequence[Object], namespace: str, applied: bool = True) -> str:
+    """Return the message for the user: what was refused and why, what was applied before it, and what to do where that is known.
+
+    Args:
+        text: What the API server or kubernetes.core.k8s says.
+        sent: The objects, in their order.
+        namespace: The namespace.
+        applied: Whether those before it were applied; a check only tries them out.
+    """
     refusal = read(text, sent)
     subject = title(sent[refusal.index]) if refusal.index is not None else "An object"
     lines = [f"{subject} in namespace {namespace} was refused by the API server: {refusal.message}."]
-    if refusal.index:
+    if refusal.index and applied:
         lines.append(f"Applied before it: {', '.join(title(item) for item in sent[: refusal.index])}.")
     if advice := next((advice for pattern, advice in ADVICE if re.search(pattern, refusal.message)), ""):
         lines.append(f"What to do: {advice.format(namespace=namespace)}")
     return "\n".join(lines)
+
+
+def conflict(taken: Iterable[tuple[Object, Collection[Conflict]]], namespace: str) -> str:
+    """Return the message for objects of which others have set fields that the next apply would set otherwise."""
+    lines, own = [], False
+    for item, found in taken:
+        for manager in dict.fromkeys(each.manager for each in found):
+            fields = ", ".join(each.field for each in found if each.manager == manager)
+            lines.append(f"{title(item)} in namespace {namespace}: {manager} has set {fields}.")
+        own |= OWN in item["metadata"].get("labels", {})
+    manifest = ", or take the fields out of the manifest where it is the project's own" if own else ""
+    return "\n".join(
+        [
+            "Nothing of this step was changed: somebody else has set fields of objects of Berth's to other values than it would.",
+            *lines,
+            f"What to do: to leave them as they are, set the variables behind them to the same values{manifest}. "
+            f"To have Berth set them, run the same command with -e {TAKE_OVER}=true.",
+        ]
+    )
 
 
 def title(item: Object) -> str:
