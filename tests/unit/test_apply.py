@@ -90,6 +90,27 @@ def test_of_what_has_a_fixed_number_of_pods_our_own_autoscaler_is_removed_and_no
         assert [(method, asked) for method, asked, _, _ in api.seen] == [("GET", path), ("DELETE", f"{path}/polls")]
 
 
+def test_an_object_that_a_controller_writes_to_meanwhile_is_read_again_and_handed_over(tmp_path: Path) -> None:
+    path = "/apis/apps/v1/namespaces/polls-dev/deployments/polls"
+    wanted = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "polls", "namespace": "polls-dev"}, "spec": {}}
+    newer = live({"replicas": 2})
+    newer["metadata"]["resourceVersion"] = "8"
+    with fake_api.running(fake_api.Api()) as api:
+        api.queue = [(409, {"message": "the object has been modified"}), (200, newer), (200, {})]
+        ActionModule.hand_over(Cluster(fake_api.kubeconfig(tmp_path, api.url), None), wanted, live({"replicas": 2}))
+        assert [(method, asked) for method, asked, _, _ in api.seen] == [("PATCH", path), ("GET", path), ("PATCH", path)]
+        assert json.loads(api.seen[2][3])[1]["value"] == "8"
+
+
+def test_a_trial_changes_nothing_and_is_berths(tmp_path: Path) -> None:
+    path = "/apis/apps/v1/namespaces/polls-dev/deployments/polls"
+    with fake_api.running(fake_api.Api()) as api:
+        api.answers = {path: (409, {"reason": "Conflict"})}
+        answer = Cluster(fake_api.kubeconfig(tmp_path, api.url), None).try_apply("Deployment", "polls-dev", "polls", {"kind": "Deployment"}, "berth", False)
+        assert answer == (409, {"reason": "Conflict"})
+        assert [(method, asked) for method, asked, _, _ in api.seen] == [("PATCH", f"{path}?fieldManager=berth&force=false&dryRun=All")]
+
+
 # --- What templates make ---------------------------------------------------
 @pytest.mark.parametrize("value", ["Polls 🚀", "👩‍👩‍👧 𝒜", "é ü 漢", "C:\\temp\\ud83d", '"quoted": #no', "line\nbreak\ttab", "\u2028", "no", "1.30", "~", ""])
 def test_what_is_written_as_json_is_read_as_it_was(value: str) -> None:
