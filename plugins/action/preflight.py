@@ -507,7 +507,7 @@ class Check:
         parts = {
             ("Certificates", "NewCertificate", "OwnCertificate", "TagCertificate", "UntagCertificate"): self.get("berth_entry") != "none",
             ("Zones", "Changes", "Records"): self.get("berth_entry") != "none",
-            ("Database", "GivenSnapshot", "OldBackups", "NewMasterSecret", "MasterSecret"): self.get("berth_database") == "rds",
+            ("Database", "GivenSnapshot", "OwnSnapshots", "OldBackups", "NewMasterSecret", "MasterSecret"): self.get("berth_database") == "rds",
             ("Images",): self.registry == "ecr",
         }
         return {name for names, used in parts.items() if not used for name in names}

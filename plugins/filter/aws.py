@@ -285,7 +285,10 @@ def rds_backup_said(made: dict[str, Any], environment: str, keep: int, check: bo
     lines = [f"RDS would make a snapshot of {environment}, like {name}." if check else f"RDS snapshot {name} has the data of {environment}."]
     if removed:
         lines.append(f"{'This would be removed' if check else 'Removed'}: {removed}. {keep} are kept (berth_rds_keep_snapshots).")
-    return lines if check else [*lines, f"A new environment gets them with berth_rds_snapshot: {name} in its inventory."]
+    if check:
+        return lines
+    restore = f"ansible-playbook playbooks/ops/restore.yml -i inventories/{environment} -e ops_snapshot={name}"
+    return [*lines, f"{restore} puts them back; a new environment gets them with berth_rds_snapshot: {name} in its inventory."]
 
 
 class FilterModule:

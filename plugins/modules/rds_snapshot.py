@@ -6,13 +6,16 @@ DOCUMENTATION = """
 module: rds_snapshot
 short_description: Back an RDS instance up with a snapshot
 description:
-  - Makes a snapshot, named after the instance and the time in UTC, waits until it is whole, then removes the oldest of those that it made before.
+  - Makes a snapshot, named after the environment and the time in UTC, waits until it is whole, then removes the oldest of those that it made before.
   - An instance that is busy, as while RDS makes its daily backup, is waited for.
   - Only snapshots whose name and tags both say that this module made them for this environment are removed.
   - M(amazon.aws.rds_instance_snapshot) neither waits for a busy instance nor bounds how many there are.
 options:
   db_instance_identifier: {description: The instance's name., type: str, required: true}
   environment: {description: "The environment's name, as the tag C(berth:environment) has it.", type: str, required: true}
+  name:
+    description: The name of the environment's resources, with which those of snapshots begin. By default the instance's.
+    type: str
   keep: {description: "How many of these snapshots are kept, the new one among them; at least 1.", type: int, required: true}
   snapshot_tags:
     description: Further tags of the snapshot.
@@ -58,12 +61,14 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 
 from ..module_utils.aws import session
+from ..module_utils.aws.databases import owner
 from ..module_utils.aws.rds import BACKUP, backup_name, backups, outdated, status_of, wait_until_it_works
 from ..module_utils.aws.session import GONE, Aws, Refused, run, strings
 
 OPTIONS: dict[str, Any] = {
     "db_instance_identifier": {"type": "str", "required": True},
     "environment": {"type": "str", "required": True},
+    "name": {"type": "str"},
     "keep": {"type": "int", "required": True},
     "snapshot_tags": {"type": "dict", "default": {}},
     "wait_timeout": {"type": "int", "default": 3600},
@@ -77,18 +82,16 @@ def main() -> None:
 
 def work(aws: Aws) -> dict[str, Any]:
     """Make the snapshot, and remove those that are too many then."""
-    name, keep = aws.options["db_instance_identifier"], aws.options["keep"]
+    instance, keep = aws.options["db_instance_identifier"], aws.options["keep"]
+    name = aws.options["name"] or instance
     if keep < 1:
         raise Refused(f"keep is {keep}, which would remove the new snapshot too: set it to 1 or more.")
-    if status_of(aws, name) == GONE:
+    if status_of(aws, instance) == GONE:
         raise Refused("there is no such instance in this region and account. Make it first, or correct db_instance_identifier.")
-    owner = {"berth:environment": aws.options["environment"], "berth:name": name}
-
-    def made() -> list[Any]:
-        return backups(aws.list("describe_db_snapshots", "DBSnapshots", DBInstanceIdentifier=name, SnapshotType="manual"), name, owner)
-
-    new = backup_name(name, datetime.now(UTC)) if aws.check else create(aws, name, strings(aws.options["snapshot_tags"]) | owner | BACKUP)
-    mine = made()
+    own = owner(aws.options["environment"], name)
+    new = backup_name(name, datetime.now(UTC)) if aws.check else create(aws, instance, name, strings(aws.options["snapshot_tags"]) | own | BACKUP)
+    # Of all instances: a restore makes another one.
+    mine = backups(aws.list("describe_db_snapshots", "DBSnapshots", SnapshotType="manual"), name, own)
     if aws.check:
         mine = [{"DBSnapshotIdentifier": new, "Status": "available"}, *mine]
         aws.changed = True
@@ -98,18 +101,18 @@ def work(aws: Aws) -> dict[str, Any]:
     return {"snapshot": new, "kept": [one["DBSnapshotIdentifier"] for one in mine if one["DBSnapshotIdentifier"] not in removed], "removed": removed}
 
 
-def create(aws: Aws, name: str, tags: dict[str, str]) -> str:
+def create(aws: Aws, instance: str, name: str, tags: dict[str, str]) -> str:
     """Begin a snapshot as soon as the instance is not busy, wait until it is whole, and return its name.
 
     Raises:
         Refused: The instance or the snapshot needs somebody's help, or the time is over.
     """
     while True:
-        wait_until_it_works(aws, name)
+        wait_until_it_works(aws, instance)
         new = backup_name(name, datetime.now(UTC))
         given = [{"Key": key, "Value": value} for key, value in tags.items()]
         try:
-            aws.change("create_db_snapshot", DBInstanceIdentifier=name, DBSnapshotIdentifier=new, Tags=given)
+            aws.change("create_db_snapshot", DBInstanceIdentifier=instance, DBSnapshotIdentifier=new, Tags=given)
             break
         except is_boto3_error_code(("InvalidDBInstanceState", "InvalidDBInstanceStateFault")):
             # RDS began something else, such as its daily backup, since it was asked.

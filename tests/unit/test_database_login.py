@@ -94,7 +94,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
 
 
 def provide(
-    server: dict[str, str], password: str, user: str = "polls", name: str = "polls", master: str = "m4ster", extensions: str = ""
+    server: dict[str, str], password: str, user: str = "polls", name: str = "polls", master: str = "m4ster", extensions: str = "", **more: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the Job's script, without a terminal as a container has none."""
     environment = {
@@ -110,6 +110,7 @@ def provide(
         "MASTER_PASSWORD": master,
         "DATABASE_EXTENSIONS": extensions,
         "DATABASE_EXTENSIONS_SQL": (ROLE / "files" / "extensions.sql").read_text(encoding="utf-8"),
+        **more,
     }
     script = (ROLE / "files" / "master.sh").read_text(encoding="utf-8")
     return subprocess.run(
@@ -143,6 +144,20 @@ def test_the_master_makes_role_and_database_and_sets_each_new_password(server: d
     assert ask(server, f"SELECT pg_get_userbyid(datdba) = '{quoted}', datacl::text LIKE '%{{=%' FROM pg_database WHERE datname = '{name}'") == "t|f"
     assert ask(server, "SELECT count(*) FROM pg_auth_members WHERE member = 'berth'::regrole AND NOT admin_option") == "0"
     assert "s3cond" not in Path(server["place"], "log").read_text(encoding="utf-8"), "no log shows a password"
+
+
+@needs_postgresql
+@pytest.mark.parametrize("missing", ["DROP DATABASE r_data", "DROP DATABASE r_data; DROP ROLE r_user"])
+def test_what_was_restored_has_to_have_the_apps_database_and_role(server: dict[str, str], missing: str) -> None:
+    assert provide(server, "pa55", "r_user", "r_data").returncode == 0
+    whole = provide(server, "0ther", "r_user", "r_data", DATABASE_MUST_EXIST="true")
+    assert whole.returncode == 0, whole.stderr
+    for statement in missing.split("; "):
+        ask(server, statement)
+    empty = provide(server, "pa55", "r_user", "r_data", DATABASE_MUST_EXIST="true")
+    assert empty.returncode != 0
+    assert "What was restored does not have the database and the role of the app." in empty.stderr
+    assert ask(server, "SELECT count(*) FROM pg_database WHERE datname = 'r_data'") == "0"
 
 
 @needs_postgresql

@@ -55,6 +55,8 @@ ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 SECRET = arn("secretsmanager", "secret:rds!db-24586bc3-c4b8-4450-a901-6a9523924373-MgxZnn")
 MASTER = "aws:ResourceTag/aws:rds:primaryDBInstanceArn"
 DATABASE = arn("rds", f"db:{NAME}")
+RESTORED = arn("rds", f"db:{NAME}-r01")
+MADE = (f"db:{NAME}-r01", f"subgrp:{NAME}", f"pg:{NAME}-postgres17", "og:default:postgres-17")
 BACKUP = f"snapshot:{NAME}-backup-20270327120000"
 PURPOSE = {"aws:ResourceTag/berth:purpose": "backup"}
 KEY = arn("kms", "key/7fdd7dcb-26ec-46da-bede-9591840ae183")
@@ -93,8 +95,8 @@ USES: list[Request] = [
         DescribeVpcs""", "*", HERE),
     *each("elasticloadbalancing", "DescribeLoadBalancers DescribeTags", "*", HERE),
     *each("eks", "ListClusters DescribeClusterVersions DescribeAddonVersions", "*", HERE),
-    *each("rds", """DescribeDBEngineVersions DescribeDBInstances DescribeDBParameterGroups DescribeDBParameters DescribeDBSnapshots DescribeDBSubnetGroups
-        DescribeOrderableDBInstanceOptions""", "*", HERE),
+    *each("rds", """DescribeDBEngineVersions DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBParameterGroups DescribeDBParameters
+        DescribeDBSnapshots DescribeDBSubnetGroups DescribeOrderableDBInstanceOptions""", "*", HERE),
     *each("iam", "ListRoles ListOpenIDConnectProviders"),
     one("servicequotas:GetServiceQuota", "*", HERE),
     one("ecr:GetAuthorizationToken", "*", HERE),
@@ -195,6 +197,12 @@ USES: list[Request] = [
     ("rds:CreateDBSnapshot", [(DATABASE, HERE), (arn("rds", BACKUP), HERE)]),
     *(("rds:RestoreDBInstanceFromDBSnapshot", [(arn("rds", part), HERE) for part in (f"db:{NAME}", f"subgrp:{NAME}", f"pg:{NAME}-postgres17", snapshot)])
       for snapshot in (BACKUP, f"snapshot:{NAME}-final-20261128163316", "snapshot:shop-prod-final-20261128163316")),
+    # A restore: any snapshot with the environment's tags, and a point in time, into another instance
+    *(("rds:RestoreDBInstanceFromDBSnapshot", [*((arn("rds", part), HERE) for part in MADE), (arn("rds", f"snapshot:{snapshot}"), OWN)])
+      for snapshot in (f"rds:{NAME}-2027-03-27-02-07", "before-easter")),
+    ("rds:RestoreDBInstanceToPointInTime", [(arn("rds", part), HERE) for part in (f"db:{NAME}", *MADE)]),
+    *each("rds", "ModifyDBInstance DeleteDBInstance CreateDBSnapshot AddTagsToResource ListTagsForResource RemoveTagsFromResource", RESTORED, HERE),
+    one("secretsmanager:GetSecretValue", SECRET, HERE, {MASTER: RESTORED}),
     one("rds:AddTagsToResource", arn("rds", BACKUP), HERE),
     one("rds:DeleteDBSnapshot", arn("rds", BACKUP), OWN, PURPOSE),
     *each("rds", "CreateDBSubnetGroup DeleteDBSubnetGroup ModifyDBSubnetGroup", arn("rds", f"subgrp:{NAME}"), HERE),
@@ -320,6 +328,7 @@ ATTACKS: list[tuple[str, Request]] = [
     # Secrets
     ("read another database's master password", one("secretsmanager:GetSecretValue", SECRET, HERE, {MASTER: arn("rds", "db:payroll")})),
     ("read that of one that begins alike", one("secretsmanager:GetSecretValue", SECRET, HERE, {MASTER: arn("rds", f"db:{NAME}-eu")})),
+    ("read that of one that is called almost as a restored one", one("secretsmanager:GetSecretValue", SECRET, HERE, {MASTER: arn("rds", f"db:{NAME}-r01x")})),
     ("read that of one without a tag", one("secretsmanager:GetSecretValue", SECRET, HERE)),
     ("read another secret", one("secretsmanager:GetSecretValue", arn("secretsmanager", "secret:payroll-1"), HERE)),
     ("tag a master password", one("secretsmanager:TagResource", SECRET, HERE, {"aws:RequestTag/team": "x"})),
@@ -348,6 +357,9 @@ ATTACKS: list[tuple[str, Request]] = [
         ("AddTagsToResource", f"snapshot:{NAME}-final-x-final-20261128163316"), ("DeleteDBSubnetGroup", f"subgrp:{NAME}-eu"),
     )),
     ("make a database of anybody's snapshot", one("rds:RestoreDBInstanceFromDBSnapshot", arn("rds", "snapshot:payroll-final-20261128163316"), HERE)),
+    ("restore the snapshot of one that begins alike", one("rds:RestoreDBInstanceFromDBSnapshot", arn("rds", "snapshot:before-easter"), ALIKE)),
+    *((f"restore {part} to a time", one("rds:RestoreDBInstanceToPointInTime", arn("rds", part), HERE)) for part in ("db:payroll", f"db:{NAME}-eu")),
+    ("remove a database of another name", one("rds:DeleteDBInstance", arn("rds", f"db:{NAME}-r01-eu"), HERE)),
     ("make a database of another name", one("rds:RestoreDBInstanceFromDBSnapshot", arn("rds", f"db:{NAME}-eu"), HERE)),
     *((f"remove {what}", one("rds:DeleteDBSnapshot", arn("rds", f"snapshot:{snapshot}"), of)) for what, snapshot, of in (
         ("the last snapshot of the data", f"{NAME}-final-20261128163316", OWN | PURPOSE), ("a snapshot made in the console", BACKUP[9:], OWN),

@@ -56,10 +56,10 @@ def test_what_fits_is_taken(found: dict[str, Any], wanted: dict[str, Any], name:
 
 
 def test_once_the_database_is_there_the_snapshot_does_not_matter() -> None:
-    wanted = {"rds": WANTED, "name": "polls-prod", "region": "eu-central-1"}
+    wanted = {"rds": WANTED, "name": "polls-prod", "environment": "prod", "region": "eu-central-1"}
     gone = {"snapshot": Answer([])}
-    assert Findings(wanted, gone | {"instance": Answer([{"DBInstanceIdentifier": "polls-prod"}])}).snapshot() == []
-    assert len(Findings(wanted, gone | {"instance": Answer([])}).snapshot()) == 1
+    assert Findings(wanted, gone | {"instances": Answer([{"DBInstanceIdentifier": "polls-prod"}])}).snapshot() == []
+    assert len(Findings(wanted, gone | {"instances": Answer([{"DBInstanceIdentifier": "shop-prod"}])}).snapshot()) == 1
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from .databases import databases
 from .eks import minor
 from .session import DENIED, EXPIRED, MISSING, NOT_ACCEPTED, THROTTLED, Refused, connect, explain
 
@@ -275,7 +276,8 @@ def inventory_questions(wanted: Mapping[str, Any]) -> dict[str, Question]:
     if wanted["boundary"]:
         questions["boundary"] = Question("iam", "get_policy", "Policy", {"PolicyArn": wanted["boundary"]})
     if rds:
-        questions["instance"] = Question("rds", "describe_db_instances", "DBInstances", {"DBInstanceIdentifier": name})
+        # All of them, for a restore may have put another one in use.
+        questions["instances"] = Question("rds", "describe_db_instances", "DBInstances")
         questions["engines"] = Question("rds", "describe_db_engine_versions", "DBEngineVersions", {"Engine": "postgres"})
         kind = {"Engine": "postgres", "DBInstanceClass": rds["class"], "Vpc": True}
         questions["classes"] = Question("rds", "describe_orderable_db_instance_options", "OrderableDBInstanceOptions", kind)
@@ -497,9 +499,13 @@ class Findings:
             found.append((("berth_rds_multi_az",), f"{kind} cannot have a standby; take another class, or set it to false"))
         return found
 
+    def live_database(self) -> Mapping[str, Any] | None:
+        """Return the database in use, None while there is none."""
+        return databases(self.get("instances") or [], self.wanted["environment"], self.wanted["name"]).serving
+
     def instance(self) -> list[Problem]:
         """Return what cannot be changed of a database that is there."""
-        rds, live = self.wanted["rds"], next(iter(self.get("instance") or []), None)
+        rds, live = self.wanted["rds"], self.live_database()
         if not rds or not live:
             return []
         found: list[Problem] = []
@@ -520,7 +526,7 @@ class Findings:
     def snapshot(self) -> list[Problem]:
         """Return why a new database cannot be made of the snapshot; what one that is there was made of does not matter."""
         answer = self.answers.get("snapshot")
-        if answer is None or self.get("instance") or (answer.error and answer.code not in MISSING):
+        if answer is None or self.live_database() or (answer.error and answer.code not in MISSING):
             return []
         return snapshot_problems(self.wanted["rds"], next(iter(answer.value or []), None), self.wanted["name"], self.wanted["region"])
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from .databases import Databases, databases, tags_of
 from .session import GONE, Aws
 
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html#Overview.DBInstance.Status
@@ -32,6 +33,11 @@ ADVICE = {
     GONE: "somebody has deleted it. Run the same command again",
 }
 """What to do about an instance that will not work by itself."""
+
+
+def databases_of(aws: Aws) -> Databases:
+    """Return the instances of the environment that a task's options C(environment) and C(name) tell."""
+    return databases(aws.list("describe_db_instances", "DBInstances"), aws.options["environment"], aws.options["name"])
 
 
 def wait_until_it_works(aws: Aws, name: str) -> None:
@@ -75,30 +81,26 @@ BACKUP = {"berth:purpose": "backup"}
 """The tag of a snapshot that backup.yml made. RDS copies an instance's own tags to every snapshot of it, so those alone do not tell who made it."""
 
 
-def backup_name(instance: str, now: datetime) -> str:
+def backup_name(name: str, now: datetime) -> str:
     """Return the name of a snapshot that is made now, in UTC.
 
     >>> backup_name("polls-prod", datetime(2027, 3, 27, 12, 0, 5))
     'polls-prod-backup-20270327120005'
     """
-    return f"{instance}-backup-{now:%Y%m%d%H%M%S}"
+    return f"{name}-backup-{now:%Y%m%d%H%M%S}"
 
 
-def backups(snapshots: Sequence[Mapping[str, Any]], instance: str, tags: Mapping[str, str]) -> list[Mapping[str, Any]]:
+def backups(snapshots: Sequence[Mapping[str, Any]], name: str, tags: Mapping[str, str]) -> list[Mapping[str, Any]]:
     """Return the snapshots that Berth made as backups of an environment, newest first: name and tags have to say so.
 
     Args:
         snapshots: As RDS describes them.
-        instance: The instance's identifier, with which Berth begins their names.
+        name: That of the environment's resources, with which Berth begins their names.
         tags: The environment's own, besides :data:`BACKUP`.
     """
-    pattern, wanted = re.compile(rf"{re.escape(instance)}-backup-\d{{14}}"), (dict(tags) | BACKUP).items()
+    pattern, wanted = re.compile(rf"{re.escape(name)}-backup-\d{{14}}"), (dict(tags) | BACKUP).items()
     mine = [
-        one
-        for one in snapshots
-        if one.get("SnapshotType") == "manual"
-        and pattern.fullmatch(one["DBSnapshotIdentifier"])
-        and wanted <= {tag["Key"]: tag["Value"] for tag in one.get("TagList") or []}.items()
+        one for one in snapshots if one.get("SnapshotType") == "manual" and pattern.fullmatch(one["DBSnapshotIdentifier"]) and wanted <= tags_of(one).items()
     ]
     return sorted(mine, key=lambda one: str(one["DBSnapshotIdentifier"]), reverse=True)
 

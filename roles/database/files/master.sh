@@ -1,4 +1,5 @@
 # As RDS' master, makes the app's role and its database where they are missing and sets the role's password, then sees whether the app logs in.
+# In what was restored (DATABASE_MUST_EXIST) they have to be there.
 # Runs in PostgreSQL's own image: nothing that the app or its packages bring ever has the master's password.
 set -eu
 export PGHOST="$DATABASE_HOST" PGPORT="$DATABASE_PORT" PGSSLMODE="$DATABASE_SSLMODE" PGSSLROOTCERT="$DATABASE_SSLROOTCERT" PGCONNECT_TIMEOUT=10
@@ -17,6 +18,14 @@ member_of_owner() { as "$MASTER_USER" "$MASTER_PASSWORD" postgres --set user="$D
 as "$MASTER_USER" "$MASTER_PASSWORD" postgres <<'SQL'
 \getenv name DATABASE_NAME
 \getenv user DATABASE_USER
+\getenv must_exist DATABASE_MUST_EXIST
+\if :{?must_exist}
+    SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :'user') AND EXISTS (SELECT FROM pg_database WHERE datname = :'name') AS whole \gset
+    \if :whole
+    \else
+        DO $$BEGIN RAISE 'What was restored does not have the database and the role of the app. Restore another snapshot or time.'; END$$;
+    \endif
+\endif
 SELECT format('%s ROLE %I LOGIN', CASE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = :'user') THEN 'ALTER' ELSE 'CREATE' END, :'user') \gexec
 SELECT EXISTS (SELECT FROM pg_database WHERE datname = :'name') AS there \gset
 \if :there

@@ -6,6 +6,7 @@ PostgreSQL server: every emulated instance of it gets its master role there, so 
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 import math
@@ -291,6 +292,15 @@ rds_models.DBInstance.status = property(instance_status, lambda self, value: sel
 def sql(text: str, database: str = "postgres") -> None:
     """Run statements in the server behind the emulated instances."""
     subprocess.run([*json.loads(os.environ["RDS_PSQL"]), f"--dbname={database}"], input=text, text=True, check=True, capture_output=True)
+
+
+def restore_window(self: Any) -> dict[str, datetime.datetime]:
+    """Return between which times an instance goes back, which moto does not know: a day, also where it was made just now."""
+    now = datetime.datetime.now(datetime.UTC)
+    return {"EarliestTime": now - datetime.timedelta(days=1), "LatestTime": now}
+
+
+rds_models.DBInstanceAutomatedBackup.restore_window = property(restore_window)
 
 
 @wrap(rds_models.RDSBackend, "create_db_instance")

@@ -1,0 +1,254 @@
+"""What a database is restored from, into which instance, and why it cannot be.
+
+What a restore takes over of the instance of before and what it does not: class, version, size and encryption are those of the snapshot or the time; the
+security groups, the parameter group, the subnet group and a standby have to be named, else they are AWS's defaults; protection from deletion and tags are
+not taken over; the backups' retention is; a master password that RDS keeps can be asked for of Oracle's engine only, so that it is handed over afterwards.
+https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceFromDBSnapshot.html
+https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceToPointInTime.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from .databases import RESTORING, SERVING, Databases, databases, identifier, owner, restored, tags_of
+from .session import Refused, strings
+
+NEWEST = 3
+"""How many snapshots a message names."""
+MOST = 99
+"""How many restored instances there may be; the policy of whoever runs Berth allows two digits (scripts/aws-policy)."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is wanted: a snapshot (name or ARN), a time, or an instance that is there; none of them for the newest snapshot. ``tags`` are the inventory's."""
+
+    environment: str
+    name: str
+    snapshot: str = ""
+    time: str = ""
+    instance: str = ""
+    tags: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """What is wanted, as the tag :data:`RESTORING` has it; "" for whatever is the newest."""
+        if self.time:
+            return f"time {shown(moment(self.time))}"
+        return f"snapshot {self.snapshot}" if self.snapshot else ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What RDS describes of the account: instances, snapshots and, of what it backs up by itself, the times between which it goes back."""
+
+    instances: Sequence[Mapping[str, Any]]
+    snapshots: Sequence[Mapping[str, Any]]
+    backups: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Restore:
+    """What is to be done.
+
+    ``instance`` is the one that the app goes over to, ``previous`` the one in use before, ``source`` what it is made of ("" where it is there as it is).
+    ``operation`` and ``parameters`` make it; they are empty where it is there.
+    """
+
+    instance: str
+    previous: str
+    source: str
+    operation: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+def moment(text: str) -> datetime:
+    """Return a time that somebody wrote.
+
+    Raises:
+        Refused: It is none, or does not say of which zone it is.
+
+    >>> moment("2026-11-28T13:00:00+01:00")
+    datetime.datetime(2026, 11, 28, 12, 0, tzinfo=datetime.timezone.utc)
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise Refused(f"ops_time is {text!r}, which is no time with a zone: write it in UTC, like 2026-11-28T12:00:00Z.")
+    return found.astimezone(UTC).replace(microsecond=0)
+
+
+def shown(time: datetime) -> str:
+    """Return a time as people give it.
+
+    >>> shown(datetime(2026, 11, 28, 12, 0, tzinfo=UTC))
+    '2026-11-28T12:00:00Z'
+    """
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def plan(asked: Asked, found: Found) -> Restore:
+    """Return what is to be done; a restore that was cut off is gone on with.
+
+    Raises:
+        Refused: It cannot be done; the text says why and what to do.
+    """
+    source = asked.source  # what is no time is said before all else
+    mine = databases(found.instances, asked.environment, asked.name)
+    if mine.serving is None:
+        raise Refused(
+            f"there is no database of {asked.environment} in RDS whose place another could take. Name a snapshot as berth_rds_snapshot, then run site.yml: "
+            "it makes the database of that."
+        )
+    if asked.instance:
+        return _there(asked.instance, mine)
+    half = [one for one in mine.all if RESTORING in tags_of(one) and one["DBInstanceStatus"] != "deleting"]
+    fitting = [one for one in half if source in ("", tags_of(one)[RESTORING])]
+    if fitting:
+        return Restore(identifier(fitting[0]), _previous(fitting[0], mine), tags_of(fitting[0])[RESTORING])
+    if half:
+        raise Refused(_half_done(half[0], mine))
+    name = _free(asked.name, found.instances)
+    if asked.time:
+        return _to_time(asked, found, mine, name)
+    return _from_snapshot(asked, found, mine, name)
+
+
+def own(snapshot: Mapping[str, Any], environment: str, name: str) -> bool:
+    """Whether a snapshot is of an environment's database: of an instance of its own, or with its tags, which RDS copies from the instance."""
+    source = str(snapshot["DBInstanceIdentifier"])
+    return source == name or restored(name, source) or owner(environment, name).items() <= tags_of(snapshot).items()
+
+
+def _there(wanted: str, mine: Databases) -> Restore:
+    """Return the way to an instance that is there."""
+    target = mine.named(wanted)
+    if target is None:
+        there = ", ".join(f"{identifier(one)}{' (in use)' if one is mine.serving else ''}" for one in mine.all)
+        raise Refused(f"there is no instance {wanted} of this environment. There are: {there}.")
+    return Restore(wanted, _previous(target, mine), "")
+
+
+def _previous(target: Mapping[str, Any], mine: Databases) -> str:
+    """Return the instance in use besides ``target``: where that is in use already, the one before it."""
+    if target is not mine.serving:
+        return identifier(mine.serving) if mine.serving else ""
+    used = [one for one in mine.others if SERVING in tags_of(one)]
+    used.sort(key=lambda one: tags_of(one)[SERVING])
+    first = [one for one in mine.others if SERVING not in tags_of(one) and RESTORING not in tags_of(one)]
+    return next((identifier(one) for one in [*reversed(used), *first]), "")
+
+
+def _half_done(half: Mapping[str, Any], mine: Databases) -> str:
+    kind, _, what = tags_of(half)[RESTORING].partition(" ")
+    text = f"a restore of {kind} {what} into {identifier(half)} is half done. -e ops_{kind}={what} goes on with it"
+    return f"{text}." if half is mine.serving else f"{text}; -e ops_remove={identifier(half)} removes what there is of it."
+
+
+def _free(name: str, instances: Sequence[Mapping[str, Any]]) -> str:
+    taken = {identifier(one) for one in instances}
+    free = next((one for one in (f"{name}-r{number:02}" for number in range(1, MOST + 1)) if one not in taken), "")
+    if not free:
+        raise Refused(f"there are {MOST} restored instances of {name}. Remove those that are not needed: -e ops_remove=NAME.")
+    return free
+
+
+def _copied(live: Mapping[str, Any], asked: Asked, source: str) -> dict[str, Any]:
+    """Return what a restored instance has from the one in use, and its tags."""
+    tags = strings(asked.tags) | owner(asked.environment, asked.name) | {RESTORING: source}
+    found = {
+        "DBInstanceClass": live["DBInstanceClass"],
+        "MultiAZ": live.get("MultiAZ"),
+        "DBSubnetGroupName": (live.get("DBSubnetGroup") or {}).get("DBSubnetGroupName"),
+        "VpcSecurityGroupIds": [group["VpcSecurityGroupId"] for group in live.get("VpcSecurityGroups") or []],
+        "DBParameterGroupName": next((group["DBParameterGroupName"] for group in live.get("DBParameterGroups") or []), None),
+        "AutoMinorVersionUpgrade": live.get("AutoMinorVersionUpgrade"),
+        "BackupRetentionPeriod": live.get("BackupRetentionPeriod"),
+        "PreferredBackupWindow": live.get("PreferredBackupWindow"),
+        "DeletionProtection": live.get("DeletionProtection"),
+        "CopyTagsToSnapshot": True,
+        "PubliclyAccessible": False,
+        "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+    }
+    return {key: value for key, value in found.items() if value not in (None, [], "")}
+
+
+def _from_snapshot(asked: Asked, found: Found, mine: Databases, name: str) -> Restore:
+    live = mine.serving or {}
+    snapshot = _snapshot(asked, found)
+    if problems := _unfit(snapshot, live):
+        raise Refused("\n".join(problems))
+    given = str(snapshot["DBSnapshotIdentifier"])
+    # An ARN is the same snapshot as its name, and a rerun may give either.
+    source = f"snapshot {asked.snapshot or given}"
+    parameters = {"DBInstanceIdentifier": name, "DBSnapshotIdentifier": given, **_copied(live, asked, source)}
+    return Restore(name, identifier(live), source, "restore_db_instance_from_db_snapshot", parameters)
+
+
+def _snapshot(asked: Asked, found: Found) -> Mapping[str, Any]:
+    """Return the snapshot that is named, or the newest that is whole.
+
+    Raises:
+        Refused: There is none, or it is another environment's.
+    """
+    ours = [one for one in found.snapshots if own(one, asked.environment, asked.name)]
+    whole = sorted((one for one in ours if one["Status"] == "available"), key=lambda one: one["SnapshotCreateTime"], reverse=True)
+    newest = ", ".join(str(one["DBSnapshotIdentifier"]) for one in whole[:NEWEST])
+    said = f"The newest of {asked.name}: {newest}." if newest else f"{asked.name} has none; playbooks/ops/backup.yml makes one."
+    if not asked.snapshot:
+        if not whole:
+            raise Refused(f"RDS has no whole snapshot of {asked.name}. playbooks/ops/backup.yml makes one, and -e ops_time=TIME takes a point in time.")
+        return whole[0]
+    named = next((one for one in found.snapshots if asked.snapshot in (one["DBSnapshotIdentifier"], one.get("DBSnapshotArn"))), None)
+    if named is None:
+        raise Refused(f"RDS has no snapshot {asked.snapshot}. {said}")
+    if named not in ours:
+        whose = f"{named['DBInstanceIdentifier']}, which is none of {asked.name}'s databases"
+        raise Refused(f"{asked.snapshot} is of {whose}. {said} A new environment gets the data of another one with berth_rds_snapshot.")
+    return named
+
+
+def _unfit(snapshot: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:
+    """Return why a snapshot cannot take the place of the database in use."""
+    given, found = snapshot["DBSnapshotIdentifier"], []
+    if snapshot["Status"] != "available":
+        what = "it has failed; take another one" if snapshot["Status"] == "failed" else "wait until it is available, then run the same command again"
+        found.append(f"{given} is {snapshot['Status']}: {what}.")
+    if not snapshot.get("Encrypted"):
+        found.append(f"{given} is not encrypted, and a database that is made of it would not be either: copy it with a KMS key, and name the copy.")
+    major, has = (str(one["EngineVersion"]).split(".", maxsplit=1)[0] for one in (live, snapshot))
+    if major != has:
+        found.append(
+            f"{given} is of PostgreSQL {has}, and the database runs {major}: take one of {major}, or make a new environment of it (berth_rds_snapshot)."
+        )
+    return found
+
+
+def _to_time(asked: Asked, found: Found, mine: Databases, name: str) -> Restore:
+    """Return the restore of a point in time: of the instance in use or, where that was not there yet, of one before it."""
+    wanted, live = moment(asked.time), mine.serving or {}
+    windows = {identifier(one): window for one in mine.all if (window := _window(one, found.backups))}
+    source = next((instance for instance, (first, last) in windows.items() if first <= wanted <= last), "")
+    if not source:
+        said = "; ".join(f"{instance} from {shown(first)} to {shown(last)}" for instance, (first, last) in windows.items())
+        raise Refused(
+            f"RDS does not go back to {shown(wanted)}, only {said}." if said else "RDS keeps no backups by which it could go back to a time, for "
+            "berth_rds_backup_days is 0 or the database is new. Take a snapshot: -e ops_snapshot=NAME."
+        )  # fmt: skip
+    parameters = {"SourceDBInstanceIdentifier": source, "TargetDBInstanceIdentifier": name, "RestoreTime": wanted, **_copied(live, asked, asked.source)}
+    return Restore(name, identifier(live), asked.source, "restore_db_instance_to_point_in_time", parameters)
+
+
+def _window(instance: Mapping[str, Any], backups: Sequence[Mapping[str, Any]]) -> tuple[datetime, datetime] | None:
+    """Return between which times RDS goes back (docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreWindow.html); None where it does not."""
+    for one in backups:
+        window = one.get("RestoreWindow") or {}
+        if one.get("DBInstanceIdentifier") == identifier(instance) and window.get("EarliestTime") and window.get("LatestTime"):
+            return window["EarliestTime"], window["LatestTime"]
+    return None
