@@ -176,6 +176,12 @@ def test_without_an_entry_there_is_no_load_balancer() -> None:
 # --- The database and the rest ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("more", "dollars"), [({}, "$47.45"), ({"multi_az": True}, "$95.63"), ({"rds": False}, "")])
+def test_the_instance_that_a_restore_keeps_is_told_with_its_price(more: dict[str, bool], dollars: str) -> None:
+    notes = [note for note in bill(**more).notes if note.startswith("a restore keeps")]
+    assert [re.findall(r"\$[\d.]+", note) for note in notes] == ([[dollars]] if dollars else [])
+
+
 @pytest.mark.parametrize(("multi_az", "hour", "gib"), [(False, "0.065", "0.12"), (True, "0.131", "0.24")])
 def test_rds_is_its_class_and_its_storage_and_a_standby_costs_both_again(multi_az: bool, hour: str, gib: str) -> None:
     found = bill(multi_az=multi_az)

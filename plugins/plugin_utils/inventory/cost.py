@@ -312,7 +312,7 @@ def _network(wanted: Environment, prices: Prices) -> list[Item]:
 def _database(wanted: Environment, prices: Prices) -> list[Item]:
     if not wanted.rds:
         return [_item("volume of the database", f"{wanted.volume:f} GiB gp3", wanted.volume * prices.month["disk"], "berth_database_storage")]
-    table = prices.databases_multi_az if wanted.multi_az else prices.databases
+    table = _rds_prices(wanted, prices)
     _known(wanted.rds_class, table, ("berth_rds_class",), "class of RDS", prices)
     suffix = ", Multi-AZ" if wanted.multi_az else ""
     storage = prices.month["database_storage_multi_az" if wanted.multi_az else "database_storage"]
@@ -323,6 +323,10 @@ def _database(wanted: Environment, prices: Prices) -> list[Item]:
         # RDS keeps the master's password there.
         _item("Secrets Manager", "1 secret", prices.month["secret"], "berth_database"),
     ]
+
+
+def _rds_prices(wanted: Environment, prices: Prices) -> Mapping[str, Decimal]:
+    return prices.databases_multi_az if wanted.multi_az else prices.databases
 
 
 def _known(name: str, table: Mapping[str, Decimal], path: tuple[str | int, ...], what: str, prices: Prices) -> None:
@@ -341,6 +345,9 @@ def _assumptions(wanted: Environment, prices: Prices) -> list[str]:
         )
     if not wanted.own_network:
         found.append("the VPC is somebody else's: its NAT gateways and endpoints are not counted")
+    if wanted.rds:
+        again = _rds_prices(wanted, prices)[wanted.rds_class] * HOURS
+        found.append(f"a restore keeps the instance of RDS of before, which costs {_dollars(again)} a month more and its storage until it is removed")
     used = {wanted.rds_class if wanted.rds else "", *wanted.types, *price_lists.HOUR, *price_lists.MONTH}
     if estimated := [name for name in prices.estimated if name in used]:
         found.append(f"estimated, not quoted by AWS: {', '.join(estimated)}; -e ops_cost_refresh=true asks AWS")
