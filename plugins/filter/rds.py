@@ -108,11 +108,11 @@ def rds_restore_said(restored: dict[str, str], environment: str, began: str, end
         return f"{rds_restore_asked(restored, environment)}. Nothing was changed, for this was a check."
     instance, previous = restored["instance"], restored["previous"]
     data = f" with the data of {restored['source']}" if restored["source"] else ""
-    said = [f"The app of {environment} uses RDS instance {instance}{data}. It went over from {began} to {ended} UTC without an interruption:"]
+    said = [f"The app of {environment} uses RDS instance {instance}{data}. It went over from {began} to {ended} UTC, each old pod serving until a new one did."]
     if not previous:
-        return said[0].removesuffix(" without an interruption:") + "."
+        return said[0]
     command = f"ansible-playbook playbooks/ops/restore.yml -i inventories/{environment}"
-    said.append(f"meanwhile some pods wrote to {previous}, which is kept and costs as much as before.")
+    said.append(f"What those wrote meanwhile is in {previous} only, which is kept and costs as much as before.")
     return " ".join(said) + f"\n{command} -e ops_instance={previous} goes back to it, and\n{command} -e ops_remove={previous} removes it."
 
 

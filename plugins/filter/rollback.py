@@ -37,6 +37,29 @@ def schema_refusal(schema: dict[str, list[str]], version: str, kubeconfig: str, 
     )
 
 
+def other_database(went: dict[str, Any]) -> str:
+    """Return why an app does not go back with the configuration of a release that had another database, as before a restore in RDS; "" where it had this one.
+
+    The Secret of a login is called after the server, the database and the user (roles/database).
+
+    Args:
+        went: The result of k8s_rollback.
+    """
+    logins = []
+    for release in (went["target"], went["left"]):
+        names = [source["secretRef"]["name"] for source in release["environment"] if "secretRef" in source]
+        logins.append(next((name for name in names if name.startswith("database-login-")), ""))
+    before, now = logins
+    if not before or not now or before == now:
+        return ""
+    return (
+        f"Nothing was changed. Version {went['target']['version']} (revision {went['target']['revision']}) ran with another database than today's: its login "
+        f"is in the Secret {before}, not in {now}.\n"
+        "-e ops_configuration=current goes back to that version with today's database and settings.\n"
+        "Where the other database is what you want: -e ops_database=unchecked"
+    )
+
+
 def rollback_report(went: dict[str, Any], name: str, revision: str, configuration: str) -> str:
     """Return what a rollback did.
 
@@ -89,4 +112,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
-        return {f.__name__: f for f in (release_table, unknown_migrations, schema_refusal, rollback_report, undone)}
+        return {f.__name__: f for f in (release_table, unknown_migrations, schema_refusal, other_database, rollback_report, undone)}

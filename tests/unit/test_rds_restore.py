@@ -295,7 +295,7 @@ COMMAND = "ansible-playbook playbooks/ops/restore.yml -i inventories/prod"
 
 def test_a_restore_says_when_the_app_went_over_and_the_way_back() -> None:
     said = rds_restore_said(DONE, "prod", "12:00:05", "12:01:10", False)
-    assert f"uses RDS instance polls-prod-r01 with the data of snapshot {SNAPSHOT}. It went over from 12:00:05 to 12:01:10 UTC" in said
+    assert f"uses RDS instance polls-prod-r01 with the data of snapshot {SNAPSHOT}. It went over from 12:00:05 to 12:01:10 UTC, each old pod serving" in said
     assert f"{COMMAND} -e ops_instance=polls-prod goes back" in said and f"{COMMAND} -e ops_remove=polls-prod removes" in said
     assert "ops_" not in rds_restore_said(DONE | {"previous": ""}, "prod", "12:00:05", "12:01:10", False)
 

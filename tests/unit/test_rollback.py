@@ -502,3 +502,25 @@ def test_a_release_that_failed_says_why_and_then_what_runs(went: Json | None, wh
     assert cause == "The container worker crashes."
     assert words in said
     assert bool(said) == bool(words)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "refused"),
+    [
+        ("database-login-aaaa", "database-login-bbbb", True),
+        ("database-login-aaaa", "database-login-aaaa", False),
+        ("database-env-aaaa", "database-env-bbbb", False),  # its variables may just be called otherwise
+        ("database-env-aaaa", "database-login-bbbb", False),
+        ("polls-aaaa", "database-login-bbbb", False),
+    ],
+)
+def test_a_release_that_ran_with_another_database_is_told_with_both_ways(before: str, now: str, refused: bool) -> None:
+    def release(login: str) -> Json:
+        environment = [{"configMapRef": {"name": "polls-1"}}, {"secretRef": {"name": login}}, {"secretRef": {"name": "polls-2"}}]
+        return {"version": "1.2", "revision": 2, "environment": environment}
+
+    said = filters.other_database({"target": release(before), "left": release(now)})
+    assert bool(said) is refused
+    if refused:
+        assert said.startswith("Nothing was changed. Version 1.2 (revision 2) ran with another database than today's")
+        assert f"{before}, not in {now}." in said and "-e ops_configuration=current" in said and "-e ops_database=unchecked" in said
