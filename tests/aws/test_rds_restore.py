@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.berth.platform.plugins.module_utils.aws.databases import RESTORING, SERVING
-from ansible_collections.berth.platform.plugins.modules import rds_instances_info, rds_remove, rds_restore, rds_serve, rds_snapshot
+from ansible_collections.berth.platform.plugins.modules import eks_cluster, rds_instances_info, rds_remove, rds_restore, rds_serve, rds_snapshot
 from emulated_aws import Emulated, play
+from fake_api import Api
+from kept_cluster import KeptCluster
 
 ENVIRONMENT = "prod"
 
@@ -149,5 +151,56 @@ def test_site_yml_looks_after_the_instance_in_use_and_changes_nothing_of_the_tag
         assert re.search(r"changed=0 ", again), again
         assert SERVING in read(aws, new)["tags"] and there(aws) == {name, new}
     finally:
+        for one in there(aws):
+            rds.delete_db_instance(DBInstanceIdentifier=one, SkipFinalSnapshot=True)
+
+
+@pytest.mark.long  # ansible-playbook, five times
+def test_the_runbook_has_the_app_use_the_restored_database_and_a_release_that_fails_leaves_it_where_it_was(
+    aws: Emulated, api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, cluster, rds = "polls-rehearsal", KeptCluster(), aws.client("rds")
+    monkeypatch.setattr(api, "reply", cluster.reply)
+    group = aws.client("ec2").create_security_group(GroupName=aws.name, Description="x", VpcId=aws.vpc)["GroupId"]
+    aws.name = name
+    given: dict[str, Any] = {
+        "test_network": {"vpc_id": aws.vpc, "private_subnet_ids": aws.subnets[:2], "security_group_id": group},
+        "berth_aws_vpc": {"id": aws.vpc, "private_subnet_ids": aws.subnets[:2]},
+        "berth_app_secrets": {"DJANGO_SECRET_KEY": "x"},
+        "berth_database_password": "pa55word-of-the-app",
+        "berth_confirm": "rehearsal",
+    }
+
+    def host() -> str:
+        (found,) = [one for one in cluster.objects.values() if one["kind"] == "ConfigMap" and one["metadata"]["name"] in used()]
+        return found["data"]["DATABASE_HOST"].partition(".")[0]
+
+    def used() -> list[str]:
+        (web,) = [one for one in cluster.objects.values() if one["kind"] == "Deployment"]
+        return [source["configMapRef"]["name"] for source in web["spec"]["template"]["spec"]["containers"][0]["envFrom"] if "configMapRef" in source]
+
+    def service() -> str:
+        return cluster.objects[f"/api/v1/namespaces/{name}/services/database"]["spec"]["externalName"].partition(".")[0]
+
+    try:
+        aws.run(eks_cluster, **aws.cluster_options(name=name))
+        play(aws.instance, tmp_path, "tests/aws/playbooks/database.yml", **given)
+        rds.create_db_snapshot(DBInstanceIdentifier=name, DBSnapshotIdentifier=f"{name}-before-easter")
+        play(aws.instance, tmp_path, "tests/aws/playbooks/release.yml", **given)
+        assert (host(), service()) == (name, name)
+        said = " ".join(play(aws.instance, tmp_path, "playbooks/ops/restore.yml", **given).split())
+        assert f"The app of rehearsal uses RDS instance {name}-r01 with the data of snapshot {name}-before-easter. It went over from" in said
+        assert (host(), service()) == (f"{name}-r01", f"{name}-r01")
+        assert RESTORING not in read(aws, f"{name}-r01")["tags"]
+        again = play(aws.instance, tmp_path, "tests/aws/playbooks/release.yml", **given)
+        assert re.search(r"changed=0 ", again), again
+        cluster.failing = "polls-release"
+        failed = " ".join(play(aws.instance, tmp_path, "playbooks/ops/restore.yml", good=False, ops_instance=name, **given).split())
+        assert f"RDS instance {name}-r01 is in use again, and {name} is kept" in failed
+        assert host() == f"{name}-r01"
+        found = aws.run(rds_instances_info, environment="rehearsal", name=name)["instances"]
+        assert [one["db_instance_identifier"] for one in found] == [f"{name}-r01"]
+    finally:
+        aws.run(eks_cluster, name=name, state="absent")
         for one in there(aws):
             rds.delete_db_instance(DBInstanceIdentifier=one, SkipFinalSnapshot=True)

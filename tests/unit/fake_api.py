@@ -43,6 +43,10 @@ class Api(ThreadingHTTPServer):
             context.load_cert_chain(*files)
             self.socket = context.wrap_socket(self.socket, server_side=True)
 
+    def reply(self, method: str, path: str, body: str) -> tuple[int, Any]:
+        """Return status and content of the answer to a request for ``path`` with its query."""
+        return self.answer(path.partition("?")[0], body)
+
     def answer(self, path: str, body: str) -> tuple[int, Any]:
         """Return status and content of the answer to a request for ``path``, which is without its query."""
         return self.queue.pop(0) if self.queue else self.answers.get(path, (404, {"message": "not found"}))
@@ -57,7 +61,7 @@ class Request(BaseHTTPRequestHandler):
         """Answer it."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         self.server.seen.append((self.command, self.path, self.headers.get("authorization"), body))
-        status, answer = self.server.answer(self.path.partition("?")[0], body)
+        status, answer = self.server.reply(self.command, self.path, body)
         data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
