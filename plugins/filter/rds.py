@@ -59,7 +59,7 @@ def rds_protected(found: dict[str, Any], where: str, environment: str) -> list[s
             name = one["db_instance_identifier"]
             command = f"ansible-playbook playbooks/ops/restore.yml -i inventories/{environment} -e ops_remove={name}"
             said.append(f"RDS instance {name}, which a restore has made or left, is protected from deletion. {command} removes it.")
-    return ["Nothing was removed:", *said] if said else []
+    return [f"Nothing was removed: {said[0]}", *said[1:]] if said else []
 
 
 def rds_removals(found: dict[str, Any], name: str, now: datetime, purge: bool) -> list[dict[str, str]]:

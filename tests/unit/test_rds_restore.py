@@ -327,9 +327,10 @@ def test_every_instance_goes_with_the_environment_and_each_one_that_was_used_lea
 
 def test_protected_instances_are_all_named_with_what_takes_the_protection_away() -> None:
     found = {"instances": [described("polls-prod-r01", deletion_protection=True)], "others": [described("polls-prod", deletion_protection=True)]}
-    first, mine, other = rds_protected(found, "inventories/prod/group_vars/all.yml", "prod")
-    assert first == "Nothing was removed:"
-    assert mine.startswith("RDS instance polls-prod-r01 is protected from deletion. Set berth_deletion_protection: false in inventories/prod")
+    mine, other = rds_protected(found, "inventories/prod/group_vars/all.yml", "prod")
+    assert mine.startswith(
+        "Nothing was removed: RDS instance polls-prod-r01 is protected from deletion. Set berth_deletion_protection: false in inventories/prod"
+    )
     assert other.startswith("RDS instance polls-prod, ") and f"{COMMAND} -e ops_remove=polls-prod removes it." in other
     assert rds_protected({"instances": [described("polls-prod")], "others": []}, "", "prod") == []
 
