@@ -6,7 +6,7 @@ DOCUMENTATION = """
 module: rds_restore
 short_description: Restore a database in RDS into a new instance
 description:
-  - Makes an instance of a snapshot or a point in time beside the one in use, with that one's class, network, groups and protection, and waits until it works.
+  - Makes an instance of a snapshot or a point in time beside the one in use, with that one's class, network and groups, and waits until it works.
   - The one in use stays as it is, and in use; M(berth.platform.rds_serve) changes over.
   - A restore that was cut off is gone on with.
   - M(amazon.aws.rds_instance) takes over nothing of the instance in use, and does not know whose a snapshot is.

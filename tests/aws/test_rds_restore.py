@@ -74,7 +74,7 @@ def test_a_snapshot_becomes_an_instance_beside_the_one_in_use_with_its_settings_
     assert (done["instance"], done["previous"], done["source"]) == (new, aws.name, f"snapshot {snapshot}")
     assert {key: foretold[key] for key in ("instance", "previous", "source")} == {key: done[key] for key in ("instance", "previous", "source")}
     live, before = read(aws, new), read(aws, aws.name)
-    for setting in ("DBInstanceClass", "VpcSecurityGroups", "BackupRetentionPeriod", "DeletionProtection", "StorageEncrypted", "CopyTagsToSnapshot"):
+    for setting in ("DBInstanceClass", "VpcSecurityGroups", "BackupRetentionPeriod", "StorageEncrypted", "CopyTagsToSnapshot"):
         assert live[setting] == before[setting], setting
     assert live["DBSubnetGroup"]["DBSubnetGroupName"] == aws.name
     assert [one["DBParameterGroupName"] for one in live["DBParameterGroups"]] == [f"{aws.name}-postgres17"]
@@ -132,8 +132,8 @@ def test_the_app_goes_over_to_a_restored_instance_and_back_and_what_is_left_is_r
 def test_site_yml_looks_after_the_instance_in_use_and_changes_nothing_of_the_tags_that_tell_it(aws: Emulated, tmp_path: Path) -> None:
     name = "polls-rehearsal"
     rds, group = aws.client("rds"), aws.client("ec2").create_security_group(GroupName=aws.name, Description="x", VpcId=aws.vpc)["GroupId"]
-    given = {"test_network": {"vpc_id": aws.vpc, "private_subnet_ids": aws.subnets[:2], "security_group_id": group}}
-    aws.name = name
+    given: dict[str, Any] = {"test_network": {"vpc_id": aws.vpc, "private_subnet_ids": aws.subnets[:2], "security_group_id": group}}
+    aws.name, given["berth_deletion_protection"] = name, True
     try:
         play(aws.instance, tmp_path, "tests/aws/playbooks/database.yml", **given)
         rds.create_db_snapshot(DBInstanceIdentifier=name, DBSnapshotIdentifier=f"{name}-before-easter")
@@ -146,12 +146,13 @@ def test_site_yml_looks_after_the_instance_in_use_and_changes_nothing_of_the_tag
         new = aws.run(rds_restore, **options)["instance"]
         aws.run(rds_serve, **options, db_instance_identifier=new)
         play(aws.instance, tmp_path, "tests/aws/playbooks/database.yml", **given)
-        assert read(aws, new)["MaxAllocatedStorage"] == 100
+        assert read(aws, new)["MaxAllocatedStorage"] == 100 and read(aws, new)["DeletionProtection"]
         again = play(aws.instance, tmp_path, "tests/aws/playbooks/database.yml", **given)
         assert re.search(r"changed=0 ", again), again
         assert SERVING in read(aws, new)["tags"] and there(aws) == {name, new}
     finally:
         for one in there(aws):
+            rds.modify_db_instance(DBInstanceIdentifier=one, DeletionProtection=False)
             rds.delete_db_instance(DBInstanceIdentifier=one, SkipFinalSnapshot=True)
 
 

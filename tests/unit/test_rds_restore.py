@@ -116,7 +116,7 @@ def test_a_machine_whose_clock_is_behind_puts_an_instance_in_use_all_the_same(ho
 # --- What is made ----------------------------------------------------------------------------------------------------
 
 
-def test_a_restored_instance_has_from_the_one_in_use_what_aws_does_not_copy() -> None:
+def test_a_restored_instance_has_from_the_one_in_use_what_aws_does_not_copy_but_for_the_protection() -> None:
     made = planned(tags={"team": "web", "cost": 7})
     assert (made.instance, made.previous, made.source) == ("polls-prod-r01", "polls-prod", f"snapshot {SNAPSHOT}")
     assert made.operation == "restore_db_instance_from_db_snapshot"
@@ -131,7 +131,6 @@ def test_a_restored_instance_has_from_the_one_in_use_what_aws_does_not_copy() ->
         "AutoMinorVersionUpgrade": True,
         "BackupRetentionPeriod": 14,
         "PreferredBackupWindow": "02:00-03:00",
-        "DeletionProtection": True,
         "CopyTagsToSnapshot": True,
         "PubliclyAccessible": False,
         "Tags": tagged({"team": "web", "cost": "7", **OWN, RESTORING: f"snapshot {SNAPSHOT}"}),
@@ -194,6 +193,7 @@ BY_TIME = instance("polls-prod-r01", restoring="time 2027-03-20T12:00:00Z")
     [
         (HALF, {}),
         (HALF, {"snapshot": SNAPSHOT}),
+        (HALF, {"snapshot": f"{ARN}{SNAPSHOT}"}),
         (SWITCHED, {"snapshot": SNAPSHOT}),  # cut off before the app had gone over
         (BY_TIME, {"time": "2027-03-20T13:00:00+01:00"}),
     ],
@@ -202,6 +202,11 @@ def test_a_restore_that_was_cut_off_is_gone_on_with(half: dict[str, Any], asked:
     newer = [snapshot(), snapshot("newer", hour=20)]
     found = planned([FIRST, half], newer, **asked)
     assert (found.instance, found.previous, found.operation) == ("polls-prod-r01", "polls-prod", "")
+
+
+def test_a_restore_by_an_arn_is_gone_on_with_by_the_name_too() -> None:
+    tags = {tag["Key"]: tag["Value"] for tag in planned(snapshot=f"{ARN}{SNAPSHOT}").parameters["Tags"]}
+    assert tags[RESTORING] == f"snapshot {SNAPSHOT}"
 
 
 def test_once_the_app_has_gone_over_the_same_command_restores_again() -> None:

@@ -39,7 +39,7 @@ class Asked:
         """What is wanted, as the tag :data:`RESTORING` has it; "" for whatever is the newest."""
         if self.time:
             return f"time {shown(moment(self.time))}"
-        return f"snapshot {self.snapshot}" if self.snapshot else ""
+        return f"snapshot {self.snapshot.rpartition(':snapshot:')[2]}" if self.snapshot else ""
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,10 @@ def _free(name: str, instances: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _copied(live: Mapping[str, Any], asked: Asked, source: str) -> dict[str, Any]:
-    """Return what a restored instance has from the one in use, and its tags."""
+    """Return what a restored instance has from the one in use, and its tags.
+
+    Without the protection from deletion, which the inventory's settings bring before the app goes over: a restore that fails could not be removed.
+    """
     tags = strings(asked.tags) | owner(asked.environment, asked.name) | {RESTORING: source}
     found = {
         "DBInstanceClass": live["DBInstanceClass"],
@@ -171,7 +174,6 @@ def _copied(live: Mapping[str, Any], asked: Asked, source: str) -> dict[str, Any
         "AutoMinorVersionUpgrade": live.get("AutoMinorVersionUpgrade"),
         "BackupRetentionPeriod": live.get("BackupRetentionPeriod"),
         "PreferredBackupWindow": live.get("PreferredBackupWindow"),
-        "DeletionProtection": live.get("DeletionProtection"),
         "CopyTagsToSnapshot": True,
         "PubliclyAccessible": False,
         "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
@@ -185,8 +187,7 @@ def _from_snapshot(asked: Asked, found: Found, mine: Databases, name: str) -> Re
     if problems := _unfit(snapshot, live):
         raise Refused("\n".join(problems))
     given = str(snapshot["DBSnapshotIdentifier"])
-    # An ARN is the same snapshot as its name, and a rerun may give either.
-    source = f"snapshot {asked.snapshot or given}"
+    source = f"snapshot {given}"
     parameters = {"DBInstanceIdentifier": name, "DBSnapshotIdentifier": given, **_copied(live, asked, source)}
     return Restore(name, identifier(live), source, "restore_db_instance_from_db_snapshot", parameters)
 
