@@ -287,6 +287,14 @@ PROBES = {
         ADMIN + "urlpatterns = [path('health-insurance/', v), path('manage/', admin.site.urls)]",
         ("/manage/login/", "/manage/login/"),
     ),
+    "behind a prefix that is empty": (
+        ADMIN + "p = ''\nif x:\n    p = 'shop/'\nurlpatterns = [path(f'{p}admin/', admin.site.urls), path(p + 'x/', v)]",
+        ("/admin/login/", "/admin/login/"),
+    ),
+    "a health page behind a prefix": (
+        ADMIN + "p = 'shop/'\nurlpatterns = [path(f'{p}healthz', v), path(f'{unknown}ping', v)]",
+        ("/shop/healthz", "/shop/healthz"),
+    ),
     "the admin's login": (ADMIN + "urlpatterns = [path('', v), path('admin/', admin.site.urls)]", ("/admin/login/", "/admin/login/")),
     "nothing": (ADMIN + "urlpatterns = [path('<slug:name>/', v)]", ("/", "/")),
     "Berth's own paths": (ADMIN + "urlpatterns = [path('livez', v), path('readyz', v)]", (None, None)),

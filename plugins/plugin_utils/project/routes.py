@@ -30,10 +30,20 @@ def routes(root: Path, urlconf: str, prefix: str = "/", depth: int = 0) -> Itera
         if tree
         else {}
     )
+    texts = {
+        target.id: constant(node.value)
+        for node in (tree.body if tree else ())
+        if isinstance(node, ast.Assign) and is_text(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
     for node in ast.walk(tree or ast.Module([], [])):
-        if not (isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in FUNCTIONS and len(node.args) > 1 and is_text(node.args[0])):
+        if not (isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in FUNCTIONS and len(node.args) > 1):
             continue
-        said = re.sub(r"\A\^|\\Z\Z|\$\Z", "", constant(node.args[0])).replace("\\.", ".")
+        written = route(node.args[0], texts)
+        if written is None:
+            continue
+        said = re.sub(r"\A\^|\\Z\Z|\$\Z", "", written).replace("\\.", ".")
         if re.search(r"[<>()\[\]*+?|\\]", said):
             continue
         path, view = prefix + said, node.args[1]
@@ -45,6 +55,21 @@ def routes(root: Path, urlconf: str, prefix: str = "/", depth: int = 0) -> Itera
                 yield path, imported.get(module, module)
         else:
             yield path, dotted(view) or dotted(getattr(view, "func", view))
+
+
+def route(node: ast.AST, texts: dict[str, str]) -> str | None:
+    """Return the route that an expression is, None where it cannot be worked out.
+
+    Args:
+        node: The expression.
+        texts: What names of the module are where nothing else is set, such as a prefix that is empty.
+    """
+    if isinstance(node, ast.JoinedStr):
+        parts = [route(part.value if isinstance(part, ast.FormattedValue) else part, texts) for part in node.values]
+        return None if None in parts else "".join(part for part in parts if part)
+    if isinstance(node, ast.Name):
+        return texts.get(node.id)
+    return constant(node) if is_text(node) else None
 
 
 def is_text(node: ast.AST) -> bool:

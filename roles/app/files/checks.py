@@ -683,7 +683,7 @@ class Project:
             if cause in ("path", "redirect", "login"):
                 facts["answers"] = next((one for one in HEALTH if self.ask(application, one, probe["host"])[0] == 200), "")
                 facts["urls"] = self.shown(getattr(sys.modules.get(self.configured.ROOT_URLCONF), "__file__", "") or "")
-            self.find("probe", "refuse" if plain and cause in ("host", "path", "https") else "warn", **facts)
+            self.find("probe", "refuse" if plain else "warn", **facts)
 
     def allowed(self):
         """Return the host names that Django takes."""
