@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any, NoReturn
 
 LONGEST = 2**17  # bytes of a request: a command with its environment
@@ -27,7 +28,6 @@ IMPORTED = (
     "ansible.cli.playbook",
     "ansible.executor.playbook_executor",
     "ansible.executor.task_queue_manager",
-    "kubernetes.dynamic",
 )
 # The kinds of plugins of which a run needs many, with their documentation.
 LOADED = ("action", "callback", "connection", "filter", "inventory", "lookup", "shell", "strategy", "test")
@@ -211,6 +211,7 @@ def load(aws: bool) -> None:
     for name in IMPORTED:
         importlib.import_module(name)
     from ansible import cli
+    from ansible.parsing.dataloader import DataLoader
     from ansible.plugins import loader
 
     loader.init_plugin_loader()
@@ -218,8 +219,16 @@ def load(aws: bool) -> None:
     for kind in LOADED:
         for _ in getattr(loader, f"{kind}_loader").all(class_only=True):
             pass
-    if aws:
-        importlib.import_module("ansible_collections.berth.platform.plugins.callback.warm_up").preload(True)  # once for all, as each run does
+    # Once for all what each run does.
+    warm_up = importlib.import_module("ansible_collections.berth.platform.plugins.callback.warm_up")
+    sys.meta_path.insert(0, warm_up.WithBytecode())
+    warm_up.import_own("filter")
+    warm_up.preload(aws)
+    warm_up.read_once(SimpleNamespace(get_loader=DataLoader))
+    for kind in ("action", "callback"):
+        for file in warm_up.PLUGINS.glob(f"{kind}/*.py"):
+            getattr(loader, f"{kind}_loader").get(f"berth.platform.{file.stem}", class_only=True)
+    gc.disable()  # a run ends before it is worth its time
     gc.freeze()  # else each fork would copy what the collector looks at
 
 
