@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ansible_fork
 import pytest
 from fake_api import Api, kubeconfig, running
 
@@ -24,14 +24,14 @@ def inside(tmp_path: Path) -> Inside:
     tasks = [{"name": "Foretell", "ansible.builtin.include_role": {"name": "eks", "tasks_from": "inside"}}]
     play = [{"name": "Foretell", "hosts": "berth", "gather_facts": False, "tasks": tasks}]
     (tmp_path / "play.yml").write_text(json.dumps(play), encoding="utf-8")
-    host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    host = {"ansible_connection": "berth.platform.forked", "ansible_python_interpreter": sys.executable}
     (tmp_path / "hosts.yml").write_text(json.dumps({"berth": {"hosts": {"prod": host}}}), encoding="utf-8")
-    settings = {"ANSIBLE_ROLES_PATH": str(ROOT / "roles")}
+    settings = {"ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_PIPELINING": "true"}
 
     def run(**variables: Any) -> str:
         given = {"berth_app_name": "polls", "berth_kubeconfig": str(tmp_path / "nowhere")} | variables
-        command = [str(Path(sys.executable).with_name("ansible-playbook")), "play.yml", "-i", "hosts.yml", "--check", "--diff", "-e", json.dumps(given)]
-        answer = subprocess.run(command, cwd=tmp_path, env=os.environ | settings, capture_output=True, text=True, check=False)
+        command = ["ansible-playbook", "play.yml", "-i", "hosts.yml", "--check", "--diff", "-e", json.dumps(given)]
+        answer = ansible_fork.run(command, cwd=tmp_path, env=os.environ | settings)
         assert answer.returncode == 0, answer.stdout + answer.stderr
         return answer.stdout
 

@@ -1168,7 +1168,7 @@ def play(machine: Machine, ansible_home: str) -> Callable[..., str]:
     """Return a function that runs tasks of a role on the machine, as the environment dev, and returns what it printed."""
     plugins = {"ACTION_PLUGINS": "action", "FILTER_PLUGINS": "filter", "LIBRARY": "modules", "MODULE_UTILS": "module_utils"}
     settings = {f"ANSIBLE_{name}": str(ROOT / "plugins" / directory) for name, directory in plugins.items()}
-    settings |= {"ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
+    settings |= {"ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_PIPELINING": "true"}
     settings |= {"ANSIBLE_HOME": ansible_home, "ANSIBLE_REMOTE_TEMP": ansible_home, "XDG_CACHE_HOME": str(machine.root / "ansible")}
     given = {
         "berth_kubeconfig": str(machine.kubeconfig),
@@ -1183,7 +1183,7 @@ def play(machine: Machine, ansible_home: str) -> Callable[..., str]:
         tasks_of_play = [{"ansible.builtin.include_role": {"name": role, "tasks_from": tasks}}, {"ansible.builtin.debug": {"var": "minikube_facts"}}]
         content = [{"hosts": "dev", "gather_facts": False, "tasks": tasks_of_play}]
         (machine.root / "play.yml").write_text(json.dumps(content), encoding="utf-8")
-        command = ["ansible-playbook", "-i", "dev,", "-c", "local", str(machine.root / "play.yml")]
+        command = ["ansible-playbook", "-i", "dev,", "-c", "berth.platform.forked", str(machine.root / "play.yml")]
         extra = given | {"ansible_python_interpreter": sys.executable} | variables
         done = ansible_fork.run([*command, "-e", json.dumps(extra)], env=os.environ | settings)
         printed = done.stdout + done.stderr

@@ -167,12 +167,13 @@ def role(tmp_path: Path) -> Callable[..., tuple[int, str]]:
         }
     ]
     (tmp_path / "play.yml").write_text(json.dumps(play), encoding="utf-8")
-    host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    host = {"ansible_connection": "berth.platform.forked", "ansible_python_interpreter": sys.executable}
     inventory = {"berth": {"hosts": {"dev": host}}}
     (tmp_path / "hosts.yml").write_text(json.dumps(inventory), encoding="utf-8")
     settings = {
         "ANSIBLE_ROLES_PATH": str(ROOT / "roles"),
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+        "ANSIBLE_PIPELINING": "true",
     }
 
     def run(*arguments: str, part: str = "main", **variables: Any) -> tuple[int, str]:

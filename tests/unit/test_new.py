@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import ansible_fork
 import pytest
 import yaml
 from ansible.errors import AnsibleActionFail
@@ -544,7 +545,7 @@ def test_the_next_port_is_one_that_nobody_has() -> None:
 def run(tmp_path: Path, playbook: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
     command = ["ansible-playbook", playbook, *arguments]
-    return subprocess.run(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+    return ansible_fork.run(command, cwd=PROJECT, env=environment, stderr=subprocess.STDOUT, timeout=60)
 
 
 def test_an_inventory_passes_preflight_and_names_what_is_left(tmp_path: Path) -> None:
