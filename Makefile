@@ -25,8 +25,9 @@ types: bootstrap ## The types of what is in plugins/, by mypy
 	@mkdir -p .cache/types/ansible_collections/berth && ln -sfn ../../../.. .cache/types/ansible_collections/berth/platform
 	mypy
 
+# With bytecode: without it each process that a test starts compiles the collection.
 unit: bootstrap ## The unit tests, which need no cluster
-	python -m pytest -q
+	env -u PYTHONDONTWRITEBYTECODE python -m pytest -q -n auto --dist loadfile
 
 scenario: bootstrap ## One Molecule scenario, S=app for instance
 	@[ -f "molecule/$(S)/molecule.yml" ] || { echo "make scenario: set S to one of: $(notdir $(patsubst %/,%,$(dir $(wildcard molecule/*/molecule.yml))))." >&2; exit 2; }
