@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import ansible_fork
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultLib, VaultSecret
@@ -231,9 +230,17 @@ NAMES = ["all", "berth", "dev", "vault", ".all", "all.d", "all/main", "berth/dee
 SUFFIXES = ["", ".yml", ".yaml", ".json", ".YML", ".yml.bak", ".yml~", ".txt"]
 
 
+@pytest.fixture(scope="module")
+def defaults(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a configuration of Ansible's that leaves everything as it is, one for all runs."""
+    path = tmp_path_factory.mktemp("defaults") / "ansible.cfg"
+    path.touch()
+    return path
+
+
 @pytest.mark.parametrize("directory", ["group_vars", "host_vars"])
 @pytest.mark.parametrize("order", [1, -1])
-def test_what_is_told_as_unread_is_what_ansible_does_not_read(tmp_path: Path, directory: str, order: int) -> None:
+def test_what_is_told_as_unread_is_what_ansible_does_not_read(tmp_path: Path, defaults: Path, directory: str, order: int) -> None:
     names = [f"inv/{directory}/{name}{suffix}" for name in NAMES for suffix in SUFFIXES][::order]
     files: dict[str, str | None] = {}
     for number, name in enumerate(names):
@@ -241,9 +248,8 @@ def test_what_is_told_as_unread_is_what_ansible_does_not_read(tmp_path: Path, di
         if not any(name.startswith(f"{other}/") or other.startswith(f"{name}/") for other in files):
             files[name] = f'{{"berth_x{number}": 1}}'
     told = {one.path for one in inventory(tmp_path, files).unread()}
-    command = [str(Path(sys.executable).with_name("ansible-inventory")), "-i", "inv", "--host", "dev"]
-    (tmp_path / "ansible.cfg").touch()
-    done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"ANSIBLE_CONFIG": "ansible.cfg"}, capture_output=True, text=True, check=True)
+    done = ansible_fork.run(["ansible-inventory", "-i", "inv", "--host", "dev"], cwd=tmp_path, env=os.environ | {"ANSIBLE_CONFIG": str(defaults)})
+    assert done.returncode == 0, done.stderr
     read = set(json.loads(done.stdout))
     unread = {name for name, text in files.items() if set(json.loads(str(text))).isdisjoint(read)}
     assert {name for name in files if {tmp_path / name, *(tmp_path / name).parents} & told} == unread
