@@ -36,13 +36,15 @@ def test_every_run_gets_what_is_there_and_nothing_else() -> None:
         ("RUN --mount=type=cache,target=/root/.cache pip install x", "pip install x"),
         ("RUN <<EOF\npip install x\nRUN y\nEOF", "<<EOF"),
         ("RUN \\\n  pip install x", "pip install x"),
+        ("RUN --mount=from=made,target=/a \\\n  # why\n  --mount=target=/b \\\n  pip install x", "pip install x"),
+        ("RUN --mount=type=bind,target=/a \\\n\n  --network=none pip --version", "pip --version"),
     ],
 )
 def test_a_run_in_any_form_does_what_it_did(run: str, words: str) -> None:
     [before] = parse(run)
     [after] = [one for one in parse(told(f"FROM x\n{run}\n", ["pip_conf"], [], {})) if one.keyword == "RUN"]
     assert after.words() == words == before.words()
-    assert [mount.id for mount in mounts(after)] == ["pip_conf", *(mount.id for mount in mounts(before))]
+    assert [mount.id for mount in mounts(after)] == [*(mount.id for mount in mounts(before)), "pip_conf"]
     assert after.documents == before.documents
 
 

@@ -37,8 +37,9 @@ SETTINGS = (
 APT = Setting("apt_sources", "/etc/apt/sources.list.d/berth.list")
 IDS = {setting.id for setting in (*SETTINGS, APT)}
 ADDED = ",required=false,mode=0444"  # for whoever runs in the image, root or not
-MOUNT = re.compile(rf"--mount=type=secret,id=(?:{'|'.join(sorted(IDS))}),target=[^\s,]+{ADDED} ")
-RUN = re.compile(r"(?i)\A(\s*RUN)(?=\s)")
+MOUNT = re.compile(rf" --mount=type=secret,id=(?:{'|'.join(sorted(IDS))}),target=[^\s,]+{ADDED}")
+# A RUN with its own flags, on however many lines. What is added comes after them: up to buildah 1.28 a mount without a type has the one before it's.
+RUN = re.compile(r"\A\s*RUN(?:(?:[ \t]|[\\`][ \t]*\r?\n(?:[ \t]*(?:#[^\n]*)?\n)*)+--[a-z-]+(?:=\S*)?(?=\s))*", re.IGNORECASE)
 
 
 def takes_them(instructions: list[Instruction]) -> bool:
@@ -79,11 +80,11 @@ def told(text: str, there: Collection[str], ours: Collection[str], given: dict[s
         here = [*settings, *([APT] if apt and APT.id in there else [])]
         flags = "".join(f" --mount=type=secret,id={one.id},target={one.target}{ADDED}" for one in here)
         for instruction in stage.instructions:
-            place = instruction.line - 1
-            if instruction.keyword == "RUN":
-                lines[place] = RUN.sub(rf"\1{flags}", lines[place])
+            place, end = instruction.line - 1, instruction.line + instruction.raw.count("\n")
+            if instruction.keyword == "RUN" and (found := RUN.match("\n".join(lines[place:end]))):
+                lines[place:end] = f"{found[0]}{flags}{found.string[found.end() :]}".split("\n")
             elif instruction.keyword == "FROM" and variables:
-                lines[place + instruction.raw.count("\n")] += f"\nARG{variables}"
+                lines[end - 1] += f"\nARG{variables}"
     return "\n".join(lines)
 
 
