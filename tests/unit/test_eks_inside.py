@@ -11,11 +11,23 @@ from typing import Any
 
 import ansible_fork
 import pytest
+import yaml
 from fake_api import Api, kubeconfig, running
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGMAP = "/api/v1/namespaces/kube-system/configmaps/amazon-vpc-cni"
 Inside = Callable[..., str]
+
+
+class Applying(Api):
+    """An API server that makes of a ConfigMap what is applied to it."""
+
+    def reply(self, method: str, path: str, body: str) -> tuple[int, Any]:
+        """Return status and content of the answer to a request."""
+        status, content = super().reply(method, path, body)
+        if method == "PATCH":
+            content = {**content, "data": {**content["data"], **yaml.safe_load(body)["data"]}}
+        return status, content
 
 
 @pytest.fixture
@@ -50,10 +62,11 @@ def test_nodes_are_told_by_their_addon(inside: Inside) -> None:
 
 def test_the_configmap_of_nodes_that_were_there_before_is_taken_over(inside: Inside, tmp_path: Path) -> None:
     live = {"kind": "ConfigMap", "metadata": {"name": "amazon-vpc-cni", "labels": {"app.kubernetes.io/managed-by": "Helm"}}, "data": {}}
-    with running(Api()) as api:
+    with running(Applying()) as api:
         api.answers[CONFIGMAP] = 200, live
         printed = inside(berth_kubeconfig=kubeconfig(tmp_path, api.url))
     assert "+  enable-network-policy-controller: 'true'" in printed
+    assert all("dryRun=All" in path for method, path, *_ in api.seen if method == "PATCH")
 
 
 @pytest.mark.parametrize(
