@@ -230,7 +230,7 @@ class Place:
         """Return a line that was printed here as it is printed in dev."""
         for own, ours in self._names():
             line = line.replace(ours, own)
-        line = re.sub(rf"^{re.escape(self.environment)}(?=\s|:)", "dev", line) if self.environment != "dev" else line
+        line = re.sub(rf"^(\s*){re.escape(self.environment)}(?=\s|:)", r"\1dev", line) if self.environment != "dev" else line
         return line.replace(self.project, "~/berth") if self.project else line
 
     def _names(self) -> list[tuple[str, str]]:

@@ -215,6 +215,7 @@ def test_a_command_is_run_in_the_environment_that_there_is(command: str, there: 
         ('pod "polls-x" deleted from polls-default namespace', 'pod "polls-x" deleted from polls-dev namespace'),
         ("molecule   : ok=3", "dev   : ok=3"),
         ("molecule: nothing found", "dev: nothing found"),
+        ("  molecule: nothing found", "  dev: nothing found"),
         ("next: ansible-playbook playbooks/ops/status.yml -i inventories/molecule", "next: ansible-playbook playbooks/ops/status.yml -i inventories/dev"),
         ("plot        /srv/berth/.cache/molecule/loadtest.png", "plot        ~/berth/.cache/dev/loadtest.png"),
     ],
