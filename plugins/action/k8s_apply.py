@@ -14,7 +14,7 @@ from ansible.template import trust_as_template
 
 from ..module_utils.kube import apply, identity, ownership, refusals, trial
 from ..module_utils.kube import fixed as fixed_fields
-from ..module_utils.kube.client import CLUSTER_SCOPED, Changed, Cluster, KubeError, NotFound, UnknownKind, Unreachable, kind_of
+from ..module_utils.kube.client import CLUSTER_SCOPED, Changed, Cluster, KubeError, NotFound, UnknownKind, Unreachable, beyond_escapes, kind_of
 from ..module_utils.kube.refusals import title
 from ..module_utils.kube.trial import Trial
 from ..plugin_utils import own_objects
@@ -197,9 +197,9 @@ class ActionModule(ActionBase):
         except KubeError as error:
             return {"failed": True, "msg": str(error)}
         found: list[dict[str, Any]] = []
-        for force, group in itertools.groupby(changing, lambda each: each.force):
+        for (force, beyond), group in itertools.groupby(changing, lambda each: (each.force, beyond_escapes(each.wanted))):
             sent = [each.wanted for each in group]
-            answer = self._write(arguments, sent, force, task_vars)
+            answer = self._write_here(cluster, sent, force) if beyond else self._write(arguments, sent, force, task_vars)
             if answer.get("failed"):
                 tried = [each.wanted for each in changing[: len(found) + len(sent)]]
                 return {"failed": True, "msg": refusals.describe(answer.get("msg", "no reason was given"), tried, arguments["namespace"])}
@@ -222,6 +222,19 @@ class ActionModule(ActionBase):
             return self._execute_module("kubernetes.core.k8s", module_args=module_arguments, task_vars=task_vars)
         finally:
             self._task.no_log = secret
+
+    @staticmethod
+    def _write_here(cluster: Cluster, objects: list[dict[str, Any]], force: bool) -> dict[str, Any]:
+        """Apply objects that kubernetes.core.k8s cannot, for the client it goes by escapes emoji as YAML does not take them; return what it would."""
+        done = []
+        try:
+            for each in objects:
+                metadata = each["metadata"]
+                result = cluster.apply(kind_of(each), metadata.get("namespace", ""), metadata["name"], each, ownership.MANAGER, force)
+                done.append({"result": result})
+        except KubeError as error:
+            return {"failed": True, "msg": str(error)}
+        return {"result": {"results": done}}
 
     @staticmethod
     def hand_over(cluster: Cluster, wanted: dict[str, Any], live: dict[str, Any]) -> None:

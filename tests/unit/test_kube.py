@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.berth.platform.plugins.module_utils.kube.client import (
     KINDS,
     Cluster,
@@ -16,6 +17,8 @@ from ansible_collections.berth.platform.plugins.module_utils.kube.client import 
     KubeError,
     NotFound,
     Unreachable,
+    beyond_escapes,
+    encoded,
     path_of,
     read_or_make,
 )
@@ -265,3 +268,14 @@ def test_a_check_needs_no_cluster(tmp_path: Path) -> None:
     assert read_or_make(there, "", True, unreachable, None, "") == ("", False)
     with pytest.raises(Unreachable):
         read_or_make(there, "", False, unreachable, None, "")
+
+
+@pytest.mark.parametrize("text", ["🗳", "a🗳b🏁", "\\ud83d\\uddf3", "\\\\🗳", "\\🗳\\", "ü\u2028\u0085\x7f\x01\t\"'", "\U0010ffff", "", "\ufeff\ufffd"])
+def test_what_is_sent_is_the_same_in_json_and_in_yaml(text: str) -> None:
+    sent = encoded({"data": {text: [text, {"a": text}]}}).decode()
+    assert json.loads(sent) == yaml.safe_load(sent) == {"data": {text: [text, {"a": text}]}}
+
+
+@pytest.mark.parametrize(("text", "beyond"), [("🗳", True), ("ü€中", False), ("\\ud83d", False), ("", False)])
+def test_only_what_json_escapes_twice_is_beyond_its_escapes(text: str, beyond: bool) -> None:
+    assert beyond_escapes({"data": {"a": [text]}}) is beyond

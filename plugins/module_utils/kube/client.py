@@ -77,6 +77,8 @@ CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICAT
 # Kinds that live in no namespace.
 CLUSTER_SCOPED = ("ClusterRole", "ClusterRoleBinding", "IngressClass", "IngressClassParams", "Namespace", "Node", "PersistentVolume", "StorageClass")
 
+ESCAPE = re.compile(r"\\(?:u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|.)")
+"""An escape in JSON; of one beyond U+FFFF, its two halves."""
 CONTENT = {False: "application/apply-patch+yaml", True: "application/json-patch+json"}
 """What a patch is, by whether it is a list."""
 
@@ -405,6 +407,15 @@ class Cluster:
         """
         return json.loads(self._request("PATCH", kind, namespace, name, subresource, body=operations))
 
+    def apply(self, kind: str, namespace: str, name: str, body: dict[str, Any], manager: str, force: bool) -> dict[str, Any]:
+        """Apply an object from the API server's side, and return what it is then; the arguments are those of ``try_apply``.
+
+        Raises:
+            NotFound, Forbidden, Unreachable, KubeError: see there; also where others have set a field to something else.
+        """
+        query: dict[str, str | int] = {"fieldManager": manager, "force": str(force).lower()}
+        return json.loads(self._request("PATCH", kind, namespace, name, query=query, body=body))
+
     def try_apply(self, kind: str, namespace: str, name: str, body: dict[str, Any], manager: str, force: bool) -> tuple[int, dict[str, Any]]:
         """Return what the API server would answer to a server-side apply, its HTTP status and content; nothing is changed.
 
@@ -514,7 +525,7 @@ class Cluster:
                 method,
                 configuration.host + path,
                 headers=headers,
-                body=json.dumps(body) if body is not None else None,
+                body=encoded(body) if body is not None else None,
                 timeout=urllib3.Timeout(connect=5, read=30),
                 retries=False,
             )
@@ -525,6 +536,25 @@ class Cluster:
             raise Unreachable(f"The API server {configuration.host} does not answer. {proxies.blamed(os.environ, host)}") from error
         except urllib3.exceptions.HTTPError as error:
             raise Unreachable(f"The API server {configuration.host} does not answer: {error}") from error
+
+
+def beyond_escapes(body: Any) -> bool:
+    """Whether a content has characters of which JSON makes two escapes, such as emoji."""
+    return any(ord(character) > 0xFFFF for character in json.dumps(body, ensure_ascii=False))
+
+
+def encoded(body: dict[str, Any] | list[dict[str, Any]]) -> bytes:
+    """Return a request's body in JSON that is YAML too, as which the API server reads an apply.
+
+    JSON writes a character beyond U+FFFF as two escapes, and YAML takes neither for one (yaml.org/spec/1.2.2, 5.7), so such a character is itself.
+
+    >>> encoded({"a": "\U0001f5f3"}).decode() == '{"a": "\U0001f5f3"}'
+    True
+    """
+    return ESCAPE.sub(
+        lambda found: bytes.fromhex(found[1] + found[2]).decode("utf-16-be") if found[1] else found[0],
+        json.dumps(body),
+    ).encode()
 
 
 def read_or_make[T](
