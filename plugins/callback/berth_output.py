@@ -13,7 +13,7 @@ from ansible.plugins.callback.default import CallbackModule as DefaultCallback
 from ansible.utils.display import Display
 
 from ..module_utils import terminal
-from ..plugin_utils import screen, steps
+from ..plugin_utils import commands, screen, steps
 
 DOCUMENTATION = """
 name: berth_output
@@ -44,7 +44,7 @@ def write_out(display: Display) -> None:
     def displayed(msg: str, color: str | None = None, *rest: Any, screen_only: bool = False, **how: Any) -> None:
         # The recap, which has the inventory's names of hosts, and numbers, comes in its colours, and so for the screen only.
         painted = isinstance(msg, Painted) or (screen_only and color is None)
-        text = terminal.shown(msg) if isinstance(msg, str) and not painted else msg
+        text = commands.typed(terminal.shown(msg)) if isinstance(msg, str) and not painted else msg
         with display._lock:  # nobody writes the status line again in between
             screen.STATUS.erase()
             before(text, color, *rest, screen_only=screen_only, **how)
