@@ -394,6 +394,13 @@ def test_a_cache_is_proposed_where_the_settings_ask_for_one_and_this_berth_has_i
     assert made.asked == ["REDIS_URL"]
 
 
+@pytest.mark.parametrize(("requirement", "lacks"), [("celery", True), ("celery[redis]", False), ("celery\nredis", False), ("celery\ndjango-redis", False)])
+def test_a_cache_that_nothing_speaks_to_is_told_with_what_to_add(tmp_path: Path, requirement: str, lacks: bool) -> None:
+    files = {"shop/settings.py": BASE + "CELERY_BROKER_URL = os.environ['REDIS_URL']\n", "requirements.txt": f"django\n{requirement}\npsycopg\n"}
+    _, _, made = inventory(tmp_path, files, {**KNOWN, **LATER})
+    assert any(line.startswith("redis as a requirement") for line in made.needs) is lacks
+
+
 def test_a_cache_is_told_by_the_variables_that_the_settings_ask_for(tmp_path: Path) -> None:
     settings = (
         BASE

@@ -27,6 +27,7 @@ from ...module_utils.image.project import (
     text_of,
 )
 from ...module_utils.image.project_dockerfile import HOME
+from ..inventory.cache import client_missing
 from . import procfile, routes
 from .settings import Asked, Reading
 
@@ -415,6 +416,8 @@ def cache(made: Draft, asked: list[Asked], project: Project) -> set[str]:
     part = "The cache"
     urls = [one.name for one in wanted if not re.search(r"_(?:HOST|PORT|DB|PASSWORD|USER(?:NAME)?)\Z", one.name)]
     if client and made.set(part, "berth_cache", "cluster", f"For {', '.join(one.name for one in wanted)}."):
+        if client_missing(project.dependencies.names | project.dependencies.direct):
+            made.needs.append("redis as a requirement  # nothing that is installed speaks to the cache")
         if urls and not set(urls) <= CACHE_URLS:
             made.set(part, "berth_cache_env", urls, "The variables from which the settings take its URL.")
         for one in wanted:
