@@ -193,7 +193,10 @@ class Build:
         texts = {"ca_bundle": certificates, **build_settings.machine(os.environ)}
         if suite and re.search(r"\bapt", self.text):
             texts["apt_sources"] = "".join(f"{line}\n" for line in apt_sources(suite))
-        with tempfile.TemporaryDirectory(prefix="berth-build-") as directory:
+        storage = Path(self.parameters["storage"])
+        storage.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Not where nobody removes it after a run that was killed.
+        with tempfile.TemporaryDirectory(prefix="secrets-", dir=storage) as directory:
             files = {}
             for name in ("pip_conf", *texts):
                 if kept if name == "pip_conf" else texts[name]:
@@ -487,6 +490,11 @@ class Build:
 
     def docker(self) -> None:
         """Build and push with Docker's engine."""
+        with lock(Path(self.parameters["storage"], "lock"), alone=False):
+            self.build_with_docker()
+
+    def build_with_docker(self) -> None:
+        """Build and push with Docker's engine, while nobody removes what builds have left."""
         self.refuse_loopback()
         for image, archive in self.parameters["bases"].items():
             if not self.output("docker", "image", "ls", "--quiet", image):

@@ -99,7 +99,7 @@ def layers(options: dict[str, Any]) -> None:
         case "buildah":
             prune.prune_buildah(Path(options["storage"]), name)
         case "docker":
-            prune.prune_docker(name)
+            prune.prune_docker(Path(options["storage"]), name)
 
 
 def main() -> None:

@@ -549,7 +549,7 @@ def docker(tmp_path: Path, **options: Any) -> None:
         "username": "",
         "password": "",
     }
-    image_build.Build({**parameters, "log": str(tmp_path / "log"), **options}).docker()
+    image_build.Build({**parameters, "log": str(tmp_path / "log"), "storage": str(tmp_path / "storage"), **options}).docker()
 
 
 def test_docker_loads_the_base_images_that_it_lacks_builds_and_pushes(asked: Path, tmp_path: Path) -> None:

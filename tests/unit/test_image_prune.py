@@ -383,15 +383,19 @@ def test_what_killed_builds_left_goes_first(tmp_path: Path, program: Callable[[s
     answers = f'case "$1 $2" in "containers --quiet") printf "{containers}" ;; "images --quiet") echo sha256:0a ;; esac'
     program("buildah", f'#!/bin/sh\nshift 6\necho "$1" >>"$ASKED"\n{answers}\n')
     (tmp_path / "storage/context-1/context").mkdir(parents=True)
+    (tmp_path / "storage/secrets-1").mkdir()
+    (tmp_path / "storage/secrets-1/pip_conf").touch()
     prune_buildah(tmp_path / "storage", "localhost:5001/polls")
     assert (tmp_path / "asked").read_text().split() == ["containers", *(["rm"] if containers else []), "images", "images", "rmi"]
-    assert not (tmp_path / "storage/context-1").exists()
+    assert not list((tmp_path / "storage").glob("*-1"))
 
 
 def test_docker_keeps_the_last_images(tmp_path: Path, program: Callable[[str, str], str]) -> None:
     names = ["polls:5", "polls:4", "polls:<none>", "polls:3", "polls:2", "polls:1"]
     program("docker", f'#!/bin/sh\necho "$@" >>"$ASKED"\n[ "$2" != ls ] || printf "%s\\n" {" ".join(map(repr, names))}\n')
-    prune_docker("polls")
+    (tmp_path / "storage/secrets-1").mkdir(parents=True)
+    prune_docker(tmp_path / "storage", "polls")
+    assert not list((tmp_path / "storage").glob("secrets-*"))
     assert (tmp_path / "asked").read_text().splitlines()[1:] == ["image rm polls:2 polls:1"]
 
 

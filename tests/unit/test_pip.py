@@ -249,7 +249,7 @@ def test_a_build_gets_both_as_files_that_only_its_user_reads_and_its_log_has_no_
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     (tmp_path / "Dockerfile").write_text("RUN --mount=type=secret,id=pip_conf,target=/p --mount=type=secret,id=ca_bundle,target=/c pip install x")
-    options = {"log": tmp_path / "log", "source": tmp_path, "dockerfile": tmp_path / "Dockerfile", "ref": "x"}
+    options = {"log": tmp_path / "log", "source": tmp_path, "dockerfile": tmp_path / "Dockerfile", "ref": "x", "storage": tmp_path / "storage"}
     monkeypatch.setattr(image_build.build_settings, "machine", lambda _: {"npmrc": "//npm.example/:_authToken=s3cret"})
     with image_build.Build(options).secrets("") as given:
         assert {name: oct(Path(file).stat().st_mode)[-3:] for name, file in given.items()} == {"pip_conf": "600", "ca_bundle": "600", "npmrc": "600"}
@@ -257,5 +257,5 @@ def test_a_build_gets_both_as_files_that_only_its_user_reads_and_its_log_has_no_
         parser.read(given["pip_conf"])
         assert dict(parser["global"]) == {"index-url": "https://me:s3cret@a.example", "cert": "/c"}
         assert Path(given["ca_bundle"]).read_text() == certificate("A")
-    assert not Path(given["pip_conf"]).exists()
+    assert list((tmp_path / "storage").iterdir()) == []
     assert (tmp_path / "log").read_text() == ("note: a note\nnote: pip's find-links goes without /opt/wheels: a build has no file of this machine.\n")

@@ -191,9 +191,7 @@ def prune_buildah(storage: Path, repository: str) -> None:
     """Remove from buildah's storage what no build needs, once none is under way."""
     buildah = ["buildah", "--root", str(storage / "root"), "--runroot", str(storage / "run"), "--storage-driver", "overlay"]
     with lock(storage / "lock", alone=True, wait=True):
-        # What is left of a build now is of one that was killed.
-        for context in storage.glob("context-*"):
-            shutil.rmtree(context, ignore_errors=True)
+        remove_leftovers(storage)
         if run(*buildah, "containers", "--quiet"):
             run(*buildah, "rm", "--all")
         images = json.loads(run(*buildah, "images", "--json") or "[]")
@@ -202,8 +200,16 @@ def prune_buildah(storage: Path, repository: str) -> None:
             run(*buildah, "rmi", *going)
 
 
-def prune_docker(repository: str) -> None:
+def remove_leftovers(storage: Path) -> None:
+    """Remove what builds have left that were killed: all there is while none is under way, which the caller's lock says."""
+    for left in (*storage.glob("context-*"), *storage.glob("secrets-*")):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def prune_docker(storage: Path, repository: str) -> None:
     """Remove a repository's tags from Docker's engine but for the newest. Its cache prunes itself."""
+    with lock(storage / "lock", alone=True, wait=True):
+        remove_leftovers(storage)
     listed = run("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository).split()
     if going := [name for name in listed if not name.endswith(":<none>")][LAYERS:]:
         run("docker", "image", "rm", *going)
