@@ -190,22 +190,17 @@ class Build:
         certificates, notes = pip.authorities(options, os.environ)
         kept, more = pip.for_build(options, dockerfiles.secret_beside(self.instructions, "pip_conf", "ca_bundle") if certificates else "")
         self.note(*notes, *more)
-        texts = {"ca_bundle": certificates, **build_settings.machine(os.environ)}
-        if suite and re.search(r"\bapt", self.text):
+        texts = {"pip_conf": pip.text_of(kept), "ca_bundle": certificates, **build_settings.machine(os.environ)}
+        if suite:
             texts["apt_sources"] = "".join(f"{line}\n" for line in apt_sources(suite))
         storage = Path(self.parameters["storage"])
         storage.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Not where nobody removes it after a run that was killed.
         with tempfile.TemporaryDirectory(prefix="secrets-", dir=storage) as directory:
-            files = {}
-            for name in ("pip_conf", *texts):
-                if kept if name == "pip_conf" else texts[name]:
-                    files[name] = Path(directory, name)
-                    files[name].touch(0o600)
-                    if name == "pip_conf":
-                        pip.write_options(kept, files[name])
-                    else:
-                        files[name].write_text(texts[name], encoding="utf-8")
+            files = {name: Path(directory, name) for name, text in texts.items() if text}
+            for name, file in files.items():
+                file.touch(0o600)
+                file.write_text(texts[name], encoding="utf-8")
             yield files
 
     def told(self, text: str, secrets: dict[str, Path]) -> str:
@@ -219,16 +214,11 @@ class Build:
             buildah: Buildah's command; empty for an engine that has none of Berth's images.
         """
         if build_settings.takes_them(self.instructions):
-            return "SUITE"  # for the Dockerfile to replace
+            return "SUITE" if build_settings.APT.id in self.text else ""  # for the Dockerfile to replace
         ours = build_settings.from_ours(self.instructions, self.parameters["bases"], self.parameters["arguments"])
         if not buildah or not any(ours) or not re.search(r"\bapt", self.text):
             return ""
-        container = self.container(*buildah, "from", "--pull-never", "--quiet", next(iter(self.parameters["bases"])))
-        try:
-            files = sbom.read_tree(Path(self.container(*buildah, "mount", container)))
-        finally:
-            self.output(*buildah, "rm", container)
-        return sbom.system(files).get("VERSION_CODENAME", "")
+        return sbom.system(self.files_of_buildah(buildah, next(iter(self.parameters["bases"])))).get("VERSION_CODENAME", "")
 
     @contextlib.contextmanager
     def login(self, host: str) -> Iterator[str]:
@@ -430,7 +420,7 @@ class Build:
                 *files,
                 within=within,
             )
-        self.itemize(partial(self.files_of_buildah, buildah), self.output(*buildah, "images", "--quiet", "--no-trunc", self.ref))
+        self.itemize(partial(self.files_of_buildah, buildah, self.ref), self.output(*buildah, "images", "--quiet", "--no-trunc", self.ref))
         if self.parameters["archive"]:
             self.keep(lambda path: self.run(*buildah, "push", "--quiet", self.ref, f"docker-archive:{path}:{self.ref}"))
             return
@@ -471,9 +461,9 @@ class Build:
             raise ImageError(done.stderr.strip())
         return done.stdout.strip()
 
-    def files_of_buildah(self, buildah: list[str]) -> dict[str, bytes]:
-        """Return the files of the image in buildah's storage that say what is installed."""
-        container = self.container(*buildah, "from", "--pull-never", "--quiet", self.ref)
+    def files_of_buildah(self, buildah: list[str], image: str) -> dict[str, bytes]:
+        """Return the files of an image in buildah's storage that say what is installed."""
+        container = self.container(*buildah, "from", "--pull-never", "--quiet", image)
         try:
             return sbom.read_tree(Path(self.container(*buildah, "mount", container)))
         finally:
@@ -517,7 +507,11 @@ class Build:
                 self.renewed(needed.name)  # the engine itself asks the image's own registry
         # By name: the value may have a password.
         proxies = [word for name in PROXIES if os.environ.get(name) for word in ("--build-arg", name)]
-        with self.secrets(self.suite([])) as secrets, self.cache() as cache, tempfile.TemporaryDirectory(prefix="berth-build-") as directory:
+        with (
+            self.secrets(self.suite([])) as secrets,
+            self.cache() as cache,
+            tempfile.TemporaryDirectory(prefix="context-", dir=self.parameters["storage"]) as directory,
+        ):
             # The ignore file is looked for beside the Dockerfile, then in the source. docs.docker.com/build/concepts/context
             dockerfile = Path(directory, self.dockerfile.name)
             dockerfile.write_bytes(self.told(self.text, secrets).encode("utf-8", "surrogateescape"))

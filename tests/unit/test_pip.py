@@ -20,7 +20,7 @@ from ansible_collections.berth.platform.plugins.module_utils.image.pip import (
     configuration_files,
     for_build,
     read_options,
-    write_options,
+    text_of,
 )
 from ansible_collections.berth.platform.plugins.module_utils.image.registry import ImageError
 from ansible_collections.berth.platform.plugins.modules import image_build
@@ -131,7 +131,7 @@ def test_pip_reads_from_the_one_file_of_a_build_what_it_reads_on_this_machine(tm
         paths, environment = machine(top, files, variables)
         asked.append({"environment": environment, "prefix": str(top / "venv"), "shared": [str(top / "xdg/pip"), str(top / "etc")]})
         (top / "build/etc").mkdir(parents=True)
-        write_options(for_build(read_options(paths, environment), "")[0], top / "build/etc/pip.conf")
+        (top / "build/etc/pip.conf").write_text(text_of(for_build(read_options(paths, environment), "")[0]), encoding="utf-8")
         asked.append({"environment": {"HOME": str(top / "build")}, "prefix": str(top / "build"), "shared": [str(top / "build/etc")]})
     done = subprocess.run([sys.executable, "-c", JUDGE, str(PIP[0])], input=json.dumps(asked), capture_output=True, text=True, check=True)
     answers = json.loads(done.stdout)
@@ -143,7 +143,7 @@ def test_pip_reads_from_the_one_file_of_a_build_what_it_reads_on_this_machine(tm
 
 def test_one_file_has_each_section_once(tmp_path: Path) -> None:
     paths, environment = machine(tmp_path, {"etc": "[global]\ntimeout = 7\n", "user": "[global]\nretries = 1\n"}, {"PIP_INDEX_URL": "https://one.example"})
-    write_options(read_options(paths, environment), tmp_path / "pip.conf")
+    (tmp_path / "pip.conf").write_text(text_of(read_options(paths, environment)), encoding="utf-8")
     assert (tmp_path / "pip.conf").read_text() == "[global]\ntimeout = 7\nretries = 1\nindex-url = https://one.example\n\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import io
 import os
 import re
 import sys
@@ -130,12 +131,13 @@ def addresses(options: Options) -> Iterator[tuple[str, str]]:
         yield from ((name, word) for word in value.split() if name == "proxy" or (name in PATHS and ADDRESS.match(word)))
 
 
-def write_options(options: Options, file: Path) -> None:
-    """Write a configuration file."""
+def text_of(options: Options) -> str:
+    """Return the text of a configuration file, "" for no options."""
     parser = configparser.RawConfigParser()
     parser.read_dict(options)
-    with file.open("w", encoding="utf-8") as output:
-        parser.write(output)
+    output = io.StringIO()
+    parser.write(output)
+    return output.getvalue()
 
 
 def authorities(options: Options, environment: Mapping[str, str], systems: tuple[str, ...] = CA_BUNDLES) -> tuple[str, list[str]]:
