@@ -35,11 +35,11 @@ def test_whoever_comes_in_as_administrator_may_make_the_cluster(caller: str, acc
 @pytest.mark.parametrize(
     ("caller", "access", "path", "words"),
     [
-        (USER, [], ("berth_eks_access",), f"does not let in {USER}, who runs this"),
+        (USER, [], ("berth_eks_access",), f"gives no access to {USER}, who runs this"),
         (USER, [entry(ROLE)], ("berth_eks_access",), "add this user or role with policy: cluster-admin"),
         (SESSION, [entry(USER)], ("berth_eks_access",), "arn:...:role/NAME of the session"),
-        (SESSION, [entry("arn:aws:iam::999999999999:role/deployer")], ("berth_eks_access",), "does not let in"),
-        (SESSION, [entry(f"{ROLE}-eu")], ("berth_eks_access",), "does not let in"),
+        (SESSION, [entry("arn:aws:iam::999999999999:role/deployer")], ("berth_eks_access",), "gives no access to"),
+        (SESSION, [entry(f"{ROLE}-eu")], ("berth_eks_access",), "gives no access to"),
         (USER, [entry(ROLE), entry(USER, "view")], ("berth_eks_access", 1, "policy"), "set it to cluster-admin"),
         (USER, [entry(USER, namespaces=["polls"])], ("berth_eks_access", 0, "policy"), "without namespaces"),
         (f"arn:aws:iam::{ACCOUNT}:root", [entry(USER)], ("berth_aws_account",), "use an IAM role's or user's"),

@@ -320,7 +320,7 @@ def test_a_registry_that_refuses_is_quoted(fake: Fake) -> None:
 
 def test_a_registry_that_lets_nobody_in_names_the_variables(fake: Fake) -> None:
     fake[1].status = 401
-    with pytest.raises(ImageError, match=r"answers 401: it does not let in who does not log in: set berth_registry_username and berth_registry_password"):
+    with pytest.raises(ImageError, match=r"answers 401: it asks for a login: set berth_registry_username and berth_registry_password"):
         fake[0].digest("polls", "first")
 
 
@@ -340,7 +340,7 @@ def test_a_registry_that_asks_for_a_login_gets_the_password_or_a_token_for_it(fa
 @pytest.mark.parametrize(("lets_in", "challenge"), [(BASIC, 'Basic realm="r"'), ("Bearer t-1", BEARER)])
 def test_a_wrong_password_names_the_user_and_shows_no_password(fake: Fake, lets_in: str, challenge: str) -> None:
     fake[1].lets_in, fake[1].challenge = lets_in, challenge
-    with pytest.raises(ImageError, match="does not let in the user robot") as caught:
+    with pytest.raises(ImageError, match="denies access to the user robot") as caught:
         Registry(fake[0].host, username="robot", password="wrong").digest("polls", "first")
     assert "wrong" not in str(caught.value)
 

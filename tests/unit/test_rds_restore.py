@@ -241,7 +241,7 @@ def test_it_goes_back_to_an_instance_that_is_there(there: list[Any], wanted: str
         ({"snapshots": []}, {}, "RDS has no whole snapshot of polls-prod. playbooks/ops/backup.yml makes one"),
         ({"snapshots": [snapshot(Status="creating")]}, {}, "RDS has no whole snapshot of polls-prod"),
         ({"snapshots": [snapshot("a", "shop-prod", {}), snapshot()]}, {"snapshot": "a"}, f"of polls-prod's databases. The newest of polls-prod: {SNAPSHOT}."),
-        ({"snapshots": [snapshot("a", "polls-staging", OTHER)]}, {"snapshot": f"{ARN}a"}, "is of polls-staging, which is none of polls-prod's databases"),
+        ({"snapshots": [snapshot("a", "polls-staging", OTHER)]}, {"snapshot": f"{ARN}a"}, "is of polls-staging, which is not one of polls-prod's databases"),
         ({"snapshots": [snapshot("a", "polls-prod-eu", OTHER)]}, {"snapshot": "a"}, "is of polls-prod-eu"),
         ({"snapshots": [snapshot(Status="creating")]}, {"snapshot": SNAPSHOT}, f"{SNAPSHOT} is creating: wait until it is available"),
         ({"snapshots": [snapshot(Status="failed")]}, {"snapshot": SNAPSHOT}, f"{SNAPSHOT} is failed: it has failed; take another one"),

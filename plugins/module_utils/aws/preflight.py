@@ -216,7 +216,7 @@ def locked_out(caller: str, access: list[Mapping[str, Any]]) -> list[Problem]:
     mine = [number for number, entry in enumerate(access) if principal(entry["principal"], caller)]
     if not mine:
         who = "arn:...:role/NAME of the session " + caller if ":assumed-role/" in caller else caller
-        text = f"does not let in {who}, who runs this; creating an EKS cluster gives no access to it"
+        text = f"gives no access to {who}, who runs this, and neither does creating an EKS cluster"
         return [((variable,), f"{text}; add this user or role with policy: cluster-admin")]
     if any(access[number].get("policy") == "cluster-admin" and not access[number].get("namespaces") for number in mine):
         return []

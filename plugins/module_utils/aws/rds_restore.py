@@ -210,7 +210,7 @@ def _snapshot(asked: Asked, found: Found) -> Mapping[str, Any]:
     if named is None:
         raise Refused(f"RDS has no snapshot {asked.snapshot}. {said}")
     if named not in ours:
-        whose = f"{named['DBInstanceIdentifier']}, which is none of {asked.name}'s databases"
+        whose = f"{named['DBInstanceIdentifier']}, which is not one of {asked.name}'s databases"
         raise Refused(f"{asked.snapshot} is of {whose}. {said} A new environment gets the data of another one with berth_rds_snapshot.")
     return named
 

@@ -229,8 +229,10 @@ class Registry:
             self._authorization = self._log_in(answer[1].get("www-authenticate", ""))
             answer = self._ask(url, method, body, headers)
         if answer[0] in (401, 403):
-            who = f"the user {self.username}" if self.username else "who does not log in: set berth_registry_username and berth_registry_password"
-            raise ImageError(f"The registry {self.host} answers {answer[0]}: it does not let in {who}.")
+            if self.username:
+                raise ImageError(f"The registry {self.host} answers {answer[0]}: it denies access to the user {self.username}.")
+            way = "set berth_registry_username and berth_registry_password"
+            raise ImageError(f"The registry {self.host} answers {answer[0]}: it asks for a login: {way}.")
         return answer
 
     def _ask(self, url: str, method: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:

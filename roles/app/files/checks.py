@@ -31,7 +31,7 @@ OTHERS = ("django.db", "psycopg", "MySQLdb", "redis", "requests", "urllib3", "bo
 FRONTS = ("nginx", "apache2", "httpd", "caddy", "lighttpd", "unitd", "haproxy", "envoy", "h2o")  # they may answer before Django does
 SETTINGS = ("ALLOWED_HOSTS", "DATABASES", "MIDDLEWARE", "SECRET_KEY", "SECURE_REDIRECT_EXEMPT")  # that advice adds to
 KINDS = ("readiness", "liveness")
-# Paths where projects answer for their health: https://pypi.org/project/django-health-check/ is the first.
+# Paths where projects answer for their health: https://github.com/revsys/django-health-check has the first.
 HEALTH = ("/ht/", "/healthz", "/health", "/health/", "/healthcheck/", "/livez", "/ping", "/ping/", "/up", "/up/")
 LOCAL = ("", "localhost", "127.0.0.1", "::1")
 SERVED = "served"  # the module of a Dockerfile that Berth made
