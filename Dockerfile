@@ -20,6 +20,7 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf,required=false \
 COPY app/ ./
 # A key for this step only. The modes do not depend on the umask of whoever cloned the repository.
 RUN DJANGO_SECRET_KEY=collectstatic python manage.py collectstatic --noinput --verbosity 0 \
+    && python -m compileall -q . \
     && chmod -R a+rX,go-w .
 USER 10001:10001
 EXPOSE 8000

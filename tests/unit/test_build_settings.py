@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
@@ -21,7 +25,7 @@ def ids(text: str) -> list[list[str]]:
 
 def test_every_run_gets_what_is_there_and_nothing_else() -> None:
     assert ids(told(PLAIN, ["pip_conf", "ca_bundle"], [], {})) == [["ca_bundle", "pip_conf"]] * 2
-    assert told(PLAIN, [], [], {}) == PLAIN
+    assert ids(told(PLAIN, [], [], {})) == [[], []]
 
 
 @pytest.mark.parametrize(
@@ -58,9 +62,26 @@ def test_variables_lead_to_the_settings_in_each_stage_and_stay_out_of_the_image(
 
 
 @pytest.mark.parametrize("mount", ["id=pip_conf,target=/etc/pip.conf", "id=ca_bundle", "id=apt_sources,target=/run/apt_sources"])
-def test_a_dockerfile_that_takes_them_itself_is_left_as_it_is(mount: str) -> None:
+def test_a_dockerfile_that_takes_them_itself_gets_them_there_alone(mount: str) -> None:
     text = f"FROM python:3.13-slim\nRUN --mount=type=secret,{mount} pip install x\nRUN y\n"
-    assert told(text, ALL, OURS, {}) == text
+    assert told(text, ALL, OURS, {}) == told(text, [], [], {})
+    assert ids(told(text, ALL, OURS, {})) == ids(text)
+
+
+@pytest.mark.parametrize("there", [[], ["pip_conf"]])
+def test_each_stage_compiles_python_for_good_unless_the_project_says_another_time(tmp_path: Path, there: list[str]) -> None:
+    made = parse(told("FROM a AS one\nRUN x\nFROM one\nENV SOURCE_DATE_EPOCH=1700000000\nRUN y\n", there, [], {}))
+    for stage in stages(made):
+        [argument] = [one for one in stage.instructions if one.keyword == "ARG"]
+        assert build_settings.REPRODUCIBLE in argument.text
+        assert stage.instructions.index(argument) == 1
+    # What that means to the Python of a RUN: the bytecode of a source fits when the source has another time in the image.
+    source, name, _, value = tmp_path / "module.py", *build_settings.REPRODUCIBLE.partition("=")
+    source.write_text("X = 1\n", encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "compileall", "-q", str(source)], env={name: value}, check=True)
+    os.utime(source, (0, 0))
+    said = subprocess.run([sys.executable, "-v", "-c", "import module"], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
+    assert f"code object from '{cache_from_source(str(source))}'" in said.stderr
 
 
 @pytest.mark.parametrize(

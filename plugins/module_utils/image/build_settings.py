@@ -33,6 +33,10 @@ SETTINGS = (
         ("CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"),
     ),
 )
+# The files of an image have the time 0, so that the same content is the same image. Bytecode is held against its source's time, would never fit, and
+# every process would compile what it imports. Where this is set, it is held against the content: docs.python.org/3/library/py_compile.html
+# The time is any that a ZIP file can hold, which wheels are.
+REPRODUCIBLE = "SOURCE_DATE_EPOCH=1580601600"
 # Only where the stage starts from an image that Berth made, which has no sources of its own.
 APT = Setting("apt_sources", "/etc/apt/sources.list.d/berth.list")
 IDS = {setting.id for setting in (*SETTINGS, APT)}
@@ -60,7 +64,7 @@ def from_ours(instructions: list[Instruction], ours: Collection[str], given: dic
 
 
 def told(text: str, there: Collection[str], ours: Collection[str], given: dict[str, str]) -> str:
-    """Return a Dockerfile each RUN of which has the settings that are there, unless it takes them itself.
+    """Return a Dockerfile each RUN of which compiles Python for good, and has the settings that are there, unless it takes them itself.
 
     A mount that no layer keeps brings each, and an ARG, which no image keeps either, leads to it: the project's own ENV counts more.
 
@@ -71,8 +75,7 @@ def told(text: str, there: Collection[str], ours: Collection[str], given: dict[s
         given: The build arguments.
     """
     instructions = parse(text)
-    if takes_them(instructions):
-        return text
+    there = [] if takes_them(instructions) else there
     lines = text.split("\n")
     settings = [setting for setting in SETTINGS if setting.id in there]
     variables = "".join(f" {name}={setting.target}" for setting in settings for name in setting.variables)
@@ -83,8 +86,8 @@ def told(text: str, there: Collection[str], ours: Collection[str], given: dict[s
             place, end = instruction.line - 1, instruction.line + instruction.raw.count("\n")
             if instruction.keyword == "RUN" and (found := RUN.match("\n".join(lines[place:end]))):
                 lines[place:end] = f"{found[0]}{flags}{found.string[found.end() :]}".split("\n")
-            elif instruction.keyword == "FROM" and variables:
-                lines[end - 1] += f"\nARG{variables}"
+            elif instruction.keyword == "FROM":
+                lines[end - 1] += f"\nARG {REPRODUCIBLE}{variables}"
     return "\n".join(lines)
 
 

@@ -365,7 +365,9 @@ def finish(project: Project) -> str:
         commands.append(f"{values} python manage.py collectstatic --noinput --verbosity 0".strip())
     elif serves(project):
         commands.append(f"{values} python -m {SERVED.partition(':')[0]}".strip())
-    return run(*commands, f"chmod -R a+rX,go-w {HOME}" + (f" {STATIC}" if serves(project) else ""))
+    places = f"{HOME} {STATIC}" if serves(project) else HOME
+    # A template of code is no Python, and no reason not to build.
+    return run(*commands, f"(python -m compileall -qq {places} || true)", f"chmod -R a+rX,go-w {places}")
 
 
 def collects(project: Project) -> bool:
