@@ -12,4 +12,10 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
-        return {"process_objects": processes.objects, "rollout_seconds": processes.rollout_seconds, "probes": probes.of_inventory}
+        return {
+            "process_objects": processes.objects,
+            "rollout_seconds": processes.rollout_seconds,
+            "web_rollout_seconds": probes.rollout_seconds,
+            "probes": probes.of_inventory,
+            "stays_seconds": probes.stays_seconds,
+        }

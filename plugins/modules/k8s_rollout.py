@@ -9,7 +9,9 @@ description:
   - Waits until all given Deployments, StatefulSets, DaemonSets and Jobs have reached the state that is wanted of them.
   - Fails as soon as one of them is certain to fail, and says what is wrong, in which pod and container, with its last
     log lines and events, and what to do about it.
-  - Pods without a readiness probe must have run for 5 seconds; Kubernetes itself calls them ready as they start.
+  - Pods without a readiness probe must have run for 5 seconds, or for the C(minReadySeconds) of their workload; Kubernetes itself calls them ready
+    as they start.
+  - All must be complete at the same time. One that was complete and crashes while another is waited for fails the wait.
   - Of a Job that looks at a Django project before its release, in an init container C(berth-checks), it says what the project lacks, in words.
     What does not keep the release from working is a warning.
   - Only pods of the current revision count, and of an attempt from before the wait only what has happened since.
@@ -416,7 +418,8 @@ def wait(rollouts: list[Rollout], timeout: int) -> None:
     silent: Unreachable | None = None
     while True:
         try:
-            pending = [rollout for rollout in pending if not rollout.look()]
+            # All of them each time: one that was complete may crash while another is waited for.
+            pending = [rollout for rollout in rollouts if not rollout.look()]
             silent = None
         except Unreachable as error:
             # A control plane that restarts, or a connection that breaks, is no verdict on the rollout.

@@ -21,7 +21,7 @@ CONTAINER = {"image": "polls@sha256:1", "envFrom": [{"configMapRef": {"name": "p
 def rendered(name: str, **variables: Any) -> dict[str, Any]:
     """Return the object that a template of the role makes of these variables, and of what they leave out."""
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"berth.platform.probes": probes.of_inventory, "to_json": json.dumps}
+    environment.filters |= {"berth.platform.probes": probes.of_inventory, "berth.platform.stays_seconds": probes.stays_seconds, "to_json": json.dumps}
     environment.filters |= {"combine": lambda one, *others: {key: value for each in (one, *others) for key, value in each.items()}}
     given = {
         "app_name": "polls",
@@ -31,7 +31,7 @@ def rendered(name: str, **variables: Any) -> dict[str, Any]:
         "app_replicas": 2,
         "app_autoscaling": {},
         "app_command": [],
-        "app_timeout": 300,
+        "__app_web_seconds": 300,
         "app_pull_secrets": [],
         "app_probe": {},
         "app_liveness_path": "/livez",
@@ -54,6 +54,17 @@ def test_the_web_container_runs_the_command_of_the_inventory_word_by_word(comman
 
 def test_without_one_it_runs_what_its_image_says() -> None:
     assert "command" not in rendered("deployment.yaml.j2")["spec"]["template"]["spec"]["containers"][0]
+
+
+@pytest.mark.parametrize(
+    ("given", "stays", "seconds"),
+    [({}, None, 1), ({"path": "/ht/"}, None, 1), ({"type": "tcp"}, 10, 31), ({"type": "command", "command": ["pgrep", "uwsgi"]}, 10, 31)],
+)
+def test_a_web_pod_has_to_stay_where_no_answer_shows_that_it_works(given: dict[str, Any], stays: int | None, seconds: int) -> None:
+    """Gunicorn listens before it loads the app. The API server wants the deadline to be later than that."""
+    spec = rendered("deployment.yaml.j2", app_probe=given)["spec"]
+    assert spec.get("minReadySeconds") == stays
+    assert probes.rollout_seconds(given, 1, 3) == seconds > (stays or 0)
 
 
 @pytest.mark.parametrize("seconds", [5, 15])
@@ -124,11 +135,11 @@ def test_each_process_is_told_from_the_others_and_from_web() -> None:
 @pytest.mark.parametrize(
     ("process", "expected"),
     [
-        ({}, ("RollingUpdate", 1, 30, 300)),
-        ({"replicas": 3, "grace_seconds": 600}, ("RollingUpdate", 3, 600, 300)),
-        ({"singleton": True}, ("Recreate", 1, 30, 330)),
-        ({"singleton": "true", "grace_seconds": "600"}, ("Recreate", 1, 600, 900)),
-        ({"singleton": "false"}, ("RollingUpdate", 1, 30, 300)),
+        ({}, ("RollingUpdate", 1, 30, 310)),
+        ({"replicas": 3, "grace_seconds": 600}, ("RollingUpdate", 3, 600, 330)),
+        ({"singleton": True}, ("Recreate", 1, 30, 340)),
+        ({"singleton": "true", "grace_seconds": "600"}, ("Recreate", 1, 600, 910)),
+        ({"singleton": "false"}, ("RollingUpdate", 1, 30, 310)),
     ],
 )
 def test_of_a_singleton_the_old_one_has_time_to_end_before_the_new_one_begins(process: dict[str, Any], expected: tuple[str, int, int, int]) -> None:
@@ -141,7 +152,7 @@ def test_of_a_singleton_the_old_one_has_time_to_end_before_the_new_one_begins(pr
 
 def test_a_pod_that_ends_right_after_its_start_does_not_take_the_place_of_one_that_works() -> None:
     spec = made(worker={"command": RUNS})["Deployment polls-worker"]["spec"]
-    assert spec["minReadySeconds"] > 0
+    assert spec["minReadySeconds"] == 10
     assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
 
 

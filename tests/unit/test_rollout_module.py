@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.berth.platform.plugins.module_utils.kube import processes
 from ansible_collections.berth.platform.plugins.module_utils.kube.client import Forbidden, KubeError, NotFound, Unreachable
 from ansible_collections.berth.platform.plugins.modules import k8s_rollout
 from rollout_objects import (
@@ -367,6 +368,98 @@ def test_a_pod_without_a_readiness_probe_is_looked_at_until_it_has_run_for_a_whi
     cluster.objects["Deployment"] = answer
     k8s_rollout.wait([rollout(cluster)], timeout=60)
     assert cluster.now == "2026-03-01T12:00:05Z"
+
+
+class ProcessCluster(FakeCluster):
+    """A cluster that runs a process whose container ends again and again, with a clock that the wait's pauses move.
+
+    Args:
+        life: Seconds from each start of the container to its end.
+        code: Its exit code.
+        web: Seconds after which web is complete.
+    """
+
+    def __init__(self, life: int, code: int, web: int = 0) -> None:
+        super().__init__({("polls-2-abcde", "worker", previous): "ImportError: no redis\n" for previous in (True, False)})
+        self.life, self.code, self.web, self.seconds = life, code, web, 0.0
+        self.objects = {"Deployment": lambda: [self._web(), self._worker()], "ReplicaSet": lambda: [replicaset(self._worker())], "Pod": lambda: [self._pod()]}
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.seconds += seconds
+        self.now = self._time(self.seconds)
+
+    def _time(self, seconds: float) -> str:
+        return f"2026-03-01T12:{int(seconds) // 60:02}:{int(seconds) % 60:02}Z"
+
+    def _run(self) -> tuple[float, float, int, bool]:
+        """Return start and end of the latest run, how many were before it, and whether it is over. The second time the kubelet backs off for 10 s."""
+        start, runs = 0.0, 0
+        while self.seconds >= start + self.life + (back_off := (1, 10, 20, 40)[runs]):
+            start, runs = start + self.life + back_off, runs + 1
+        return start, start + self.life, runs, self.seconds >= start + self.life
+
+    def _web(self) -> Json:
+        return deployment(**(DONE if self.seconds >= self.web else {})) | {"metadata": deployment()["metadata"] | {"name": "web"}}
+
+    def _worker(self) -> Json:
+        pod = {"volumes": []}
+        app = {"name": "polls", "version": "1", "selector": LABELS, "labels": LABELS, "version_label": {}}
+        container = {"image": "polls:1", "resources": {}}
+        made = processes.objects({"worker": {"command": ["celery", "worker"]}}, app, pod, container, 300)[0]
+        start, _, _, over = self._run()
+        counts = {"readyReplicas": int(not over), "availableReplicas": int(not over and self.seconds - start >= made["spec"].get("minReadySeconds", 0))}
+        made["metadata"] |= deployment()["metadata"] | {"name": "polls-worker", "labels": made["metadata"]["labels"]}
+        return made | {"status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1} | counts}
+
+    def _pod(self) -> Json:
+        start, end, runs, over = self._run()
+        last = ended(self.code, "Error" if self.code else "Completed", self._time(end if over else start))
+        status = container("worker", ready=True, restartCount=runs, state={"running": {"startedAt": self._time(start)}}, lastState=last if runs else {})
+        if over:
+            status |= {"ready": False, "state": last}
+        if over and runs:
+            status |= {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": last}
+        ready = condition("Ready", "False" if over else "True", at=self._time(end if over else start))
+        return pod(replicaset(self._worker()), status, phase="Running", conditions=[ready])
+
+
+def process_wait(cluster: ProcessCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a process and web."""
+    monkeypatch.setattr(k8s_rollout.time, "sleep", cluster.sleep)
+    monkeypatch.setattr(k8s_rollout.time, "monotonic", lambda: cluster.seconds)
+    k8s_rollout.wait([rollout(cluster, name="web"), rollout(cluster, name="polls-worker")], timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("life", "code", "web", "told"),
+    [
+        (1, 1, 0, "The container worker crashes: it ended with exit code 1, 2 times."),
+        (6, 1, 0, "The container worker crashes: it ended with exit code 1, 2 times."),
+        (9, 3, 0, "The container worker crashes: it ended with exit code 3, 2 times."),
+        (13, 1, 40, "The container worker crashes: it ended with exit code 1, 2 times."),
+        (1, 0, 0, "The container worker ended by itself (exit code 0), 2 times."),
+        (8, 0, 0, "The container worker ended by itself (exit code 0), 2 times."),
+    ],
+    ids=["at once", "while it imports", "after its imports", "while web is waited for", "no server", "no server, after its imports"],
+)
+def test_a_process_that_ends_soon_after_its_start_is_told_and_not_released(life: int, code: int, web: int, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import of Celery alone takes some seconds, after which it looks for its broker's client."""
+    cluster = ProcessCluster(life, code, web)
+    with pytest.raises(k8s_rollout.Failed) as failed:
+        process_wait(cluster, monkeypatch)
+    message = str(failed.value)
+    assert message.startswith(told)
+    assert "  ImportError: no redis" in message
+    assert code or "correct its command in berth_app_processes" in message
+    assert cluster.seconds <= 2 * life + 3
+
+
+@pytest.mark.parametrize(("web", "seconds"), [(0, 10), (8, 10), (30, 30)])
+def test_a_process_that_stays_is_waited_for_beside_web_and_not_after_it(web: int, seconds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = ProcessCluster(3600, 1, web)
+    process_wait(cluster, monkeypatch)
+    assert cluster.seconds == seconds
 
 
 def test_check_mode_says_what_is_there_and_what_is_not() -> None:

@@ -19,6 +19,12 @@ TIMEOUT = 10.0  # seconds for an answer
 HOST = "localhost"
 STARTUP = 60
 """Seconds until an app that does not start is restarted, where the inventory does not say."""
+STAYS = 10
+"""Seconds that a container has to run until its pod counts where being ready shows nothing.
+
+A server listens, and a process without a probe is ready, before the app's modules are loaded. Those of Celery and Django take 3 to 6 seconds on a busy
+node, and what is missing shows after that.
+"""
 READINESS = "/readyz"
 """The path that is asked where the inventory names none."""
 
@@ -40,6 +46,24 @@ def of_inventory(given: Object, readiness_path: str, liveness_path: str) -> dict
 def startup_seconds(given: Object) -> int:
     """Return how long an app may take to start."""
     return int(given.get("startup_seconds") or STARTUP)
+
+
+def stays_seconds(given: Object) -> int:
+    """Return how long a web pod has to be ready until it counts: only an answer of the app itself shows that it works.
+
+    >>> stays_seconds({"type": "tcp"}), stays_seconds({})
+    (10, 0)
+    """
+    return 0 if (given.get("type") or "http") == "http" else STAYS
+
+
+def rollout_seconds(given: Object, timeout: int, pods: int) -> int:
+    """Return the seconds for a rollout of web, whose pods are replaced one by one.
+
+    >>> rollout_seconds({"type": "tcp"}, 300, 2)
+    320
+    """
+    return int(timeout) + int(pods) * stays_seconds(given)
 
 
 def _action(given: Object, path: str) -> dict[str, Any]:

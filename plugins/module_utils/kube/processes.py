@@ -7,6 +7,7 @@ from typing import Any
 
 from ansible.module_utils.common.validation import check_type_bool
 
+from .probes import STAYS
 from .resources import with_resources
 
 Process = Mapping[str, Any]
@@ -17,8 +18,6 @@ LABEL = "berth/process"
 """The label that has a process's name."""
 GRACE = 30
 """Seconds to end in, as Kubernetes has it."""
-STAYS = 5
-"""Seconds that a process has to run until its pod counts: without a probe it is ready the moment that it starts."""
 ALONE = {"type": "Recreate"}
 ONE_BY_ONE = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
 
@@ -39,12 +38,12 @@ def grace(process: Process) -> int:
 
 
 def rollout_seconds(processes: Mapping[str, Process], timeout: int) -> int:
-    """Return the seconds for a rollout: a singleton begins when the one before has ended, for which that has its time.
+    """Return the seconds for a rollout: pods are replaced one by one, each has to stay, and a singleton begins when the one before has ended.
 
     >>> rollout_seconds({"beat": {"singleton": True, "grace_seconds": 60}}, 300)
-    360
+    370
     """
-    return int(timeout) + max((grace(each) for each in processes.values() if is_singleton(each)), default=0)
+    return int(timeout) + max((replicas(each) * STAYS + (grace(each) if is_singleton(each) else 0) for each in processes.values()), default=0)
 
 
 def objects(
