@@ -40,16 +40,10 @@ def schema_refusal(schema: dict[str, list[str]], version: str, kubeconfig: str, 
 def other_database(went: dict[str, Any]) -> str:
     """Return why an app does not go back with the configuration of a release that had another database, as before a restore in RDS; "" where it had this one.
 
-    The Secret of a login is called after the server, the database and the user (roles/database).
-
     Args:
         went: The result of k8s_rollback.
     """
-    logins = []
-    for release in (went["target"], went["left"]):
-        names = [source["secretRef"]["name"] for source in release["environment"] if "secretRef" in source]
-        logins.append(next((name for name in names if name.startswith("database-login-")), ""))
-    before, now = logins
+    before, now = went["logins"]["target"], went["logins"]["left"]
     if not before or not now or before == now:
         return ""
     return (

@@ -1,8 +1,18 @@
-"""What projects call the environment variables of their database."""
+"""What projects call the environment variables of their database, and whose login the Secrets hold that have them."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
+from typing import Any
+
+ANNOTATION = "berth/database-env"
+"""The annotation of a Secret that says under which names it has the secret parts, and of which login (JSON)."""
+LOGIN = "database-login-"
+"""What the name of the Secret of a login begins with: it is called after the server, the database and the user (roles/database)."""
+ENV = "database-env-"
+"""What the name of a Secret begins with that has a login's secret parts under names of the inventory."""
 
 _NAME = re.compile(r"(?:POSTGRES(?:QL)?|PG|DB|DATABASE|SQL|RDS)_?(HOST(?:NAME)?|PORT|NAME|DB|DATABASE|DB_NAME|USER(?:NAME)?|PASS(?:WORD)?)")
 _ALIASES = {"HOSTNAME": "host", "DB": "name", "DATABASE": "name", "DB_NAME": "name", "USERNAME": "user", "PASS": "password"}
@@ -18,3 +28,12 @@ def database_part(name: str) -> str:
         return "url"
     match = _NAME.fullmatch(name)
     return _ALIASES.get(match[1], match[1].lower()) if match else ""
+
+
+def login_of(secret: Mapping[str, Any]) -> str:
+    """Return the name of the Secret of the login whose password a Secret has under other names, "" where it does not say.
+
+    >>> login_of({"metadata": {"annotations": {ANNOTATION: '{"login": "database-login-1", "names": {"url": "DATABASE_URL"}}'}}})
+    'database-login-1'
+    """
+    return str(json.loads((secret["metadata"].get("annotations") or {}).get(ANNOTATION) or "{}").get("login") or "")

@@ -99,6 +99,15 @@ history:
   returned: success
   type: list
   elements: dict
+logins:
+  description:
+    - The Secrets of the database logins that C(target) and C(left) were released with, which are called after server, database and user.
+    - Empty where a release does not say. Not returned without O(configuration=release), with which the database goes back.
+  returned: success, where there is a release to go back to
+  type: dict
+  contains:
+    target: {description: That of RV(target)., type: str}
+    left: {description: That of RV(left)., type: str}
 followed: {description: CronJobs and Deployments of processes that run the other release now., returned: success, type: list, elements: str}
 removed: {description: Deployments of processes that the other release did not have., returned: success, type: list, elements: str}
 """
@@ -107,8 +116,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ..module_utils import database_variables
 from ..module_utils.kube import client
-from ..module_utils.kube.client import Cluster, KubeError, NotFound
+from ..module_utils.kube.client import Cluster, Forbidden, KubeError, NotFound
 from ..module_utils.rollout import rollback
 from ..module_utils.rollout.rollback import Refused, Release
 
@@ -123,6 +133,19 @@ def selected(cluster: Cluster, kind: str, namespace: str, selector: dict[str, st
     """Return the objects of a kind that carry all labels of ``selector``; none where it is empty."""
     query = ",".join(f"{key}={value}" for key, value in selector.items())
     return cluster.items(kind, namespace, labelSelector=query) if query else []
+
+
+def login(cluster: Cluster, namespace: str, release: Release) -> str:
+    """Return the Secret of the database login that a release runs with, whatever its variables are called; "" where that is not known."""
+    for name in (source["secretRef"]["name"] for source in release.environment if "secretRef" in source):
+        if name.startswith(database_variables.LOGIN):
+            return str(name)
+        if name.startswith(database_variables.ENV):
+            try:
+                return database_variables.login_of(cluster.get("Secret", namespace, name))
+            except (NotFound, Forbidden):
+                return ""
+    return ""
 
 
 def go_back(cluster: Cluster, options: dict[str, Any], check: bool) -> dict[str, Any]:
@@ -144,6 +167,8 @@ def go_back(cluster: Cluster, options: dict[str, Any], check: bool) -> dict[str,
         return {"changed": False, "history": [each.told() for each in found], "followed": [], "removed": []}
     left = next(each for each in found if each.current)
     environment = left.environment if options["configuration"] == "current" else target.environment
+    changes = options["configuration"] == "release" and not options["undo"]
+    logins = {key: login(cluster, namespace, each) for key, each in (("target", target), ("left", left))} if changes else None
     patches: list[tuple[str, str, rollback.Operations]] = []
     if not target.current:
         patches.append(("Deployment", name, rollback.operations(deployment, target, environment)))
@@ -167,6 +192,7 @@ def go_back(cluster: Cluster, options: dict[str, Any], check: bool) -> dict[str,
         "changed": bool(patches or removed),
         "target": target.told() | {"environment": environment},
         "left": left.told(),
+        **({"logins": logins} if logins else {}),
         "history": [each.told() for each in found],
         "followed": [each for kind, each, _ in patches if kind != "ReplicaSet" and (kind, each) != ("Deployment", name)],
         "removed": [each["metadata"]["name"] for each in removed],

@@ -13,6 +13,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.berth.platform.plugins.module_utils.rollout import rollback
 from ansible_collections.berth.platform.plugins.module_utils.rollout.rollback import Refused, choose, following, operations, releases
 from ansible_collections.berth.platform.plugins.modules import k8s_released, k8s_rollback
+from ansible_collections.berth.platform.plugins.plugin_utils.inventory import database_names
 from fake_api import Api, running
 from module_run import plugin, run
 from rollout_objects import Json, meta
@@ -256,6 +257,48 @@ def test_the_configuration_goes_back_unless_the_current_one_is_asked_for(
     assert module(api, tmp_path, capsys, configuration=configuration)["target"]["environment"] == environment(expected)
     patch = next(json.loads(body) for method, path, _, body in api.seen if method == "PATCH" and path.endswith("/polls"))
     assert next(each for each in patch if each["path"] == "/spec/template")["value"]["spec"]["containers"][0]["envFrom"] == environment(expected)
+
+
+OLD, NEW = "database-login-old", "database-login-new"
+
+
+def named(login: str, **names: str) -> Json:
+    """Return the Secret that has a login's secret parts under names of the inventory, as roles/database makes it."""
+    database = {"host": "db", "port": 5432, "name": "polls", "user": "polls", "sslmode": "", "authority": None}
+    (made,) = database_names.secrets({}, {"name": "database-env-1", "names": {"scheme": "postgres", **names}, "login": login}, database, "secret", {})
+    return made
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "logins"),
+    [
+        (OLD, NEW, (OLD, NEW)),
+        (named(OLD, password="DB_PASSWORD"), NEW, (OLD, NEW)),
+        (OLD, named(NEW, password="DB_PASSWORD"), (OLD, NEW)),
+        (named(OLD, password="DATABASE_PASSWORD", url="DATABASE_URL"), named(NEW, password="DB_PASSWORD", url="DATABASE_URL"), (OLD, NEW)),
+        (named(NEW, password="DB_PASSWORD"), named(NEW, password="PGPASSWORD"), (NEW, NEW)),  # its variables alone are called otherwise
+        (named(NEW, password="DB_PASSWORD"), NEW, (NEW, NEW)),
+        ({"metadata": {"name": "database-env-1"}}, NEW, ("", NEW)),
+        ("database-env-gone", NEW, ("", NEW)),
+        ("polls-1", NEW, ("", NEW)),
+    ],
+)
+def test_the_database_of_a_release_is_known_whatever_its_variables_are_called(
+    before: str | Json, now: str | Json, logins: tuple[str, str], api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    released(api)
+    sets = []
+    for number, secret in enumerate((before, now), 1):
+        name = secret
+        if not isinstance(secret, str):
+            name = f"database-env-{number}"
+            api.answers[f"/api/v1/namespaces/dev/secrets/{name}"] = (200, secret)
+        sets.append(configured(number, number, "polls-a"))
+        sets[-1]["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [{"configMapRef": {"name": "polls-a"}}, {"secretRef": {"name": name}}]
+    api.answers["/apis/apps/v1/namespaces/dev/replicasets"] = (200, {"items": sets})
+    found = module(api, tmp_path, capsys, check=True)
+    assert (found["logins"]["target"], found["logins"]["left"]) == logins
+    assert bool(filters.other_database(found)) is ("" not in logins and logins[0] != logins[1])
 
 
 def test_a_check_says_where_it_would_go_and_patches_nothing(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -509,17 +552,12 @@ def test_a_release_that_failed_says_why_and_then_what_runs(went: Json | None, wh
     [
         ("database-login-aaaa", "database-login-bbbb", True),
         ("database-login-aaaa", "database-login-aaaa", False),
-        ("database-env-aaaa", "database-env-bbbb", False),  # its variables may just be called otherwise
-        ("database-env-aaaa", "database-login-bbbb", False),
-        ("polls-aaaa", "database-login-bbbb", False),
+        ("", "database-login-bbbb", False),
+        ("database-login-aaaa", "", False),
     ],
 )
 def test_a_release_that_ran_with_another_database_is_told_with_both_ways(before: str, now: str, refused: bool) -> None:
-    def release(login: str) -> Json:
-        environment = [{"configMapRef": {"name": "polls-1"}}, {"secretRef": {"name": login}}, {"secretRef": {"name": "polls-2"}}]
-        return {"version": "1.2", "revision": 2, "environment": environment}
-
-    said = filters.other_database({"target": release(before), "left": release(now)})
+    said = filters.other_database({"target": {"version": "1.2", "revision": 2}, "logins": {"target": before, "left": now}})
     assert bool(said) is refused
     if refused:
         assert said.startswith("Nothing was changed. Version 1.2 (revision 2) ran with another database than today's")

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from ...module_utils.database_variables import ANNOTATION
+
 DEFAULTS = {
     "host": "DATABASE_HOST",
     "port": "DATABASE_PORT",
@@ -21,8 +23,6 @@ DEFAULTS = {
 SECRET = ("password", "url")
 """The parts that hold the password."""
 PARTS = (*DEFAULTS, "url")
-ANNOTATION = "berth/database-env"
-"""The annotation of a Secret that says under which names it has the secret parts (JSON)."""
 
 
 def merged(given: Mapping[str, str]) -> dict[str, str]:
