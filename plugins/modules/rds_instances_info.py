@@ -41,6 +41,7 @@ instances:
     db_instance_status: {description: Its state., type: str}
     endpoint: {description: "Where it answers, C(address) and C(port).", type: dict}
     tags: {description: Its tags., type: dict}
+    restoring: {description: "What it is being restored from, until the app has gone over to it; empty otherwise.", type: str}
     never_used: {description: "Whether its data are elsewhere too, for it is still being made or the app never went over to it.", type: bool}
 others:
   description: The environment's other instances, the newest first, likewise.
@@ -51,7 +52,7 @@ others:
 
 from typing import Any
 
-from ..module_utils.aws.databases import identifier, never_used, tags_of
+from ..module_utils.aws.databases import RESTORING, identifier, never_used, tags_of
 from ..module_utils.aws.rds import databases_of
 from ..module_utils.aws.session import Aws, run, snake
 
@@ -71,7 +72,10 @@ def work(aws: Aws) -> dict[str, Any]:
     """Look for the instances."""
     found, wanted = databases_of(aws), aws.options["db_instance_identifier"]
     one = found.named(wanted) if wanted else found.serving
-    described = {identifier(each): {**snake(each), "tags": tags_of(each), "never_used": never_used(each)} for each in found.all}
+    described = {
+        identifier(each): {**snake(each), "tags": tags_of(each), "restoring": tags_of(each).get(RESTORING, ""), "never_used": never_used(each)}
+        for each in found.all
+    }
     return {
         "instances": [described[identifier(one)]] if one else [],
         "others": [each for name, each in described.items() if one is None or name != identifier(one)],

@@ -64,7 +64,11 @@ class KeptCluster:
                 return refused(403, "Forbidden")
             if method == "GET" and not match["name"]:
                 return 200, {"kind": f"{kind}List", "apiVersion": "v1", "metadata": {}, "items": self.listed(path, given.get("labelSelector", ""))}
-            return self.one(method, path, json.loads(body) if body else {}, kind, dry="dryRun" in given)
+            content = json.loads(body) if body else {}
+            if method == "PATCH" and "fieldManager" in given and path not in self.objects:  # a server-side apply makes what is not there
+                made = {**content, "kind": kind}
+                return 201, made if "dryRun" in given else self.put(path, made)
+            return self.one(method, path, content, kind, dry="dryRun" in given)
 
     def discovered(self, path: str) -> Object | None:
         """Return what the API has, as clients ask for it first."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.berth.platform.plugins.filter.rds import (
     rds_protected,
     rds_removals,
@@ -344,3 +346,11 @@ def test_protected_instances_are_all_named_with_what_takes_the_protection_away()
 def test_an_instance_in_use_or_of_somebody_else_is_not_removed(name: str, words: str) -> None:
     with pytest.raises(Refused, match=words):
         removable(databases([FIRST, RESTORED, instance("shop-prod")], "prod", "polls-prod"), name, "polls-prod")
+
+
+def test_a_restore_that_was_cut_off_is_over_once_a_run_has_released_the_app_with_it() -> None:
+    """Else the next restore would take it for half done. tests/aws/test_rds_restore.py sees the tag go."""
+    tasks = yaml.safe_load((Path(__file__).resolve().parents[2] / "playbooks" / "app.yml").read_text(encoding="utf-8"))[0]["tasks"]
+    released = next(number for number, task in enumerate(tasks) if "app" in task.get("loop", []))
+    settled = next(number for number, task in enumerate(tasks) if (task.get("ansible.builtin.include_role") or {}).get("tasks_from") == "rds_settle")
+    assert released < settled
