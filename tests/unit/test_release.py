@@ -31,6 +31,7 @@ def rendered(name: str, **variables: Any) -> dict[str, Any]:
         "app_replicas": 2,
         "app_autoscaling": {},
         "app_command": [],
+        "app_timeout": 300,
         "__app_web_seconds": 300,
         "app_pull_secrets": [],
         "app_probe": {},
@@ -94,6 +95,27 @@ def test_the_web_container_is_asked_for_its_health_as_the_inventory_says(given: 
     assert asked["startupProbe"] == asked["readinessProbe"] == readiness
     assert asked["livenessProbe"] == (readiness if "httpGet" not in readiness else {"httpGet": readiness["httpGet"] | {"path": "/livez"}})
     assert web["startupProbe"]["failureThreshold"] * web["startupProbe"]["periodSeconds"] == seconds
+
+
+def job(look: str) -> dict[str, Any]:
+    """Return the release's Job."""
+    pod = {"restartPolicy": "Never", "containers": [{"name": "migrate"}], "initContainers": [{"name": "berth-checks"}]}
+    return rendered("job.yaml.j2", app_checks=look, __app_release="polls-release-1", __app_release_pod=pod, __app_component={"release": LABELS})
+
+
+@pytest.mark.parametrize(("code", "again"), [(1, False), (2, False), (65, False), (126, False), (139, False), (137, True), (143, True), (255, True)])
+def test_a_command_that_fails_is_told_at_once_and_one_that_its_node_ends_is_tried_again(code: int, again: bool) -> None:
+    """A Job's rule is for each container that failed: https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-failure-policy."""
+    spec = job("refuse")["spec"]
+    (rule,) = spec["podFailurePolicy"]["rules"]
+    assert (rule["action"], rule["onExitCodes"]["operator"]) == ("FailJob", "NotIn")
+    assert (code in rule["onExitCodes"]["values"]) is again
+    assert spec["backoffLimit"] == 1
+
+
+def test_a_command_without_the_look_before_it_has_a_second_try_for_its_pods_network() -> None:
+    spec = job("none")["spec"]
+    assert spec["backoffLimit"] == 1 and "podFailurePolicy" not in spec
 
 
 # --- What runs beside web ---------------------------------------------------------------------------------------------

@@ -595,7 +595,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "a Job that its podFailurePolicy ends",
         Snapshot(job(condition("Failed", "True", "PodFailurePolicy", "Container web failed with exit code 42"))),
         "job",
-        "The Job failed by its podFailurePolicy",
+        "The Job failed, and another try would not mend that",
         0,
         "PodFailurePolicy",
     ),

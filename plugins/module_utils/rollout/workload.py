@@ -76,7 +76,7 @@ def _job_findings(snapshot: Snapshot) -> Iterable[Finding]:
 _JOB_REASONS = {
     "BackoffLimitExceeded": "The Job failed as often as it may (backoffLimit)",
     "DeadlineExceeded": "The Job took longer than its {seconds} s (activeDeadlineSeconds)",
-    "PodFailurePolicy": "The Job failed by its podFailurePolicy",
+    "PodFailurePolicy": "The Job failed, and another try would not mend that",
     "FailedIndexes": "Indexes of the Job failed",
     "MaxFailedIndexesExceeded": "More indexes of the Job failed than may (maxFailedIndexes)",
 }
