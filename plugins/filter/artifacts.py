@@ -8,6 +8,9 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+LOADED = ("kubeadm", "minikube")
+"""The providers whose nodes are on this machine, so that images are brought to them."""
+
 DOCUMENTATION = """
 name: image_archives
 short_description: Pick images by their short names
@@ -29,6 +32,15 @@ def image_archives(names: list[str], artifacts: dict[str, Any]) -> dict[str, str
         return {artifacts["refs"][name]: artifacts["images"][artifacts["refs"][name]] for name in names}
     except KeyError as error:
         raise AnsibleFilterError(f"artifacts_facts has no image {error}.") from error
+
+
+def artifact_image(name: str, provider: str, artifacts: dict[str, Any]) -> str:
+    """Return the image by which the pods of a provider's nodes name one of ours: that which is brought to the nodes, or one that they pull.
+
+    >>> artifact_image("valkey", "eks", {"refs": {"valkey": "r/valkey:8"}, "pullable": {"valkey": "mirror/valkey:8@sha256:1"}})
+    'mirror/valkey:8@sha256:1'
+    """
+    return artifacts["refs" if provider in LOADED else "pullable"][name]
 
 
 def binary_files(names: list[str], binaries: dict[str, str], directory: str) -> list[dict[str, Any]]:
@@ -66,4 +78,10 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
-        return {"image_archives": image_archives, "binary_files": binary_files, "artifact_versions": artifact_versions, "first_program": first_program}
+        return {
+            "artifact_image": artifact_image,
+            "image_archives": image_archives,
+            "binary_files": binary_files,
+            "artifact_versions": artifact_versions,
+            "first_program": first_program,
+        }
