@@ -19,7 +19,7 @@ from ansible.utils.vars import load_extra_vars
 
 from ..module_utils.image.dockerfile import parse, work_directories
 from ..module_utils.image.project import ProjectError, find_files, read_project
-from ..module_utils.image.project_dockerfile import HOME
+from ..module_utils.image.project_dockerfile import HOME, serves, serves_itself
 from ..module_utils.kube import identity
 from ..module_utils.kube.app_volumes import in_the_way
 from ..module_utils.kube.existing import ExistingError, read_context
@@ -304,7 +304,7 @@ class Check:
 
     def room_problems(self, suspect: set[str]) -> list[Problem]:
         """Check that the namespace's quota has room for a release."""
-        looked_at = ("resources", "replicas", "autoscaling", "processes", "schedules", "volumes", "database_aliases")
+        looked_at = ("resources", "replicas", "autoscaling", "processes", "schedules", "volumes", "static", "database_aliases")
         others = {"berth_cache", "berth_cache_memory", "berth_database", "berth_database_storage", "berth_quota"}
         if suspect & {*(f"berth_app_{part}" for part in looked_at), *others}:
             return []
@@ -373,11 +373,14 @@ class Check:
     def _project_problems(self, source: Path) -> list[Problem]:
         """Check that a Dockerfile can be made for the app."""
         try:
-            read_project(source, self.get("berth_app_directory") or "", str(self.get("berth_app_settings").get("DJANGO_SETTINGS_MODULE", "")))
+            project = read_project(source, self.get("berth_app_directory") or "", str(self.get("berth_app_settings").get("DJANGO_SETTINGS_MODULE", "")))
         except ProjectError as error:
             return [Problem((error.variable,), error.text)]
         wrong = [name for name in self.get("berth_app_packages") if not PACKAGE.fullmatch(name)]
-        return [Problem(("berth_app_packages",), f"{name} is no name of a Debian package") for name in wrong]
+        found = [Problem(("berth_app_packages",), f"{name} is no name of a Debian package") for name in wrong]
+        if self.get("berth_app_static") and (serves(project) or serves_itself(project)):
+            found.append(Problem(("berth_app_static",), "is not needed: the image that Berth makes serves the project's static files itself; leave it out"))
+        return found
 
     def _hiding_problems(self, source: Path, dockerfile: Path, suspect: set[str]) -> list[Problem]:
         """Check that nothing that is mounted hides the app's code."""

@@ -428,6 +428,13 @@ def admin_path(value: str) -> str:
     return f"{value!r} is not the path of an admin; write it like /admin/, with letters, digits and - _ . $ ~ @ : + between the slashes"
 
 
+def files_url(value: str) -> str:
+    """Check what the addresses of files begin with, of characters that mean nothing to a web server; no part of it begins with a dot."""
+    if re.fullmatch(r"/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)+", value):
+        return ""
+    return f"{value!r} is not what addresses of files begin with; write it from one / to another, like /media/, with letters, digits and - _ . ~ between"
+
+
 def directory(value: str) -> str:
     """Check the path of a directory in a container, as it would be written: from the root, and nothing in it twice."""
     if value.startswith("/") and value != "/" and str(PurePosixPath(value)) == value and ".." not in PurePosixPath(value).parts and ":" not in value:

@@ -949,7 +949,7 @@ def test_a_provider_takes_what_there_is_and_only_minikubes_takes_minikube() -> N
     data = role_vars()
     there = {item["name"] for item in data["__artifacts_binaries"]} | {item["short"] for item in data["__artifacts_images"]}
     sets = data["__artifacts_sets"]
-    assert set(sets["kubeadm"]) == there - {"minikube", "valkey"}, "the cache's image is made where there is a cache"
+    assert set(sets["kubeadm"]) == there - {"minikube", "valkey", "nginx"}, "the images of the cache and of the files are made where there are such"
     assert set(sets["minikube"]) <= there
     assert {"minikube", "kubectl"} <= set(sets["minikube"])
     specification = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
@@ -995,6 +995,7 @@ NOT_PINNED = {
     "docker.io/cloudnativelabs/kube-router:v2.1.0",
     "quay.io/coreos/etcd:v3.6.16",
     "docker.io/valkey/valkey:8.1",
+    "docker.io/nginxinc/nginx-unprivileged:1.28",
 }
 
 

@@ -58,6 +58,7 @@ KUBERNETES_API = Peer(None, ip="10.245.0.1")
 # What the flow is: (from, to, port, protocol).
 ALLOWED: dict[str, tuple[Peer, Peer, int, str]] = {
     "a visitor reaches a web pod": (VISITOR, WEB, 8000, "TCP"),
+    "a visitor reaches the web server for files in a web pod": (VISITOR, WEB, 8080, "TCP"),
     "a web pod reaches the database": (WEB, DATABASE, 5432, "TCP"),
     "the release job reaches the database": (RELEASE, DATABASE, 5432, "TCP"),
     "a scheduled job reaches the database": (SCHEDULE, DATABASE, 5432, "TCP"),
@@ -78,6 +79,7 @@ DENIED: dict[str, tuple[Peer, Peer, int, str]] = {
     "a visitor does not reach the release job": (VISITOR, RELEASE, 8000, "TCP"),
     "a visitor does not reach a pod without labels": (VISITOR, UNLABELLED, 8000, "TCP"),
     "a visitor does not reach a process": (VISITOR, PROCESS, 8000, "TCP"),
+    "a pod of another namespace does not reach the web server for files": (FOREIGN, WEB, 8080, "TCP"),
     "a web pod does not reach a process": (WEB, PROCESS, 8000, "TCP"),
     "a process does not reach the internet": (PROCESS, INTERNET, 443, "TCP"),
     "a visitor does not reach a command of manage.py": (VISITOR, COMMAND, 8000, "TCP"),
@@ -223,7 +225,7 @@ PURPOSE: dict[str, set[str]] = {
         "a pod of another namespace does not reach a scheduled job",
     },
     "allow-dns": {flow for flow in ALLOWED if "DNS" in flow},
-    "allow-web": {"a visitor reaches a web pod"},
+    "allow-web": {"a visitor reaches a web pod", "a visitor reaches the web server for files in a web pod"},
     "allow-app-to-database": {flow for flow in ALLOWED if "reaches the database" in flow},
     "allow-database-from-app": {flow for flow in ALLOWED if "reaches the database" in flow},
 }

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
-from ansible_collections.berth.platform.plugins.module_utils.kube import probes, processes
+from ansible_collections.berth.platform.plugins.module_utils.kube import probes, processes, served_files
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "roles" / "app" / "templates"
 LABELS = {"app.kubernetes.io/name": "polls", "app.kubernetes.io/instance": "polls", "app.kubernetes.io/managed-by": "berth"}
@@ -44,6 +44,7 @@ def rendered(name: str, **variables: Any) -> dict[str, Any]:
         "__app_selector": {},
         "__app_pod": POD,
         "__app_container": CONTAINER,
+        "__app_files": served_files.parts({}, {}, 8000, "", CONTAINER, 5),
     }
     return yaml.safe_load(environment.from_string((TEMPLATES / name).read_text(encoding="utf-8")).render(given | variables))
 

@@ -75,6 +75,7 @@ def told(quota: dict[str, Any] | None = None, **given: Any) -> list[str]:
         "cache": "none",
         "cache_memory": "128Mi",
         "app_volumes": {},
+        "app_static": {},
     } | given
     environment = Environment.of(lambda name: values[name.removeprefix("berth_")], ROLES)
     web = ("berth_app_autoscaling", "max") if values["app_autoscaling"] else ("berth_app_replicas",)

@@ -69,6 +69,9 @@ LOGS: list[tuple[list[str], str, str, str]] = [
     (["Unknown command: 'seed'", "Type 'manage.py help' for usage."], "command", "manage.py has no command seed", "INSTALLED_APPS"),
     (["sh: 1: celery: not found"], "command", "the image has no command celery", "Correct berth_app_command"),
     (["[ERROR] Worker (pid:8) was sent SIGKILL! Perhaps out of memory?"], "memory", "killed", "berth_app_resources"),
+    (["berth_app_static: /code/static is not in the image"], "static", "/code/static is not in the image", "run python manage.py collectstatic"),
+    (["berth_app_static: /code/static has no files in the image"], "static", "/code/static has no files", "correct the path in berth_app_static"),
+    (["berth_app_static: /s cannot be copied: Permission denied: /s/a"], "static", "/s cannot be copied: Permission denied", "Let berth_app_user read"),
     # The last one counts, and what follows it does not matter.
     (["ModuleNotFoundError: No module named 'celery'", "ModuleNotFoundError: No module named 'yaml'", "[INFO] Shutting down"], "module", "yaml", "PyYAML"),
 ]

@@ -143,14 +143,19 @@ FACTORY = "django.core.wsgi:get_wsgi_application()"
 SERVING = ("whitenoise.", "servestatic.")
 
 
+def serves_itself(project: Project) -> bool:
+    """Whether the project has what serves its static files."""
+    return any(text.startswith(SERVING) for text in project.loaded.texts) or "dj-static" in project.dependencies.direct
+
+
 def serves(project: Project) -> bool:
     """Whether WhiteNoise is put around the application: the project has static files and nothing that serves them.
 
     What gunicorn.conf.py names as application stays the one that is served.
     """
     loaded = project.loaded
-    itself = any(text.startswith(SERVING) for text in loaded.texts) or "dj-static" in project.dependencies.direct
-    return "django.contrib.staticfiles" in loaded.texts and "STATIC_URL" in loaded.names and not itself and "wsgi_app" not in project.configured
+    has_any = "django.contrib.staticfiles" in loaded.texts and "STATIC_URL" in loaded.names
+    return has_any and not serves_itself(project) and "wsgi_app" not in project.configured
 
 
 def served(project: Project) -> list[str]:

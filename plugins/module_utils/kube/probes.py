@@ -29,17 +29,18 @@ READINESS = "/readyz"
 """The path that is asked where the inventory names none."""
 
 
-def of_inventory(given: Object, readiness_path: str, liveness_path: str) -> dict[str, dict[str, Any]]:
+def of_inventory(given: Object, readiness_path: str, liveness_path: str, port: str = "http") -> dict[str, dict[str, Any]]:
     """Return the probes of the web container.
 
     Args:
         given: ``berth_app_probe``: ``type`` (http, tcp or command), ``host``, ``command`` and ``startup_seconds``, where they differ from Berth's.
         readiness_path, liveness_path: What is asked with http.
+        port: The name of the container's port.
     """
     return {
-        "startupProbe": _action(given, readiness_path) | {"periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": startup_seconds(given)},
-        "readinessProbe": _action(given, readiness_path) | {"periodSeconds": 5, "timeoutSeconds": 5},
-        "livenessProbe": _action(given, liveness_path) | {"periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
+        "startupProbe": _action(given, readiness_path, port) | {"periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": startup_seconds(given)},
+        "readinessProbe": _action(given, readiness_path, port) | {"periodSeconds": 5, "timeoutSeconds": 5},
+        "livenessProbe": _action(given, liveness_path, port) | {"periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
     }
 
 
@@ -66,14 +67,14 @@ def rollout_seconds(given: Object, timeout: int, pods: int) -> int:
     return int(timeout) + int(pods) * stays_seconds(given)
 
 
-def _action(given: Object, path: str) -> dict[str, Any]:
+def _action(given: Object, path: str, port: str) -> dict[str, Any]:
     match given.get("type") or "http":
         case "tcp":
-            return {"tcpSocket": {"port": "http"}}
+            return {"tcpSocket": {"port": port}}
         case "command":
             return {"exec": {"command": list(given["command"])}}
         case _:
-            return {"httpGet": {"path": path, "port": "http", "httpHeaders": [{"name": "Host", "value": given.get("host") or HOST}]}}
+            return {"httpGet": {"path": path, "port": port, "httpHeaders": [{"name": "Host", "value": given.get("host") or HOST}]}}
 
 
 @dataclass(frozen=True)

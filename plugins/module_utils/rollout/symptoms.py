@@ -222,6 +222,12 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Sequence[str], 
         (r"^Unknown command: '(?P<name>[^']+)'", _fixed("command", "manage.py has no command {name}", (
             "Correct {variable}, or add the app that has the command to the settings' INSTALLED_APPS."))),
         (r"(?:^|: )(?P<name>[\w./-]+): (?:command )?not found$", _fixed("command", "the image has no command {name}", "Correct {variable}, or install it.")),
+        (r"^berth_app_static: (?P<path>/\S+) (?P<what>is not in the image|has no files in the image)", _fixed(
+            "static", "the static files are not there: {path} {what}", (
+                "Have the Dockerfile run python manage.py collectstatic --noinput when the source is there, or correct the path in berth_app_static."))),
+        (r"^berth_app_static: (?P<path>/\S+) (?P<what>cannot be (?:read|copied): .+)", _fixed(
+            "static", "the static files are not shown to visitors: {path} {what}", (
+                "Let berth_app_user read the directory in the image, with chmod in the Dockerfile; where its disk is full, it has more than 2 GiB of files."))),
         (r"was sent SIGKILL! Perhaps out of memory", _fixed("memory", "a worker was killed, probably for the memory that it used", (
             "Raise the memory limit in berth_app_resources, or run fewer workers."))),
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...module_utils.formats import UNITS
 from ...module_utils.kube import processes as process_objects
+from ...module_utils.kube import served_files
 from ...module_utils.kube.resources import Resources, number, with_resources
 from .variables import Problem
 
@@ -81,9 +82,11 @@ class Environment:
         app, processes = container(resources), get("berth_app_processes")
         database, scaling, schedules = get("berth_database"), get("berth_app_autoscaling"), len(get("berth_app_schedules"))
         web = int(scaling["max"]) if scaling else int(get("berth_app_replicas"))
-        pods = [Pods(web, app, "1 web pod{}", "web pods{}", "the app")]
+        files = served_files.served(get("berth_app_volumes"), get("berth_app_static"))
+        whole = together(app, container(served_files.resources(resources))) if files else app
+        pods = [Pods(web, whole, "1 web pod{}", "web pods{}", "the app")]
         passing = [
-            Pods(1, app, "one more{} during a release", "", "the app"),
+            Pods(1, whole, "one more{} during a release", "", "the app"),
             Pods(1, container({}), "a probe{} in the first run", "", "the network policies' probe"),
         ]
         for name, process in processes.items():
@@ -127,6 +130,19 @@ class Environment:
         amounts = [(pods, Decimal(pods.count) if key == "pods" else pods.amount(where, resource)) for pods in (*self.pods, *self.passing)]
         silent: list[tuple[Pods, Decimal | None]] = [(pods, amount) for pods, amount in amounts if amount is None]
         return silent or [*amounts[: len(self.pods)], max(amounts[len(self.pods) :], key=lambda one: one[1] or 0)]
+
+
+def together(*containers: Resources) -> Resources:
+    """Return what the containers of a pod take, of what each of them says.
+
+    >>> together({"requests": {"cpu": "50m", "memory": "128Mi"}}, {"requests": {"cpu": "10m"}})
+    {'requests': {'cpu': Decimal('0.060')}}
+    """
+    first, *others = containers
+    return {
+        kind: {key: sum((number(each[kind][key]) for each in containers), Decimal(0)) for key in values if all(key in each[kind] for each in others)}
+        for kind, values in first.items()
+    }
 
 
 # https://kubernetes.io/docs/concepts/policy/resource-quotas/

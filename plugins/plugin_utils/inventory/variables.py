@@ -103,6 +103,7 @@ VALUES: dict[str, dict[str, Any]] = {
             "size": {"type": "str", "required": True},
             "storage_class": {"type": "str"},
             "shared": {"type": "bool"},
+            "url": {"type": "str"},
         },
     },
 }
@@ -372,6 +373,7 @@ def values(given: dict[str, Any]) -> list[Problem]:
     found += probe(given)
     found += writable(given.get("berth_app_writable", {}))
     found += volumes(given.get("berth_app_volumes", {}), given.get("berth_app_writable", {}), given.get("berth_provider", ""))
+    found += files(given)
     found += autoscaling(given.get("berth_app_autoscaling", {}))
     found += schedules(given.get("berth_app_schedules", []), given.get("berth_app_name", ""))
     found += quota(given.get("berth_quota", {}))
@@ -611,6 +613,31 @@ def volumes(given: dict[str, dict[str, Any]], writable_too: dict[str, Any], prov
             found.append(Problem((*path, "storage_class"), text))
         taken.setdefault(volume["path"], f"berth_app_volumes.{name}")
     return found
+
+
+def files(given: dict[str, Any]) -> list[Problem]:
+    """Check what is shown to visitors: each URL is there once, and static files are those of the image."""
+    kept, static = given.get("berth_app_volumes", {}), given.get("berth_app_static", {})
+    urls: list[tuple[Path, str]] = [(("berth_app_volumes", name, "url"), volume["url"]) for name, volume in kept.items() if volume.get("url") is not None]
+    if static:
+        urls.append((("berth_app_static", "url"), static["url"]))
+    found, taken = [], {}
+    for path, url in urls:
+        wrong = formats.files_url(url) or (f"{url} is {taken[url]} too; give one of the two another one" if url in taken else "")
+        found += [Problem(path, wrong)] if wrong else []
+        taken.setdefault(url, ".".join(map(str, path)))
+    if static and (wrong := formats.directory(static["path"]) or _hidden(static["path"], kept, given.get("berth_app_writable", {}))):
+        found.append(Problem(("berth_app_static", "path"), wrong))
+    return found
+
+
+def _hidden(path: str, kept: dict[str, Any], writable_too: dict[str, Any]) -> str:
+    """Return what is wrong with a directory of the image that what is mounted in the app's containers hides from them."""
+    mounted = {volume["path"]: f"berth_app_volumes.{name}" for name, volume in kept.items() if volume}
+    for other, variable in (mounted | dict.fromkeys(writable_too, "berth_app_writable")).items():
+        if f"{path}/".startswith(f"{other}/"):
+            return f"{path} is in {other} ({variable}), which hides what the image has there; have collectstatic put the files elsewhere"
+    return ""
 
 
 def _nested(path: str, taken: dict[str, str]) -> str:
