@@ -15,6 +15,7 @@ ARGUMENTS = {
     "url": {"type": "str", "required": True},
     "below": {"type": "int", "default": 500},
     "styled": {"type": "str", "default": ""},
+    "static": {"type": "str", "default": ""},
     "timeout": {"type": "int", "default": 15},
 }
 ASK = 10.0  # seconds for one answer
@@ -35,17 +36,28 @@ class ActionModule(ActionBase):
             report(f"{given['url']}: {answer.text}")
             time.sleep(PAUSE)
         served = 200 <= answer.status < given["below"]
-        warning = unstyled(urllib.parse.urljoin(given["url"], given["styled"])) if served and given["styled"] else ""
-        return result | {"status": answer.status, "answer": answer.text, "served": served, "warnings": [warning] if warning else []}
+        lacks = unstyled(urllib.parse.urljoin(given["url"], given["styled"]), given["static"]) if served and given["styled"] else ""
+        more = {"failed": True, "msg": f"The app is released and its pages are served, but {lacks}"} if lacks and given["static"] else {"warnings": [lacks] if lacks else []}
+        return result | {"status": answer.status, "answer": answer.text, "served": served} | more
 
 
-def unstyled(url: str) -> str:
-    """Return why visitors see a page without its style sheet; empty where they see it, or where there is no such page."""
+def unstyled(url: str, static: str = "") -> str:
+    """Return why visitors see a page without its style sheet; empty where they see it, or where there is no such page.
+
+    Args:
+        url: The page.
+        static: At which URL the web server beside the app shows static files; empty where there is none.
+    """
     page = access.ask(url, ASK)
     sheet = access.style_sheet(page) if page.good else ""
     if not sheet or (answer := access.ask(sheet, ASK)).good:
         return ""
-    return (
-        f"{sheet}, the style sheet of {page.url}, is not served: {answer.text}. Pages come without styles and pictures. "
-        "Serve the static files in the project with WhiteNoise (whitenoise.readthedocs.io), and have its image run collectstatic."
-    )
+    what = f"{sheet}, the style sheet of {page.url}, is not served: {answer.text}. Pages come without styles and pictures."
+    if not static:
+        return (
+            f"{what} Serve the static files in the project with WhiteNoise (whitenoise.readthedocs.io), or name where its image has them in "
+            "berth_app_static, and have the image run collectstatic."
+        )
+    if not urllib.parse.urlsplit(sheet).path.startswith(static):
+        return f"{what} Visitors are shown static files at {static}: set berth_app_static.url to STATIC_URL of the settings, which is another."
+    return f"{what} Have the image run collectstatic, and set berth_app_static.path to where that puts the files (STATIC_ROOT)."

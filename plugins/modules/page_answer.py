@@ -12,6 +12,7 @@ options:
   url: {description: The page., type: str, required: true}
   below: {description: "The first HTTP status that is no answer, C(400) or C(500).", type: int, default: 500}
   styled: {description: "A path on the site whose page names a style sheet, as the admin's does: that it is not served is a warning.", type: str, default: ""}
+  static: {description: "At which URL a web server shows static files: that the style sheet is not served is a failure then.", type: str, default: ""}
   timeout: {description: Seconds until it has to be answered., type: int, default: 15}
 attributes:
   check_mode: {support: full, description: Asks only.}

@@ -84,6 +84,25 @@ def test_an_error_of_the_server_fails_the_run_with_what_to_do(tmp_path: Path) ->
 STYLED = '<html><link rel="icon" href="/i.svg"><link rel="stylesheet" href="{}"><link rel="stylesheet" href="/second.css">'
 
 
+def pages_of(pages: dict[str, tuple[int, str]]) -> ThreadingHTTPServer:
+    """Return a site with these pages: status, and text or where a redirect leads."""
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, text = pages.get(self.path, (404, ""))
+            self.send_response(status)
+            if status == 302:
+                self.send_header("Location", text)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    return ThreadingHTTPServer(("127.0.0.1", 0), Site)
+
+
 @pytest.mark.parametrize(
     ("pages", "warned"),
     [
@@ -99,24 +118,30 @@ STYLED = '<html><link rel="icon" href="/i.svg"><link rel="stylesheet" href="{}">
     ],
 )
 def test_a_page_whose_style_sheet_is_not_served_is_told_with_both_addresses(pages: dict[str, tuple[int, str]], warned: bool) -> None:
-    class Site(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, text = pages.get(self.path, (404, ""))
-            self.send_response(status)
-            if status == 302:
-                self.send_header("Location", text)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with running(ThreadingHTTPServer(("127.0.0.1", 0), Site)) as site:
+    with running(pages_of(pages)) as site:
         base = f"http://127.0.0.1:{site.server_port}"
         told = page_answer.unstyled(f"{base}/admin/")
     assert bool(told) is warned
     assert not warned or (f"{base}/" in told and "a.css, the style sheet of " in told and "is not served: " in told)
+
+
+@pytest.mark.parametrize(
+    ("static", "way"),
+    [
+        ("", "WhiteNoise (whitenoise.readthedocs.io), or name where its image has them in berth_app_static"),
+        ("/static/", "set berth_app_static.path to where that puts the files (STATIC_ROOT)"),
+        ("/assets/", "set berth_app_static.url to STATIC_URL of the settings"),
+    ],
+)
+def test_whoever_shows_static_files_is_told_what_to_change(static: str, way: str) -> None:
+    with running(pages_of({"/admin/": (200, STYLED.format("/static/a.css"))})) as site:
+        assert way in page_answer.unstyled(f"http://127.0.0.1:{site.server_port}/admin/", static)
+
+
+def test_static_files_that_visitors_are_to_be_shown_and_are_not_fail_the_run(tmp_path: Path) -> None:
+    with running(pages_of({"/": (200, ""), "/admin/": (200, STYLED.format("/static/a.css"))})) as site:
+        done = ask(tmp_path, f"http://127.0.0.1:{site.server_port}/", "-e", '{"berth_app_static": {"path": "/srv/static", "url": "/static/"}}')
+    assert done.returncode != 0 and "set berth_app_static.path" in " ".join((done.stdout + done.stderr).split())
 
 
 @pytest.mark.parametrize("location", ["https://127.0.0.1/", "https://shop.example/", "http://127.0.0.1:1/", "//elsewhere.example/login"])

@@ -38,7 +38,7 @@ NAMES = {part: f"DATABASE_{part.upper()}" for part in ("host", "port", "name", "
 GIVEN = {
     "action": "refuse", "ignored": [], "commands": {}, "release": ["migrate --noinput"], "schedules": ["clearsessions"],
     "probe": {"type": "http", "host": "localhost", "readiness": "/readyz", "liveness": "/livez"}, "path": "/", "hosts": ["127.0.0.1"], "public_host": "",
-    "database": {"env": NAMES, "aliases": []}, "several": True, "volumes": [], "writable": ["/tmp/berth-nowhere"],
+    "database": {"env": NAMES, "aliases": []}, "several": True, "static": {}, "volumes": [], "writable": ["/tmp/berth-nowhere"],
 }  # fmt: skip
 KEY = "a-key-that-is-long-enough-and-random-0123456789-abcdefghij"
 ENVIRONMENT = {
@@ -582,11 +582,24 @@ if "DATABASE_URL" in os.environ:
         says=("has no files in the image",),
         mends=False,
     ),
+    "the static files that visitors are to be shown are elsewhere": Case(
+        "static-files",
+        refused=True,
+        given={"static": {"path": "/srv/nowhere", "url": "/static/"}},
+        says=("no files in /srv/nowhere of the image", "or set berth_app_static.path to ", "/staticfiles, which is STATIC_ROOT (shop/settings.py:"),
+        mends=False,
+    ),
+    "the static files that visitors are shown have another address than pages ask for": Case(
+        "static-files",
+        given={"static": {"path": "goods/static", "url": "/assets/"}},
+        says=("Pages ask for static files at /static/ (STATIC_URL", "Set berth_app_static.url to /static/"),
+        follows=Case(given={"static": {"path": "goods/static", "url": "/static/"}}),
+    ),
     "files that are sent have no volume": Case(
         "media",
         files={"goods/models.py": FIELD, "goods/migrations/0001_initial.py": FIELD_MIGRATION},
-        settings='MEDIA_ROOT = "/srv/media"',
-        says=("(Good.picture) go to MEDIA_ROOT (shop/settings.py:", "{media: {path: /srv/media, size: 1Gi}}"),
+        settings='MEDIA_ROOT = "/srv/media"\nMEDIA_URL = "media/"',
+        says=("(Good.picture) go to MEDIA_ROOT (shop/settings.py:", "{media: {path: /srv/media, size: 1Gi, url: /media/}}"),
         follows=Case(given={"volumes": ["/srv/media"]}),
     ),
     "files that are sent go where the code is": Case(
@@ -793,6 +806,7 @@ RIGHT = {
     ),
     "static files come from elsewhere": Case(swap={WHITENOISE: "", 'STATIC_URL = "static/"': 'STATIC_URL = "https://static.example.com/"'}),
     "static files are served by a server in the image": Case(swap={WHITENOISE: ""}, files={"bin/nginx": "#!/bin/sh\n"}),
+    "static files are shown by the web server beside the app": Case(swap={WHITENOISE: ""}, given={"static": {"path": "goods/static", "url": "/static/"}}),
     "static files are served by the application": Case(
         swap={WHITENOISE: ""},
         files={
@@ -850,7 +864,8 @@ RELEASE = {
     "processes": {"worker": {"command": ["celery", "worker"], "replicas": 2}},
     "release_commands": ["migrate --noinput"], "schedules": [{"name": "nights", "schedule": "@daily", "command": "clearsessions"}], "probe": {},
     "readiness_path": "/readyz", "liveness_path": "/livez", "path": "/", "hosts": ["127.0.0.1"], "public_host": "", "database_env": {"url": "DATABASE_URL"},
-    "database_aliases": [], "replicas": "2", "autoscaling": {}, "volumes": {"media": {"path": "/srv/media", "size": "1Gi"}}, "writable": {"/tmp": "64Mi"},
+    "database_aliases": [], "replicas": "2", "autoscaling": {}, "static": {},
+    "volumes": {"media": {"path": "/srv/media", "size": "1Gi"}}, "writable": {"/tmp": "64Mi"},
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..database_variables import database_part
+from ..formats import files_url
 from ..kube.probes import HOST
 from . import symptoms
 
@@ -59,7 +60,7 @@ def given(release: Facts) -> dict[str, Any]:
     Args:
         release: What roles/app is told, by the same names: ``checks``, ``checks_ignore``, ``command``, ``processes``, ``release_commands``, ``schedules``,
             ``probe``, ``readiness_path``, ``liveness_path``, ``path``, ``hosts``, ``public_host``, ``database_env``, ``database_aliases``, ``replicas``,
-            ``autoscaling``, ``volumes`` and ``writable``.
+            ``autoscaling``, ``static``, ``volumes`` and ``writable``.
     """
     probe = release["probe"]
     commands = {"berth_app_command": release["command"]}
@@ -82,6 +83,7 @@ def given(release: Facts) -> dict[str, Any]:
         "public_host": release["public_host"],
         "database": {"env": dict(release["database_env"]), "aliases": list(release["database_aliases"])},
         "several": pods > 1,
+        "static": dict(release["static"]),
         "volumes": sorted(volume["path"] for volume in release["volumes"].values()),
         "writable": sorted(release["writable"]),
     }
@@ -388,13 +390,24 @@ def _collectstatic(facts: Facts, report: Facts) -> Told:
     return Told(f"STATIC_ROOT, {facts['root']}{_at(facts)}, {lacks}: pages come without style sheets and pictures", COLLECT)
 
 
+def _static_files(facts: Facts, _report: Facts) -> Told:
+    if url := facts.get("url"):
+        what = f"Pages ask for static files at {facts['asked']} (STATIC_URL{_at(facts)}), and visitors are shown those at {url} (berth_app_static)"
+        return Told(what, f"Set berth_app_static.url to {facts['asked']}, or STATIC_URL to {url}.")
+    elsewhere = f", or set berth_app_static.path to {facts['root']}, which is STATIC_ROOT{_at(facts)}" if facts["root"] else ""
+    return Told(f"There are no files in {facts['path']} of the image, which visitors are to be shown (berth_app_static)", f"{COLLECT[:-1]}{elsewhere}.")
+
+
 def _media(facts: Facts, report: Facts) -> Told:
     fate = "where they are lost with the pod" if facts["lost"] else "where a pod cannot write"
     what = f"Files that are sent ({facts['field']}) go to MEDIA_ROOT{_at(facts)}, {facts['root']}, {fate}"
     if facts["code"]:
         line = {"path": 'MEDIA_ROOT = BASE_DIR / "media"', "text": 'MEDIA_ROOT = BASE_DIR + "/media"'}.get(report.get("base", ""), 'MEDIA_ROOT = "/srv/media"')
         return Told(what, "Give them a directory of their own, and name it in berth_app_volumes, as in {media: {path: ..., size: 1Gi}}.", [line])
-    return Told(what, f"Set berth_app_volumes: {{media: {{path: {facts['root']}, size: 1Gi}}}}.")
+    url = facts.get("url") or ""
+    more = f", url: {url}" if url.startswith("/") and not files_url(url) else ""
+    shown = " Without the url, visitors are not shown them." if more else ""
+    return Told(what, f"Set berth_app_volumes: {{media: {{path: {facts['root']}, size: 1Gi{more}}}}}.{shown}")
 
 
 def _migrations(facts: Facts, _report: Facts) -> Told:
@@ -454,6 +467,7 @@ _TEXTS: dict[str, Callable[[Facts, Facts], Told]] = {
     "csrf": _csrf,
     "static": _static,
     "collectstatic": _collectstatic,
+    "static-files": _static_files,
     "media": _media,
     "migrations": _migrations,
     "command": _command,

@@ -72,8 +72,8 @@ class Project:
     """A look at the project in the current directory.
 
     What the release is (``given``): ``action``, ``ignored``, ``commands`` by variable, ``release`` and ``schedules`` (commands of manage.py), ``probe``
-    (type, host, readiness, liveness), ``path``, ``hosts``, ``public_host``, ``database`` (variables by part, and aliases), ``several``, ``volumes`` and
-    ``writable`` (directories).
+    (type, host, readiness, liveness), ``path``, ``hosts``, ``public_host``, ``database`` (variables by part, and aliases), ``several``, ``static``
+    (path and url, empty where the app serves static files itself), ``volumes`` and ``writable`` (directories).
     """
 
     def __init__(self, given):
@@ -752,6 +752,8 @@ class Project:
         """Ask for a static file as a page does."""
         from django.contrib.staticfiles import finders
 
+        if self.given["static"]:
+            return
         settings = self.configured
         if "django.contrib.staticfiles" not in settings.INSTALLED_APPS or not settings.STATIC_URL or urlsplit(settings.STATIC_URL).netloc:
             return
@@ -800,6 +802,18 @@ class Project:
         except Exception:
             return "//elsewhere", True
 
+    def static_files(self):
+        """Look whether the static files that the web server beside the app is to show are in the image, and at the address that pages ask for."""
+        if not self.given["static"]:
+            return
+        path, url = self.given["static"]["path"], self.given["static"]["url"]
+        asked = str(self.configured.STATIC_URL or "")
+        if not any(names for _, _, names in os.walk(path)):
+            root = os.path.abspath(str(self.configured.STATIC_ROOT)) if self.configured.STATIC_ROOT else ""
+            self.find("static-files", "refuse", path=path, root=root if root != path else "", place=self.place("STATIC_ROOT"))
+        elif asked and not urlsplit(asked).netloc and asked != url:
+            self.find("static-files", "warn", url=url, asked=asked, place=self.place("STATIC_URL"))
+
     def media(self):
         """Look whether files that visitors send are kept."""
         from django.apps import apps
@@ -818,7 +832,8 @@ class Project:
             field = used[0]
             lost = self.under(root, self.given["writable"])
             name = f"{field.model.__name__}.{field.name}"
-            self.find("media", "warn", root=root, lost=lost, field=name, place=self.place("MEDIA_ROOT"), code=root == os.getcwd())
+            url = str(settings.MEDIA_URL or "")
+            self.find("media", "warn", root=root, lost=lost, field=name, place=self.place("MEDIA_ROOT"), code=root == os.getcwd(), url=url)
 
     # --- Models and Django's own checks ---------------------------------------------
     def migrations(self):
@@ -871,7 +886,8 @@ class Project:
             self.setup()
         except Stop:
             return
-        looks = (self.parts, self.commands, self.debug, self.secret, self.database, self.caches, self.migrations, self.media, self.checks, self.requests)
+        looks = (self.parts, self.commands, self.debug, self.secret, self.database, self.caches, self.migrations)
+        looks += (self.static_files, self.media, self.checks, self.requests)
         for look in looks:
             self.reached = False
             try:
