@@ -37,8 +37,10 @@ class ActionModule(ActionBase):
             time.sleep(PAUSE)
         served = 200 <= answer.status < given["below"]
         lacks = unstyled(urllib.parse.urljoin(given["url"], given["styled"]), given["static"]) if served and given["styled"] else ""
-        more = {"failed": True, "msg": f"The app is released and its pages are served, but {lacks}"} if lacks and given["static"] else {"warnings": [lacks] if lacks else []}
-        return result | {"status": answer.status, "answer": answer.text, "served": served} | more
+        result |= {"status": answer.status, "answer": answer.text, "served": served}
+        if lacks and given["static"]:
+            return result | {"failed": True, "msg": f"The app is released and its pages are served, but {lacks}"}
+        return result | {"warnings": [lacks] if lacks else []}
 
 
 def unstyled(url: str, static: str = "") -> str:

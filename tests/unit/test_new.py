@@ -308,11 +308,39 @@ def test_a_pods_health_is_asked_for_where_that_is_answered_without_a_login(tmp_p
     assert (said.get("berth_app_liveness_path"), said.get("berth_app_readiness_path")) == told
 
 
-def test_a_volume_says_its_url_only_where_this_berth_serves_it(tmp_path: Path) -> None:
-    files = {"shop/settings.py": BASE + "MEDIA_ROOT = BASE_DIR / 'media'\nMEDIA_URL = 'media/'\n"}
-    assert inventory(tmp_path, files, {**KNOWN, **LATER})[0]["berth_app_volumes"]["media"]["url"] == "/media/"
-    without = {**KNOWN, **LATER, "berth_app_volumes": {"description": "C(path) and C(size)."}}
-    assert "url" not in inventory(tmp_path, files, without)[0]["berth_app_volumes"]["media"]
+URLS = {"'media/'": "/media/", "'/a/b/'": "/a/b/", "''": None, "'https://cdn.example.com/media/'": None, "'//cdn.example.com/'": None, "unknown()": None}
+
+
+@pytest.mark.parametrize(("written", "url"), URLS.items())
+def test_visitors_are_shown_uploads_where_the_settings_say_that_they_are(tmp_path: Path, written: str, url: str | None) -> None:
+    files = {"shop/settings.py": BASE + f"MEDIA_ROOT = BASE_DIR / 'media'\nMEDIA_URL = {written}\n"}
+    assert inventory(tmp_path, files)[0]["berth_app_volumes"]["media"].get("url") == url
+
+
+STATICS = "STATIC_ROOT = BASE_DIR / 'static'\nSTATIC_URL = 'static/'\n"
+COLLECTING = {"Dockerfile": "FROM x\nWORKDIR /code\nRUN python manage.py collectstatic --noinput\n"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "others", "told", "needs"),
+    [
+        (STATICS, COLLECTING, {"path": "/code/static", "url": "/static/"}, ""),
+        (STATICS, {"Dockerfile": "FROM x\nWORKDIR /code\n"}, {"path": "/code/static", "url": "/static/"}, "collectstatic"),
+        (STATICS, {}, None, ""),
+        (STATICS + "MIDDLEWARE = ['whitenoise.middleware.WhiteNoiseMiddleware']\n", COLLECTING, None, ""),
+        (STATICS + "MIDDLEWARE = ['servestatic.middleware.ServeStaticMiddleware']\n", COLLECTING, None, ""),
+        (STATICS, COLLECTING | {"requirements.txt": "django\npsycopg[binary]\ndj-static\n"}, None, ""),
+        ("STATIC_ROOT = BASE_DIR / 'static'\nSTATIC_URL = 'https://cdn.example.com/'\n", COLLECTING, None, "WhiteNoise"),
+        ("STATIC_URL = 'static/'\n", COLLECTING, None, "STATIC_ROOT = "),
+    ],
+)
+def test_static_files_that_nothing_serves_are_shown_from_the_image(
+    tmp_path: Path, settings: str, others: dict[str, str], told: dict[str, str] | None, needs: str
+) -> None:
+    said, _, made = inventory(tmp_path, {"shop/settings.py": BASE + settings, **others})
+    assert said.get("berth_app_static") == told
+    found = [line for line in made.needs if "static" in line.lower() or "WhiteNoise" in line]
+    assert [needs in line for line in found] == ([True] if needs else [])
 
 
 def test_a_health_page_of_a_middleware_is_found(tmp_path: Path) -> None:
@@ -350,9 +378,9 @@ MEDIA = {
 )
 def test_uploads_get_a_volume_where_the_settings_have_them(tmp_path: Path, settings: str, dockerfile: dict[str, str], home: str) -> None:
     files = {"shop/settings.py": BASE + settings + "\nMEDIA_URL = '/media/'\nSTATIC_ROOT = BASE_DIR / 'static'\nSTATIC_URL = 'static/'\n", **dockerfile}
-    said, text, made = inventory(tmp_path, files, {**KNOWN, **LATER})
+    said, text, _ = inventory(tmp_path, files, {**KNOWN, **LATER})
     assert said["berth_app_volumes"] == {"media": {"path": f"{home}/media", "size": "1Gi", "url": "/media/"}}
-    assert bool([line for line in made.needs if "WhiteNoise" in line]) == bool(dockerfile), "a Dockerfile of Berth's making serves static files"
+    assert ("berth_app_static" in said) == bool(dockerfile), "a Dockerfile of Berth's making serves static files"
     assert (said.get("berth_app_port"), said.get("berth_app_user")) == ((9000, 1000) if dockerfile else (None, None))
     assert "# Guessed" in text
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from ...module_utils import formats
 from ...module_utils.database_variables import database_part
 from ...module_utils.image.dockerfile import expand
 from ...module_utils.image.project import (
@@ -26,7 +27,7 @@ from ...module_utils.image.project import (
     read_project,
     text_of,
 )
-from ...module_utils.image.project_dockerfile import HOME
+from ...module_utils.image.project_dockerfile import HOME, serves_itself
 from ..inventory.cache import client_missing
 from . import procfile, routes
 from .settings import Asked, Reading
@@ -66,6 +67,7 @@ class Dockerfile:
         port: What it exposes.
         user: The number of its last ``USER``, 0 where it cannot be seen.
         settings: Its ``DJANGO_SETTINGS_MODULE``.
+        collects: Whether it collects the static files.
     """
 
     path: str
@@ -73,6 +75,7 @@ class Dockerfile:
     port: int = 0
     user: int = 0
     settings: str = ""
+    collects: bool = False
 
 
 @dataclass
@@ -147,7 +150,7 @@ def find_dockerfile(source: Path) -> Dockerfile | None:
 
     port = last(r"EXPOSE\s+(\d+)")
     settings = last(r"ENV\s.*?\bDJANGO_SETTINGS_MODULE[=\s]+[\"']?([\w.]+)")
-    return Dockerfile(path, last(r"WORKDIR\s+(\S+)"), int(port or 0), user_number(whole, last(r"USER\s+(\S+)")), settings)
+    return Dockerfile(path, last(r"WORKDIR\s+(\S+)"), int(port or 0), user_number(whole, last(r"USER\s+(\S+)")), settings, "collectstatic" in whole)
 
 
 def user_number(text: str, user: str) -> int:
@@ -298,20 +301,33 @@ def inside(path: Path | None, source: Path, dockerfile: Dockerfile | None) -> st
     return str(path)
 
 
+def local_url(value: Any) -> str:
+    """Return MEDIA_URL or STATIC_URL as the path that visitors ask for, "" where that is on another site or not known.
+
+    >>> local_url("media/"), local_url("https://cdn.example.com/"), local_url("")
+    ('/media/', '', '')
+    """
+    url = f"/{value.strip('/')}/" if isinstance(value, str) and not value.startswith("//") else ""
+    return "" if formats.files_url(url) else url
+
+
 def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Project, reading: Reading) -> None:
     """Say where static and uploaded files are."""
     part = "Files"
     guess = "Guessed from the settings and " + (f"the WORKDIR of {dockerfile.path}." if dockerfile else "where Berth's Dockerfile puts the source.")
     media = inside(reading.path("MEDIA_ROOT"), source, dockerfile)
     if media:
-        url = reading.value("MEDIA_URL")
-        served = made.takes("berth_app_volumes", "url") and isinstance(url, str) and not url.startswith("http")
-        volume = {"path": media, "size": "1Gi", **({"url": f"/{url.strip('/')}/"} if served else {})}
+        url = local_url(reading.value("MEDIA_URL"))
+        volume = {"path": media, "size": "1Gi", **({"url": url} if url else {})}
         if not made.set(part, "berth_app_volumes", {"media": volume}, guess):
             made.say(part, f"Uploads go to {media}, which is read-only: Berth keeps no files. Store them elsewhere, as with django-storages.")
-    if dockerfile is None or any(text.startswith("whitenoise.") for text in project.loaded.texts):
+    if dockerfile is None or serves_itself(project):
         return  # a Dockerfile of Berth's making serves static files itself
-    if reading.path("STATIC_ROOT"):
+    static, url = inside(reading.path("STATIC_ROOT"), source, dockerfile), local_url(reading.value("STATIC_URL"))
+    if static and url and made.set(part, "berth_app_static", {"path": static, "url": url}, f"{guess} Nothing in the project serves them."):
+        if not dockerfile.collects:
+            made.needs.append(f"RUN python manage.py collectstatic --noinput, in {dockerfile.path} and not here  # else the image has no static files")
+    elif reading.path("STATIC_ROOT"):
         made.needs.append("MIDDLEWARE.insert(1, 'whitenoise.middleware.WhiteNoiseMiddleware')  # nothing serves static files; and whitenoise as a requirement")
     elif "STATIC_ROOT" not in project.loaded.names:
         made.needs.append("STATIC_ROOT = BASE_DIR / 'staticfiles'  # where collectstatic puts them; whitenoise serves them")
