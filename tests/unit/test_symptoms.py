@@ -69,6 +69,9 @@ LOGS: list[tuple[list[str], str, str, str]] = [
     (["Unknown command: 'seed'", "Type 'manage.py help' for usage."], "command", "manage.py has no command seed", "INSTALLED_APPS"),
     (["sh: 1: celery: not found"], "command", "the image has no command celery", "Correct berth_app_command"),
     (["[ERROR] Worker (pid:8) was sent SIGKILL! Perhaps out of memory?"], "memory", "killed", "berth_app_resources"),
+    (["nginx: [emerg] bind() to 0.0.0.0:8080 failed (98: Address already in use)"], "port", "port 8080 of the pod is taken", "Set berth_app_port: 8080"),
+    (["[ERROR] Connection in use: ('0.0.0.0', 8080)"], "port", "port 8080 of the pod is taken", "Set berth_app_port: 8080 where the app serves pages"),
+    (["ERROR: [Errno 98] error while attempting to bind on address ('0.0.0.0', 8081): address already in use"], "port", "8081", "berth_app_port: 8081"),
     (["berth_app_static: /code/static is not in the image"], "static", "/code/static is not in the image", "run python manage.py collectstatic"),
     (["berth_app_static: /code/static has no files in the image"], "static", "/code/static has no files", "correct the path in berth_app_static"),
     (["berth_app_static: /s cannot be copied: Permission denied: /s/a"], "static", "/s cannot be copied: Permission denied", "Let berth_app_user read"),
@@ -190,6 +193,19 @@ def test_what_the_app_answers_its_probe_decides_whether_the_release_can_succeed(
     finding = judge(snapshot, SINCE).findings[0]
     assert (finding.cause, finding.grace) == (cause, grace)
     assert words in advice_of(finding, snapshot.workload)
+
+
+@pytest.mark.parametrize(("sockets", "cause"), [([("0.0.0.0", 8080)], "readiness"), ([("0.0.0.0", 8080), ("0.0.0.0", 8001)], "port")])
+def test_where_another_container_listens_is_not_taken_for_the_app(sockets: list[tuple[str, int]], cause: str) -> None:
+    """The containers of a pod have one network: web sees the sockets of the web server for files as well."""
+    snapshot = unready(REFUSED, sockets)
+    files = {"name": "files", "image": "x", "ports": [{"name": "http", "containerPort": 8080}]}
+    web = PROBES | {"ports": [{"name": "app", "containerPort": 8000}]}
+    web |= {kind: {"httpGet": PROBES[kind]["httpGet"] | {"port": "app"}} for kind in ("startupProbe", "readinessProbe")}
+    snapshot.workload["spec"]["template"]["spec"]["containers"] = [web, files]
+    finding = judge(snapshot, SINCE).findings[0]
+    assert finding.cause == cause
+    assert "8080" not in advice_of(finding, snapshot.workload)
 
 
 def test_an_answer_of_another_component_ends_nothing() -> None:

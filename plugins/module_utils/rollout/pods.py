@@ -168,6 +168,12 @@ def _web_probe(workload: Object, container: str, event: str) -> probes.Probe | N
     return next((probe for probe in probes.probes(spec) if kind in probe.kinds), None)
 
 
+def _of_others(workload: Object, container: str) -> set[int]:
+    """Return the ports of a pod's other containers, which listen in the same network."""
+    others = [each for each in dig(workload, "spec", "template", "spec", "containers") or [] if each["name"] != container]
+    return {port["containerPort"] for each in others for port in each.get("ports") or []}
+
+
 def _unready(workload: Object, name: str, event: str, sockets: Sequence[tuple[str, int]]) -> tuple[str, str, str, float]:
     """Return (cause, summary, advice, grace) for a container that runs and is not ready; ``event`` is its probe's latest message."""
     plain = "readiness", f"The container {name} runs but is not ready", "", NEVER
@@ -175,7 +181,8 @@ def _unready(workload: Object, name: str, event: str, sockets: Sequence[tuple[st
     if probe is None:
         return plain
     if "connection refused" in event:
-        symptom = symptoms.wrong_port(probe.port, sockets, advised(workload, "{command}"))
+        own = [socket for socket in sockets if socket[1] not in _of_others(workload, name)]
+        symptom = symptoms.wrong_port(probe.port, own, advised(workload, "{command}"))
         return (symptom.cause, f"The container {name} runs but is not ready: {symptom.summary}", symptom.advice, LISTENS) if symptom else plain
     match = STATUS.search(event)
     status = int(match[1]) if match else 0

@@ -222,6 +222,9 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Sequence[str], 
         (r"^Unknown command: '(?P<name>[^']+)'", _fixed("command", "manage.py has no command {name}", (
             "Correct {variable}, or add the app that has the command to the settings' INSTALLED_APPS."))),
         (r"(?:^|: )(?P<name>[\w./-]+): (?:command )?not found$", _fixed("command", "the image has no command {name}", "Correct {variable}, or install it.")),
+        (r"(?:bind\(\) to [\d.]+:|Connection in use: \('[^']*', |bind on address \('[^']*', )(?P<port>808[01])\b", _fixed(
+            "port", "port {port} of the pod is taken by another program", (
+                "Set berth_app_port: {port} where the app serves pages there: the web server for files takes another port then. Else let the app leave it."))),
         (r"^berth_app_static: (?P<path>/\S+) (?P<what>is not in the image|has no files in the image)", _fixed(
             "static", "the static files are not there: {path} {what}", (
                 "Have the Dockerfile run python manage.py collectstatic --noinput when the source is there, or correct the path in berth_app_static."))),
