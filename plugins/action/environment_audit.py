@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
+from ..module_utils import providers
 from ..module_utils.audit import report
 from ..module_utils.audit.check import SEVERITIES
 from ..module_utils.audit.live import KINDS, Live
@@ -50,7 +51,7 @@ def _namespace(cluster: Cluster, name: str) -> dict[str, Any]:
 
 def others(cluster: Cluster, facts: dict[str, Any], unread: dict[str, str]) -> tuple[str, ...]:
     """Return the names of what else is in the cluster, as far as that can be known, and note in ``unread`` where it cannot."""
-    if facts.get("provider") != "existing":  # who makes a cluster knows its environments
+    if not providers.of(facts.get("provider")).borrowed:  # who makes a cluster knows its environments
         return tuple(facts.get("shared_with") or [])
     try:
         return tuple(each["metadata"]["name"] for each in cluster.items("Namespace", ""))

@@ -100,7 +100,7 @@ def taken_ports(others: list[environments.Environment]) -> Iterator[int]:
     for other in others:
         if str(port := other.values.get("berth_app_node_port", "")).isdigit():
             yield int(port)
-        if other.values.get("berth_provider", "auto") in environments.MACHINE:
+        if environments.on_machine(other.values.get("berth_provider", "auto")):
             kubeconfigs.add(str(other.values.get("berth_kubeconfig", ADMIN)))
     for path in sorted(kubeconfigs):
         if os.access(path, os.R_OK) and not client.IMPORT_ERROR:

@@ -17,6 +17,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
+from ..module_utils import providers
 from ..module_utils.image.dockerfile import parse, work_directories
 from ..module_utils.image.project import ProjectError, find_files, read_project
 from ..module_utils.image.project_dockerfile import HOME, serves, serves_itself
@@ -27,12 +28,12 @@ from ..module_utils.machine import minikube, network
 from ..module_utils.machine.artifacts import foreign
 from ..module_utils.machine.kubeadm import DIRECTORY
 from ..plugin_utils import iam, own_objects, preflight
-from ..plugin_utils import provider as providers
 from ..plugin_utils.inventory import aws as aws_variables
 from ..plugin_utils.inventory import cache, cost, room, supply, templates, variables
 from ..plugin_utils.inventory.locate import Inventory
 from ..plugin_utils.inventory.variables import Problem, Scalar
 from ..plugin_utils.project import environments as neighbours
+from ..plugin_utils.provider import decide
 
 ARGUMENTS = {
     "checks": {"type": "bool", "default": True},
@@ -87,7 +88,7 @@ class ActionModule(ActionBase):
         check = Check(self, task_vars or {}, arguments)
         problems = check.all() if arguments["checks"] else check.provider_problems()
         result["warnings"] = check.warnings() if arguments["checks"] else []
-        if arguments["checks"] and not problems and check.provider == "eks":
+        if arguments["checks"] and not problems and providers.of(check.provider).aws:
             answer = check.ask_aws()
             if answer.get("failed"):
                 return result | answer
@@ -220,7 +221,7 @@ class Check:
         found += variables.database_names(typed, self.roles["database_rds_master"]) + self.connection_problems()
         suspect = {problem.variable for problem in found}
         if "berth_provider" not in suspect:
-            found += self.provider_checks[self.provider](suspect) + self.entry_problems(suspect) + self.copied_problems()
+            found += self.provider_checks(suspect) + self.entry_problems(suspect) + self.copied_problems()
         found += self.room_problems(suspect)
         found += self.budget_problems({problem.variable for problem in found})
         found += self.object_problems({problem.variable for problem in found})
@@ -407,7 +408,7 @@ class Check:
 
     def entry_problems(self, suspect: set[str]) -> list[Problem]:
         """Check that the provider has what makes a public entry."""
-        if "berth_entry" in suspect or self.get("berth_entry") == "none" or self.provider == "eks":
+        if "berth_entry" in suspect or self.get("berth_entry") == "none" or providers.of(self.provider).entry:
             return []
         text = f"{self.get('berth_entry')} needs berth_provider: eks, and here it is {self.provider}; leave it out, berth_app_node_port is the way in there"
         return [Problem(("berth_entry",), text)]
@@ -417,7 +418,7 @@ class Check:
         if not preflight.is_root():  # others do not see who holds a port
             return []
         # Node ports of other providers are not this machine's.
-        ports = {"berth_app_node_port": "0.0.0.0"} if self.provider == "kubeadm" else {}
+        ports = {"berth_app_node_port": "0.0.0.0"} if providers.of(self.provider).machine else {}
         if self.registry == "loopback":
             ports["berth_registry_port"] = "127.0.0.1"
         listeners = preflight.listeners()
@@ -430,10 +431,10 @@ class Check:
                     found.append(Problem((name,), text))
         return found
 
-    @property
-    def provider_checks(self) -> dict[str, Callable[[set[str]], list[Problem]]]:
-        """What is checked for each provider; each check takes the names of variables that are wrong already."""
-        return {"minikube": self.minikube_problems, "kubeadm": self.kubeadm_problems, "existing": self.existing_problems, "eks": self.eks_problems}
+    def provider_checks(self, suspect: set[str]) -> list[Problem]:
+        """Check what the provider alone needs; ``suspect`` are the variables that are wrong already."""
+        check: Callable[[set[str]], list[Problem]] = getattr(self, f"{self.provider}_problems")
+        return check(suspect)
 
     def minikube_problems(self, suspect: set[str]) -> list[Problem]:
         """Check that there is something that minikube can drive, and what of the settings can be known to be no good."""
@@ -518,7 +519,7 @@ class Check:
     def budget_problems(self, suspect: set[str]) -> list[Problem]:
         """Check what the environment would cost, once nothing else is wrong that decides it."""
         variable = "berth_budget_monthly"
-        if any(name.startswith(cost.PREFIXES) for name in suspect) or self.provider != "eks" or not self.values.get(variable):
+        if any(name.startswith(cost.PREFIXES) for name in suspect) or not providers.of(self.provider).costs or not self.values.get(variable):
             return []
         try:
             found = cost.bill(self.project, self.action._loader, self.templar, self.task_vars, datetime.now(UTC).date())
@@ -624,12 +625,12 @@ class Check:
     def provider(self) -> str:
         """The provider that was decided on, "" when the inventory's value is none."""
         wanted = self.get("berth_provider")
-        return providers.decide(wanted, self._kubeconfig(), *self.minikube_way)[0] if isinstance(wanted, str) else ""
+        return decide(wanted, self._kubeconfig(), *self.minikube_way)[0] if isinstance(wanted, str) else ""
 
     @property
     def registry(self) -> str:
-        """Where images go: what is set, or the provider's own (as C(registry) of cluster_facts)."""
-        return self.get("berth_registry") or {"minikube": "minikube", "eks": "ecr"}.get(self.provider, "loopback")
+        """Where images go: what is set, or the provider's own (as roles/registry has it)."""
+        return self.get("berth_registry") or providers.of(self.provider).registry
 
     def _kubeconfig(self) -> str:
         path = Path(self.values.get("berth_kubeconfig") or "").expanduser()
@@ -639,7 +640,7 @@ class Check:
         """Return why it is this provider."""
         if self.get("berth_provider") != "auto":
             return f"set in {self._where('berth_provider')}"
-        why = providers.decide("auto", self._kubeconfig(), *self.minikube_way)[1]
+        why = decide("auto", self._kubeconfig(), *self.minikube_way)[1]
         return f"auto: {why or f'this machine is a {self.machine.description()} with root'}"
 
     def message(self, problems: list[Problem]) -> str:

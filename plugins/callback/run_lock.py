@@ -9,6 +9,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 
+from ..module_utils import providers
 from ..plugin_utils import run, run_lock
 
 DOCUMENTATION = """
@@ -25,13 +26,11 @@ requirements:
   - to be listed in C(callbacks_enabled)
 """
 
-ELSEWHERE = ("eks", "existing")  # providers whose environments share nothing of this machine but its caches, which have locks of their own
-
 
 def uses_machine(play: Any) -> bool:
     """Whether a play has to do with what environments of this machine share, such as its cluster: always, unless each one's cluster is elsewhere."""
-    providers = list(run.environments(play).values())
-    return not providers or any(provider not in ELSEWHERE for provider in providers)
+    found = run.environments(play).values()
+    return not found or not all(providers.of(provider).elsewhere for provider in found)
 
 
 class CallbackModule(CallbackBase):

@@ -24,7 +24,7 @@ from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import action_loader, connection_loader, filter_loader, test_loader
 from ansible.template import Templar, trust_as_template
 
-from ..module_utils import private
+from ..module_utils import private, providers
 from ..plugin_utils import run
 
 DOCUMENTATION = """
@@ -133,11 +133,12 @@ class CallbackModule(CallbackBase):
             loader.get("defined")  # the loader reads all of Ansible's own to find any
         if not any(isinstance(finder, WithBytecode) for finder in sys.meta_path):
             sys.meta_path.insert(0, WithBytecode())
-        import_own("filter")
+        for directory in ("filter", "lookup"):
+            import_own(directory)
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Import what the play's modules import, unless it is preflight's: its refusals are quicker without."""
         if Path(play.get_path().rpartition(":")[0]).name != "preflight.yml":
-            preload("eks" in run.environments(play).values())
+            preload(any(providers.of(provider).aws for provider in run.environments(play).values()))
             read_once(play)
         gc.freeze()  # else each task's process, a fork, would copy what the collector looks at, which is everything

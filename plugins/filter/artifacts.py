@@ -8,8 +8,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-LOADED = ("kubeadm", "minikube")
-"""The providers whose nodes are on this machine, so that images are brought to them."""
+from ..module_utils import providers
 
 DOCUMENTATION = """
 name: image_archives
@@ -40,7 +39,7 @@ def artifact_image(name: str, provider: str, artifacts: dict[str, Any]) -> str:
     >>> artifact_image("valkey", "eks", {"refs": {"valkey": "r/valkey:8"}, "pullable": {"valkey": "mirror/valkey:8@sha256:1"}})
     'mirror/valkey:8@sha256:1'
     """
-    return artifacts["refs" if provider in LOADED else "pullable"][name]
+    return artifacts["refs" if providers.of(provider).image_import else "pullable"][name]
 
 
 def binary_files(names: list[str], binaries: dict[str, str], directory: str) -> list[dict[str, Any]]:

@@ -1,29 +1,29 @@
-"""What provides an environment's cluster."""
+"""What is true of a provider."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ansible.module_utils.parsing.convert_bool import boolean
-
-from ..plugin_utils import provider as providers
+from ..module_utils import providers
 
 DOCUMENTATION = """
-name: provider
-short_description: What provides an environment's cluster
+name: provider_property
+short_description: A property of a provider
 description:
-  - Turns C(berth_provider) into the provider, which for C(auto) is the one that the environment lives in, or the first that works here.
+  - By the table of plugins/module_utils/providers.py. Of C(auto), and of any other name that is no provider's, nothing particular is true.
 options:
-  _input: {description: C(berth_provider)., type: str, required: true}
-  kubeconfig: {description: The environment's own kubeconfig., type: path, required: true}
-  driver: {description: "C(minikube_driver), which minikube has to be able to drive here.", type: str, default: ""}
-  force: {description: "C(minikube_force), with which minikube drives for root.", type: bool, default: false}
+  _input: {description: "A provider's name, such as C(berth_provider) or C(cluster_facts.provider).", type: str, required: true}
+  name: {description: The property's name., type: str, required: true}
 """
 
 
-def provider(wanted: str, kubeconfig: str, driver: str = "", force: Any = False) -> str:
-    """Return the provider; ``wanted`` is ``berth_provider``, ``kubeconfig`` the environment's own."""
-    return providers.decide(wanted, kubeconfig, driver or "", boolean(force or False, strict=False))[0]
+def provider_property(provider: Any, name: str) -> bool | str:
+    """Return a property of a provider.
+
+    >>> provider_property("eks", "costs"), provider_property("auto", "costs"), provider_property("minikube", "registry")
+    (True, False, 'minikube')
+    """
+    return getattr(providers.of(provider), name)
 
 
 class FilterModule:
@@ -31,4 +31,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
-        return {"provider": provider}
+        return {"provider_property": provider_property}

@@ -89,7 +89,7 @@ def test_auto_takes_what_the_environment_lives_in_else_what_minikube_can_drive_h
     if record:
         identity.write(path, record)
     assert providers.decide("auto", path, driver, force)[0] == provider
-    assert plugin("filter/provider.py").provider("auto", path, driver, force) == provider
+    assert plugin("lookup/provider.py").provider("auto", path, driver, force) == provider
 
 
 @pytest.mark.parametrize("wanted", ["kubeadm", "minikube", "existing", "eks"])
@@ -118,4 +118,4 @@ def test_root_waits_for_no_engine_that_minikube_would_not_drive(machine: Callabl
 )
 def test_force_may_be_written_as_people_write_it(machine: Callable[[int, set[str]], list[str]], tmp_path: Path, force: object, provider: str) -> None:
     machine(ROOT, {"docker"})
-    assert plugin("filter/provider.py").provider("auto", str(tmp_path / "kubeconfig"), "", force) == provider
+    assert plugin("lookup/provider.py").provider("auto", str(tmp_path / "kubeconfig"), "", force) == provider

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .. import providers
 from ..environments import environments
 from ..kube.apply import LAST_APPLIED, contains
 from ..kube.client import KINDS, prefix_of
@@ -106,7 +107,7 @@ def spread(live: Live) -> Iterator[Fault]:
 def nodes_of_autoscaler(live: Live) -> Iterator[Fault]:
     """Where nodes can be made. What makes them on other clusters is not always to be seen, so this is a note."""
     known = [each for each in live.of("Node") if any(key in labels(each) and value in (None, labels(each)[key]) for key, value in AUTOSCALED)]
-    if live.provider in ("eks", "existing") and live.of("Node") and not known:
+    if providers.of(live.provider).elsewhere and live.of("Node") and not known:
         for scaler in live.of("HorizontalPodAutoscaler"):
             yield Fault(scaler, "spec.maxReplicas", str(dig(scaler, "spec", "maxReplicas")))
 

@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .. import providers
 from ..kube import processes as process_objects
 from ..kube.objects import condition, dig
 from . import command
@@ -219,12 +220,12 @@ def expiry(certificates: Iterable[Object], days: float, provider: str, environme
         "authority": f"nobody renews an authority: make the cluster again (ansible-playbook playbooks/destroy.yml -i inventories/{environment}, then {again}); "
         "its volumes are kept",
         "kubeconfig": f"{again} brings a new one"
-        if provider != "existing"
+        if not providers.of(provider).borrowed
         else f"get another kubeconfig from whoever runs the cluster as berth_existing_kubeconfig, then {again}",
     }
     found = []
     for each in certificates:
-        if provider in ("kubeadm", "existing") and each["seconds"] < days * 86400:
+        if providers.of(provider).certificates and each["seconds"] < days * 86400:
             told = f"ended {duration(-each['seconds'])} ago" if each["seconds"] < 0 else f"ends in {duration(each['seconds'])}"
             found.append(
                 {

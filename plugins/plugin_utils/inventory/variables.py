@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible.module_utils.common.validation import check_type_bool, check_type_int
 
-from ...module_utils import formats
+from ...module_utils import formats, providers
 from ...module_utils.encryption import recipient_problem
 from ...module_utils.kube.egress import egress_problem
 from ...module_utils.rollout.checks import IDS as CHECKS
@@ -393,7 +393,7 @@ def values(given: dict[str, Any]) -> list[Problem]:
     for name in ("berth_database_host", "berth_database_ca"):
         if given.get("berth_database") == "external" and not given.get(name):
             found.append(Problem((name,), "is not set, and berth_database: external needs it"))
-    if given.get("berth_database") == "rds" and given.get("berth_provider") != "eks":
+    if given.get("berth_database") == "rds" and not providers.of(given.get("berth_provider")).aws:
         found.append(Problem(("berth_database",), "rds lies in the network of berth_provider: eks; choose cluster, or external for a server that is there"))
     return found
 
@@ -608,7 +608,7 @@ def volumes(given: dict[str, dict[str, Any]], writable_too: dict[str, Any], prov
             found.append(Problem((*path, "path"), wrong))
         if wrong := formats.positive_quantity(volume["size"]):
             found.append(Problem((*path, "size"), wrong))
-        if provider == "eks" and not volume.get("storage_class"):
+        if providers.of(provider).aws and not volume.get("storage_class"):
             text = "is missing: pods run on several nodes of EKS, and a volume of EBS is for one; name a StorageClass of EFS (provisioner efs.csi.aws.com)"
             found.append(Problem((*path, "storage_class"), text))
         taken.setdefault(volume["path"], f"berth_app_volumes.{name}")

@@ -16,6 +16,7 @@ from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import trust_as_template
 
+from ...module_utils import providers
 from ..inventory.locate import Inventory
 from ..inventory.variables import Problem
 
@@ -30,8 +31,6 @@ READ = (
     "berth_namespace",
     "berth_provider",
 )
-# Providers whose environments share the machine's own cluster.
-MACHINE = ("auto", "kubeadm")
 Template = Callable[[Any, Mapping[str, Any]], Any]
 """Works a template out, with variables beside those of the run; raises AnsibleError where that is not possible."""
 
@@ -119,9 +118,14 @@ def worked_out(template: Template, value: Any, directory: Path, host: str) -> An
         return None
 
 
+def on_machine(provider: Any) -> bool:
+    """Whether an environment shares the machine's own cluster, which ``auto`` may come to."""
+    return provider == "auto" or providers.of(provider).machine
+
+
 def cluster_of(get: Callable[[str], Any], provider: str) -> tuple[str, ...]:
     """Return what says which cluster an environment is in, as far as that can be shared; empty for a cluster of its own."""
-    if provider in MACHINE:
+    if on_machine(provider):
         return ("this machine",)
     if provider == "existing":
         return ("existing", str(Path(get("berth_existing_kubeconfig") or "").expanduser()), str(get("berth_existing_context")))
