@@ -1,15 +1,19 @@
-"""The plugins import each other as docs/architecture.md draws it, and never in a circle."""
+"""The plugins import each other, and roles include each other, as docs/architecture.md has it, and never in a circle."""
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
+import yaml
 from module_run import PLUGINS
 
 PAGE = PLUGINS.parent / "docs/architecture.md"
+ROLES = PLUGINS.parent / "roles"
 
 
 def imported(path: Path) -> set[Path]:
@@ -60,3 +64,36 @@ def test_modules_import_nothing_that_only_ansibles_own_process_has() -> None:
 def test_every_file_that_the_page_names_exists() -> None:
     named = re.findall(r"`((?:[a-z_]+/)+(?:[a-z0-9_]+\.(?:py|yml))?)`", PAGE.read_text(encoding="utf-8"))
     assert named and not [name for name in named if not ((PLUGINS.parent / name).exists() or (PLUGINS / name).exists())]
+
+
+# --- Roles -------------------------------------------------------------------------------------------------------------
+
+
+def layers() -> dict[str, int]:
+    """Return the height of each role, by the page."""
+    (line,) = re.findall(r"^From the lowest: (.+)\.$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    return {role: height for height, layer in enumerate(line.split("; ")) for role in layer.split(", ")}
+
+
+def included_roles(tasks: Any) -> Iterator[str]:
+    """Yield the roles that tasks include, those within blocks too, as they are named there."""
+    for task in tasks or []:
+        yield from (str(task[f"ansible.builtin.{way}_role"]["name"]) for way in ("include", "import") if f"ansible.builtin.{way}_role" in task)
+        for part in ("block", "rescue", "always"):
+            yield from included_roles(task.get(part))
+
+
+def test_the_page_knows_the_height_of_every_role() -> None:
+    assert set(layers()) == {path.name for path in ROLES.iterdir()}
+
+
+def test_a_role_includes_itself_and_lower_roles_only() -> None:
+    heights = layers()
+    found = {(path.parts[-3], name) for path in ROLES.glob("*/tasks/*.yml") for name in included_roles(yaml.safe_load(path.read_text(encoding="utf-8")))}
+    assert ("image", "minikube") in found  # it finds what there is
+    assert {(role, name) for role, name in found if name != role and heights.get(name, len(heights)) >= heights[role]} == set()
+
+
+def test_no_role_includes_the_tasks_of_playbooks() -> None:
+    found = [path for path in ROLES.glob("*/tasks/*.yml") if re.search(r"(include|import)_tasks: .*(playbooks|providers)/", path.read_text(encoding="utf-8"))]
+    assert found == []

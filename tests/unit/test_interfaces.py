@@ -20,6 +20,7 @@ from ansible.parsing.dataloader import DataLoader
 from packaging.specifiers import SpecifierSet
 
 PROJECT = Path(__file__).resolve().parents[2]
+PROVIDERS = PROJECT / "playbooks" / "providers"
 ROLES = sorted(path.name for path in (PROJECT / "roles").iterdir() if path.is_dir())
 # Keys of a task or a playbook whose values are Jinja expressions without braces.
 EXPRESSIONS = ("when", "that", "until", "changed_when", "failed_when")
@@ -140,7 +141,8 @@ def test_every_choice_of_a_provider_has_its_tasks(role: str) -> None:
         if name.endswith("_provider"):
             assert option["choices"], f"{name} has no choices"
             for choice in option["choices"]:
-                assert (PROJECT / "roles" / role / "tasks" / f"{choice}.yml").is_file(), f"{name}: {choice}"
+                tasks = PROVIDERS / choice / "provide.yml" if role == "cluster" else PROJECT / "roles" / role / "tasks" / f"{choice}.yml"
+                assert tasks.is_file(), f"{name}: {choice}"
 
 
 def test_a_provider_that_the_inventory_may_choose_is_one_of_its_role() -> None:
@@ -201,9 +203,9 @@ def facts_files(path: Path) -> Iterator[Path]:
 
 
 def facts(role: str) -> dict[str, set[str]]:
-    """Return the facts that ``tasks_from: facts`` leaves, each with its keys."""
-    path = PROJECT / "roles" / role / "tasks" / "facts.yml"
-    found = [fact for file in facts_files(path) for fact in set_facts(read(file))] if path.exists() else []
+    """Return the facts that ``tasks_from: facts`` leaves, each with its keys; those of the cluster are left by each provider's tasks."""
+    paths = files("playbooks/providers/*/facts.yml") if role == "cluster" else files(f"roles/{role}/tasks/facts.yml")
+    found = [fact for path in paths for file in facts_files(path) for fact in set_facts(read(file))]
     return {name: fact_keys(value) for name, value in found}
 
 
