@@ -65,7 +65,7 @@ def test_what_a_provider_needs_of_others_is_there(name: str) -> None:
     known = PROVIDERS[name]
     assert (PROJECT / "roles" / name / "meta" / "argument_specs.yml").is_file()
     assert known.registry in own_options("registry")["registry_provider"]["choices"]
-    assert not known.image_import or (PROJECT / "roles/cache/tasks" / f"load_{known.image_import}.yml").is_file()
+    assert not known.image_import or (PROJECT / "roles/cluster/tasks" / f"images_{known.image_import}.yml").is_file()
     assert name in read(PROJECT / "roles/artifacts/vars/main.yml")["__artifacts_sets"]
     assert callable(getattr(plugin("action/preflight.py").Check, f"{name}_problems"))
 
