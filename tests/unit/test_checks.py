@@ -38,7 +38,7 @@ NAMES = {part: f"DATABASE_{part.upper()}" for part in ("host", "port", "name", "
 GIVEN = {
     "action": "refuse", "ignored": [], "commands": {}, "release": ["migrate --noinput"], "schedules": ["clearsessions"],
     "probe": {"type": "http", "host": "localhost", "readiness": "/readyz", "liveness": "/livez"}, "path": "/", "hosts": ["127.0.0.1"], "public_host": "",
-    "database": {"env": NAMES, "aliases": []}, "several": True, "static": {}, "volumes": [], "writable": ["/tmp/berth-nowhere"],
+    "database": {"env": NAMES, "aliases": []}, "several": True, "shown": [], "static": {}, "volumes": [], "writable": ["/tmp/berth-nowhere"],
 }  # fmt: skip
 KEY = "a-key-that-is-long-enough-and-random-0123456789-abcdefghij"
 ENVIRONMENT = {
@@ -600,7 +600,23 @@ if "DATABASE_URL" in os.environ:
         files={"goods/models.py": FIELD, "goods/migrations/0001_initial.py": FIELD_MIGRATION},
         settings='MEDIA_ROOT = "/srv/media"\nMEDIA_URL = "media/"',
         says=("(Good.picture) go to MEDIA_ROOT (shop/settings.py:", "{media: {path: /srv/media, size: 1Gi, url: /media/}}"),
-        follows=Case(given={"volumes": ["/srv/media"]}),
+        follows=Case(given={"volumes": ["/srv/media"], "shown": ["/media/"]}),
+    ),
+    "files that are sent are kept and not shown": Case(
+        "media-url",
+        files={"goods/models.py": FIELD, "goods/migrations/0001_initial.py": FIELD_MIGRATION},
+        settings='MEDIA_ROOT = "/srv/media"\nMEDIA_URL = "media/"',
+        given={"volumes": ["/srv/media"]},
+        says=("(Good.picture) are kept", "below /media/ (MEDIA_URL (shop/settings.py:", "Set url: /media/ beside path: /srv/media"),
+        follows=Case(given={"volumes": ["/srv/media"], "shown": ["/media/"]}),
+    ),
+    "files that are sent are in a part of what is shown": Case(
+        "media-url",
+        files={"goods/models.py": FIELD, "goods/migrations/0001_initial.py": FIELD_MIGRATION},
+        settings='MEDIA_ROOT = "/srv/data/media"\nMEDIA_URL = "media/"',
+        given={"volumes": ["/srv/data"], "shown": ["/media/"]},
+        says=("a volume of its own in berth_app_volumes, with path: /srv/data/media and url: /media/",),
+        follows=Case(given={"volumes": ["/srv/data/media"], "shown": ["/media/"]}),
     ),
     "files that are sent go where the code is": Case(
         "media",
@@ -827,7 +843,21 @@ RIGHT = {
     ),
     "sent files are in a volume": Case(
         files={"goods/models.py": FIELD, "goods/migrations/0001_initial.py": FIELD_MIGRATION},
-        settings='MEDIA_ROOT = "/srv/media/"',
+        settings='MEDIA_ROOT = "/srv/media/"\nMEDIA_URL = "media/"',
+        given={"volumes": ["/srv/media"], "shown": ["/media/"]},
+    ),
+    "sent files are in a volume, and nowhere to be asked for": Case(
+        files={"goods/models.py": FIELD, "goods/migrations/0001_initial.py": FIELD_MIGRATION},
+        settings='MEDIA_ROOT = "/srv/media"',
+        given={"volumes": ["/srv/media"]},
+    ),
+    "sent files are shown by a view": Case(
+        files={
+            "goods/models.py": FIELD,
+            "goods/migrations/0001_initial.py": FIELD_MIGRATION,
+            "shop/urls.py": URLS.replace("urlpatterns = [", 'urlpatterns = [path("media/<path:name>", lambda request, name: HttpResponse(name)),'),
+        },
+        settings='MEDIA_ROOT = "/srv/media"\nMEDIA_URL = "media/"\nFORCE_SCRIPT_NAME = "/shop"',
         given={"volumes": ["/srv/media"]},
     ),
     "one pod keeps its cache": Case(settings='SESSION_ENGINE = "django.contrib.sessions.backends.cache"', given={"several": False}),

@@ -83,6 +83,7 @@ def given(release: Facts) -> dict[str, Any]:
         "public_host": release["public_host"],
         "database": {"env": dict(release["database_env"]), "aliases": list(release["database_aliases"])},
         "several": pods > 1,
+        "shown": sorted(volume["url"] for volume in release["volumes"].values() if volume.get("url")),
         "static": dict(release["static"]),
         "volumes": sorted(volume["path"] for volume in release["volumes"].values()),
         "writable": sorted(release["writable"]),
@@ -410,6 +411,13 @@ def _media(facts: Facts, report: Facts) -> Told:
     return Told(what, f"Set berth_app_volumes: {{media: {{path: {facts['root']}, size: 1Gi{more}}}}}.{shown}")
 
 
+def _media_url(facts: Facts, _report: Facts) -> Told:
+    what = f"Files that are sent ({facts['field']}) are kept, and visitors who ask for them below {facts['url']} (MEDIA_URL{_at(facts)}) get a 404"
+    if not facts["whole"]:
+        return Told(what, f"Give MEDIA_ROOT a volume of its own in berth_app_volumes, with path: {facts['root']} and url: {facts['url']}.")
+    return Told(what, f"Set url: {facts['url']} beside path: {facts['root']} in berth_app_volumes; everybody may read them then.")
+
+
 def _migrations(facts: Facts, _report: Facts) -> Told:
     names = ", ".join(facts["apps"])
     way = f"Run python manage.py makemigrations {' '.join(facts['apps'])}, and keep what it writes."
@@ -469,6 +477,7 @@ _TEXTS: dict[str, Callable[[Facts, Facts], Told]] = {
     "collectstatic": _collectstatic,
     "static-files": _static_files,
     "media": _media,
+    "media-url": _media_url,
     "migrations": _migrations,
     "command": _command,
     "check": _check,

@@ -621,7 +621,8 @@ def files(given: dict[str, Any]) -> list[Problem]:
     urls: list[tuple[Path, str]] = [(("berth_app_volumes", name, "url"), volume["url"]) for name, volume in kept.items() if volume.get("url") is not None]
     if static:
         urls.append((("berth_app_static", "url"), static["url"]))
-    found, taken = [], {}
+    found: list[Problem] = []
+    taken: dict[str, str] = {}
     for path, url in urls:
         wrong = formats.files_url(url) or (f"{url} is {taken[url]} too; give one of the two another one" if url in taken else "")
         found += [Problem(path, wrong)] if wrong else []

@@ -72,8 +72,9 @@ class Project:
     """A look at the project in the current directory.
 
     What the release is (``given``): ``action``, ``ignored``, ``commands`` by variable, ``release`` and ``schedules`` (commands of manage.py), ``probe``
-    (type, host, readiness, liveness), ``path``, ``hosts``, ``public_host``, ``database`` (variables by part, and aliases), ``several``, ``static``
-    (path and url, empty where the app serves static files itself), ``volumes`` and ``writable`` (directories).
+    (type, host, readiness, liveness), ``path``, ``hosts``, ``public_host``, ``database`` (variables by part, and aliases), ``several``, ``shown``
+    (URLs of volumes that visitors are shown), ``static`` (path and url, empty where the app serves static files itself), ``volumes`` and ``writable``
+    (directories).
     """
 
     def __init__(self, given):
@@ -827,13 +828,32 @@ class Project:
             local = isinstance(default_storage, FileSystemStorage)
         except Exception:
             return
-        root = os.path.abspath(str(settings.MEDIA_ROOT or ""))
-        if used and local and not self.under(root, self.given["volumes"]):
-            field = used[0]
+        if not used or not local:
+            return
+        root, url = os.path.abspath(str(settings.MEDIA_ROOT or "")), str(settings.MEDIA_URL or "")
+        name = f"{used[0].model.__name__}.{used[0].name}"
+        if self.under(root, self.given["volumes"]):
+            if root not in self.given["volumes"] or not url.startswith(tuple(self.given["shown"])):
+                self.unseen(name, root, url)
+        else:
             lost = self.under(root, self.given["writable"])
-            name = f"{field.model.__name__}.{field.name}"
-            url = str(settings.MEDIA_URL or "")
             self.find("media", "warn", root=root, lost=lost, field=name, place=self.place("MEDIA_ROOT"), code=root == os.getcwd(), url=url)
+
+    def unseen(self, field, root, url):
+        """Look whether files that are kept are shown to visitors by the app, as nothing beside it does so."""
+        from django.urls import Resolver404, resolve
+
+        prefix = (self.configured.FORCE_SCRIPT_NAME or "").rstrip("/")
+        path = url[len(prefix) :] if prefix and url.startswith(prefix + "/") else url
+        # A setting that is empty is the whole site's address.
+        if path in ("", "/") or urlsplit(url).netloc or any(map(shutil.which, FRONTS)):
+            return
+        try:
+            resolve(path + "a-file")
+        except Resolver404:
+            self.find("media-url", "warn", field=field, root=root, url=url, whole=root in self.given["volumes"], place=self.place("MEDIA_URL"))
+        except Exception:
+            return
 
     # --- Models and Django's own checks ---------------------------------------------
     def migrations(self):
