@@ -123,7 +123,7 @@ def test_a_quota_that_counts_what_the_app_takes_finds_the_web_server_taking_it_t
     given = {"requests": {"cpu": "1", "ephemeral-storage": "1Gi"}, "limits": {"cpu": 2, "memory": "1Gi", "example.com/gpu": 1}}
     found = served_files.resources(given)
     assert found["requests"] == {"cpu": "10m", "memory": "32Mi", "ephemeral-storage": "1Gi"}
-    assert found["limits"] == {"cpu": 2, "memory": "64Mi"}
+    assert found["limits"] == {"cpu": 2, "memory": "128Mi"}
 
 
 # --- The configuration ------------------------------------------------------------------------------------------------
@@ -251,5 +251,5 @@ def test_what_the_web_server_takes_has_room_in_the_quota() -> None:
     whole = room.together(BASE["resources"], served_files.resources(BASE["resources"]))
     assert {kind: {key: str(value) for key, value in values.items()} for kind, values in whole.items()} == {
         "requests": {"cpu": "0.060", "memory": str(160 * 2**20)},
-        "limits": {"memory": str(320 * 2**20)},
+        "limits": {"memory": str(384 * 2**20)},
     }

@@ -195,6 +195,15 @@ def test_what_the_app_answers_its_probe_decides_whether_the_release_can_succeed(
     assert words in advice_of(finding, snapshot.workload)
 
 
+@pytest.mark.parametrize(("name", "words"), [("web", "Raise the memory limit in berth_app_resources"), ("files", "raise berth_app_replicas")])
+def test_a_container_whose_memory_no_variable_sets_is_not_advised_to_have_more(name: str, words: str) -> None:
+    workload = deployment()
+    workload["metadata"]["labels"] = WEB
+    newest = replicaset(workload)
+    snapshot = Snapshot(workload, [pod(newest, crashing(ended(137, "OOMKilled")) | {"name": name})], [newest])
+    assert words in advice_of(judge(snapshot, SINCE).findings[0], workload)
+
+
 @pytest.mark.parametrize(("sockets", "cause"), [([("0.0.0.0", 8080)], "readiness"), ([("0.0.0.0", 8080), ("0.0.0.0", 8001)], "port")])
 def test_where_another_container_listens_is_not_taken_for_the_app(sockets: list[tuple[str, int]], cause: str) -> None:
     """The containers of a pod have one network: web sees the sockets of the web server for files as well."""

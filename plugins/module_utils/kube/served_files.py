@@ -13,9 +13,9 @@ Static = Mapping[str, str]
 """``path`` in the app's image and ``url``; empty where the app serves its static files itself."""
 Resources = dict[str, dict[str, Any]]
 
-IMAGE = "nginx"
-"""The image's short name in roles/artifacts."""
-RESOURCES: Resources = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "64Mi"}}
+CONTAINER = "files"
+RESOURCES: Resources = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}}
+"""A connection to the app takes 64 KiB at most, so this is for more than a thousand of them at a time."""
 STATIC_SIZE = "2Gi"
 """The most that the copy of the static files may take."""
 LATER = 2
@@ -91,7 +91,7 @@ def resources(app: Mapping[str, Mapping[str, Any]]) -> Resources:
     """Return what the web server takes: little, and what a quota may ask every container for as the app has it.
 
     >>> resources({"requests": {"cpu": 1}, "limits": {"cpu": 2, "example.com/gpu": 1}})
-    {'requests': {'cpu': '10m', 'memory': '32Mi'}, 'limits': {'cpu': 2, 'memory': '64Mi'}}
+    {'requests': {'cpu': '10m', 'memory': '32Mi'}, 'limits': {'cpu': 2, 'memory': '128Mi'}}
     """
     return {kind: {**{key: value for key, value in (app.get(kind) or {}).items() if "/" not in key}, **own} for kind, own in RESOURCES.items()}
 
@@ -119,7 +119,7 @@ def parts(volumes: Mapping[str, Volume], static: Static, app_port: int, image: s
     mounts += [{"name": copy["name"], "mountPath": "/static", "readOnly": True} for copy in copies]
     asked = {"tcpSocket": {"port": "http"}, "timeoutSeconds": 5}
     container = {
-        "name": "files",
+        "name": CONTAINER,
         "image": image,
         "command": COMMAND,
         "env": [{"name": "NGINX_CONFIGURATION", "value": configuration(urls, app_port, static)}],
@@ -218,8 +218,8 @@ http {{
             proxy_redirect off;
             proxy_request_buffering off;
             proxy_buffering off;
-            proxy_buffer_size 64k;
-            proxy_buffers 4 64k;
+            proxy_buffer_size 32k;
+            proxy_buffers 4 32k;
             proxy_read_timeout 1h;
             proxy_send_timeout 1h;
         }}

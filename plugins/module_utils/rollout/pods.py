@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..kube import probes
+from ..kube import probes, served_files
 from ..kube.objects import Object, condition, dig
 from . import symptoms
 from .advice import advised
@@ -101,6 +101,9 @@ def _missing(container: str, message: str) -> str:
     return f"The container {container} cannot be configured"
 
 
+BUSY = "The web server for files has more connections than it can hold: raise berth_app_replicas, so that each pod has fewer."
+
+
 def _crash(
     workload: Object,
     sockets: Sequence[tuple[str, int]],
@@ -132,6 +135,7 @@ def _crash(
             ended.get("message") or message,
             **where,
             grace=patience if counts else NEVER,
+            advice=BUSY if (name, cause) == (served_files.CONTAINER, "memory") else "",
             # A container that is waiting or running again has its last run's log as the previous one's, except
             # in the moment between its end and the back-off.
             log="current" if dig(status, "state", "terminated") else "previous",
