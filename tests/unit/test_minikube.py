@@ -1165,7 +1165,7 @@ def ansible_home(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def play(machine: Machine, ansible_home: str) -> Callable[..., str]:
-    """Return a function that runs tasks of a role on the machine, as the environment dev, and returns what it printed."""
+    """Return a function that runs tasks of a role, or of the provider, on the machine, as the environment dev, and returns what it printed."""
     plugins = {"ACTION_PLUGINS": "action", "FILTER_PLUGINS": "filter", "LIBRARY": "modules", "MODULE_UTILS": "module_utils"}
     settings = {f"ANSIBLE_{name}": str(ROOT / "plugins" / directory) for name, directory in plugins.items()}
     settings |= {"ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_PIPELINING": "true"}
@@ -1179,8 +1179,10 @@ def play(machine: Machine, ansible_home: str) -> Callable[..., str]:
         "minikube_images": {},
     }
 
-    def run_role(role: str, tasks: str, **variables: Any) -> str:
-        tasks_of_play = [{"ansible.builtin.include_role": {"name": role, "tasks_from": tasks}}, {"ansible.builtin.debug": {"var": "minikube_facts"}}]
+    def run_tasks(role: str, tasks: str, **variables: Any) -> str:
+        of_role = {"ansible.builtin.include_role": {"name": role, "tasks_from": tasks}}
+        of_provider = {"ansible.builtin.include_tasks": str(ROOT / "playbooks/providers/minikube" / f"{tasks}.yml")}
+        tasks_of_play = [of_provider if role == "provider" else of_role, {"ansible.builtin.debug": {"var": "minikube_facts"}}]
         content = [{"hosts": "dev", "gather_facts": False, "tasks": tasks_of_play}]
         (machine.root / "play.yml").write_text(json.dumps(content), encoding="utf-8")
         command = ["ansible-playbook", "-i", "dev,", "-c", "berth.platform.forked", str(machine.root / "play.yml")]
@@ -1190,14 +1192,14 @@ def play(machine: Machine, ansible_home: str) -> Callable[..., str]:
         assert done.returncode == 0, printed
         return printed
 
-    return run_role
+    return run_tasks
 
 
 def test_a_destroy_that_only_stops_lets_the_next_run_find_its_own_cluster(machine: Machine, play: Callable[..., str]) -> None:
     machine.given("running")
     record = {"environment": "dev", "provider": "minikube", "cluster": "1111", "authority": ""}
     identity.write(machine.kubeconfig, record)
-    play("cluster", "absent", minikube_on_destroy="stop")
+    play("provider", "absent", minikube_on_destroy="stop")
     assert machine.state["state"] == "stopped"
     assert identity.read(machine.kubeconfig) == record
     assert not preflight.foreign_kubeconfig(machine.kubeconfig)
@@ -1206,7 +1208,7 @@ def test_a_destroy_that_only_stops_lets_the_next_run_find_its_own_cluster(machin
 def test_a_destroy_that_deletes_leaves_neither_kubeconfig_nor_record(machine: Machine, play: Callable[..., str]) -> None:
     machine.given("running")
     identity.write(machine.kubeconfig, {"environment": "dev", "provider": "minikube", "cluster": "1111", "authority": ""})
-    play("cluster", "absent")
+    play("provider", "absent")
     assert machine.state["state"] == "absent"
     assert list(machine.kubeconfig.parent.iterdir()) == []
 
