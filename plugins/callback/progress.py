@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from ansible.plugins.callback import CallbackBase
 
-from ..plugin_utils import screen
+from ..plugin_utils import progress_file, screen
 
 DOCUMENTATION = """
 name: progress
@@ -43,17 +42,17 @@ class CallbackModule(CallbackBase):
         self._task = self._said = ""
         self._waiting: list[str] = []
         self._typed = False
+        self._held = -1
         self._started = self._spoke = time.monotonic()
         self._done = threading.Event()
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Make the file, and start to follow it."""
-        handle, path = tempfile.mkstemp(prefix="berth-progress-")
-        os.close(handle)
-        os.environ["BERTH_PROGRESS"] = path
+        self._held, path = progress_file.make()
+        os.environ["BERTH_PROGRESS"] = str(path)
         self._task = self._said = ""
         self._done = threading.Event()  # one command can run several playbooks
-        threading.Thread(target=self._follow, args=(Path(path), self._done), daemon=True).start()
+        threading.Thread(target=self._follow, args=(path, self._done), daemon=True).start()
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool = False) -> None:
         """Begin to count the seconds of a task."""
@@ -75,6 +74,7 @@ class CallbackModule(CallbackBase):
         """Stop following."""
         self._done.set()
         Path(os.environ["BERTH_PROGRESS"]).unlink(missing_ok=True)
+        os.close(self._held)
 
     def _follow(self, path: Path, done: threading.Event) -> None:
         with path.open(encoding="utf-8", errors="replace") as progress:
