@@ -154,6 +154,7 @@ def test_site_yml_looks_after_the_instance_in_use_and_changes_nothing_of_the_tag
         for one in there(aws):
             rds.modify_db_instance(DBInstanceIdentifier=one, DeletionProtection=False)
             rds.delete_db_instance(DBInstanceIdentifier=one, SkipFinalSnapshot=True)
+        rds.delete_db_snapshot(DBSnapshotIdentifier=f"{name}-before-easter")
 
 
 @pytest.mark.long  # ansible-playbook, six times
