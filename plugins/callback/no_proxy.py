@@ -29,18 +29,14 @@ requirements:
 NODE = "10.245.0.1"  # the default of berth_node_address
 
 
-def kubeconfigs(play: Any) -> list[Path]:
-    """Return the environments' kubeconfigs, without those whose path cannot be worked out."""
-    found = []
+def clusters(play: Any) -> tuple[list[Path], list[str]]:
+    """Return the environments' kubeconfigs, without those whose path cannot be worked out, and the addresses of clusters that are still to be made here."""
+    kubeconfigs, nodes = [], []
     for values in run.variables(play).values():
+        nodes.append(str(values.get("berth_node_address", NODE)))
         with contextlib.suppress(AnsibleError, TypeError):
-            found.append(Path(Templar(play.get_loader(), variables=values).template(values.get("berth_kubeconfig"))))
-    return found
-
-
-def nodes(play: Any) -> list[str]:
-    """Return the addresses of clusters on this machine, those that are still to be made included."""
-    return [str(values.get("berth_node_address", NODE)) for values in run.variables(play).values()]
+            kubeconfigs.append(Path(Templar(play.get_loader(), variables=values).template(values.get("berth_kubeconfig"))))
+    return kubeconfigs, nodes
 
 
 class CallbackModule(CallbackBase):
@@ -59,8 +55,8 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Find out where the kubeconfigs are."""
         if proxies.named(os.environ):
-            self._kubeconfigs = dict.fromkeys(kubeconfigs(play), -1.0)
-            self._nodes = nodes(play)
+            kubeconfigs, self._nodes = clusters(play)
+            self._kubeconfigs = dict.fromkeys(kubeconfigs, -1.0)
             self._go_past_proxies()
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool = False) -> None:

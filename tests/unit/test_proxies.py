@@ -6,9 +6,12 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import ansible_fork
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible_collections.berth.platform.plugins.callback import no_proxy
 from ansible_collections.berth.platform.plugins.module_utils.kube.client import Cluster, Unreachable
 from ansible_collections.berth.platform.plugins.module_utils.machine import proxies
 from fake_api import Api, kubeconfig, running
@@ -114,3 +117,17 @@ def test_a_cluster_on_this_machine_answers_below_a_proxy_that_does_not(tmp_path:
         ran = ansible_fork.run(command, cwd=project, env=environment)
     assert ran.returncode == 0, ran.stdout
     assert "localhost,127.0.0.1" in ran.stdout
+
+
+def test_the_variables_of_the_environments_are_computed_once_a_play(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is half of what the callback takes."""
+    asked: list[object] = []
+    found = {"dev": {"berth_kubeconfig": "/dev/null", "berth_node_address": "10.1.0.1"}, "broken": {"berth_kubeconfig": "{{ nobody_sets_this }}"}}
+    monkeypatch.setattr(no_proxy.run, "variables", lambda play: asked.append(play) or found)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "")
+    play = SimpleNamespace(get_loader=DataLoader)
+    no_proxy.CallbackModule().v2_playbook_on_play_start(play)
+    assert asked == [play]
+    assert {"10.1.0.1", no_proxy.NODE} <= set(os.environ["NO_PROXY"].split(","))
