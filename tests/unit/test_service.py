@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import math
 import os
 import re
 import shlex
@@ -24,8 +26,8 @@ from module_run import run
 needs_runit = pytest.mark.skipif(not shutil.which("runsv"), reason="runit is not installed")
 
 
-def until(condition: Callable[[], object], seconds: float = 8) -> bool:
-    """Whether ``condition`` comes true within ``seconds``."""
+def until(condition: Callable[[], object], seconds: float = 60) -> bool:
+    """Wait until ``condition`` is true, and return whether it is; after ``seconds`` it will never be, however busy the machine is."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
@@ -72,8 +74,9 @@ def started(runit: Runit, *command: str, **options: str) -> int:
     """Write and start a service called ``s``; return its process id once it runs its program."""
     runit.write(Service("s", list(command), "A test's service", **options))
     runit.start("s")
-    assert until(lambda: runit.pid("s"))
-    return runit.pid("s")
+    found: list[int] = []
+    assert until(lambda: found.append(runit.pid("s")) or found[-1])
+    return found[-1]
 
 
 def supervisor(runit: Runit) -> int:
@@ -250,11 +253,34 @@ def test_a_check_before_runit_is_installed_finds_nothing_running(tmp_path: Path,
 
 
 @needs_runit
-def test_a_supervisor_that_cannot_start_is_named(runit: Runit, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_supervisor_that_cannot_start_is_named_as_soon_as_it_has_ended(
+    runit: Runit, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(service_manager.shutil, "which", lambda _: "/usr/bin/false")
-    monkeypatch.setattr(service_manager, "START_TIMEOUT", 0.2)
+    monkeypatch.setattr(service_manager, "START_TIMEOUT", math.inf)
     answer = run(background_service, capsys, services=[{"name": "s", "command": ["sleep", "60"]}])
     assert answer["msg"] == f"The supervisor of s did not start. Try: runsv {runit.services / 's'}"
+
+
+@needs_runit
+def test_a_supervisor_that_takes_its_time_is_waited_for(runit: Runit, tmp_path: Path) -> None:
+    """As on a machine so busy that 10 seconds pass before it runs at all."""
+    slow, go = tmp_path / "slow", tmp_path / "go"
+    slow.write_text(f'#!/bin/sh\nuntil [ -e {go} ]; do sleep 0.01; done\nexec runsv "$@"\n')
+    slow.chmod(0o755)
+    clock, passed = time.monotonic, itertools.chain([0], itertools.repeat(10))
+
+    def later() -> float:
+        if seconds := next(passed):
+            go.touch()
+        return clock() + seconds
+
+    runit.write(Service("s", ["sleep", "60"], "A test's service"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service_manager.shutil, "which", lambda _: str(slow))
+        patch.setattr(service_manager.time, "monotonic", later)
+        runit.start("s")
+    assert alive(supervisor(runit))
 
 
 # --- systemd ---------------------------------------------------------------

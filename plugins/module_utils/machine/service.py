@@ -16,7 +16,7 @@ SERVICES = Path("/var/lib/berth/services")
 LOGS = Path("/var/log/berth")
 PIDS = Path("/run/berth")
 UNITS = Path("/etc/systemd/system")
-START_TIMEOUT = 5  # seconds a supervisor gets to answer
+START_TIMEOUT = 60  # seconds a supervisor gets to answer, on a machine that has much else to do; one that has ended is not waited for
 STOP_TIMEOUT = 60  # seconds a service gets to end before it is killed
 ENDINGS = 3  # as many as these, a second apart, and a service does not come up by itself any more
 LOOK = 0.3  # seconds between two looks at a service; runsv and our units start one again after a second
@@ -140,6 +140,19 @@ def _write(path: Path, content: str, mode: int) -> bool:
     return True
 
 
+def _has_ended(pid_file: Path) -> bool:
+    """Whether the process that a file names has ended; False while the file is still to be written."""
+    try:
+        number = int(pid_file.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return False
+    try:
+        state = Path(f"/proc/{number}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return True
+    return state in ("Z", "X")  # it only waits for its parent to hear of its end (proc_pid_stat(5))
+
+
 class Runit:
     """One ``runsv`` a service (runsv(8)): restarts it when it ends, keeps its pid, gives its output to ``svlogd``."""
 
@@ -241,7 +254,7 @@ class Runit:
             )
             end = time.monotonic() + START_TIMEOUT
             while not self._supervised(name):
-                if time.monotonic() > end:
+                if _has_ended(pid_file) or time.monotonic() > end:
                     raise ServiceError(f"The supervisor of {name} did not start. Try: runsv {directory}")
                 time.sleep(0.05)
         _run("sv", "up", str(directory))
