@@ -205,6 +205,8 @@ class Rollout:
             Failed: It is certain that it will not be.
             KubeError: It could not be read.
         """
+        if self.kind == "Job" and self._was_complete():  # for good, also when it is removed
+            return True
         self.snapshot = self._observe()
         self.since = self.since or self.cluster.now
         self.verdict = judge(self.snapshot, self.since, self.scheduling_grace)
@@ -251,6 +253,10 @@ class Rollout:
             return self._log(pod["metadata"]["name"], container or main, previous=False)
         return []
 
+    def _was_complete(self) -> bool:
+        """Whether it was complete at the look before."""
+        return self.verdict is not None and self.verdict.complete
+
     def _tell(self, progress: str) -> None:
         if progress != self._told:
             self._told = progress
@@ -261,7 +267,7 @@ class Rollout:
         selector = selector_of(workload)
         revisions = self._list("ControllerRevision", labelSelector=selector) if self.kind == "DaemonSet" else []
         snapshot = Snapshot(workload, revisions=revisions)
-        if judge(snapshot).complete and not unproved(workload):
+        if judge(snapshot).complete and (self._was_complete() or not unproved(workload)):
             return snapshot
         replicasets = self._list("ReplicaSet", labelSelector=selector) if self.kind == "Deployment" else []
         snapshot = replace(

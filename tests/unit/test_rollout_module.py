@@ -462,6 +462,24 @@ def test_a_process_that_stays_is_waited_for_beside_web_and_not_after_it(web: int
     assert cluster.seconds == seconds
 
 
+def test_what_was_complete_costs_one_request_a_look_while_another_is_waited_for() -> None:
+    workload = deployment(**DONE)
+    del workload["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]
+    newest = replicaset(workload)
+    slow = iter([[statefulset()]] * 4 + [[statefulset(readyReplicas=1, updatedReplicas=1)]] * 2)
+    cluster = FakeCluster(Deployment=[workload], ReplicaSet=[newest], Pod=[ready_pod(newest)], StatefulSet=lambda: next(slow))
+    k8s_rollout.wait([rollout(cluster), rollout(cluster, "StatefulSet", "postgresql")], timeout=60)
+    assert cluster.asked.count("Deployment/polls") == 5
+    assert cluster.asked.count("ReplicaSet") == 1
+
+
+def test_a_job_that_was_complete_may_be_removed_while_another_is_waited_for() -> None:
+    jobs = iter([[job(condition("Complete"))]])
+    slow = iter([[statefulset()], [statefulset(readyReplicas=1, updatedReplicas=1)]])
+    cluster = FakeCluster(Job=lambda: next(jobs, []), StatefulSet=lambda: next(slow))
+    k8s_rollout.wait([rollout(cluster, "Job", "polls-migrate-3f2a"), rollout(cluster, "StatefulSet", "postgresql")], timeout=60)
+
+
 def test_check_mode_says_what_is_there_and_what_is_not() -> None:
     """Neither a missing nor a failing workload is an error there."""
     cluster = crashing_cluster()
