@@ -44,12 +44,22 @@ PROJECT = ['  File "/srv/app/shop/settings.py", line 3, in <module>', "    impor
 MKDIR = ['  File "/srv/app/shop/apps.py", line 9, in ready', '    os.makedirs("/srv/cache")', '  File "<frozen os>", line 227, in makedirs']
 ENVIRON = ['  File "/srv/app/shop/settings.py", line 2, in <module>', '    X = os.environ["X"]', '  File "<frozen os>", line 717, in __getitem__']
 
+KOMBU = [
+    '  File "/usr/local/lib/python3.13/site-packages/kombu/transport/redis.py", line 387, in <module>',
+    "    class PrefixedStrictRedis(GlobalKeyPrefixMixin, redis.Redis):",
+    "                                                    ^^^^^^^^^^^",
+]
+
 LOGS: list[tuple[list[str], str, str, str]] = [
     ([*SETTINGS, *PROJECT, "ModuleNotFoundError: No module named 'celery'"], "module", "the module celery is not installed", "Add the package celery"),
     ([*PROJECT, "ModuleNotFoundError: No module named 'rest_framework.authtoken'"], "module", "rest_framework.authtoken", "package djangorestframework"),
     ([*PROJECT, "ModuleNotFoundError: No module named 'shop.util'"], "module", "there is no module shop.util in the project", "or in berth_app_command."),
     ([*SETTINGS, "ModuleNotFoundError: No module named 'config'"], "settings-module", "there is no settings module config", "DJANGO_SETTINGS_MODULE"),
     (["django.core.exceptions.ImproperlyConfigured: Error loading psycopg2 or psycopg module"], "module", "driver psycopg2", "package psycopg2-binary"),
+    ([*KOMBU, "AttributeError: 'NoneType' object has no attribute 'Redis'"], "module", "client of Celery's broker, redis, is not", "Add the package redis to"),
+    (["ImportError: The kazoo library is not installed"], "module", "the library kazoo is not installed", "Add the package kazoo to the project's"),
+    (["ImportError: boto3 is not installed"], "module", "the library boto3 is not installed", "Add the package boto3 to the project's"),
+    (["You need to install the redis library in order to use the Redis result store backend."], "module", "the library redis", "Add the package redis to"),
     (["ImportError: libGL.so.1: cannot open shared object file"], "library", "the shared library libGL.so.1", "libgl1, to berth_app_p"),
     (["uwsgi: error while loading shared libraries: libpcre2-8.so.0: cannot open shared object file"], "library", "libpcre2-8.so.0", "probably libpcre2-8-0,"),
     (["OSError: cannot load library 'libgobject-2.0-0': error"], "library", "libgobject-2.0-0", "libglib2.0-0"),
@@ -90,7 +100,17 @@ def test_a_log_is_told_in_words_with_the_variable(lines: list[str], cause: str, 
     assert "{variable}" not in symptom.advice
 
 
-@pytest.mark.parametrize("lines", [[], ["ValueError: bad"], ["GET /media/lib.so 404"], ["Not Found: /ht/"], ["Permission denied: please log in"]])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        ["ValueError: bad"],
+        ["GET /media/lib.so 404"],
+        ["Not Found: /ht/"],
+        ["Permission denied: please log in"],
+        [*PROJECT, "AttributeError: 'NoneType' object has no attribute 'Redis'"],
+    ],
+)
 def test_a_log_that_says_nothing_certain_is_left_to_the_reader(lines: list[str]) -> None:
     assert symptoms.of_log(lines) is None
 

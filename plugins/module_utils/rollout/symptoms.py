@@ -35,8 +35,8 @@ def of_log(lines: Sequence[str], command: str = "the container's command") -> Sy
     """
     for index in range(len(lines) - 1, -1, -1):
         for pattern, explain in _PATTERNS:
-            if match := pattern.search(lines[index]):
-                return explain(match, lines[: index + 1], command)
+            if (match := pattern.search(lines[index])) and (found := explain(match, lines[: index + 1], command)):
+                return found
     return None
 
 
@@ -111,6 +111,18 @@ def _module(match: re.Match[str], lines: Sequence[str], command: str) -> Symptom
 def _driver(match: re.Match[str], _lines: Sequence[str], _command: str) -> Symptom:
     package = package_name(match["name"])
     return Symptom("module", f"the database's driver {match['name']} is not installed", f"Add the package {package} to the project's requirements.")
+
+
+def _client(match: re.Match[str], _lines: Sequence[str], _command: str) -> Symptom:
+    name = match["name"]
+    return Symptom("module", f"the library {name} is not installed", f"Add the package {name} to the project's requirements.")
+
+
+def _broker(_match: re.Match[str], lines: Sequence[str], _command: str) -> Symptom | None:
+    # Kombu goes on without the client of a broker until it is used (kombu/transport/redis.py).
+    if not any('/kombu/transport/redis.py"' in line for line in lines[-4:]):
+        return None
+    return Symptom("module", "the client of Celery's broker, redis, is not installed", "Add the package redis to the project's requirements.")
 
 
 def _library(match: re.Match[str], _lines: Sequence[str], _command: str) -> Symptom:
@@ -198,7 +210,7 @@ def _fixed(cause: str, summary: str, advice: str) -> Callable[[re.Match[str], Se
     return explain
 
 
-_PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Sequence[str], str], Symptom]], ...] = tuple(
+_PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Sequence[str], str], Symptom | None]], ...] = tuple(
     (re.compile(pattern), explain)
     for pattern, explain in (
         (r"(?P<name>lib[\w.+-]+): cannot open shared object file", _library),
@@ -207,6 +219,9 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Sequence[str], 
             "Add the Debian package libmagic1 to berth_app_packages where Berth makes the Dockerfile, else to what your Dockerfile installs with apt-get."))),
         (r"Error loading (?P<name>psycopg2|psycopg|MySQLdb)\b", _driver),
         (r"ModuleNotFoundError: No module named '(?P<name>[^']+)'", _module),
+        (r"ImportError: (?:The )?(?P<name>[\w.-]+)(?: library)? is not installed", _client),
+        (r"You need to install the (?P<name>[\w.-]+) (?:v\d+ )?library", _client),
+        (r"^AttributeError: 'NoneType' object has no attribute '\w+'", _broker),
         (r"\[Errno (?:30|13)\] (?:Read-only file system|Permission denied): '(?P<path>/[^']+)'", _write),
         (r"sqlite3\.OperationalError: (?:attempt to write a readonly database|unable to open database file)", _fixed(
             "sqlite", "its database is a SQLite file, which a pod cannot write",
