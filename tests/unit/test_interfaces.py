@@ -16,6 +16,7 @@ import jinja2
 import jinja2.nodes
 import pytest
 import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from packaging.specifiers import SpecifierSet
 
@@ -119,6 +120,13 @@ def test_a_roles_defaults_are_what_its_argument_specs_document(role: str) -> Non
 def test_every_variable_of_a_role_carries_its_name(role: str) -> None:
     given = {**read(PROJECT / "roles" / role / "defaults/main.yml"), **read(PROJECT / "roles" / role / "vars/main.yml")}
     assert [name for name in given if not re.match(rf"(__)?{role}_", name)] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_default_of_a_role_has_all_that_is_required_of_it(role: str) -> None:
+    for entry, spec in specification(role).items():
+        optional = {name: option for name, option in spec.get("options", {}).items() if not option.get("required")}
+        assert ArgumentSpecValidator(optional).validate({}).error_messages == [], entry
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -247,6 +247,12 @@ def test_what_visitors_are_shown_is_told_apart(media: str, static: Json, place: 
     assert not found or words in found[0].text
 
 
+@pytest.mark.parametrize(("static", "lacking"), [({"path": "/code/static"}, "url"), ({"url": "/static/"}, "path"), (STATIC | {"url": None}, "url")])
+def test_static_files_without_half_of_what_is_needed_are_told(static: Json, lacking: str) -> None:
+    (found,) = variables.files({"berth_app_static": static})
+    assert (".".join(map(str, found.path)), found.text) == (f"{PLACE}.{lacking}", "is missing")
+
+
 def test_what_the_web_server_takes_has_room_in_the_quota() -> None:
     whole = room.together(BASE["resources"], served_files.resources(BASE["resources"]))
     assert {kind: {key: str(value) for key, value in values.items()} for kind, values in whole.items()} == {

@@ -619,6 +619,8 @@ def files(given: dict[str, Any]) -> list[Problem]:
     """Check what is shown to visitors: each URL is there once, and static files are those of the image."""
     kept, static = given.get("berth_app_volumes", {}), given.get("berth_app_static", {})
     urls: list[tuple[Path, str]] = [(("berth_app_volumes", name, "url"), volume["url"]) for name, volume in kept.items() if volume.get("url") is not None]
+    if lacking := [key for key in ("path", "url") if static and not static.get(key)]:
+        return [Problem(("berth_app_static", key), "is missing") for key in lacking]
     if static:
         urls.append((("berth_app_static", "url"), static["url"]))
     found: list[Problem] = []
