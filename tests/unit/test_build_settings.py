@@ -69,7 +69,7 @@ def test_a_dockerfile_that_takes_them_itself_gets_them_there_alone(mount: str) -
 
 
 @pytest.mark.parametrize("there", [[], ["pip_conf"]])
-def test_each_stage_compiles_python_for_good_unless_the_project_says_another_time(tmp_path: Path, there: list[str]) -> None:
+def test_bytecode_stays_valid_in_each_stage_unless_the_project_sets_another_time(tmp_path: Path, there: list[str]) -> None:
     made = parse(told("FROM a AS one\nRUN x\nFROM one\nENV SOURCE_DATE_EPOCH=1700000000\nRUN y\n", there, [], {}))
     for stage in stages(made):
         [argument] = [one for one in stage.instructions if one.keyword == "ARG"]

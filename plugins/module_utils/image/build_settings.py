@@ -33,9 +33,9 @@ SETTINGS = (
         ("CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"),
     ),
 )
-# The files of an image have the time 0, so that the same content is the same image. Bytecode is held against its source's time, would never fit, and
-# every process would compile what it imports. Where this is set, it is held against the content: docs.python.org/3/library/py_compile.html
-# The time is any that a ZIP file can hold, which wheels are.
+# The files of an image have the time 0, so that the same content is the same image. By default bytecode records the time of its source: it would never
+# match, and every process would compile what it imports. Where this variable is set, it records a hash of the source instead:
+# docs.python.org/3/library/py_compile.html. The time itself is any that a ZIP file, such as a wheel, can hold.
 REPRODUCIBLE = "SOURCE_DATE_EPOCH=1580601600"
 # Only where the stage starts from an image that Berth made, which has no sources of its own.
 APT = Setting("apt_sources", "/etc/apt/sources.list.d/berth.list")
@@ -64,7 +64,7 @@ def from_ours(instructions: list[Instruction], ours: Collection[str], given: dic
 
 
 def told(text: str, there: Collection[str], ours: Collection[str], given: dict[str, str]) -> str:
-    """Return a Dockerfile each RUN of which compiles Python for good, and has the settings that are there, unless it takes them itself.
+    """Return a Dockerfile whose RUNs compile bytecode that stays valid, and have the settings that are there, unless it takes them itself.
 
     A mount that no layer keeps brings each, and an ARG, which no image keeps either, leads to it: the project's own ENV counts more.
 

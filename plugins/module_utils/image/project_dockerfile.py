@@ -371,7 +371,7 @@ def finish(project: Project) -> str:
     elif serves(project):
         commands.append(f"{values} python -m {SERVED.partition(':')[0]}".strip())
     places = f"{HOME} {STATIC}" if serves(project) else HOME
-    # A template of code is no Python, and no reason not to build.
+    # A file that is a template of Python does not compile, which is no reason to end the build.
     return run(*commands, f"(python -m compileall -qq {places} || true)", f"chmod -R a+rX,go-w {places}")
 
 
