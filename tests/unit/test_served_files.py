@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,20 @@ def test_the_app_copies_what_its_image_has_and_nothing_but_content_and_time(tmp_
     assert {oct(status.st_mode & 0o7777) for status in found.values()} == {"0o644"}
     assert {status.st_mtime for status in found.values()} == {1_700_000_000}
     assert not (target / "linked.css").is_symlink()
+
+
+def test_an_edited_file_of_the_same_size_is_another_to_browsers_though_files_of_images_have_no_time(tmp_path: Path) -> None:
+    # nginx compares the time and the size alone: https://nginx.org/en/docs/http/ngx_http_core_module.html#etag
+    times = []
+    for number, text in enumerate(["a {color: red}", "a {color: tan}", "a {color: red}"]):
+        file = tmp_path / f"static{number}" / "style.css"
+        file.parent.mkdir()
+        file.write_text(text, encoding="utf-8")
+        os.utime(file, (0, 0))
+        assert copy(file.parent, tmp_path / f"target{number}").returncode == 0
+        times.append((tmp_path / f"target{number}" / "style.css").stat().st_mtime)
+    assert times[0] != times[1] and times[0] == times[2]
+    assert all(0 < at < time.time() for at in times)
 
 
 @pytest.mark.parametrize(("made", "words"), [(False, "is not in the image"), (True, "has no files in the image")])
