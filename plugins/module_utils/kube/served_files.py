@@ -128,8 +128,22 @@ def parts(volumes: Mapping[str, Volume], static: Static, app_port: int, image: s
     if not urls:
         return {"containers": [], "init_containers": [], "volumes": [], "annotations": {}, "app_port_name": "http", "later": 0}
     mounts = [{"name": f"volume--{name}", "mountPath": f"/volumes/{name}", "readOnly": True} for name, volume in volumes.items() if volume.get("url")]
-    copies: list[dict[str, Any]] = [{"name": "files--static", "emptyDir": {"sizeLimit": STATIC_SIZE}}] if static else []
-    mounts += [{"name": copy["name"], "mountPath": "/static", "readOnly": True} for copy in copies]
+    own: list[dict[str, Any]] = [{"name": "files--tmp", "emptyDir": {"sizeLimit": "16Mi"}}]
+    copying = []
+    if static:
+        copied = {"name": "files--static", "mountPath": "/static"}
+        own.append({"name": copied["name"], "emptyDir": {"sizeLimit": STATIC_SIZE}})
+        mounts.append({**copied, "readOnly": True})
+        copying.append(
+            {
+                "name": "static",
+                "image": base["image"],
+                "command": ["python", "-c", COPY, static["path"], copied["mountPath"]],
+                "resources": base["resources"],
+                "securityContext": base["securityContext"],
+                "volumeMounts": [copied],
+            }
+        )
     asked = {"tcpSocket": {"port": "http"}, "timeoutSeconds": 5}
     container = {
         "name": CONTAINER,
@@ -145,18 +159,10 @@ def parts(volumes: Mapping[str, Volume], static: Static, app_port: int, image: s
         "securityContext": base["securityContext"],
         "volumeMounts": [{"name": "files--tmp", "mountPath": "/tmp"}, *mounts],
     }
-    copying = {
-        "name": "static",
-        "image": base["image"],
-        "command": ["python", "-c", COPY, static.get("path", ""), "/static"],
-        "resources": base["resources"],
-        "securityContext": base["securityContext"],
-        "volumeMounts": [{"name": copy["name"], "mountPath": "/static"} for copy in copies],
-    }
     return {
         "containers": [container],
-        "init_containers": [copying] if static else [],
-        "volumes": [{"name": "files--tmp", "emptyDir": {"sizeLimit": "16Mi"}}, *copies],
+        "init_containers": copying,
+        "volumes": own,
         "annotations": {DEFAULT_CONTAINER: "web"},
         "app_port_name": "app",
         "later": LATER,

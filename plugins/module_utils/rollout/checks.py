@@ -405,8 +405,7 @@ def _media(facts: Facts, report: Facts) -> Told:
     if facts["code"]:
         line = {"path": 'MEDIA_ROOT = BASE_DIR / "media"', "text": 'MEDIA_ROOT = BASE_DIR + "/media"'}.get(report.get("base", ""), 'MEDIA_ROOT = "/srv/media"')
         return Told(what, "Give them a directory of their own, and name it in berth_app_volumes, as in {media: {path: ..., size: 1Gi}}.", [line])
-    url = facts.get("url") or ""
-    more = f", url: {url}" if url.startswith("/") and not files_url(url) else ""
+    more = f", url: {facts['url']}" if not files_url(facts.get("url") or "") else ""
     shown = " Without the url, visitors are not shown them." if more else ""
     return Told(what, f"Set berth_app_volumes: {{media: {{path: {facts['root']}, size: 1Gi{more}}}}}.{shown}")
 
