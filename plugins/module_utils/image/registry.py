@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import functools
 import http.client
 import json
 import os
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..machine import proxies
 from ..machine.kubeadm import has_sys_resource
 
 MANIFESTS = (
@@ -180,12 +180,7 @@ def login(registry: str, username: str, password: str) -> Iterator[str]:
 
 def opener(host: str) -> urllib.request.OpenerDirector:
     """Return what asks a host: through this machine's proxy, unless the host is this machine."""
-    return _direct() if local(host) else urllib.request.build_opener()
-
-
-@functools.cache  # it reads this machine's certificate authorities, which takes 50 ms
-def _direct() -> urllib.request.OpenerDirector:
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    return proxies.direct() if local(host) else urllib.request.build_opener()
 
 
 def silence(host: str, scheme: str, timeout: float = 5) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import html.parser
 import http.client
 import socket
@@ -13,6 +12,7 @@ import urllib.request
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..machine import proxies
 from .objects import dig
 
 Object = Mapping[str, Any]
@@ -96,16 +96,11 @@ class Answer:
         return 200 <= self.status < 400
 
 
-@functools.cache  # it reads this machine's certificate authorities, which takes 50 ms
-def _opener() -> urllib.request.OpenerDirector:
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}), WithinSite)
-
-
 def ask(url: str, timeout: float) -> Answer:
     """Ask a URL for its page, past any proxy that the environment names: cluster addresses are not beyond it."""
     began, body = time.monotonic(), b""
     try:
-        with _opener().open(urllib.request.Request(url, headers={"User-Agent": "berth"}), timeout=timeout) as answer:
+        with proxies.direct(WithinSite).open(urllib.request.Request(url, headers={"User-Agent": "berth"}), timeout=timeout) as answer:
             body, url = answer.read(), answer.url
             status = answer.status
     except urllib.error.HTTPError as error:

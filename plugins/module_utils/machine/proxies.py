@@ -6,9 +6,11 @@ https://about.gitlab.com/blog/we-need-to-talk-no-proxy/
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import socket
 import struct
+import urllib.request
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,6 +30,12 @@ def without(environment: Mapping[str, str]) -> dict[str, str]:
     """Return an environment without proxies."""
     proxies = named(environment)
     return {name: value for name, value in environment.items() if name not in proxies}
+
+
+@functools.cache  # it reads this machine's certificate authorities, which takes 50 ms
+def direct(*handlers: type[urllib.request.BaseHandler]) -> urllib.request.OpenerDirector:
+    """Return what asks a URL past any proxy that the environment names, with more of urllib's handlers."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), *handlers)
 
 
 def exceptions(environment: Mapping[str, str], kubeconfigs: Iterable[Path], to_come: Iterable[str], routes: str = "/proc/net/route") -> dict[str, str]:
