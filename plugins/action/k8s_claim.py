@@ -52,7 +52,7 @@ class ActionModule(ActionBase):
                 return result | {"failed": True, "msg": fixed.message([problem], inventory.locate)}
             patch = volumes.growth(wanted, claim)
             if patch and not check:
-                grow(cluster, given["namespace"], wanted, patch, given["timeout"])
+                grow(cluster, given["namespace"], wanted, claim, patch, given["timeout"])
             recreated = release(cluster, given["namespace"], given["statefulset"], wanted, check)
         except NotFound:  # it is still to be made
             return result
@@ -72,18 +72,18 @@ def _storage_class(cluster: Cluster, claim: dict[str, Any]) -> dict[str, Any] | 
         return None
 
 
-def grow(cluster: Cluster, namespace: str, wanted: Wanted, patch: volumes.Operations, timeout: float) -> None:
-    """Patch the claim and wait until its volume has grown.
+def grow(cluster: Cluster, namespace: str, wanted: Wanted, claim: dict[str, Any], patch: volumes.Operations, timeout: float) -> None:
+    """Patch the claim, which shows that it is to grow until all else is done, and wait until its volume has grown.
 
     Raises:
         KubeError: The API server refuses, or it took longer than ``timeout`` seconds.
     """
-    claim = cluster.patch("PersistentVolumeClaim", namespace, wanted.name, patch)
     storage_class = _storage_class(cluster, claim) or {}
     if storage_class.get("provisioner") in volumes.UNLIMITED:
         cluster.patch("PersistentVolume", "", claim["spec"]["volumeName"], [{"op": "replace", "path": "/spec/capacity/storage", "value": wanted.size}])
         capacity = {"op": "replace", "path": "/status/capacity/storage", "value": wanted.size}
         cluster.patch("PersistentVolumeClaim", namespace, wanted.name, [capacity], "/status")
+    claim = cluster.patch("PersistentVolumeClaim", namespace, wanted.name, patch)
     end = time.monotonic() + timeout
     while not volumes.grown(wanted, claim):
         if time.monotonic() > end:

@@ -109,6 +109,26 @@ def test_a_refusal_becomes_one_message(api: Api, cluster: Cluster, status: int, 
     assert type(raised.value) is error
 
 
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (404, "PersistentVolume pv-1 in the cluster: no"),
+        (
+            403,
+            "Kubernetes does not let this user patch persistentvolumes in the cluster: no. "
+            'Grant it with a ClusterRole: apiGroups [""], resources ["persistentvolumes"], verbs ["patch"].',
+        ),
+        (422, "The API server refuses to PATCH PersistentVolume pv-1 in the cluster: no"),
+    ],
+)
+def test_what_is_in_no_namespace_is_said_to_be_in_the_cluster(api: Api, cluster: Cluster, status: int, message: str) -> None:
+    """Where no Role of a namespace would grant anything."""
+    api.queue = [(status, {"message": "no"})]
+    with pytest.raises(KubeError) as raised:
+        cluster.patch("PersistentVolume", "", "pv-1", [])
+    assert str(raised.value) == message
+
+
 def test_a_list_that_may_not_be_read_names_the_permission(api: Api, cluster: Cluster) -> None:
     """In the words of a Role."""
     api.queue = [(403, {"message": "no"})]

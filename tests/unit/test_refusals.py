@@ -177,7 +177,7 @@ class Cluster:
     ("provisioner", "done"),
     [
         ("ebs.csi.aws.com", [("PersistentVolumeClaim", "")]),
-        ("rancher.io/local-path", [("PersistentVolumeClaim", ""), ("PersistentVolume", ""), ("PersistentVolumeClaim", "/status")]),
+        ("rancher.io/local-path", [("PersistentVolume", ""), ("PersistentVolumeClaim", "/status"), ("PersistentVolumeClaim", "")]),
     ],
 )
 def test_that_a_directory_has_grown_is_written_down_and_a_disk_is_left_to_its_provisioner(
@@ -185,8 +185,19 @@ def test_that_a_directory_has_grown_is_written_down_and_a_disk_is_left_to_its_pr
 ) -> None:
     monkeypatch.setattr(claims.time, "sleep", lambda _seconds: None)
     cluster = Cluster(provisioner, {})
-    claims.grow(cluster, "polls-dev", wanted("2Gi"), [{}], 60)
+    claims.grow(cluster, "polls-dev", wanted("2Gi"), claim(), [{}], 60)
     assert cluster.done == done
+
+
+def test_a_claim_asks_for_more_last_so_that_a_run_that_was_cut_off_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster("rancher.io/local-path", {})
+
+    def refuse(kind: str, *_: Any, **__: Any) -> Json:
+        raise claims.Forbidden(kind)
+
+    monkeypatch.setattr(cluster, "patch", refuse)
+    with pytest.raises(claims.Forbidden, match=r"^PersistentVolume$"):
+        claims.grow(cluster, "polls-dev", wanted("2Gi"), claim(), [{}], 60)
 
 
 @pytest.mark.parametrize(

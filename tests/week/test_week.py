@@ -34,6 +34,8 @@ BUILD = {"image : Build | Build, and push or keep it"}
 CONFIGURE = {"config : Apply the ConfigMap and the Secret"}
 PRUNE = "app : Remove what is no longer declared, and the configuration of releases that are no longer kept"
 GROW = {"database : Cluster | Let the volume grow"}
+VOLUME = {"app : Volumes | Apply the claims"}
+GROW_VOLUME = {"app : Volumes | Let them grow"}
 PASSWORD = {"database : Cluster | Change the password", "database : Login | Keep the password for new pods"}
 RELEASE = {"app : Job | Apply the release's Job", "app : Apply the objects", "app : Apply the schedules", PRUNE}
 
@@ -293,8 +295,9 @@ def test_tuesday_all_that_a_project_has_is_edited_and_grows(week: Environment) -
         berth_app_resources={"limits": {"memory": "300Mi"}},
         berth_database_storage="2Gi",
         berth_app_schedules=[USUAL, {"name": "nightly", "schedule": "0 3 * * *", "command": "check"}],
+        berth_app_volumes={"media": {"path": "/srv/media", "size": "64Mi"}},
     )
-    shown = week.release(BUILD | CONFIGURE | GROW | RELEASE)
+    shown = week.release(BUILD | CONFIGURE | GROW | VOLUME | RELEASE)
     assert "xyzzy" not in shown.text
     seen = {"replicas: 1", "replicas: 2", "memory: 300Mi", "PersistentVolumeClaim data-database-0: 2Gi", "name: polls-nightly", "MOTTO: Polls 🚀"}
     assert seen <= shown.lines, shown.lines
@@ -329,13 +332,14 @@ def test_wednesday_a_bad_release_harms_nobody_and_its_mend_needs_no_help(week: E
     week.kubectl("rollout", "status", "deployment/polls", "--timeout=60s")
     week.versions(**before)
     assert "CronJob/polls-nightly" in week.objects()
-    week.set(berth_app_settings={"MOTTO": "Mended"})
-    shown = week.release(CONFIGURE | RELEASE)
+    week.set(berth_app_settings={"MOTTO": "Mended"}, berth_app_volumes={"media": {"path": "/srv/media", "size": "128Mi"}})
+    shown = week.release(CONFIGURE | GROW_VOLUME | RELEASE)
     assert {line for line in shown.lines if line.startswith("MOTTO")} == {"MOTTO: Mended"}
     assert "frotz" not in shown.text
     week.versions(humanize=locked["humanize"], motto="Mended", secret="frotz")
     found = week.objects()
     assert found["Deployment/polls"]["spec"]["replicas"] == 1 and "CronJob/polls-nightly" not in found
+    assert found["PersistentVolumeClaim/polls-media"]["status"]["capacity"]["storage"] == "128Mi"
     assert week.vote() == 3
 
 

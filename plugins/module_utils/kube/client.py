@@ -465,26 +465,27 @@ class Cluster:
         except (ValueError, AttributeError):
             said = response.data.decode("utf-8", "replace")[:200]
         where = f"{kind} {name}{subresource}" if name else f"{kind} objects"
+        place, role = (f"in namespace {namespace}", "Role") if namespace else ("in the cluster", "ClusterRole")
         if response.status == 404:
-            raise NotFound(f"{where} in namespace {namespace}: {said or 'not found'}")
+            raise NotFound(f"{where} {place}: {said or 'not found'}")
         if response.status == 403 and method == "GET" and self._is_shut_out(said, namespace):
             if name:
-                raise NotFound(f"{where} in namespace {namespace}: there is no such namespace, or the environment's account has no rights in it")
+                raise NotFound(f"{where} {place}: there is no such namespace, or the environment's account has no rights in it")
             return b'{"items": []}'  # as of a namespace that is not there
         if response.status == 403:
             verb = {"GET": "get" if name else "list", "DELETE": "delete", "PATCH": "patch", "POST": "create"}[method]
             plural, group = self.resource(kind)[0], KINDS[kind][2] if kind in KINDS else kind.split("/")[0]
             raise Forbidden(
-                f"Kubernetes does not let this user {verb} {plural}{subresource} in namespace {namespace}: {said}. "
-                f'Grant it with a Role: apiGroups ["{group}"], resources ["{plural}{subresource}"], verbs ["{verb}"].'
+                f"Kubernetes does not let this user {verb} {plural}{subresource} {place}: {said}. "
+                f'Grant it with a {role}: apiGroups ["{group}"], resources ["{plural}{subresource}"], verbs ["{verb}"].'
             )
         if response.status == 401:
             raise KubeError(self._unknown_user())
         if response.status == 429 or response.status >= 500:
             raise Unreachable(f"The API server answers {response.status} for {where}: {said}")
         if response.status == 409 and method == "PATCH":
-            raise Changed(f"{where} in namespace {namespace} was changed by somebody else meanwhile: run the same command again")
-        raise KubeError(f"The API server refuses to {method} {where} in namespace {namespace}: {said}")
+            raise Changed(f"{where} {place} was changed by somebody else meanwhile: run the same command again")
+        raise KubeError(f"The API server refuses to {method} {where} {place}: {said}")
 
     def _is_shut_out(self, said: str, namespace: str) -> bool:
         """Whether a refusal is one of all that is in a namespace: an environment's account has its rights from a Role there, so none before there is one."""
