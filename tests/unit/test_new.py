@@ -21,6 +21,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 SPECIFICATION = PROJECT / "roles" / "preflight" / "meta" / "argument_specs.yml"
 KNOWN = yaml.safe_load(SPECIFICATION.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
 MANAGE = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")\nfrom django.core.management import execute_from_command_line\n'
+NAMELESS = "import dotenv\ndotenv.load_dotenv()\nfrom django.core.management import execute_from_command_line\n"
 PLAIN = {"manage.py": MANAGE, "shop/__init__.py": "", "shop/settings.py": "", "requirements.txt": "django\npsycopg[binary]\n"}
 BASE = "from pathlib import Path\nimport os\nBASE_DIR = Path(__file__).resolve().parent.parent\nROOT_URLCONF = 'shop.urls'\n"
 # What others add while this is written, and has to be used when it is there.
@@ -89,12 +90,36 @@ DATABASES = {
         "from shop.secrets import get_env\nDATABASES = {'default': dict(ENGINE='x', HOST=get_env('STORE_HOST'), USER=get_env('STORE_USER'))}\n",
         {"host": "STORE_HOST", "user": "STORE_USER"},
     ),
+    "a function that makes all of it": (
+        "def databases():\n    host = os.environ['STORE_HOST']\n    found = {'HOST': host, 'NAME': 'shop'}\n    found['USER'] = os.getenv('STORE_USER')\n"
+        "    return {'default': found}\nDATABASES = databases()\n",
+        {"host": "STORE_HOST", "user": "STORE_USER"},
+    ),
+    "a function of another module that makes all of it": (
+        "from .helpers import databases\nDATABASES = databases()\n",
+        {"host": "HELPER_DBHOST", "name": "HELPER_DBNAME"},
+    ),
+    "a URL, or else its parts": (
+        f"import dj_database_url\nif os.getenv('DATABASE_URL'):\n    DATABASES = {{'default': dj_database_url.config()}}\n"
+        f"else:\n    config = {{{DATABASE}, 'NAME': os.getenv('DB_NAME')}}\n    if os.getenv('DB_HOST'):\n"
+        "        config['HOST'] = os.getenv('DB_HOST')\n    DATABASES = {'default': config}\n",
+        {"url": "DATABASE_URL", "name": "DB_NAME", "host": "DB_HOST"},
+    ),
 }
+HELPERS = """import os
+def databases():
+    match os.getenv("HELPER_ENGINE"):
+        case "sqlite":
+            found = {"NAME": "db.sqlite3"}
+        case _:
+            found = {"HOST": os.getenv("HELPER_DBHOST"), "NAME": os.environ["HELPER_DBNAME"]}
+    return {"default": found}
+"""
 
 
 @pytest.mark.parametrize("settings, told", DATABASES.values(), ids=DATABASES)
 def test_the_variables_that_the_settings_ask_for_lead_to_the_database(tmp_path: Path, settings: str, told: dict[str, str]) -> None:
-    files = {"shop/settings.py": BASE + settings}
+    files = {"shop/settings.py": BASE + settings, "shop/helpers.py": HELPERS}
     now, _, _ = inventory(tmp_path, files, {**KNOWN, **LATER})
     assert now["berth_app_database_env"] == told
     before, _, _ = inventory(tmp_path, files, {name: KNOWN[name] for name in KNOWN if name not in LATER})
@@ -296,6 +321,10 @@ PROBES = {
         ADMIN + "p = 'shop/'\nurlpatterns = [path(f'{p}healthz', v), path(f'{unknown}ping', v)]",
         ("/shop/healthz", "/shop/healthz"),
     ),
+    "a websocket that sounds like one": (
+        ADMIN + "urlpatterns = [path('admin/', admin.site.urls)]\nwebsocket_urlpatterns = [path('ws/status/', v)]",
+        ("/admin/login/", "/admin/login/"),
+    ),
     "the admin's login": (ADMIN + "urlpatterns = [path('', v), path('admin/', admin.site.urls)]", ("/admin/login/", "/admin/login/")),
     "nothing": (ADMIN + "urlpatterns = [path('<slug:name>/', v)]", ("/", "/")),
     "Berth's own paths": (ADMIN + "urlpatterns = [path('livez', v), path('readyz', v)]", (None, None)),
@@ -440,6 +469,14 @@ def test_a_cache_is_told_by_the_variables_that_the_settings_ask_for(tmp_path: Pa
     assert "REDIS_HOST gets no value" in text
 
 
+@pytest.mark.parametrize("other", ["REDIS_PREFIX", "REDIS_KEY_PREFIX", "CACHE_TIMEOUT", "REDIS_SSL_CERT_REQS", "CHANNELS_BACKEND"])
+def test_what_belongs_to_a_cache_and_is_no_address_gets_none(tmp_path: Path, other: str) -> None:
+    asked = f"os.getenv('{other}', 'channels_redis.core.RedisChannelLayer')"
+    settings = BASE + f"CACHES = {{'default': {{'LOCATION': os.environ['REDIS_URL'], 'KEY_PREFIX': {asked}}}}}\n"
+    said, _, _ = inventory(tmp_path, {"shop/settings.py": settings, "requirements.txt": "django\nredis\npsycopg\n"}, {**KNOWN, **LATER})
+    assert (said["berth_cache"], said.get("berth_cache_env")) == ("cluster", None)
+
+
 def test_the_internet_is_proposed_where_a_requirement_calls_it(tmp_path: Path) -> None:
     files = {"requirements.txt": "django\nsentry-sdk[django]\n"}
     assert inventory(tmp_path, files, {**KNOWN, **LATER})[0]["berth_app_egress"] == "internet"
@@ -507,6 +544,26 @@ LAYOUTS = {
             "requirements/production.txt": "django\npsycopg\n",
         },
         "config.settings.production",
+    ),
+    "settings that no file names, those for servers among them": (
+        {
+            "shop/settings.py": None,
+            "shop/settings/__init__.py": "",
+            "shop/settings/base.py": BASE + "A = os.environ['A_TOKEN']\n",
+            "shop/settings/prod.py": "from .base import *\nB = os.environ['B_TOKEN']\n",
+            "manage.py": NAMELESS,
+        },
+        "shop.settings.prod",
+    ),
+    "settings that no file names, one for all": (
+        {
+            "shop/settings.py": None,
+            "shop/settings/__init__.py": "",
+            "shop/settings/base.py": BASE + "A = os.environ['A_TOKEN']; B = os.environ['B_TOKEN']\n",
+            "shop/settings/development.py": "from .base import *\n",
+            "manage.py": NAMELESS,
+        },
+        "shop.settings.base",
     ),
     "a directory below": (
         {name: None for name in PLAIN}

@@ -245,7 +245,7 @@ def find_settings(root: Path, notes: list[str]) -> str:
     servers = [default_settings(root / found) for name in ("wsgi.py", "asgi.py") for found in find_files(root, name)]
     candidates = [name for name in [*servers, manage] if name and any(module_file(path, name) for path in (root, root / "src"))]
     if not candidates:
-        found = sorted({path.removesuffix(".py").replace("/", ".").removesuffix(".__init__") for path in find_files(root, "settings.py")})
+        found = settings_modules(root)
         if len(found) != 1:
             named = f", such as {manage}" if manage else f", such as {found[0]}" if found else ""
             raise ProjectError(
@@ -260,6 +260,19 @@ def find_settings(root: Path, notes: list[str]) -> str:
         way = "to use another, set DJANGO_SETTINGS_MODULE in berth_app_settings"
         notes.append(f"The settings module is {chosen}, while manage.py takes {manage} where nobody names one; {way}.")
     return chosen
+
+
+def settings_modules(root: Path) -> list[str]:
+    """Return the settings modules that are called so: of a package with one for each environment, the one for servers, else the one that all share."""
+    found = {path.removesuffix(".py").replace("/", ".") for path in find_files(root, "settings.py")}
+    for path in find_files(root, "__init__.py"):
+        package = os.path.dirname(path).replace("/", ".")
+        if package.rpartition(".")[2] == "settings":
+            others = (f"{package}.{name}" for name in ("production", "prod", "base", "common"))
+            itself = package if text_of(root / path).strip() else ""
+            found.add(next((name for name in others if module_file(root, name)), itself))
+    found.discard("")
+    return sorted(found)
 
 
 def default_settings(file: Path) -> str:

@@ -426,7 +426,7 @@ def cache(made: Draft, asked: list[Asked], project: Project) -> set[str]:
         or re.search(r"REDIS|VALKEY|BROKER_URL|CELERY_RESULT_BACKEND|CACHE_URL", one.name)
         or one.setting in places
     ]
-    wanted = [one for one in wanted if one.kind not in ("bool", "int")]
+    wanted = [one for one in wanted if one.kind not in ("bool", "int", "float") and not beside_the_address(one)]
     if not wanted:
         return set()
     part = "The cache"
@@ -445,6 +445,17 @@ def cache(made: Draft, asked: list[Asked], project: Project) -> set[str]:
         if others := [one.name for one in wanted if not one.required]:
             made.say(part, f"Berth runs no cache; the settings take the address of one from {', '.join(others)}.")
     return {one.name for one in wanted if not one.required or client}
+
+
+def beside_the_address(one: Asked) -> bool:
+    """Whether a variable that belongs to a cache is something else than where it is, by its name or by what it is where nobody sets it.
+
+    >>> beside_the_address(Asked("REDIS_PREFIX")), beside_the_address(Asked("CHANNELS", default="channels_redis.core.Layer")), beside_the_address(Asked("REDIS"))
+    (True, True, False)
+    """
+    said = one.default if isinstance(one.default, str) else ""
+    other = re.search(r"_(?:BACKEND|ENGINE|CLASS|KEY_?PREFIX|PREFIX|TIMEOUT|TTL|VERSION|ALIAS|SSL\w*|CERT\w*|OPTIONS)\Z", one.name)
+    return bool(other) or bool(re.fullmatch(r"\w+(\.\w+)+\.[A-Z]\w*", said))
 
 
 # --- Settings and secrets ------------------------------------------------------------

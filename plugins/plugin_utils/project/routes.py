@@ -37,8 +37,9 @@ def routes(root: Path, urlconf: str, prefix: str = "/", depth: int = 0) -> Itera
         for target in node.targets
         if isinstance(target, ast.Name)
     }
+    sockets = {part for node in (tree.body if tree else ()) if is_websockets(node) for part in ast.walk(node)}
     for node in ast.walk(tree or ast.Module([], [])):
-        if not (isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in FUNCTIONS and len(node.args) > 1):
+        if node in sockets or not (isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in FUNCTIONS and len(node.args) > 1):
             continue
         written = route(node.args[0], texts)
         if written is None:
@@ -70,6 +71,12 @@ def route(node: ast.AST, texts: dict[str, str]) -> str | None:
     if isinstance(node, ast.Name):
         return texts.get(node.id)
     return constant(node) if is_text(node) else None
+
+
+def is_websockets(node: ast.AST) -> bool:
+    """Whether a statement sets the paths of websockets, which answer no probe: ``websocket_urlpatterns``, as Channels' documentation calls them."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return any(isinstance(target, ast.Name) and re.match(r"(?i)web_?socket|ws_", target.id) for target in targets)
 
 
 def is_text(node: ast.AST) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...module_utils.image.project import constant, dotted, optional, settings_trees
+from ...module_utils.image.project import absolute, constant, dotted, module_file, optional, parsed, settings_trees
 
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
 POSTGRESQL = re.compile(r"(?i)postgres(?:ql)?|pgsql|psql")
@@ -94,9 +94,12 @@ class Reading:
         self.choosing: dict[str, str] = {}
         self._readers = {"env", "config"}
         self._defaults: dict[str, Any] = {}
+        self._functions: dict[str, tuple[ast.FunctionDef, bool]] = {}
+        self._entered: list[str] = []
         trees = list(settings_trees(root, module))
         for file, tree in trees:
             self._prepare(file, tree)
+            self._define(file, tree)
         for _, tree in trees:
             spared = set(optional(tree))
             for node in tree.body:
@@ -123,12 +126,29 @@ class Reading:
         for name, found in own.items():
             self.expressions.setdefault(name, found)  # the file that wins comes first
 
+    def _define(self, file: Path, tree: ast.Module) -> None:
+        """Note the project's own functions that a settings file can call, and whether they come from a module that is not settings."""
+        for function in tree.body:
+            if isinstance(function, ast.FunctionDef):
+                self._functions.setdefault(function.name, (function, False))
+        name = ".".join(file.relative_to(self.root).with_suffix("").parts).removesuffix(".__init__") if file.is_relative_to(self.root) else ""
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (module := absolute(name, file.name == "__init__.py", node)):
+                there = module_file(self.root, module)
+                other = parsed(there) if there else None
+                defined = {each.name: each for each in (other.body if other else ()) if isinstance(each, ast.FunctionDef)}
+                for alias in node.names:
+                    if alias.name in defined:
+                        self._functions.setdefault(alias.asname or alias.name, (defined[alias.name], True))
+
     def _visit(self, node: ast.AST, setting: str, key: str, spared: set[ast.AST]) -> None:
         """Go through an expression or a statement, with the setting and the key that it is for."""
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and node.value:
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            setting, key = assigned_to(target)
-            self._visit(node.value, setting, key, spared)
+            own, key = assigned_to(target)
+            self._visit(node.value, own, key, spared)
+            if self._entered:  # what a function assigns is for the setting that it is called for
+                self._visit(node.value, setting, key, spared)
         elif isinstance(node, ast.Dict):
             for name, value in zip(node.keys, node.values, strict=True):
                 inner = constant(name) if name else ""
@@ -144,10 +164,21 @@ class Reading:
                 self._add(replace(each, setting=setting, key=key or each.key))
         else:
             before = len(self.asked)
+            self._enter(node, setting, spared)
             for child in ast.iter_child_nodes(node):
                 inner = child.arg if isinstance(child, ast.keyword) and child.arg and child.arg.isupper() else key
                 self._visit(child, setting, inner, spared)
             self.asked[before:] = [shaped(node, each) for each in self.asked[before:]]
+
+    def _enter(self, node: ast.AST, setting: str, spared: set[ast.AST]) -> None:
+        """Go through the function of the project's own that an expression calls for a setting."""
+        name = dotted(node.func) if isinstance(node, ast.Call) else ""
+        if setting and name in self._functions and name not in self._entered:
+            function, elsewhere = self._functions[name]
+            self._entered.append(name)
+            for part in function.body:
+                self._visit(part, setting, "", spared | set(ast.walk(function)) if elsewhere else spared)
+            self._entered.pop()
 
     def _add(self, found: Asked) -> None:
         if found.off == "0" and isinstance(found.default, str):
