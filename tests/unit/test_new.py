@@ -321,6 +321,15 @@ PROBES = {
         ADMIN + "p = 'shop/'\nurlpatterns = [path(f'{p}healthz', v), path(f'{unknown}ping', v)]",
         ("/shop/healthz", "/shop/healthz"),
     ),
+    "a page of a list that is included in place": (
+        ADMIN + "urlpatterns = [path('api/', include([re_path('^status/', include([re_path('^$', v), path('x/', v)]))])), path('admin/', admin.site.urls)]",
+        ("/api/status/", "/api/status/"),
+    ),
+    "a page of a list that is included by name": (
+        ADMIN + "api = [path('status/', v)]\nurlpatterns = [path('api/', include((api, 'api'))), path('admin/', admin.site.urls)]",
+        ("/api/status/", "/api/status/"),
+    ),
+    "a page of a list that is added": (ADMIN + "more = [path('status/', v)]\nurlpatterns = [path('', v)] + more", ("/status/", "/status/")),
     "a websocket that sounds like one": (
         ADMIN + "urlpatterns = [path('admin/', admin.site.urls)]\nwebsocket_urlpatterns = [path('ws/status/', v)]",
         ("/admin/login/", "/admin/login/"),
@@ -370,6 +379,21 @@ def test_static_files_that_nothing_serves_are_shown_from_the_image(
     assert said.get("berth_app_static") == told
     found = [line for line in made.needs if "static" in line.lower() or "WhiteNoise" in line]
     assert [needs in line for line in found] == ([True] if needs else [])
+
+
+@pytest.mark.parametrize(
+    ("check", "path"),
+    [
+        ("HEALTHCHECK CMD curl --fail http://localhost:8000/state/ || exit 1", "/state/"),
+        ('HEALTHCHECK --interval=30s CMD [ "curl", "-fs", "http://127.0.0.1:8000/ht?format=json" ]', "/ht"),
+        ("HEALTHCHECK --interval=30s \\\n  CMD ./check.py", "/admin/login/"),
+        ("HEALTHCHECK NONE", "/admin/login/"),
+    ],
+)
+def test_the_page_that_a_dockerfile_asks_for_is_the_health_page(tmp_path: Path, check: str, path: str) -> None:
+    urls = ADMIN + "urlpatterns = [path('admin/', admin.site.urls)]"
+    said, _, _ = inventory(tmp_path, {"shop/settings.py": BASE, "shop/urls.py": urls, "Dockerfile": f"FROM python:3.13\n{check}\n"})
+    assert (said["berth_app_liveness_path"], said["berth_app_readiness_path"]) == (path, path)
 
 
 def test_a_health_page_of_a_middleware_is_found(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ class Dockerfile:
         user: The number of its last ``USER``, 0 where it cannot be seen.
         settings: Its ``DJANGO_SETTINGS_MODULE``.
         collects: Whether it collects the static files.
+        health: The path that its ``HEALTHCHECK`` asks for.
     """
 
     path: str
@@ -76,6 +77,7 @@ class Dockerfile:
     user: int = 0
     settings: str = ""
     collects: bool = False
+    health: str = ""
 
 
 @dataclass
@@ -150,7 +152,9 @@ def find_dockerfile(source: Path) -> Dockerfile | None:
 
     port = last(r"EXPOSE\s+(\d+)")
     settings = last(r"ENV\s.*?\bDJANGO_SETTINGS_MODULE[=\s]+[\"']?([\w.]+)")
-    return Dockerfile(path, last(r"WORKDIR\s+(\S+)"), int(port or 0), user_number(whole, last(r"USER\s+(\S+)")), settings, "collectstatic" in whole)
+    health = last(r"HEALTHCHECK\s.*?https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?(?=[/\s\"'])(/?[\w./-]*)")
+    user = user_number(whole, last(r"USER\s+(\S+)"))
+    return Dockerfile(path, last(r"WORKDIR\s+(\S+)"), int(port or 0), user, settings, "collectstatic" in whole, health)
 
 
 def user_number(text: str, user: str) -> int:
@@ -228,7 +232,7 @@ def draft(source: Path, environment: str, app: str, where: str, port: int, known
     made.set("The app", "berth_app_node_port", port)
     image(made, dockerfile, project, source / project.directory)
     processes(made, source, project)
-    probe(made, root, reading, asked)
+    probe(made, root, reading, asked, dockerfile)
     files(made, source, dockerfile, project, reading)
     handled = database(made, source, app, reading, asked, project)
     handled |= cache(made, asked, project)
@@ -268,13 +272,15 @@ def processes(made: Draft, source: Path, project: Project) -> None:
         made.set("The app", "berth_app_release_commands", release, f"From {file}.")
 
 
-def probe(made: Draft, root: Path, reading: Reading, asked: list[Asked]) -> None:
+def probe(made: Draft, root: Path, reading: Reading, asked: list[Asked], dockerfile: Dockerfile | None) -> None:
     """Say which page tells that a pod is well."""
     urlconf = reading.value("ROOT_URLCONF")
     middleware = reading.value("MIDDLEWARE")
     named = [one for one in middleware if isinstance(one, str)] if isinstance(middleware, list) else []
     found = list(routes.routes(root, urlconf)) if isinstance(urlconf, str) else []
     live, ready, why = routes.probe(found, list(routes.middleware_paths(root, named)))
+    if dockerfile and dockerfile.health:
+        live, ready, why = dockerfile.health, dockerfile.health, f"HEALTHCHECK of {dockerfile.path} asks for it"
     part = "Health"
     if (live, ready) == ("/livez", "/readyz"):
         return
@@ -450,7 +456,7 @@ def cache(made: Draft, asked: list[Asked], project: Project) -> set[str]:
 def beside_the_address(one: Asked) -> bool:
     """Whether a variable that belongs to a cache is something else than where it is, by its name or by what it is where nobody sets it.
 
-    >>> beside_the_address(Asked("REDIS_PREFIX")), beside_the_address(Asked("CHANNELS", default="channels_redis.core.Layer")), beside_the_address(Asked("REDIS"))
+    >>> beside_the_address(Asked("REDIS_PREFIX")), beside_the_address(Asked("LAYER", default="channels_redis.core.Layer")), beside_the_address(Asked("REDIS"))
     (True, True, False)
     """
     said = one.default if isinstance(one.default, str) else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...module_utils.image.project import constant, dotted, module_file, parsed
@@ -21,39 +22,68 @@ FUNCTIONS = ("path", "re_path", "url")
 DEEPEST = 4  # URL configurations within others
 
 
+@dataclass(frozen=True)
+class Names:
+    """What a URL configuration calls things.
+
+    Attributes:
+        imported: The names that it imports, each with what it is called where it comes from.
+        texts: The names that it sets to a text.
+        lists: The lists of paths that it names, but for the one that counts: they are answered where they are used, if they are at all.
+    """
+
+    imported: dict[str, str]
+    texts: dict[str, str]
+    lists: dict[str, ast.expr]
+
+
+def names_of(tree: ast.Module) -> Names:
+    """Return what a URL configuration calls things."""
+    imported = {alias.asname or alias.name: alias.name for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names}
+    values = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    }
+    texts = {name: constant(value) for name, value in values.items() if is_text(value)}
+    return Names(imported, texts, {name: value for name, value in values.items() if isinstance(value, ast.List) and name != "urlpatterns"})
+
+
 def routes(root: Path, urlconf: str, prefix: str = "/", depth: int = 0) -> Iterator[tuple[str, str]]:
     """Yield the paths without parameters that a URL configuration answers, each with the name of its view or of what it includes."""
     file = module_file(root, urlconf)
-    tree = parsed(file) if file else None
-    imported = (
-        {alias.asname or alias.name: alias.name for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names}
-        if tree
-        else {}
-    )
-    texts = {
-        target.id: constant(node.value)
-        for node in (tree.body if tree else ())
-        if isinstance(node, ast.Assign) and is_text(node.value)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    sockets = {part for node in (tree.body if tree else ()) if is_websockets(node) for part in ast.walk(node)}
-    for node in ast.walk(tree or ast.Module([], [])):
-        if node in sockets or not (isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in FUNCTIONS and len(node.args) > 1):
+    tree = (parsed(file) if file else None) or ast.Module([], [])
+    yield from listed(root, tree, prefix, depth, names_of(tree))
+
+
+def listed(root: Path, tree: ast.AST, prefix: str, depth: int, names: Names) -> Iterator[tuple[str, str]]:
+    """Yield what a part of a URL configuration answers below a prefix."""
+    waiting = [tree]
+    passed = {id(value) for value in names.lists.values()}
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names.lists and depth < DEEPEST:
+            yield from listed(root, ast.Tuple(names.lists[node.id].elts), prefix, depth + 1, names)  # type: ignore[attr-defined]
+        if id(node) in passed:
             continue
-        written = route(node.args[0], texts)
-        if written is None:
+        if not (isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in FUNCTIONS and len(node.args) > 1):
+            waiting[:0] = ast.iter_child_nodes(node)
             continue
-        said = re.sub(r"\A\^|\\Z\Z|\$\Z", "", written).replace("\\.", ".")
+        written = route(node.args[0], names.texts)
+        said = re.sub(r"\A\^|\\Z\Z|\$\Z", "", written).replace("\\.", ".") if written is not None else "<unknown>"
         if re.search(r"[<>()\[\]*+?|\\]", said):
             continue
         path, view = prefix + said, node.args[1]
         if isinstance(view, ast.Call) and dotted(view.func).rpartition(".")[2] == "include":
             module = included(view)
-            if module_file(root, module) and depth < DEEPEST:
+            if not module or module in names.lists:
+                yield from listed(root, ast.Tuple(list(view.args)), path, depth, names)  # type: ignore[arg-type]
+            elif module_file(root, module) and depth < DEEPEST:
                 yield from routes(root, module, path, depth + 1)
             else:
-                yield path, imported.get(module, module)
+                yield path, names.imported.get(module, module)
         else:
             yield path, dotted(view) or dotted(getattr(view, "func", view))
 
@@ -71,12 +101,6 @@ def route(node: ast.AST, texts: dict[str, str]) -> str | None:
     if isinstance(node, ast.Name):
         return texts.get(node.id)
     return constant(node) if is_text(node) else None
-
-
-def is_websockets(node: ast.AST) -> bool:
-    """Whether a statement sets the paths of websockets, which answer no probe: ``websocket_urlpatterns``, as Channels' documentation calls them."""
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-    return any(isinstance(target, ast.Name) and re.match(r"(?i)web_?socket|ws_", target.id) for target in targets)
 
 
 def is_text(node: ast.AST) -> bool:

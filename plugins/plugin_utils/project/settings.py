@@ -222,7 +222,8 @@ class Reading:
             name = name or ("" if node.args else UNNAMED.get(kind, ""))
             return self._with_default(Asked(name, required=given is None, default=default, kind=kind)) if VARIABLE.fullmatch(name) else None
         if OWN.search(called) and VARIABLE.fullmatch(name) and not called.startswith(("os.path", "logging")):
-            return Asked(name, default=default)
+            made = re.search(r"(?i)bool|int|float|list|path", last)
+            return Asked(name, default=default, kind=made[0].lower() if made else "")
         return None
 
     def _with_default(self, found: Asked) -> Asked:
