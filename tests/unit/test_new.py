@@ -322,13 +322,18 @@ PROBES = {
         ("/shop/healthz", "/shop/healthz"),
     ),
     "a page of a list that is included in place": (
-        ADMIN + "urlpatterns = [path('api/', include([re_path('^status/', include([re_path('^$', v), path('x/', v)]))])), path('admin/', admin.site.urls)]",
-        ("/api/status/", "/api/status/"),
+        ADMIN + "urlpatterns = [path('api/', include([re_path('^ping/', include([re_path('^$', v), path('x/', v)]))])), path('admin/', admin.site.urls)]",
+        ("/api/ping/", "/api/ping/"),
     ),
     "a page of a list that is included by name": (
-        ADMIN + "api = [path('status/', v)]\nurlpatterns = [path('api/', include((api, 'api'))), path('admin/', admin.site.urls)]",
-        ("/api/status/", "/api/status/"),
+        ADMIN + "api = [path('ping/', v)]\nurlpatterns = [path('api/', include((api, 'api'))), path('admin/', admin.site.urls)]",
+        ("/api/ping/", "/api/ping/"),
     ),
+    "an API's status, which may want a login": (
+        ADMIN + "urlpatterns = [path('api/status/', v), path('admin/', admin.site.urls)]",
+        ("/admin/login/", "/admin/login/"),
+    ),
+    "an API's status, where nothing else is known": (ADMIN + "urlpatterns = [path('api/status/', v)]", ("/api/status/", "/api/status/")),
     "a page of a list that is added": (ADMIN + "more = [path('status/', v)]\nurlpatterns = [path('', v)] + more", ("/status/", "/status/")),
     "a websocket that sounds like one": (
         ADMIN + "urlpatterns = [path('admin/', admin.site.urls)]\nwebsocket_urlpatterns = [path('ws/status/', v)]",

@@ -143,6 +143,10 @@ def probe(found: list[tuple[str, str]], middleware: list[str]) -> tuple[str, str
         middleware: What :func:`middleware_paths` yields.
     """
     healthy = [path for path in middleware] + [path for path, view in found if is_health(path) or view.startswith("health_check")]
+    admin = next((path for path, view in found if view.endswith("site.urls")), None)
+    # A page of an API that is called "status" often wants a login, or tells of something else.
+    if admin is not None:
+        healthy = [path for path in healthy if not ("status" in name(path) and "/api/" in path)]
     if healthy:
         live = next((path for path in healthy if name(path) in LIVE), None)
         ready = next((path for path in healthy if name(path) in READY), None)
@@ -151,7 +155,7 @@ def probe(found: list[tuple[str, str]], middleware: list[str]) -> tuple[str, str
     paths = [path for path, _ in found]
     if "/robots.txt" in paths:
         return "/robots.txt", "/robots.txt", "no health page was found, and this is answered without a login"
-    if admin := next((path for path, view in found if view.endswith("site.urls")), None):
+    if admin:
         login = f"{admin.rstrip('/')}/login/"
         return login, login, "no health page was found, and this is answered without a login"
     return "/", "/", "no health page was found; choose a path that is answered without a login"
