@@ -150,6 +150,18 @@ def test_only_what_changes_is_shown_as_changed() -> None:
     assert "status" not in after and after["metadata"] == {"name": "polls"}
 
 
+def test_a_program_in_a_command_is_shown_by_its_first_line_and_that_it_is_another_one() -> None:
+    def job(program: str) -> Json:
+        return kept({"containers": [{"command": ["python", "-c", program], "env": [{"name": "TEXT", "value": program}]}]})
+
+    long, short = "import os\n" + "x = 1\n" * 900, "import os\nx = 1\n"
+    before, after = apply.difference(job(long), job(long + "y = 2\n"))
+    shown = [each["spec"]["containers"][0] for each in (before, after)]
+    assert shown[0]["command"][2].startswith("import os\n... (900 more lines, sha256 ") and shown[0]["command"] != shown[1]["command"]
+    assert shown[0]["env"][0]["value"] == long
+    assert apply.difference(job(short), job(short))[0]["spec"]["containers"][0]["command"][2] == short
+
+
 def test_of_a_secret_is_shown_which_keys_change_and_no_value() -> None:
     def secret(**data: str) -> Json:
         return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": data}

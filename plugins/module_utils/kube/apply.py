@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from decimal import Decimal
@@ -16,6 +17,8 @@ OWN = "berth/own"
 """The label of what the project's own manifests have made."""
 NOTED = frozenset({"creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"})
 """What the API server notes in an object's metadata."""
+LONGEST = 20
+"""Lines of a container's command that are shown in full."""
 
 # kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity
 SUFFIXES: dict[str, int | Decimal] = {"": 1, "m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
@@ -121,11 +124,28 @@ def difference(live: dict[str, Any] | None, after: dict[str, Any]) -> tuple[dict
     """Return what to show before and after an apply, without what the API server keeps for itself; of a Secret only which keys change."""
     before, shown = declared(live) if live else {}, declared(after)
     if after["kind"] != "Secret":
-        return before, shown
+        return abridged(before), abridged(shown)
     old, new = before.get("data") or {}, shown.get("data") or {}
     hidden = visible(shown)
     hidden["data"] |= {key: "(hidden, another value)" for key in new if key in old and old[key] != new[key]}
     return visible(before) if before else {}, hidden
+
+
+def abridged(value: Any, within: str = "") -> Any:
+    """Return an object with each program that a container is given as one long text cut down to its first line, its length and its digest.
+
+    Args:
+        value: The object, or a part of it.
+        within: The key that the part is the value of.
+    """
+    if isinstance(value, dict):
+        return {key: abridged(part, key) for key, part in value.items()}
+    if isinstance(value, list):
+        return [abridged(part, within) for part in value]
+    if isinstance(value, str) and within in ("command", "args") and value.count("\n") > LONGEST:
+        first, _, rest = value.partition("\n")
+        return f"{first}\n... ({len(rest.splitlines())} more lines, sha256 {hashlib.sha256(value.encode()).hexdigest()[:12]})"
+    return value
 
 
 def declared(item: dict[str, Any]) -> dict[str, Any]:
