@@ -1,0 +1,5 @@
+from django.contrib import admin
+
+from news.models import Notice
+
+admin.site.register(Notice)
