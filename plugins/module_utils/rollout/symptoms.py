@@ -150,8 +150,10 @@ def _importer(lines: Sequence[str]) -> str:
     return next((file for file in reversed(files) if "importlib" not in file), "")
 
 
-def _write(match: re.Match[str], lines: Sequence[str], _command: str) -> Symptom:
+def _write(match: re.Match[str], lines: Sequence[str], command: str) -> Symptom:
     path = PurePosixPath(match["path"])
+    if not path.is_absolute():
+        return _relative_write(path, command)
     makes_directory = any(re.search(r"\bmkdir\b|\bmakedirs\b", line) for line in lines[-4:-1])
     directory = path if makes_directory else path.parent
     summary = f"the app may not write to {path}"
@@ -164,6 +166,13 @@ def _write(match: re.Match[str], lines: Sequence[str], _command: str) -> Symptom
         f"Let the app write below /tmp, or to a directory without code that berth_app_writable names, such as {{{directory / 'data'}: {SIZE}}}: "
         f"one at {directory} would hide what the image has there.",
     )
+
+
+def _relative_write(path: PurePosixPath, command: str) -> Symptom:
+    summary = f"the app may not write to {path} in its working directory"
+    if path.name.startswith("celerybeat-schedule"):
+        return Symptom("writable", summary, f"Add --schedule /tmp/celerybeat-schedule to {command}.")
+    return Symptom("writable", summary, "Give it a path below /tmp, or below a directory without code that berth_app_writable names.")
 
 
 _CODE = ("app", "src", "code", "project", "site")
@@ -222,7 +231,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Sequence[str], 
         (r"ImportError: (?:The )?(?P<name>[\w.-]+)(?: library)? is not installed", _client),
         (r"You need to install the (?P<name>[\w.-]+) (?:v\d+ )?library", _client),
         (r"^AttributeError: 'NoneType' object has no attribute '\w+'", _broker),
-        (r"\[Errno (?:30|13)\] (?:Read-only file system|Permission denied): '(?P<path>/[^']+)'", _write),
+        (r"\[Errno (?:30|13)\] (?:Read-only file system|Permission denied): b?'(?P<path>[^']+)'", _write),
         (r"sqlite3\.OperationalError: (?:attempt to write a readonly database|unable to open database file)", _fixed(
             "sqlite", "its database is a SQLite file, which a pod cannot write",
             "Let the settings' DATABASES read DATABASE_NAME, DATABASE_USER, DATABASE_PASSWORD, DATABASE_HOST and DATABASE_PORT from the environment.")),
