@@ -35,9 +35,13 @@ SHARED = (
     "whitenoise.middleware", "django.db.backends.postgresql.base", "psycopg",
 )  # fmt: skip
 NAMES = {part: f"DATABASE_{part.upper()}" for part in ("host", "port", "name", "user", "password", "sslmode", "sslrootcert")}
+PROBE: dict[str, Any] = {
+    "type": "http", "host": "localhost", "readiness": "/readyz", "liveness": "/livez",
+    "variables": {"readiness": "berth_app_probe", "liveness": "berth_app_probe"},
+}  # fmt: skip
 GIVEN = {
     "action": "refuse", "ignored": [], "commands": {}, "release": ["migrate --noinput"], "schedules": ["clearsessions"],
-    "probe": {"type": "http", "host": "localhost", "readiness": "/readyz", "liveness": "/livez"}, "path": "/", "hosts": ["127.0.0.1"], "public_host": "",
+    "probe": PROBE, "path": "/", "hosts": ["127.0.0.1"], "public_host": "",
     "database": {"env": NAMES, "aliases": []}, "several": True, "shown": [], "static": {}, "volumes": [], "writable": ["/tmp/berth-nowhere"],
 }  # fmt: skip
 KEY = "a-key-that-is-long-enough-and-random-0123456789-abcdefghij"
@@ -232,6 +236,20 @@ SECURED = """
 FIELD = MODELS + "        picture = models.FileField()\n"
 FIELD_MIGRATION = MIGRATION.replace('("name"', '("picture", models.FileField(upload_to="")),\n            ("name"')
 HEALTH = 'path("livez", lambda request: HttpResponse("ok")),\n        path("readyz", lambda request: HttpResponse("ok")),'
+PATHS = {"readiness": "berth_app_readiness_path", "liveness": "berth_app_liveness_path"}
+ADMIN_SETTINGS = """
+    INSTALLED_APPS += ["django.contrib.admin", "django.contrib.messages"]
+    MIDDLEWARE += ["django.contrib.messages.middleware.MessageMiddleware"]
+    TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True, "OPTIONS": {"context_processors": [
+        f"django.{name}" for name in (
+            "template.context_processors.request", "contrib.auth.context_processors.auth", "contrib.messages.context_processors.messages")]}}]
+"""
+ADMIN_URLS = """
+    from django.contrib import admin
+    from django.urls import path
+
+    urlpatterns = [path("office/", admin.site.urls)]
+"""
 CELERY = {
     "celery/__init__.py": "", "celery/app/__init__.py": "",
     "celery/app/utils.py": """
@@ -526,7 +544,24 @@ if "DATABASE_URL" in os.environ:
         True,
         files={"shop/urls.py": URLS.replace('"livez"', '"health/"').replace('"readyz"', '"other"')},
         says=("Set berth_app_probe: {path: /health/}",),
-        follows=Case(given={"probe": {"type": "http", "host": "localhost", "readiness": "/health/", "liveness": "/health/"}}),
+        follows=Case(given={"probe": {**PROBE, "readiness": "/health/", "liveness": "/health/"}}),
+    ),
+    "a probe with a variable of its own asks elsewhere": Case(
+        "probe",
+        True,
+        files={"shop/urls.py": URLS.replace('"livez"', '"health/"')},
+        given={"probe": {**PROBE, "readiness": "/healthy", "liveness": "/health/", "variables": PATHS}},
+        says=("by GET /healthy, which answers 404", "Set berth_app_readiness_path: /health/, which answers 200."),
+        follows=Case(given={"probe": {**PROBE, "readiness": "/health/", "liveness": "/health/", "variables": PATHS}}),
+    ),
+    "both probes have variables of their own, and nothing but the admin answers": Case(
+        "probe",
+        True,
+        settings=ADMIN_SETTINGS,
+        files={"shop/urls.py": ADMIN_URLS},
+        given={"probe": {**PROBE, "variables": PATHS}},
+        says=("Set berth_app_readiness_path: /office/login/ and berth_app_liveness_path: /office/login/, which answers 200.",),
+        follows=Case(given={"probe": {**PROBE, "readiness": "/office/login/", "liveness": "/office/login/"}}),
     ),
     "a server before Django may answer the probes": Case("probe", files={"shop/urls.py": URLS.replace(HEALTH, ""), "bin/nginx": "#!/bin/sh\n"}, says=("404",)),
     "pages are redirected to https where there is none": Case(
@@ -783,7 +818,7 @@ RIGHT = {
     ),
     "its health is asked for by a command": Case(
         files={"shop/urls.py": URLS.replace(HEALTH, "")},
-        given={"probe": {"type": "command", "host": "localhost", "readiness": "/readyz", "liveness": "/livez"}},
+        given={"probe": {**PROBE, "type": "command"}},
     ),
     "its health needs the database": Case(
         files={
@@ -911,6 +946,19 @@ def test_the_look_has_the_releases_image_and_configuration_and_is_told_what_it_i
     assert told["probe"] == GIVEN["probe"]
     assert told["database"] == {"env": {**NAMES, "url": "DATABASE_URL"}, "aliases": []}
     assert (told["volumes"], told["writable"], told["ignored"]) == (["/srv/media"], ["/tmp"], ["debug", "static"])
+
+
+@pytest.mark.parametrize(
+    ("inventory", "readiness", "liveness"),
+    [
+        ({}, "berth_app_probe", "berth_app_probe"),
+        ({"probe": {"path": "/ht/"}, "readiness_path": "/ht/", "liveness_path": "/ht/"}, "berth_app_probe", "berth_app_probe"),
+        ({"probe": {"path": "/ht/"}, "readiness_path": "/ht/", "liveness_path": "/up"}, "berth_app_probe", "berth_app_liveness_path"),
+        ({"readiness_path": "/ready", "liveness_path": "/up"}, "berth_app_readiness_path", "berth_app_liveness_path"),
+    ],
+)
+def test_it_is_known_which_variable_decides_a_probes_path(inventory: dict[str, Any], readiness: str, liveness: str) -> None:
+    assert checks.given({**RELEASE, **inventory})["probe"]["variables"] == {"readiness": readiness, "liveness": liveness}
 
 
 @pytest.mark.parametrize("scaled", [{"replicas": 5}, {"autoscaling": {"min": "3", "max": 9}}, {"checks_ignore": ["debug", "static"]}])

@@ -17,6 +17,8 @@ CONTAINER = "berth-checks"
 MARK = "berth-checks "
 """What the line with its findings begins with."""
 IGNORE = "berth_app_checks_ignore"
+DEFAULT_PATHS = {"readiness": "/readyz", "liveness": "/livez"}
+"""The paths of the probes where the inventory names none, as in roles/app/defaults."""
 SECURE = 'os.environ.get("DJANGO_SECURE") == "1"'
 """Whether TLS ends before the app, as roles/config says it."""
 
@@ -77,6 +79,7 @@ def given(release: Facts) -> dict[str, Any]:
             "host": probe.get("host") or HOST,
             "readiness": release["readiness_path"],
             "liveness": release["liveness_path"],
+            "variables": {kind: _path_variable(kind, release) for kind in DEFAULT_PATHS},
         },
         "path": release["path"],
         "hosts": list(dict.fromkeys(release["hosts"])),
@@ -88,6 +91,12 @@ def given(release: Facts) -> dict[str, Any]:
         "volumes": sorted(volume["path"] for volume in release["volumes"].values()),
         "writable": sorted(release["writable"]),
     }
+
+
+def _path_variable(kind: str, release: Facts) -> str:
+    """Return the variable that decides a probe's path: one of its own wins over berth_app_probe."""
+    shared = release["probe"].get("path") or DEFAULT_PATHS[kind]
+    return "berth_app_probe" if release[f"{kind}_path"] == shared else f"berth_app_{kind}_path"
 
 
 def container(base: Facts, script: str, release: Facts) -> dict[str, Any]:
@@ -312,15 +321,16 @@ def _probe(facts: Facts, report: Facts) -> Told:
         bare = "" if facts["public"] else ", and no TLS comes before the app (berth_entry)"
         return _to_exempt(f"{asks} {'are' if plural else 'is'} redirected to https{bare}", facts, report)
     if facts["answers"]:
-        way = f"Set berth_app_probe: {{path: {facts['answers']}}}, which answers 200."
-        return Told(f"{asks} {_answer(facts, plural)}", way)
+        path = facts["answers"]
+        told = [f"{name}: {{path: {path}}}" if name == "berth_app_probe" else f"{name}: {path}" for name in facts["variables"]]
+        return Told(f"{asks} {_answer(facts, plural)}", f"Set {' and '.join(told)}, which answers 200.")
     names = ", ".join(f'"{each.lstrip("/")}"' for each in dict.fromkeys(facts["paths"]))
     lines = [
         "from django.http import HttpResponse",
         "from django.urls import path",
         f'urlpatterns += [path(name, lambda request: HttpResponse("ok")) for name in [{names}]]',
     ]
-    way = "Set berth_app_probe to {path: ...} with one that answers 200 without a login, or answer it:"
+    way = f"Set the path in {' and '.join(facts['variables'])} to one that answers 200 without a login, or answer it:"
     return Told(f"{asks} {_answer(facts, plural)}", way, lines, facts["urls"])
 
 

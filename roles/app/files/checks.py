@@ -72,7 +72,7 @@ class Project:
     """A look at the project in the current directory.
 
     What the release is (``given``): ``action``, ``ignored``, ``commands`` by variable, ``release`` and ``schedules`` (commands of manage.py), ``probe``
-    (type, host, readiness, liveness), ``path``, ``hosts``, ``public_host``, ``database`` (variables by part, and aliases), ``several``, ``shown``
+    (type, host, readiness, liveness, variables by kind), ``path``, ``hosts``, ``public_host``, ``database`` (variables by part, and aliases), ``several``, ``shown``
     (URLs of volumes that visitors are shown), ``static`` (path and url, empty where the app serves static files itself), ``volumes`` and ``writable``
     (directories).
     """
@@ -678,13 +678,26 @@ class Project:
                 cause = "login"
             else:
                 continue
-            found.setdefault(cause, {"paths": [], "status": status, "location": where})["paths"].append(path)
+            facts = found.setdefault(cause, {"paths": [], "variables": [], "status": status, "location": where})
+            facts["paths"].append(path)
+            if probe["variables"][kind] not in facts["variables"]:
+                facts["variables"].append(probe["variables"][kind])
         for cause, facts in found.items():
             facts.update({"cause": cause, "host": probe["host"], "public": bool(self.given["public_host"]), **self.listed()})
             if cause in ("path", "redirect", "login"):
-                facts["answers"] = next((one for one in HEALTH if self.ask(application, one, probe["host"])[0] == 200), "")
+                facts["answers"] = next((one for one in [*HEALTH, *self.plain()] if self.ask(application, one, probe["host"])[0] == 200), "")
                 facts["urls"] = self.shown(getattr(sys.modules.get(self.configured.ROOT_URLCONF), "__file__", "") or "")
             self.find("probe", "refuse" if plain else "warn", **facts)
+
+    @staticmethod
+    def plain():
+        """Return the pages that projects without a health page may have, and that ask neither for a login nor for a database."""
+        from django.urls import NoReverseMatch, reverse
+
+        try:
+            return ["/robots.txt", reverse("admin:login")]
+        except NoReverseMatch:
+            return ["/robots.txt"]
 
     def allowed(self):
         """Return the host names that Django takes."""
