@@ -246,10 +246,27 @@ def test_a_command_that_is_more_than_a_sequence_is_left_to_the_shell(command: st
 
 
 CELERY = {"command": ["celery", "-A", "shop", "worker"]}
+BEAT, SCHEDULE = ["celery", "-A", "shop", "beat"], ["--schedule", "/tmp/celerybeat-schedule"]
 PROCESSES = {
     "a Procfile": (
         {"Procfile": "web: gunicorn shop.wsgi\nworker: celery -A shop worker\nbeat: celery -A shop beat\nrelease: python manage.py migrate\n"},
-        {"worker": CELERY, "beat": {"command": ["celery", "-A", "shop", "beat"], "singleton": True}},
+        {"worker": CELERY, "beat": {"command": [*BEAT, *SCHEDULE], "singleton": True}},
+    ),
+    "a scheduler that needs a shell": (
+        {"Procfile": "beat: celery -A shop beat -l $LEVEL\n"},
+        {"beat": {"command": ["sh", "-c", "exec celery -A shop beat -l $LEVEL --schedule /tmp/celerybeat-schedule"], "singleton": True}},
+    ),
+    "a scheduler whose output goes elsewhere": (
+        {"Procfile": "beat: celery -A shop beat > beat.log\n"},
+        {"beat": {"command": ["sh", "-c", "exec celery -A shop beat > beat.log"], "singleton": True}},
+    ),
+    "a scheduler that keeps its schedule elsewhere": (
+        {"Procfile": "beat: celery -A shop beat -s /srv/x\nother: celery -A shop beat --scheduler django\n"},
+        {"beat": {"command": [*BEAT, "-s", "/srv/x"], "singleton": True}, "other": {"command": [*BEAT, "--scheduler", "django"], "singleton": True}},
+    ),
+    "a worker that schedules, too": (
+        {"Procfile": "worker: celery -A shop worker -B\n"},
+        {"worker": {"command": [*CELERY["command"], "-B", *SCHEDULE], "singleton": True}},
     ),
     "a command that needs a shell": (
         {"Procfile": "Long_Worker: celery -A shop worker -c $WORKERS\n"},
@@ -612,6 +629,53 @@ def test_settings_are_read_wherever_they_are(tmp_path: Path, files: dict[str, st
     made = inventory_lib.draft(tmp_path, "shop-dev", "shop", "/shop", 30090, KNOWN)
     assert set(made.asked) == {"A_TOKEN", "B_TOKEN"}
     assert made.settings.get("DJANGO_SETTINGS_MODULE", (None,))[0] == module
+
+
+PARTS = {"host": "HOST", "port": "PORT", "name": "DB", "user": "USER", "password": "PASSWORD"}
+TESTS = PROJECT / "tests" / "projects"
+CHOICES: dict[str, dict[str, Any]] = {
+    "shop": {
+        "berth_app_processes": {
+            "worker": {"command": ["celery", "-A", "config", "worker", "--loglevel", "info"]},
+            "beat": {"command": ["celery", "-A", "config", "beat", "--loglevel", "info", *SCHEDULE], "singleton": True},
+        },
+        "berth_app_readiness_path": "/health/",
+        "berth_app_database_env": {part: f"POSTGRES_{name}" for part, name in PARTS.items()},
+        "berth_cache": "cluster",
+        "berth_cache_env": ["CACHE_URL", "CELERY_BROKER_URL"],
+        "berth_app_settings": {"ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]"},
+    },
+    "blog": {
+        "berth_app_port": 9000,
+        "berth_app_user": 1001,
+        "berth_app_readiness_path": "/ping",
+        "berth_app_volumes": {"media": {"path": "/app/media", "size": "1Gi", "url": "/media/"}},
+        "berth_app_static": {"path": "/app/staticfiles", "url": "/static/"},
+        "berth_app_database_env": {"url": "DATABASE_URL"},
+        "berth_app_settings": {"ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]"},
+    },
+    "legacy": {
+        "berth_app_readiness_path": "/admin/login/",
+        "berth_app_database_env": {part: f"DB_{name}" for part, name in PARTS.items()} | {"name": "DB_NAME"},
+        "berth_app_settings": {
+            "ALLOWED_HOSTS": "localhost 127.0.0.1 [::1]",
+            "DJANGO_SETTINGS_MODULE": "intranet.settings.production",
+            "EMAIL_HOST": "{{ undef(hint='write the value of EMAIL_HOST here, for the settings do not load without it') }}",
+            "SECURE_SSL_REDIRECT": "off",
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_projects_inventory_makes_its_essential_choices_and_no_other(name: str) -> None:
+    made = inventory_lib.draft(TESTS / name, name, name, "/source", 30090, KNOWN)
+    said = yaml.safe_load(inventory_lib.text(made, name))
+    usual = {"berth_provider", "berth_kubeconfig", "berth_namespace", "berth_app_name", "berth_app_source", "berth_app_node_port", "berth_app_secrets"}
+    usual |= {"berth_secrets_directory", "berth_database_password", "berth_app_liveness_path"}
+    assert {variable: value for variable, value in said.items() if variable not in usual} == CHOICES[name]
+    assert (set(said["berth_app_secrets"]), made.needs) == ({"SECRET_KEY"}, [])
+    assert made.asked == (["EMAIL_HOST"] if name == "legacy" else [])
 
 
 def test_of_two_projects_one_is_taken_and_the_other_named(tmp_path: Path) -> None:

@@ -265,7 +265,9 @@ def processes(made: Draft, source: Path, project: Project) -> None:
     found, release, file, left = procfile.find(source, project.directory, project.dependencies)
     part = "What runs beside web"
     if found:
-        made.set(part, "berth_app_processes", found, f"From {file}." if file else "Guessed from the packages.")
+        why = f"From {file}." if file else "Guessed from the packages."
+        beat = any(procfile.SCHEDULE in " ".join(one["command"]) for one in found.values())
+        made.set(part, "berth_app_processes", found, f"{why} Celery's beat writes to its schedule, and the root is read-only." if beat else why)
     for text in left:
         made.say(part, text)
     if release:

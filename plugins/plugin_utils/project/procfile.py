@@ -27,6 +27,9 @@ WEB = ("app", "backend", "django", "server", "site", "web", "www")  # what the s
 ASSIGNMENT = re.compile(r"\w+=")
 SHELL = re.compile(r"[$&|;<>`*]")
 SEVERAL = re.compile(r"(?P<before>(?:.*(?:&&|;))?\s*)(?P<last>[^&|;]+)", flags=re.DOTALL)
+BEAT = re.compile(r"(?:^|[\s/])celery\s.*(?:\bbeat\b|\s-\w*B\b)")
+BEAT_FILE = re.compile(r"\s(?:-s|--schedule(?:-filename)?|-S|--scheduler)\b")
+SCHEDULE = "/tmp/celerybeat-schedule"
 WORKERS = re.compile(r"\b(?:celery|rqworker|rq|huey|run_huey|dramatiq|rundramatiq|qcluster|procrastinate|db_worker|arq)\b|worker|beat|scheduler")
 
 
@@ -58,8 +61,19 @@ def process_name(said: str) -> str:
 def process(command: list[str]) -> dict[str, Any]:
     """Return a process: a scheduler, of which two would do everything twice, is alone."""
     text = " ".join(command)
-    alone = re.search(r"celery.*\bbeat\b|celery.*\s-\w*B\b|\b(?:rqscheduler|celerybeat|clock|scheduler|crontab)\b|start-celerybeat", text)
-    return {"command": command, **({"singleton": True} if alone else {})}
+    alone = BEAT.search(text) or re.search(r"\b(?:rqscheduler|celerybeat|clock|scheduler|crontab)\b|start-celerybeat", text)
+    return {"command": scheduling(command), **({"singleton": True} if alone else {})}
+
+
+def scheduling(command: list[str]) -> list[str]:
+    """Return the command of Celery's beat with a file that it can write, and others as they are: by default that is in the working directory."""
+    text = " ".join(command)
+    if not BEAT.search(text) or BEAT_FILE.search(text):
+        return command
+    if command[0] != "sh":
+        return [*command, "--schedule", SCHEDULE]
+    # What follows the last program of another one is not known to be its own.
+    return [*command[:-1], f"{command[-1]} --schedule {SCHEDULE}"] if re.search(r"\bexec [^&|;<>]*\Z", command[-1]) else command
 
 
 def procfile(text: str) -> dict[str, str]:
@@ -129,7 +143,7 @@ def guessed(root: Path, needs: Dependencies) -> dict[str, dict[str, Any]]:
         found["worker"] = {"command": [*celery, "worker", "--loglevel", "info"]}
         code = "".join(text_of(root / name) for file in ("celery.py", "settings.py", "base.py") for name in find_files(root, file))
         if "django-celery-beat" in needs.direct or re.search(r"beat_schedule|CELERY_BEAT_SCHEDULE|CELERYBEAT_SCHEDULE", code):
-            found["beat"] = process([*celery, "beat", "--loglevel", "info", "--schedule", "/tmp/celerybeat-schedule"])
+            found["beat"] = process([*celery, "beat", "--loglevel", "info"])
     elif "huey" in needs.direct:
         found["worker"] = {"command": ["python", "manage.py", "run_huey"]}
     elif "django-q2" in needs.direct or "django-q" in needs.direct:
