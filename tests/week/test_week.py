@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.cookiejar
 import json
-import os
 import re
 import secrets
 import shutil
@@ -19,16 +18,14 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from user_environment import Environment, Ran, copy_project, edit
 
-PROJECT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0  # seconds until what is bound to come has come
-KUBECTL = "/var/lib/berth/bin/kubectl"
 
 BUILD = {"image : Build | Build, and push or keep it"}
 CONFIGURE = {"config : Apply the ConfigMap and the Secret"}
@@ -40,39 +37,11 @@ PASSWORD = {"database : Cluster | Change the password", "database : Login | Keep
 RELEASE = {"app : Job | Apply the release's Job", "app : Apply the objects", "app : Apply the schedules", PRUNE}
 
 
-@dataclass(frozen=True)
-class Ran:
-    """One run of a playbook."""
-
-    code: int
-    text: str
-
-    @property
-    def changed(self) -> dict[str, str]:
-        """What each task that changed something printed before it said so: its diff."""
-        tasks = re.split(r"^TASK \[(.+?)\] \*+$", self.text.partition("PLAY RECAP")[0], flags=re.MULTILINE)[1:]
-        said = zip(tasks[::2], tasks[1::2], strict=True)
-        return {name: text for name, text in said if re.search(r"^changed: ", text, re.MULTILINE)}
-
-    @property
-    def lines(self) -> set[str]:
-        """The lines that diffs take away or add, without their indentation."""
-        diffs = "\n".join(self.changed.values())
-        found = re.findall(r"^[-+](?!\+\+ |-- )(.*)$", diffs, re.MULTILINE)
-        return {line.strip() for line in found if line.strip()}
-
-    @property
-    def words(self) -> str:
-        """All that was said, without line breaks."""
-        return " ".join(self.text.split())
-
-
-class Environment:
-    """An environment of the user's: a directory below inventories/ of the project's copy."""
+class Polls(Environment):
+    """An environment of the user's with the example, made from the inventory that comes with it."""
 
     def __init__(self, project: Path, name: str, **variables: Any) -> None:
-        self.project, self.name = project, name
-        self.inventory = project / "inventories" / name
+        super().__init__(project, name, f"polls-{name}")
         shutil.copytree(project / "inventories" / "dev", self.inventory)
         hosts = self.inventory / "hosts.yml"
         hosts.write_text(hosts.read_text(encoding="utf-8").replace("dev:", f"{name}:"), encoding="utf-8")
@@ -80,7 +49,6 @@ class Environment:
         text = main.read_text(encoding="utf-8").replace("polls-dev", f"polls-{name}").replace("berth_app_node_port: 30080\n", "")
         main.write_text(text, encoding="utf-8")
         self.variables: dict[str, Any] = {}
-        self.url = ""
         self.set(**variables)
 
     def set(self, **variables: Any) -> None:
@@ -89,29 +57,6 @@ class Environment:
         place = self.inventory / "host_vars" / f"{self.name}.yml"
         place.parent.mkdir(exist_ok=True)
         place.write_text(yaml.safe_dump(self.variables, allow_unicode=True), encoding="utf-8")
-
-    def start(self, *arguments: str, playbook: str = "site.yml") -> subprocess.Popen[str]:
-        """Begin to run a playbook, in the project's directory, as its user does."""
-        command = [str(Path(sys.executable).with_name("ansible-playbook")), playbook, "-i", f"inventories/{self.name}", *arguments]
-        # Molecule's own settings, and that another run of Berth is under way around this one, are not the user's.
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_", "BERTH_"))}
-        environment = kept | {"XDG_CACHE_HOME": str(self.project.parent / "cache"), "ANSIBLE_NOCOLOR": "true"}
-        environment |= {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default"}  # which names each task, and prints its diff below
-        return subprocess.Popen(
-            command, cwd=self.project, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-
-    def finish(self, process: subprocess.Popen[str], refused: bool = False) -> Ran:
-        """Wait for a run's end."""
-        text, _ = process.communicate()
-        assert (process.returncode != 0) == refused, text
-        if found := re.search(r"answers at (http://\S+)", text):
-            self.url = found[1]
-        return Ran(process.returncode, text)
-
-    def run(self, *arguments: str, playbook: str = "site.yml", refused: bool = False) -> Ran:
-        """Run a playbook to its end."""
-        return self.finish(self.start(*arguments, playbook=playbook), refused)
 
     def shown(self, expected: set[str]) -> Ran:
         """Show what a release would change, which is what is expected and nothing else."""
@@ -130,21 +75,6 @@ class Environment:
         self.run()
         self.unchanged()
         return shown
-
-    def destroy(self) -> subprocess.Popen[str]:
-        """Begin to take the environment and its data away."""
-        return self.start("-e", f"berth_confirm={self.name}", "-e", "berth_purge=true", playbook="playbooks/destroy.yml")
-
-    def kubectl(self, *arguments: str) -> str:
-        """Return what kubectl prints."""
-        kubeconfig = self.project / ".cache" / self.name / "kubeconfig"
-        command = [KUBECTL, "--kubeconfig", str(kubeconfig), "--namespace", f"polls-{self.name}", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-    def page(self, path: str = "polls/") -> str:
-        """Return a page of the site."""
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
-            return answer.read().decode()
 
     def versions(self, **awaited: str | None) -> dict[str, str | None]:
         """Return what the site says of itself, once it says what is awaited: the rules that lead to a new pod are a moment behind it."""
@@ -167,7 +97,7 @@ class Environment:
     def vote(self) -> int:
         """Vote as a browser does, and return how many votes the first question has then."""
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
-        number = re.search(r'href="/polls/(\d+)/"', self.page())
+        number = re.search(r'href="/polls/(\d+)/"', self.page("polls/"))
         assert number
         form = opener.open(f"{self.url}polls/{number[1]}/", timeout=10).read().decode()
         token, choice = (re.search(pattern, form) for pattern in (r'csrfmiddlewaretoken" value="([^"]+)', r'id="choice1" value="(\d+)'))
@@ -181,45 +111,28 @@ class Environment:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the project, with what git knows of it and nothing else, and a cache of its own that has the binaries only."""
-    home = tmp_path_factory.mktemp("week")
-    place = home / "project"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, listed.split("\0")):
-        if (PROJECT / name).exists():
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(PROJECT / name, place / name, follow_symlinks=False)
-    cache = home / "cache" / "berth"
-    cache.mkdir(parents=True)
-    (cache / "artifacts").symlink_to(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "berth", "artifacts"))
-    return place
+    """Return the user's copy of the project."""
+    return copy_project(tmp_path_factory.mktemp("week"))
 
 
 @pytest.fixture(scope="module")
-def environments(project: Path) -> Iterator[tuple[Environment, Environment]]:
+def environments(project: Path) -> Iterator[tuple[Polls, Polls]]:
     """Return the environment of the week and the one of its end, and take both away at the end."""
-    both = Environment(project, "week", berth_app_replicas=1), Environment(project, "weekend", berth_app_replicas=1)
+    both = Polls(project, "week", berth_app_replicas=1), Polls(project, "weekend", berth_app_replicas=1)
     yield both
-    begun = [(environment, environment.destroy()) for environment in both if (project / ".cache" / environment.name / "kubeconfig").exists()]
+    begun = [(environment, environment.destroy()) for environment in both if environment.exists]
     for environment, destruction in begun:
         environment.finish(destruction)
 
 
 @pytest.fixture
-def week(environments: tuple[Environment, Environment]) -> Environment:
+def week(environments: tuple[Polls, Polls]) -> Polls:
     """Return the environment of the week."""
     return environments[0]
 
 
 # In every run another text: whoever built this one before would have nothing left to build.
 MONDAY = f"Monday {secrets.token_hex(8)}"
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    """Replace the first occurrence of a text in a file."""
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 def require(app: Path, *packages: str) -> dict[str, str]:
@@ -272,12 +185,12 @@ SECRET_KEY = {"DJANGO_SECRET_KEY": "{{ lookup('generated_secret', berth_secrets_
 USUAL = {"name": "clearsessions", "schedule": "17 4 * * *", "command": "clearsessions"}
 
 
-def test_monday_the_first_release_answers(week: Environment) -> None:
+def test_monday_the_first_release_answers(week: Polls) -> None:
     week.run()
     assert week.vote() == 1
 
 
-def test_tuesday_all_that_a_project_has_is_edited_and_grows(week: Environment) -> None:
+def test_tuesday_all_that_a_project_has_is_edited_and_grows(week: Polls) -> None:
     app = week.project / "app"
     edit(app / "templates" / "base.html", "<body>", f"<body><!-- {MONDAY} -->")
     edit(app / "polls" / "static" / "polls" / "style.css", "", f"/* {MONDAY} */\n")
@@ -302,7 +215,7 @@ def test_tuesday_all_that_a_project_has_is_edited_and_grows(week: Environment) -
     seen = {"replicas: 1", "replicas: 2", "memory: 300Mi", "PersistentVolumeClaim data-database-0: 2Gi", "name: polls-nightly", "MOTTO: Polls 🚀"}
     assert seen <= shown.lines, shown.lines
     week.versions(humanize=locked["humanize"], motto="Polls 🚀", secret="xyzzy-plugh", more=[42], executable=False, base=None)
-    page = week.page()
+    page = week.page("polls/")
     assert f"<!-- {MONDAY} -->" in page
     style = re.search(r'href="/(static/polls/style[^"]*)"', page)
     assert style and f"/* {MONDAY} */" in week.page(style[1])
@@ -317,7 +230,7 @@ def test_tuesday_all_that_a_project_has_is_edited_and_grows(week: Environment) -
     assert week.vote() == 2
 
 
-def test_wednesday_a_bad_release_harms_nobody_and_its_mend_needs_no_help(week: Environment) -> None:
+def test_wednesday_a_bad_release_harms_nobody_and_its_mend_needs_no_help(week: Polls) -> None:
     before = week.versions()
     locked = require(week.project / "app", "humanize>=4.12")
     week.set(
@@ -343,7 +256,7 @@ def test_wednesday_a_bad_release_harms_nobody_and_its_mend_needs_no_help(week: E
     assert week.vote() == 3
 
 
-def test_thursday_the_release_before_comes_back_with_its_settings_and_the_next_one_again_with_an_empty_cache(week: Environment) -> None:
+def test_thursday_the_release_before_comes_back_with_its_settings_and_the_next_one_again_with_an_empty_cache(week: Polls) -> None:
     after = week.versions()
     shutil.rmtree(week.project.parent / "cache" / "berth" / "buildah")
     week.run(playbook="playbooks/ops/rollback.yml")
@@ -355,7 +268,7 @@ def test_thursday_the_release_before_comes_back_with_its_settings_and_the_next_o
 
 
 def test_friday_what_was_added_goes_and_the_base_and_the_password_change_while_a_second_environment_begins(
-    environments: tuple[Environment, Environment],
+    environments: tuple[Polls, Polls],
 ) -> None:
     week, weekend = environments
     require(week.project / "app")

@@ -1,6 +1,5 @@
 from django.http import HttpResponse
 from django.urls import path
-
 from posts import views
 
 urlpatterns = [

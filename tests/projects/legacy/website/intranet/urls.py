@@ -1,6 +1,5 @@
 from django.contrib import admin
 from django.urls import re_path
-
 from news import views
 
 urlpatterns = [
