@@ -85,6 +85,7 @@ from ..module_utils.image.registry import engine as find_engine
 from ..module_utils.machine.artifacts import mirrored
 from ..module_utils.machine.artifacts_make import apt_sources
 from ..module_utils.progress import report
+from ..module_utils.rollout import symptoms
 
 # What a build gets of a proxy, for RUN alone. docs.docker.com/build/building/variables, "Pre-defined build arguments"
 PROXIES = tuple(name for word in ("HTTP", "HTTPS", "FTP", "NO", "ALL") for name in (f"{word}_PROXY", f"{word.lower()}_proxy"))
@@ -156,7 +157,7 @@ class Build:
                 if line.startswith("STEP ") or line.startswith("["):
                     report(line.strip()[:120])
         if process.wait():
-            why = dockerfiles.explain("\n".join(tail), self.dockerfile, self.text)
+            why = dockerfiles.explain("\n".join(tail), self.dockerfile, self.text, symptoms.of_build(tail))
             words = "\n".join(tail[-SHOWN:])
             raise ImageError(f"{why}{Path(command[0]).name} failed. Its last lines ({self.log}):\n{words}")
 

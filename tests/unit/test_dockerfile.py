@@ -284,11 +284,11 @@ FAILURES = {
     ),
     "static files that cannot be collected": (
         "KeyError: 'BUCKET'\nError: building at STEP \"RUN KEY=build python manage.py collectstatic --noinput\": exit status 1",
-        "line 7: collectstatic failed. A build has no variable of the environment",
+        "line 7: collectstatic failed: its last lines say why. Mend that in the project",
     ),
     "the same, by Docker": (
         'ERROR: failed to solve: process "/bin/sh -c python manage.py collectstatic --noinput" did not complete successfully: exit code: 1',
-        "line 7: collectstatic failed.",
+        "line 7: collectstatic failed: its last lines",
     ),
     "a package without a wheel, and no compiler": (
         "error: command 'gcc' failed: No such file or directory\n  ERROR: Failed building wheel for netifaces",
@@ -330,6 +330,12 @@ def test_a_builders_failure_is_said_with_its_line(words: str, said: str) -> None
     text += "RUN KEY=build python manage.py collectstatic\n"
     explained = explain(f"STEP 1\n{words}\n", FILE, text)
     assert said in explained and explained.startswith("src/Dockerfile") and explained.endswith("\n")
+
+
+def test_what_the_project_lacks_is_told_where_collectstatic_fails() -> None:
+    words = 'Error: building at STEP "RUN python manage.py collectstatic": exit status 1'
+    told = explain(words, FILE, "FROM a\nRUN python manage.py collectstatic\n", "the module x is not installed. Add the package x.")
+    assert told == "src/Dockerfile, line 2: collectstatic failed: the module x is not installed. Add the package x.\n"
 
 
 def test_a_failure_that_says_all_itself_is_left_alone() -> None:

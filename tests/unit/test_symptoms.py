@@ -93,6 +93,44 @@ LOGS: list[tuple[list[str], str, str, str]] = [
 ]
 
 
+BUILDS: list[tuple[list[str], str, str]] = [
+    (
+        [*SETTINGS, *PROJECT, "ModuleNotFoundError: No module named 'rest_framework'"],
+        "the module rest_framework is not installed (/srv/app/shop/settings.py:3). ",
+        "Add the package djangorestframework to the project's requirements; ",
+    ),
+    (
+        [*PROJECT, "ModuleNotFoundError: No module named 'shop.util'", 'Error: building at STEP "RUN python manage.py collectstatic": exit status 1'],
+        "there is no module shop.util in the project (/srv/app/shop/settings.py:3). ",
+        "Correct its name where it is imported, or in the Dockerfile.",
+    ),
+    (
+        [*ENVIRON, "KeyError: 'BUCKET'"],
+        "the environment variable BUCKET is not set (/srv/app/shop/settings.py:2). A build has no variable ",
+        "a default, or set it",
+    ),
+    ([*PROJECT, "KeyError: 'BUCKET'"], "KeyError: 'BUCKET' (/srv/app/shop/settings.py:3). Mend it there. ", "a build has no variable of the environment"),
+    (
+        [f"#9 1.23 {line}" for line in (*PROJECT, "ImportError: cannot import name 'y' from 'x' (/x.py)", "")],
+        "ImportError: cannot import name 'y' from 'x' (/x.py) (/srv/app/shop/settings.py:3). Mend it there. ",
+        "",
+    ),
+    (
+        ['  File "/srv/app/shop/settings.py", line 7', "    DEBUG = = 1", "SyntaxError: invalid syntax"],
+        "SyntaxError: invalid syntax (/srv/app/shop/",
+        "Mend it there",
+    ),
+    (["123 static files copied", "exit status 1"], "", ""),
+]
+
+
+@pytest.mark.parametrize(("lines", "what", "way"), BUILDS)
+def test_a_build_that_cannot_load_the_project_is_told_with_the_place(lines: list[str], what: str, way: str) -> None:
+    told = symptoms.of_build(lines)
+    assert told.startswith(what) and way in told, told
+    assert bool(told) == bool(what)
+
+
 @pytest.mark.parametrize(("lines", "cause", "summary", "advice"), LOGS, ids=[case[0][-1][:60] for case in LOGS])
 def test_a_log_is_told_in_words_with_the_variable(lines: list[str], cause: str, summary: str, advice: str) -> None:
     symptom = symptoms.of_log(lines, "berth_app_command")

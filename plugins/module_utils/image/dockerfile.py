@@ -406,8 +406,15 @@ def refuse_documents(dockerfile: Path, instructions: list[Instruction], version:
         raise ImageError(f"{dockerfile}, line {first.line}: {what}: {way} instead.")
 
 
-def explain(words: str, dockerfile: Path, text: str) -> str:
-    """Return a sentence, and a line's end, about a failure whose last words a builder left; "" where they need none."""
+def explain(words: str, dockerfile: Path, text: str, project: str = "") -> str:
+    """Return a sentence, and a line's end, about a failure whose last words a builder left; "" where they need none.
+
+    Args:
+        words: Those words.
+        dockerfile: The Dockerfile.
+        text: What it says.
+        project: What they tell of the project itself, and what to do, where a command of manage.py fails.
+    """
     instructions = parse(text)
 
     def place(what: str) -> tuple[int, str]:
@@ -437,8 +444,8 @@ def explain(words: str, dockerfile: Path, text: str) -> str:
             "or start Docker.\n"
         )
     if found := re.search(r'(?:building at STEP|process) "[^\n]*(manage\.py collectstatic|-m served)', words):
-        why = "A build has no variable of the environment: give the setting that asks for one a default, or set it in that line of a Dockerfile of your own"
-        return f"{dockerfile}, line {place(found[1])[0]}: collectstatic failed. {why}; playbooks/ops/dockerfile.yml writes one.\n"
+        why = project or "its last lines say why. Mend that in the project"
+        return f"{dockerfile}, line {place(found[1])[0]}: collectstatic failed: {why}\n"
     if missing := MISSING.search(words):
         # Where it fails before there is anything to build, the last that was begun is it.
         wheel = WHEEL.search(words) or next(reversed(list(COLLECTING.finditer(words[: missing.start()]))), None)

@@ -40,6 +40,37 @@ def of_log(lines: Sequence[str], command: str = "the container's command") -> Sy
     return None
 
 
+_NOT_OWN = re.compile(r"/(?:site|dist)-packages/|/lib/python3")
+"""What the path has of a file of Python or of its packages."""
+
+UNSET = (
+    "A build has no variable of the environment: give the setting that asks for one a default, or set it in that line of a Dockerfile of your own; "
+    "playbooks/ops/dockerfile.yml writes one."
+)
+_ERROR = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|ImproperlyConfigured)\b.*")
+
+
+def of_build(lines: Sequence[str]) -> str:
+    """Return why the project could not be loaded while its image was built, and what to do, in sentences; "" where nothing is told of that.
+
+    Args:
+        lines: The build's last lines, the oldest first.
+    """
+    said = [re.sub(r"^#\d+ [\d.]+ ", "", line) for line in lines]  # as Docker numbers them
+    error = next((index for index in range(len(said) - 1, -1, -1) if _ERROR.match(said[index])), None)
+    if error is None:
+        return ""
+    trace = said[: error + 1]
+    places = [match for line in trace if (match := re.search(r'File "(/[^"]+)", line (\d+)', line)) and not _NOT_OWN.search(match[1])]
+    at = f" ({places[-1][1]}:{places[-1][2]})" if places else ""
+    found = of_log(trace, "the Dockerfile")
+    if found and found.cause == "setting":
+        return f"{found.summary}{at}. {UNSET}"
+    if found and found.cause != "crash":
+        return f"{found.summary}{at}. {found.advice}"
+    return f"{trace[-1].strip().rstrip('.')}{at}. Mend it there. Where a variable is what it lacks: {UNSET[0].lower()}{UNSET[1:]}"
+
+
 # -- Modules and libraries ---------------------------------------------------------------------------------------
 
 # Packages whose name is not that of their module.
@@ -141,7 +172,7 @@ def _library(match: re.Match[str], _lines: Sequence[str], _command: str) -> Symp
 def _files(lines: Sequence[str]) -> list[str]:
     """Return the files of the tracebacks, without those of Python and of its packages."""
     files = [match[1] for line in lines if (match := re.search(r'File "(/[^"]+)"', line))]
-    return [file for file in files if not re.search(r"/(?:site|dist)-packages/|/lib/python3", file)]
+    return [file for file in files if not _NOT_OWN.search(file)]
 
 
 def _importer(lines: Sequence[str]) -> str:
