@@ -1,0 +1,133 @@
+"""Three projects as teams have them, deployed by inventory only, all at the same time, with mistakes that are mended by what the message advises.
+
+Nothing in the projects is made for Berth; nothing but what ``make new`` asks for is written into an inventory by hand. Needs the shared cluster.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from user_environment import Environment, Ran, begin, copy_project, edit
+
+PATIENCE = 30.0  # seconds until what is bound to come has come
+NAMES = ("shop", "blog", "legacy")
+BY_HAND = {"legacy": {"EMAIL_HOST": "mail.example.com"}}  # what nobody but the project's owner knows
+ATTACHMENT = b"%PDF-1.4 the minutes of a meeting"
+
+
+class Team(Environment):
+    """A team with a project, and an environment with the inventory that playbooks/new.yml has written."""
+
+    def __init__(self, copy: Path, name: str) -> None:
+        super().__init__(copy, f"team-{name}", f"team-{name}")
+        self.source = copy.parent / name
+        self.main = self.inventory / "group_vars" / "all" / "main.yml"
+        self.session = requests.Session()
+        shutil.copytree(copy / "tests" / "projects" / name, self.source)
+        if (self.source / "pyproject.toml").exists():  # a lock file names an index, so there is none to be copied
+            subprocess.run([Path(sys.executable).with_name("uv"), "lock", "--quiet", "--python", sys.executable], cwd=self.source, check=True)
+        self.finish(begin(copy, "playbooks/new.yml", "-e", f"source={self.source}", "-e", f"env={self.name}"))
+        for variable, value in BY_HAND.get(name, {}).items():
+            self.write(variable, value)
+
+    def write(self, variable: str, value: str) -> None:
+        """Write a line of the inventory in the place of the one that it has for a variable."""
+        text, found = re.subn(rf"(?m)^( *{variable}: ).*$", lambda line: line[1] + value, self.main.read_text(encoding="utf-8"))
+        assert found == 1, variable
+        self.main.write_text(text, encoding="utf-8")
+
+    def get(self, path: str = "") -> requests.Response:
+        """Return the answer to a visitor, who keeps cookies; what leads to a new pod is a moment behind a release."""
+        return self.session.get(f"{self.url}{path.lstrip('/')}", timeout=10)
+
+    def send(self, path: str, **more: object) -> requests.Response:
+        """Fill in a page's form, and send it."""
+        token = re.search(r'csrfmiddlewaretoken" value="([^"]+)', self.get(path).text)
+        assert token
+        data = {"csrfmiddlewaretoken": token[1], **more.pop("data", {})}
+        return self.session.post(f"{self.url}{path}", data=data, timeout=10, **more)
+
+
+@pytest.fixture(scope="module")
+def teams(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Team]]:
+    """Return the three teams, and take their environments away at the end."""
+    copy = copy_project(tmp_path_factory.mktemp("projects"))
+    found = {name: Team(copy, name) for name in NAMES}
+    yield found
+    begun = [(team, team.destroy()) for team in found.values() if team.exists]
+    for team, destruction in begun:
+        team.finish(destruction)
+
+
+def together(teams: dict[str, Team], refused: bool = False) -> dict[str, Ran]:
+    """Let all teams release at the same time."""
+    begun = {name: team.start() for name, team in teams.items()}
+    try:
+        return {name: teams[name].finish(run, refused) for name, run in begun.items()}
+    finally:
+        for run in begun.values():
+            run.wait()
+
+
+def first_pages(teams: dict[str, Team]) -> None:
+    """See the first page of each project, with what its database has."""
+    for name, text in (("shop", "2 x Teapot"), ("blog", "Blog</h1>"), ("legacy", "The intranet has moved")):
+        answer = teams[name].get()
+        assert (answer.status_code, text in answer.text) == (200, True), answer.text
+
+
+def test_three_projects_get_their_first_page_from_their_inventories_alone(teams: dict[str, Team]) -> None:
+    together(teams)
+    first_pages(teams)
+    for name, path in (("shop", "static/shop.css"), ("blog", "static/posts/blog.css"), ("legacy", "static/admin/css/base.css")):
+        assert teams[name].get(path).status_code == 200
+
+
+def test_a_task_is_done_by_the_worker_and_the_schedule_is_kept(teams: dict[str, Team]) -> None:
+    shop = teams["shop"]
+    page = shop.send("", data={"product": "Kettle", "quantity": 3}).url.removeprefix(shop.url)
+    end = time.monotonic() + PATIENCE
+    while not ("Invoice 00002 for 3 x Kettle" in shop.get(page).text and "2 in total" in shop.get().text):
+        assert time.monotonic() < end, shop.get(page).text + shop.get().text
+        time.sleep(0.5)
+
+
+def test_an_upload_is_shown_to_visitors(teams: dict[str, Team]) -> None:
+    blog = teams["blog"]
+    page = blog.send("new/", data={"title": "Minutes"}, files={"attachment": ("minutes.pdf", ATTACHMENT)}).text
+    link = re.search(r'href="(/media/[^"]+)"', page)
+    assert link, page
+    assert blog.get(link[1]).content == ATTACHMENT
+
+
+def test_a_mistake_is_told_with_its_variable_or_line_and_the_advice_mends_it(teams: dict[str, Team]) -> None:
+    blog, shop, legacy = teams["blog"], teams["shop"], teams["legacy"]
+    blog.write("berth_app_port", "8000")
+    shop.write("berth_app_readiness_path", "/healthz/")
+    production = legacy.source / "website" / "intranet" / "settings" / "production.py"
+    edit(production, "DEBUG = False\n", "DEBUG = False\nfrom intranet.settings.mail import *\n")
+    told = {name: ran.words for name, ran in together(teams, refused=True).items()}
+    first_pages(teams)  # the releases of before serve on
+
+    assert "nothing listens on port 8000" in told["blog"]
+    for name in ("blog", "shop"):
+        (advice,) = {sentence[1] for sentence in re.finditer(r"Set (berth_app_[a-z_]+: [^.{]+?)[.,] ?(?:which|or)", told[name])}
+        for line in advice.split(" and "):
+            teams[name].write(*line.split(": "))
+    assert "intranet.settings.mail" in told["legacy"]
+    place = re.search(r"(website/intranet/settings/production\.py|intranet/settings/production\.py):(\d+)", told["legacy"])
+    assert place, told["legacy"]
+    lines = production.read_text(encoding="utf-8").splitlines(keepends=True)
+    del lines[int(place[2]) - 1]
+    production.write_text("".join(lines), encoding="utf-8")
+
+    together(teams)
+    first_pages(teams)
