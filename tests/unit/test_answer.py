@@ -173,7 +173,7 @@ def test_each_request_of_the_kubelets_is_made_once() -> None:
         (8000, "/readyz", ("startupProbe", "readinessProbe")),
         (8000, "/livez", ("livenessProbe",)),
     ]
-    assert [probe.variable for probe in found] == ["berth_app_readiness_path", "berth_app_liveness_path"]
+    assert [probe.variables for probe in found] == [["berth_app_readiness_path"], ["berth_app_liveness_path"]]
     assert probes.probes({"livenessProbe": {"tcpSocket": {"port": 80}}, "readinessProbe": {"exec": {"command": ["true"]}}}) == []
 
 
@@ -196,6 +196,13 @@ def test_what_only_looks_like_health_is_told_with_its_variable(status: int, loca
     probe = probes.probes(CONTAINER)[1]
     problem = probes.problem(probe, probes.Answer(status, location))
     assert words in problem if words else problem == ""
+
+
+def test_a_path_that_all_probes_ask_for_is_mended_by_all_its_variables() -> None:
+    asked = {"httpGet": {"path": "/pong", "port": 8000}}
+    (probe,) = probes.probes({"startupProbe": asked, "readinessProbe": asked, "livenessProbe": asked})
+    said = "set berth_app_readiness_path and berth_app_liveness_path to a path that answers 200, without a login"
+    assert probes.way(probe, probes.Answer(404)) == said
 
 
 def test_a_pod_is_asked_as_the_kubelet_asks_and_redirects_are_not_followed() -> None:

@@ -87,9 +87,9 @@ class Probe:
     kinds: tuple[str, ...]
 
     @property
-    def variable(self) -> str:
-        """The inventory's variable that names the path: that of the probe which restarts the container, where it is one of them."""
-        return VARIABLES[self.kinds[-1]]
+    def variables(self) -> list[str]:
+        """The inventory's variables that name the path, each of which wins over berth_app_probe."""
+        return list(dict.fromkeys(VARIABLES[kind] for kind in self.kinds))
 
     @property
     def host(self) -> str:
@@ -159,8 +159,9 @@ def told(probe: Probe, answer: Answer) -> str:
 
 def way(probe: Probe, answer: Answer) -> str:
     """Say what to do about an answer that does not show good health."""
-    # Its path is that of liveness as well, where no other is set.
-    elsewhere = "set the path in berth_app_probe to one that answers 200" if probe.path == READINESS else f"set {probe.variable} to a path that answers 200"
+    # With /readyz none of them is set, as a rule; then one path for all is the shortest way.
+    place = "the path in berth_app_probe" if probe.path == READINESS else " and ".join(probe.variables)
+    elsewhere = f"set {place} to {'one' if probe.path == READINESS else 'a path'} that answers 200"
     if not answer.status:
         return "set berth_app_port to the port on which the app listens"
     if answer.status >= 500:
