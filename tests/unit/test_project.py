@@ -153,6 +153,10 @@ def test_the_application_is_the_one_that_the_settings_name_or_that_is_beside_the
         ('DATABASES = {"default": env.db("DB")}', {"DB": "sqlite:///:memory:"}),
         ('X = env("DATABASE_URL")', {"DATABASE_URL": "sqlite:///:memory:"}),
         ('X = env("REDIS_URL")', {"REDIS_URL": "redis://localhost:6379/0"}),
+        # What kind a variable is of, and what it is by default, may be said once for all.
+        ('env = environ.Env(SECONDS=(int, 30))\nX = env("SECONDS")', {}),
+        ('env = environ.FileAwareEnv(SECONDS=int)\nX = env("SECONDS"), env("KEY")', {"SECONDS": "0", "KEY": "build"}),
+        ('env = Env(SECRET_KEY=(str, ""))\nSECRET_KEY = env("SECRET_KEY")', {"SECRET_KEY": "build"}),
         ('os.environ["KEY"] = "1"', {}),
         ('if "A" in os.environ:\n    X = os.environ["A"], os.environ["B"]', {}),
         ('if os.environ.get("A"):\n    X = env("B")\nelse:\n    Y = env("C")', {"C": "build"}),

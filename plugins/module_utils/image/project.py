@@ -308,7 +308,9 @@ def read_settings(root: Path, module: str) -> Settings:
     names: set[str] = set()
     applications: dict[str, str] = {}
     variables: dict[str, str] = {}
-    for _, tree in settings_trees(root, module):
+    trees = [tree for _, tree in settings_trees(root, module)]
+    scheme = {name: value for tree in trees for name, value in env_scheme(tree).items()}
+    for tree in trees:
         spared = set(optional(tree))
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -319,8 +321,10 @@ def read_settings(root: Path, module: str) -> Settings:
                 for target in node.targets:
                     if isinstance(target, ast.Name) and target.id.endswith("GI_APPLICATION"):
                         applications.setdefault(target.id, node.value.value)
-            if asked := secret_variable(node) or (None if node in spared else asked_variable(node)):
-                variables.setdefault(*asked)
+            if secret := secret_variable(node):
+                variables.setdefault(*secret)
+            elif node not in spared and (asked := asked_variable(node)) and (value := scheme.get(asked[0], asked[1])):
+                variables.setdefault(asked[0], value)
     return Settings(frozenset(texts), frozenset(names), applications, dict(sorted(variables.items())))
 
 
@@ -421,6 +425,17 @@ def asked_variable(node: ast.AST) -> tuple[str, str] | None:
     else:
         return None
     return (name, stand_in(name, kind)) if name and re.fullmatch(r"[A-Za-z_]\w*", name) else None
+
+
+def env_scheme(tree: ast.AST) -> dict[str, str]:
+    """Return a value for each variable that django-environ is told the kind of, as in ``Env(DEBUG=(bool, False), PORT=int)``; "" with a default."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and re.search(r"(?:\A|\.)(?:FileAware)?Env\Z", dotted(node.func))]
+    return {
+        word.arg: "" if isinstance(word.value, ast.Tuple) and len(word.value.elts) == 2 else stand_in(word.arg, dotted(word.value))
+        for call in calls
+        for word in call.keywords
+        if word.arg
+    }
 
 
 def secret_variable(node: ast.AST) -> tuple[str, str] | None:
