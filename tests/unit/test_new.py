@@ -319,6 +319,19 @@ def test_the_release_commands_are_those_of_the_procfile(tmp_path: Path) -> None:
     assert said["berth_app_release_commands"] == ["migrate --noinput", "seed"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ("INSTALLED_APPS = ['django.contrib.staticfiles']", []),
+        ("INSTALLED_APPS = ['django.contrib.sessions']", None),
+        ("MORE = ['django.contrib.sessions']\nINSTALLED_APPS = [*MORE, 'shop']", None),
+        ("from elsewhere import *", None),
+    ],
+)
+def test_sessions_are_removed_at_night_where_there_are_any(tmp_path: Path, settings: str, told: list[str] | None) -> None:
+    assert inventory(tmp_path, {"shop/settings.py": BASE + settings + "\n"})[0].get("berth_app_schedules") == told
+
+
 ADMIN = "from django.contrib import admin\nfrom django.urls import path, include, re_path\n"
 PROBES = {
     "a health page": (ADMIN + "urlpatterns = [path('', v), path('healthz', v)]", ("/healthz", "/healthz")),
@@ -647,6 +660,7 @@ CHOICES: dict[str, dict[str, Any]] = {
     },
     "blog": {
         "berth_app_port": 9000,
+        "berth_app_schedules": [],
         "berth_app_user": 1001,
         "berth_app_readiness_path": "/ping",
         "berth_app_volumes": {"media": {"path": "/app/media", "size": "1Gi", "url": "/media/"}},

@@ -261,7 +261,7 @@ def image(made: Draft, dockerfile: Dockerfile | None, project: Project, root: Pa
 
 
 def processes(made: Draft, source: Path, project: Project) -> None:
-    """Say what runs beside web, and what is run before a release."""
+    """Say what runs beside web, at times, and before a release."""
     found, release, file, left = procfile.find(source, project.directory, project.dependencies)
     part = "What runs beside web"
     if found:
@@ -270,6 +270,8 @@ def processes(made: Draft, source: Path, project: Project) -> None:
         made.set(part, "berth_app_processes", found, f"{why} Celery's beat writes to its schedule, and the root is read-only." if beat else why)
     for text in left:
         made.say(part, text)
+    if "INSTALLED_APPS" in project.loaded.names and not any("sessions" in text for text in project.loaded.texts):
+        made.set(part, "berth_app_schedules", [], "The settings have no sessions, of which old ones are removed at night otherwise.")
     if release:
         made.set("The app", "berth_app_release_commands", release, f"From {file}.")
 
