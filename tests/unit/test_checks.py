@@ -320,14 +320,14 @@ CASES = {
         says=("the module rest_framework is not installed", "Add the package djangorestframework"),
         follows=Case(files={"rest_framework/__init__.py": ""}),
     ),
-    "logs go to a file that cannot be written": Case(
+    "logs go to a file whose directory is not there": Case(
         "apps",
         True,
         settings="""
-            LOGGING = {"version": 1, "handlers": {"file": {"class": "logging.FileHandler", "filename": "/proc/sys/debug.log"}},
+            LOGGING = {"version": 1, "handlers": {"file": {"class": "logging.FileHandler", "filename": "/berth-nowhere/debug.log"}},
                        "root": {"handlers": ["file"]}}
         """,
-        says=("Unable to configure handler 'file'",),
+        says=("there is no directory /berth-nowhere for the log file debug.log", "Let LOGGING write to the console"),
         mends=False,
     ),
     "a middleware is not there": Case(

@@ -50,6 +50,15 @@ KOMBU = [
     "                                                    ^^^^^^^^^^^",
 ]
 
+LOG_FILE = [
+    '  File "/usr/lib/python3.13/logging/__init__.py", line 1268, in _open',
+    "    return open_func(self.baseFilename, self.mode,",
+    "                     encoding=self.encoding, errors=self.errors)",
+    "FileNotFoundError: [Errno 2] No such file or directory: '/srv/app/log/shop.log'",
+    "",
+    "ValueError: Unable to configure handler 'file'",
+]
+
 LOGS: list[tuple[list[str], str, str, str]] = [
     ([*SETTINGS, *PROJECT, "ModuleNotFoundError: No module named 'celery'"], "module", "the module celery is not installed", "Add the package celery"),
     ([*PROJECT, "ModuleNotFoundError: No module named 'rest_framework.authtoken'"], "module", "rest_framework.authtoken", "package djangorestframework"),
@@ -73,6 +82,7 @@ LOGS: list[tuple[list[str], str, str, str]] = [
     (["OSError: [Errno 30] Read-only file system: 'celerybeat-schedule'"], "writable", "celerybeat-schedule in its w", "to berth_app_command"),
     (["OSError: [Errno 30] Read-only file system: b'celerybeat-schedule.dat'"], "writable", "dat in its working", "--schedule /tmp/celerybeat-schedule"),
     (["PermissionError: [Errno 13] Permission denied: 'out/report.pdf'"], "writable", "out/report.pdf in its working directory", "below /tmp, or"),
+    (LOG_FILE, "directory", "there is no directory /srv/app/log for the log file shop.log", "Let LOGGING write to the console"),
     (["django.db.utils.OperationalError: unable to open database file"], "sqlite", "SQLite", "DATABASE_HOST"),
     ([*ENVIRON, "KeyError: 'STRIPE_API_KEY'"], "setting", "variable STRIPE_API_KEY is not set", "Set STRIPE_API_KEY in berth_app_secrets."),
     ([*ENVIRON, "KeyError: 'TIMEZONE'"], "setting", "variable TIMEZONE is not set", "Set TIMEZONE in berth_app_settings."),
@@ -112,9 +122,11 @@ BUILDS: list[tuple[list[str], str, str]] = [
     ([*PROJECT, "KeyError: 'BUCKET'"], "KeyError: 'BUCKET' (/srv/app/shop/settings.py:3). Mend it there. ", "a build has no variable of the environment"),
     (
         [f"#9 1.23 {line}" for line in (*PROJECT, "ImportError: cannot import name 'y' from 'x' (/x.py)", "")],
-        "ImportError: cannot import name 'y' from 'x' (/x.py) (/srv/app/shop/settings.py:3). Mend it there. ",
-        "",
+        "ImportError: cannot import name 'y' from 'x' (/x.py) (/srv/app/shop/settings.py:3). Mend it there.",
+        "Mend it there.",
     ),
+    ([*PROJECT, "ValueError: x"], "ValueError: x (/srv/app/shop/settings.py:3). Mend it there. Where a variable is what it lacks: a build has no variable", ""),
+    (['  File "/srv/app/manage.py", line 9, in <module>', *LOG_FILE], "there is no directory /srv/app/log for the log file shop.log. ", "Let LOGGING write to"),
     (
         ['  File "/srv/app/shop/settings.py", line 7', "    DEBUG = = 1", "SyntaxError: invalid syntax"],
         "SyntaxError: invalid syntax (/srv/app/shop/",

@@ -47,6 +47,8 @@ UNSET = (
     "A build has no variable of the environment: give the setting that asks for one a default, or set it in that line of a Dockerfile of your own; "
     "playbooks/ops/dockerfile.yml writes one."
 )
+_IN_CODE = re.compile(r"(?:Import|Syntax|Indentation|Tab|Name)Error\b")
+"""An error that no variable of the environment mends."""
 _ERROR = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|ImproperlyConfigured)\b.*")
 
 
@@ -61,14 +63,16 @@ def of_build(lines: Sequence[str]) -> str:
     if error is None:
         return ""
     trace = said[: error + 1]
-    places = [match for line in trace if (match := re.search(r'File "(/[^"]+)", line (\d+)', line)) and not _NOT_OWN.search(match[1])]
+    found_in = [match for line in trace if (match := re.search(r'File "(/[^"]+)", line (\d+)', line))]
+    places = [match for match in found_in if not _NOT_OWN.search(match[1]) and not match[1].endswith("/manage.py")]
     at = f" ({places[-1][1]}:{places[-1][2]})" if places else ""
     found = of_log(trace, "the Dockerfile")
     if found and found.cause == "setting":
         return f"{found.summary}{at}. {UNSET}"
     if found and found.cause != "crash":
         return f"{found.summary}{at}. {found.advice}"
-    return f"{trace[-1].strip().rstrip('.')}{at}. Mend it there. Where a variable is what it lacks: {UNSET[0].lower()}{UNSET[1:]}"
+    told = f"{trace[-1].strip().rstrip('.')}{at}. Mend it there."
+    return told if _IN_CODE.match(trace[-1]) else f"{told} Where a variable is what it lacks: {UNSET[0].lower()}{UNSET[1:]}"
 
 
 # -- Modules and libraries ---------------------------------------------------------------------------------------
@@ -199,6 +203,14 @@ def _write(match: re.Match[str], lines: Sequence[str], command: str) -> Symptom:
     )
 
 
+def _log_file(match: re.Match[str], lines: Sequence[str], _command: str) -> Symptom | None:
+    if not any('/logging/__init__.py"' in line for line in lines[-6:]):
+        return None  # whatever else is looked for may be there another time
+    path = PurePosixPath(match["path"])
+    way = "Let LOGGING write to the console (logging.StreamHandler), whose lines playbooks/ops/logs.yml shows, or to a file below /tmp."
+    return Symptom("directory", f"there is no directory {path.parent} for the log file {path.name}", way)
+
+
 def _relative_write(path: PurePosixPath, command: str) -> Symptom:
     summary = f"the app may not write to {path} in its working directory"
     if path.name.startswith("celerybeat-schedule"):
@@ -263,6 +275,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Sequence[str], 
         (r"You need to install the (?P<name>[\w.-]+) (?:v\d+ )?library", _client),
         (r"^AttributeError: 'NoneType' object has no attribute '\w+'", _broker),
         (r"\[Errno (?:30|13)\] (?:Read-only file system|Permission denied): b?'(?P<path>[^']+)'", _write),
+        (r"\[Errno 2\] No such file or directory: '(?P<path>/[^']+)'", _log_file),
         (r"sqlite3\.OperationalError: (?:attempt to write a readonly database|unable to open database file)", _fixed(
             "sqlite", "its database is a SQLite file, which a pod cannot write",
             "Let the settings' DATABASES read DATABASE_NAME, DATABASE_USER, DATABASE_PASSWORD, DATABASE_HOST and DATABASE_PORT from the environment.")),
