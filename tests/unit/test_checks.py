@@ -407,6 +407,16 @@ CASES = {
     "a schedule runs a command that manage.py does not have": Case(
         "command", given={"schedules": ["report --all"]}, says=("berth_app_schedules runs",), mends=False
     ),
+    "there are no sessions, of which old ones could be removed": Case(
+        "command",
+        swap={
+            '"django.contrib.sessions", ': "",
+            '    "django.contrib.sessions.middleware.SessionMiddleware",\n': "",
+            '    "django.contrib.auth.middleware.AuthenticationMiddleware",\n': "",
+        },
+        says=("Leave it out of berth_app_schedules, as with []",),
+        follows=Case(given={"schedules": []}),
+    ),
     # --- Settings
     "DEBUG is on": Case("debug", settings="DEBUG = True", says=("DEBUG is on (shop/settings.py:", "DJANGO_DEBUG")),
     "DEBUG is on unless a variable turns it off": Case(

@@ -442,6 +442,9 @@ _PROGRAMS = {
 
 def _command(facts: Facts, _report: Facts) -> Told:
     name, variable = facts["name"], facts["variable"]
+    if name == "clearsessions":  # which Berth runs where nothing else is said
+        what = f"manage.py has no command {name}, which {variable} runs: the project has no sessions"
+        return Told(what, f"Leave it out of {variable}, as with [], or add django.contrib.sessions to INSTALLED_APPS.")
     if facts["kind"] == "manage":
         return Told(f"manage.py has no command {name}, which {variable} runs", f"Correct {variable}, or add the app that has it to INSTALLED_APPS.")
     kind = "command" if facts["kind"] == "program" else "module"

@@ -72,9 +72,9 @@ class Project:
     """A look at the project in the current directory.
 
     What the release is (``given``): ``action``, ``ignored``, ``commands`` by variable, ``release`` and ``schedules`` (commands of manage.py), ``probe``
-    (type, host, readiness, liveness, variables by kind), ``path``, ``hosts``, ``public_host``, ``database`` (variables by part, and aliases), ``several``, ``shown``
-    (URLs of volumes that visitors are shown), ``static`` (path and url, empty where the app serves static files itself), ``volumes`` and ``writable``
-    (directories).
+    (type, host, readiness, liveness, and the variables of these two), ``path``, ``hosts``, ``public_host``, ``database`` (variables by part, and aliases),
+    ``several``, ``shown`` (URLs of volumes that visitors are shown), ``static`` (path and url, empty where the app serves static files itself),
+    ``volumes`` and ``writable`` (directories).
     """
 
     def __init__(self, given):
