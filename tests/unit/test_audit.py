@@ -390,6 +390,24 @@ def test_nothing_is_found_in_what_berth_makes(rendered: dict[Place, Json]) -> No
     assert {name for kind, name in rendered if kind == "Deployment"} == {"polls", "polls-worker", "polls-beat", "cache"}
 
 
+def pods_of(objects: dict[Place, Json]) -> dict[str, Json]:
+    """Return the pods' specifications by the names of what makes them."""
+    made = {name: thing["spec"] for (kind, name), thing in objects.items() if kind in ("Deployment", "StatefulSet", "Job", "CronJob")}
+    return {name: spec.get("jobTemplate", {}).get("spec", spec)["template"]["spec"] for name, spec in made.items()}
+
+
+def test_no_pod_has_the_number_of_a_user_or_group_of_the_nodes_own_but_the_database(rendered: dict[Place, Json]) -> None:
+    contexts = {name: pod["securityContext"] for name, pod in pods_of(rendered).items()}
+    assert {name for name, context in contexts.items() if min(context["runAsUser"], context["runAsGroup"]) < 10000} == {"database"}
+
+
+def test_what_a_pod_writes_beside_its_volumes_has_a_limit(rendered: dict[Place, Json]) -> None:
+    """Else it could fill its node: the root file systems are read-only."""
+    directories = [volume["emptyDir"] for pod in pods_of(rendered).values() for volume in pod.get("volumes", []) if "emptyDir" in volume]
+    assert directories
+    assert all("sizeLimit" in each for each in directories)
+
+
 def test_a_secret_among_the_settings_of_an_inventory_is_found(rendered: dict[Place, Json]) -> None:
     [settings] = [thing for (kind, name), thing in rendered.items() if kind == "ConfigMap" and name == "polls-1"]
     objects = rendered | {("ConfigMap", "polls-1"): settings | {"data": settings["data"] | {"STRIPE_SECRET_KEY": SECRET}}}

@@ -678,7 +678,8 @@ def test_an_add_on_that_does_not_write_the_nodes_rules_is_no_root_and_writes_not
     template = (Path(__file__).resolve().parents[2] / f"roles/kubeadm/templates/{name}.yaml.j2").read_text()
     documents = yaml.safe_load_all(re.sub(r"\{\{.*?\}\}", "x", template))
     (pod,) = [each["spec"]["template"]["spec"] for each in documents if each["kind"] == "Deployment"]
+    assert pod["securityContext"] == {"runAsNonRoot": True, "runAsUser": 65534, "runAsGroup": 65534, "seccompProfile": {"type": "RuntimeDefault"}}
     for container in pod["containers"]:
-        context = pod.get("securityContext", {}) | container["securityContext"]
-        assert context["runAsNonRoot"] and context["readOnlyRootFilesystem"] and context["allowPrivilegeEscalation"] is False
-        assert context["capabilities"] == {"drop": ["ALL"]} and context["seccompProfile"] == {"type": "RuntimeDefault"}
+        context = container["securityContext"]
+        assert context["readOnlyRootFilesystem"] and context["allowPrivilegeEscalation"] is False
+        assert context["capabilities"] == {"drop": ["ALL"]}

@@ -98,6 +98,13 @@ def test_the_web_container_is_asked_for_its_health_as_the_inventory_says(given: 
     assert web["startupProbe"]["failureThreshold"] * web["startupProbe"]["periodSeconds"] == seconds
 
 
+@pytest.mark.parametrize(
+    ("address", "port", "kind"), [("127.0.0.1", 30080, "NodePort"), ("192.168.49.2", "0", "NodePort"), ("", 0, "ClusterIP"), ("", "30080", "NodePort")]
+)
+def test_the_site_has_a_node_port_where_this_machine_reaches_it_or_the_inventory_names_one(address: str, port: Any, kind: str) -> None:
+    assert rendered("service.yaml.j2", app_address=address, app_node_port=port)["spec"]["type"] == kind
+
+
 def job(look: str) -> dict[str, Any]:
     """Return the release's Job."""
     pod = {"restartPolicy": "Never", "containers": [{"name": "migrate"}], "initContainers": [{"name": "berth-checks"}]}
