@@ -76,6 +76,19 @@ def test_each_installed_package_is_named_once_by_its_package_url(files: dict[str
     assert [each["purl"] for each in sbom.components(wanted)] == purls
 
 
+def test_a_package_has_its_source_where_each_scanner_looks_for_it() -> None:
+    """grype reads the URL, trivy properties of its own; without them neither looks up what is known of OpenSSL."""
+    debian = sbom.components({**RELEASE, "var/lib/dpkg/status": DPKG})
+    alpine = sbom.components({"lib/apk/db/installed": APK})
+    found = {each["name"]: {one["name"].rpartition(":")[2]: one["value"] for one in each.get("properties", [])} for each in [*debian, *alpine]}
+    assert found == {
+        "libssl3": {"SrcName": "openssl", "SrcVersion": "3.0.1-1"},
+        "libstdc++6": {},
+        "libcrypto3": {"SrcName": "openssl"},
+        "musl": {},
+    }
+
+
 @pytest.mark.parametrize(
     ("lines", "licences"),
     [

@@ -206,15 +206,16 @@ def stand_in(directory: Path, name: str, text: str, code: int = 0) -> None:
     """Make a program that writes down its arguments and answers."""
     (directory / "answer").write_text(text)
     program = directory / name
-    program.write_text(f'#!/bin/sh\necho "$@" >"{directory}/asked"\nwhile read -r line; do echo "$line"; done <"{directory}/answer"\nexit {code}\n')
+    said = '[ "$1" = --quiet ] || [ -z "$NO_COLOR" ] || echo "no database" >&2'
+    program.write_text(f'#!/bin/sh\necho "$@" >"{directory}/asked"\n{said}\nwhile read -r line; do echo "$line"; done <"{directory}/answer"\nexit {code}\n')
     program.chmod(0o755)
 
 
 @pytest.mark.parametrize(
     ("name", "text", "asked", "found"),
     [
-        ("grype", GRYPE, "--quiet --output json sbom:{}", Finding("pypi", "Django", "5.2", "GHSA-1", ("CVE-2026-1",), "high", "5.2.3")),
-        ("trivy", TRIVY, "sbom --quiet --format json {}", Finding("deb", "libssl3", "3.0.17", "CVE-2026-2", (), "medium", "")),
+        ("grype", GRYPE, "--output json sbom:{}", Finding("pypi", "Django", "5.2", "GHSA-1", ("CVE-2026-1",), "high", "5.2.3")),
+        ("trivy", TRIVY, "sbom --no-progress --format json {}", Finding("deb", "libssl3", "3.0.17", "CVE-2026-2", (), "medium", "")),
     ],
 )
 def test_a_scanner_that_is_installed_gets_the_bill_and_its_answer_counts(
@@ -227,7 +228,10 @@ def test_a_scanner_that_is_installed_gets_the_bill_and_its_answer_counts(
     assert (tmp_path / "asked").read_text().strip() == asked.format("/srv/bill.cdx.json")
 
 
-@pytest.mark.parametrize(("text", "code", "words"), [("", 1, "it ended with 1"), ("no JSON\n", 0, "not the JSON"), ('{"matches": [{}]}\n', 0, "not the JSON")])
+@pytest.mark.parametrize(
+    ("text", "code", "words"),
+    [("", 1, "it ended with 1. Its last lines:\nno database\n"), ("no JSON\n", 0, "not the JSON"), ('{"matches": [{}]}\n', 0, "not the JSON")],
+)
 def test_a_scanner_that_does_not_answer_lets_no_image_pass(
     image: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, code: int, words: str
 ) -> None:

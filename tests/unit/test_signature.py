@@ -21,7 +21,7 @@ echo "$@" >>"{home}/asked"
 case "$1" in
 version) echo '{{"gitVersion": "v{version}"}}' ;;
 sign) echo "$COSIGN_PASSWORD" >"{home}/password"; read -r line <"$DOCKER_CONFIG/config.json"; echo "$line" >"{home}/login"
-      echo "signed with $COSIGN_PASSWORD" >&2; exit {code} ;;
+      echo "Error: {error} $COSIGN_PASSWORD" >&2; echo "error during command execution: {error}" >&2; exit {code} ;;
 esac
 """
 
@@ -34,9 +34,9 @@ class Signer:
         self.has, self.record, self.key = False, home / "made" / "content-1.signed", home / "cosign.key"
         self.key.write_text(KEY)
 
-    def cosign(self, version: str = "3.0.4", code: int = 0) -> None:
+    def cosign(self, version: str = "3.0.4", code: int = 0, error: str = "") -> None:
         """Install it."""
-        (self.home / "cosign").write_text(COSIGN.format(home=self.home, version=version, code=code))
+        (self.home / "cosign").write_text(COSIGN.format(home=self.home, version=version, code=code, error=error))
         (self.home / "cosign").chmod(0o755)
 
     def sign(self, check: bool = False, **options: Any) -> dict[str, Any]:
@@ -96,12 +96,17 @@ def test_what_is_signed_is_not_signed_again_until_the_key_or_the_registry_is_ano
 
 
 def test_a_signature_that_fails_is_told_without_the_password_and_done_by_the_next_run(signer: Signer) -> None:
-    signer.cosign(code=1)
+    signer.cosign(code=1, error="no such image")
     answer = signer.sign()
     assert answer["failed"]
-    assert answer["msg"].startswith(f"{NAME} is not signed, so it is not released: cosign sign ended with 1. Its last lines:\nsigned with ***")
+    assert answer["msg"] == f"{NAME} is not signed, so it is not released: cosign sign ended with 1. Its last lines:\nError: no such image ********"
     signer.cosign()
     assert signer.sign()["changed"]
+
+
+def test_a_wrong_password_is_told_with_the_variable_that_has_it(signer: Signer) -> None:
+    signer.cosign(code=1, error="signing digest: getting signer: reading key: decrypt: encrypted: decryption failed")
+    assert signer.sign()["msg"].endswith("berth_image_signing_password, or the environment variable COSIGN_PASSWORD, to it.")
 
 
 def test_in_check_mode_nothing_is_signed_nor_asked_of_an_image_that_is_not_built(signer: Signer) -> None:

@@ -101,8 +101,12 @@ def components(files: dict[str, bytes]) -> list[dict[str, Any]]:
     return [found[purl] for purl in sorted(found)]
 
 
-def _component(purl: str, name: str, version: str, licences: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl} | ({"licenses": licences} if licences else {})
+def _component(purl: str, name: str, version: str, licences: list[dict[str, Any]], source: str = "", source_version: str = "") -> dict[str, Any]:
+    """Return a package; ``source`` is the one that it was built from, with its version, where they are not its own."""
+    found: dict[str, Any] = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
+    # Distributions' databases know the source, which trivy reads from here, and not from the URL: github.com/aquasecurity/trivy, pkg/sbom/io/decode.go
+    properties = [{"name": f"aquasecurity:trivy:{key}", "value": value} for key, value in (("SrcName", source), ("SrcVersion", source_version)) if value]
+    return found | ({"licenses": licences} if licences else {}) | ({"properties": properties} if properties else {})
 
 
 def _purl(kind: str, name: str, version: str, **qualifiers: str) -> str:
@@ -153,10 +157,11 @@ def _debian(content: bytes, release: dict[str, str]) -> Iterator[dict[str, Any]]
         # Distroless images have no status: what is there is installed.
         if not name or not version or fields.get("Status", "install ok installed").split()[-1] != "installed":
             continue
-        source = re.fullmatch(r"(\S+)(?:\s+\((\S+)\))?", fields.get("Source", ""))
-        upstream = f"{source[1]}@{source[2]}" if source and source[2] else source[1] if source else ""
+        found = re.fullmatch(r"(\S+)(?:\s+\((\S+)\))?", fields.get("Source", ""))
+        source, source_version = (found[1], found[2] or "") if found else ("", "")
+        upstream = f"{source}@{source_version}" if source_version else source
         purl = _purl(f"deb/{identity}", name, version, arch=fields.get("Architecture", ""), distro=_distro(identity, release), upstream=upstream)
-        yield _component(purl, name, version, [])
+        yield _component(purl, name, version, [], source, source_version)
 
 
 def _alpine(content: bytes, release: dict[str, str]) -> Iterator[dict[str, Any]]:
@@ -166,7 +171,7 @@ def _alpine(content: bytes, release: dict[str, str]) -> Iterator[dict[str, Any]]
         if fields.get("P") and fields.get("V"):
             upstream = fields.get("o", "") if fields.get("o") != fields["P"] else ""
             purl = _purl(f"apk/{identity}", fields["P"], fields["V"], arch=fields.get("A", ""), distro=_distro(identity, release), upstream=upstream)
-            yield _component(purl, fields["P"], fields["V"], [{"license": {"name": fields["L"]}}] if fields.get("L") else [])
+            yield _component(purl, fields["P"], fields["V"], [{"license": {"name": fields["L"]}}] if fields.get("L") else [], upstream)
 
 
 # --- The document ----------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -244,9 +245,10 @@ def trivy(answer: dict[str, Any]) -> Iterator[Finding]:
             yield Finding(kind, weakness["PkgName"], weakness["InstalledVersion"], weakness["VulnerabilityID"], (), severity, fixed)
 
 
+# Not --quiet: with it grype 0.121 does not say either why it did not look.
 COMMANDS: dict[str, tuple[list[str], Callable[[dict[str, Any]], Iterator[Finding]]]] = {
-    "grype": (["grype", "--quiet", "--output", "json", "sbom:{}"], grype),
-    "trivy": (["trivy", "sbom", "--quiet", "--format", "json", "{}"], trivy),
+    "grype": (["grype", "--output", "json", "sbom:{}"], grype),
+    "trivy": (["trivy", "sbom", "--no-progress", "--format", "json", "{}"], trivy),
 }
 
 
@@ -258,8 +260,10 @@ def ask(program: str, bill: Path) -> list[Finding]:
     """
     words, read = COMMANDS[program]
     try:
-        command = [word.format(bill) for word in words]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False, timeout=PATIENCE)
+        command, environment = [word.format(bill) for word in words], {**os.environ, "NO_COLOR": "1"}
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False, timeout=PATIENCE, env=environment
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ScanError(f"{program} did not look at {bill}: {error}.") from error
     if done.returncode:

@@ -15,6 +15,7 @@ from .registry import ImageError, Registry, login
 # docs.sigstore.dev/cosign/key_management; earlier versions wrote COSIGN
 KEY = re.compile(r"-----BEGIN ENCRYPTED (SIGSTORE|COSIGN) PRIVATE KEY-----")
 PATIENCE = 300  # seconds
+WRONG_PASSWORD = "The key has another password: set berth_image_signing_password, or the environment variable COSIGN_PASSWORD, to it."
 
 
 def problem(key: str) -> str:
@@ -80,6 +81,8 @@ def _run(words: list[str], environment: dict[str, str]) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ImageError(f"cosign {words[0]} did not end well: {error}.") from error
     if done.returncode:
-        last = "\n".join(done.stderr.strip().splitlines()[-5:])
-        raise ImageError(f"cosign {words[0]} ended with {done.returncode}. Its last lines:\n{last}")
+        # It says each error twice.
+        lines = [line for line in done.stderr.strip().splitlines() if "error during command execution: " not in line]
+        advice = f"\n{WRONG_PASSWORD}" if "decryption failed" in done.stderr else ""
+        raise ImageError(f"cosign {words[0]} ended with {done.returncode}. Its last lines:\n" + "\n".join(lines[-5:]) + advice)
     return done.stdout
