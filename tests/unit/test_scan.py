@@ -195,7 +195,16 @@ TRIVY = {
         {"Target": "debian"},
         {
             "Vulnerabilities": [
-                {"VulnerabilityID": "CVE-2026-2", "PkgName": "libssl3", "InstalledVersion": "3.0.17", "Severity": "MEDIUM", "PkgIdentifier": {"PURL": OPENSSL}}
+                {"VulnerabilityID": "CVE-2026-2", "PkgName": "libssl3", "InstalledVersion": "3.0.17", "Severity": "MEDIUM", "PkgIdentifier": {"PURL": OPENSSL}},
+                {
+                    "VulnerabilityID": "CVE-2026-1",
+                    "VendorIDs": ["GHSA-1"],
+                    "PkgName": "Django",
+                    "InstalledVersion": "5.2",
+                    "FixedVersion": "5.2.3",
+                    "Severity": "HIGH",
+                    "PkgIdentifier": {"PURL": "pkg:pypi/django@5.2"},
+                },
             ]
         },
     ]
@@ -214,17 +223,25 @@ def stand_in(directory: Path, name: str, text: str, code: int = 0) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "asked", "found"),
     [
-        ("grype", GRYPE, "--output json sbom:{}", Finding("pypi", "Django", "5.2", "GHSA-1", ("CVE-2026-1",), "high", "5.2.3")),
-        ("trivy", TRIVY, "sbom --no-progress --format json {}", Finding("deb", "libssl3", "3.0.17", "CVE-2026-2", (), "medium", "")),
+        ("grype", GRYPE, "--output json sbom:{}", [Finding("pypi", "Django", "5.2", "GHSA-1", ("CVE-2026-1",), "high", "5.2.3")]),
+        (
+            "trivy",
+            TRIVY,
+            "sbom --no-progress --format json {}",
+            [
+                Finding("deb", "libssl3", "3.0.17", "CVE-2026-2", (), "medium", ""),
+                Finding("pypi", "Django", "5.2", "CVE-2026-1", ("GHSA-1",), "high", "5.2.3"),
+            ],
+        ),
     ],
 )
 def test_a_scanner_that_is_installed_gets_the_bill_and_its_answer_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: Any, asked: str, found: Finding
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: Any, asked: str, found: list[Finding]
 ) -> None:
     stand_in(tmp_path, name, f"{json.dumps(text)}\n")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert scan.scanner("") == name
-    assert scan.ask(name, Path("/srv/bill.cdx.json")) == [found]
+    assert scan.ask(name, Path("/srv/bill.cdx.json")) == found
     assert (tmp_path / "asked").read_text().strip() == asked.format("/srv/bill.cdx.json")
 
 

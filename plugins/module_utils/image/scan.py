@@ -242,7 +242,8 @@ def trivy(answer: dict[str, Any]) -> Iterator[Finding]:
         for weakness in result.get("Vulnerabilities") or []:
             kind = re.sub(r"\Apkg:(\w+)/.*", r"\1", (weakness.get("PkgIdentifier") or {}).get("PURL") or "")
             severity, fixed = str(weakness.get("Severity") or "").lower(), weakness.get("FixedVersion") or ""
-            yield Finding(kind, weakness["PkgName"], weakness["InstalledVersion"], weakness["VulnerabilityID"], (), severity, fixed)
+            others = tuple(weakness.get("VendorIDs") or [])
+            yield Finding(kind, weakness["PkgName"], weakness["InstalledVersion"], weakness["VulnerabilityID"], others, severity, fixed)
 
 
 # Not --quiet: with it grype 0.121 does not say either why it did not look.
