@@ -106,6 +106,7 @@ def test_cosign_signs_as_it_is_called_and_verifies_it_without_the_public_log(reg
         signature.sign(registry, "polls", image, key, "wrong", record)
     assert not signature.signed(registry, "polls", image, key, record)
     signature.sign(registry, "polls", image, key, PASSWORD, record)
+    assert not (tmp_path / ".sigstore").exists(), "it looked for Sigstore's keys"
     assert signature.signed(registry, "polls", image, key, record)
     verify = ["cosign", "verify", "--key", f"{tmp_path}/cosign.pub", "--insecure-ignore-tlog=true"]
     done = subprocess.run([*verify, f"{registry.host}/polls@{image}"], capture_output=True, text=True, check=True)

@@ -72,14 +72,15 @@ def test_the_digest_is_signed_and_secrets_are_on_no_command_line_and_in_no_outpu
     assert json.loads((signer.home / "login").read_text()) == {"auths": {"ghcr.example": {"auth": "cm9ib3Q6dDBrZW4="}}}
 
 
-def test_the_name_of_the_image_does_not_get_into_the_public_log_of_a_newer_cosign_either(signer: Signer) -> None:
+def test_a_newer_cosign_asks_none_of_sigstores_services_either(signer: Signer) -> None:
+    """It would write the image's name into their public log, and wait for their keys."""
     signer.cosign("3.0.4")
     signer.sign()
-    version, create, sign = signer.asked()
+    version, configuration, root, sign = signer.asked()
     assert version == "version"
-    services = create.removeprefix("signing-config create --out ")
-    assert sign == f"sign --yes --key {signer.key} --signing-config {services} {NAME}"
-    assert not Path(services).exists()
+    services, keys = configuration.removeprefix("signing-config create --out "), root.removeprefix("trusted-root create --out ")
+    assert sign == f"sign --yes --key {signer.key} --signing-config {services} --trusted-root {keys} {NAME}"
+    assert not Path(services).exists() and not Path(keys).exists()
 
 
 def test_what_is_signed_is_not_signed_again_until_the_key_or_the_registry_is_another(signer: Signer) -> None:

@@ -55,22 +55,24 @@ def sign(registry: Registry, repository: str, digest: str, key: str, password: s
     with tempfile.TemporaryDirectory(prefix="berth-sign-") as directory, login(registry.host, registry.username, registry.password) as config:
         # Not on the command line, where every user of the machine sees it.
         environment = {**os.environ, "COSIGN_PASSWORD": password} | ({"DOCKER_CONFIG": config} if config else {})
-        _run(["sign", "--yes", "--key", str(Path(key).expanduser()), *_without_log(directory, environment), name], environment)
+        _run(["sign", "--yes", "--key", str(Path(key).expanduser()), *_without_sigstore(directory, environment), name], environment)
     record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     record.write_text(statement(key, name), encoding="utf-8")
 
 
-def _without_log(directory: str, environment: dict[str, str]) -> list[str]:
+def _without_sigstore(directory: str, environment: dict[str, str]) -> list[str]:
     """Return cosign's options that keep the image's name out of Sigstore's public log.
 
-    Since cosign 3 that is a file without such services: github.com/sigstore/cosign/issues/4503.
+    Since cosign 3 that is a file without such services: github.com/sigstore/cosign/issues/4503. And a file without their keys: else cosign fetches
+    these, and waits a minute for them where a network has no way out.
     """
     found = re.search(r'GitVersion"?:\s*"?v(\d+)', _run(["version"], environment), re.IGNORECASE)
     if found and int(found[1]) < 3:
         return ["--tlog-upload=false"]
-    services = str(Path(directory, "signing-config.json"))
+    services, keys = str(Path(directory, "signing-config.json")), str(Path(directory, "trusted-root.json"))
     _run(["signing-config", "create", "--out", services], environment)
-    return ["--signing-config", services]
+    _run(["trusted-root", "create", "--out", keys], environment)
+    return ["--signing-config", services, "--trusted-root", keys]
 
 
 def _run(words: list[str], environment: dict[str, str]) -> str:
