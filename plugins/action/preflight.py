@@ -18,9 +18,10 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
 from ..module_utils import providers
-from ..module_utils.image.dockerfile import parse, work_directories
+from ..module_utils.image.dockerfile import Instruction, parse, runs_as_root, work_directories
 from ..module_utils.image.project import ProjectError, find_files, read_project
 from ..module_utils.image.project_dockerfile import HOME, serves, serves_itself
+from ..module_utils.image.user import ADVICE
 from ..module_utils.kube import identity
 from ..module_utils.kube.app_volumes import in_the_way
 from ..module_utils.kube.existing import ExistingError, read_context
@@ -327,6 +328,9 @@ class Check:
                 found += self._project_problems(source)
             if source.is_dir():
                 found += self._hiding_problems(source, dockerfile, suspect)
+            if dockerfile.is_file() and "berth_app_user" not in self.task_vars and runs_as_root(self._instructions(dockerfile)):
+                text = f"is not set, and the image of {dockerfile} runs as root, which no pod of the namespace may: it has no USER, or USER root"
+                found.append(Problem(("berth_app_user",), f"{text}; {ADVICE}"))
         if self.get("berth_database_ca") and "berth_database_ca" not in suspect:
             path = Path(self.get("berth_database_ca")).expanduser()
             if not path.is_file() or "-----BEGIN CERTIFICATE-----" not in path.read_text(encoding="utf-8", errors="replace"):
@@ -394,10 +398,13 @@ class Check:
             return []
         homes, sources = [HOME], [source]
         if dockerfile.is_file():
-            homes = work_directories(parse(dockerfile.read_text(encoding="utf-8", errors="replace")))
+            homes = work_directories(self._instructions(dockerfile))
             sources += [source / Path(file).parent for file in find_files(source, "manage.py")]
         texts = {place: in_the_way(path, homes, sources) for place, path in mounted.items()}
         return [Problem(place, text) for place, text in texts.items() if text]
+
+    def _instructions(self, dockerfile: Path) -> list[Instruction]:
+        return parse(dockerfile.read_text(encoding="utf-8", errors="replace"))
 
     def registry_problems(self, suspect: set[str]) -> list[Problem]:
         """Check that an external registry answers."""

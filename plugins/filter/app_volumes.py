@@ -20,5 +20,6 @@ class FilterModule:
             "volume_problem": volumes.unshared,
             "volume_security": volumes.security,
             "volume_volumes": volumes.pod_volumes,
+            "workload_user": volumes.user,
             "with_backup": volumes.with_backup,
         }

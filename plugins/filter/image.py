@@ -1,9 +1,11 @@
-"""How old an image may be."""
+"""How old an image may be, and as whom it runs."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+
+from ..module_utils.image import user
 
 DOCUMENTATION = """
 name: image_period
@@ -33,4 +35,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
-        return {"image_period": image_period}
+        return {"image_period": image_period, "user_problem": user.problem}

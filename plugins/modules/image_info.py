@@ -7,7 +7,7 @@ module: image_info
 short_description: Tell what image a source tree gives, and whether it is there already
 description:
   - Hashes what goes into the build, and asks the registry for the tag C(content-HASH), or looks for the archive of that name, so that unchanged content is
-    known before a build starts. Changes nothing.
+    known before a build starts. Changes nothing, but for what it remembers in O(users).
   - With a loopback registry, believes no tag, but what Berth itself noted when it pushed.
 options:
   source: {description: The build context., type: path, required: true}
@@ -21,6 +21,10 @@ options:
   directory: {description: "Where a loopback registry keeps its images, and so which environment has claimed which.", type: str, default: ""}
   environment: {description: The environment that asks., type: str, default: ""}
   engine: {description: What builds the image., type: str, choices: [auto, buildah, docker], default: auto}
+  users:
+    description: "The file that remembers which image runs as which user; empty where nobody wants to know."
+    type: path
+    default: ""
 attributes:
   check_mode: {support: full, description: Reads only.}
 """
@@ -43,14 +47,22 @@ ref: {description: "What pods run, C(registry/repository@digest), or C(registry/
 archive: {description: "The image's archive, empty with a registry.", type: str, returned: always}
 complete: {description: "Whether there is nothing to build, push, tag or claim.", type: bool, returned: always}
 engine: {description: "What can build it: C(docker), C(buildah), or empty when nothing can.", type: str, returned: when it has to be built}
+user:
+  description:
+    - The numbers of the user and the group that the image runs as, such as C(1000:1000); C(0:0) is root.
+    - Of an image that is not built yet, those of the last one before it. Empty where that is not known, or nobody wants to know.
+  type: str
+  returned: always
 registry_answers: {description: Whether the registry answered., type: bool, returned: always}
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.image import user as users
 from ..module_utils.image.claims import Claims, built
 from ..module_utils.image.context import content_hash
 from ..module_utils.image.registry import ImageError, Registry, engine, version
@@ -92,6 +104,25 @@ def in_archive(options: dict[str, Any], content: str, release: str) -> dict[str,
     return {"version": release, "digest": "", "tagged": there, "ref": ref, "registry_answers": False, "archive": str(archive), "complete": there}
 
 
+def user(options: dict[str, Any], found: dict[str, Any], content: str) -> str:
+    """Return the numbers of the user and the group of the image, as ``user`` of RETURN has them.
+
+    Raises:
+        ImageError: They cannot be found out.
+    """
+    if not options["users"]:
+        return ""
+    known = users.Known(Path(options["users"]))
+    if found["digest"]:
+        registry = Registry(options["registry"], username=options["username"], password=options["password"])
+        contents = partial(users.of_registry, registry, options["repository"], found["digest"])
+    elif found["complete"]:
+        contents = partial(users.of_archive, Path(found["archive"]))
+    else:
+        return known.last()
+    return known.get(found["digest"] or content, lambda: users.of(found["ref"], contents))
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -107,6 +138,7 @@ def main() -> None:
             "directory": {"type": "str", "default": ""},
             "environment": {"type": "str", "default": ""},
             "engine": {"type": "str", "choices": ["auto", "buildah", "docker"], "default": "auto"},
+            "users": {"type": "path", "default": ""},
         },
         mutually_exclusive=[("registry", "archives")],
         required_one_of=[("registry", "archives")],
@@ -117,6 +149,7 @@ def main() -> None:
         content = content_hash(source, Path(module.params["dockerfile"]), module.params["inputs"])
         release = version(source, content)
         found = in_registry(module, content, release) if module.params["registry"] else in_archive(module.params, content, release)
+        found["user"] = user(module.params, found, content)
     except ImageError as error:
         module.fail_json(msg=str(error))
     builder = "" if found["digest"] or found["complete"] else engine(module.params["engine"])

@@ -8,7 +8,7 @@ short_description: Let a Deployment go back to an earlier release
 description:
   - Makes the pod template of an earlier revision what the Deployment wants, with that revision's annotations, as C(kubectl rollout undo) does.
     The label C(app.kubernetes.io/version) goes back with it.
-  - CronJobs that run the image and the configuration of the release that is left run the other one's from then on.
+  - CronJobs that run the image and the configuration of the release that is left run the other one's from then on, as its user.
   - Deployments of the app's processes go to their own revision of that release. A process that the release did not have is removed.
   - A release that was gone back from is noted (annotation C(berth/left) of its ReplicaSet), so that going back once more goes further back.
   - The configuration goes back with it, for the pod template names the ConfigMap and the Secret of its release.
@@ -87,6 +87,7 @@ target:
     version: {description: "The release's version, from the annotation C(kubernetes.io/change-cause).", type: str}
     image: {description: The first container's image., type: str}
     environment: {description: "The ConfigMaps and Secrets of its environment, as C(envFrom) names them.", type: list, elements: dict}
+    user: {description: "The numbers of the user and the group that its pods run as, such as C(1000:1000).", type: str}
     created: {description: "When it was first released, RFC 3339.", type: str}
     ready: {description: Pods of it that were ready., type: int}
     current: {description: Whether it was what the Deployment wanted already., type: bool}
@@ -174,7 +175,7 @@ def go_back(cluster: Cluster, options: dict[str, Any], check: bool) -> dict[str,
         patches.append(("Deployment", name, rollback.operations(deployment, target, environment)))
         patches.append(("ReplicaSet", left.replicaset["metadata"]["name"], rollback.leaving(left, target)))
         for each in selected(cluster, "CronJob", namespace, options["cron_selector"]):
-            patches.append(("CronJob", each["metadata"]["name"], rollback.following(each, left, target.image, environment)))
+            patches.append(("CronJob", each["metadata"]["name"], rollback.following(each, left, target, environment)))
     removed = []
     for each in selected(cluster, "Deployment", namespace, options["process_selector"]):
         mine = rollback.companion(rollback.releases(each, replicasets), target, complete=options["undo"])

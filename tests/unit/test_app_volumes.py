@@ -75,11 +75,17 @@ def test_a_volume_and_a_writable_directory_never_have_the_same_name_in_a_pod() -
     assert [one["name"] for one in volumes.pod_volumes({"tmp": MEDIA}, "shop")] == [one["name"] for one in volumes.mounts({"tmp": MEDIA})]
 
 
-@pytest.mark.parametrize("user", [1000, "1000"])
+@pytest.mark.parametrize("user", [1000, "1000", "1000:1000"])
 def test_the_user_of_the_app_can_write_to_its_volumes(user: int | str) -> None:
     found = volumes.security(user, {"media": MEDIA})
     assert (found["runAsUser"], found["runAsGroup"], found["fsGroup"], found["runAsNonRoot"]) == (1000, 1000, 1000, True)
+    assert volumes.user({"spec": {"template": {"spec": {"securityContext": found}}}}) == "1000:1000"
     assert "fsGroup" not in volumes.security(user, {})  # or an upgrade would replace the pods of every app
+
+
+def test_the_group_of_the_app_can_write_to_its_volumes_where_it_has_another_number() -> None:
+    found = volumes.security("100:101", {"media": MEDIA})
+    assert (found["runAsUser"], found["runAsGroup"], found["fsGroup"]) == (100, 101, 101)
 
 
 # --- Several nodes ----------------------------------------------------------------------------------------------------

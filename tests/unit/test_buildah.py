@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.berth.platform.plugins.module_utils.image import build_network
+from ansible_collections.berth.platform.plugins.module_utils.image import build_network, user
 from ansible_collections.berth.platform.plugins.module_utils.image.registry import ImageError
 from ansible_collections.berth.platform.plugins.modules import image_build
 from simulated_machine import INSIDE, MACHINE, NEIGHBOUR, Machine
@@ -254,6 +254,14 @@ def test_where_there_is_no_network_of_its_own_the_build_is_refused_with_the_reas
     project.write(Dockerfile="FROM scratch\nCOPY root/ /\nRUN exit 0\n")
     with pytest.raises(ImageError, match=r"no network of its own \(a network namespace: Operation not permitted\).* Build as root"):
         project.build()
+
+
+def test_the_user_that_an_image_names_is_looked_up_in_it(project: Project) -> None:
+    (project.source / "root/etc").mkdir()
+    (project.source / "root/etc/passwd").write_text("root:x:0:0::/:/bin/sh\napp:x:1234:99::/:/bin/sh\n")
+    project.write(Dockerfile="FROM scratch\nCOPY root/ /\nCOPY code /code\nUSER app\n", code="code\n")
+    project.build()
+    assert user.numbers(user.of_archive(project.directory / "a-1.tar")) == "1234:99"
 
 
 def test_an_image_that_only_a_stage_without_use_names_is_not_needed(project: Project) -> None:

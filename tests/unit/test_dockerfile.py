@@ -16,6 +16,7 @@ from ansible_collections.berth.platform.plugins.module_utils.image.dockerfile im
     mounts,
     parse,
     refuse_documents,
+    runs_as_root,
     stage_of,
     stages,
     unreachable,
@@ -357,3 +358,23 @@ def test_a_health_check_which_kubernetes_does_not_ask_for_is_no_reason_not_to_bu
     made = without_health_checks(text)
     assert [(one.line, one.keyword) for one in parse(made)] == [(1, "FROM"), (4, "CMD")]
     assert without_health_checks("FROM x\nRUN echo HEALTHCHECK\n") == "FROM x\nRUN echo HEALTHCHECK\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "root"),
+    [
+        ("FROM python:3.13-slim\n", True),
+        ("FROM python\nUSER app\n", False),
+        ("FROM python\nUSER app\nRUN true\nUSER root\n", True),
+        ("FROM python\nUSER 0:1000\n", True),
+        ("FROM python AS base\nUSER app\nFROM base\n", False),
+        ("FROM python AS base\nUSER app\nFROM debian:13\nCOPY --from=base /x /x\n", True),
+        ("ARG PYTHON_IMAGE\nFROM ${PYTHON_IMAGE}\n", True),
+        ("ARG BASE\nFROM $BASE\n", False),  # whatever it is, the image itself says it
+        ("FROM registry.example.com/python\n", False),
+        ("FROM scratch\nUSER $APP\n", False),
+        ("", False),
+    ],
+)
+def test_an_image_that_surely_runs_as_root_is_known_by_its_dockerfile(text: str, root: bool) -> None:
+    assert runs_as_root(parse(text)) is root

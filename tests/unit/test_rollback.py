@@ -192,13 +192,24 @@ def cronjob(*containers: Json) -> Json:
 def test_scheduled_commands_follow_where_they_run_what_is_left(container: Json, expected: tuple[str, list[Json]] | None) -> None:
     left, target = releases(deployment(), [configured(1, 1, "polls-a"), configured(2, 2, "polls-b")])
     job = cronjob({"name": "a"} | container, {"name": "b", "image": "other"})
-    patch = following(job, left, target.image, target.environment)
+    patch = following(job, left, target, target.environment)
     if expected is None:
         assert patch == []
         return
     first, second = apply(job, patch)["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
     assert (first["image"], first["envFrom"]) == expected
     assert second == {"name": "b", "image": "other"}
+
+
+def test_what_goes_back_runs_as_the_user_of_that_release() -> None:
+    sets = [configured(1, 1, "polls-a"), configured(2, 2, "polls-b")]
+    for number, each in enumerate(sets, 1):
+        each["spec"]["template"]["spec"]["securityContext"] = {"runAsUser": 1000 + number, "runAsGroup": 2000}
+    left, target = releases(deployment(), sets)
+    assert (left.user, target.told()["user"]) == ("1002:2000", "1001:2000")
+    job = cronjob({"name": "a", "image": "polls@sha256:2", "envFrom": environment("polls-b")})
+    assert apply(job, following(job, left, target, []))["spec"]["jobTemplate"]["spec"]["template"]["spec"]["securityContext"]["runAsUser"] == 1001
+    assert apply(deployment(), operations(deployment(), target))["spec"]["template"]["spec"]["securityContext"]["runAsUser"] == 1001
 
 
 # --- The module ------------------------------------------------------------

@@ -22,6 +22,8 @@ MISSING = re.compile(r"command '(\S+)' failed: No such file|fatal error: (\S+): 
 WHEEL = re.compile(r"Failed (?:building wheel for|to build) '?([\w.-]+)'?")
 COLLECTING = re.compile(r"^\s*Collecting ([\w.-]+)", re.MULTILINE)
 KNOWN_FLAGS = ("chmod", "chown", "from", "mount")  # by buildah 1.28
+# Repositories of docker.io/library whose images are root's.
+ROOTS = ("alpine", "debian", "python", "ubuntu")
 # Instructions that may carry a here-document.
 DOCUMENTED = ("ADD", "COPY", "RUN")
 
@@ -205,6 +207,21 @@ def work_directories(instructions: list[Instruction]) -> list[str]:
         now = posixpath.normpath(posixpath.join(now, word))
         found.append(now)
     return list(dict.fromkeys(reversed(found)))
+
+
+def runs_as_root(instructions: list[Instruction]) -> bool:
+    """Whether the image surely runs as root: by its last USER, or because it has none and neither has what it starts from."""
+    every = stages(instructions)
+    values = global_arguments(instructions, {"PYTHON_IMAGE": "python"})
+    stage = every[-1] if every else None
+    while stage:
+        if users := [each.words() for each in stage.instructions if each.keyword == "USER"]:
+            return users[-1].partition(":")[0] in ("root", "0")
+        base = expand(stage.base, values) or ""
+        stage = stage_of(base, every[: every.index(stage)])
+        if stage is None:
+            return bool(base) and re.fullmatch(rf"docker\.io/library/(?:{'|'.join(ROOTS)})[:@].*", full_name(base)) is not None
+    return False
 
 
 def stage_of(name: str, earlier: list[Stage]) -> Stage | None:

@@ -20,7 +20,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..machine import proxies
 from ..machine.kubeadm import has_sys_resource
@@ -223,8 +223,7 @@ class Registry:
 
     def _request(self, method: str, path: str, body: bytes | None = None, content_type: str = "") -> tuple[int, dict[str, str], bytes]:
         headers = {"Accept": ", ".join(MANIFESTS)} | ({"Content-Type": content_type} if content_type else {})
-        below = self.host.partition("/")[2]
-        url = f"{api_root(self.host)}{f'{below}/' if below else ''}{path}"
+        url = self._url(path)
         answer = self._ask(url, method, body, headers)
         if answer[0] == 401 and self.username:
             self._authorization = self._log_in(answer[1].get("www-authenticate", ""))
@@ -236,14 +235,28 @@ class Registry:
             raise ImageError(f"The registry {self.host} answers {answer[0]}: it asks for a login: {way}.")
         return answer
 
+    def _url(self, path: str) -> str:
+        below = self.host.partition("/")[2]
+        return f"{api_root(self.host)}{f'{below}/' if below else ''}{path}"
+
     def _ask(self, url: str, method: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
-        login = {"Authorization": self._authorization} if self._authorization else {}
-        request = urllib.request.Request(url, data=body, method=method, headers=headers | login)
+        with self._open(url, method, body, headers) as answer:
+            failed = isinstance(answer, urllib.error.HTTPError)
+            return answer.status or 0, {k.lower(): v for k, v in answer.headers.items()}, b"" if failed else answer.read()
+
+    @contextlib.contextmanager
+    def _open(self, url: str, method: str, body: bytes | None, headers: dict[str, str]) -> Iterator[http.client.HTTPResponse | urllib.error.HTTPError]:
+        """Yield the answer to a request, an error's too."""
+        request = urllib.request.Request(url, data=body, method=method, headers=headers)
+        if self._authorization:
+            request.add_unredirected_header("Authorization", self._authorization)  # storage that a blob is redirected to refuses a second login
         try:
-            with opener(self.host).open(request, timeout=self.timeout) as answer:
-                return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read()
-        except urllib.error.HTTPError as error:
-            return error.code, {k.lower(): v for k, v in error.headers.items()}, b""
+            try:
+                answer = opener(self.host).open(request, timeout=self.timeout)
+            except urllib.error.HTTPError as error:
+                answer = error
+            with answer:
+                yield answer
         except (OSError, urllib.error.URLError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error) or type(error).__name__
             raise ImageError(f"The registry {self.host} does not answer: {reason}.") from error
@@ -283,6 +296,26 @@ class Registry:
             return status == 200 and bool(json.loads(body).get("manifests"))
         except (ValueError, AttributeError):
             return False
+
+    def manifest(self, repository: str, digest: str) -> dict[str, Any]:
+        """Return an image's manifest, of an index that of the first image in it; what else an index has is about the build.
+
+        Source: github.com/opencontainers/image-spec/blob/main/image-index.md.
+        """
+        status, _, body = self._request("GET", f"{repository}/manifests/{digest}")
+        if status != 200:
+            raise ImageError(f"The registry {self.host} answers {status} for {repository}@{digest}.")
+        found = json.loads(body)
+        images = [one for one in found.get("manifests", []) if (one.get("platform") or {}).get("os") != "unknown"]
+        return self.manifest(repository, images[0]["digest"]) if images else found
+
+    @contextlib.contextmanager
+    def blob(self, repository: str, digest: str) -> Iterator[IO[bytes]]:
+        """Yield a layer, or the configuration of an image, to be read; whoever has asked for its manifest has logged in."""
+        with self._open(self._url(f"{repository}/blobs/{digest}"), "GET", None, {}) as answer:
+            if answer.status != 200:
+                raise ImageError(f"The registry {self.host} answers {answer.status} for the blob {digest} of {repository}.")
+            yield answer  # type: ignore[misc]
 
     def tag(self, repository: str, existing: str, tag: str) -> None:
         """Let ``tag`` lead to what ``existing`` (a tag or digest) leads to."""

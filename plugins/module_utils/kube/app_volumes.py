@@ -69,14 +69,22 @@ def mounts(volumes: Mapping[str, Volume]) -> list[dict[str, Any]]:
     return [{"name": _pod_name(name), "mountPath": volume["path"]} for name, volume in volumes.items()]
 
 
-def security(user: int, volumes: Mapping[str, Volume]) -> dict[str, Any]:
-    """Return the security context of a pod whose processes have this number and can write to the volumes.
+def security(user: int | str, volumes: Mapping[str, Volume]) -> dict[str, Any]:
+    """Return the security context of a pod whose processes have this number, and that of the group behind a colon, and can write to the volumes.
 
     A volume is made writable for the group once, not each time that a pod begins:
     https://kubernetes.io/docs/tasks/configure-pod-container/security-context/#configure-volume-permission-and-ownership-change-policy-for-pods
     """
-    found = {"runAsNonRoot": True, "runAsUser": int(user), "runAsGroup": int(user), "seccompProfile": {"type": "RuntimeDefault"}}
-    return found | ({"fsGroup": int(user), "fsGroupChangePolicy": "OnRootMismatch"} if volumes else {})
+    number, _, other = str(user).partition(":")
+    group = int(other or number)
+    found = {"runAsNonRoot": True, "runAsUser": int(number), "runAsGroup": group, "seccompProfile": {"type": "RuntimeDefault"}}
+    return found | ({"fsGroup": group, "fsGroupChangePolicy": "OnRootMismatch"} if volumes else {})
+
+
+def user(workload: Object) -> str:
+    """Return the numbers of the user and the group that a workload's pods run as, as ``security`` takes them."""
+    context = dig(workload, "spec", "template", "spec", "securityContext") or {}
+    return f"{context['runAsUser']}:{context.get('runAsGroup', context['runAsUser'])}" if "runAsUser" in context else ""
 
 
 def pods(volumes: Mapping[str, Volume], app: str, there: Iterable[Object]) -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..kube.app_volumes import user
 from ..kube.objects import dig
 from .reading import owned_by, template_images
 
@@ -77,13 +78,18 @@ class Release:
         """The ConfigMaps and Secrets that its environment comes from, as ``envFrom`` of a container names them."""
         return self.container.get("envFrom") or []
 
+    @property
+    def user(self) -> str:
+        """The numbers of the user and the group that its pods run as, such as ``1000:1000``."""
+        return user(self.replicaset)
+
     def is_release_of(self, other: Release) -> bool:
         """Whether it runs what ``other`` does: a restart makes another revision of the same release."""
         return (self.image, self.environment) == (other.image, other.environment)
 
     def told(self) -> dict[str, Any]:
         """Return what a module returns of it."""
-        names = ("revision", "version", "image", "environment", "created", "ready", "current")
+        names = ("revision", "version", "image", "environment", "user", "created", "ready", "current")
         return {name: getattr(self, name) for name in names}
 
 
@@ -205,15 +211,17 @@ def leaving(release: Release, target: Release) -> Operations:
     return [{"op": "add", "path": f"/metadata/annotations/{LEFT.replace('/', '~1')}", "value": str(release.revision)}]
 
 
-def following(cronjob: Object, left: Release, image: str, environment: Sequence[Object]) -> Operations:
-    """Return the patch that lets a CronJob run ``image`` with ``environment`` where it runs what was left; empty where it does not."""
+def following(cronjob: Object, left: Release, target: Release, environment: Sequence[Object]) -> Operations:
+    """Return the patch that lets a CronJob run the target's image as its user, with ``environment``, where it runs what was left; empty where it does not."""
     containers = dig(cronjob, "spec", "jobTemplate", "spec", "template", "spec", "containers") or []
-    path = "/spec/jobTemplate/spec/template/spec/containers"
+    path = "/spec/jobTemplate/spec/template/spec"
     changed: Operations = []
     for number, each in enumerate(containers):
         if (each.get("image"), each.get("envFrom") or []) == (left.image, left.environment):
-            changed.append({"op": "replace", "path": f"{path}/{number}/image", "value": image})
-            changed.append({"op": "add", "path": f"{path}/{number}/envFrom", "value": list(environment)})
+            changed.append({"op": "replace", "path": f"{path}/containers/{number}/image", "value": target.image})
+            changed.append({"op": "add", "path": f"{path}/containers/{number}/envFrom", "value": list(environment)})
+    if changed and (security := dig(target.replicaset, "spec", "template", "spec", "securityContext")):
+        changed.append({"op": "add", "path": f"{path}/securityContext", "value": security})
     return [_unchanged(cronjob), *changed] if changed else []
 
 

@@ -15,7 +15,7 @@ import yaml
 
 from ...module_utils import formats
 from ...module_utils.database_variables import database_part
-from ...module_utils.image.dockerfile import expand
+from ...module_utils.image.dockerfile import parse, runs_as_root
 from ...module_utils.image.project import (
     Dependencies,
     Project,
@@ -65,7 +65,7 @@ class Dockerfile:
         path: Relative to the source.
         workdir: Its last ``WORKDIR``.
         port: What it exposes.
-        user: The number of its last ``USER``, 0 where it cannot be seen.
+        root: Whether it surely runs as root.
         settings: Its ``DJANGO_SETTINGS_MODULE``.
         collects: Whether it collects the static files.
         health: The path that its ``HEALTHCHECK`` asks for.
@@ -74,7 +74,7 @@ class Dockerfile:
     path: str
     workdir: str = ""
     port: int = 0
-    user: int = 0
+    root: bool = False
     settings: str = ""
     collects: bool = False
     health: str = ""
@@ -153,23 +153,8 @@ def find_dockerfile(source: Path) -> Dockerfile | None:
     port = last(r"EXPOSE\s+(\d+)")
     settings = last(r"ENV\s.*?\bDJANGO_SETTINGS_MODULE[=\s]+[\"']?([\w.]+)")
     health = last(r"HEALTHCHECK\s.*?https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?(?=[/\s\"'])(/?[\w./-]*)")
-    user = user_number(whole, last(r"USER\s+(\S+)"))
-    return Dockerfile(path, last(r"WORKDIR\s+(\S+)"), int(port or 0), user, settings, "collectstatic" in whole, health)
-
-
-def user_number(text: str, user: str) -> int:
-    """Return the number of a Dockerfile's ``USER``, by the command that adds it; 0 where no number can be seen.
-
-    >>> user_number("ARG UID=1000\\nRUN useradd --create-home --uid $UID app && mkdir /code", "app:app")
-    1000
-    """
-    values = dict(re.findall(r"(?im)^\s*(?:ARG|ENV)\s+(\w+)=[\"']?([\w.-]+)", text))
-    name = expand(user.partition(":")[0], values) or ""
-    for options in re.findall(r"\b(?:useradd|adduser)\s([^;&|\n]*)", text):
-        number = re.search(r"(?:^|\s)(?:-[A-Za-z]*u|--uid)[\s=]+(\S+)", options)
-        if number and name in [expand(word, values) for word in options.split()]:
-            name = expand(number[1], values) or ""
-    return int(name) if name.isdigit() else 0
+    root = runs_as_root(parse(text_of(source / path)))
+    return Dockerfile(path, last(r"WORKDIR\s+(\S+)"), int(port or 0), root, settings, "collectstatic" in whole, health)
 
 
 def look(source: Path, dockerfile: Dockerfile | None, draft: Draft) -> Project:
@@ -250,8 +235,8 @@ def image(made: Draft, dockerfile: Dockerfile | None, project: Project, root: Pa
             made.set(part, "berth_app_dockerfile", dockerfile.path, "Guessed: the source has no Dockerfile at its top.")
         if dockerfile.port and dockerfile.port != 8000:
             made.set(part, "berth_app_port", dockerfile.port, f"As {dockerfile.path} exposes it.")
-        if dockerfile.user not in (0, 10001):
-            made.set(part, "berth_app_user", dockerfile.user, f"As {dockerfile.path} has it.")
+        if dockerfile.root:
+            made.set(part, "berth_app_user", 1000, f"{dockerfile.path} has no USER, and no pod may run as root. Everybody has to be able to read its files.")
     manage = default_settings(root / "manage.py")
     if project.settings and manage != project.settings and not (dockerfile and dockerfile.settings):
         why = f"Guessed: manage.py takes {manage or 'none'} where nobody names one."

@@ -1,0 +1,183 @@
+"""Which user an image runs as: by number, or by a name that its own list of users has."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from .registry import ImageError, Registry
+
+USERS, GROUPS = "etc/passwd", "etc/group"
+LONGEST = 2**20  # bytes; a longer file is no list of users
+KEPT = 50  # images whose users are remembered, as many as bills of what is in them
+ADVICE = (
+    "add USER 1000 as the Dockerfile's last line, or set berth_app_user: 1000. That user reads what everybody may read, and cannot write to files of root: "
+    "RUN chmod -R a+rX . before USER opens those of the WORKDIR, and each directory that the app writes to is a line of berth_app_writable or berth_app_volumes"
+)
+ROOT = ("", "0", "root")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What an image is made of.
+
+    Attributes:
+        config: Its configuration: github.com/opencontainers/image-spec/blob/main/config.md
+        layers: What opens each of its layers, an archive; the lowest first.
+    """
+
+    config: Mapping[str, Any]
+    layers: Sequence[Callable[[], AbstractContextManager[IO[bytes]]]] = ()
+
+
+# --- Where an image lies ---------------------------------------------------------
+def of_registry(registry: Registry, repository: str, digest: str) -> Contents:
+    """Return an image of a registry.
+
+    Raises:
+        ImageError: The registry does not answer.
+    """
+    manifest = registry.manifest(repository, digest)
+
+    def layer(name: str) -> Callable[[], AbstractContextManager[IO[bytes]]]:
+        return lambda: registry.blob(repository, name)
+
+    with layer(manifest["config"]["digest"])() as stream:
+        config = json.load(stream)
+    return Contents(config, [layer(each["digest"]) for each in manifest["layers"]])
+
+
+def of_archive(path: Path) -> Contents:
+    """Return an image that lies as ``docker save`` and buildah's docker-archive write it."""
+
+    def member(name: str) -> Callable[[], AbstractContextManager[IO[bytes]]]:
+        @contextlib.contextmanager
+        def opened() -> Iterator[IO[bytes]]:
+            with tarfile.open(path) as archive:
+                found = archive.extractfile(name)
+                if found is None:
+                    raise KeyError(name)
+                yield found
+
+        return opened
+
+    with member("manifest.json")() as stream:
+        [manifest] = json.load(stream)
+    with member(manifest["Config"])() as stream:
+        config = json.load(stream)
+    return Contents(config, [member(name) for name in manifest["Layers"]])
+
+
+# --- The user --------------------------------------------------------------------
+def numbers(contents: Contents) -> str:
+    """Return the numbers of an image's user and group, such as ``1000:1000``. Root, which it also is where it names nobody, is ``0:0``.
+
+    A number without a group is that of the group too, as with berth_app_user.
+
+    Raises:
+        LookupError: The image has no such user or group.
+    """
+    user, _, group = str((contents.config.get("config") or {}).get("User") or "").partition(":")
+    if user in ROOT:
+        return "0:0"
+    lists = ({USERS} if not user.isdigit() else set()) | ({GROUPS} if group and not group.isdigit() else set())
+    found = read(contents.layers, lists)
+    own = ""
+    if not user.isdigit():
+        user, own = entry(found, USERS, user)[2:4]
+    if group and not group.isdigit():
+        group = entry(found, GROUPS, group)[2]
+    return f"{int(user)}:{int(group or own or user)}" if int(user) else "0:0"
+
+
+def entry(found: Mapping[str, str], path: str, name: str) -> list[str]:
+    """Return the fields of a name in a list of users or groups: passwd(5), group(5)."""
+    lines = (line.split(":") for line in found.get(path, "").splitlines())
+    fields = next((line for line in lines if line[0] == name and len(line) > 3), None)
+    if fields is None:
+        raise LookupError(f"{name} is not in its /{path}")
+    return fields
+
+
+def read(layers: Sequence[Callable[[], AbstractContextManager[IO[bytes]]]], wanted: set[str]) -> dict[str, str]:
+    """Return some files of an image, of each the one that is uppermost; no more layers are read than that takes."""
+    found: dict[str, str] = {}
+    for layer in reversed(layers):
+        if wanted <= found.keys():
+            break
+        missing = wanted - found.keys()
+        with layer() as stream, tarfile.open(fileobj=stream, mode="r|*") as archive:
+            for member in archive:
+                name = member.name.removeprefix("./").lstrip("/")
+                if name in missing and member.isfile() and member.size <= LONGEST and (content := archive.extractfile(member)):
+                    found[name] = content.read().decode(errors="replace")
+                    if wanted <= found.keys():
+                        break
+    return found
+
+
+def problem(user: int | str, app: str, where: str) -> str:
+    """Return why an app is not released with a user, and what to do; "" for any other than root.
+
+    Args:
+        user: Its number, and behind a colon that of the group.
+        app: The app's name.
+        where: Where ``berth_app_user`` is to be set.
+    """
+    if int(str(user).partition(":")[0]):
+        return ""
+    return (
+        f"The image of {app} runs as root, which no pod of the namespace may: its Dockerfile has no USER, or USER root. "
+        f"{ADVICE[0].upper()}{ADVICE[1:]}. berth_app_user is set in {where}."
+    )
+
+
+def of(name: str, contents: Callable[[], Contents]) -> str:
+    """Return the numbers of the user and the group of an image, which is called so.
+
+    Raises:
+        ImageError: They cannot be found out.
+    """
+    try:
+        return numbers(contents())
+    except (LookupError, ValueError, TypeError, EOFError, tarfile.TarError, zlib.error) as error:
+        why = error.args[0] if isinstance(error, LookupError) and error.args else error
+        way = "Name the user by its number in the Dockerfile, as in USER 1000, or set berth_app_user to it"
+        raise ImageError(f"Which user {name} runs as cannot be seen: {why}. {way}.") from error
+
+
+class Known:
+    """The users of the images that were looked at, in a file, the last one at its end: an image stays as it is."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def all(self) -> dict[str, str]:
+        """Return them by what tells an image from others."""
+        try:
+            found = json.loads(self.file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def last(self) -> str:
+        """Return that of the image that was looked at last, "" where there was none."""
+        return next(reversed(self.all().values()), "")
+
+    def get(self, key: str, find: Callable[[], str]) -> str:
+        """Return that of an image, found out where it is not known."""
+        known = self.all()
+        if key not in known:
+            known[key] = find()
+            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            new = self.file.with_suffix(".new")
+            new.write_text(json.dumps(dict([*known.items()][-KEPT:])), encoding="utf-8")
+            new.replace(self.file)
+        return known[key]
