@@ -14,6 +14,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..module_utils import formats
+from ..module_utils.image import checkout
+from ..module_utils.image.project import ProjectError
 from ..module_utils.image.registry import ImageError
 from ..module_utils.kube import client
 from ..plugin_utils import preflight
@@ -24,7 +26,7 @@ LONGEST = 30  # characters of an app's name, which leaves some for those of its 
 PLAIN = ("app", "backend", "code", "project", "server", "src", "web")  # names of directories that say nothing of what is in them
 ADMIN = "/etc/kubernetes/admin.conf"  # the kubeconfig of a cluster that kubeadm made on this machine
 ARGUMENTS = {
-    "source": {"type": "path", "required": True},
+    "source": {"type": "str", "required": True},
     "environment": {"type": "str", "required": True},
     "directory": {"type": "path", "required": True},
     "specification": {"type": "path", "required": True},
@@ -40,15 +42,20 @@ class ActionModule(ActionBase):
         """Return what was written, or why nothing was."""
         result = super().run(tmp, task_vars)
         _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        source, directory = Path(given["source"]).resolve(), Path(given["directory"]).resolve()
-        target, environment = directory / given["environment"], given["environment"]
+        directory, environment = Path(given["directory"]).resolve(), given["environment"]
+        target = directory / environment
+        source = Path(checkout.directory(given["source"], "", environment)).expanduser().resolve()
+        repository = str(given["source"]) if checkout.is_repository(given["source"]) else ""
+        if repository:
+            fetch(repository, source)
         refuse(source, environment, target)
+        said_source = repository or source_value(source, target)
         specification = yaml.safe_load(Path(given["specification"]).read_text(encoding="utf-8"))
         known = specification["argument_specs"]["main"]["options"]
         project = Path(task_vars["playbook_dir"]).parent if task_vars else directory.parent
         others = environments.beside(directory, target, project, self._template)
         try:
-            made = inventory.draft(source, environment, app_name(source, environment), source_value(source, target), free_port(taken_ports(others)), known)
+            made = inventory.draft(source, environment, app_name(source, environment), said_source, free_port(taken_ports(others)), known)
         except ImageError as error:
             raise AnsibleActionFail(f"Nothing was written: {str(error).partition(': ')[2]}") from error
         files = {target / "hosts.yml": inventory.hosts(environment), target / "group_vars" / "all" / "main.yml": inventory.text(made, environment)}
@@ -61,6 +68,18 @@ class ActionModule(ActionBase):
 
     def _template(self, value: Any, with_variables: Any) -> Any:
         return self._templar.copy_with_new_env(available_variables=dict(with_variables)).template(value)
+
+
+def fetch(repository: str, place: Path) -> None:
+    """Have the checkout of a repository.
+
+    Raises:
+        AnsibleActionFail: That cannot be done.
+    """
+    try:
+        checkout.Checkout(repository, "", place).update()
+    except ProjectError as error:
+        raise AnsibleActionFail(f"Nothing was written: source={'' if checkout.source_problem(repository) else repository} {error.text}.") from error
 
 
 def refuse(source: Path, environment: str, target: Path) -> None:

@@ -18,6 +18,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
 from ..module_utils import providers
+from ..module_utils.image import checkout
 from ..module_utils.image.dockerfile import Instruction, parse, runs_as_root, work_directories
 from ..module_utils.image.project import ProjectError, find_files, read_project
 from ..module_utils.image.project_dockerfile import HOME, serves, serves_itself
@@ -220,6 +221,7 @@ class Check:
         typed = {name: value for name, value in self.values.items() if name not in {p.variable for p in wrong}}
         found += wrong + variables.values(typed) + variables.environment(self.get("berth_app_settings"), self.get("berth_app_secrets"))
         found += variables.database_names(typed, self.roles["database_rds_master"]) + self.connection_problems()
+        found += self.source_problems({problem.variable for problem in found})
         suspect = {problem.variable for problem in found}
         if "berth_provider" not in suspect:
             found += self.provider_checks(suspect) + self.entry_problems(suspect) + self.copied_problems()
@@ -240,7 +242,7 @@ class Check:
         if self.get("berth_cache") not in ("cluster", "external") or not (source and isinstance(source, str) and isinstance(directory, str)):
             return []
         try:
-            needs = read_project(Path(source).expanduser(), directory).dependencies
+            needs = read_project(self.source, directory).dependencies
         except (ProjectError, OSError):
             return []  # said where it matters, or made by a Dockerfile of its own
         if not cache.client_missing(needs.names | needs.direct):
@@ -314,11 +316,32 @@ class Check:
         environment = room.Environment.of(self.get, self.roles)
         return room.problems(environment, self.roles["namespace_quota_default"], self.get("berth_quota"), web)
 
+    @functools.cached_property
+    def source(self) -> Path:
+        """Where the app's source lies; of a repository, its checkout."""
+        source = self.get("berth_app_source") or str(self.project)
+        return Path(checkout.directory(source, self.get("berth_app_version"), self.inventory.host)).expanduser()
+
+    def source_problems(self, suspect: set[str]) -> list[Problem]:
+        """Fetch a source that is a repository, into the cache, for the checks that look at its files."""
+        source, version = self.get("berth_app_source"), self.get("berth_app_version")
+        if {"berth_app_source", "berth_app_version"} & suspect or not (source and checkout.is_repository(source)):
+            return []
+        try:
+            checkout.Checkout(source, version, self.source).update()
+        except ProjectError as error:
+            return [Problem((error.variable,), error.text)]
+        except OSError as error:
+            return [
+                Problem(("berth_app_source",), f"the checkout in {self.source.parent} cannot be made: {error.strerror}; correct that, or set XDG_CACHE_HOME")
+            ]
+        return []
+
     def path_problems(self, suspect: set[str]) -> list[Problem]:
         """Check the files and directories that the inventory names."""
         found = []
-        if not {"berth_app_source", "berth_app_dockerfile"} & suspect:
-            source = Path(self.get("berth_app_source") or self.project).expanduser()
+        if not {"berth_app_source", "berth_app_version", "berth_app_dockerfile"} & suspect:
+            source = self.source
             dockerfile = source / self.get("berth_app_dockerfile")
             if not source.is_dir():
                 found.append(Problem(("berth_app_source",), f"{source} is not a directory"))
@@ -351,12 +374,12 @@ class Check:
     def object_problems(self, suspect: set[str]) -> list[Problem]:
         """Check the manifests of the project's own, as far as they are no templates."""
         variable = "berth_app_objects"
-        looked_at = {variable, "berth_app_source", "berth_app_name", "berth_namespace", "berth_app_processes", "berth_app_schedules"}
+        looked_at = {variable, "berth_app_source", "berth_app_version", "berth_app_name", "berth_namespace", "berth_app_processes", "berth_app_schedules"}
         if looked_at & suspect or not self.get(variable):
             return []
         app, schedules = self.values["berth_app_name"], [each["name"] for each in self.get("berth_app_schedules")]
         names = own_objects.taken(app, self.get("berth_app_processes"), schedules, self.get("berth_app_database_aliases"))
-        bases = [Path(self.task_vars["inventory_dir"]), Path(self.get("berth_app_source") or self.task_vars["inventory_dir"]).expanduser()]
+        bases = [Path(self.task_vars["inventory_dir"]), *([self.source] if self.get("berth_app_source") else [])]
         found = []
         for number, pattern in enumerate(self.get(variable)):
             files = own_objects.found(pattern, bases)

@@ -11,7 +11,7 @@ description:
   - Writes only variables that C(specification) has. What cannot be said by them is a comment.
   - An inventory that is there is left alone.
 options:
-  source: {description: "The project, a directory.", type: path, required: true}
+  source: {description: "The project, a directory, or the address of a Git repository, of which the default branch is read.", type: str, required: true}
   environment: {description: "The environment's name, which is its namespace's, too.", type: str, required: true}
   directory: {description: Where inventories are., type: path, required: true}
   specification: {description: The argument specification that has all variables., type: path, required: true}

@@ -294,6 +294,12 @@ def test_a_secret_with_a_nul_would_be_cut_off() -> None:
     assert "NUL character" in text and "hunter" not in text
 
 
+@pytest.mark.parametrize(("source", "refused"), [({}, True), ({"berth_app_source": "../shop"}, True), ({"berth_app_source": "git@x.example:shop"}, False)])
+def test_a_version_is_one_of_a_repository(source: dict[str, str], refused: bool) -> None:
+    found = variables.values({"berth_app_version": "main", **source})
+    assert [problem.name for problem in found] == (["berth_app_version"] if refused else [])
+
+
 def test_a_colon_in_the_name_of_who_logs_in_is_refused() -> None:
     (problem,) = variables.values({"berth_registry_username": "robot:x", "berth_registry_password": "y"})
     assert "has a ':'" in problem.text
@@ -393,11 +399,11 @@ MEANT = {
 OF_THEIR_OWN = [
     "berth_app_secret_key", "berth_aws_secret_key", "berth_app_secrets_file", "berth_registry_password_file", "berth_app_image", "berth_image",
     "berth_app_env", "berth_app_environment", "berth_app_domain", "berth_entry_domain", "berth_entry_port", "berth_app_memory", "berth_app_cpu",
-    "berth_app_limits", "berth_app_version", "berth_app_password", "berth_app_namespace", "berth_app_storage", "berth_app_registry",
+    "berth_app_limits", "berth_app_password", "berth_app_namespace", "berth_app_storage", "berth_app_registry",
     "berth_database_url", "berth_database_size", "berth_database_version", "berth_database_memory", "berth_database_resources", "berth_database_replicas",
     "berth_registry_token", "berth_registry_url", "berth_registry_name", "berth_rds_password", "berth_rds_user", "berth_rds_name", "berth_rds_port",
     "berth_rds_network", "berth_rds_engine", "berth_eks_zones", "berth_eks_tags", "berth_eks_name", "berth_aws_profile", "berth_aws_subnets",
-    "berth_host", "berth_password", "berth_version", "berth_storage", "berth_networks", "berth_account", "berth_x", "berth_",
+    "berth_host", "berth_password", "berth_storage", "berth_networks", "berth_account", "berth_x", "berth_",
 ]  # fmt: skip
 
 

@@ -1,0 +1,39 @@
+"""Where the app's source lies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ..module_utils.image import checkout
+
+
+def source_directory(source: str, version: str, environment: str) -> str:
+    """Return the directory of a source: itself, or where the checkout of a repository is for an environment.
+
+    >>> source_directory("../shop", "", "dev")
+    '../shop'
+    """
+    if wrong := checkout.source_problem(source):
+        raise AnsibleFilterError(f"{checkout.SOURCE} {wrong}.")
+    return checkout.directory(source, version, environment)
+
+
+def source_repository(source: str) -> str:
+    """Return the address of a source that is a repository, "" of a directory.
+
+    >>> source_repository("../shop"), source_repository("git@example.com:acme/shop.git")
+    ('', 'git@example.com:acme/shop.git')
+    """
+    if wrong := checkout.source_problem(source):
+        raise AnsibleFilterError(f"{checkout.SOURCE} {wrong}.")
+    return source if checkout.is_repository(source) else ""
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Any]:
+        """Return them by name."""
+        return {f.__name__: f for f in (source_directory, source_repository)}

@@ -1,0 +1,217 @@
+"""A source that is a Git repository: its checkout in the cache, as a branch, a tag or a commit has it.
+
+The configuration of a checkout is the one that Berth writes: a repository brings none, and its hooks are not run. Its attributes can name
+filters, which are programs only where this user's own configuration says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from .claims import lock
+from .project import ProjectError
+
+SCHEMES = ("https", "ssh", "file")
+SHORT = re.compile(r"[\w.-]+@[\w.-]+:(?!//)\S+")  # as SSH's own programs write it
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+REFERENCE = re.compile(r"(?!-)[\w./@+#-]+")
+SOURCE, VERSION = "berth_app_source", "berth_app_version"
+# git-scm.com/docs/git-rev-parse, --local-env-vars: those of another repository, as where a hook of that runs Berth
+ELSEWHERE = ("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_NAMESPACE", "GIT_OBJECT_DIRECTORY", "GIT_WORK_TREE")
+# No watcher of the files, which would be left running, no hooks, such as those of a template directory, and no advice.
+OPTIONS = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false", "-c", "gc.auto=0")
+SLOW = {"GIT_HTTP_LOW_SPEED_LIMIT": "1000", "GIT_HTTP_LOW_SPEED_TIME": "60"}  # bytes a second, seconds: then it is given up
+
+
+# --- What the inventory says -----------------------------------------------------
+def is_repository(source: str) -> bool:
+    """Whether a source is a repository's address rather than a directory.
+
+    >>> is_repository("git@example.com:acme/shop.git"), is_repository("../shop")
+    (True, False)
+    """
+    return "://" in source or SHORT.fullmatch(source) is not None
+
+
+def source_problem(source: str) -> str:
+    """Return what is wrong with a source, "" where nothing can be seen to be. A password in it is not quoted."""
+    if not is_repository(source) or SHORT.fullmatch(source):
+        return ""
+    try:
+        parts = urlsplit(source)
+        login = parts.password is not None or (parts.username is not None and parts.scheme != "ssh")
+    except ValueError:
+        return "is no address of a repository; write it like https://git.example.com/acme/shop.git"
+    if login:
+        way = "leave it out, and have git's credential helper know it, or give this machine a deploy key and write git@git.example.com:acme/shop.git"
+        return f"has a login in it, which would be seen in files and lists of processes; {way}"
+    if parts.scheme not in SCHEMES:
+        return f"begins with {parts.scheme}://, which is not fetched from; {', '.join(f'{one}://' for one in SCHEMES)} and git@host:path are"
+    return "" if parts.path.strip("/") else "names no repository; write it like https://git.example.com/acme/shop.git"
+
+
+def version_problem(version: str) -> str:
+    """Return what is wrong with the name of a branch, a tag or a commit."""
+    if re.fullmatch(r"[0-9a-f]{7,39}", version):
+        return f"{version} looks like the beginning of a commit's number; write all of it, as git rev-parse {version} shows it, or name a branch or a tag"
+    return "" if REFERENCE.fullmatch(version) else f"{version!r} is no name of a branch, a tag or a commit"
+
+
+def directory(source: str, version: str, environment: str) -> str:
+    """Return where a source lies: the directory itself, or the checkout of a repository. Each environment has its own, so that none changes under another."""
+    if not is_repository(source):
+        return source
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "berth/sources"
+    name = re.sub(r"[^\w.-]", "-", PurePosixPath(re.split(r"[/:]", source.rstrip("/"))[-1]).name.removesuffix(".git")).strip(".-") or "source"
+    return str(cache / hashlib.sha256(f"{environment}\0{source}\0{version}".encode()).hexdigest()[:16] / name)
+
+
+# --- Fetching --------------------------------------------------------------------
+class Failed(Exception):
+    """What git says where it fails: its last lines."""
+
+
+class Checkout:
+    """A checkout of a repository.
+
+    Beside the files lies git's own directory, and a note of the commit, which is there while the checkout is whole.
+    """
+
+    def __init__(self, source: str, version: str, place: Path) -> None:
+        self.source, self.version, self.files = source, version, place
+        self.git_directory, self.note = place.with_name(f"{place.name}.git"), place.with_name("commit")
+
+    def update(self) -> str:
+        """Have the files as the reference leads, and return the commit; what is so already is left alone.
+
+        Raises:
+            ProjectError: That cannot be done.
+        """
+        if wrong := source_problem(self.source):
+            raise ProjectError(SOURCE, wrong)
+        if self.version and (wrong := version_problem(self.version)):
+            raise ProjectError(VERSION, wrong)
+        if not shutil.which("git"):
+            raise ProjectError(SOURCE, f"{self.source} is a repository, and git is not on this machine; apt-get install git")
+        self.files.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with lock(self.files.with_name("lock"), alone=True, wait=True):
+            whole = self.note.is_file() and (self.files / ".git").is_file() and (self.git_directory / "HEAD").is_file()
+            known = self.note.read_text(encoding="utf-8") if whole else ""
+            reference, commit = (self.version, self.version) if COMMIT.fullmatch(self.version) else self.remote()
+            if known != commit:
+                try:
+                    commit = self.check_out(reference, whole)
+                except Failed as error:
+                    raise self.unreadable(error) from error
+        return commit
+
+    def remote(self) -> tuple[str, str]:
+        """Return the full name of the reference that the version means, and where it leads. A tag comes before a branch: gitrevisions(7)."""
+        wanted = [f"refs/tags/{self.version}", f"refs/heads/{self.version}", self.version] if self.version else ["HEAD"]
+        try:
+            answer = self.git("ls-remote", "--", self.source, *wanted, f"{wanted[0]}^{{}}")
+        except Failed as error:
+            raise self.unreadable(error) from error
+        found = {name: commit for commit, _, name in (line.partition("\t") for line in answer.splitlines())}
+        for name in wanted:
+            if name in found:
+                return name, found.get(f"{name}^{{}}", found[name])
+        if not self.version:
+            raise ProjectError(SOURCE, f"{self.source} has no commit; push one, or name a branch in {VERSION}")
+        raise ProjectError(VERSION, f"{self.source} has no branch or tag {self.version}; git ls-remote {self.source} shows those that it has")
+
+    def check_out(self, reference: str, whole: bool) -> str:
+        """Fetch a reference and have its files, and return the commit; ``whole`` is whether the checkout of before can be gone on with."""
+        self.note.unlink(missing_ok=True)
+        if not whole:
+            for place in (self.files, self.git_directory):
+                shutil.rmtree(place, ignore_errors=True)
+            self.git("init", "--quiet", "--separate-git-dir", str(self.git_directory), str(self.files))
+            # Where a builder sees it, it says the same on every machine.
+            (self.files / ".git").write_text(f"gitdir: ../{self.git_directory.name}\n", encoding="utf-8")
+            self.within("remote", "add", "origin", self.source)
+        name = f":{reference}" if reference.startswith("refs/tags/") else ""  # the release is called by it
+        try:
+            self.within("fetch", "--quiet", "--no-tags", "--depth", "1", "origin", f"+{reference}{name}")
+            commit = self.within("rev-parse", "FETCH_HEAD^{commit}").strip()
+        except Failed:
+            if not COMMIT.fullmatch(reference):
+                raise
+            # Older servers give out no single commit.
+            every = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
+            self.within("fetch", "--quiet", "--no-tags", *(["--unshallow"] if self.is_shallow() else []), "origin", *every)
+            commit = self.commit(reference)
+        self.within("checkout", "--quiet", "--force", "--detach", commit)
+        self.within("clean", "--quiet", "-ffdx")
+        if (self.files / ".gitmodules").is_file():
+            self.within("submodule", "--quiet", "sync", "--recursive")
+            self.within("submodule", "--quiet", "update", "--init", "--recursive", "--force")
+        self.note.write_text(commit, encoding="utf-8")
+        return commit
+
+    def is_shallow(self) -> bool:
+        """Whether git's directory has no history."""
+        return (self.git_directory / "shallow").exists()
+
+    def commit(self, reference: str) -> str:
+        """Return a commit that was fetched.
+
+        Raises:
+            ProjectError: It is not there.
+        """
+        try:
+            return self.within("rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}").strip()
+        except Failed as error:
+            raise ProjectError(VERSION, f"{self.source} has no commit {reference} on any branch or tag; push it, or name another") from error
+
+    def unreadable(self, error: Failed) -> ProjectError:
+        """Return what to say where git fails, with the way."""
+        way = "have git's credential helper know its login, or give this machine a deploy key and write git@host:path"
+        if SHORT.fullmatch(self.source) or self.source.startswith("ssh://"):
+            way = "give this user a key in ~/.ssh that the repository accepts, and its host a line in ~/.ssh/known_hosts"
+        elif self.source.startswith("file://"):
+            way = "name a repository that this user may read"
+        return ProjectError(SOURCE, f"{self.source} cannot be read: {error}; {way}, until git ls-remote {self.source} answers without a question")
+
+    @cached_property
+    def own_ssh(self) -> bool:
+        """Whether this user's configuration of git says how it calls SSH."""
+        return subprocess.run(["git", "config", "--global", "core.sshCommand"], capture_output=True, check=False).returncode == 0
+
+    def within(self, *arguments: str) -> str:
+        """Run git in the checkout."""
+        return self.git("-C", str(self.files), *arguments)
+
+    def git(self, *arguments: str) -> str:
+        """Run git and return what it prints. It asks nothing, and its files have the modes that they have on every machine.
+
+        Raises:
+            Failed: It fails.
+        """
+        environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
+        environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **SLOW}
+        environment.pop("SSH_ASKPASS", None)  # a window that nobody sees
+        if not {"GIT_SSH", "GIT_SSH_COMMAND"} & environment.keys() and not self.own_ssh:
+            environment["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes -o ConnectTimeout=20"
+        done = subprocess.run(
+            ["git", *OPTIONS, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=environment,
+            umask=0o022,
+            check=False,
+        )
+        if done.returncode:
+            lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+            told = [line for line in lines if line.startswith(("fatal:", "error:", "ERROR:")) or "denied" in line or "verification failed" in line]
+            raise Failed(re.sub(r"\A(?:fatal|error|ERROR): ", "", (told or lines or ["it says nothing"])[0]).rstrip("."))
+        return done.stdout
