@@ -18,7 +18,7 @@ options:
   port: {description: The port that the app is to listen on., type: int, default: 8000}
   packages: {description: Debian packages that the image gets besides., type: list, elements: str, default: []}
   python: {description: "The image of Python that Berth brings, such as C(docker.io/library/python:3.13-slim).", type: str, required: true}
-  official: {description: Whether images of other Pythons can be pulled., type: bool, default: false}
+  official: {description: "Whether images of other Pythons, and of Node, can be pulled.", type: bool, default: false}
   own: {description: Write into the project for whoever wants to own the file. A file that is there is refused., type: bool, default: false}
 attributes:
   check_mode: {support: full, description: "With C(own), says what it would write."}
@@ -96,7 +96,8 @@ def main() -> None:
         base = re.sub(r"\A.*:(\d+\.\d+).*\Z", r"\1", options["python"])
         python, warning = generator.choose_python(project.wish, base, options["official"])
         generator.refuse_unfit(project, python)
-        text = generator.dockerfile(project, options["port"], options["packages"], python, base)
+        node, other = generator.choose_node(project, options["official"])
+        text = generator.dockerfile(project, options["port"], options["packages"], python, base, node)
         target = dockerfile if own else Path(options["directory"], "Dockerfile")
         ignore = source / ".dockerignore" if own else target.with_name("Dockerfile.dockerignore")
         ignores = any((source / name).exists() for name in (".dockerignore", ".containerignore"))
@@ -108,7 +109,7 @@ def main() -> None:
                 write(ignore, generator.ignored(project))
     except (ImageError, OSError) as error:
         module.fail_json(msg=str(error))
-    for note in [*([warning] if warning else []), *generator.notes(project)]:
+    for note in [*filter(None, (warning, other)), *generator.notes(project)]:
         module.warn(note)
     module.exit_json(
         changed=own, path=str(target), made=True, text=text, summary=generator.summary(project, python, generator.server(project, options["port"])[0])

@@ -15,7 +15,7 @@ description:
   - With O(sbom) it writes what is in the image, before that is pushed.
   - Two runs never build images of one repository at once; the second takes what the first has built from the same content.
   - What C(RUN) runs is in containers, in a network that leads to other machines and not to this one, its loopback and a cloud's metadata included.
-    Of this machine it reaches what pip's configuration, those variables and the build arguments name. Docker reaches none of its loopback.
+    Of this machine it reaches what the configuration of pip and npm, those variables and the build arguments name. Docker reaches none of its loopback.
 options:
   source: {description: The build context., type: path, required: true}
   dockerfile: {description: The Dockerfile., type: path, required: true}
@@ -174,6 +174,8 @@ class Build:
     def named(self) -> Iterator[tuple[str, Place]]:
         """Yield where this machine's settings lead a build, each with the setting's name."""
         found = [(f"pip's {name}", word) for name, word in pip.addresses(self.pip_options)]
+        if re.search(r"\b(?:p?npm|yarn)\b", self.text):
+            found += [("npm's registry", word) for word in build_settings.registries(build_settings.npmrc(os.environ))]
         found += [(name, os.environ[name]) for name in PROXIES if name.upper() != "NO_PROXY" and os.environ.get(name)]
         found += [(f"the build argument {name}", value) for name, value in self.parameters["arguments"].items() if "://" in str(value)]
         for name, word in found:
@@ -350,7 +352,7 @@ class Build:
         except ImageError as error:
             words = "".join(f"The build did not reach {where}: {why}.\n" for where, why in list(reach.problems.items())[:5])
             if any(why.startswith("refused") for why in reach.problems.values()):
-                words += "Of this machine a build reaches only what pip's configuration, HTTP_PROXY and the like, or a build argument names.\n"
+                words += "Of this machine a build reaches only what the configuration of pip and npm, HTTP_PROXY and the like, or a build argument names.\n"
             raise ImageError(f"{words}{error}") from error
         finally:
             self.note(*(f"the build did not reach {where}: {why}." for where, why in reach.problems.items()))

@@ -103,7 +103,7 @@ def test_apts_sources_go_to_the_stages_that_start_from_an_image_without_any(text
 
 # --- npm and uv ------------------------------------------------------------------
 def test_npm_is_told_the_users_registry_and_nothing_that_is_a_file_here(tmp_path: Path) -> None:
-    (tmp_path / ".npmrc").write_text("registry=https://npm.example/\n//npm.example/:_authToken=abc\ncafile=/etc/ca.pem\nprefix = /opt/npm\n")
+    (tmp_path / ".npmrc").write_text("registry=https://npm.example/\n//npm.example/:_authToken=abc\ncafile=/etc/ca.pem\nprefix = /opt/npm\nnodedir=/usr\n")
     assert build_settings.npmrc({"HOME": str(tmp_path)}) == "registry=https://npm.example/\n//npm.example/:_authToken=abc\n"
     assert build_settings.npmrc({"HOME": str(tmp_path), "NPM_CONFIG_REGISTRY": "https://b.example/"}).endswith("registry=https://b.example/\n")
     assert build_settings.npmrc({"HOME": str(tmp_path / "other")}) == ""

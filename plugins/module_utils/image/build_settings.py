@@ -102,10 +102,15 @@ def npmrc(environment: Mapping[str, str]) -> str:
     variables = {name.lower(): value for name, value in environment.items() if name.lower().startswith("npm_config_") and value}
     file = Path(variables.get("npm_config_userconfig") or home / ".npmrc")
     lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
-    kept = [line for line in lines if not re.match(r"\s*(?:cache|cafile|prefix|tmp|logs-dir)\s*=", line)]  # files of this machine
+    kept = [line for line in lines if not re.match(r"\s*(?:cache|cafile|logs-dir|nodedir|prefix|tmp)\s*=", line)]  # files of this machine
     if registry := variables.get("npm_config_registry"):
         kept.append(f"registry={registry}")
     return "".join(f"{line}\n" for line in kept)
+
+
+def registries(text: str) -> list[str]:
+    """Return the addresses of the registries in the text of an npmrc."""
+    return re.findall(r"^\s*(?:@[\w.-]+:)?registry\s*=\s*[\"']?([^\s\"']+)", text, re.MULTILINE)
 
 
 def uv_toml(environment: Mapping[str, str], system: Path = Path("/etc/uv/uv.toml")) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import assets
 from .registry import ImageError
 
 # Directories without the project's own code.
@@ -114,6 +115,7 @@ class Project:
         wish: The Python that it asks for, if it does.
         configured: What its gunicorn.conf.py sets, empty without one.
         loaded: What its settings say.
+        assets: What builds its style sheets and scripts, if something does.
         notes: What its owner should know.
     """
 
@@ -126,6 +128,7 @@ class Project:
     wish: Wish | None = None
     configured: frozenset[str] = frozenset()
     loaded: Settings = Settings()
+    assets: assets.Assets | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -157,6 +160,7 @@ def read_project(source: Path, directory: str = "", settings: str = "") -> Proje
         wish=find_wish(source, place),
         configured=assigned(root / "gunicorn.conf.py"),
         loaded=loaded,
+        assets=assets.find(source, place, find_files(source, "package.json"), loaded.texts, notes),
         notes=tuple(notes),
     )
 

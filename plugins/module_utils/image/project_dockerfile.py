@@ -11,6 +11,7 @@ from typing import NamedTuple
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from .assets import Assets
 from .project import Dependencies, Project, ProjectError, Wish
 
 HOME = "/srv/app"
@@ -21,6 +22,9 @@ SECRETS = (
     "--mount=type=secret,id=pip_conf,target=/etc/pip.conf,required=false",
     "--mount=type=secret,id=ca_bundle,target=/etc/ssl/certs/ca-certificates.crt,required=false",
 )
+# Where the installation of Node's packages finds those: https://docs.npmjs.com/cli/using-npm/config and https://nodejs.org/api/cli.html
+NODE_SECRETS = ("--mount=type=secret,id=npmrc,target=/run/secrets/npmrc,required=false", SECRETS[1])
+NODE_SETTINGS = "export NPM_CONFIG_GLOBALCONFIG=/run/secrets/npmrc NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt"
 # Servers and tools that a project does not name itself, each below the next major version.
 GUNICORN, UVICORN, WHITENOISE = "gunicorn<28", "uvicorn[standard]<1", "whitenoise>=6.6,<7"
 TOOLS = {"uv": ("uv<1",), "poetry": ("poetry<3", "poetry-plugin-export<2"), "pdm": ("pdm<3",), "pipenv": ("pipenv",)}
@@ -30,6 +34,8 @@ ASYNCHRONOUS = {"channels", "daphne", "hypercorn", "uvicorn", "uvicorn-worker"}
 COMPILER = ("build-essential", "python3-dev")
 # What builds, besides packages whose names end in -dev.
 BUILDERS = {"build-essential", "cargo", "clang", "cmake", "g++", "gcc", "gfortran", "git", "make", "ninja-build", "pkg-config", "pkgconf", "rustc", "swig"}
+# The release of Node that builds assets where the project does not ask for another: https://nodejs.org/en/about/previous-releases
+NODE = "24"
 # Pythons of docker.io/library/python that get security updates: https://devguide.python.org/versions
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
@@ -134,6 +140,57 @@ def choose_python(wish: Wish | None, base: str, official: bool) -> tuple[str, st
 def distance(version: str, other: str) -> int:
     """Return how many minor versions lie between two Pythons."""
     return abs(int(version.partition(".")[2]) - int(other.partition(".")[2]))
+
+
+# --- Node ------------------------------------------------------------------------
+def choose_node(project: Project, official: bool) -> tuple[str, str]:
+    """Return the image of Node that builds a project's assets, "" for Debian's packages, and what to tell the project's owner, "" for nothing.
+
+    Args:
+        project: What the project is made of.
+        official: Whether the images of docker.io can be had here.
+    """
+    assets = project.assets or Assets("")
+    if official:
+        return f"docker.io/library/node:{assets.node or NODE}-slim", ""
+    said = f"{assets.node_file} asks for Node {assets.node}, and the build has Debian's, for no image of docker.io can be had here."
+    return "", said if assets.node else ""
+
+
+def assets_stage(assets: Assets, image: str, node: str) -> list[str]:
+    """Return the stage that builds a project's assets. Its files, with what is built, are what is copied into the image.
+
+    Args:
+        assets: What builds them.
+        image: The image that has Python.
+        node: The image that has Node, "" for that of Python and Debian's packages.
+    """
+    home = place(assets.place)
+    lines = ["# Style sheets and scripts are built in a stage of their own: Node is not in the image.", f"FROM {node or image} AS assets"]
+    lines += [] if node else [install(["ca-certificates", "nodejs", "npm"])]
+    lines.append(f"WORKDIR {home}")
+    sources = [f"COPY . {HOME}/"]
+    lines += sources if assets.whole else copy(assets.files)
+    lines.append(run(NODE_SETTINGS, *node_packages(assets), mounts=NODE_SECRETS))
+    lines += [] if assets.whole else sources
+    return [*lines, run(f"NODE_ENV=production {assets.manager} run build", *([] if assets.kept else ["rm -rf node_modules"])), ""]
+
+
+def node_packages(assets: Assets) -> list[str]:
+    """Return the commands that install the packages with which a project's assets are built, and the manager first where Node has none like it.
+
+    It is not fetched by corepack, which knows nothing of npm's configuration and is no part of Node from 25 on.
+    """
+    if assets.manager == "npm":
+        return [f"npm {'ci' if assets.locked else 'install'} --include=dev --no-audit --no-fund"]
+    classic = assets.version.partition(".")[0] == "1"
+    package = assets.manager if assets.manager == "pnpm" or classic else "@yarnpkg/cli-dist"
+    got = f"npm install --global --no-audit --no-fund {package}@{assets.version}"
+    if assets.manager == "pnpm":
+        return [got, f"pnpm install --prod=false{' --frozen-lockfile' if assets.locked else ' --no-frozen-lockfile'}"]
+    registry = 'export YARN_REGISTRY="$(npm config get registry)" YARN_NPM_REGISTRY_SERVER="$(npm config get registry)"'
+    frozen = (" --frozen-lockfile" if classic else " --immutable") if assets.locked else ""
+    return [got, registry, f"yarn install{' --non-interactive --production=false' if classic else ''}{frozen}"]
 
 
 # --- Static files ----------------------------------------------------------------
@@ -380,7 +437,7 @@ def collects(project: Project) -> bool:
     return "STATIC_ROOT" in project.loaded.names and "django.contrib.staticfiles" in project.loaded.texts
 
 
-def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = None, python: str = "3.13", base: str = "3.13") -> str:
+def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = None, python: str = "3.13", base: str = "3.13", node: str = "") -> str:
     """Return the text of the Dockerfile.
 
     Args:
@@ -389,6 +446,7 @@ def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = 
         packages: Debian packages that the inventory asks for.
         python: The Python to take.
         base: The Python of the image that Berth brings.
+        node: The image that has Node, "" for Debian's packages.
     """
     build, needed = libraries(project, packages or [], python if python == base else "", python)
     command, missing = server(project, port)
@@ -409,6 +467,7 @@ def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = 
         lines += ["# The packages are made in a stage of their own: its tools are not in the image.", f"FROM {image} AS packages"]
         lines += [install(build)] if build else []
         lines += [f"ENV PATH={path}{system}", *packages_instructions(needs, added), ""]
+    lines += assets_stage(project.assets, image, node) if project.assets else []
     lines += [f"FROM {image}", "ENV " + " \\\n    ".join(f"{name}={value}" for name, value in environment.items())]
     lines += [install(needed)] if needed else []
     lines.append(run(f"groupadd --gid {USER} app", f"useradd --uid {USER} --gid {USER} --no-create-home --home-dir /tmp --shell /usr/sbin/nologin app"))
@@ -420,7 +479,7 @@ def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = 
         lines += ["# Nothing in the project serves its static files: WhiteNoise does, around its application."]
         lines += [run(f"mkdir {STATIC}", f"printf '%s\\n' \\\n        {text} \\\n        > {STATIC}/served.py")]
     # What an edit of the code does not change comes before it.
-    lines += [f"EXPOSE {port}", f"CMD {json.dumps(command)}", f"COPY . {HOME}/"]
+    lines += [f"EXPOSE {port}", f"CMD {json.dumps(command)}", f"COPY {f'--from=assets {HOME}/' if project.assets else '.'} {HOME}/"]
     lines += ["# Values for this step only. The modes do not depend on the umask of whoever copied the source.", finish(project)]
     lines += [f"USER {USER}:{USER}", ""]
     return "\n".join(lines)
@@ -447,4 +506,5 @@ def summary(project: Project, python: str, command: list[str]) -> str:
     """Return one line on what is made of a project."""
     tool = {"requirements": project.dependencies.files[0], "pyproject": "pyproject.toml"}.get(project.dependencies.kind, project.dependencies.files[-1])
     kind = "ASGI" if is_asgi(project) else "WSGI"
-    return f"Python {python}, packages of {tool}, settings {project.settings}, served by {command[0]} ({kind})"
+    built = f", assets built by {project.assets.manager} run build" if project.assets else ""
+    return f"Python {python}, packages of {tool}, settings {project.settings}, served by {command[0]} ({kind}){built}"
