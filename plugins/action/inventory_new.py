@@ -44,7 +44,7 @@ class ActionModule(ActionBase):
         _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
         directory, environment = Path(given["directory"]).resolve(), given["environment"]
         target = directory / environment
-        source = Path(checkout.directory(given["source"], "", environment)).expanduser().resolve()
+        source = Path(checkout.directory(given["source"], environment)).expanduser().resolve()
         repository = str(given["source"]) if checkout.is_repository(given["source"]) else ""
         if repository:
             fetch(repository, source)

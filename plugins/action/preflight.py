@@ -320,7 +320,7 @@ class Check:
     def source(self) -> Path:
         """Where the app's source lies; of a repository, its checkout."""
         source = self.get("berth_app_source") or str(self.project)
-        return Path(checkout.directory(source, self.get("berth_app_version"), self.inventory.host)).expanduser()
+        return Path(checkout.directory(source, self.inventory.host)).expanduser()
 
     def source_problems(self, suspect: set[str]) -> list[Problem]:
         """Fetch a source that is a repository, into the cache, for the checks that look at its files."""

@@ -9,15 +9,15 @@ from ansible.errors import AnsibleFilterError
 from ..module_utils.image import checkout
 
 
-def source_directory(source: str, version: str, environment: str) -> str:
+def source_directory(source: str, environment: str) -> str:
     """Return the directory of a source: itself, or where the checkout of a repository is for an environment.
 
-    >>> source_directory("../shop", "", "dev")
+    >>> source_directory("../shop", "dev")
     '../shop'
     """
     if wrong := checkout.source_problem(source):
         raise AnsibleFilterError(f"{checkout.SOURCE} {wrong}.")
-    return checkout.directory(source, version, environment)
+    return checkout.directory(source, environment)
 
 
 def source_repository(source: str) -> str:

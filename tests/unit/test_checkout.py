@@ -54,7 +54,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
 
 def fetched(repository: Repository, version: str = "") -> Path:
     """Fetch it, and return the checkout."""
-    place = Path(checkout.directory(repository.url, version, "dev"))
+    place = Path(checkout.directory(repository.url, "dev"))
     Checkout(repository.url, version, place).update()
     return place
 
@@ -128,9 +128,10 @@ def test_a_checkout_that_is_not_whole_is_made_again(repository: Repository, brok
 
 
 def test_the_release_is_called_by_its_tag(repository: Repository) -> None:
+    fetched(repository, "main")
     repository.git("tag", "v1.2.0")
-    repository.commit(manage="2")
     assert release(fetched(repository, "v1.2.0"), "0123456789abcdef") == "v1.2.0"
+    repository.commit(manage="2")
     assert release(fetched(repository, "main"), "0123456789abcdef") == repository.git("rev-parse", "--short", "HEAD")
 
 
@@ -176,7 +177,7 @@ def test_what_a_builder_sees_is_the_same_on_every_machine(repository: Repository
 
 
 def test_environments_do_not_share_a_checkout() -> None:
-    assert checkout.directory("https://x/y.git", "main", "dev") != checkout.directory("https://x/y.git", "main", "prod")
+    assert checkout.directory("https://x/y.git", "dev") != checkout.directory("https://x/y.git", "prod")
 
 
 # --- What is said ------------------------------------------------------------
@@ -251,7 +252,7 @@ def test_an_empty_repository_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("check", [False, True])
 def test_the_module_fetches_in_check_mode_too_for_what_is_checked_is_in_it(repository: Repository, capsys: pytest.CaptureFixture[str], check: bool) -> None:
-    place = checkout.directory(repository.url, "", "dev")
+    place = checkout.directory(repository.url, "dev")
     answer = run(git_checkout, capsys, check, repository=repository.url, directory=place)
     assert (answer["changed"], answer["commit"], seen(Path(place))) == (False, repository.git("rev-parse", "HEAD"), "1")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+import yaml
 from ansible_collections.berth.platform.plugins.module_utils.image import user
 from ansible_collections.berth.platform.plugins.module_utils.image.context import content_hash
 from ansible_collections.berth.platform.plugins.module_utils.image.registry import ImageError, Registry
@@ -99,6 +100,11 @@ def test_an_image_that_runs_as_root_is_refused_with_the_way(number: int | str, r
     said = user.problem(number, "shop", "inventories/dev/group_vars/all/main.yml")
     assert bool(said) is refused
     assert not refused or all(words in said for words in ("USER 1000", "berth_app_user: 1000", "inventories/dev/group_vars/all/main.yml", "chmod -R a+rX"))
+
+
+def test_root_is_refused_before_anything_of_a_release_is_changed() -> None:
+    tasks = yaml.safe_load((Path(__file__).resolve().parents[2] / "roles/app/tasks/main.yml").read_text(encoding="utf-8"))
+    assert "ansible.builtin.assert" in tasks[0] and "user_problem" in str(tasks[0]["vars"])
 
 
 # --- Where an image lies -----------------------------------------------------

@@ -211,6 +211,21 @@ def test_braces_reach_the_app_as_they_are_from_what_is_no_template(run, tmp_path
     assert found == {f"{kind}_{number}": value for number, value in enumerate(values) for kind in ("UNSAFE", "FILE")} | {"VAULT": values[0]}
 
 
+def test_a_repository_is_fetched_before_its_files_are_looked_at(run, tmp_path: Path) -> None:
+    inventory, source = tmp_path / "dev", tmp_path / "shop.git"
+    shutil.copytree(PROJECT / "inventories" / "dev", inventory)
+    somebody = ["-c", "user.name=x", "-c", "user.email=x@example.com"]
+    source.mkdir()
+    (source / "Dockerfile").write_text("FROM python\n", encoding="utf-8")
+    for words in (["init", "--quiet"], ["add", "."], [*somebody, "commit", "--quiet", "--message=x"]):
+        subprocess.run(["git", "-C", source, *words], check=True)
+    given = ["-e", f"berth_app_source=file://{source}"]
+    (absent,) = said(run("playbooks/preflight.yml", inventory, "--check", *given, "-e", "berth_app_version=v9").stdout)
+    assert re.match(r"berth_app_version: file://\S+ has no branch or tag v9; git ls-remote \S+ shows those that it has \(-e\)", absent)
+    (root,) = said(run("playbooks/preflight.yml", inventory, "--check", *given).stdout)
+    assert re.match(r"berth_app_user: is not set, and the image of \S+/berth/sources/[0-9a-f]{16}/shop/Dockerfile runs as root", root)
+
+
 def test_a_file_that_was_put_away_beside_the_variables_is_a_warning(run, tmp_path: Path) -> None:
     inventory = tmp_path / "dev"
     shutil.copytree(PROJECT / "inventories" / "dev", inventory)

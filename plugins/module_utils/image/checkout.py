@@ -64,13 +64,13 @@ def version_problem(version: str) -> str:
     return "" if REFERENCE.fullmatch(version) else f"{version!r} is no name of a branch, a tag or a commit"
 
 
-def directory(source: str, version: str, environment: str) -> str:
+def directory(source: str, environment: str) -> str:
     """Return where a source lies: the directory itself, or the checkout of a repository. Each environment has its own, so that none changes under another."""
     if not is_repository(source):
         return source
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "berth/sources"
     name = re.sub(r"[^\w.-]", "-", PurePosixPath(re.split(r"[/:]", source.rstrip("/"))[-1]).name.removesuffix(".git")).strip(".-") or "source"
-    return str(cache / hashlib.sha256(f"{environment}\0{source}\0{version}".encode()).hexdigest()[:16] / name)
+    return str(cache / hashlib.sha256(f"{environment}\0{source}".encode()).hexdigest()[:16] / name)
 
 
 # --- Fetching --------------------------------------------------------------------
@@ -81,7 +81,7 @@ class Failed(Exception):
 class Checkout:
     """A checkout of a repository.
 
-    Beside the files lies git's own directory, and a note of the commit, which is there while the checkout is whole.
+    Beside the files lies git's own directory, and a note of the commit and the reference that led to it, which is there while the checkout is whole.
     """
 
     def __init__(self, source: str, version: str, place: Path) -> None:
@@ -105,7 +105,7 @@ class Checkout:
             whole = self.note.is_file() and (self.files / ".git").is_file() and (self.git_directory / "HEAD").is_file()
             known = self.note.read_text(encoding="utf-8") if whole else ""
             reference, commit = (self.version, self.version) if COMMIT.fullmatch(self.version) else self.remote()
-            if known != commit:
+            if known != f"{commit} {reference}":
                 try:
                     commit = self.check_out(reference, whole)
                 except Failed as error:
@@ -153,7 +153,7 @@ class Checkout:
         if (self.files / ".gitmodules").is_file():
             self.within("submodule", "--quiet", "sync", "--recursive")
             self.within("submodule", "--quiet", "update", "--init", "--recursive", "--force")
-        self.note.write_text(commit, encoding="utf-8")
+        self.note.write_text(f"{commit} {reference}", encoding="utf-8")
         return commit
 
     def is_shallow(self) -> bool:

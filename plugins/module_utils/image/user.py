@@ -135,7 +135,7 @@ def problem(user: int | str, app: str, where: str) -> str:
         return ""
     return (
         f"The image of {app} runs as root, which no pod of the namespace may: its Dockerfile has no USER, or USER root. "
-        f"{ADVICE[0].upper()}{ADVICE[1:]}. berth_app_user is set in {where}."
+        f"{ADVICE[0].upper()}{ADVICE[1:]}. berth_app_user belongs in {where}."
     )
 
 
