@@ -73,7 +73,9 @@ def injection(namespace: str, gate: str, selector: Json) -> Json:
     name = f"emulated-readiness-gate-{namespace}"
     place = {"matchLabels": {LABEL: "enabled", "kubernetes.io/metadata.name": namespace}}
     pods = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
-    put = f'[JSONPatch{{op: "add", path: "/spec/readinessGates", value: [Object.spec.readinessGates{{conditionType: "{gate}"}}]}}]'
+    # In two steps, as Kubernetes' own example has it: objects in a list are what the API server cannot convert, and it refuses every pod then.
+    path, added = "/spec/readinessGates", f'Object.spec.readinessGates{{conditionType: "{gate}"}}'
+    put = f'[JSONPatch{{op: "add", path: "{path}", value: []}}, JSONPatch{{op: "add", path: "{path}/-", value: {added}}}]'
     labels = {"app.kubernetes.io/part-of": "emulated-aws"}
     return {
         "policy": {
