@@ -221,7 +221,17 @@ def launch(instance: Instance, name: str, command: list[str], environment: Mappi
 
 def stop(instance: Instance) -> None:
     """End the programs of ``instance`` and remove their files."""
-    numbers = [n for file in instance.directory.glob("*.pid") if (n := process_id(file))]
+    finish([n for file in instance.directory.glob("*.pid") if (n := process_id(file))])
+    shutil.rmtree(instance.directory, ignore_errors=True)
+
+
+def end(instance: Instance, name: str) -> None:
+    """End one program of ``instance``."""
+    finish([n for n in [process_id(instance.directory / f"{name}.pid")] if n])
+
+
+def finish(numbers: list[int]) -> None:
+    """End processes, those that do not by themselves after five seconds."""
     for number in numbers:
         with contextlib.suppress(ProcessLookupError):
             os.kill(number, signal.SIGTERM)
@@ -232,7 +242,6 @@ def stop(instance: Instance) -> None:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(number, signal.SIGKILL)
             time.sleep(0.05)
-    shutil.rmtree(instance.directory, ignore_errors=True)
 
 
 def running(number: int) -> bool:
