@@ -5,16 +5,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import jinja2
 import visitors
+import yaml
+from ansible_collections.berth.platform.plugins.module_utils.image import project_dockerfile
 from load_balancer import LoadBalancer, read
 from target_group import Place, Settings, Target, TargetGroup
 
-Json = dict[str, Any]
+ROOT = Path(__file__).resolve().parents[2]
 QUICK = Settings(path="/readyz", interval=0.01, delay=0.05, lag=0.0)
 
 
@@ -202,6 +207,7 @@ async def test_a_draining_target_finishes_what_it_answers_and_gets_nothing_new()
         balancer.group.want([new.place])
         await asyncio.gather(balancer.until(old, "draining"), balancer.until(new, "healthy"))
         assert [(await balancer.get())[0] for _ in range(3)] == [200] * 3 and (old.asked, new.asked) == (1, 3)
+        assert list(balancer.group.targets) == [new.place]
         go_on.set()
         assert await under_way == (200, b"hello")
 
@@ -270,6 +276,18 @@ async def test_connections_to_a_target_are_used_again_and_one_that_it_has_closed
         pod.page = answer
         assert (await balancer.get())[0] == 502
         assert (await balancer.get())[0] == 200
+
+
+def test_the_servers_of_berths_images_keep_connections_for_longer_than_the_load_balancer() -> None:
+    example = re.search(r"^keepalive = (\d+)$", (ROOT / "app" / "gunicorn.conf.py").read_text(encoding="utf-8"), re.MULTILINE)
+    assert example and float(example[1]) > Settings.idle
+    assert float(project_dockerfile.KEEP_ALIVE) > Settings.idle
+
+
+def test_a_pod_serves_until_a_load_balancer_has_long_heard_of_its_end() -> None:
+    defaults = yaml.safe_load((ROOT / "roles" / "app" / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    leave = float(jinja2.Template(defaults["app_leave_seconds"]).render(berth_entry="loadbalancer"))
+    assert leave > 2 * Settings.lag
 
 
 @scenario

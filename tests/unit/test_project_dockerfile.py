@@ -109,21 +109,26 @@ def test_files_of_requirements_keep_their_places() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected", "added"),
     [
-        ({"dependencies": needing("gunicorn")}, "gunicorn --bind 0.0.0.0:8000 --threads 4", ""),
+        ({"dependencies": needing("gunicorn")}, "gunicorn --bind 0.0.0.0:8000 --keep-alive 75 --threads 4", ""),
         ({}, "gunicorn --bind", "'gunicorn<28'"),
         ({"dependencies": needing("uwsgi")}, "uwsgi --http-socket 0.0.0.0:8000 --module shop.wsgi:application --master", ""),
         ({"dependencies": needing("uwsgi", "gunicorn")}, "gunicorn --bind", ""),
         ({"dependencies": needing("waitress")}, "waitress-serve --listen=0.0.0.0:8000 shop.wsgi:application", ""),
-        ({"dependencies": needing("uvicorn")}, "uvicorn --host 0.0.0.0 --port 8000 shop.asgi:application", ""),
+        ({"dependencies": needing("uvicorn")}, "uvicorn --host 0.0.0.0 --port 8000 --timeout-keep-alive 75 shop.asgi:application", ""),
         ({"dependencies": needing("uvicorn"), "asgi": ""}, "gunicorn --bind", "'gunicorn<28'"),
-        ({"dependencies": needing("uvicorn-worker", "gunicorn")}, "gunicorn --bind 0.0.0.0:8000 --worker-class uvicorn_worker.UvicornWorker", ""),
+        (
+            {"dependencies": needing("uvicorn-worker", "gunicorn")},
+            "gunicorn --bind 0.0.0.0:8000 --keep-alive 75 --worker-class uvicorn_worker.UvicornWorker",
+            "",
+        ),
         ({"dependencies": needing("daphne")}, "daphne --bind 0.0.0.0 --port 8000 shop.asgi:application", ""),
-        ({"dependencies": needing("hypercorn")}, "hypercorn --bind 0.0.0.0:8000", ""),
+        ({"dependencies": needing("hypercorn")}, "hypercorn --bind 0.0.0.0:8000 --keep-alive 75", ""),
         ({"dependencies": needing("channels")}, "uvicorn --host", "'uvicorn[standard]<1'"),
         ({"loaded": Settings(applications={"ASGI_APPLICATION": "shop.asgi.application"})}, "uvicorn --host", "'uvicorn[standard]<1'"),
         ({"wsgi": "", "asgi": ""}, "gunicorn --bind 0.0.0.0:8000", "'gunicorn<28'"),
         ({"configured": frozenset({"bind", "wsgi_app"})}, "gunicorn", "'gunicorn<28'"),
-        ({"configured": frozenset({"workers"})}, "gunicorn --bind 0.0.0.0:8000 shop.wsgi:application", "'gunicorn<28'"),
+        ({"configured": frozenset({"workers"})}, "gunicorn --bind 0.0.0.0:8000 --keep-alive 75 shop.wsgi:application", "'gunicorn<28'"),
+        ({"configured": frozenset({"keepalive"})}, "gunicorn --bind 0.0.0.0:8000 shop.wsgi:application", "'gunicorn<28'"),
     ],
 )
 def test_the_server_is_the_one_that_the_project_names_or_one_is_added(changes: dict[str, Any], expected: str, added: str) -> None:

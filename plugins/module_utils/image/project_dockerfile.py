@@ -25,6 +25,9 @@ SECRETS = (
 # Where the installation of Node's packages finds those: https://docs.npmjs.com/cli/using-npm/config and https://nodejs.org/api/cli.html
 NODE_SECRETS = ("--mount=type=secret,id=npmrc,target=/run/secrets/npmrc,required=false", SECRETS[1])
 NODE_SETTINGS = "export NPM_CONFIG_GLOBALCONFIG=/run/secrets/npmrc NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt"
+# Seconds that a server keeps an idle connection for: longer than a load balancer does (60 on AWS), which must not find it closed.
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#connection-idle-timeout
+KEEP_ALIVE = "75"
 # Servers and tools that a project does not name itself, each below the next major version.
 GUNICORN, UVICORN, WHITENOISE = "gunicorn<28", "uvicorn[standard]<1", "whitenoise>=6.6,<7"
 TOOLS = {"uv": ("uv<1",), "poetry": ("poetry<3", "poetry-plugin-export<2"), "pdm": ("pdm<3",), "pipenv": ("pipenv",)}
@@ -256,8 +259,9 @@ def server(project: Project, port: int) -> tuple[list[str], str]:
         if "uvicorn" not in named and "daphne" in named:
             return ["daphne", "--bind", "0.0.0.0", "--port", str(port), application], ""
         if "uvicorn" not in named and "hypercorn" in named:
-            return ["hypercorn", "--bind", address, "--access-logfile", "-", application], ""
-        return ["uvicorn", "--host", "0.0.0.0", "--port", str(port), application], "" if "uvicorn" in named else UVICORN
+            return ["hypercorn", "--bind", address, "--keep-alive", KEEP_ALIVE, "--access-logfile", "-", application], ""
+        words = ["uvicorn", "--host", "0.0.0.0", "--port", str(port), "--timeout-keep-alive", KEEP_ALIVE, application]
+        return words, "" if "uvicorn" in named else UVICORN
     application = SERVED if serves(project) else project.wsgi or FACTORY
     if "gunicorn" not in named and {"uwsgi", "pyuwsgi"} & named and project.wsgi:
         options = ["--master", "--die-on-term", "--need-app", "--enable-threads", "--processes", "2", "--threads", "4"]
@@ -272,6 +276,7 @@ def gunicorn(project: Project, address: str, application: str, *options: str) ->
     configured = project.configured
     words = ["gunicorn"]
     words += [] if "bind" in configured else ["--bind", address]
+    words += [] if "keepalive" in configured else ["--keep-alive", KEEP_ALIVE]
     if not configured:
         # The heartbeat wants memory: https://docs.gunicorn.org/en/stable/faq.html#how-do-i-avoid-gunicorn-excessively-blocking-in-os-fchmod
         words += [*options, "--worker-tmp-dir", "/dev/shm", "--access-logfile", "-"]
