@@ -23,6 +23,7 @@ import signal
 from collections import Counter
 from dataclasses import dataclass
 
+from target_binding import LOOK, Binding, Cluster
 from target_group import Connection, Settings, Target, TargetGroup
 
 HOP_BY_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "content-length"}  # RFC 9110, section 7.6.1
@@ -204,8 +205,6 @@ class LoadBalancer:
 
 async def run(given: argparse.Namespace) -> None:
     """Serve until the program is told to end."""
-    from target_binding import Binding, Cluster
-
     group = TargetGroup(Settings(lag=given.lag))
     quicker = {name: value for name, value in {"interval": given.check_every}.items() if value}
     binding = Binding(Cluster(given.kubeconfig), group, given.namespace, given.ingress, given.look_every, quicker)
@@ -232,7 +231,7 @@ def main() -> None:
     parser.add_argument("--listen", default="127.0.0.1:8080", help="the address and the port")
     parser.add_argument("--lag", type=float, default=Settings.lag, help="seconds for which a pod that is being deleted still gets requests")
     parser.add_argument("--check-every", type=float, default=0.0, help="seconds between health checks; by default what the Ingress says, or the real 15")
-    parser.add_argument("--look-every", type=float, default=15.0, help="seconds between the controller's looks at the health of targets")
+    parser.add_argument("--look-every", type=float, default=LOOK, help="seconds between the controller's looks at the health of targets")
     asyncio.run(run(parser.parse_args()))
 
 

@@ -22,6 +22,7 @@ from target_group import Place, TargetGroup, settings
 Json = dict[str, Any]
 LABEL = "eks.amazonaws.com/pod-readiness-gate-inject"
 GATE = "target-health.eks.amazonaws.com/"
+LOOK = 15.0  # seconds between two looks at the targets' health (defaultRequeueDuration in pkg/targetgroupbinding/resource_manager.go)
 PAUSE = 0.5  # seconds between two looks at the cluster; the controller watches it
 REASONS = {"initial": "Elb.InitialHealthChecking", "unhealthy": "Target.FailedHealthChecks", "draining": "Target.DeregistrationInProgress"}
 
@@ -104,7 +105,7 @@ class Binding:
     """
 
     def __init__(
-        self, kube: Kube, group: TargetGroup, namespace: str, ingress: str, look_every: float = 15.0, quicker: Mapping[str, Any] | None = None
+        self, kube: Kube, group: TargetGroup, namespace: str, ingress: str, look_every: float = LOOK, quicker: Mapping[str, Any] | None = None
     ) -> None:
         self.kube, self.group, self.namespace, self.ingress = kube, group, namespace, ingress
         self.look_every, self.quicker = look_every, dict(quicker or {})

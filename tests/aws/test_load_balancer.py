@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import target_binding
 import visitors
 import yaml
 from ansible_collections.berth.platform.plugins.module_utils.image import project_dockerfile
@@ -284,10 +285,18 @@ def test_the_servers_of_berths_images_keep_connections_for_longer_than_the_load_
     assert float(project_dockerfile.KEEP_ALIVE) > Settings.idle
 
 
-def test_a_pod_serves_until_a_load_balancer_has_long_heard_of_its_end() -> None:
+def seconds(name: str) -> float:
+    """Return seconds that the role app has by default for an environment with a load balancer."""
     defaults = yaml.safe_load((ROOT / "roles" / "app" / "defaults" / "main.yml").read_text(encoding="utf-8"))
-    leave = float(jinja2.Template(defaults["app_leave_seconds"]).render(berth_entry="loadbalancer"))
-    assert leave > 2 * Settings.lag
+    return float(jinja2.Template(defaults[name]).render(berth_entry="loadbalancer"))
+
+
+def test_a_pod_serves_until_a_load_balancer_has_long_heard_of_its_end() -> None:
+    assert seconds("app_leave_seconds") > 2 * Settings.lag
+
+
+def test_a_release_has_the_time_until_a_load_balancer_sends_requests_to_each_new_pod() -> None:
+    assert seconds("app_gate_seconds") >= Settings.interval + target_binding.LOOK
 
 
 @scenario

@@ -58,13 +58,13 @@ def stays_seconds(given: Object) -> int:
     return 0 if (given.get("type") or "http") == "http" else STAYS
 
 
-def rollout_seconds(given: Object, timeout: int, pods: int) -> int:
-    """Return the seconds for a rollout of web, whose pods are replaced one by one.
+def rollout_seconds(given: Object, timeout: int, pods: int, gate: int = 0) -> int:
+    """Return the seconds for a rollout of web, whose pods are replaced one by one, and each of which may wait ``gate`` seconds for a load balancer.
 
-    >>> rollout_seconds({"type": "tcp"}, 300, 2)
-    320
+    >>> rollout_seconds({"type": "tcp"}, 300, 2), rollout_seconds({}, 300, 10, 30)
+    (320, 600)
     """
-    return int(timeout) + int(pods) * stays_seconds(given)
+    return int(timeout) + int(pods) * (stays_seconds(given) + int(gate))
 
 
 def _action(given: Object, path: str, port: str) -> dict[str, Any]:
