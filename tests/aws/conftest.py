@@ -18,9 +18,11 @@ import emulated
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent / "recorder"))
 
 from ansible_collections.berth.platform.plugins.module_utils.aws import session
 from emulated_aws import Emulated, account, hold, tell, trust
+from emulated_life import Life, live
 from fake_api import Api, certificate, running
 
 # botocore reads the descriptions of services again for every session, and each run of a module has its own.
@@ -83,3 +85,9 @@ def aws(instance: emulated.Instance, shared: dict[str, Any], monkeypatch: pytest
     monkeypatch.setattr(session, "LONGEST_PAUSE", 0.05)
     yield Emulated(instance, capsys, f"t{uuid.uuid4().hex[:8]}", **shared)
     tell(instance)
+
+
+@pytest.fixture(scope="session")
+def life(api_server: tuple[Api, Path], tmp_path_factory: pytest.TempPathFactory) -> Life:
+    """Let an environment live in an account of its own."""
+    return live(api_server, tmp_path_factory.mktemp("life"))

@@ -76,6 +76,11 @@ class Instance:
         return self.directory / "calls.jsonl"
 
     @property
+    def recording(self) -> Path:
+        """The file with every request of the playbooks that tests run, and its answer (record)."""
+        return self.directory / "recording.jsonl"
+
+    @property
     def ports(self) -> tuple[int, int]:
         """The ports of moto and MiniStack; below those that Linux gives to clients (32768 on)."""
         first = 24000 if self.name == "default" else 24002 + int(hashlib.sha256(self.name.encode()).hexdigest(), 16) % 2000 * 2

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import ansible_fork
+import aws_recorder
 import boto3
 import emulated
 import pytest
@@ -46,6 +47,7 @@ def deployment(instance: emulated.Instance, directory: Path, playbook: str, *arg
     leading = dict(line.split("=", 1) for line in instance.env.read_text(encoding="utf-8").splitlines())
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | leading
     environment |= {"XDG_CACHE_HOME": str(directory), "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    environment |= aws_recorder.switched_on(instance.recording)
     variables |= {"berth_kubeconfig": str(directory / "kubeconfig"), "berth_secrets_directory": str(directory / "secrets")}
     variables["berth_database_ca"] = str(PROJECT / "tests/inventories/valid/authority.pem")
     program = str(Path(sys.executable).with_name("ansible-playbook"))

@@ -5,37 +5,20 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.util
 import json
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import boto3
 import emulated
 import pytest
 from ansible_collections.berth.platform.plugins.plugin_utils import iam as iam_roles
-from emulated_aws import account, hold, play
-from fake_api import Api
+from emulated_aws import play
+from emulated_life import CHANGES, Life
 
 PROJECT = Path(__file__).resolve().parents[2]
-KEPT = emulated.CACHE / "calls.jsonl"
-ADVICE = f"run scripts/aws-policy --write {KEPT}, and look at what it adds"
-# What an inventory may change, all of it at once.
-CHANGES: dict[str, Any] = {
-    "berth_eks_compute": "nodes",
-    "berth_aws_nat": "zone",
-    "berth_aws_endpoints": ["s3", "ecr.api"],
-    "berth_aws_tags": {"team": "other"},
-    "berth_eks_log_days": 30,
-    "berth_eks_addons": {"aws-ebs-csi-driver": "", "coredns": ""},
-    "berth_eks_access": [{"principal": f"arn:aws:iam::{emulated.ACCOUNT}:user/deployer", "policy": "cluster-admin", "groups": ["people"]}],
-    "berth_eks_pod_identities": [{"namespace": "a", "service_account": "b", "policies": ["AmazonS3ReadOnlyAccess"]}],
-    "berth_rds_class": "db.m7g.large",
-}
-
+ADVICE = f"run scripts/aws-policy --write {emulated.CACHE / 'calls.jsonl'}, and look at what it adds"
 
 # What of it is filled into the policies, and a hosted zone by its id.
 NAMES = iam_roles.names(
@@ -63,70 +46,14 @@ def policy() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def own(api_server: tuple[Api, Path]) -> Iterator[emulated.Instance]:
-    """Start an account of its own, in which nothing is called but what an environment needs."""
-    with account("life", *api_server) as found:
-        yield found
+def called(life: Life, policy: ModuleType) -> list[dict[str, Any]]:
+    """Return the calls of an environment's life."""
+    return policy.calls([life.calls])
 
 
-@pytest.fixture(scope="module")
-def entry(own: emulated.Instance) -> Iterator[dict[str, str]]:
-    """Make a hosted zone and a load balancer, which are there before Berth, and return the variables of a public entry."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in own.environment().items():
-            patch.setenv(name, value)
-        ec2, elb = boto3.client("ec2"), boto3.client("elbv2")
-        boto3.client("route53").create_hosted_zone(Name="permissions.example", CallerReference="permissions")
-        vpc = ec2.create_vpc(CidrBlock="10.90.0.0/16")["Vpc"]["VpcId"]
-        zones = {"eu-central-1a": "10.90.0.0/24", "eu-central-1b": "10.90.1.0/24"}
-        subnets = [ec2.create_subnet(VpcId=vpc, CidrBlock=block, AvailabilityZone=zone)["Subnet"]["SubnetId"] for zone, block in zones.items()]
-        balancer = elb.create_load_balancer(Name="permissions", Subnets=subnets)["LoadBalancers"][0]
-        yield {"berth_entry_host": "polls.permissions.example", "berth_entry_zone": "permissions.example", "test_address": balancer["DNSName"]}
-
-
-@pytest.fixture(scope="module")
-def bounds() -> list[dict[str, str]]:
-    """Return the boundary of each role, by its name, after each of the first runs."""
-    return []
-
-
-def bounds_now() -> dict[str, str]:
-    """Return the boundary of each of the environment's roles, by the role's name."""
-    iam = boto3.client("iam")
-    names = (role["RoleName"] for role in iam.list_roles()["Roles"] if role["RoleName"].startswith("polls-rehearsal-"))
-    return {name: iam.get_role(RoleName=name)["Role"].get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "") for name in names}
-
-
-@pytest.fixture(scope="module")
-def called(
-    own: emulated.Instance,
-    api_server: tuple[Api, Path],
-    tmp_path_factory: pytest.TempPathFactory,
-    policy: ModuleType,
-    entry: dict[str, str],
-    bounds: list[dict[str, str]],
-) -> list[dict[str, Any]]:
-    """Let an environment live: made, run again, changed, upgraded, published, removed, made once more; return the calls."""
-    directory = tmp_path_factory.mktemp("life")
-    for variables in ({"berth_eks_version": "1.34"}, {"berth_eks_version": "1.34"}, {"berth_eks_version": "1.34", **CHANGES}):
-        # No cluster answers here, so that there is no record of whose the kubeconfig is.
-        (directory / "kubeconfig").unlink(missing_ok=True)
-        play(own, directory, "tests/aws/playbooks/provide.yml", **variables)
-        bounds.append(bounds_now())
-        boto3.client("iam").delete_role_permissions_boundary(RoleName="polls-rehearsal-cluster")  # as an earlier Berth made it
-    hold(api_server[0])
-    play(own, directory, "playbooks/ops/upgrade.yml", ops_upgrade_confirm="1.35", **CHANGES)
-    play(own, directory, "tests/aws/playbooks/publish.yml", **entry)
-    play(own, directory, "tests/aws/playbooks/remove.yml", **CHANGES)
-    play(own, directory, "tests/aws/playbooks/begin.yml")  # finds the key whose deletion is scheduled
-    # For scripts/aws-policy: the emulators' own files go with them.
-    shutil.copy(own.calls, KEPT)
-    return policy.calls([KEPT])
-
-
-def test_every_role_is_made_bounded_and_one_of_before_is_bounded_by_the_next_run(called: list[dict[str, Any]], bounds: list[dict[str, str]]) -> None:
-    assert [len(found) for found in bounds] == [2, 2, 5]
-    assert {arn for found in bounds for arn in found.values()} == {f"arn:aws:iam::{emulated.ACCOUNT}:policy/polls-rehearsal-boundary"}
+def test_every_role_is_made_bounded_and_one_of_before_is_bounded_by_the_next_run(called: list[dict[str, Any]], life: Life) -> None:
+    assert [len(found) for found in life.bounds] == [2, 2, 5]
+    assert {arn for found in life.bounds for arn in found.values()} == {f"arn:aws:iam::{emulated.ACCOUNT}:policy/polls-rehearsal-boundary"}
     assert any(call["operation"] == "PutRolePermissionsBoundary" for call in called)
 
 

@@ -245,6 +245,7 @@ def become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
         os.chdir(request["directory"])
         os.environ.clear()
         os.environ.update(request["environment"])
+        sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
         tempfile.tempdir = None  # as this environment has it
         atexit._clear()  # they remove the directory that all forks have in common, and in which each gets its own
         constants.DEFAULT_LOCAL_TMP = tempfile.mkdtemp(dir=constants.DEFAULT_LOCAL_TMP)
