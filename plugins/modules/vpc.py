@@ -417,7 +417,7 @@ class Network:
         tags = [{"Key": key, "Value": value} for key, value in self.tags(name).items()]
         specification = [{"ResourceType": "security-group", "Tags": tags}]
         group = self.change("create_security_group", GroupName=name, Description="AWS endpoints of the VPC", VpcId=vpc, TagSpecifications=specification)
-        rule = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": self.options["cidr"]}]}
+        rule = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": self.options["cidr"], "Description": "the VPC"}]}
         self.change("authorize_security_group_ingress", GroupId=group.get("GroupId", not_there(name)), IpPermissions=[rule])
         return group.get("GroupId", not_there(name))
 
