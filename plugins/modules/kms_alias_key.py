@@ -53,10 +53,8 @@ def main() -> None:
 def work(aws: Aws) -> dict[str, Any]:
     """Return the key of that alias, made where there is none."""
     alias = f"alias/{aws.options['alias']}"
-    try:
-        return {"key_arn": aws.client.describe_key(KeyId=alias)["KeyMetadata"]["Arn"]}
-    except is_boto3_error_code("NotFoundException"):
-        pass
+    if found := named(aws, alias):
+        return {"key_arn": found["Arn"]}
     aws.note({"key": (None, alias)})
     tags = [{"TagKey": key, "TagValue": value} for key, value in strings(aws.options["tags"]).items()]
     made = aws.change("create_key", Description=aws.options["description"], Tags=tags).get("KeyMetadata", {})
@@ -65,13 +63,31 @@ def work(aws: Aws) -> dict[str, Any]:
     return {"key_arn": made.get("Arn", "")}
 
 
+def named(aws: Aws, alias: str) -> dict[str, Any]:
+    """Return the key of an alias, {} where KMS knows none."""
+    try:
+        return aws.client.describe_key(KeyId=alias)["KeyMetadata"]
+    except is_boto3_error_code("NotFoundException"):
+        return {}
+
+
 def name(aws: Aws, alias: str, key: str) -> None:
-    """Give a new key its alias, as soon as all of KMS knows the key."""
+    """Give a new key its alias, as soon as all of KMS knows the key.
+
+    Raises:
+        Refused: KMS does not get to know it, or had the alias all along and did not show it.
+    """
     end = time.monotonic() + session.PATIENCE
     while True:
         try:
             aws.client.create_alias(AliasName=alias, TargetKeyId=key)
             return
+        except is_boto3_error_code("AlreadyExistsException") as error:
+            if named(aws, alias).get("KeyId") == key:  # an attempt whose answer was lost
+                return
+            raise Refused(
+                f"KMS did not show the alias a moment ago, and has it. The key {key} was made in vain: schedule its deletion, then run the same command again."
+            ) from error
         except is_boto3_error_code("NotFoundException") as error:
             if time.monotonic() >= end:
                 raise Refused(f"KMS has made the key {key} and does not know it yet. Schedule its deletion, then run the same command again.") from error

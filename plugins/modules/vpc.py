@@ -408,18 +408,20 @@ class Network:
                 )
 
     def endpoint_group(self, vpc: str) -> str:
-        """Return the id of the security group that lets the VPC reach the endpoints."""
+        """Return the id of the security group that lets the VPC reach the endpoints; one of a run that was cut off gets its rule."""
         name = f"{self.name}-endpoints"
         found = self.look("describe_security_groups", "SecurityGroups", [*self.own, *where(group_name=name)])
-        if found:
+        if found and found[0].get("IpPermissions"):
             return found[0]["GroupId"]
         self.aws.note({f"security-group {name}": (None, {"ingress": f"443 from {self.options['cidr']}"})})
-        tags = [{"Key": key, "Value": value} for key, value in self.tags(name).items()]
-        specification = [{"ResourceType": "security-group", "Tags": tags}]
-        group = self.change("create_security_group", GroupName=name, Description="AWS endpoints of the VPC", VpcId=vpc, TagSpecifications=specification)
+        if not found:
+            tags = [{"Key": key, "Value": value} for key, value in self.tags(name).items()]
+            specification = [{"ResourceType": "security-group", "Tags": tags}]
+            found = [self.change("create_security_group", GroupName=name, Description="AWS endpoints of the VPC", VpcId=vpc, TagSpecifications=specification)]
+        group = found[0].get("GroupId", not_there(name))
         rule = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": self.options["cidr"], "Description": "the VPC"}]}
-        self.change("authorize_security_group_ingress", GroupId=group.get("GroupId", not_there(name)), IpPermissions=[rule])
-        return group.get("GroupId", not_there(name))
+        self.change("authorize_security_group_ingress", GroupId=group, IpPermissions=[rule])
+        return group
 
     # --- Taking away -------------------------------------------------------------------------------------------------
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
 import emulated
 import pytest
-from emulated_aws import account, hold, play
+from emulated_aws import account, hold, play, tell
 from fake_api import Api
 
+SEED = 238  # by which the first of every kind is not found at once
 # What an inventory may change, all of it at once.
 CHANGES: dict[str, Any] = {
     "berth_eks_compute": "nodes",
@@ -35,30 +36,36 @@ class Life:
         calls: What the emulators were called for.
         recording: Every request and its answer.
         bounds: The boundary of each role, by its name, after each of the first runs.
+        counts: How many there are of what must not be made twice, likewise.
     """
 
     calls: Path
     recording: Path
-    bounds: list[dict[str, str]]
+    bounds: list[dict[str, str]] = field(default_factory=list)
+    counts: list[dict[str, int]] = field(default_factory=list)
 
 
 def live(server: tuple[Api, Path], directory: Path) -> Life:
     """Let an environment live in an account of its own: made, run again, changed, upgraded, published, removed, made once more.
 
+    Nothing in it is known everywhere as soon as it is made (emulators/lag.py).
+
     Args:
         server: The API server behind its cluster, with its authority.
         directory: Where its kubeconfig is.
     """
-    found = Life(emulated.CACHE / "calls.jsonl", emulated.CACHE / "recording.jsonl", [])
+    found = Life(emulated.CACHE / "calls.jsonl", emulated.CACHE / "recording.jsonl")
     with account("life", *server) as own, pytest.MonkeyPatch.context() as patch:
         for name, value in own.environment().items():
             patch.setenv(name, value)
         entry = public_entry()
+        tell(own, lag=SEED)
         for variables in ({"berth_eks_version": "1.34"}, {"berth_eks_version": "1.34"}, {"berth_eks_version": "1.34", **CHANGES}):
             # No cluster answers here, so that there is no record of whose the kubeconfig is.
             (directory / "kubeconfig").unlink(missing_ok=True)
             play(own, directory, "tests/aws/playbooks/provide.yml", **variables)
             found.bounds.append(bounds())
+            found.counts.append(counts())
             boto3.client("iam").delete_role_permissions_boundary(RoleName="polls-rehearsal-cluster")  # as an earlier Berth made it
         hold(server[0])
         play(own, directory, "playbooks/ops/upgrade.yml", ops_upgrade_confirm="1.35", **CHANGES)
@@ -87,3 +94,12 @@ def bounds() -> dict[str, str]:
     iam = boto3.client("iam")
     names = (role["RoleName"] for role in iam.list_roles()["Roles"] if role["RoleName"].startswith("polls-rehearsal-"))
     return {name: iam.get_role(RoleName=name)["Role"].get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "") for name in names}
+
+
+def counts() -> dict[str, int]:
+    """Return how many keys, networks, security groups and addresses of the environment there are."""
+    ec2, kms = boto3.client("ec2"), boto3.client("kms")
+    own = [{"Name": "tag:berth:environment", "Values": ["rehearsal"]}]
+    found = {"keys": [key for key in kms.list_keys()["Keys"] if kms.list_resource_tags(KeyId=key["KeyId"])["Tags"]]}
+    found |= {"networks": ec2.describe_vpcs(Filters=own)["Vpcs"], "groups": ec2.describe_security_groups(Filters=own)["SecurityGroups"]}
+    return {kind: len(things) for kind, things in found.items()} | {"addresses": len(ec2.describe_addresses(Filters=own)["Addresses"])}

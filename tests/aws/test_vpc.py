@@ -179,3 +179,14 @@ def test_what_was_made_a_moment_ago_need_not_be_known_everywhere(aws: Emulated, 
     assert aws.run(vpc, **options(aws))["changed"]
     aws.control()
     assert aws.run(vpc, environment=aws.name, name=aws.name, state="absent")["changed"]
+
+
+def test_the_group_of_the_endpoints_gets_its_rule_where_a_run_was_cut_off_before_that(aws: Emulated) -> None:
+    refused = {"service": "ec2", "action": "^AuthorizeSecurityGroupIngress$", "code": "UnauthorizedOperation", "status": 403, "message": "no", "count": 1}
+    aws.control(faults=[refused])
+    assert "ec2:AuthorizeSecurityGroupIngress" in aws.refusal(vpc, **options(aws))
+    aws.run(vpc, **options(aws))
+    (group,) = aws.client("ec2").describe_security_groups(Filters=[{"Name": "group-name", "Values": [f"{aws.name}-endpoints"]}])["SecurityGroups"]
+    (rule,) = group["IpPermissions"]
+    assert (rule["FromPort"], rule["ToPort"]) == (443, 443)
+    assert rule["IpRanges"] == [{"CidrIp": "10.60.0.0/16", "Description": "the VPC"}]

@@ -1,4 +1,4 @@
-"""What a test tells the emulators: faults to answer with, seconds that creation takes, outcomes of what is created.
+"""What a test tells the emulators: faults to answer with, seconds that creation takes, outcomes of what is created, a seed for lag (lag.py).
 
 The file that ``BERTH_EMULATOR_CONTROL`` names holds JSON and is read again whenever it changes::
 
@@ -8,6 +8,7 @@ The file that ``BERTH_EMULATOR_CONTROL`` names holds JSON and is read again when
                   "nodegroup/main": {"status": "CREATE_FAILED", "issues": [{"code": "NodeCreationFailure", "message": "...", "resourceIds": []}]}},
      "addons": {"1.35": {"metrics-server": ["v0.9.0-eksbuild.1"]}},
      "quotas": {"L-F678F1CE": 1},
+     "lag": 1,
      "insights": [{"name": "Deprecated APIs removed in Kubernetes v1.32", "status": "ERROR", "reason": "..."}]}
 """
 

@@ -22,6 +22,7 @@ import boto3
 import botocore.exceptions
 import calls
 import control
+import lag
 import ministack.core.iam_evaluator as iam_evaluator
 import ministack.services.eks as eks
 from ministack.services import ecr, iam
@@ -153,10 +154,11 @@ def ok(body: dict[str, Any]) -> Answer:
     return eks._json_resp(200, body)
 
 
-def check_role(arn: str) -> None:
-    """Refuse a role that IAM does not have."""
-    if arn.rsplit("/", 1)[-1] not in iam._roles:
-        raise invalid(f"Role with arn: {arn}, could not be assumed because it does not exist or the trusted entity is not correct")
+def check_role(arn: str, words: str = "Role with arn: {}, could not be assumed because it does not exist or the trusted entity is not correct") -> None:
+    """Refuse a role that IAM does not have, or EKS does not know yet."""
+    name = arn.rsplit("/", 1)[-1]
+    if name not in iam._roles or lag.used("role for EKS", name):
+        raise invalid(words.format(arn))
 
 
 def check_subnets(ids: list[str]) -> list[dict[str, Any]]:
@@ -585,7 +587,7 @@ def describe_insight(name: str, number: str) -> Answer:
 def check_principal(arn: str) -> None:
     """Refuse an access entry for a user or role that IAM does not have."""
     found = re.fullmatch(r"arn:aws[\w-]*:iam::\d{12}:(user|role)/(?:.*/)?([^/]+)", arn)
-    if not found or found[2] not in (iam._users if found[1] == "user" else iam._roles):
+    if not found or found[2] not in (iam._users if found[1] == "user" else iam._roles) or lag.used("role for EKS", found[2]):
         raise invalid("The specified principalArn is invalid: invalid principal.")
 
 
@@ -652,7 +654,7 @@ def answer(method: str, path: str, body: dict[str, Any], query: dict[str, str], 
         if method == "POST" and path.endswith("/access-policies") and not ACCESS_POLICY.fullmatch(body.get("policyArn", "")):
             raise invalid("The policyArn parameter format is not valid")
         if method == "POST" and re.fullmatch(cluster + r"/pod-identity-associations", path):
-            check_role(body.get("roleArn", ""))
+            check_role(body.get("roleArn", ""), "Role provided in the request does not exist.")
     return call()
 
 
@@ -823,6 +825,17 @@ iam._IAM_HANDLERS["SimulatePrincipalPolicy"] = simulate
 
 
 # --- The server -------------------------------------------------------------------------------------------------------------
+def noting(send: Callable[..., Any], service: str, operation: str, parameters: dict[str, Any]) -> Callable[..., Any]:
+    """Return ``send``, which also notes what a call that goes well makes."""
+
+    async def sending(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start" and message["status"] < 300:
+            lag.note(service, operation, parameters, "")
+        await send(message)
+
+    return sending
+
+
 def with_record(app: Callable[..., Any]) -> Callable[..., Any]:
     """Return MiniStack's ``app`` with a record of its calls, and with the faults that a test wants; EKS has its own (above)."""
 
@@ -840,9 +853,9 @@ def with_record(app: Callable[..., Any]) -> Callable[..., Any]:
         headers = {key.decode("latin1").lower(): value.decode("latin1") for key, value in scope["headers"]}
         service, operation, parameters = calls.read(scope["method"], scope["path"], scope["query_string"].decode(), headers, body)
         calls.record(service, operation, parameters)
-        injected = control.fault(service, operation) if service != "eks" else None
+        injected = (control.fault(service, operation) or lag.refusal(service, operation, parameters)) if service != "eks" else None
         if not injected:
-            return await app(scope, again, send)
+            return await app(scope, again, noting(send, service, operation, parameters))
         if service in ("iam", "sts"):
             kind, text = b"text/xml", f"<ErrorResponse><Error><Code>{injected['code']}</Code><Message>{injected['message']}</Message></Error></ErrorResponse>"
         else:

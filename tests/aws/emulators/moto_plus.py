@@ -1,4 +1,4 @@
-"""Moto with what EC2 and RDS do on AWS and moto does not: dependencies, refusals, creation that takes time, faults on demand.
+"""Moto with what EC2 and RDS do on AWS and moto does not: dependencies, refusals, creation that takes time, faults and lag on demand.
 
 Run as ``moto_plus.py PORT``. EKS, ECR, IAM and STS are MiniStack's (``ministack_plus.py``). ``RDS_PSQL`` is the command (JSON list) of psql for a
 PostgreSQL server: every emulated instance of it gets its master role there, so that a managed master secret opens a real server.
@@ -21,6 +21,7 @@ from typing import Any
 
 import calls
 import control
+import lag
 import moto.acm.models as acm_models
 import moto.ec2.models as ec2_models
 import moto.elbv2.models as elbv2_models
@@ -411,6 +412,23 @@ def own_answer(service: str, action: str, parameters: dict[str, Any]) -> tuple[i
     return None
 
 
+def with_lag(app: Callable[..., Iterable[bytes]], service: str, action: str, parameters: dict[str, Any]) -> Callable[..., Iterable[bytes]]:
+    """Return ``app`` for a call, with an answer in which nothing is known too early."""
+    if control.content().get("lag") is None:
+        return app
+
+    def wsgi(environment: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        begun: list[Any] = []
+        text = b"".join(app(environment, lambda *how: begun.extend(how)))
+        if begun[0].startswith("2"):
+            lag.note(service, action, parameters, text.decode())
+            text = lag.without(service, action, text)
+        start(begun[0], [(name, value) for name, value in begun[1] if name.lower() != "content-length"] + [("Content-Length", str(len(text)))])
+        return [text]
+
+    return wsgi
+
+
 def with_faults(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
     """Return ``app`` with the faults that a test wants, and with what moto lacks."""
 
@@ -423,12 +441,12 @@ def with_faults(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[b
         calls.record(service, action, parameters)
         injected = control.fault(service, action or f"{environment['REQUEST_METHOD']} {path}")
         status, text, code = 0, b"", ""
-        if injected:
+        if injected := injected or lag.refusal(service, action, parameters):
             status, text, code = injected["status"], error_body(service, injected["code"], injected["message"]), injected["code"]
         elif own := own_answer(service, action, parameters):
             status, text = own
         if not status:
-            return app(environment, start)
+            return with_lag(app, service, action, parameters)(environment, start)
         start(f"{status} X", [("Content-Type", "text/xml"), ("Content-Length", str(len(text))), *([("x-amzn-ErrorType", code)] if code else [])])
         return [text]
 
