@@ -147,5 +147,5 @@ def test_an_association_is_removed_once_and_others_stay(cluster: Emulated) -> No
 
 
 def test_an_association_with_a_role_that_there_is_not_is_refused(cluster: Emulated) -> None:
-    role = "arn:aws:iam::123456789012:role/none"
-    assert role in cluster.refusal(eks_pod_identity_association, **association(cluster, role_arn=role))
+    refusal = cluster.refusal(eks_pod_identity_association, **association(cluster, role_arn="arn:aws:iam::123456789012:role/none"))
+    assert f"{cluster.name}/polls/polls" in refusal and "Role provided in the request does not exist" in refusal
