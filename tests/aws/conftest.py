@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import signal
 import sys
 import uuid
 from collections.abc import Iterator
@@ -48,7 +47,6 @@ def api(api_server: tuple[Api, Path]) -> Iterator[Api]:
 @pytest.fixture(scope="session")
 def instance(api_server: tuple[Api, Path]) -> Iterator[emulated.Instance]:
     """Start the emulators for this run of the tests, and end them with it."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that they end with a run that is told to end, too
     with account("tests", *api_server) as found:
         yield found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -68,6 +69,7 @@ def play(instance: emulated.Instance, directory: Path, playbook: str, *arguments
 @contextlib.contextmanager
 def account(name: str, server: Api, authority: Path) -> Iterator[emulated.Instance]:
     """Have emulators of this run's own, behind whose clusters is ``server``, and end them afterwards."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that they end with a run that is told to end, too
     found = emulated.Instance(f"{name}-{os.getpid()}")
     try:
         emulated.start(found, endpoint=server.url, ca_file=str(authority))
