@@ -7,11 +7,14 @@ import re
 import shutil
 import subprocess
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
+import pictures
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+NAMESPACE = "polls-doc"  # as long as polls-dev, so that lines with it are cut off alike
 REHEARSAL = "molecule/rehearsal"
 RUN_BY = {
     "make test": "this test is part of it",
@@ -39,25 +42,37 @@ def clone(tmp_path: Path) -> Path:
             shutil.copy2(ROOT / name, tmp_path / name)
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")  # made in a minute by this very test's own make test
     variables = tmp_path / "inventories" / "dev" / "group_vars" / "all" / "main.yml"
-    variables.write_text(variables.read_text(encoding="utf-8").replace("polls-dev", "polls-readme"), encoding="utf-8")
+    variables.write_text(variables.read_text(encoding="utf-8").replace("polls-dev", NAMESPACE), encoding="utf-8")
     return tmp_path
+
+
+def typed(command: str, directory: Path, environment: Mapping[str, str]) -> str:
+    """Run a command in a terminal, and return what it wrote there."""
+    script = ["script", "--quiet", "--return", "--command", f"stty cols {pictures.COLUMNS}; {command}", "/dev/null"]
+    done = subprocess.run(script, cwd=directory, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=900, check=False)
+    written = done.stdout.decode()
+    assert done.returncode == 0, written[-5000:]
+    return written
 
 
 def test_the_readmes_commands_do_what_it_says(clone: Path) -> None:
     todo = [command for command in commands() if command not in RUN_BY]
     assert todo == ["make dev", "make down"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_", "VIRTUAL_ENV"))}
+    others = ("ANSIBLE_", "MAKE", "MFLAGS", "MOLECULE_", "NO_COLOR", "VIRTUAL_ENV")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(others)} | {"TERM": "xterm"}
+    written = {}
     try:
         for command in todo:
-            done = subprocess.run(command.split(), cwd=clone, env=environment, capture_output=True, text=True, timeout=900, check=False)
-            assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+            written[command] = typed(command, clone, environment)
             if command == "make dev":
-                address = re.search(r"polls answers at (\S+)", done.stdout)
-                assert address, done.stdout[-2000:]
+                address = re.search(r"polls answers at (\S+)", written[command])
+                assert address, written[command][-2000:]
                 assert address[1] in (ROOT / "README.md").read_text(encoding="utf-8")
                 with urllib.request.urlopen(address[1], timeout=10) as page:
                     assert "What is cool about Python?" in page.read().decode()
     finally:
         subprocess.run(["make", "down", "PURGE=yes"], cwd=clone, env=environment, capture_output=True, check=False)
-        shutil.rmtree("/var/lib/berth/volumes/polls-readme", ignore_errors=True)
+        shutil.rmtree(f"/var/lib/berth/volumes/{NAMESPACE}", ignore_errors=True)
     assert not Path("/var/lib/berth").exists()
+    # As on a machine that has the Debian packages and the binaries, for it has them by now.
+    pictures.keep("make-dev", pictures.of_terminal("make dev", written["make dev"].replace(NAMESPACE, "polls-dev")))

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Callable
 
+import pictures
 import pytest
 from browser_objects import Superuser
 from playwright.sync_api import Page, expect
@@ -110,6 +111,16 @@ def test_a_wrong_password_opens_no_admin(open_page: Callable[..., Page], site: s
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Log in").click()
     expect(page.locator(".errornote")).to_contain_text("Please enter the correct username and password")
+
+
+def test_the_pictures_of_the_pages_show_what_visitors_see(open_page: Callable[..., Page], site: str) -> None:
+    """Those of docs/pictures, on a phone."""
+    page = open_page((390, 400))
+    page.goto(site)
+    pictures.keep("polls", pictures.of_page(page))
+    page.get_by_role("link", name=POLLS[0]).click()
+    page.get_by_label("The community").check()
+    pictures.keep("question", pictures.of_page(page))
 
 
 @pytest.mark.parametrize("path", ["polls/0/", "there-is-no-such-page/"])
