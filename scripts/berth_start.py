@@ -61,6 +61,8 @@ def start(command: list[str], environment: MutableMapping[str, str]) -> bool:
         found = configuration(os.path.realpath(os.path.join(os.path.dirname(__file__), "ansible_collections", "berth", "platform")), command[2:])
         if found:
             environment["ANSIBLE_CONFIG"] = found
+            if not os.path.isdir(os.path.join(os.path.dirname(found), "inventories")):  # the inventory that it names is the clone's
+                environment.setdefault("ANSIBLE_INVENTORY", os.devnull)
     if environment.get("LC_ALL") == WORKS or utf8():
         return False
     environment["LC_ALL"] = WORKS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOK = re.compile(r"(?<![\w./-])playbooks/((?:ops/)?[a-z0-9_]+)\.yml\b")
-SITE = re.compile(r"(?<=ansible-playbook )site\.yml\b")
+SITE = re.compile(r"(?<![\w./-])site\.yml\b")
 
 
 def typed(text: str, root: Path = ROOT, here: Path = Path()) -> str:

@@ -16,6 +16,8 @@ STATUS = "next: ansible-playbook playbooks/ops/status.yml -i inventories/dev"
         (STATUS, "next: ansible-playbook berth.platform.ops.status -i inventories/dev"),
         ("playbooks/destroy.yml asks for it; playbooks/ops/logs.yml, too.", "berth.platform.destroy asks for it; berth.platform.ops.logs, too."),
         ("Then: ansible-playbook site.yml -i inventories/shop", "Then: ansible-playbook berth.platform.site -i inventories/shop"),
+        ("There is no release. Run site.yml --tags app.", "There is no release. Run berth.platform.site --tags app."),
+        ("(/srv/shop/site.yml:3), my-site.yml and ../site.yml", "(/srv/shop/site.yml:3), my-site.yml and ../site.yml"),
         ("/srv/shop/playbooks/ops/own.yml and my-playbooks/own.yml", "/srv/shop/playbooks/ops/own.yml and my-playbooks/own.yml"),
         ("nothing to type", "nothing to type"),
     ],

@@ -136,6 +136,7 @@ def test_settings_that_are_named_are_taken(project: Path, monkeypatch: pytest.Mo
     del environment["ANSIBLE_CONFIG"]
     berth_start.start(["python", "/x/ansible-playbook", str(project / "site.yml")], environment)
     assert environment["ANSIBLE_CONFIG"] == str(project / "ansible.cfg")
+    assert "ANSIBLE_INVENTORY" not in environment
 
 
 def test_the_installed_collection_brings_its_own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,6 +148,10 @@ def test_the_installed_collection_brings_its_own_settings(tmp_path: Path, monkey
     environment = {"LC_ALL": "C.UTF-8"}
     berth_start.start(["python", "/x/ansible-playbook", "berth.platform.ops.status"], environment)
     assert environment["ANSIBLE_CONFIG"] == str(settings)
+    assert environment["ANSIBLE_INVENTORY"] == "/dev/null"  # the settings name one that only a clone has
+    own = {"LC_ALL": "C.UTF-8", "ANSIBLE_INVENTORY": "hosts"}
+    berth_start.start(["python", "/x/ansible-playbook", "berth.platform.ops.status"], own)
+    assert own["ANSIBLE_INVENTORY"] == "hosts"
 
 
 def test_an_environment_without_a_project_around_it_names_no_settings(project: Path) -> None:
