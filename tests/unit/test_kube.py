@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import multiprocessing
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -299,3 +302,32 @@ def test_what_is_sent_is_the_same_in_json_and_in_yaml(text: str) -> None:
 @pytest.mark.parametrize(("text", "beyond"), [("🗳", True), ("ü€中", False), ("\\ud83d", False), ("", False)])
 def test_only_what_json_escapes_twice_is_beyond_its_escapes(text: str, beyond: bool) -> None:
     assert beyond_escapes({"data": {"a": [text]}}) is beyond
+
+
+def test_a_worker_leaves_no_key_of_a_kubeconfig_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ansible forks one for each task; it ends without the hooks of Python's own end."""
+    data = base64.b64encode(b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n").decode()
+    user = {"client-certificate-data": data, "client-key-data": data}
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1", "certificate-authority-data": data}}],
+        "users": [{"name": "u", "user": user}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    kubeconfig, temporary = tmp_path / "kubeconfig", tmp_path / "temporary"
+    kubeconfig.write_text(yaml.safe_dump(content), encoding="utf-8")
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    written = multiprocessing.get_context("fork").Queue()
+
+    def work() -> None:
+        Cluster(str(kubeconfig), None)
+        written.put(len(list(temporary.iterdir())))
+
+    worker = multiprocessing.get_context("fork").Process(target=work)
+    worker.start()
+    assert written.get(timeout=30) > 0
+    worker.join(30)
+    assert (worker.exitcode, list(temporary.iterdir())) == (0, [])

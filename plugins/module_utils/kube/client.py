@@ -12,6 +12,7 @@ import base64
 import contextlib
 import hashlib
 import json
+import multiprocessing.util
 import os
 import re
 import socket
@@ -202,6 +203,8 @@ class Cluster:
         return f"{place}/{plural}" + (f"/{name}" if name else "")
 
     def _load(self) -> None:
+        # The library writes certificates and keys to files, and removes those when Python ends, which Ansible's workers do without telling it.
+        multiprocessing.util.Finalize(None, kube_config.kube_config._cleanup_temp_files, exitpriority=0)
         try:
             self._client = kube_config.new_client_from_config(config_file=self._kubeconfig, context=self._context, persist_config=False)
         except (kube_config.ConfigException, OSError, ValueError, TypeError, yaml.YAMLError) as error:
