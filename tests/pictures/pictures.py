@@ -114,13 +114,22 @@ def normal(text: str) -> Counter[str]:
     return Counter(text.split())
 
 
-def keep(name: str, picture: str) -> None:
-    """Hold a picture to the committed one of that name, or write it where BERTH_TEST_PICTURES says."""
+def keep(name: str, picture: str, lines: str = "") -> None:
+    """Hold a picture to the committed one of that name, or write it where BERTH_TEST_PICTURES says.
+
+    Args:
+        name: The file's, without its suffix.
+        picture: The picture.
+        lines: Matches the beginnings of the lines that count; the others depend on the machine. Without it all do.
+    """
     if directory := os.environ.get("BERTH_TEST_PICTURES"):
         path = PROJECT / directory / f"{name}.svg"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(picture, encoding="utf-8")
-    found, committed = normal(words(picture)), normal(words((PICTURES / f"{name}.svg").read_text(encoding="utf-8")))
+    found, committed = (
+        normal("\n".join(line for line in words(each).splitlines() if re.match(lines, line)))
+        for each in (picture, (PICTURES / f"{name}.svg").read_text(encoding="utf-8"))
+    )
     assert found == committed, (
         f"docs/pictures/{name}.svg lacks {sorted(found - committed)} and has {sorted(committed - found)} too much: "
         "with BERTH_TEST_PICTURES=docs/pictures, this test writes it again."

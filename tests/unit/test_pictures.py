@@ -67,6 +67,12 @@ def test_a_picture_with_other_words_is_refused_with_what_writes_it_again(other: 
         pictures.keep("run", pictures.of_terminal("make dev", other))
 
 
+@pytest.mark.usefixtures("committed")
+def test_lines_that_depend_on_the_machine_do_not_count() -> None:
+    first = RUN.splitlines()[0]
+    pictures.keep("run", pictures.of_terminal("make dev", first), re.escape(first.split()[0]))
+
+
 def test_a_picture_is_written_where_it_is_asked_for(committed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BERTH_TEST_PICTURES", str(committed))
     drawn = pictures.of_terminal("make dev", "something else")
