@@ -645,7 +645,6 @@ CHOICES: dict[str, dict[str, Any]] = {
     "blog": {
         "berth_app_port": 9000,
         "berth_app_schedules": [],
-        "berth_app_user": 1001,
         "berth_app_readiness_path": "/ping",
         "berth_app_volumes": {"media": {"path": "/app/media", "size": "1Gi", "url": "/media/"}},
         "berth_app_static": {"path": "/app/staticfiles", "url": "/static/"},

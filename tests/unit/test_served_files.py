@@ -66,7 +66,7 @@ def test_an_app_that_serves_all_itself_has_the_pods_that_it_had(volumes: Json) -
 @pytest.mark.parametrize(("port", "own"), [(8000, 8080), (8080, 8081), ("8080", 8081), (80, 8080)])
 def test_the_port_of_visitors_is_that_of_whoever_takes_them(volumes: Json, static: Json, port: int, own: int) -> None:
     web, files = pod(volumes, static, port)["spec"]["containers"]
-    assert rendered("service.yaml.j2", app_node_port=0)["spec"]["ports"][0]["targetPort"] == "http"
+    assert rendered("service.yaml.j2", app_node_port=0, app_address="10.0.0.1")["spec"]["ports"][0]["targetPort"] == "http"
     assert (files["ports"], web["ports"]) == ([{"name": "http", "containerPort": own}], [{"name": "app", "containerPort": int(port)}])
     assert f"listen {own};" in files["env"][0]["value"] and f"proxy_pass http://127.0.0.1:{port};" in files["env"][0]["value"]
     assert [each["port"] for each in served_files.ports(port)] == [int(port), own]
