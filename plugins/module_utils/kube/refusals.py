@@ -84,7 +84,7 @@ def conflict(taken: Iterable[tuple[Object, Collection[Conflict]]], namespace: st
             "Nothing of this step was changed: somebody else has set fields of objects of Berth's to other values than it would.",
             *lines,
             f"What to do: to leave them as they are, set the variables behind them to the same values{manifest}. "
-            f"To have Berth set them, run the same command with -e {TAKE_OVER}=true.",
+            f"To have Berth set them, run the same ansible-playbook command with -e {TAKE_OVER}=true.",
         ]
     )
 
