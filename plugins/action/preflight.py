@@ -324,8 +324,8 @@ class Check:
 
     def source_problems(self, suspect: set[str]) -> list[Problem]:
         """Fetch a source that is a repository, into the cache, for the checks that look at its files."""
-        source, version = self.get("berth_app_source"), self.get("berth_app_version")
-        if {"berth_app_source", "berth_app_version"} & suspect or not (source and checkout.is_repository(source)):
+        source, version = self.get("berth_app_source"), self.get("berth_app_ref")
+        if {"berth_app_source", "berth_app_ref"} & suspect or not (source and checkout.is_repository(source)):
             return []
         try:
             checkout.Checkout(source, version, self.source).update()
@@ -340,7 +340,7 @@ class Check:
     def path_problems(self, suspect: set[str]) -> list[Problem]:
         """Check the files and directories that the inventory names."""
         found = []
-        if not {"berth_app_source", "berth_app_version", "berth_app_dockerfile"} & suspect:
+        if not {"berth_app_source", "berth_app_ref", "berth_app_dockerfile"} & suspect:
             source = self.source
             dockerfile = source / self.get("berth_app_dockerfile")
             if not source.is_dir():
@@ -374,7 +374,7 @@ class Check:
     def object_problems(self, suspect: set[str]) -> list[Problem]:
         """Check the manifests of the project's own, as far as they are no templates."""
         variable = "berth_app_objects"
-        looked_at = {variable, "berth_app_source", "berth_app_version", "berth_app_name", "berth_namespace", "berth_app_processes", "berth_app_schedules"}
+        looked_at = {variable, "berth_app_source", "berth_app_ref", "berth_app_name", "berth_namespace", "berth_app_processes", "berth_app_schedules"}
         if looked_at & suspect or not self.get(variable):
             return []
         app, schedules = self.values["berth_app_name"], [each["name"] for each in self.get("berth_app_schedules")]

@@ -215,7 +215,7 @@ def test_a_version_is_a_name_or_a_whole_commit(version: str, wrong: str) -> None
 
 @pytest.mark.parametrize(
     ("version", "variable", "words"),
-    [("v9", "berth_app_version", "has no branch or tag v9; git ls-remote"), ("f" * 40, "berth_app_version", f"has no commit {'f' * 40} on any branch or tag")],
+    [("v9", "berth_app_ref", "has no branch or tag v9; git ls-remote"), ("f" * 40, "berth_app_ref", f"has no commit {'f' * 40} on any branch or tag")],
 )
 def test_a_version_that_is_not_there_is_named(repository: Repository, version: str, variable: str, words: str) -> None:
     with pytest.raises(ProjectError, match=words) as caught:

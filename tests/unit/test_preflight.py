@@ -220,8 +220,8 @@ def test_a_repository_is_fetched_before_its_files_are_looked_at(run, tmp_path: P
     for words in (["init", "--quiet"], ["add", "."], [*somebody, "commit", "--quiet", "--message=x"]):
         subprocess.run(["git", "-C", source, *words], check=True)
     given = ["-e", f"berth_app_source=file://{source}"]
-    (absent,) = said(run("playbooks/preflight.yml", inventory, "--check", *given, "-e", "berth_app_version=v9").stdout)
-    assert re.match(r"berth_app_version: file://\S+ has no branch or tag v9; git ls-remote \S+ shows those that it has \(-e\)", absent)
+    (absent,) = said(run("playbooks/preflight.yml", inventory, "--check", *given, "-e", "berth_app_ref=v9").stdout)
+    assert re.match(r"berth_app_ref: file://\S+ has no branch or tag v9; git ls-remote \S+ shows those that it has \(-e\)", absent)
     (root,) = said(run("playbooks/preflight.yml", inventory, "--check", *given).stdout)
     assert re.match(r"berth_app_user: is not set, and the image of \S+/berth/sources/[0-9a-f]{16}/shop/Dockerfile runs as root", root)
 

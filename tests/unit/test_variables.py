@@ -296,8 +296,8 @@ def test_a_secret_with_a_nul_would_be_cut_off() -> None:
 
 @pytest.mark.parametrize(("source", "refused"), [({}, True), ({"berth_app_source": "../shop"}, True), ({"berth_app_source": "git@x.example:shop"}, False)])
 def test_a_version_is_one_of_a_repository(source: dict[str, str], refused: bool) -> None:
-    found = variables.values({"berth_app_version": "main", **source})
-    assert [problem.name for problem in found] == (["berth_app_version"] if refused else [])
+    found = variables.values({"berth_app_ref": "main", **source})
+    assert [problem.name for problem in found] == (["berth_app_ref"] if refused else [])
 
 
 def test_a_colon_in_the_name_of_who_logs_in_is_refused() -> None:

@@ -22,7 +22,7 @@ SCHEMES = ("https", "ssh", "file")
 SHORT = re.compile(r"[\w.-]+@[\w.-]+:(?!//)\S+")  # as SSH's own programs write it
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 REFERENCE = re.compile(r"(?!-)[\w./@+#-]+")
-SOURCE, VERSION = "berth_app_source", "berth_app_version"
+SOURCE, VERSION = "berth_app_source", "berth_app_ref"
 # git-scm.com/docs/git-rev-parse, --local-env-vars: those of another repository, as where a hook of that runs Berth
 ELSEWHERE = ("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_NAMESPACE", "GIT_OBJECT_DIRECTORY", "GIT_WORK_TREE")
 # No watcher of the files, which would be left running, no hooks, such as those of a template directory, and no advice.

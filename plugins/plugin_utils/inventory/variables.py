@@ -322,7 +322,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "berth_namespace": formats.namespace,
     "berth_app_name": formats.app_name,
     "berth_app_source": checkout.source_problem,
-    "berth_app_version": lambda value: checkout.version_problem(value) if value else "",
+    "berth_app_ref": lambda value: checkout.version_problem(value) if value else "",
     "berth_app_port": lambda value: formats.port(int(value)),
     "berth_app_node_port": lambda value: formats.node_port(int(value)),
     "berth_app_timeout": lambda value: seconds(value),
@@ -385,9 +385,9 @@ def values(given: dict[str, Any]) -> list[Problem]:
     found += cache(given) + database_env(given) + database_aliases(given) + database_extensions(given.get("berth_app_database_extensions", []))
     if wrong := formats.environment_value("DJANGO_ALLOWED_HOSTS", ",".join(given.get("berth_app_hosts", []))):
         found.append(Problem(("berth_app_hosts",), f"as DJANGO_ALLOWED_HOSTS it {wrong}"))
-    if given.get("berth_app_version") and not checkout.is_repository(given.get("berth_app_source", "")):
+    if given.get("berth_app_ref") and not checkout.is_repository(given.get("berth_app_source", "")):
         text = "is for a source that is a Git repository, and berth_app_source is a directory; take it out, or name the repository's address there"
-        found.append(Problem(("berth_app_version",), text))
+        found.append(Problem(("berth_app_ref",), text))
     found += scan_ignore(given.get("berth_scan_ignore", {}))
     if given.get("berth_registry") == "external" and not given.get("berth_registry_host"):
         found.append(Problem(("berth_registry_host",), "is not set, and berth_registry: external needs it"))
