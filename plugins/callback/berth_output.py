@@ -128,7 +128,7 @@ class CallbackModule(DefaultCallback):
             super()._task_start(task, prefix)
             return
         self._task_type_cache[task._uuid] = prefix  # its banner comes before a failure only
-        self._last_task_name = task.get_name().strip()
+        self._last_task_name = str(task.get_name()).strip()
 
     def _print_task_banner(self, task: Any) -> None:
         if self._brief:

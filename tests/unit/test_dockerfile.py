@@ -312,6 +312,16 @@ FAILURES = {
         "Collecting later==1\nerror: subprocess-exited-with-error",
         "psycopg2-binary has no wheel for this Python, and cannot be compiled: pg_config is missing",
     ),
+    "an index that does not answer": (
+        "Looking in indexes: https://index.example/simple\nWARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError('<x>: "
+        "Failed')': /simple/a/\nERROR: No matching distribution found for a==0.7.0",
+        "pip gets no answer from https://index.example/simple (NewConnectionError). If a line -i or --index-url of the requirements names it, remove",
+    ),
+    "an index that has answered at the second try": (
+        "Looking in indexes: https://index.example/simple\nWARNING: Retrying (Retry(total=4)) after connection broken by 'ReadTimeoutError(x)': /simple/a/\n"
+        "Error: pg_config executable not found.\nERROR: Failed to build 'psycopg2'",
+        "psycopg2 has no wheel for this Python, and cannot be compiled: pg_config is missing",
+    ),
     "Docker's own pull": (
         'ERROR: failed to solve: python:9: failed to resolve source metadata for docker.io/library/python:9: failed to do request: Head "https://x": '
         "dial tcp: lookup registry-1.docker.io: no such host",

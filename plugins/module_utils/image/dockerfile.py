@@ -17,6 +17,9 @@ WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:\\.|[^"\\])*"|'[^']*')+""")
 DOCUMENT = re.compile(r"""\d*<<(?P<chomp>-?)(?P<quote>["']?)(?P<name>[^<"'\s]+)(?P=quote)\Z""")
 FLAG = re.compile(r"\s*--([a-z-]+)(?:=(\S*))?(?=\s|\Z)")
 VARIABLE = re.compile(r"\$(?:(?P<plain>\w+)|\{(?P<name>\w+)(?::?(?P<sign>[-+])(?P<word>[^}]*))?\})")
+# What pip says before it looks, and where nobody has answered in the end.
+INDEX = re.compile(r"Looking in indexes: ([^\s,]+)")
+UNANSWERED = re.compile(r"(?s)after connection broken by '(\w+).*No matching distribution found")
 # What compilers and setup scripts say, and pip about the package.
 MISSING = re.compile(r"command '(\S+)' failed: No such file|fatal error: (\S+): No such file|(\w+) executable not found|cannot find (-l[\w.+-]+)")
 WHEEL = re.compile(r"Failed (?:building wheel for|to build) '?([\w.-]+)'?")
@@ -463,6 +466,11 @@ def explain(words: str, dockerfile: Path, text: str, project: str = "") -> str:
     if found := re.search(r'(?:building at STEP|process) "[^\n]*(manage\.py collectstatic|-m served)', words):
         why = project or "its last lines say why. Mend that in the project"
         return f"{dockerfile}, line {place(found[1])[0]}: collectstatic failed: {why}\n"
+    if (index := INDEX.search(words)) and (broken := UNANSWERED.search(words)):
+        return (
+            f"{dockerfile}: pip gets no answer from {index[1]} ({broken[1]}). If a line -i or --index-url of the requirements names it, remove that line: "
+            "it comes before this machine's configuration of pip. Otherwise correct that configuration (pip config debug shows its files).\n"
+        )
     if missing := MISSING.search(words):
         # Where it fails before there is anything to build, the last that was begun is it.
         wheel = WHEEL.search(words) or next(reversed(list(COLLECTING.finditer(words[: missing.start()]))), None)
