@@ -246,7 +246,7 @@ def test_wednesday_a_bad_release_harms_nobody_and_its_mend_needs_no_help(week: P
     week.versions(**before)
     assert "CronJob/polls-nightly" in week.objects()
     week.set(berth_app_settings={"MOTTO": "Mended"}, berth_app_volumes={"media": {"path": "/srv/media", "size": "128Mi"}})
-    shown = week.release(CONFIGURE | GROW_VOLUME | RELEASE)
+    shown = week.release(CONFIGURE | GROW_VOLUME | VOLUME | RELEASE)
     assert {line for line in shown.lines if line.startswith("MOTTO")} == {"MOTTO: Mended"}
     assert "frotz" not in shown.text
     week.versions(humanize=locked["humanize"], motto="Mended", secret="frotz")
