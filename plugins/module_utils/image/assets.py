@@ -14,7 +14,7 @@ from typing import Any
 LOCKS = {"package-lock.json": "npm", "npm-shrinkwrap.json": "npm", "pnpm-lock.yaml": "pnpm", "yarn.lock": "yarn"}
 # What tells a manager how to install, beside package.json.
 CONFIGURATION = (".npmrc", ".pnpmfile.cjs", "pnpm-workspace.yaml", ".yarnrc", ".yarnrc.yml")
-# Scripts that an installation runs: docs.npmjs.com/cli/using-npm/scripts, "npm ci"
+# Scripts that an installation runs: npm's documentation, Using npm, "Scripts" ("npm ci")
 HOOKS = {"preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare"}
 # Directories of what is no part of the site.
 APART = {"doc", "docs", "e2e", "example", "examples", "test", "tests", "website"}

@@ -22,7 +22,7 @@ class Setting(NamedTuple):
 SETTINGS = (
     # pip.pypa.io/en/stable/topics/configuration
     Setting("pip_conf", "/run/secrets/pip_conf", ("PIP_CONFIG_FILE",)),
-    # docs.npmjs.com/cli/using-npm/config, "npmrc Files"
+    # npm's documentation, Using npm, "npmrc Files"
     Setting("npmrc", "/run/secrets/npmrc", ("NPM_CONFIG_GLOBALCONFIG",)),
     # docs.astral.sh/uv/concepts/configuration-files: the system's own, beside which the project's counts
     Setting("uv_toml", "/etc/uv/uv.toml"),

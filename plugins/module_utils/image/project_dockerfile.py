@@ -22,7 +22,7 @@ SECRETS = (
     "--mount=type=secret,id=pip_conf,target=/etc/pip.conf,required=false",
     "--mount=type=secret,id=ca_bundle,target=/etc/ssl/certs/ca-certificates.crt,required=false",
 )
-# Where the installation of Node's packages finds those: https://docs.npmjs.com/cli/using-npm/config and https://nodejs.org/api/cli.html
+# Where the installation of Node's packages finds those: npm's documentation, Using npm, "Config", and https://nodejs.org/api/cli.html
 NODE_SECRETS = ("--mount=type=secret,id=npmrc,target=/run/secrets/npmrc,required=false", SECRETS[1])
 NODE_SETTINGS = "export NPM_CONFIG_GLOBALCONFIG=/run/secrets/npmrc NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt"
 # Seconds that a server keeps an idle connection for: longer than a load balancer does (60 on AWS), which must not find it closed.
