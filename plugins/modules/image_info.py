@@ -150,7 +150,7 @@ def main() -> None:
         release = version(source, content)
         found = in_registry(module, content, release) if module.params["registry"] else in_archive(module.params, content, release)
         found["user"] = user(module.params, found, content)
-    except ImageError as error:
+    except (ImageError, OSError) as error:
         module.fail_json(msg=str(error))
     builder = "" if found["digest"] or found["complete"] else engine(module.params["engine"])
     module.exit_json(changed=False, content_tag=f"content-{content}", engine=builder, **found)

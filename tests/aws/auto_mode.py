@@ -108,7 +108,10 @@ class AutoMode:
         """Take away what Auto Mode does not have yet."""
         classes = self.kube.storage_classes()
         if classes:
-            (self.directory / KEPT).write_text(json.dumps(classes), encoding="utf-8")
+            kept = self.directory / KEPT
+            before = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else []  # of one that was killed
+            by_name = {each["metadata"]["name"]: each for each in [*classes, *before]}
+            kept.write_text(json.dumps([*by_name.values()]), encoding="utf-8")
         for each in classes:
             self.kube.remove_storage_class(each["metadata"]["name"])
         self.kube.enforce(suspended=True)
@@ -127,11 +130,12 @@ class AutoMode:
 
     def provide(self, waiting: list[Json]) -> None:
         """Bring a node, some time after pods began to wait for one."""
-        able = [pod for pod in waiting if set(architectures(pod["spec"])) <= {ARCHITECTURE}]
+        able = [pod for pod in waiting if ARCHITECTURE in (architectures(pod["spec"]) or [ARCHITECTURE])]
         for pod in waiting:
             if pod not in able:
                 self.tell(pod, "Warning", "FailedScheduling", f"no instance type met all requirements, incompatible with nodepool, {ARCH} In [{ARCHITECTURE}]")
         if not able:
+            self.first = None
             return
         if self.first is None:
             self.first = self.now()

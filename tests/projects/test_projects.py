@@ -80,7 +80,9 @@ def together(teams: dict[str, Team], refused: bool = False) -> dict[str, Ran]:
 def first_pages(teams: dict[str, Team]) -> None:
     """See the first page of each project, with what its database has."""
     for name, text in (("shop", "2 x Teapot"), ("blog", "Blog</h1>"), ("legacy", "The intranet has moved")):
-        answer = teams[name].get()
+        end = time.monotonic() + PATIENCE
+        while (answer := teams[name].get()).status_code != 200 and time.monotonic() < end:
+            time.sleep(0.2)
         assert (answer.status_code, text in answer.text) == (200, True), answer.text
 
 

@@ -176,6 +176,21 @@ def test_what_a_builder_sees_is_the_same_on_every_machine(repository: Repository
     assert (place / "manage.py").stat().st_mode & 0o777 == 0o644
 
 
+@pytest.mark.parametrize("name", ["lock", "commit"])
+def test_a_repository_may_be_called_as_what_lies_beside_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert seen(fetched(Repository(tmp_path / f"{name}.git"))) == "1"
+
+
+@pytest.mark.parametrize("tag", ["20261129", "refs/tags/20261129"])
+def test_a_tag_of_digits_is_none_that_is_fetched_in_each_run(repository: Repository, monkeypatch: pytest.MonkeyPatch, tag: str) -> None:
+    repository.git("-c", "user.name=x", "-c", "user.email=x@example.com", "tag", "--annotate", "--message=x", "20261129")
+    fetched(repository, tag)
+    monkeypatch.setattr(Checkout, "check_out", lambda *_: pytest.fail("it is fetched again"))
+    fetched(repository, tag)
+
+
 def test_environments_do_not_share_a_checkout() -> None:
     assert checkout.directory("https://x/y.git", "dev") != checkout.directory("https://x/y.git", "prod")
 
@@ -206,7 +221,7 @@ def test_an_address_that_cannot_be_fetched_from_is_refused_and_no_login_is_quote
 
 @pytest.mark.parametrize(
     ("version", "wrong"),
-    [("main", ""), ("v1.0+a", ""), ("a" * 40, ""), ("0a1b2c3", "write all of it"), ("--upload-pack=x", "is no name"), ("a b", "is no name")],
+    [("main", ""), ("v1.0+a", ""), ("a" * 40, ""), ("20261129", ""), ("--upload-pack=x", "is no name"), ("a b", "is no name")],
 )
 def test_a_version_is_a_name_or_a_whole_commit(version: str, wrong: str) -> None:
     said = checkout.version_problem(version)
@@ -215,7 +230,11 @@ def test_a_version_is_a_name_or_a_whole_commit(version: str, wrong: str) -> None
 
 @pytest.mark.parametrize(
     ("version", "variable", "words"),
-    [("v9", "berth_app_ref", "has no branch or tag v9; git ls-remote"), ("f" * 40, "berth_app_ref", f"has no commit {'f' * 40} on any branch or tag")],
+    [
+        ("v9", "berth_app_ref", "has no branch or tag v9; git ls-remote"),
+        ("0a1b2c3", "berth_app_ref", "looks like the beginning of a commit's number; write all of a commit's number"),
+        ("f" * 40, "berth_app_ref", f"has no commit {'f' * 40} on any branch or tag"),
+    ],
 )
 def test_a_version_that_is_not_there_is_named(repository: Repository, version: str, variable: str, words: str) -> None:
     with pytest.raises(ProjectError, match=words) as caught:

@@ -59,8 +59,6 @@ def source_problem(source: str) -> str:
 
 def version_problem(version: str) -> str:
     """Return what is wrong with the name of a branch, a tag or a commit."""
-    if re.fullmatch(r"[0-9a-f]{7,39}", version):
-        return f"{version} looks like the beginning of a commit's number; write all of it, as git rev-parse {version} shows it, or name a branch or a tag"
     return "" if REFERENCE.fullmatch(version) else f"{version!r} is no name of a branch, a tag or a commit"
 
 
@@ -86,7 +84,7 @@ class Checkout:
 
     def __init__(self, source: str, version: str, place: Path) -> None:
         self.source, self.version, self.files = source, version, place
-        self.git_directory, self.note = place.with_name(f"{place.name}.git"), place.with_name("commit")
+        self.git_directory, self.note = place.with_name(f"{place.name}.git"), place.with_name(f"{place.name}.commit")
 
     def update(self) -> str:
         """Have the files as the reference leads, and return the commit; what is so already is left alone.
@@ -101,7 +99,7 @@ class Checkout:
         if not shutil.which("git"):
             raise ProjectError(SOURCE, f"{self.source} is a repository, and git is not on this machine; apt-get install git")
         self.files.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with lock(self.files.with_name("lock"), alone=True, wait=True):
+        with lock(self.files.with_name(f"{self.files.name}.lock"), alone=True, wait=True):
             whole = self.note.is_file() and (self.files / ".git").is_file() and (self.git_directory / "HEAD").is_file()
             known = self.note.read_text(encoding="utf-8") if whole else ""
             reference, commit = (self.version, self.version) if COMMIT.fullmatch(self.version) else self.remote()
@@ -116,7 +114,7 @@ class Checkout:
         """Return the full name of the reference that the version means, and where it leads. A tag comes before a branch: gitrevisions(7)."""
         wanted = [f"refs/tags/{self.version}", f"refs/heads/{self.version}", self.version] if self.version else ["HEAD"]
         try:
-            answer = self.git("ls-remote", "--", self.source, *wanted, f"{wanted[0]}^{{}}")
+            answer = self.git("ls-remote", "--", self.source, *wanted, *(f"{name}^{{}}" for name in wanted))
         except Failed as error:
             raise self.unreadable(error) from error
         found = {name: commit for commit, _, name in (line.partition("\t") for line in answer.splitlines())}
@@ -125,6 +123,9 @@ class Checkout:
                 return name, found.get(f"{name}^{{}}", found[name])
         if not self.version:
             raise ProjectError(SOURCE, f"{self.source} has no commit; push one, or name a branch in {VERSION}")
+        if re.fullmatch(r"[0-9a-f]{7,39}", self.version):
+            way = f"write all of a commit's number, as git rev-parse {self.version} shows it"
+            raise ProjectError(VERSION, f"{self.source} has no branch or tag {self.version}, which looks like the beginning of a commit's number; {way}")
         raise ProjectError(VERSION, f"{self.source} has no branch or tag {self.version}; git ls-remote {self.source} shows those that it has")
 
     def check_out(self, reference: str, whole: bool) -> str:

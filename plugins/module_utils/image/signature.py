@@ -84,7 +84,7 @@ def _run(words: list[str], environment: dict[str, str]) -> str:
         raise ImageError(f"cosign {words[0]} did not end well: {error}.") from error
     if done.returncode:
         # It says each error twice.
-        lines = [line for line in done.stderr.strip().splitlines() if "error during command execution: " not in line]
+        lines = [line for line in done.stderr.strip().splitlines() if "error during command execution: " not in line] or done.stderr.strip().splitlines()
         advice = f"\n{WRONG_PASSWORD}" if "decryption failed" in done.stderr else ""
         raise ImageError(f"cosign {words[0]} ended with {done.returncode}. Its last lines:\n" + "\n".join(lines[-5:]) + advice)
     return done.stdout

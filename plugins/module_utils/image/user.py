@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -107,7 +108,11 @@ def entry(found: Mapping[str, str], path: str, name: str) -> list[str]:
 
 
 def read(layers: Sequence[Callable[[], AbstractContextManager[IO[bytes]]]], wanted: set[str]) -> dict[str, str]:
-    """Return some files of an image, of each the one that is uppermost; no more layers are read than that takes."""
+    """Return some files of an image, of each the one that is uppermost; no more layers are read than that takes.
+
+    Raises:
+        LookupError: One of them is removed or a link there.
+    """
     found: dict[str, str] = {}
     for layer in reversed(layers):
         if wanted <= found.keys():
@@ -116,6 +121,9 @@ def read(layers: Sequence[Callable[[], AbstractContextManager[IO[bytes]]]], want
         with layer() as stream, tarfile.open(fileobj=stream, mode="r|*") as archive:
             for member in archive:
                 name = member.name.removeprefix("./").lstrip("/")
+                other = next((path for path in missing if name == path.replace("/", "/.wh.") or (name == path and not member.isfile())), "")
+                if other:
+                    raise LookupError(f"its /{other} is removed or a link")
                 if name in missing and member.isfile() and member.size <= LONGEST and (content := archive.extractfile(member)):
                     found[name] = content.read().decode(errors="replace")
                     if wanted <= found.keys():
@@ -134,7 +142,7 @@ def problem(user: int | str, app: str, where: str) -> str:
     if int(str(user).partition(":")[0]):
         return ""
     return (
-        f"The image of {app} runs as root, which no pod of the namespace may: its Dockerfile has no USER, or USER root. "
+        f"The image of {app} runs as root, which no pod of the namespace may: its Dockerfile has no USER, or USER root, or berth_app_user is 0. "
         f"{ADVICE[0].upper()}{ADVICE[1:]}. berth_app_user belongs in {where}."
     )
 
@@ -174,10 +182,11 @@ class Known:
     def get(self, key: str, find: Callable[[], str]) -> str:
         """Return that of an image, found out where it is not known."""
         known = self.all()
-        if key not in known:
-            known[key] = find()
+        if next(reversed(known), "") != key:
+            known[key] = known.pop(key, "") or find()
             self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            new = self.file.with_suffix(".new")
+            # Environments of one app share it, and may run at the same time.
+            new = self.file.with_suffix(f".{os.getpid()}")
             new.write_text(json.dumps(dict([*known.items()][-KEPT:])), encoding="utf-8")
             new.replace(self.file)
         return known[key]

@@ -108,6 +108,8 @@ def note(service: str, action: str, parameters: Mapping[str, Any], answer: str) 
         if lag.made != f"{service}:{action}":
             continue
         found = parameters.get(lag.named) if isinstance(lag.named, str) else (match := lag.named.search(answer)) and match[1]
+        if not found:
+            raise LookupError(f"the answer to {action} does not name the {kind} that it made, as {lag.named} has it")
         with _LOCK:
             _MADE[kind] = _MADE.get(kind, 0) + 1
             _LEFT.setdefault(kind, {})[str(found)] = random.Random(f"{seed} {kind} {_MADE[kind]}").randint(0, lag.most)
