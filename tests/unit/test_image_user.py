@@ -56,6 +56,12 @@ class Layers:
         return Contents({"config": {"User": named}}, [lambda number=number: layer(number) for number in range(len(self.layers))])
 
 
+def test_a_list_that_an_upper_layer_removes_is_not_believed() -> None:
+    layers = Layers(USERS, {"etc/.wh.passwd": ""})
+    with pytest.raises(ImageError, match="its /etc/passwd is removed or a link. Name the user by its number"):
+        user.of("shop", lambda: layers.contents("app"))
+
+
 @pytest.mark.parametrize(
     ("named", "numbers"),
     [
