@@ -6,13 +6,16 @@ import base64
 import json
 import multiprocessing
 import re
+import select
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.berth.platform.plugins.module_utils.kube import client
 from ansible_collections.berth.platform.plugins.module_utils.kube.client import (
     KINDS,
     Cluster,
@@ -331,3 +334,15 @@ def test_a_worker_leaves_no_key_of_a_kubeconfig_behind(tmp_path: Path, monkeypat
     assert written.get(timeout=30) > 0
     worker.join(30)
     assert (worker.exitcode, list(temporary.iterdir())) == (0, [])
+
+
+@pytest.mark.parametrize(("name", "printed"), [("Kubernetes port forward proxy: 8000", False), ("another", True)])
+def test_a_tunnel_that_is_closed_under_its_thread_prints_no_traceback(monkeypatch: pytest.MonkeyPatch, name: str, printed: bool) -> None:
+    seen = []
+    monkeypatch.setattr(threading, "excepthook", seen.append)
+    for _ in range(2):
+        client.quieten_forwarders()
+    thread = threading.Thread(target=lambda: select.select([-1], [], []), name=name)
+    thread.start()
+    thread.join(30)
+    assert bool(seen) is printed

@@ -16,6 +16,7 @@ import multiprocessing.util
 import os
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
@@ -71,6 +72,9 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "StorageClass": ("/apis/storage.k8s.io/v1", "storageclasses", "storage.k8s.io"),
     "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings", "rbac.authorization.k8s.io"),
 }
+
+# What the library calls the threads that carry a port's data (kubernetes.stream.ws_client).
+FORWARDER = "Kubernetes port forward proxy"
 
 # One of those in a PEM file (RFC 7468).
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----")
@@ -144,6 +148,19 @@ def path_of(kind: str, namespace: str, name: str = "") -> str:
     prefix, plural, _group = KINDS[kind]
     place = prefix if kind in CLUSTER_SCOPED else f"{prefix}/namespaces/{namespace}"
     return f"{place}/{plural}" + (f"/{name}" if name else "")
+
+
+def quieten_forwarders() -> None:
+    """Have no traceback printed where a thread that carries a port's data finds its tunnel closed: whoever reads from the port notices the end."""
+    before = threading.excepthook
+    if getattr(before, "__name__", "") == "all_but_forwarders":
+        return
+
+    def all_but_forwarders(args: threading.ExceptHookArgs) -> None:
+        if not (args.thread and args.thread.name.startswith(FORWARDER)):
+            before(args)
+
+    threading.excepthook = all_but_forwarders
 
 
 class Cluster:
@@ -358,6 +375,7 @@ class Cluster:
         """
         self.get("Pod", namespace, pod)  # as in execute
         url = f"{self._client.configuration.host}{path_of('Pod', namespace, pod)}/portforward"
+        quieten_forwarders()
         try:
             query = [("ports", str(port))]
             tunnel = portforward_call(self._client.configuration, "GET", url, query_params=query, headers=self._credentials())
