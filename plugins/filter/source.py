@@ -9,15 +9,24 @@ from ansible.errors import AnsibleFilterError
 from ..module_utils.image import checkout
 
 
+def checked(source: str) -> str:
+    """Return a source that nothing is seen to be wrong with.
+
+    Raises:
+        AnsibleFilterError: Something is.
+    """
+    if wrong := checkout.source_problem(source):
+        raise AnsibleFilterError(f"{checkout.SOURCE} {wrong}.")
+    return source
+
+
 def source_directory(source: str, environment: str) -> str:
     """Return the directory of a source: itself, or where the checkout of a repository is for an environment.
 
     >>> source_directory("../shop", "dev")
     '../shop'
     """
-    if wrong := checkout.source_problem(source):
-        raise AnsibleFilterError(f"{checkout.SOURCE} {wrong}.")
-    return checkout.directory(source, environment)
+    return checkout.directory(checked(source), environment)
 
 
 def source_repository(source: str) -> str:
@@ -26,9 +35,7 @@ def source_repository(source: str) -> str:
     >>> source_repository("../shop"), source_repository("git@example.com:acme/shop.git")
     ('', 'git@example.com:acme/shop.git')
     """
-    if wrong := checkout.source_problem(source):
-        raise AnsibleFilterError(f"{checkout.SOURCE} {wrong}.")
-    return source if checkout.is_repository(source) else ""
+    return source if checkout.is_repository(checked(source)) else ""
 
 
 class FilterModule:

@@ -9,7 +9,6 @@ import datetime
 import hashlib
 import json
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.berth.platform.plugins.module_utils.image import sbom, scan, signature
 from ansible_collections.berth.platform.plugins.module_utils.image.registry import ImageError, Registry, silence
+from programs import needs
 
 PASSWORD = "s3cret"
 FILES = {
@@ -27,12 +27,6 @@ FILES = {
     "var/lib/dpkg/status": b"Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nSource: glibc (2.36-9)\nVersion: 2.36-9+b1\n",
     "opt/venv/lib/python3.13/site-packages/Django-4.2.1.dist-info/METADATA": b"Name: Django\nVersion: 4.2.1\nLicense: BSD-3-Clause\n\n",
 }
-
-
-def needs(*programs: str) -> pytest.MarkDecorator:
-    """Leave a test out, and say so, where one of the programs is not installed."""
-    missing = [program for program in programs if not shutil.which(program)]
-    return pytest.mark.skipif(bool(missing), reason=f"not on the PATH: {', '.join(missing)}")
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from ansible_collections.berth.platform.plugins.module_utils.image.project impor
 from ansible_collections.berth.platform.plugins.module_utils.image.project_dockerfile import dockerfile
 from ansible_collections.berth.platform.plugins.module_utils.kube.apply import flatten
 from ansible_collections.berth.platform.plugins.module_utils.kube.client import CLUSTER_SCOPED
+from programs import needs
 
 ROOT = Path(__file__).resolve().parents[2]
 Finding = tuple[str, str]
@@ -118,11 +119,6 @@ def held(found: set[Finding], answered: dict[str, str]) -> None:
     assert not without, "mend these, or answer them in docs/security.md and here:\n" + "\n".join(without)
     needless = answered.keys() - {check for check, _ in found}
     assert not needless, f"these are found no more, so take them out of docs/security.md and from here: {', '.join(sorted(needless))}"
-
-
-def needs(program: str) -> pytest.MarkDecorator:
-    """Leave a test out, and say so, where a scanner is not installed."""
-    return pytest.mark.skipif(not shutil.which(program), reason=f"{program} is not on the PATH")
 
 
 @needs("kube-score")

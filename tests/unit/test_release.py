@@ -200,3 +200,9 @@ def test_a_job_that_is_removed_takes_its_pod_along() -> None:
     removals = re.findall(r"kind: Job\n(?:\s+\S.*\n)*?\s+state: absent\n(?:\s+(?!-)\S.*\n)*", text)
     assert len(removals) == 2
     assert all("propagationPolicy: " in each for each in removals)
+
+
+@pytest.mark.parametrize("kind", probes.DEFAULT_PATHS)
+def test_the_paths_that_messages_take_for_unset_are_the_roles_own(kind: str) -> None:
+    defaults = yaml.safe_load((TEMPLATES.parent / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    assert f"default('{probes.DEFAULT_PATHS[kind]}')" in defaults[f"app_{kind}_path"]

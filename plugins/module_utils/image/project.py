@@ -26,6 +26,8 @@ REQUIREMENTS = [
 ]
 # Groups of dependencies, and extras, that a server needs besides the main ones.
 PRODUCTION = ("prod", "production", "deploy")
+# Settings modules for servers, the one that counts first.
+FOR_SERVERS = ("production", "prod")
 # Settings modules beside which one named production is the one for servers.
 BESIDE_PRODUCTION = ("base", "common", "dev", "devel", "develop", "development", "local")
 NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
@@ -259,7 +261,7 @@ def find_settings(root: Path, notes: list[str]) -> str:
     chosen = candidates[0]
     package, _, last = chosen.rpartition(".")
     if last in BESIDE_PRODUCTION and package:
-        chosen = next((f"{package}.{name}" for name in ("production", "prod") if module_file(root, f"{package}.{name}")), chosen)
+        chosen = next((f"{package}.{name}" for name in FOR_SERVERS if module_file(root, f"{package}.{name}")), chosen)
     if manage and chosen != manage:
         way = "to use another, set DJANGO_SETTINGS_MODULE in berth_app_settings"
         notes.append(f"The settings module is {chosen}, while manage.py takes {manage} where nobody names one; {way}.")
@@ -272,7 +274,7 @@ def settings_modules(root: Path) -> list[str]:
     for path in find_files(root, "__init__.py"):
         package = os.path.dirname(path).replace("/", ".")
         if package.rpartition(".")[2] == "settings":
-            others = (f"{package}.{name}" for name in ("production", "prod", "base", "common"))
+            others = (f"{package}.{name}" for name in (*FOR_SERVERS, "base", "common"))
             itself = package if text_of(root / path).strip() else ""
             found.add(next((name for name in others if module_file(root, name)), itself))
     found.discard("")

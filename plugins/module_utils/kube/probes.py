@@ -25,8 +25,8 @@ STAYS = 10
 A server listens, and a process without a probe is ready, before the app's modules are loaded. Those of Celery and Django take 3 to 6 seconds on a busy
 node, and what is missing shows after that.
 """
-READINESS = "/readyz"
-"""The path that is asked where the inventory names none."""
+DEFAULT_PATHS = {"readiness": "/readyz", "liveness": "/livez"}
+"""The paths that are asked where the inventory names none, as in roles/app/defaults."""
 
 
 def of_inventory(given: Object, readiness_path: str, liveness_path: str, port: str = "http") -> dict[str, dict[str, Any]]:
@@ -160,8 +160,9 @@ def told(probe: Probe, answer: Answer) -> str:
 def way(probe: Probe, answer: Answer) -> str:
     """Say what to do about an answer that does not show good health."""
     # With /readyz none of them is set, as a rule; then one path for all is the shortest way.
-    place = "the path in berth_app_probe" if probe.path == READINESS else " and ".join(probe.variables)
-    elsewhere = f"set {place} to {'one' if probe.path == READINESS else 'a path'} that answers 200"
+    unset = probe.path == DEFAULT_PATHS["readiness"]
+    place = "the path in berth_app_probe" if unset else " and ".join(probe.variables)
+    elsewhere = f"set {place} to {'one' if unset else 'a path'} that answers 200"
     if not answer.status:
         return "set berth_app_port to the port on which the app listens"
     if answer.status >= 500:

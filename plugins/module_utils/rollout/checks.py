@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..database_variables import database_part
 from ..formats import files_url
-from ..kube.probes import HOST
+from ..kube.probes import DEFAULT_PATHS, HOST
 from . import symptoms
 
 CONTAINER = "berth-checks"
@@ -17,8 +17,6 @@ CONTAINER = "berth-checks"
 MARK = "berth-checks "
 """What the line with its findings begins with."""
 IGNORE = "berth_app_checks_ignore"
-DEFAULT_PATHS = {"readiness": "/readyz", "liveness": "/livez"}
-"""The paths of the probes where the inventory names none, as in roles/app/defaults."""
 SECURE = 'os.environ.get("DJANGO_SECURE") == "1"'
 """Whether TLS ends before the app, as roles/config says it."""
 

@@ -28,6 +28,7 @@ from ...module_utils.image.project import (
     text_of,
 )
 from ...module_utils.image.project_dockerfile import HOME, serves_itself
+from ...module_utils.kube.probes import DEFAULT_PATHS
 from ..inventory.cache import client_missing
 from . import procfile, routes
 from .settings import Asked, Reading
@@ -271,7 +272,7 @@ def probe(made: Draft, root: Path, reading: Reading, asked: list[Asked], dockerf
     if dockerfile and dockerfile.health:
         live, ready, why = dockerfile.health, dockerfile.health, f"HEALTHCHECK of {dockerfile.path} asks for it"
     part = "Health"
-    if (live, ready) == ("/livez", "/readyz"):
+    if {"readiness": ready, "liveness": live} == DEFAULT_PATHS:
         return
     made.set(part, "berth_app_liveness_path", live, f"Guessed: {why}.")
     made.set(part, "berth_app_readiness_path", ready)
