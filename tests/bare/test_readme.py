@@ -56,6 +56,13 @@ def typed(command: str, directory: Path, environment: Mapping[str, str]) -> str:
     return written
 
 
+def pulls(namespace: str) -> str:
+    """Return what was pulled for the pods of a namespace, by its events."""
+    kubectl = ["/var/lib/berth/bin/kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "--namespace", namespace]
+    command = [*kubectl, "get", "events", "--field-selector", "reason=Pulling", "--output", "custom-columns=MESSAGE:.message", "--no-headers"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 def test_the_readmes_commands_do_what_it_says(clone: Path) -> None:
     todo = [command for command in commands() if command not in RUN_BY]
     assert todo == ["make dev", "make down"]
@@ -71,6 +78,8 @@ def test_the_readmes_commands_do_what_it_says(clone: Path) -> None:
                 assert address[1] in (ROOT / "README.md").read_text(encoding="utf-8")
                 with urllib.request.urlopen(address[1], timeout=10) as page:
                     assert "What is cool about Python?" in page.read().decode()
+                # Pods of the cluster's own whose images came after them would have failed to pull them, on a slow disk only.
+                assert pulls("kube-system") == pulls("local-path-storage") == ""
     finally:
         subprocess.run(["make", "down", "PURGE=yes"], cwd=clone, env=environment, capture_output=True, check=False)
         shutil.rmtree(f"/var/lib/berth/volumes/{NAMESPACE}", ignore_errors=True)
