@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from user_environment import Environment, Ran, begin, copy_project, edit
 PATIENCE = 30.0  # seconds until what is bound to come has come
 NAMES = ("shop", "blog", "legacy")
 BY_HAND = {"legacy": {"EMAIL_HOST": "mail.example.com"}}  # what nobody but the project's owner knows
+CTR = ("/var/lib/berth/bin/ctr", "--address", "/run/berth/containerd/containerd.sock", "--namespace", "k8s.io")
 ATTACHMENT = b"%PDF-1.4 the minutes of a meeting"
 
 
@@ -110,12 +112,40 @@ def test_an_upload_is_shown_to_visitors(teams: dict[str, Team]) -> None:
     assert blog.get(link[1]).content == ATTACHMENT
 
 
+PACK = """
+from orders.models import Parcel
+from orders.tasks import pack
+for parcel in Parcel.objects.bulk_create(Parcel() for _ in range({number})):
+    pack.delay(parcel.pk)
+"""
+DONE = """
+from orders.models import Count, Parcel
+print(Parcel.objects.filter(packed=True).count(), *Count.objects.order_by("asked").values_list("asked", flat=True))
+"""
+
+
+def python(team: Team, code: str) -> str:
+    """Return what Python code prints in the pod that serves pages."""
+    return team.kubectl("exec", f"deployment/{team.source.name}", "--", "python", "manage.py", "shell", "--no-imports", "-c", code)
+
+
+def kill(team: Team, process: str) -> None:
+    """Kill all that runs in a process's pods, which gives none of it a chance to end its work."""
+    form = "custom-columns=NAME:.metadata.name,CONTAINER:.status.containerStatuses[0].containerID"
+    listed = team.kubectl("get", "pod", "--no-headers", "--field-selector=status.phase=Running", "-o", form)
+    containers = re.findall(rf"(?m)^{team.source.name}-{process}-\S+ +containerd://(\w+)", listed)
+    assert containers, listed
+    for container in containers:
+        subprocess.run([*CTR, "tasks", "kill", "--all", "--signal", "SIGKILL", container], check=True)
+
+
 def test_a_mistake_is_told_with_its_variable_or_line_and_the_advice_mends_it(teams: dict[str, Team]) -> None:
     blog, shop, legacy = teams["blog"], teams["shop"], teams["legacy"]
     blog.write("berth_app_port", "8000")
     shop.write("berth_app_readiness_path", "/healthz/")
     production = legacy.source / "website" / "intranet" / "settings" / "production.py"
     edit(production, "DEBUG = False\n", "DEBUG = False\nfrom intranet.settings.mail import *\n")
+    python(shop, PACK.format(number=400))
     told = {name: ran.words for name, ran in together(teams, refused=True).items()}
     first_pages(teams)  # the releases of before serve on
 
@@ -131,5 +161,22 @@ def test_a_mistake_is_told_with_its_variable_or_line_and_the_advice_mends_it(tea
     del lines[int(place[2]) - 1]
     production.write_text("".join(lines), encoding="utf-8")
 
+    python(shop, PACK.format(number=300))
     together(teams)
     first_pages(teams)
+
+
+def test_no_task_is_lost_in_three_releases_and_a_crash_and_none_is_scheduled_twice(teams: dict[str, Team]) -> None:
+    shop = teams["shop"]
+    edit(shop.source / "orders" / "templates" / "orders" / "list.html", "<h1>Orders</h1>", "<h1>Our orders</h1>")
+    release = shop.start()
+    python(shop, PACK.format(number=300))  # with those of the two releases of before, 1,000
+    kill(shop, "worker")
+    shop.finish(release)
+    end = time.monotonic() + 4 * PATIENCE
+    while (found := python(shop, DONE).split())[0] != "1000":
+        assert time.monotonic() < end, found
+        time.sleep(1)
+    assert "Our orders" in shop.get().text
+    asked = [float(each) for each in found[1:]]
+    assert len(asked) > 10 and min(later - earlier for earlier, later in pairwise(asked)) > 4  # seconds; it is asked for every 5

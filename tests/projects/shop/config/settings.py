@@ -65,6 +65,9 @@ CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
 
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="redis://localhost:6379/0")
 CELERY_RESULT_BACKEND = CELERY_BROKER_URL
+# A task counts as done when it is done, and goes to another worker 10 s after one that was killed had taken it.
+CELERY_TASK_ACKS_LATE = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 10}
 CELERY_BEAT_SCHEDULE = {
     "count-orders": {"task": "orders.tasks.count_orders", "schedule": 5.0},
 }

@@ -12,3 +12,12 @@ class Order(models.Model):
 
     def __str__(self):
         return f"{self.quantity} x {self.product}"
+
+
+class Parcel(models.Model):
+    packed = models.BooleanField(default=False)
+
+
+class Count(models.Model):
+    asked = models.FloatField()
+    orders = models.PositiveIntegerField()

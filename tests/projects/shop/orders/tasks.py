@@ -1,7 +1,10 @@
+import time
+
 from celery import shared_task
+from celery.signals import before_task_publish
 from django.core.cache import cache
 
-from .models import Order
+from .models import Count, Order, Parcel
 
 
 @shared_task
@@ -11,5 +14,17 @@ def write_invoice(pk):
 
 
 @shared_task
-def count_orders():
-    cache.set("orders", Order.objects.count(), timeout=None)
+def pack(pk):
+    time.sleep(0.05)
+    Parcel.objects.filter(pk=pk).update(packed=True)
+
+
+@before_task_publish.connect
+def note_the_time(headers, **_):
+    headers["asked"] = time.time()
+
+
+@shared_task(bind=True)
+def count_orders(self):
+    count = Count.objects.create(asked=self.request.asked, orders=Order.objects.count())
+    cache.set("orders", count.orders, timeout=None)

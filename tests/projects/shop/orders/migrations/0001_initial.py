@@ -22,5 +22,20 @@ class Migration(migrations.Migration):
             ],
             options={"ordering": ["-created"]},
         ),
+        migrations.CreateModel(
+            name="Parcel",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("packed", models.BooleanField(default=False)),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Count",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("asked", models.FloatField()),
+                ("orders", models.PositiveIntegerField()),
+            ],
+        ),
         migrations.RunPython(add_first_order, migrations.RunPython.noop),
     ]
