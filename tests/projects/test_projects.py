@@ -1,11 +1,14 @@
 """Three projects as teams have them, deployed by inventory only, all at the same time, with mistakes that are mended by what the message advises.
 
-Nothing in the projects is made for Berth; nothing but what ``make new`` asks for is written into an inventory by hand. Needs the shared cluster.
+Nothing in the projects is made for Berth; by hand only what ``make new`` asks for is written into an inventory, and where the blog's database is,
+which is somebody else's. Needs the shared cluster.
 """
 
 from __future__ import annotations
 
+import json
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -14,14 +17,18 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import jinja2
 import pytest
 import requests
-from user_environment import Environment, Ran, begin, copy_project, edit
+from user_environment import KUBECTL, PROJECT, Environment, Ran, begin, copy_project, edit
 
 PATIENCE = 30.0  # seconds until what is bound to come has come
 NAMES = ("shop", "blog", "legacy")
 BY_HAND = {"legacy": {"EMAIL_HOST": "mail.example.com"}}  # what nobody but the project's owner knows
+ADMIN = (KUBECTL, "--kubeconfig", "/etc/kubernetes/admin.conf", "--namespace", "team-server")
 CTR = ("/var/lib/berth/bin/ctr", "--address", "/run/berth/containerd/containerd.sock", "--namespace", "k8s.io")
+SERVER = "postgresql.team-server.svc.cluster.local"
+PASSWORD = secrets.token_hex(16)
 ATTACHMENT = b"%PDF-1.4 the minutes of a meeting"
 
 
@@ -59,10 +66,36 @@ class Team(Environment):
 
 
 @pytest.fixture(scope="module")
-def teams(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Team]]:
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Run a PostgreSQL of somebody else's, which nobody calls without TLS, and return the certificate of its authority."""
+    place = tmp_path_factory.mktemp("server")
+    key, certificate = (place / f"{SERVER}.{kind}" for kind in ("key", "crt"))
+    request = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=authority"]
+    names = ["-addext", f"subjectAltName=DNS:{SERVER}", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*request, *names], capture_output=True, check=True)
+    templates = jinja2.Environment(loader=jinja2.FileSystemLoader(PROJECT / "molecule" / "external-database" / "templates"), autoescape=False)
+    templates.globals["lookup"] = lambda _, path: Path(path).read_text(encoding="utf-8")
+    templates.filters["to_json"] = json.dumps
+    of_it = {"server": SERVER, "pki": {"path": place}, "berth_app_name": "blog", "berth_database_password": PASSWORD}
+    manifest = templates.get_template("server.yaml.j2").render(artifacts_facts={"refs": {"postgres": "docker.io/library/postgres:17"}}, **of_it)
+    subprocess.run([*ADMIN, "create", "namespace", "team-server"], check=True)
+    try:
+        subprocess.run([*ADMIN, "apply", "--filename=-"], input=manifest, text=True, check=True)
+        subprocess.run([*ADMIN, "wait", "--for=condition=Ready", "pod/postgresql", "--timeout=60s"], check=True)
+        yield certificate
+    finally:
+        subprocess.run([*ADMIN, "delete", "namespace", "team-server"], check=True)
+
+
+@pytest.fixture(scope="module")
+def teams(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterator[dict[str, Team]]:
     """Return the three teams, and take their environments away at the end."""
     copy = copy_project(tmp_path_factory.mktemp("projects"))
     found = {name: Team(copy, name) for name in NAMES}
+    blog = found["blog"]
+    blog.write("berth_database_password", PASSWORD)
+    with blog.main.open("a", encoding="utf-8") as inventory:
+        inventory.write(f"berth_database: external\nberth_database_host: {SERVER}\nberth_database_port: 5433\nberth_database_ca: {authority}\n")
     yield found
     begun = [(team, team.destroy()) for team in found.values() if team.exists]
     for team, destruction in begun:
@@ -104,12 +137,15 @@ def test_a_task_is_done_by_the_worker_and_the_schedule_is_kept(teams: dict[str, 
         time.sleep(0.5)
 
 
-def test_an_upload_is_shown_to_visitors(teams: dict[str, Team]) -> None:
+def test_an_upload_is_shown_to_visitors_and_known_to_the_database_of_somebody_else(teams: dict[str, Team]) -> None:
     blog = teams["blog"]
     page = blog.send("new/", data={"title": "Minutes"}, files={"attachment": ("minutes.pdf", ATTACHMENT)}).text
     link = re.search(r'href="(/media/[^"]+)"', page)
     assert link, page
     assert blog.get(link[1]).content == ATTACHMENT
+    query = ["psql", "--host=/data", "--username=postgres", "--dbname=blog", "--tuples-only", "--no-align", "--command=SELECT title FROM posts_post"]
+    assert "Minutes" in subprocess.run([*ADMIN, "exec", "postgresql", "--", *query], capture_output=True, text=True, check=True).stdout
+    assert blog.kubectl("get", "statefulset", "-o", "name") == ""
 
 
 PACK = """
