@@ -21,16 +21,26 @@ description:
     ends, however it ends; of a run that was killed, when the task that it was at has ended.
   - Runs of different environments do not wait for each other, but for one that changes what they share on this machine (C(machine_lock)). Environments
     whose cluster is elsewhere (C(berth_provider) C(eks) or C(existing)) have nothing to do with that.
+  - Root's runs on this machine's cluster have their locks in C(/run/berth-locks), whatever their cache is; all others in Berth's cache.
   - A playbook that changes nothing of the cluster says so with the variable C(run_lock=false) of each of its plays, and never waits.
 requirements:
   - to be listed in C(callbacks_enabled)
 """
 
 
-def uses_machine(play: Any) -> bool:
-    """Whether a play has to do with what environments of this machine share, such as its cluster: always, unless each one's cluster is elsewhere."""
-    found = run.environments(play).values()
-    return not found or not all(providers.of(provider).elsewhere for provider in found)
+def machine_place() -> Path:
+    """Return where the locks lie that concern what environments of this machine share, such as its cluster, which is root's.
+
+    Root may have several caches, and the machine is one. In /run nobody but root makes a file, or holds a lock on one of these.
+    """
+    return Path("/run/berth-locks") if os.geteuid() == 0 else run.cache()
+
+
+def places(play: Any) -> tuple[dict[str, Path], Path | None]:
+    """Return where the locks of a play's environments lie, and those of the machine: None where each one's cluster is elsewhere."""
+    elsewhere = {name: providers.of(provider).elsewhere for name, provider in run.environments(play).items()}
+    own = {name: run.cache() if away else machine_place() for name, away in elsewhere.items()}
+    return own, None if own and all(elsewhere.values()) else machine_place()
 
 
 class CallbackModule(CallbackBase):
@@ -54,6 +64,7 @@ class CallbackModule(CallbackBase):
 
     def _take_locks(self, play: Any, playbook: str) -> None:
         try:
-            self._run = run_lock.Run(run.cache(), list(run.environments(play)), playbook, self._display.display, uses_machine(play))
+            self._run = run_lock.Run(*places(play), playbook, self._display.display)
         except OSError as error:
-            raise AnsibleError(f"The lock of a run cannot be made: {error}. Check XDG_CACHE_HOME.") from error
+            way = "Let this user write there; where that is the cache, XDG_CACHE_HOME may name another."
+            raise AnsibleError(f"The lock of a run cannot be made: {error}. {way}") from error

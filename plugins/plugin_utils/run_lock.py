@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -74,31 +74,31 @@ class Run:
     """The locks of one run.
 
     Args:
-        directory: Where the locks' files are.
-        environments: The run's environments.
+        environments: The run's environments, each with the directory where its lock's file is.
+        machine: Where the files of the machine's own locks are; None for a run that shares nothing of it, but only has its environments to itself.
         playbook: What it runs, for those who wait for it.
         say: What prints a line.
-        machine: Whether it shares this machine with others, rather than only having its environments to itself.
 
     Raises:
         OSError: A file cannot be made.
     """
 
-    def __init__(self, directory: Path, environments: list[str], playbook: str, say: Say, machine: bool) -> None:
-        self.directory, self.say = directory, say
+    def __init__(self, environments: Mapping[str, Path], machine: Path | None, playbook: str, say: Say) -> None:
+        self.directory: Path | None = machine
+        self.say = say
         self.handles: dict[str, int] = {}
         self.info: dict[str, Any] = {"pid": os.getpid(), "playbook": playbook, "began": time.time(), "machine": ""}
-        directory.mkdir(parents=True, exist_ok=True)
-        for name in sorted(environments):  # in one order, so that no two runs wait for each other
-            handle = self._open(f"run-{name}.lock")
+        for name, directory in sorted(environments.items()):  # in one order, so that no two runs wait for each other
+            handle = _open(directory / f"run-{name}.lock")
             take(handle, fcntl.LOCK_EX, partial(self._same, handle, name), say)
             self.handles[name] = handle
             self._note("waits" if machine else "")
-        self.machine = self._open(MACHINE) if machine else None
-        self.gate = self._open(GATE) if machine else None
-        if machine:
-            self.use(alone=False)
-        os.environ[VARIABLE] = json.dumps({"directory": str(directory), "handles": self.handles, "machine": self.machine, "gate": self.gate, "info": self.info})
+        self.machine = _open(machine / MACHINE) if machine else None
+        self.gate = _open(machine / GATE) if machine else None
+        self.use(alone=False)
+        os.environ[VARIABLE] = json.dumps(
+            {"directory": str(machine or ""), "handles": self.handles, "machine": self.machine, "gate": self.gate, "info": self.info}
+        )
 
     @classmethod
     def inherited(cls, say: Say) -> Run | None:
@@ -106,11 +106,12 @@ class Run:
         run = cls.__new__(cls)
         try:
             known = json.loads(os.environ[VARIABLE])
-            run.directory, run.say = Path(known["directory"]), say
+            directory, run.say = Path(known["directory"]), say
             run.handles, run.machine, run.gate, run.info = known["handles"], known["machine"], known["gate"], known["info"]
             # A playbook that a task of a run has started has its variable, and not its files.
-            if not os.path.samestat(os.fstat(run.machine), (run.directory / MACHINE).stat()):
+            if not os.path.samestat(os.fstat(run.machine), (directory / MACHINE).stat()):
                 return None
+            run.directory = directory
         except (KeyError, OSError, TypeError, ValueError):
             return None
         return run
@@ -127,9 +128,6 @@ class Run:
         finally:
             fcntl.flock(self.gate, fcntl.LOCK_UN)
         self._note("alone" if alone else "shares")
-
-    def _open(self, name: str) -> int:
-        return os.open(self.directory / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def _note(self, machine: str) -> None:
         self.info["machine"] = machine
@@ -155,11 +153,16 @@ class Run:
         return " and ".join(words) + (", which changes the cluster" if any(info["machine"] == "alone" for _, info in found) else "")
 
     def _runs(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        for path in sorted(self.directory.glob("run-*.lock")):
+        for path in sorted(self.directory.glob("run-*.lock")) if self.directory else ():
             with contextlib.suppress(OSError):
                 info = _read(path.read_bytes())
                 if info and info["machine"] and info["pid"] != self.info["pid"] and alive(info["pid"]):
                     yield path.stem.removeprefix("run-"), info
+
+
+def _open(path: Path) -> int:
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _read(content: bytes) -> dict[str, Any]:

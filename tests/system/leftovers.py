@@ -4,7 +4,7 @@
     leftovers.py --save FILE    write down the kernel's settings, before there is a cluster
     leftovers.py [FILE]         look, and compare the settings with FILE
 
-Volumes, installed packages and caches of users are meant to stay.
+Volumes, installed packages, caches of users and the files of locks, which the machine's next start removes, are meant to stay.
 """
 
 from __future__ import annotations

@@ -47,7 +47,6 @@ def ask(tmp_path: Path, url: str, *arguments: str, **defaults: int) -> subproces
     """Run the tasks against a URL, with further arguments of ansible-playbook and other ``defaults`` of the module's options."""
     tasks = PROJECT / "playbooks" / "tasks" / "answer.yml"
     variables = {"app_facts": {"url": url}, "berth_app_name": "polls", "inventory_hostname": "dev", "ansible_python_interpreter": sys.executable}
-    variables |= {"run_lock": False}  # else it would wait for whatever Berth does on this machine meanwhile
     play = {"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": [{"ansible.builtin.include_tasks": str(tasks)}]}
     play |= {"module_defaults": {"berth.platform.page_answer": defaults}}
     playbook = tmp_path / "answer.yml"

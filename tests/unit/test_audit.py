@@ -299,7 +299,7 @@ def test_the_audit_names_the_line_of_the_inventory_that_mends_what_berth_made(tm
         api.answers |= {path_of("LimitRange", "shop-dev"): (403, {}), path_of("Namespace", "", "shop-dev"): (200, objects["Namespace", "shop-dev"])}
         given = {"environment": "dev", "cluster": {"provider": "kubeadm"}, "kubeconfig": fake_api.kubeconfig(tmp_path, api.url), "namespace": "shop-dev"}
         command = ["ansible", "dev", "-i", str(tmp_path / "hosts.yml"), "-m", "berth.platform.environment_audit", "-a", json.dumps(given | {"app": "shop"})]
-        settings = {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "true", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.oneline", "BERTH_RUN": "test"}
+        settings = {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "true", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.oneline"}
         ran = ansible_fork.run(command, cwd=PROJECT, env=os.environ | settings)
         assert {method for method, *_ in api.seen} == {"GET"}
     told = json.loads(ran.stdout[ran.stdout.index("{") :])
@@ -374,7 +374,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[Place, Json]:
             "content": "{{ query('ansible.builtin.template', *templates) | to_json }}", "dest": f"{place}/rendered.json", "mode": "0600"}}],
     }  # fmt: skip
     (place / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
-    done = ansible_fork.run(["ansible-playbook", str(place / "play.yml")], cwd=place, env=os.environ | {"BERTH_RUN": "test"})
+    done = ansible_fork.run(["ansible-playbook", str(place / "play.yml")], cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr
     texts = json.loads((place / "rendered.json").read_text(encoding="utf-8"))
     found = [thing for text in texts for thing in flatten(list(yaml.safe_load_all(text)))]

@@ -36,7 +36,10 @@ PLAY = """\
 
 
 def project(directory: Path, **less: float) -> Path:
-    """Make a project with nothing but the callbacks, of which progress has ``less`` patience than as it is shipped, and return its directory."""
+    """Make a project with nothing but the callbacks, of which progress has ``less`` patience than as it is shipped, and return its directory.
+
+    Where the locks of the machine lie, the environment variable MACHINE_LOCKS says.
+    """
     plugins = directory / "ansible_collections/berth/platform/plugins"
     (plugins / "callback").mkdir(parents=True)
     (directory / "ansible.cfg").write_text("[defaults]\n")
@@ -49,6 +52,10 @@ def project(directory: Path, **less: float) -> Path:
         text, found = re.subn(rf"^{name} = [\d.]+", f"{name} = {seconds}", text, flags=re.MULTILINE)
         assert found == 1
     (plugins / "callback/progress.py").write_text(text)
+    text = (plugins / "callback/run_lock.py").read_text()
+    text, found = re.subn(r"(?<=    return )Path\(\S+ if os.geteuid\(\) == 0 else .*", 'Path(os.environ["MACHINE_LOCKS"])', text)
+    assert found == 1
+    (plugins / "callback/run_lock.py").write_text(text)
     return directory
 
 
@@ -67,6 +74,7 @@ class Runs:
         self.processes: list[ansible_fork.Run] = []
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "BERTH_"))} | {
             "XDG_CACHE_HOME": str(directory / "cache"),
+            "MACHINE_LOCKS": str(directory / "machine"),
             "TMPDIR": str(temporary),
         }
         self.use(project)
@@ -225,13 +233,46 @@ def test_who_changes_the_machine_waits_for_all_that_use_it_and_says_for_which(ru
     runs.wait(third)
 
 
+def test_who_changes_the_machine_waits_for_runs_with_another_cache_too(runs: Runs) -> None:
+    first = runs.start(HOLD)
+    runs.appears("holds")
+    runs.environment["XDG_CACHE_HOME"] = str(runs.directory / "other cache")
+    second = runs.start("", environment=("test", "kubeadm"), play=ALONE)
+    assert runs.line(second, "Waiting for").startswith(f"Waiting for the environment dev, 0.yml (process {first.pid}, ")
+    (runs.directory / "go").touch()
+    runs.wait(first)
+    runs.wait(second)
+
+
+@pytest.mark.parametrize("provider", ["kubeadm", "eks"])
+def test_only_an_environment_on_this_machine_is_the_same_to_runs_with_another_cache(runs: Runs, provider: str) -> None:
+    first = runs.start(HOLD, environment=("dev", provider))
+    runs.appears("holds")
+    runs.environment["XDG_CACHE_HOME"] = str(runs.directory / "other cache")
+    second = runs.start("", environment=("dev", provider))
+    if provider == "eks":
+        runs.wait(second)
+    else:
+        assert runs.first_line(second).startswith("Waiting for another run of the environment dev")
+    (runs.directory / "go").touch()
+    runs.wait(first)
+    assert ("Waiting for" in runs.wait(second)) == (provider == "kubeadm")
+
+
+@pytest.mark.parametrize(("user", "place"), [(0, "/run/berth-locks"), (1000, "/home/jo/cache/berth")])
+def test_roots_locks_of_the_machine_lie_where_no_other_user_writes(monkeypatch: pytest.MonkeyPatch, user: int, place: str) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/home/jo/cache")
+    monkeypatch.setattr(callback.os, "geteuid", lambda: user)
+    assert callback.machine_place() == Path(place)
+
+
 def test_runs_are_alone_one_after_the_other_and_share_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_lock, "POLL", 0.001)
     monkeypatch.delenv(run_lock.VARIABLE, raising=False)
     states, together, seen = {}, threading.Barrier(3), []
 
     def one(name: str) -> None:
-        run = run_lock.Run(tmp_path, [name], "site.yml", lambda _line: None, True)
+        run = run_lock.Run({name: tmp_path}, tmp_path, "site.yml", lambda _line: None)
         together.wait(30)  # all three share the machine, and all three want to be alone
         run.use(alone=True)
         states[name] = "alone"
@@ -258,7 +299,7 @@ def test_a_lock_of_another_version_of_berth_is_waited_for(tmp_path: Path, monkey
         releases = iter([theirs, machine])
         monkeypatch.setattr(run_lock.time, "sleep", lambda _seconds: fcntl.flock(next(releases), fcntl.LOCK_UN))
         said: list[str] = []
-        run = run_lock.Run(tmp_path, ["dev"], "site.yml", said.append, True)
+        run = run_lock.Run({"dev": tmp_path}, tmp_path, "site.yml", said.append)
     assert said == ["Waiting for another run of the environment dev.", "Waiting for a run that does not say which it is."]
     for handle in (*run.handles.values(), run.machine, run.gate):
         os.close(handle or -1)
@@ -303,9 +344,11 @@ def test_a_play_that_changes_something_makes_its_playbook_wait(runs: Runs) -> No
 def test_the_lock_of_a_killed_process_is_free_at_once(runs: Runs, impatient: Path) -> None:
     program = runs.directory / "holder.py"
     program.write_text(
-        "import time\n"
-        "from ansible_collections.berth.platform.plugins.plugin_utils import run, run_lock\n"
-        "lock = run_lock.Run(run.cache(), ['dev'], 'x.yml', print, True)\n"
+        "import os, time\n"
+        "from pathlib import Path\n"
+        "from ansible_collections.berth.platform.plugins.plugin_utils import run_lock\n"
+        "place = Path(os.environ['MACHINE_LOCKS'])\n"
+        "lock = run_lock.Run({'dev': place}, place, 'x.yml', print)\n"
         "print('held', flush=True)\n"
         "time.sleep(60)\n"
     )
@@ -374,8 +417,8 @@ def test_a_short_run_says_nothing(runs: Runs) -> None:
 def test_where_no_lock_can_be_made_the_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    monkeypatch.setattr(callback.run, "environments", lambda _play: {"dev": "kubeadm"})
-    with pytest.raises(AnsibleError, match="The lock of a run cannot be made: .*Check XDG_CACHE_HOME"):
+    monkeypatch.setattr(callback.run, "environments", lambda _play: {"dev": "eks"})
+    with pytest.raises(AnsibleError, match="The lock of a run cannot be made: .*XDG_CACHE_HOME may name another"):
         callback.CallbackModule()._take_locks(None, "site.yml")
 
 

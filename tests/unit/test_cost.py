@@ -376,8 +376,7 @@ def test_new_prices_without_credentials_end_with_what_is_lacking(tmp_path: Path,
     assert (PROJECT / "playbooks/ops/files/prices/eu-central-1.yml").read_bytes() == before
 
 
-def test_preflight_says_nothing_of_an_environment_within_its_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # a lock of our own
+def test_preflight_says_nothing_of_an_environment_within_its_budget() -> None:
     # Ends with another problem, before AWS is asked anything.
     extra = ("-e", "berth_budget_monthly=10000", "-e", "berth_namespace=default")
     done = play("-i", "tests/inventories/invalid/budget-exceeded", *extra, playbook="playbooks/preflight.yml")

@@ -26,7 +26,7 @@ def read(tmp_path: Path) -> Callable[..., Json]:
             api.answers |= answers
             given = {"kubeconfig": fake_api.kubeconfig(tmp_path, api.url), "namespace": "polls-dev"} | arguments
             command = ["ansible", "localhost", "-i", "localhost,", "-c", "local", "-m", "berth.platform.k8s_objects_info"]
-            environment = os.environ | {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "true", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.oneline", "BERTH_RUN": "test"}
+            environment = os.environ | {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "true", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.oneline"}
             ran = ansible_fork.run([*command, "-a", json.dumps(given)], cwd=ROOT, env=environment)
             if requests is not None:
                 requests += [path for _, path, _, _ in api.seen]

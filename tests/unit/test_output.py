@@ -252,7 +252,12 @@ class Started:
         (place / "play.yml").write_text(json.dumps(plays))
         (place / "hosts.yml").write_text(json.dumps(HOSTS))
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "BERTH_")) and name not in ("CI", "NO_COLOR")}
-        kept |= {"ANSIBLE_CONFIG": str(PLUGINS.parent / "ansible.cfg"), "XDG_CACHE_HOME": str(place.parent / "cache"), "TERM": "xterm"} | environment
+        kept |= {
+            "ANSIBLE_CONFIG": str(PLUGINS.parent / "ansible.cfg"),
+            "XDG_CACHE_HOME": str(place.parent / "cache"),
+            "TERM": "xterm",
+            "BERTH_RUN": "test",
+        } | environment
         command = ["ansible-playbook", "-i", "hosts.yml", "play.yml", "-e", f"place={place}", *arguments]
         self.printed = ""
         ours, theirs = pty.openpty() if columns else os.pipe()

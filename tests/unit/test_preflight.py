@@ -58,7 +58,7 @@ def run(tmp_path: Path, taken_port: int):
         "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"),
         "ANSIBLE_NOCOLOR": "1",
         "BERTH_TEST_PORT": str(taken_port),
-        "XDG_CACHE_HOME": str(tmp_path),  # a lock of our own, and no artifacts
+        "XDG_CACHE_HOME": str(tmp_path),  # without artifacts
     }
 
     def run(playbook: str, inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

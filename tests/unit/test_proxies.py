@@ -112,7 +112,7 @@ def test_a_cluster_on_this_machine_answers_below_a_proxy_that_does_not(tmp_path:
         kubeconfig(tmp_path, api.url)
         api.answers["/apis/apps/v1/namespaces/polls-dev/deployments"] = (200, {"items": []})
         environment = {name: value for name, value in os.environ.items() if name.lower() != "no_proxy"}
-        environment |= {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "BERTH_RUN": "test"}
+        environment |= {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
         command = ["ansible-playbook", "-v", "-i", str(tmp_path / "hosts.yml"), str(play)]
         ran = ansible_fork.run(command, cwd=project, env=environment)
     assert ran.returncode == 0, ran.stdout
