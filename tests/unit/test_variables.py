@@ -156,6 +156,14 @@ def test_a_decimal_number_is_taken(tmp_path: Path, text: str) -> None:
     assert wrong_types(tmp_path, f"berth_quota: {{pods: {text}}}\n") == []
 
 
+@pytest.mark.parametrize("line", ["berth_app_user: {}", "berth_app_port: {}", "berth_app_autoscaling: {{min: 1, max: {}, cpu: 70}}"])
+@pytest.mark.parametrize("text", ["1000.0", "1e3", ""])
+def test_a_text_with_a_fraction_or_an_exponent_is_no_whole_number(tmp_path: Path, line: str, text: str) -> None:
+    (found,) = wrong_types(tmp_path, line.format(f'"{text}"') + "\n")
+    assert found.endswith(f"has to be a whole number, and is a string ('{text}')")
+    assert wrong_types(tmp_path, line.format('"1000"') + "\n") == []
+
+
 def test_one_of_a_few_choices_is_named_with_them_all(tmp_path: Path) -> None:
     assert wrong_types(tmp_path, "berth_entry: no\n") == ["berth_entry: has to be one of: none, loadbalancer, and is a boolean (no)"]
 

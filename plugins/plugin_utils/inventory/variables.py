@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ansible.module_utils.common.validation import check_type_bool, check_type_int
+from ansible.module_utils.common.validation import check_type_bool
 
 from ...module_utils import formats, providers
 from ...module_utils.encryption import recipient_problem
@@ -283,8 +283,8 @@ def _is(kind: str, value: Any) -> bool:
     if kind == "int" and isinstance(value, (bool, float)):
         return False
     try:
-        (check_type_int if kind == "int" else check_type_bool)(value)
-    except TypeError:
+        (int if kind == "int" else check_type_bool)(value)
+    except (TypeError, ValueError):
         return False
     return True
 
