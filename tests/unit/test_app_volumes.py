@@ -88,6 +88,12 @@ def test_the_group_of_the_app_can_write_to_its_volumes_where_it_has_another_numb
     assert (found["runAsUser"], found["runAsGroup"], found["fsGroup"]) == (100, 101, 101)
 
 
+def test_pods_whose_user_the_image_alone_decides_are_copied_without_one() -> None:
+    found = volumes.security("", {"media": MEDIA})
+    assert found == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert volumes.user({"spec": {"template": {"spec": {"securityContext": found}}}}) == ""
+
+
 # --- Several nodes ----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("differs", "there", "said"),

@@ -101,7 +101,7 @@ def test_a_user_that_cannot_be_found_out_leads_to_the_variable(contents: Content
         user.of("polls", lambda: contents)
 
 
-@pytest.mark.parametrize(("number", "refused"), [("0:0", True), (0, True), ("1000", False), ("10001:0", False), (65534, False)])
+@pytest.mark.parametrize(("number", "refused"), [("0:0", True), (0, True), ("1000", False), ("10001:0", False), (65534, False), ("", False)])
 def test_an_image_that_runs_as_root_is_refused_with_the_way(number: int | str, refused: bool) -> None:
     said = user.problem(number, "shop", "inventories/dev/group_vars/all/main.yml")
     assert bool(said) is refused

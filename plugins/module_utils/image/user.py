@@ -135,11 +135,11 @@ def problem(user: int | str, app: str, where: str) -> str:
     """Return why an app is not released with a user, and what to do; "" for any other than root.
 
     Args:
-        user: Its number, and behind a colon that of the group.
+        user: Its number, and behind a colon that of the group; "" where what runs has none, which is released already.
         app: The app's name.
         where: Where ``berth_app_user`` is to be set.
     """
-    if int(str(user).partition(":")[0]):
+    if user == "" or int(str(user).partition(":")[0]):
         return ""
     return (
         f"The image of {app} runs as root, which no pod of the namespace may: its Dockerfile has no USER, or USER root, or berth_app_user is 0. "

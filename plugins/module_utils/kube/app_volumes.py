@@ -72,17 +72,21 @@ def mounts(volumes: Mapping[str, Volume]) -> list[dict[str, Any]]:
 def security(user: int | str, volumes: Mapping[str, Volume]) -> dict[str, Any]:
     """Return the security context of a pod whose processes have this number, and that of the group behind a colon, and can write to the volumes.
 
+    Without a number they are the user that the image names, as those of a workload are from which somebody has taken it.
     A volume is made writable for the group once, not each time that a pod begins:
     https://kubernetes.io/docs/tasks/configure-pod-container/security-context/#configure-volume-permission-and-ownership-change-policy-for-pods
     """
+    found: dict[str, Any] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    if user == "":
+        return found
     number, _, other = str(user).partition(":")
     group = int(other or number)
-    found = {"runAsNonRoot": True, "runAsUser": int(number), "runAsGroup": group, "seccompProfile": {"type": "RuntimeDefault"}}
+    found |= {"runAsUser": int(number), "runAsGroup": group}
     return found | ({"fsGroup": group, "fsGroupChangePolicy": "OnRootMismatch"} if volumes else {})
 
 
 def user(workload: Object) -> str:
-    """Return the numbers of the user and the group that a workload's pods run as, as ``security`` takes them."""
+    """Return the numbers of the user and the group that a workload's pods run as, as ``security`` takes them; "" where it has none."""
     context = dig(workload, "spec", "template", "spec", "securityContext") or {}
     return f"{context['runAsUser']}:{context.get('runAsGroup', context['runAsUser'])}" if "runAsUser" in context else ""
 
