@@ -98,7 +98,7 @@ class ActionModule(ActionBase):
             result["warnings"] += answer.get("warnings") or []
         if problems:
             return result | {"failed": True, "changed": False, "msg": check.message(problems)}
-        return result | {"changed": False, "provider": check.provider, "reason": check.reason()}
+        return result | {"changed": False, "provider": check.provider, "reason": check.reason(), "commit": check.commit}
 
 
 def main_options(role: Path) -> dict[str, Any]:
@@ -124,6 +124,7 @@ class Check:
         self.inventory = Inventory.of(task_vars, action._loader, self.project)
         self.unresolved: list[Problem] = []
         self.hidden: list[str] = []
+        self.commit = ""
         # As in check mode: a lookup that makes up a secret must not do so yet.
         self.templar = action._templar.copy_with_new_env(available_variables={**task_vars, "ansible_check_mode": True})
         self.values = self._values()
@@ -328,7 +329,7 @@ class Check:
         if {"berth_app_source", "berth_app_ref"} & suspect or not (source and checkout.is_repository(source)):
             return []
         try:
-            checkout.Checkout(source, version, self.source).update()
+            self.commit = checkout.Checkout(source, version, self.source).update()
         except ProjectError as error:
             return [Problem((error.variable,), error.text)]
         except OSError as error:

@@ -12,6 +12,10 @@ description:
 options:
   repository: {description: "Its address, C(https://), C(ssh://), C(file://) or C(git@host:path).", type: str, required: true}
   version: {description: "A branch, a tag or a whole commit; empty for the repository's default branch.", type: str, default: ""}
+  commit:
+    description: The one that has to be there, which an earlier step of the run has looked at; empty for the one that C(version) leads to now.
+    type: str
+    default: ""
   directory: {description: The checkout. What lies beside it is the module's own., type: path, required: true}
 attributes:
   check_mode: {support: full, description: "The same: it is a cache."}
@@ -43,13 +47,14 @@ def main() -> None:
         argument_spec={
             "repository": {"type": "str", "required": True},
             "version": {"type": "str", "default": ""},
+            "commit": {"type": "str", "default": ""},
             "directory": {"type": "path", "required": True},
         },
         supports_check_mode=True,
     )
     options = module.params
     try:
-        commit = Checkout(options["repository"], options["version"], Path(options["directory"])).update()
+        commit = Checkout(options["repository"], options["version"], Path(options["directory"])).update(options["commit"])
     except (ImageError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, commit=commit)

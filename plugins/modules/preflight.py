@@ -46,4 +46,5 @@ EXAMPLES = """
 RETURN = """
 provider: {description: What provides the cluster., type: str, returned: success}
 reason: {description: "Why, as a phrase.", type: str, returned: success}
+commit: {description: "The commit of a source that is a repository, whose files were looked at; empty where there is none.", type: str, returned: success}
 """

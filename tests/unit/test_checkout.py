@@ -191,6 +191,21 @@ def test_a_tag_of_digits_is_none_that_is_fetched_in_each_run(repository: Reposit
     fetched(repository, tag)
 
 
+@pytest.mark.parametrize("moved", [False, True], ids=["as it was left", "after another run"])
+def test_what_was_looked_at_stays_though_the_branch_moves(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], moved: bool
+) -> None:
+    place = fetched(repository, "main")
+    commit = repository.git("rev-parse", "HEAD")
+    repository.commit(manage="2")
+    if moved:
+        assert seen(fetched(repository, "main")) == "2"
+    else:
+        monkeypatch.setattr(Checkout, "remote", lambda _: pytest.fail("the repository is asked"))
+    answer = run(git_checkout, capsys, repository=repository.url, version="main", commit=commit, directory=str(place))
+    assert (answer["commit"], seen(place)) == (commit, "1")
+
+
 def test_environments_do_not_share_a_checkout() -> None:
     assert checkout.directory("https://x/y.git", "dev") != checkout.directory("https://x/y.git", "prod")
 

@@ -226,6 +226,27 @@ def test_a_repository_is_fetched_before_its_files_are_looked_at(run, tmp_path: P
     assert re.match(r"berth_app_user: is not set, and the image of \S+/berth/sources/[0-9a-f]{16}/shop/Dockerfile runs as root", root)
 
 
+def test_what_is_built_is_what_was_looked_at_though_the_branch_moves_in_between(run, tmp_path: Path) -> None:
+    inventory, source = tmp_path / "dev", tmp_path / "shop.git"
+    shutil.copytree(PROJECT / "inventories" / "dev", inventory)
+    source.mkdir()
+    (source / "Dockerfile").write_text("FROM python\nUSER 1000\n", encoding="utf-8")
+    git = ["git", "-C", str(source), "-c", "user.name=x", "-c", "user.email=x@example.com"]
+    for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message=x"]):
+        subprocess.run([*git, *words], check=True)
+    move = {"ansible.builtin.command": {"argv": [*git, "commit", "--quiet", "--allow-empty", "--message=y"]}}
+    build = {"ansible.builtin.include_role": {"name": "image", "tasks_from": "dockerfile"}}
+    artifacts = {"refs": {"python": "python"}, "source": "download"}
+    play = {"hosts": "berth", "gather_facts": False, "tasks": [move, build], "vars": {"artifacts_facts": artifacts}}
+    whole = [{"ansible.builtin.import_playbook": str(PROJECT / "playbooks/preflight.yml")}, play]
+    (tmp_path / "site.yml").write_text(json.dumps(whole), encoding="utf-8")
+    looked_at = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
+    done = run(str(tmp_path / "site.yml"), inventory, "-e", f"berth_app_source=file://{source}")
+    assert done.returncode == 0, done.stdout
+    [built] = (tmp_path / "berth/sources").glob("*/shop")
+    assert subprocess.run(["git", "-C", built, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout == looked_at
+
+
 def test_a_file_that_was_put_away_beside_the_variables_is_a_warning(run, tmp_path: Path) -> None:
     inventory = tmp_path / "dev"
     shutil.copytree(PROJECT / "inventories" / "dev", inventory)

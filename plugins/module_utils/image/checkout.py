@@ -86,8 +86,11 @@ class Checkout:
         self.source, self.version, self.files = source, version, place
         self.git_directory, self.note = place.with_name(f"{place.name}.git"), place.with_name(f"{place.name}.commit")
 
-    def update(self) -> str:
+    def update(self, commit: str = "") -> str:
         """Have the files as the reference leads, and return the commit; what is so already is left alone.
+
+        Args:
+            commit: The one that the run has looked at, wherever the reference leads by now. While its files are there nobody is asked.
 
         Raises:
             ProjectError: That cannot be done.
@@ -102,7 +105,10 @@ class Checkout:
         with lock(self.files.with_name(f"{self.files.name}.lock"), alone=True, wait=True):
             whole = self.note.is_file() and (self.files / ".git").is_file() and (self.git_directory / "HEAD").is_file()
             known = self.note.read_text(encoding="utf-8") if whole else ""
-            reference, commit = (self.version, self.version) if COMMIT.fullmatch(self.version) else self.remote()
+            if commit and known.startswith(f"{commit} "):
+                return commit
+            exact = commit or (self.version if COMMIT.fullmatch(self.version) else "")
+            reference, commit = (exact, exact) if exact else self.remote()
             if known != f"{commit} {reference}":
                 try:
                     commit = self.check_out(reference, whole)
