@@ -8,6 +8,7 @@ import functools
 import gc
 import importlib
 import json
+import multiprocessing.util
 import os
 import select
 import signal
@@ -262,6 +263,7 @@ def become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
+        multiprocessing.util._exit_function()  # removes the directory of the socket by which a run's workers ask it
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code if isinstance(code, int) else int(code is not None))

@@ -6,8 +6,10 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import ansible_fork
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -33,6 +35,13 @@ def test_a_test_that_would_be_skipped_fails_where_every_tool_has_to_be_there(tmp
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert re.search(r"^(.*) in [\d.]+s", done.stdout, re.MULTILINE)[1] == outcomes, done.stdout
     assert done.stdout.count("no such") == (3 if everything else 0)
+
+
+def test_a_forked_run_leaves_nothing_in_the_temporary_directory(tmp_path: Path) -> None:
+    (tmp_path / "play.yml").write_text('[{"hosts": "localhost", "gather_facts": false, "tasks": [{"ansible.builtin.debug": {}}]}]', encoding="utf-8")
+    with tempfile.TemporaryDirectory() as temporary:  # a socket's name has to be short
+        done = ansible_fork.run(["ansible-playbook", "play.yml", "-i", "localhost,", "-c", "local"], cwd=tmp_path, env=os.environ | {"TMPDIR": temporary})
+        assert (done.returncode, os.listdir(temporary)) == (0, []), done.stderr
 
 
 def test_make_scenario_names_the_scenarios_there_are(tmp_path: Path) -> None:
