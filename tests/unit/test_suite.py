@@ -44,6 +44,15 @@ def test_a_forked_run_leaves_nothing_in_the_temporary_directory(tmp_path: Path) 
         assert (done.returncode, os.listdir(temporary)) == (0, []), done.stderr
 
 
+@pytest.mark.parametrize("path", [path for path in sorted(PROJECT.glob("molecule/**/*.yml")) if "builtin.tempfile:" in path.read_text(encoding="utf-8")])
+def test_a_scenario_removes_what_it_makes_in_the_temporary_directory_however_it_ends(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    made = re.findall(r"builtin\.tempfile:\n(?:.*\n)+?\s+register: (\w+)", text)
+    assert len(made) == text.count("builtin.tempfile:")
+    _, _, end = text.partition("      always:\n")
+    assert [name for name in made if f"{{{{ {name}.path" not in end] == []
+
+
 def test_make_scenario_names_the_scenarios_there_are(tmp_path: Path) -> None:
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts/bootstrap").symlink_to("/bin/true")
