@@ -16,6 +16,7 @@ class FilterModule:
             "volume_claims": volumes.claims,
             "volume_classes": volumes.classes,
             "volume_mounts": volumes.mounts,
+            "volume_owner_problem": volumes.stranded,
             "volume_pods": volumes.pods,
             "volume_problem": volumes.unshared,
             "volume_security": volumes.security,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import io
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import ansible_fork
+import fake_api
 import pytest
 from ansible_collections.berth.platform.plugins.module_utils.image import dockerfile as dockerfiles
 from ansible_collections.berth.platform.plugins.module_utils.kube import app_volumes as volumes
@@ -112,6 +115,57 @@ def test_pods_on_several_nodes_need_a_class_that_can_be_shared(differs: Json, th
     found = volumes.unshared({"media": MEDIA | differs}, "shop", there)
     assert bool(found) is bool(said)
     assert all(words in found for words in said)
+
+
+# --- Another user ------------------------------------------------------------------------------------------------------
+LOCAL = storage_class("gp3", "rancher.io/local-path", True)  # the class that the claims of these tests name
+RUNS: Json = {
+    "kind": "Deployment",
+    "metadata": {"name": "shop"},
+    "spec": {"template": {"spec": {"securityContext": {"runAsUser": 10001, "runAsGroup": 10001}}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("image", "there", "refused"),
+    [
+        ("1000:1000", [LOCAL, claim("ReadWriteOnce"), RUNS], True),
+        ("1000:1000", [EFS, claim("ReadWriteMany"), RUNS], True),
+        ("1000:1000", [claim("ReadWriteOnce"), RUNS], True),  # whose classes may not be read
+        ("1000:1000", [GP3, claim("ReadWriteOnce"), RUNS], False),  # the kubelet gives its files to the new group
+        ("10001:0", [LOCAL, claim("ReadWriteOnce"), RUNS], False),
+        ("1000:1000", [LOCAL, RUNS], False),  # the volume is yet to be made
+        ("1000:1000", [LOCAL, claim("ReadWriteOnce"), RUNS | {"metadata": {"name": "shop-worker"}}], False),
+        ("", [LOCAL, claim("ReadWriteOnce"), RUNS], False),
+    ],
+)
+def test_an_image_with_another_user_is_refused_where_the_files_of_a_volume_would_stay_the_old_ones(image: str, there: list[Json], refused: bool) -> None:
+    found = volumes.stranded(image, {"media": MEDIA}, "shop", there, "inventories/dev/group_vars/all/main.yml")
+    assert bool(found) is refused
+    assert not refused or all(
+        words in found
+        for words in ("runs as user 10001", "names 1000", "berth_app_volumes.media", "berth_app_user: 10001 in inventories/dev/", "-e berth_app_user=1000.")
+    )
+
+
+@pytest.mark.parametrize("chosen", [None, 1000, 10001])
+def test_a_release_goes_over_to_the_images_user_only_where_the_inventory_says_so(tmp_path: Path, chosen: int | None) -> None:
+    tasks = [{"name": "Look", "ansible.builtin.include_role": {"name": "app", "tasks_from": "volumes"}}]
+    (tmp_path / "play.yml").write_text(json.dumps([{"hosts": "berth", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
+    host = {"ansible_connection": "berth.platform.forked", "ansible_python_interpreter": sys.executable}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"berth": {"hosts": {"dev": host}}}), encoding="utf-8")
+    objects = {"storage.k8s.io/v1/storageclasses": LOCAL, "v1/namespaces/shop/persistentvolumeclaims": claim("ReadWriteOnce"),
+               "apps/v1/namespaces/shop/deployments": RUNS}  # fmt: skip
+    with fake_api.running(fake_api.Api()) as api:
+        api.answers = {f"/api{'' if path.startswith('v1/') else 's'}/{path}": (200, {"items": [thing]}) for path, thing in objects.items()}
+        given = {"berth_kubeconfig": fake_api.kubeconfig(tmp_path, api.url), "berth_namespace": "shop", "berth_app_name": "shop"}
+        given |= {"berth_app_volumes": {"media": MEDIA}, "image_facts": {"user": "1000:1000"}, "cluster_facts": {"provider": "kubeadm"}}
+        given |= {"berth_app_user": chosen} if chosen else {}
+        command = ["ansible-playbook", "play.yml", "-i", "hosts.yml", "--check", "-e", json.dumps(given)]
+        settings = {"ANSIBLE_ROLES_PATH": str(FILES.parents[1]), "ANSIBLE_PIPELINING": "true"}
+        done = ansible_fork.run(command, cwd=tmp_path, env=os.environ | settings)
+    assert ("Nothing was released. shop runs as user 10001" in done.stdout + done.stderr) == (chosen is None), done.stdout + done.stderr
+    assert ("Let them grow" in done.stdout) == (chosen is not None)
 
 
 # --- What an inventory may say ----------------------------------------------------------------------------------------

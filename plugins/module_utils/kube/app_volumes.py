@@ -189,6 +189,38 @@ def unshared(volumes: Mapping[str, Volume], app: str, there: Iterable[Object]) -
     return "\n".join(found)
 
 
+def stranded(image: str, volumes: Mapping[str, Volume], app: str, there: Iterable[Object], where: str) -> str:
+    """Return why the user that an image names could not change the files on the volumes, with what to do; empty where it can.
+
+    The kubelet gives files to a pod's group (``security``) where a CSI driver mounts a file system for one node, and nowhere else:
+    https://kubernetes-csi.github.io/docs/support-fsgroup.html
+
+    Args:
+        image: The numbers of that user and its group; "" where they are not known, or the inventory names a user.
+        volumes: By name.
+        app: The app's name.
+        there: The cluster's storage classes, and the claims and Deployments that exist, as far as they may be read.
+        where: Where ``berth_app_user`` is to be set.
+    """
+    known = list(there)
+    runs = next((each for each in known if each.get("kind") == "Deployment" and each["metadata"]["name"] == app), {})
+    old, new = (numbers.partition(":")[0] for numbers in (user(runs), image))
+    kept = [f"berth_app_volumes.{name}" for name in volumes if (made := _claim(known, claim_name(app, name))) and not _given_to_group(made, known)]
+    if not (old and new and kept) or old == new:
+        return ""
+    return (
+        f"{app} runs as user {old}, and its image names {new}. What {old} wrote to {' and '.join(kept)} stays {old}'s where a volume is a directory "
+        f"of a node or of a file server, and {new} cannot change it. Set berth_app_user: {old} in {where}, and the app goes on as before. "
+        f"Or give the files to {new} where they lie, and then run site.yml once with -e berth_app_user={new}."
+    )
+
+
+def _given_to_group(claim: Object, there: list[Object]) -> bool:
+    name = dig(claim, "spec", "storageClassName")
+    drivers = [each.get("provisioner") or "" for each in there if each.get("kind") == "StorageClass" and each["metadata"]["name"] == name]
+    return EVERY_NODE not in (dig(claim, "spec", "accessModes") or []) and any("csi." in driver for driver in drivers)
+
+
 def _one_of(classes: list[str]) -> str:
     return f"a class that can be shared ({', '.join(classes)})" if classes else f"a class that can be shared; there is none that Berth knows: {ELSEWHERE}"
 
