@@ -282,6 +282,29 @@ def test_a_cluster_of_parts_that_enforce_policies_fails_the_run_where_it_does_no
     assert ("DELETE", PROBE) in asked  # it is tried again rather than believed
 
 
+class Ended(Api):
+    """An API server that has a Job and nothing else."""
+
+    def answer(self, path: str, body: str) -> tuple[int, Any]:
+        """Return status and content of the answer to a request."""
+        return self.answers.get(path, (200, {"items": []}))
+
+
+@pytest.mark.parametrize(("provider", "code"), [("eks", 2), ("kubeadm", 0)])
+def test_a_run_whose_own_probe_gets_through_ends_where_policies_should_hold(
+    provider: str, code: int, tmp_path: Path, role: Callable[..., tuple[int, str]]
+) -> None:
+    failed = probe("Failed")
+    failed["status"]["conditions"][0]["reason"] = "BackoffLimitExceeded"
+    cluster = {"provider": provider, "pod_networks": [], "network_policy_inputs": "today"}
+    begun = {"__namespace_probe": {"objects": []}}  # by the phase of the database, before there was an answer
+    with running(Ended()) as api:
+        api.answers[PROBE] = 200, failed
+        ended, printed = role(part="probe", berth_kubeconfig=kubeconfig_of(tmp_path, api.url), cluster_facts=cluster, **begun, **PROBING)
+    assert ended == code, printed
+    assert "This cluster does not enforce NetworkPolicies" in printed
+
+
 @pytest.mark.parametrize(
     ("answers", "code"),
     [("rr", 0), ("aarr", 0), ("ararr", 0), ("a" * 40, 1), ("a" * 29 + "rr", 0), ("a" * 31 + "rr", 1)],
