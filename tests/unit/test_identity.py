@@ -14,6 +14,7 @@ from typing import Any
 
 import ansible_fork
 import pytest
+import yaml
 from ansible_collections.berth.platform.plugins.module_utils.kube import client, identity
 from ansible_collections.berth.platform.plugins.module_utils.kube.client import Cluster, KubeError, WrongCluster
 from ansible_collections.berth.platform.plugins.module_utils.kube.identity import Identity, IdentityError
@@ -382,3 +383,16 @@ def test_the_task_records_what_answers_and_finds_it_again(api: Api, path: str, a
     assert "CHANGED" in task(path)[1]
     assert identity.identity(identity.read(path)) == Identity("1111-here", authority)
     assert "SUCCESS" in task(path)[1]
+
+
+def test_a_new_cluster_of_eks_is_given_time_to_let_its_administrator_in(api: Api, path: str, tmp_path: Path) -> None:
+    """With the task that makes the first call to it, of the playbook itself."""
+    (hold,) = (each for each in yaml.safe_load((PROJECT / "playbooks/providers/eks/provide.yml").read_text(encoding="utf-8")) if "Hold" in each["name"])
+    play = [{"name": "Hold", "hosts": "localhost", "gather_facts": False, "tasks": [hold]}]
+    (tmp_path / "play.yml").write_text(json.dumps(play), encoding="utf-8")
+    known = {"berth_kubeconfig": path, "berth_provider": "eks", "cluster_facts": {"ours": True}}
+    api.queue = [(401, {"message": "not yet"}), ANSWERS["here"]]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")}
+    ran = ansible_fork.run(["ansible-playbook", str(tmp_path / "play.yml"), "-i", "localhost,", "-c", "local", "-e", json.dumps(known)], env=environment)
+    assert ran.returncode == 0, ran.stdout
+    assert identity.read(path)["cluster"] == "1111-here"
