@@ -19,6 +19,7 @@ import pytest
 from ansible_collections.berth.platform.plugins.module_utils.machine.artifacts import find_go, wanted_go
 from ansible_collections.berth.platform.plugins.module_utils.rollout import command as commands
 from ansible_collections.berth.platform.plugins.plugin_utils.inventory import variables
+from module_run import plugin
 
 Json = dict[str, Any]
 
@@ -243,7 +244,8 @@ def test_without_any_policy_everything_passes(analyser: Path, rendered: Rendered
 
 def test_pods_reach_name_servers_that_are_no_pods_and_nothing_else_of_them(analyser: Path, tmp_path: Path) -> None:
     """Auto Mode runs DNS on its nodes, behind an address of the services; NodeLocal DNSCache has one of its own."""
-    made = render(tmp_path, {"pod_networks": [], "dns_networks": ["172.20.0.10/32"]}, berth_dns_networks=["169.254.20.10/32"])
+    of_eks = plugin("filter/aws.py").dns_networks("172.20.0.0/16")
+    made = render(tmp_path, {"pod_networks": [], "dns_networks": of_eks}, berth_dns_networks=["169.254.20.10/32"])
     eks, local = Peer(None, ip="172.20.0.10"), Peer(None, ip="169.254.20.10")
     names = {
         f"{pod} asks {server.ip} over {protocol}": (pod, server, 53, protocol)
