@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.berth.platform.plugins.module_utils.machine import artifacts
 from ansible_collections.berth.platform.plugins.plugin_utils.inventory import aws as aws_variables
+from module_run import plugin
 
 SPEC = Path(__file__).resolve().parents[2] / "roles/preflight/meta/argument_specs.yml"
 OPTIONS = yaml.safe_load(SPEC.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
@@ -23,13 +25,14 @@ GOOD = {
 }
 
 
+def known(name: str, **given: Any) -> Any:
+    """Return a variable of a good inventory, ``given`` before that, or its default."""
+    return (GOOD | given).get(name, OPTIONS[name].get("default", EMPTY[OPTIONS[name]["type"]]))
+
+
 def problems(**given: Any) -> dict[tuple[str | int, ...], str]:
     """Return what is wrong with an inventory, by where."""
-
-    def get(name: str) -> Any:
-        return (GOOD | given).get(name, OPTIONS[name].get("default", EMPTY[OPTIONS[name]["type"]]))
-
-    return {problem.path: problem.text for problem in aws_variables.problems(get, "prod", set())}
+    return {problem.path: problem.text for problem in aws_variables.problems(lambda name: known(name, **given), "prod", set())}
 
 
 def test_an_inventory_that_says_little_is_good() -> None:
@@ -41,6 +44,18 @@ def test_nodes_of_eks_run_no_image_of_a_machine_of_another_kind(machine: str, re
     said = artifacts.foreign(aws_variables.NODES, machine)
     assert bool(said) == refused
     assert not refused or said.startswith("nodes are amd64, and this machine makes images for ")
+
+
+@pytest.mark.parametrize(("machine", "refused"), [("x86_64", False), ("aarch64", True)])
+def test_preflight_refuses_a_machine_that_makes_images_of_another_kind(machine: str, refused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    preflight = plugin("action/preflight.py")
+    monkeypatch.setattr(preflight.platform, "machine", lambda: machine)
+    check = object.__new__(preflight.Check)
+    check.inventory = SimpleNamespace(host="prod")
+    monkeypatch.setattr(check, "get", known, raising=False)
+    texts = {problem.path: problem.text for problem in check.eks_problems(set())}
+    assert set(texts) == ({("berth_provider",)} if refused else set())
+    assert not refused or texts["berth_provider",].endswith("run this on such a machine")
 
 
 @pytest.mark.parametrize(

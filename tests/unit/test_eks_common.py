@@ -234,6 +234,31 @@ def test_what_vanishes_while_it_is_waited_for_is_a_failure(monkeypatch: pytest.M
         Wait(600).until("it", clock.look, ["ACTIVE"], {GONE: 0})
 
 
+class Settling:
+    """EKS for a role that it knows ``seconds`` later."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self.clock, self.end = clock, clock.now + seconds
+
+    def create_cluster(self) -> dict[str, Any]:
+        """Make a cluster with that role."""
+        if self.clock.now < self.end:
+            raise answered("InvalidParameterException", "Role with arn: r, could not be assumed because it does not exist")
+        return {"cluster": {}}
+
+
+@pytest.mark.parametrize(("seconds", "made"), [(110, True), (130, False)])
+def test_a_role_is_waited_for_as_long_as_terraform_waits_for_one(seconds: int, made: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two minutes: propagationTimeout in github.com/hashicorp/terraform-provider-aws, internal/service/eks."""
+    aws = object.__new__(session.Aws)
+    aws.subject, aws.check, aws.client = "EKS cluster polls", False, Settling(waiting(monkeypatch), seconds)
+    if made:
+        assert aws.change("create_cluster") == {"cluster": {}}
+    else:
+        with pytest.raises(boto.ClientError, match="could not be assumed"):
+            aws.change("create_cluster")
+
+
 # --- Documentation ---------------------------------------------------------------------------------------------------
 
 

@@ -530,6 +530,16 @@ def test_a_simulation_brings_along_what_each_statement_asks_for() -> None:
                 assert allowed([{"Statement": [statement]}], (statement["Action"][0], [(resource, single)])), statement["Sid"]
 
 
+def test_a_grant_is_asked_for_as_eks_and_as_rds_make_theirs() -> None:
+    """EKS's is none for a resource of AWS's: docs.aws.amazon.com/eks/latest/userguide/enable-kms.html."""
+    sent = {}
+    for statement in POLICIES["cluster"]["Statement"]:
+        if "kms:CreateGrant" in statement["Action"]:
+            context = {entry["ContextKeyName"]: entry["ContextKeyValues"] for entry in looking.simulated(statement, REGION)}
+            sent[statement["Sid"]] = context["kms:GrantIsForAWSResource"]
+    assert sent == {"Key": ["false"], "GrantsByRds": ["true"]}
+
+
 def simulate(theirs: dict[str, dict[str, Any]]) -> set[str]:
     """Return what preflight finds missing where the caller has these policies, asked as IAM answers it."""
     statements = [one for policy in POLICIES.values() for one in policy["Statement"] if one["Effect"] == "Allow"]
