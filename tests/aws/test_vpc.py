@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.berth.platform.plugins.module_utils.aws import session
 from ansible_collections.berth.platform.plugins.modules import vpc
 from emulated_aws import Emulated
 from module_run import plugin
@@ -144,7 +147,12 @@ def test_what_is_somebody_elses_is_named_within_minutes_though_more_time_is_left
     network, ec2 = aws.run(vpc, **options(aws)), aws.client("ec2")
     _, interface = left_behind(aws, network["vpc_id"], network["private_subnet_ids"][0], "team", "search")
     monkeypatch.setattr(vpc, "SOMEBODY_ELSES", 0)
+    slept = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + slept[0], sleep=lambda seconds: slept.__setitem__(0, slept[0] + seconds))
+    for module in (vpc, session):
+        monkeypatch.setattr(module, "time", clock)
     message = aws.refusal(vpc, environment=aws.name, name=aws.name, state="absent", wait_timeout=600)
+    assert slept[0] < 60
     assert interface in message and "Delete that, then run the same command again" in message
     assert ec2.describe_network_interfaces(NetworkInterfaceIds=[interface])["NetworkInterfaces"], "it is not ours to delete"
 
