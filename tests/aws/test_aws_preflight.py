@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import emulated
 import pytest
 from ansible_collections.berth.platform.plugins.module_utils.aws import preflight as looking
 from ansible_collections.berth.platform.plugins.modules import aws_preflight, eks_cluster, eks_node_group, vpc
-from emulated_aws import ROOM, Emulated
+from emulated_aws import ROOM, Emulated, play
 from module_run import plugin
 
 ZONES = ["eu-central-1a", "eu-central-1b"]
@@ -133,6 +134,14 @@ def test_what_is_no_aws_is_one_clear_message(aws: Emulated, monkeypatch: pytest.
     monkeypatch.setenv("AWS_ENDPOINT_URL_EC2", "no address")
     found = problems(aws)
     assert list(found) == ["berth_aws_region"] and "AWS_ENDPOINT_URL" in found["berth_aws_region"]
+
+
+def test_a_cluster_that_its_maker_could_not_use_is_refused_while_there_is_none(aws: Emulated, tmp_path: Path) -> None:
+    other = {"principal": f"arn:aws:iam::{emulated.ACCOUNT}:role/others", "policy": "cluster-admin"}
+    given: dict[str, Any] = {"berth_eks_access": [other], "berth_eks_public_access": []}
+    printed = " ".join(play(aws.instance, tmp_path, "playbooks/preflight.yml", good=False, **given).split())
+    assert f"gives no access to arn:aws:iam::{emulated.ACCOUNT}:user/deployer, who runs this" in printed
+    assert "is empty, so that the API server answers within the VPC only, which is yet to be made" in printed
 
 
 # --- What AWS offers -------------------------------------------------------------------------------------------------
