@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
 import pytest
 from ansible_collections.berth.platform.plugins.modules import eks_addon
 from emulated_aws import Emulated
+from emulated_life import Life
 
 OLD, NEW = "v1.12.0-eksbuild.1", "v1.12.4-eksbuild.1"
 
@@ -139,3 +141,10 @@ def test_an_addon_is_deleted_once(cluster: Emulated) -> None:
 
 def test_without_a_cluster_there_is_nothing_to_delete(aws: Emulated) -> None:
     assert aws.run(eks_addon, name="coredns", cluster_name=aws.name, state="absent")["changed"] is False
+
+
+def test_the_network_of_an_environments_node_group_is_told_to_enforce_policies(life: Life) -> None:
+    """docs.aws.amazon.com/eks/latest/userguide/cni-network-policy-configure.html."""
+    lines = map(json.loads, life.recording.read_text(encoding="utf-8").splitlines())
+    asked = [line["parameters"] for line in lines if line["operation"] == "CreateAddon" and line["parameters"]["addonName"] == "vpc-cni"]
+    assert [json.loads(parameters.get("configurationValues", "{}")) for parameters in asked] == [{"enableNetworkPolicy": "true"}]
