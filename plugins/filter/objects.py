@@ -115,6 +115,19 @@ def object_names(objects: list[dict[str, Any]]) -> list[dict[str, str]]:
     return [{"kind": item["kind"], "name": item["metadata"]["name"]} for item in objects]
 
 
+def app_pods(app: str, also: list[str] | None = None) -> dict[str, Any]:
+    """Return the selector of an app's pods, whatever they do for it; ``also`` has more of their components.
+
+    >>> app_pods("polls")["matchExpressions"][0]["values"]
+    ['web', 'process', 'release', 'schedule', 'command']
+    """
+    components = ["web", "process", "release", "schedule", "command", *(also or [])]
+    return {
+        "matchLabels": {"app.kubernetes.io/instance": app},
+        "matchExpressions": [{"key": "app.kubernetes.io/component", "operator": "In", "values": components}],
+    }
+
+
 def named(names: list[str], kind: str) -> list[dict[str, str]]:
     """Return kind and name of the objects of one kind that have these names.
 
@@ -258,6 +271,7 @@ class FilterModule:
             writable_mounts,
             outside,
             labelled,
+            app_pods,
             named,
             standing,
         )
