@@ -57,8 +57,16 @@ def command_line(pid: int) -> bytes:
         return b""
 
 
+@pytest.fixture(scope="module")
+def leaving() -> Iterator[list[int]]:
+    """Yield a list for the process ids of supervisors that were told to end, which takes each a second; after all tests they are gone."""
+    supervisors: list[int] = []
+    yield supervisors
+    assert until(lambda: not any(map(alive, supervisors)))
+
+
 @pytest.fixture
-def runit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runit]:
+def runit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaving: list[int]) -> Iterator[Runit]:
     """Yield a backend with directories of its own, and end what it started."""
     monkeypatch.setattr(service_manager, "LOGS", tmp_path / "logs")
     monkeypatch.setattr(service_manager, "PIDS", tmp_path / "run")
@@ -66,8 +74,9 @@ def runit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runit]:
     monkeypatch.setattr(background_service, "backend", lambda: machine)
     monkeypatch.setattr(background_service, "manager", lambda: "runit")
     yield machine
-    for service in (tmp_path / "services").glob("*"):
-        machine.remove(service.name)
+    for supervisor in (tmp_path / "run").glob("*.pid"):
+        if subprocess.run(["sv", "exit", machine.services / supervisor.stem], capture_output=True, check=False).returncode == 0:
+            leaving.append(int(supervisor.read_text()))
 
 
 def started(runit: Runit, *command: str, **options: str) -> int:
