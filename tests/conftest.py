@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Generator
@@ -12,6 +13,7 @@ from ansible.plugins.loader import init_plugin_loader
 
 TESTS = Path(__file__).resolve().parent
 
+gc.disable()  # until all tests are collected: there is nothing to find, and each look goes over all that is there
 init_plugin_loader()
 import ansible_collections.berth.platform as collection
 
@@ -21,6 +23,12 @@ assert TESTS.parent.samefile(collection.__path__[0]), f"berth.platform is {colle
 for directory in ("unit", "cluster", "minikube", "machines", "kubernetes_101", "pictures"):
     sys.path.insert(0, str(TESTS / directory))
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # the commands of this environment, be it activated or not
+
+
+def pytest_collection_finish() -> None:
+    """Leave what has been collected alone from now on: it stays until the end, and a fork copies what the collector touches."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)

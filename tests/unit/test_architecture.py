@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
@@ -28,7 +29,10 @@ def imported(path: Path) -> set[Path]:
     return found
 
 
-FILES = {path: imported(path) for path in PLUGINS.rglob("*.py")}
+@functools.cache
+def imports() -> dict[Path, set[Path]]:
+    """Return what each plugin imports."""
+    return {path: imported(path) for path in PLUGINS.rglob("*.py")}
 
 
 def drawn() -> set[tuple[str, str]]:
@@ -39,7 +43,7 @@ def drawn() -> set[tuple[str, str]]:
 def arrows() -> set[tuple[str, str]]:
     """Return from which directory of plugins/, or package of module_utils, to which one imports go."""
     found = set()
-    for path, targets in FILES.items():
+    for path, targets in imports().items():
         for target in targets:
             here, there = (file.relative_to(PLUGINS).parts for file in (path, target))
             if here[0] != there[0]:
@@ -54,11 +58,11 @@ def test_the_page_draws_the_imports_there_are_and_no_others() -> None:
 
 
 def test_no_two_files_import_each_other_in_a_circle() -> None:
-    tuple(TopologicalSorter(FILES).static_order())
+    tuple(TopologicalSorter(imports()).static_order())
 
 
 def test_modules_import_nothing_that_only_ansibles_own_process_has() -> None:
-    assert not [path for path, targets in FILES.items() if path.parent.name == "modules" and any("plugin_utils" in target.parts for target in targets)]
+    assert not [path for path, targets in imports().items() if path.parent.name == "modules" and any("plugin_utils" in target.parts for target in targets)]
 
 
 def test_every_file_that_the_page_names_exists() -> None:
@@ -89,7 +93,9 @@ def test_the_page_knows_the_height_of_every_role() -> None:
 
 def test_a_role_includes_itself_and_lower_roles_only() -> None:
     heights = layers()
-    found = {(path.parts[-3], name) for path in ROLES.glob("*/tasks/*.yml") for name in included_roles(yaml.safe_load(path.read_text(encoding="utf-8")))}
+    found = {
+        (path.parts[-3], name) for path in ROLES.glob("*/tasks/*.yml") for name in included_roles(yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader))
+    }
     assert ("image", "minikube") in found  # it finds what there is
     assert {(role, name) for role, name in found if name != role and heights.get(name, len(heights)) >= heights[role]} == set()
 

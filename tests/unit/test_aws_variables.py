@@ -13,7 +13,7 @@ from ansible_collections.berth.platform.plugins.plugin_utils.inventory import aw
 from module_run import plugin
 
 SPEC = Path(__file__).resolve().parents[2] / "roles/preflight/meta/argument_specs.yml"
-OPTIONS = yaml.safe_load(SPEC.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+OPTIONS = yaml.load(SPEC.read_text(encoding="utf-8"), yaml.CSafeLoader)["argument_specs"]["main"]["options"]
 EMPTY = {"str": "", "list": [], "dict": {}, "bool": False, "int": 0, "path": ""}
 GOOD = {
     "berth_app_name": "polls",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import importlib.util
 import json
@@ -32,7 +33,7 @@ loader.exec_module(variables)
 KNOWN = variables.options()
 
 
-class Loader(yaml.SafeLoader):
+class Loader(yaml.CSafeLoader):
     """Reads Ansible's YAML; an encrypted value is a string."""
 
 
@@ -49,8 +50,9 @@ class Environment(jinja2.Environment):
 JINJA = Environment()
 
 
+@functools.cache
 def read(path: Path) -> Any:
-    """Return a YAML file's content, an empty mapping for a file that is not there."""
+    """Return a YAML file's content, an empty mapping for a file that is not there; nobody changes it."""
     return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader) or {} if path.exists() else {}
 
 

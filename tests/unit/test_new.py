@@ -19,7 +19,7 @@ from module_run import plugin
 
 PROJECT = Path(__file__).resolve().parents[2]
 SPECIFICATION = PROJECT / "roles" / "preflight" / "meta" / "argument_specs.yml"
-KNOWN = yaml.safe_load(SPECIFICATION.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+KNOWN = yaml.load(SPECIFICATION.read_text(encoding="utf-8"), yaml.CSafeLoader)["argument_specs"]["main"]["options"]
 MANAGE = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")\nfrom django.core.management import execute_from_command_line\n'
 NAMELESS = "import dotenv\ndotenv.load_dotenv()\nfrom django.core.management import execute_from_command_line\n"
 PLAIN = {"manage.py": MANAGE, "shop/__init__.py": "", "shop/settings.py": "", "requirements.txt": "django\npsycopg[binary]\n"}

@@ -15,8 +15,8 @@ from ansible_collections.berth.platform.plugins.plugin_utils.inventory import va
 from ansible_collections.berth.platform.plugins.plugin_utils.inventory.locate import Inventory
 
 PROJECT = Path(__file__).resolve().parents[2]
-OPTIONS = yaml.safe_load((PROJECT / "roles/preflight/meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
-OPTIONS |= yaml.safe_load((PROJECT / "roles/minikube/meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+OPTIONS = yaml.load((PROJECT / "roles/preflight/meta/argument_specs.yml").read_text(encoding="utf-8"), yaml.CSafeLoader)["argument_specs"]["main"]["options"]
+OPTIONS |= yaml.load((PROJECT / "roles/minikube/meta/argument_specs.yml").read_text(encoding="utf-8"), yaml.CSafeLoader)["argument_specs"]["main"]["options"]
 
 
 def wrong_types(project: Path, text: str, name: str = "group_vars/all/main.yml") -> list[str]:
