@@ -328,8 +328,8 @@ class Build:
         known = dockerfiles.without_health_checks(dockerfiles.without_links(self.text))
         text = dockerfiles.of_period(self.told(known, secrets), self.parameters.get("period") or "")
         if any(dockerfiles.binds(instruction) for instruction in self.instructions):
-            beside = json.dumps([self.parameters["arguments"], self.parameters["bases"]], sort_keys=True)
-            text = dockerfiles.with_mounts_seen(text, lambda path: hash_at(self.source, entries, path), beside)
+            beside = json.dumps(self.parameters["bases"], sort_keys=True)
+            text = dockerfiles.with_mounts_seen(text, lambda path: hash_at(self.source, entries, path), self.parameters["arguments"], beside)
         with tempfile.TemporaryDirectory(prefix="context-", dir=storage) as directory:
             place, dockerfile, ignore = Path(directory, "context"), Path(directory, self.dockerfile.name), Path(directory, "ignore")
             place.mkdir()

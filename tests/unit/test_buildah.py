@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.berth.platform.plugins.module_utils.image import build_network, user
+from ansible_collections.berth.platform.plugins.module_utils.image.prune import prune_buildah
 from ansible_collections.berth.platform.plugins.module_utils.image.registry import ImageError
 from ansible_collections.berth.platform.plugins.modules import image_build
 from simulated_machine import INSIDE, MACHINE, NEIGHBOUR, Machine
@@ -117,6 +118,19 @@ def test_layers_of_an_earlier_period_are_built_again_and_those_of_this_one_are_n
     assert first_again == first
     assert second not in (unknown, first)
     assert second_again == second
+
+
+def test_of_a_repositorys_images_the_layers_of_the_newest_are_kept(project: Project) -> None:
+    log = project.directory / "storage" / "project.log"
+    log.parent.mkdir()
+    for number in range(5):
+        project.write(Dockerfile=f"FROM scratch\nCOPY root/ /\nRUN {TAKE.format('/proc/sys/kernel/random/uuid', f'/made-{number}')}\nCOPY code /\n")
+        project.write(code=f"{number}\n")
+        log.write_text("")
+        made = project.build(ref=f"localhost/project:{number}", log=str(log))
+        prune_buildah(project.directory / "storage", "localhost/project")
+    project.write(code="edited\n")
+    assert project.build(ref="localhost/project:5", log=str(log)) == {**made, "code": "edited\n"}
 
 
 def test_every_stage_of_a_new_period_is_built_again(project: Project) -> None:

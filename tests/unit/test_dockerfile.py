@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from pathlib import Path
 
@@ -86,9 +87,12 @@ def test_a_stage_is_found_by_its_name_or_number_and_nothing_else() -> None:
 
 
 # --- What buildah is made to see -----------------------------------------------
+GIVEN = {"BASE": "one"}
+
+
 def seen(text: str, beside: str = "", **context: str) -> str:
     """Return what buildah gets of a Dockerfile; ``context`` are hashes by path, ``all`` for the whole."""
-    return with_mounts_seen(text, lambda path: context.get(path or "all", "?"), beside)
+    return with_mounts_seen(text, lambda path: context.get(posixpath.normpath(f"/{path}").strip("/") or "all", "?"), GIVEN, beside)
 
 
 def keys(text: str, beside: str = "", **context: str) -> list[str]:
@@ -141,7 +145,16 @@ STAGES = "FROM base AS zero\n{zero}\nFROM zero AS one\n{one}\nFROM other AS two\
         ({"zero": "RUN changed"}, True),
         ({"beside": "changed"}, True),
         ({"all": "changed"}, False),
-        ({"zero": "COPY a /a", "all": "changed"}, True),
+        ({"zero": "COPY a /a", "all": "changed"}, False),
+        ({"zero": "COPY a /a", "a": "changed"}, True),
+        ({"zero": 'COPY ["b", "a", "/"]', "a": "changed"}, True),
+        ({"zero": "COPY . /a", "all": "changed"}, True),
+        ({"zero": "COPY ./ /a", "all": "changed"}, True),
+        ({"zero": "COPY a* /a", "all": "changed"}, True),
+        ({"zero": "COPY $A /a", "all": "changed"}, True),
+        ({"zero": "COPY <<A b /a\nA", "all": "changed"}, True),
+        ({"zero": "ADD https://example.org/ b /a", "all": "changed"}, True),
+        ({"zero": "COPY 'a /a", "all": "changed"}, True),
         ({"one": "COPY --from=two a /a"}, True),
         ({"one": "RUN --mount=source=lock,target=/lock x", "lock": "changed"}, True),
         ({"one": "RUN <<EOF\nchanged\nEOF"}, True),
@@ -153,10 +166,10 @@ STAGES = "FROM base AS zero\n{zero}\nFROM zero AS one\n{one}\nFROM other AS two\
 )
 def test_what_a_stage_is_made_of_is_part_of_what_is_mounted_from_it(change: dict[str, str], another: bool) -> None:
     def key(given: dict[str, str]) -> list[str]:
-        whole = {"zero": "RUN zero", "one": "RUN one", "origin": "one", "beside": "", "all": "a", "lock": "b", **given}
-        return keys(STAGES.format(**whole), whole["beside"], all=whole["all"], lock=whole["lock"])
+        whole = {"zero": "RUN zero", "one": "RUN one", "origin": "one", "beside": "", "all": "a", "lock": "b", "a": "c", **given}
+        return keys(STAGES.format(**whole), whole["beside"], all=whole["all"], lock=whole["lock"], a=whole["a"])
 
-    texts = {name: text for name, text in change.items() if name not in ("all", "beside", "lock")}
+    texts = {name: text for name, text in change.items() if name not in ("a", "all", "beside", "lock")}
     same_text = key(texts) if change.keys() - texts.keys() else key({})
     assert (key(change) != same_text) is another
 
@@ -164,6 +177,17 @@ def test_what_a_stage_is_made_of_is_part_of_what_is_mounted_from_it(change: dict
 def test_a_stage_named_by_a_variable_could_be_any() -> None:
     text = "FROM a AS one\nCOPY a /a\nFROM b\nRUN --mount=from=$STAGE,target=/mnt y\n"
     assert keys(text, all="1") != keys(text, all="2")
+
+
+@pytest.mark.parametrize(("base", "another"), [("${BASE}", False), ("${BASE}:1", False), ("${OTHER:-one}", False), ("${OTHER}", True), ("$LATER", True)])
+def test_what_a_stage_begins_with_depends_on_the_context_only_where_no_argument_tells_it(base: str, another: bool) -> None:
+    text = f"ARG BASE\nFROM {base} AS two\nARG LATER=one\nFROM b\nRUN --mount=from=two,target=/mnt y\n"
+    assert (keys(text, all="1") != keys(text, all="2")) is another
+
+
+def test_a_stage_that_an_argument_names_is_part_of_what_is_mounted() -> None:
+    text = "ARG BASE\nFROM a AS one\nRUN {}\nFROM ${{BASE}} AS two\nFROM b\nRUN --mount=from=two,target=/mnt y\n"
+    assert keys(text.format("x")) != keys(text.format("y"))
 
 
 def test_the_example_mounts_nothing_that_buildah_could_take_from_its_cache() -> None:

@@ -370,8 +370,9 @@ def test_the_builder_keeps_the_last_images_and_what_the_last_builds_used(tmp_pat
         place = tmp_path / "root/overlay-images" / str(number)
         place.mkdir(parents=True)
         os.utime(place, (number, number))
-        images.append({"id": str(number), "names": [f"localhost:5001/polls:content-{number}"]})
-    images += [{"id": "7", "names": ["localhost:5001/other:1", "localhost:5001/polls2:1"]}, {"id": "8", "names": ["docker.io/library/python:3"]}, {"id": "9"}]
+        images.append({"id": f"sha256:{number}", "names": [f"localhost:5001/polls:content-{number}"]})
+    others = [["localhost:5001/other:1", "localhost:5001/polls2:1"], ["docker.io/library/python:3"], None]
+    images += [{"id": f"sha256:{number}", "names": names} for number, names in enumerate(others, 7)]
     (tmp_path / "polls.log").write_text("STEP 1/2: FROM a\n--> Using cache 0a1b2c3d4e5f60718\n--> 0a1b2c3d4e5\n--> 111111111111\n")
     dangling = ["sha256:0a1b2c3d4e5f60718", "sha256:1111111111112222", "sha256:3333333333334444"]
     going = spare_layers(images, dangling, tmp_path, "localhost:5001/polls")

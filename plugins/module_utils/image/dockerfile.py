@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import posixpath
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,7 @@ UNANSWERED = re.compile(r"(?s)after connection broken by '(\w+).*No matching dis
 MISSING = re.compile(r"command '(\S+)' failed: No such file|fatal error: (\S+): No such file|(\w+) executable not found|cannot find (-l[\w.+-]+)")
 WHEEL = re.compile(r"Failed (?:building wheel for|to build) '?([\w.-]+)'?")
 COLLECTING = re.compile(r"^\s*Collecting ([\w.-]+)", re.MULTILINE)
+UNTOLD = re.compile(r"[*?\[\\$]|://|<<")  # in a word of COPY or ADD that is no path, or the path of what another word tells
 KNOWN_FLAGS = ("chmod", "chown", "from", "mount")  # by buildah 1.28
 # Repositories of docker.io/library whose images are root's.
 ROOTS = ("alpine", "debian", "python", "ubuntu")
@@ -323,7 +326,7 @@ def of_period(text: str, period: str) -> str:
     return "\n".join(lines)
 
 
-def with_mounts_seen(text: str, context: Callable[[str], str], beside: str) -> str:
+def with_mounts_seen(text: str, context: Callable[[str], str], given: dict[str, str], beside: str) -> str:
     """Return a Dockerfile whose layers buildah takes from its cache only where what they mount is what it was.
 
     It asks for the text of an instruction alone (github.com/containers/buildah, issues 5400 and 6609), to which the arguments in force
@@ -333,9 +336,13 @@ def with_mounts_seen(text: str, context: Callable[[str], str], beside: str) -> s
     Args:
         text: The Dockerfile.
         context: Gives a hash of what of the context is at a path, "" for all of it.
-        beside: What else goes into every stage: the build arguments, and which base images there are.
+        given: The build arguments.
+        beside: What else goes into every stage, such as which base images there are.
     """
-    every = stages(parse(text))
+    instructions = parse(text)
+    values = global_arguments(instructions, given)
+    every = stages(instructions)
+    beside += json.dumps(given, sort_keys=True)
     keys: dict[int, str] = {}
 
     def brought(instruction: Instruction, place: int) -> list[str]:
@@ -343,7 +350,7 @@ def with_mounts_seen(text: str, context: Callable[[str], str], beside: str) -> s
         found = [stage_key(mount.origin, place) if mount.origin else context(mount.source) for mount in binds(instruction)]
         if instruction.keyword in ("ADD", "COPY"):
             origin = dict(instruction.flags()).get("from")
-            found.append(stage_key(origin, place) if origin else context(""))
+            found += [stage_key(origin, place)] if origin else [context(source) for source in copied(instruction)]
         return found
 
     def stage_key(name: str, place: int) -> str:
@@ -354,7 +361,7 @@ def with_mounts_seen(text: str, context: Callable[[str], str], beside: str) -> s
         number = every.index(stage)
         if number not in keys:
             inputs = [word for one in stage.instructions for word in (one.raw, *brought(one, number))]
-            keys[number] = short_hash(beside, stage_key(stage.base, number), *inputs)
+            keys[number] = short_hash(beside, stage_key(expand(stage.base, values) or stage.base, number), *inputs)
         return keys[number]
 
     inserted: dict[int, str] = {}
@@ -365,6 +372,20 @@ def with_mounts_seen(text: str, context: Callable[[str], str], beside: str) -> s
             if binds(instruction):
                 inserted[instruction.line] = f"ARG BERTH_MOUNTED={short_hash(*brought(instruction, place))}"
     return "\n".join(f"{inserted[number]}\n{line}" if number in inserted else line for number, line in enumerate(text.split("\n"), 1))
+
+
+def copied(instruction: Instruction) -> list[str]:
+    """Return the paths of the context that a COPY or ADD takes, as far as its words tell; "" stands for all of it.
+
+    >>> copied(parse("COPY --chown=1 a b/c /")[0]), copied(parse('COPY ["a b", "/"]')[0]), copied(parse("COPY *.txt /")[0])
+    (['a', 'b/c'], ['a b'], [''])
+    """
+    written = instruction.words()
+    try:
+        words = [str(word) for word in json.loads(written)] if written.startswith("[") else shlex.split(written)
+    except ValueError:
+        return [""]
+    return [""] if not words[:-1] or any(UNTOLD.search(word) for word in words) else words[:-1]
 
 
 def short_hash(*parts: str) -> str:

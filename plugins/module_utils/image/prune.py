@@ -166,12 +166,12 @@ def spare_layers(images: list[dict[str, Any]], dangling: list[str], storage: Pat
     """Return what to remove from buildah's storage: a repository's images but for the newest, and what no build has used last.
 
     Args:
-        images: What ``buildah images --json`` says.
+        images: What ``buildah images --json --no-trunc`` says.
         dangling: The ids of images that have no name and that no other is built on, such as stages.
         storage: The storage, with the logs of the last build of each repository.
         repository: With its registry, ``localhost:5001/polls``.
     """
-    named = {name: image["id"] for image in images for name in image.get("names") or [] if name.startswith(f"{repository}:")}
+    named = {name: image["id"].removeprefix("sha256:") for image in images for name in image.get("names") or [] if name.startswith(f"{repository}:")}
     # Its images say that they are of 1970.
     ages = {name: age(storage / "root/overlay-images" / number) for name, number in named.items()}
     used = [number for log in storage.glob("*.log") for number in STEP.findall(log.read_text(encoding="utf-8", errors="replace"))]
@@ -194,7 +194,7 @@ def prune_buildah(storage: Path, repository: str) -> None:
         remove_leftovers(storage)
         if run(*buildah, "containers", "--quiet"):
             run(*buildah, "rm", "--all")
-        images = json.loads(run(*buildah, "images", "--json") or "[]")
+        images = json.loads(run(*buildah, "images", "--json", "--no-trunc") or "[]")
         dangling = run(*buildah, "images", "--quiet", "--no-trunc", "--filter", "dangling=true").split()
         if going := spare_layers(images, dangling, storage, repository):
             run(*buildah, "rmi", *going)
