@@ -73,10 +73,12 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     request = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=authority"]
     names = ["-addext", f"subjectAltName=DNS:{SERVER}", "-keyout", str(key), "-out", str(certificate)]
     subprocess.run([*request, *names], capture_output=True, check=True)
-    templates = jinja2.Environment(loader=jinja2.FileSystemLoader(PROJECT / "molecule" / "external-database" / "templates"), autoescape=False)
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(PROJECT / "molecule" / "external-database" / "templates"), undefined=jinja2.StrictUndefined, autoescape=False
+    )
     templates.globals["lookup"] = lambda _, path: Path(path).read_text(encoding="utf-8")
     templates.filters["to_json"] = json.dumps
-    of_it = {"server": SERVER, "pki": {"path": place}, "berth_app_name": "blog", "berth_database_password": PASSWORD}
+    of_it = {"server": SERVER, "certificates": str(place), "berth_app_name": "blog", "berth_database_password": PASSWORD}
     manifest = templates.get_template("server.yaml.j2").render(artifacts_facts={"refs": {"postgres": "docker.io/library/postgres:17"}}, **of_it)
     subprocess.run([*ADMIN, "create", "namespace", "team-server"], check=True)
     try:
