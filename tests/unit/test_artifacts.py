@@ -27,6 +27,7 @@ import yaml
 from ansible_collections.berth.platform.plugins.module_utils.machine import artifacts
 from ansible_collections.berth.platform.plugins.module_utils.machine.artifacts import ArtifactError, Settings, make_plan, missing_packages
 from ansible_collections.berth.platform.plugins.module_utils.machine.artifacts_make import apt_sources, published_checksum, tool_message
+from role_options import options
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles" / "artifacts"
@@ -952,8 +953,7 @@ def test_a_provider_takes_what_there_is_and_only_minikubes_takes_minikube() -> N
     assert set(sets["kubeadm"]) == there - {"minikube", "valkey", "nginx"}, "the images of the cache and of the files are made where there are such"
     assert set(sets["minikube"]) <= there
     assert {"minikube", "kubectl"} <= set(sets["minikube"])
-    specification = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
-    assert specification["argument_specs"]["main"]["options"]["artifacts_set"]["choices"] == list(sets)
+    assert options("artifacts")["artifacts_set"]["choices"] == list(sets)
 
 
 def test_minikube_and_kubectl_are_released_for_every_system_and_architecture() -> None:

@@ -20,6 +20,7 @@ from ansible_collections.berth.platform.plugins.module_utils.kube.client import 
 from ansible_collections.berth.platform.plugins.module_utils.kube.existing import namespace_rules
 from audit_objects import DATABASE, DIGEST, FAULTS, GONE, POD, SECRET, SHOP, WEB, Json, Place, beside, changed, container, environment, labels, made, running
 from module_run import plugin
+from role_options import options
 
 audit = plugin("action/environment_audit.py")
 PROJECT = Path(__file__).resolve().parents[2]
@@ -198,7 +199,7 @@ def test_what_berth_does_not_make_so_was_changed_since() -> None:
 
 
 def test_a_check_names_variables_that_there_are() -> None:
-    known = yaml.safe_load((PROJECT / "roles/preflight/meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+    known = options("preflight")
     used = {variable for each in report.CHECKS for variable in report.variables(each)}
     used |= {variable for each in report.CHECKS for variable in re.findall(r"berth_\w+", each.field)}
     assert used and used <= known.keys()

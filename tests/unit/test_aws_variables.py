@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.berth.platform.plugins.module_utils.machine import artifacts
 from ansible_collections.berth.platform.plugins.plugin_utils.inventory import aws as aws_variables
 from module_run import plugin
+from role_options import options
 
-SPEC = Path(__file__).resolve().parents[2] / "roles/preflight/meta/argument_specs.yml"
-OPTIONS = yaml.load(SPEC.read_text(encoding="utf-8"), yaml.CSafeLoader)["argument_specs"]["main"]["options"]
+OPTIONS = options("preflight")
 EMPTY = {"str": "", "list": [], "dict": {}, "bool": False, "int": 0, "path": ""}
 GOOD = {
     "berth_app_name": "polls",

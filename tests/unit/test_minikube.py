@@ -29,6 +29,7 @@ from ansible_collections.berth.platform.plugins.modules import minikube, minikub
 from ansible_collections.berth.platform.plugins.plugin_utils import preflight
 from fake_api import EMPTIED
 from module_run import run
+from role_options import options
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "minikube"
@@ -1243,6 +1244,5 @@ def test_the_role_gives_the_module_every_option_from_the_variable_of_its_name() 
 
 
 def test_the_role_takes_what_the_module_takes() -> None:
-    options = yaml.safe_load((ROOT / "roles/minikube/meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
     for name in ("driver", "container_runtime"):
-        assert options[f"minikube_{name}"]["choices"] == minikube.OPTIONS[name]["choices"]
+        assert options("minikube")[f"minikube_{name}"]["choices"] == minikube.OPTIONS[name]["choices"]

@@ -16,10 +16,10 @@ from ansible_collections.berth.platform.plugins.module_utils.image.project impor
 from ansible_collections.berth.platform.plugins.plugin_utils.project import inventory as inventory_lib
 from ansible_collections.berth.platform.plugins.plugin_utils.project.procfile import words
 from module_run import plugin
+from role_options import options
 
 PROJECT = Path(__file__).resolve().parents[2]
-SPECIFICATION = PROJECT / "roles" / "preflight" / "meta" / "argument_specs.yml"
-KNOWN = yaml.load(SPECIFICATION.read_text(encoding="utf-8"), yaml.CSafeLoader)["argument_specs"]["main"]["options"]
+KNOWN = options("preflight")
 MANAGE = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")\nfrom django.core.management import execute_from_command_line\n'
 NAMELESS = "import dotenv\ndotenv.load_dotenv()\nfrom django.core.management import execute_from_command_line\n"
 PLAIN = {"manage.py": MANAGE, "shop/__init__.py": "", "shop/settings.py": "", "requirements.txt": "django\npsycopg[binary]\n"}

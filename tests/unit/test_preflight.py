@@ -15,6 +15,7 @@ from pathlib import Path
 import ansible_fork
 import pytest
 import yaml
+from role_options import options
 
 PROJECT = Path(__file__).resolve().parents[2]
 INVENTORIES = PROJECT / "tests" / "inventories"
@@ -100,8 +101,7 @@ def pattern(line: str) -> str:
 
 def documented() -> set[str]:
     """Return the names of the variables that an inventory may set."""
-    entries = yaml.safe_load((PROJECT / "roles/preflight/meta/argument_specs.yml").read_text(encoding="utf-8"))
-    return {name for name in entries["argument_specs"]["main"]["options"] if name.startswith("berth_")}
+    return {name for name in options("preflight") if name.startswith("berth_")}
 
 
 def listing(*directories: Path) -> set[Path]:

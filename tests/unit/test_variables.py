@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.berth.platform.plugins.module_utils import formats
 from ansible_collections.berth.platform.plugins.plugin_utils.inventory import variables
 from ansible_collections.berth.platform.plugins.plugin_utils.inventory.locate import Inventory
+from role_options import options
 
 PROJECT = Path(__file__).resolve().parents[2]
-OPTIONS = yaml.load((PROJECT / "roles/preflight/meta/argument_specs.yml").read_text(encoding="utf-8"), yaml.CSafeLoader)["argument_specs"]["main"]["options"]
-OPTIONS |= yaml.load((PROJECT / "roles/minikube/meta/argument_specs.yml").read_text(encoding="utf-8"), yaml.CSafeLoader)["argument_specs"]["main"]["options"]
+OPTIONS = options("preflight") | options("minikube")
 
 
 def wrong_types(project: Path, text: str, name: str = "group_vars/all/main.yml") -> list[str]:
