@@ -257,7 +257,7 @@ def test_a_base_that_cannot_be_had_leads_to_a_mirror_or_to_the_base_that_is_here
     assert said == (
         "src/Dockerfile, line 2: the image python:3.12-slim is not on this machine, and its registry docker.io does not answer (timed out). "
         "Name a mirror that has it, such as berth_artifacts_mirrors: {docker.io: mirror.example.org/docker.io}, or start from the image that "
-        "Berth brings: ARG PYTHON_IMAGE above the first FROM, then FROM ${PYTHON_IMAGE}."
+        "Berth brings: ARG PYTHON_IMAGE=python:3.12-slim above the first FROM, then FROM ${PYTHON_IMAGE}."
     )
 
 

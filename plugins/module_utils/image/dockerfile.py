@@ -426,7 +426,7 @@ def unreachable(dockerfile: Path, image: Image, host: str, reason: str) -> str:
     else:
         way = f"Correct {host} in berth_artifacts_mirrors"
     way += (
-        ", or start from the image that Berth brings: ARG PYTHON_IMAGE above the first FROM, then FROM ${PYTHON_IMAGE}."
+        f", or start from the image that Berth brings: ARG PYTHON_IMAGE={image.written} above the first FROM, then FROM ${{PYTHON_IMAGE}}."
         if image.keyword == "FROM"
         else ", or bring in what is taken from it by another way, such as RUN with pip install."
     )
