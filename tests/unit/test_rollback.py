@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -482,6 +484,38 @@ def test_what_is_not_released_cannot_go_back(api: Api, tmp_path: Path, capsys: p
 def test_the_answer_of_the_earlier_release_is_found_in_its_log() -> None:
     schema = {"unknown": ["polls.0002_more"], "undo": ["migrate polls 0001_initial"]}
     assert filters.unknown_migrations(["noise", f"unknown-migrations {json.dumps(schema)}", "more noise"]) == schema
+
+
+# A database that refuses so many connections, of a project without an app.
+REFUSES = """
+import sys, time
+from django.conf import settings
+from django.db import OperationalError, connection
+settings.configure(DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}})
+import django
+django.setup()
+left, connect, slept = int(sys.argv[2]), connection.ensure_connection, []
+def refuse():
+    global left
+    if left:
+        left -= 1
+        raise OperationalError("Connection refused")
+    connect()
+connection.ensure_connection = refuse
+time.monotonic, time.sleep = lambda: sum(slept), slept.append
+exec(open(sys.argv[1]).read())
+"""
+
+
+@pytest.mark.parametrize(("refused", "code"), [(0, 0), (5, 0), (1000, 1)])
+def test_the_earlier_release_waits_some_seconds_for_the_rules_that_let_it_reach_the_database(refused: int, code: int) -> None:
+    asked = Path(__file__).parents[2] / "roles" / "app" / "files" / "unknown_migrations.py"
+    done = subprocess.run([sys.executable, "-c", REFUSES, asked, str(refused)], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    if code:
+        assert done.stderr.splitlines()[-1].endswith("OperationalError: Connection refused")
+    else:
+        assert filters.unknown_migrations(done.stdout.splitlines()) == {"unknown": [], "undo": []}
 
 
 def test_a_release_that_does_not_answer_is_told_with_its_last_lines() -> None:

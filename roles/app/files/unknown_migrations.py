@@ -1,11 +1,22 @@
 """Print the database's migrations that this release does not have, and how to undo them, as a line of JSON. Run by `manage.py shell`."""
 
 import json
+import time
 
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
+# The rules that let a new pod reach the database may come to the database's node after the pod's first call.
+end = time.monotonic() + 20
+while True:
+    try:
+        connection.ensure_connection()
+        break
+    except OperationalError:
+        if time.monotonic() > end:
+            raise
+        time.sleep(0.5)
 known = MigrationLoader(None, ignore_no_migrations=True).disk_migrations
 # A squashed migration stands for those that it replaces, which need not be there any more.
 replaced = {name for migration in known.values() for name in migration.replaces}
