@@ -8,9 +8,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils.kube import probes
 from ..module_utils.kube.client import Cluster, Forbidden, KubeError
-from ..module_utils.kube.objects import condition
-from ..module_utils.rollout.model import Snapshot
-from ..module_utils.rollout.reading import current_pods, selector_of
+from ..module_utils.rollout.page_error import newest_ready
 
 ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},
@@ -26,10 +24,7 @@ def asked(cluster: Cluster, namespace: str, name: str) -> tuple[dict[str, int], 
     Raises:
         KubeError: There is no ready pod of the newest revision, or the API server does not let us ask it.
     """
-    workload = {**cluster.get("Deployment", namespace, name), "kind": "Deployment"}
-    selector = selector_of(workload)
-    snapshot = Snapshot(workload, cluster.items("Pod", namespace, labelSelector=selector), cluster.items("ReplicaSet", namespace, labelSelector=selector))
-    pod = next((each for each in reversed(current_pods(snapshot)) if condition(each, "Ready")), None)
+    pod = newest_ready(cluster, namespace, name)
     if pod is None:
         raise KubeError(f"No pod of the newest revision of {name} is ready in namespace {namespace}.")
     answers, wrong = {}, []

@@ -9,7 +9,9 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.kube import access
+from ..module_utils.kube.client import Cluster, KubeError
 from ..module_utils.progress import report
+from ..module_utils.rollout import page_error
 
 ARGUMENTS = {
     "url": {"type": "str", "required": True},
@@ -17,6 +19,9 @@ ARGUMENTS = {
     "styled": {"type": "str", "default": ""},
     "static": {"type": "str", "default": ""},
     "timeout": {"type": "int", "default": 15},
+    "kubeconfig": {"type": "path"},
+    "namespace": {"type": "str", "default": ""},
+    "name": {"type": "str", "default": ""},
 }
 ASK = 10.0  # seconds for one answer
 PAUSE = 0.5  # seconds between two requests
@@ -37,10 +42,20 @@ class ActionModule(ActionBase):
             time.sleep(PAUSE)
         served = 200 <= answer.status < given["below"]
         lacks = unstyled(urllib.parse.urljoin(given["url"], given["styled"]), given["static"]) if served and given["styled"] else ""
-        result |= {"status": answer.status, "answer": answer.text, "served": served}
+        raised = self._raised(given) if answer.status >= 500 and given["name"] else ""
+        result |= {"status": answer.status, "answer": f"{answer.text}{'; ' if raised else ''}{raised}", "served": served}
         if lacks and given["static"]:
             return result | {"failed": True, "msg": f"The app is released and its pages are served, but {lacks}"}
         return result | {"warnings": [lacks] if lacks else []}
+
+    @staticmethod
+    def _raised(given: dict[str, Any]) -> str:
+        """Return what the page raises in a pod, as far as that can be asked."""
+        try:
+            cluster = Cluster(given["kubeconfig"], None)
+        except KubeError:
+            return ""
+        return page_error.told(page_error.of_url(cluster, given["namespace"], given["name"], given["url"]))
 
 
 def unstyled(url: str, static: str = "") -> str:

@@ -56,7 +56,10 @@ status:
     pods: {description: "name, ready, containers, restarts, age (seconds) and state of each.", type: list, elements: dict}
     database: {description: "host, image, replicas and ready. Null for none.", type: dict}
     network_policies: {description: "Whether they are enforced, as far as that was tried, else empty.", type: str}
-    addresses: {description: "url, answer (text) and good (whether it is a page) of each that is good, or of all where none is.", type: list, elements: dict}
+    addresses:
+      description: "url, answer (text), status and good (whether it is a page) of each that is good, or of all where none is."
+      type: list
+      elements: dict
     volumes: {description: "name, size, state and class of each.", type: list, elements: dict}
     certificates: {description: "kind, path, ends (RFC 3339) and seconds until then, of each kind the first to end.", type: list, elements: dict}
     incidents:
@@ -79,9 +82,10 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ..module_utils.kube import access, client, logs
 from ..module_utils.kube.client import Cluster, Forbidden, KubeError
 from ..module_utils.kube.objects import dig
-from ..module_utils.kube.redact import redact, secret_names, secret_values
+from ..module_utils.kube.redact import redact, unshown
 from ..module_utils.machine import certificates as certificate_ends
 from ..module_utils.rollout import incidents as last_hour
+from ..module_utils.rollout import page_error
 from ..module_utils.rollout import status as status_text
 from ..module_utils.rollout.advice import advice_of
 from ..module_utils.rollout.message import symptom_of
@@ -149,7 +153,8 @@ class Reader:
         found = [each | {"age": status_text.seconds_between(each["at"], self.cluster.now)} for each in told if each["pod"] not in present]
         for each in found:
             spec = dig(pods.get(each["pod"], {}), "spec") or {}
-            each["log"] = redact(self._last_line(each["pod"], each["container"], "previous"), self._secrets(spec)) if each.pop("previous") else ""
+            values = unshown(self.cluster, self.namespace, spec)
+            each["log"] = redact(self._last_line(each["pod"], each["container"], "previous"), values) if each.pop("previous") else ""
         return found
 
     def problems(self, objects: dict[str, list[dict[str, Any]]]) -> list[dict[str, str]]:
@@ -160,7 +165,7 @@ class Reader:
         found = status_text.problem(snapshot)
         assert found
         finding, progress = found
-        values = self._secrets(dig(snapshot.workload, "spec", "template", "spec") or {})
+        values = unshown(self.cluster, self.namespace, dig(snapshot.workload, "spec", "template", "spec") or {})
         log = self._last_line(finding.pod, finding.container, finding.log, "current") if finding.log and finding.pod else ""
         symptom = symptom_of(finding, [log], snapshot.workload)
         summary = finding.summary if finding.cause == "waiting" else f"{finding.summary} ({progress.partition(' (')[0]})"
@@ -191,16 +196,6 @@ class Reader:
                 return logs.readable(lines[-1])[0]
         return ""
 
-    def _secrets(self, spec: Mapping[str, Any]) -> set[str]:
-        """Return the values that must not be shown of a pod with that description, as far as they may be read."""
-        secrets = []
-        for name in secret_names(spec):
-            try:
-                secrets.append(self.cluster.get("Secret", self.namespace, name))
-            except KubeError:
-                continue
-        return secret_values(spec, secrets)
-
 
 def addresses(objects: Mapping[str, list[dict[str, Any]]], app: str, timeout: float, path: str = "/") -> list[dict[str, Any]]:
     """Return the app's addresses that answer with a page, or all of them with what they answer where none does; all asked at once."""
@@ -210,8 +205,19 @@ def addresses(objects: Mapping[str, list[dict[str, Any]]], app: str, timeout: fl
     urls = access.candidates(service, objects.get("Ingress", []), objects.get("Node", []), path)
     with ThreadPoolExecutor(max_workers=8) as pool:
         answers = list(pool.map(lambda url: access.ask(url, timeout), urls))
-    found = [{"url": url, "answer": answer.text, "good": answer.good} for url, answer in zip(urls, answers, strict=True)]
+    found = [{"url": url, "answer": answer.text, "good": answer.good, "status": answer.status} for url, answer in zip(urls, answers, strict=True)]
     return [each for each in found if each["good"]] or found
+
+
+def page_problems(cluster: Cluster, namespace: str, app: str, found: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Return what the page raises that the app answers with an error of its own; ``found`` as ``addresses`` returns it."""
+    failing = next((each for each in found if each["status"] >= 500), None)
+    if failing is None:
+        return []
+    raised = page_error.told(page_error.of_url(cluster, namespace, app, failing["url"]))
+    words = f"{failing['answer'].partition(' ')[0]}{': ' if raised else ''}{raised}"
+    empty = {"pod": "", "container": "", "message": "", "log": ""}
+    return [{"kind": "Page", "name": failing["url"], "cause": "answer", "summary": f"answers {words}", "advice": "mend it in the app", **empty}]
 
 
 def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -241,6 +247,7 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
         return {**found, "advice": f"{error}{more}"}
     now, app = cluster.now, parameters["app"]
     deployment = next((each for each in objects.get("Deployment", []) if each["metadata"]["name"] == app), None)
+    asked = addresses(objects, app, parameters["timeout"], parameters["path"])
     return {
         **found,
         "nodes": status_text.nodes(objects.get("Node", []), now),
@@ -249,9 +256,9 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
         "pods": status_text.pods(objects.get("Pod", []), now),
         "database": status_text.database(objects.get("StatefulSet", []), objects.get("Service", [])),
         "network_policies": status_text.network_policies(reader.probes),
-        "addresses": addresses(objects, app, parameters["timeout"], parameters["path"]),
+        "addresses": asked,
         "volumes": status_text.volumes(objects.get("PersistentVolumeClaim", [])),
-        "problems": problems + expiry,
+        "problems": problems + (page_problems(cluster, parameters["namespace"], app, asked) if not problems else []) + expiry,
         "incidents": incidents,
         "notes": reader.notes,
     }

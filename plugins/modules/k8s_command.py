@@ -63,7 +63,7 @@ from ..module_utils import formats
 from ..module_utils.kube import client, session
 from ..module_utils.kube.client import Cluster, KubeError, NotFound, Unreachable
 from ..module_utils.kube.objects import condition
-from ..module_utils.kube.redact import redact, secret_names, secret_values
+from ..module_utils.kube.redact import redact, unshown
 from ..module_utils.progress import report
 from ..module_utils.rollout import command as commands
 from ..module_utils.rollout import rollback
@@ -109,15 +109,6 @@ def chosen(cluster: Cluster, namespace: str, name: str) -> rollback.Release:
     return release
 
 
-def secrets(cluster: Cluster, namespace: str, spec: Object) -> set[str]:
-    """Return the values that must not be shown of a pod with that description, as far as they may be read."""
-    found = []
-    for name in secret_names(spec):
-        with contextlib.suppress(KubeError):
-            found.append(cluster.get("Secret", namespace, name))
-    return secret_values(spec, found)
-
-
 class Run:
     """One command that runs as a Job.
 
@@ -133,7 +124,7 @@ class Run:
         self.name: str = job["metadata"]["name"]
         self.output = Output()
         self.began = False
-        self._secrets = secrets(cluster, namespace, job["spec"]["template"]["spec"])
+        self._secrets = unshown(cluster, namespace, job["spec"]["template"]["spec"])
         self._patience = Patience()
 
     def look(self) -> bool:

@@ -137,13 +137,13 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ..module_utils.kube import client
 from ..module_utils.kube.client import Cluster, Forbidden, KubeError, NotFound, Unreachable
 from ..module_utils.kube.objects import dig
-from ..module_utils.kube.redact import redact, secret_names, secret_values
+from ..module_utils.kube.redact import redact, unshown
 from ..module_utils.progress import report
-from ..module_utils.rollout import checks, symptoms
+from ..module_utils.rollout import checks, page_error, symptoms
 from ..module_utils.rollout.judge import judge, unproved
 from ..module_utils.rollout.message import best, describe, symptom_of
 from ..module_utils.rollout.model import Finding, Patience, Snapshot, Verdict
-from ..module_utils.rollout.pods import refused_pod
+from ..module_utils.rollout.pods import failing_page, refused_pod
 from ..module_utils.rollout.reading import current_pods, event_subjects, events_of, failed_run, selector_of, succeeded, unbound_claims
 
 POLL = 0.5
@@ -357,8 +357,9 @@ class Rollout:
         finding = replace(finding, message=redact(finding.message, values))
         events = [{**event, "message": redact(str(event.get("message") or ""), values)} for event in events]
         workload = self.snapshot.workload if self.snapshot else None
-        symptom = symptom_of(finding, lines, workload or {})
-        message = describe(self.state(), finding, self.namespace, headline, lines, events, workload, symptom)
+        raised = self._raised(finding, subject) if subject and not any("Traceback" in line for line in lines) else []
+        symptom = symptom_of(finding, raised or lines, workload or {})
+        message = describe(self.state(), finding, self.namespace, headline, lines, events, workload, symptom, raised)
         if symptom and symptom.cause == "checks" and (report := checks.read(lines)):
             message = checks.refusal(report, self.name, self.namespace)
         failure = {
@@ -396,16 +397,14 @@ class Rollout:
             time.sleep(POLL)
         return []
 
+    def _raised(self, finding: Finding, pod: Mapping[str, Any]) -> list[str]:
+        """Return the traceback of the page that a probe asks for in vain; none where that is not what is wrong."""
+        probe = failing_page(self.snapshot.workload, finding) if self.snapshot else None
+        return page_error.ask(self.cluster, pod, probe.path, probe.host)[-self.log_lines :] if probe else []
+
     def _secrets(self) -> set[str]:
-        """Return the values that must not be shown, as far as they may be read."""
         spec = dig(self.snapshot.workload, "spec", "template", "spec") if self.snapshot else None
-        secrets = []
-        for name in secret_names(spec or {}):
-            try:
-                secrets.append(self.cluster.get("Secret", self.namespace, name))
-            except KubeError:
-                continue
-        return secret_values(spec or {}, secrets)
+        return unshown(self.cluster, self.namespace, spec or {})
 
 
 def wait(rollouts: list[Rollout], timeout: int) -> None:

@@ -14,6 +14,14 @@ options:
   styled: {description: "A path on the site whose page names a style sheet, as the admin's does: that it is not served is a warning.", type: str, default: ""}
   static: {description: "At which URL a web server shows static files: that the style sheet is not served is a failure then.", type: str, default: ""}
   timeout: {description: Seconds until it has to be answered., type: int, default: 15}
+  kubeconfig:
+    description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) when left out.
+    type: path
+  namespace: {description: Namespace of the app., type: str, default: ""}
+  name:
+    description: The app's Deployment, one of whose pods is asked what the page raises that is answered with 500. Empty for not asking.
+    type: str
+    default: ""
 attributes:
   check_mode: {support: full, description: Asks only.}
 """
@@ -27,5 +35,5 @@ EXAMPLES = """
 RETURN = """
 served: {description: Whether the app answered., type: bool, returned: always}
 status: {description: "The HTTP status, 0 for silence.", type: int, returned: always}
-answer: {description: "The answer for people, e.g. C(200 in 12 ms), or why there was none.", type: str, returned: always}
+answer: {description: "The answer for people, e.g. C(200 in 12 ms), what it raises, or why there was none.", type: str, returned: always}
 """

@@ -47,6 +47,7 @@ def ask(tmp_path: Path, url: str, *arguments: str, **defaults: int) -> subproces
     """Run the tasks against a URL, with further arguments of ansible-playbook and other ``defaults`` of the module's options."""
     tasks = PROJECT / "playbooks" / "tasks" / "answer.yml"
     variables = {"app_facts": {"url": url}, "berth_app_name": "polls", "inventory_hostname": "dev", "ansible_python_interpreter": sys.executable}
+    variables |= {"berth_kubeconfig": str(tmp_path / "none"), "berth_namespace": "polls-dev"}
     play = {"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": [{"ansible.builtin.include_tasks": str(tasks)}]}
     play |= {"module_defaults": {"berth.platform.page_answer": defaults}}
     playbook = tmp_path / "answer.yml"
@@ -78,6 +79,14 @@ def test_an_error_of_the_server_fails_the_run_with_what_to_do(tmp_path: Path) ->
     assert f"polls is released, its pods are ready, and {url} does not serve: 500 in " in words
     assert "ansible-playbook playbooks/ops/logs.yml -i inventories/dev" in words
     assert "Traceback" not in words
+
+
+def test_what_the_page_raises_is_told_with_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_answer, "Cluster", lambda *given: given)
+    monkeypatch.setattr(page_answer.page_error, "of_url", lambda *asked: asked)
+    monkeypatch.setattr(page_answer.page_error, "told", lambda asked: f"it raises {asked}")
+    given = {"kubeconfig": "k", "namespace": "polls-dev", "name": "polls", "url": "http://127.0.0.1/"}
+    assert page_answer.ActionModule._raised(given) == "it raises (('k', None), 'polls-dev', 'polls', 'http://127.0.0.1/')"
 
 
 STYLED = '<html><link rel="icon" href="/i.svg"><link rel="stylesheet" href="{}"><link rel="stylesheet" href="/second.css">'

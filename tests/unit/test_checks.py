@@ -6,6 +6,7 @@ import ast
 import gc
 import importlib
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -86,7 +87,9 @@ SETTINGS = """
     STATIC_URL = "static/"
     STATIC_ROOT = BASE_DIR / "staticfiles"
     DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+    LOGGING = {"version": 1, "disable_existing_loggers": False, "handlers": {"console": {"class": "logging.StreamHandler"}}, "root": {"handlers": ["console"]}}
 """
+LOGS = textwrap.dedent(SETTINGS[SETTINGS.index("    LOGGING = ") :])
 URLS = """
     from django.http import HttpResponse
     from django.urls import path
@@ -191,6 +194,7 @@ def look(directory: Path, given: Mapping[str, Any], environment: Mapping[str, st
             os.dup2(null, 1)
             os.dup2(null, 2)
             sys.path.insert(0, "")
+            logging.root.handlers.clear()  # pytest's
             # As in a pod, where root and its rights are not: what lies elsewhere is read-only.
             may = os.access
             os.access = lambda path, mode: may(path, mode) and (mode != os.W_OK or str(path).startswith("/tmp"))
@@ -374,6 +378,52 @@ CASES = {
         given={"commands": {"berth_app_command": ["gunicorn", "shop.wsgi:app"]}},
         says=("shop.wsgi has no app", "Correct berth_app_command."),
         mends=False,
+    ),
+    # --- What is told of errors
+    "errors are sent by mail, and nobody is to get any": Case("logging", swap={LOGS: ""}, says=("With DEBUG off, nothing writes what a page raises",)),
+    "errors go to a file in the pod": Case(
+        "logging",
+        settings='LOGGING["handlers"]["console"] = {"class": "logging.FileHandler", "filename": "/tmp/berth-errors", "delay": True}',
+        says=("nothing writes what a page raises to the log (shop/settings.py:",),
+    ),
+    "errors go to the console only while DEBUG is on": Case(
+        "logging",
+        settings="""
+            LOGGING["filters"] = {"debug": {"()": "django.utils.log.RequireDebugTrue"}}
+            LOGGING["handlers"]["console"]["filters"] = ["debug"]
+            LOGGING["loggers"] = {"django": {"handlers": ["console"], "propagate": False}}
+        """,
+    ),
+    # --- Pages
+    "the health page has an error": Case(
+        "page",
+        True,
+        files={"shop/urls.py": URLS.replace('"readyz", lambda request: HttpResponse("ok")', '"readyz", lambda request: 1 / 0')},
+        says=("The page /readyz answers 500: ZeroDivisionError: division by zero (shop/urls.py:",),
+        mends=False,
+    ),
+    "the first page has no template": Case(
+        "page",
+        files={
+            "shop/urls.py": URLS.replace(
+                "urlpatterns = [",
+                'from django.shortcuts import render\n    urlpatterns = [path("", lambda request: render(request, "home.html")),',
+            )
+        },
+        settings='TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]',
+        says=("The page / answers 500: django.template.exceptions.TemplateDoesNotExist: home.html (shop/urls.py:",),
+        follows=Case(files={"goods/templates/home.html": "Welcome"}),
+    ),
+    "a page wants a variable that is not set": Case(
+        "page",
+        files={
+            "shop/urls.py": URLS.replace(
+                "urlpatterns = [",
+                'import os\n    urlpatterns = [path("", lambda request: HttpResponse(os.environ["GREETING"])),',
+            )
+        },
+        says=("The page / answers 500: the environment variable GREETING is not set (shop/urls.py:", "Set GREETING in berth_app_settings."),
+        follows=Case(environment={"GREETING": "Hello"}),
     ),
     # --- Commands
     "web runs a server that is not installed": Case(
@@ -829,6 +879,29 @@ RIGHT = {
     "its health is asked for by a command": Case(
         files={"shop/urls.py": URLS.replace(HEALTH, "")},
         given={"probe": {**PROBE, "type": "command"}},
+    ),
+    "errors are sent to people by mail": Case(swap={LOGS: ""}, settings='ADMINS = [("Ops", "ops@example.com")]'),
+    "errors are written by Python, for there is no handler": Case(swap={LOGS: "LOGGING_CONFIG = None\n"}),
+    "errors are collected by Sentry": Case(
+        swap={LOGS: ""},
+        settings="import sentry_sdk",
+        files={
+            "sentry_sdk.py": """
+                from types import SimpleNamespace
+                def get_client():
+                    return SimpleNamespace(dsn="https://key@sentry.example.com/1")
+                def init(dsn):
+                    pass
+            """
+        },
+    ),
+    "its first page needs another machine": Case(
+        files={
+            "shop/urls.py": URLS.replace(
+                "urlpatterns = [",
+                "from urllib.request import urlopen\n    urlpatterns = [path('', lambda request: HttpResponse(urlopen('http://stock.example.com').read())),",
+            )
+        },
     ),
     "its health needs the database": Case(
         files={

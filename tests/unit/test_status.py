@@ -272,6 +272,20 @@ def test_pods_that_serve_where_no_address_answers_are_not_called_well(capsys: py
     assert "no address answers" in status(capsys, monkeypatch, **healthy())["text"].splitlines()[0]
 
 
+@pytest.mark.parametrize(
+    ("raised", "words"), [("", "answers 500."), ("it raises KeyError: 'x' (/code/v.py:1)", "answers 500: it raises KeyError: 'x' (/code/v.py:1).")]
+)
+def test_a_page_with_an_error_is_a_problem_with_what_it_raises(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, raised: str, words: str
+) -> None:
+    monkeypatch.setattr(environment_status.access, "ask", lambda url, timeout: Answer(500, "500 in 7 ms"))
+    monkeypatch.setattr(environment_status.page_error, "of_url", lambda *asked: asked[2:])
+    monkeypatch.setattr(environment_status.page_error, "told", lambda asked: raised if asked == ("polls", "http://127.0.0.1:30080/") else "?")
+    answer = status(capsys, monkeypatch, **healthy())
+    assert answer["text"].splitlines()[0] == "dev: 1 problem"
+    assert f"Page http://127.0.0.1:30080/: {words}" in " ".join(answer["text"].split())
+
+
 def test_an_address_that_does_not_let_this_machine_in_is_not_shown_beside_one_that_does(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from ansible_collections.berth.platform.plugins.module_utils.rollout import symptoms
+from ansible_collections.berth.platform.plugins.module_utils.rollout import page_error, symptoms
 from ansible_collections.berth.platform.plugins.module_utils.rollout.advice import advice_of
 from ansible_collections.berth.platform.plugins.module_utils.rollout.judge import judge
-from ansible_collections.berth.platform.plugins.module_utils.rollout.message import folded, symptom_of
+from ansible_collections.berth.platform.plugins.module_utils.rollout.message import PAGE_RAISES, folded, symptom_of
 from ansible_collections.berth.platform.plugins.module_utils.rollout.model import ANSWERED, ERRORS, LISTENS, NEVER, Patience, Snapshot
 from rollout_objects import (
     BEGAN,
@@ -365,6 +366,34 @@ def test_a_crash_is_told_by_its_log_with_the_variable() -> None:
     assert lines[0] == "The container web crashes: it ended with exit code 1, 2 times: the module celery is not installed."
     assert lines[-1].startswith("What to do: Add the package celery to the project's requirements")
     assert failed.value.failure["cause"] == "module"
+
+
+RAISED = ["Traceback (most recent call last):", '  File "/code/shop/views.py", line 7, in health', "    1 / 0", "ZeroDivisionError: division by zero"]
+
+
+@pytest.mark.usefixtures("_clock")
+@pytest.mark.parametrize(
+    ("log", "raised", "says", "way"),
+    [
+        ("GET /ht/ 500\n", RAISED, RAISED[-1], "Mend what the page raises."),
+        ("GET /ht/ 500\n", ["Traceback", "ModuleNotFoundError: No module named 'celery'"], "ModuleNotFoundError", "Add the package celery"),
+        ("\n".join([*RAISED, ""]), ["ValueError: this is not asked for"], RAISED[-1], "Mend what the app's log shows."),
+        ("GET /ht/ 500\n", [], "GET /ht/ 500", "Mend what the app's log shows."),
+    ],
+)
+def test_a_health_page_with_an_error_is_told_with_what_it_raises_though_the_log_is_silent(log: str, raised: list[str], says: str, way: str) -> None:
+    snapshot = unready(failed_with(500))
+    objects = {"Deployment": [snapshot.workload], "ReplicaSet": list(snapshot.replicasets), "Pod": list(snapshot.pods), "Event": list(snapshot.events)}
+    snapshot.pods[0]["metadata"]["namespace"] = "polls-dev"
+    cluster = FakeCluster({("polls-2-abcde", "web", False): log}, **objects)
+    cluster.output = lambda *_: page_error.MARK + json.dumps("\n".join(raised))  # type: ignore[attr-defined]
+    with pytest.raises(k8s_rollout.Failed) as failed:
+        k8s_rollout.wait([rollout(cluster)], timeout=60)
+    lines = str(failed.value).splitlines()
+    assert says in str(failed.value)
+    assert "not asked for" not in str(failed.value)
+    assert lines[-1].startswith(f"What to do: {way}")
+    assert (PAGE_RAISES in lines) == (bool(raised) and log != "\n".join([*RAISED, ""]))
 
 
 def test_the_log_explains_an_error_of_the_app_and_not_an_answer_that_is_plain() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import re
 import urllib.parse
 from collections.abc import Iterable
 
+from .client import Cluster, KubeError
 from .objects import Object, dig
 
 _SHORTEST = 6
@@ -52,6 +54,15 @@ def secret_values(pod_spec: Object, secrets: Iterable[Object]) -> set[str]:
             if variable.get("value") and _SECRET_NAME.search(variable.get("name") or ""):
                 values.add(variable["value"])
     return {value for value in values if len(value) >= _SHORTEST}
+
+
+def unshown(cluster: Cluster, namespace: str, pod_spec: Object) -> set[str]:
+    """Return what must not be shown of a pod's output, as far as its Secrets may be read."""
+    secrets = []
+    for name in secret_names(pod_spec):
+        with contextlib.suppress(KubeError):
+            secrets.append(cluster.get("Secret", namespace, name))
+    return secret_values(pod_spec, secrets)
 
 
 def redact(text: str, values: Iterable[str]) -> str:

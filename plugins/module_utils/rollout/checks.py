@@ -307,6 +307,20 @@ def _broker(facts: Facts, _report: Facts) -> Told:
     return Told(f"Celery's broker {where}", way)
 
 
+def _logging(facts: Facts, report: Facts) -> Told:
+    what = f"With DEBUG off, nothing writes what a page raises to the log{_at(facts)}: of a page that answers 500, nobody is told why"
+    if "LOGGING" not in report.get("has", ()):
+        console = '"handlers": {"console": {"class": "logging.StreamHandler"}}, "root": {"handlers": ["console"], "level": "WARNING"}'
+        return Told(what, lines=[f'LOGGING = {{"version": 1, "disable_existing_loggers": False, {console}}}'])
+    return Told(
+        what,
+        lines=[
+            'LOGGING.setdefault("handlers", {})["console"] = {"class": "logging.StreamHandler"}',
+            'LOGGING.setdefault("loggers", {})["django.request"] = {"handlers": ["console"], "level": "WARNING"}',
+        ],
+    )
+
+
 # --- What visitors and probes ask for ------------------------------------------------------------------------------
 def _probe(facts: Facts, report: Facts) -> Told:
     cause, paths = facts["cause"], list(dict.fromkeys(facts["paths"]))
@@ -479,6 +493,8 @@ _TEXTS: dict[str, Callable[[Facts, Facts], Told]] = {
     "database": _database,
     "cache": _cache,
     "broker": _broker,
+    "logging": _logging,
+    "page": _loading("The page {name} answers 500"),
     "probe": _probe,
     "hosts": _hosts,
     "https": _https,

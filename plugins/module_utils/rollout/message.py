@@ -17,6 +17,7 @@ from .symptoms import Symptom
 
 _LINE = 1000  # characters of a line in a message: a log line of JSON may hold a whole traceback
 _EVENTS = 3
+PAGE_RAISES = "The log has no traceback of it. Asked in the pod, the page raises:"
 
 
 def best(findings: Iterable[Finding]) -> Finding | None:
@@ -34,6 +35,7 @@ def describe(
     events: Sequence[Object] = (),
     workload: Object | None = None,
     symptom: Symptom | None = None,
+    raised: Sequence[str] = (),
 ) -> str:
     """Make the one message of a failed rollout.
 
@@ -45,7 +47,8 @@ def describe(
         log_lines: The container's last lines.
         events: Of the pod or the workload, the latest first.
         workload: As read, for advice that depends on what it is.
-        symptom: What the log says.
+        symptom: What the log says, or the traceback.
+        raised: The traceback of the page that a probe asks for, where the log has none.
     """
     summary = f"{finding.summary}: {symptom.summary}" if symptom else finding.summary
     lines = [f"{headline}: {summary[0].lower()}{summary[1:]}." if headline else f"{summary}."]
@@ -60,11 +63,14 @@ def describe(
     if log_lines:
         lines.append("Last log lines" + (" (of the run that crashed):" if finding.log == "previous" else ":"))
         lines += [f"  {line}" for line in folded(map(_clip, log_lines))]
+    if raised:
+        lines += [PAGE_RAISES, *(f"  {_clip(line)}" for line in raised)]
     told = event_lines(events, known=finding.message)
     if told:
         lines.append("Events:")
         lines += [f"  {line}" for line in told]
-    lines.append(f"What to do: {symptom.advice if symptom else advice_of(finding, workload or {})}")
+    way = "Mend what the page raises." if raised else advice_of(finding, workload or {})
+    lines.append(f"What to do: {symptom.advice if symptom else way}")
     return "\n".join(lines)
 
 

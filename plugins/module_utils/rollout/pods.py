@@ -211,6 +211,12 @@ def refused_pod(snapshot: Snapshot) -> tuple[str, str] | None:
     return None
 
 
+def failing_page(workload: Object, finding: Finding) -> probes.Probe | None:
+    """Return the request of a web pod's probe that the app answers with an error of its own, None where a finding is another."""
+    match = STATUS.search(finding.message) if finding.cause == "answer" else None
+    return _web_probe(workload, finding.container, finding.message) if match and int(match[1]) >= 500 else None
+
+
 def _crash_cause(name: str, ended: Object, runs: int, unhealthy: Sequence[Object]) -> tuple[str, str]:
     times = f"{runs} times" if runs > 1 else "again"
     if ended.get("reason") == "OOMKilled":

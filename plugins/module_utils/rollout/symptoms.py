@@ -63,9 +63,7 @@ def of_build(lines: Sequence[str]) -> str:
     if error is None:
         return ""
     trace = said[: error + 1]
-    found_in = [match for line in trace if (match := re.search(r'File "(/[^"]+)", line (\d+)', line))]
-    places = [match for match in found_in if not _NOT_OWN.search(match[1]) and not match[1].endswith("/manage.py")]
-    at = f" ({places[-1][1]}:{places[-1][2]})" if places else ""
+    at = place(trace)
     found = of_log(trace, "the Dockerfile")
     if found and found.cause == "setting":
         return f"{found.summary}{at}. {UNSET}"
@@ -73,6 +71,17 @@ def of_build(lines: Sequence[str]) -> str:
         return f"{found.summary}{at}. {found.advice}"
     told = f"{trace[-1].strip().rstrip('.')}{at}. Mend it there."
     return told if _IN_CODE.match(trace[-1]) else f"{told} Where a variable is what it lacks: {UNSET[0].lower()}{UNSET[1:]}"
+
+
+def place(lines: Sequence[str]) -> str:
+    """Return the last place of a traceback that is in the project, with parentheses, to come after what is wrong; "" for none.
+
+    >>> place(['  File "/code/shop/views.py", line 7, in index', '  File "/usr/lib/python3.12/json/decoder.py", line 9, in decode'])
+    ' (/code/shop/views.py:7)'
+    """
+    found = [match for line in lines if (match := re.search(r'File "(/[^"]+)", line (\d+)', line))]
+    own = [match for match in found if not _NOT_OWN.search(match[1]) and not match[1].endswith("/manage.py")]
+    return f" ({own[-1][1]}:{own[-1][2]})" if own else ""
 
 
 # -- Modules and libraries ---------------------------------------------------------------------------------------

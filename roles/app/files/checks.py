@@ -29,7 +29,7 @@ REFUSED = 65  # the exit code of a release that cannot work; a Job that ends wit
 LONGEST = 60  # seconds that the project may take to be loaded
 OTHERS = ("django.db", "psycopg", "MySQLdb", "redis", "requests", "urllib3", "botocore")  # whose errors are about another machine
 FRONTS = ("nginx", "apache2", "httpd", "caddy", "lighttpd", "unitd", "haproxy", "envoy", "h2o")  # they may answer before Django does
-SETTINGS = ("ALLOWED_HOSTS", "DATABASES", "MIDDLEWARE", "SECRET_KEY", "SECURE_REDIRECT_EXEMPT")  # that advice adds to
+SETTINGS = ("ALLOWED_HOSTS", "DATABASES", "LOGGING", "MIDDLEWARE", "SECRET_KEY", "SECURE_REDIRECT_EXEMPT")  # that advice adds to
 KINDS = ("readiness", "liveness")
 # Paths where projects answer for their health: https://github.com/revsys/django-health-check has the first.
 HEALTH = ("/ht/", "/healthz", "/health", "/health/", "/healthcheck/", "/livez", "/ping", "/ping/", "/up", "/up/")
@@ -87,6 +87,7 @@ class Project:
         self.doubted = False
         self.apps = {}
         self.unknown = []
+        self.raised = None
 
     def find(self, name, severity, /, **facts):
         """Note something that the project lacks."""
@@ -561,6 +562,33 @@ class Project:
             place = self.place("SESSION_ENGINE") if sessions else self.place("CACHES")
             self.find("cache", "warn", sessions=sessions, place=place, asked=asked)
 
+    def logs(self):
+        """Look whether what a page raises is told to anybody: with DEBUG off, Django's own LOGGING sends it by mail alone.
+
+        https://docs.djangoproject.com/en/stable/ref/logging/#default-logging-configuration
+        """
+        sentry = sys.modules.get("sentry_sdk")
+        client = sentry and (sentry.get_client() if hasattr(sentry, "get_client") else sentry.Hub.current.client)
+        if self.configured.DEBUG or getattr(client, "dsn", None):
+            return
+        found, logger = [], logging.getLogger("django.request")
+        while logger:
+            found += logger.handlers
+            logger = logger.parent if logger.propagate else None
+        # Where there is no handler at all, Python writes errors itself.
+        if found and not any(map(self.tells, found)):
+            self.find("logging", "warn", place=self.place("LOGGING"))
+
+    def tells(self, handler):
+        """Whether a handler tells an error to somebody; a file in a pod does not."""
+        from django.utils.log import AdminEmailHandler, RequireDebugTrue
+
+        if handler.level > logging.ERROR or any(isinstance(each, RequireDebugTrue) for each in handler.filters):
+            return False
+        if isinstance(handler, AdminEmailHandler):
+            return bool(self.configured.ADMINS)
+        return not isinstance(handler, (logging.NullHandler, logging.FileHandler))
+
     # --- Requests ---------------------------------------------------------------
     def serving(self):
         """Return the WSGI application that is served, as far as it can be known, and whether nothing can come before it.
@@ -618,7 +646,7 @@ class Project:
             **headers,
         }
         setup_testing_defaults(environ)
-        self.reached = False
+        self.reached, self.raised = False, None
         try:
             body = application(environ, lambda status, fields, info=None: answer.extend([int(status.split(" ")[0]), dict(fields)]))
             close = getattr(body, "close", None)
@@ -651,10 +679,27 @@ class Project:
             return
         self.quieten()
         application, plain = self.serving()
+        self.pages(application, plain)
         self.probes(application, plain)
         self.hosts()
         self.https(application, plain)
         self.static(application)
+
+    def pages(self, application, plain):
+        """Ask for the pages that are asked for first, and note what they raise that neither a database nor another machine is to blame for."""
+        from django.core.signals import got_request_exception
+
+        def note(**_):
+            self.raised = sys.exc_info()[1]
+
+        got_request_exception.connect(note)
+        probe = self.given["probe"]
+        health = [probe[kind].partition("?")[0] for kind in KINDS] if probe["type"] == "http" else []
+        for path in dict.fromkeys([*health, self.given["path"].partition("?")[0]]):
+            status, _ = self.ask(application, path, probe["host"])
+            if status >= 500 and self.raised:
+                self.failed("page", "refuse" if plain and path in health else "warn", self.raised, name=path)
+        got_request_exception.disconnect(note)
 
     def probes(self, application, plain):
         """Ask for the app's health as Kubernetes does."""
@@ -920,7 +965,7 @@ class Project:
         except Stop:
             return
         looks = (self.parts, self.commands, self.debug, self.secret, self.database, self.caches, self.migrations)
-        looks += (self.static_files, self.media, self.checks, self.requests)
+        looks += (self.static_files, self.media, self.checks, self.logs, self.requests)
         for look in looks:
             self.reached = False
             try:

@@ -1,0 +1,116 @@
+"""Find out what a page of the app raises, by asking for it in one of its pods.
+
+With DEBUG off, Django's own LOGGING sends the traceback of a page that fails to ADMINS, and to nobody where there are none: the pod's log has only the 500.
+https://docs.djangoproject.com/en/stable/ref/logging/#default-logging-configuration
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+from collections.abc import Sequence
+
+from ..kube import served_files
+from ..kube.client import Cluster, KubeError
+from ..kube.objects import Object, condition
+from ..kube.redact import redact, unshown
+from . import symptoms
+from .model import Snapshot
+from .reading import current_pods, selector_of
+
+MARK = "berth-page-error "
+"""What the line with the traceback begins with."""
+TIMEOUT = 30.0  # seconds: on a busy node a project takes several to be loaded
+
+# Run by `manage.py shell`, which has the settings as every command has. Middleware and views run as for a visitor; what wraps the application does not.
+SCRIPT = """
+import json, sys, traceback
+from django.core.signals import got_request_exception
+from django.test import Client
+path, host = {path!r}, {host!r}
+raised = []
+def note(**_):
+    raised.append(traceback.format_exc())
+got_request_exception.connect(note)
+def ask(**more):
+    return Client(raise_request_exception=False).get(path, HTTP_HOST=host, HTTP_USER_AGENT="berth", **more)
+try:
+    answer = ask()
+    if answer.get("Location", "").startswith("https://"):
+        ask(secure=True)
+except Exception:
+    note()
+print({mark!r} + json.dumps("\\n".join(raised[-1:])))
+"""
+
+
+def newest_ready(cluster: Cluster, namespace: str, name: str) -> Object | None:
+    """Return a ready pod of a Deployment's newest revision, None where there is none.
+
+    Raises:
+        KubeError: The API server does not answer, or not to this user, or there is no such Deployment.
+    """
+    workload = {**cluster.get("Deployment", namespace, name), "kind": "Deployment"}
+    selector = selector_of(workload)
+    snapshot = Snapshot(workload, cluster.items("Pod", namespace, labelSelector=selector), cluster.items("ReplicaSet", namespace, labelSelector=selector))
+    return next((each for each in reversed(current_pods(snapshot)) if condition(each, "Ready")), None)
+
+
+def ask(cluster: Cluster, pod: Object, path: str, host: str) -> list[str]:
+    """Return the traceback of what a page raises, without secrets; none where it raises nothing, or where that cannot be asked.
+
+    Args:
+        cluster: The API server.
+        pod: One that runs the app, as read.
+        path: The page, as ``/polls/``.
+        host: What the request's Host header says.
+    """
+    script = SCRIPT.format(path=path, host=host, mark=MARK)
+    meta, containers = pod["metadata"], pod["spec"]["containers"]
+    container = next(each["name"] for each in containers if each["name"] != served_files.CONTAINER)
+    try:
+        said = cluster.output(meta["namespace"], meta["name"], container, ["python", "manage.py", "shell", "--verbosity", "0", "-c", script], TIMEOUT)
+    except KubeError:
+        return []
+    values = unshown(cluster, meta["namespace"], pod["spec"])
+    return [redact(line, values) for line in read(said)]
+
+
+def read(said: str) -> list[str]:
+    """Return the lines of the traceback in what the script has printed.
+
+    >>> read('berth-page-error "Traceback (most recent call last):\\\\nKeyError: 1\\\\n"')
+    ['Traceback (most recent call last):', 'KeyError: 1']
+    """
+    for line in reversed(said.splitlines()):
+        if line.startswith(MARK):
+            try:
+                return str(json.loads(line.removeprefix(MARK))).splitlines()
+            except ValueError:
+                return []
+    return []
+
+
+def told(lines: Sequence[str]) -> str:
+    """Return what a page raises in one sentence with the place in the project, and what to do where that is known; "" for no lines.
+
+    >>> told(['  File "/code/shop/views.py", line 7, in index', "    1 / 0", "ZeroDivisionError: division by zero"])
+    'it raises ZeroDivisionError: division by zero (/code/shop/views.py:7)'
+    """
+    if not lines:
+        return ""
+    # An exception's text may have several lines, which come after the last place; the first is enough.
+    last = max((index for index, line in enumerate(lines) if line.startswith("  File ")), default=-1)
+    words = next((line for line in lines[last + 1 :] if line[:1].strip()), lines[-1]).strip().rstrip(".")[:500]
+    symptom = symptoms.of_log(lines)
+    return f"it raises {words}{symptoms.place(lines)}" + (f": {symptom.summary}. {symptom.advice.rstrip('.')}" if symptom and symptom.cause != "crash" else "")
+
+
+def of_url(cluster: Cluster, namespace: str, name: str, url: str) -> list[str]:
+    """Return the traceback of what a page of a Deployment's app raises, as ``ask`` does; the pod need not be reached by the page's URL."""
+    where = urllib.parse.urlsplit(url)
+    try:
+        pod = newest_ready(cluster, namespace, name)
+    except KubeError:
+        return []
+    return ask(cluster, pod, urllib.parse.urlunsplit(("", "", where.path or "/", where.query, "")), where.netloc) if pod else []
