@@ -14,6 +14,7 @@ options:
   namespace: {description: The pods' namespace., type: str, required: true}
   selector: {description: Labels that the pods have., type: dict, required: true}
   lines: {description: "How many lines, of all pods together.", type: int, default: 50}
+  probes: {description: "Whether to return the lines of an access log that are of Kubernetes' health checks and of nothing else.", type: bool, default: false}
   previous: {description: "Whether to read the run before the present one, which crashed.", type: bool, default: false}
 attributes:
   check_mode: {support: full, description: Reads only.}
@@ -32,19 +33,23 @@ EXAMPLES = """
 RETURN = """
 lines: {description: "The lines, the latest last.", type: list, elements: str, returned: always}
 pods: {description: The pods' names., type: list, elements: str, returned: always}
-notes: {description: "Containers without a log, each with the reason.", type: list, elements: str, returned: always}
+notes: {description: "Containers without a log, each with the reason, and how many lines were left out.", type: list, elements: str, returned: always}
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ..module_utils.kube import client
+from ..module_utils.kube import client, probes
 from ..module_utils.kube import logs as log_lines
 from ..module_utils.kube.client import Cluster, KubeError, Unreachable
 from ..module_utils.kube.objects import dig
 from ..module_utils.kube.redact import redact, secret_names, secret_values
 from ..module_utils.rollout.reading import pod_state
+
+LOOK = 2000
+"""Lines of a container that are looked at for those that no health check made: more than an hour of these."""
 
 
 def hidden_values(cluster: Cluster, namespace: str, pods: list[dict[str, Any]]) -> set[str]:
@@ -62,23 +67,28 @@ def hidden_values(cluster: Cluster, namespace: str, pods: list[dict[str, Any]]) 
     return values
 
 
-def logs(cluster: Cluster, namespace: str, pods: list[dict[str, Any]], lines: int, previous: bool) -> tuple[dict[str, str], list[str]]:
-    """Return the log of each container by a short name, and why some have none.
+def logs(cluster: Cluster, namespace: str, pods: list[dict[str, Any]], options: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
+    """Return the log of each container by a short name, and why some have none, or less than all.
 
     Raises:
         Unreachable: The API server does not answer.
     """
     found: dict[str, str] = {}
     notes = []
+    left_out = 0
+    lines = options["lines"] if options["probes"] else max(options["lines"], LOOK)
     short = log_lines.short_names(pod["metadata"]["name"] for pod in pods)
     for pod in pods:
         name = pod["metadata"]["name"]
-        containers = [c["name"] for key in ("initContainers", "containers") for c in dig(pod, "spec", key) or []]
-        for container in containers:
+        containers = [each for key in ("initContainers", "containers") for each in dig(pod, "spec", key) or []]
+        asked = [] if options["probes"] else [probe.path for each in containers for probe in probes.probes(each)]
+        for container in (each["name"] for each in containers):
             source = short[name] if len(containers) == 1 else f"{short[name]}/{container}"
             query: dict[str, str | int] = {"container": container, "tailLines": lines, "timestamps": "true"}
             try:
-                found[source] = cluster.log(namespace, name, **(query | ({"previous": "true"} if previous else {})))
+                text = cluster.log(namespace, name, **(query | ({"previous": "true"} if options["previous"] else {})))
+                found[source], number = log_lines.without_probes(text, asked)
+                left_out += number
             except Unreachable:
                 raise
             except KubeError as error:
@@ -87,6 +97,8 @@ def logs(cluster: Cluster, namespace: str, pods: list[dict[str, Any]], lines: in
                     notes.append(f"{source} has run only once")
                 else:
                     notes.append(f"{source}: {error}" if state == "Running" else f"{source} has no log: its pod is {state}")
+    if left_out:
+        notes.append(f"{left_out} lines of Kubernetes' health checks are left out; -e ops_probes=true shows them")
     return found, notes
 
 
@@ -98,6 +110,7 @@ def main() -> None:
             "namespace": {"type": "str", "required": True},
             "selector": {"type": "dict", "required": True},
             "lines": {"type": "int", "default": 50},
+            "probes": {"type": "bool", "default": False},
             "previous": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -111,7 +124,7 @@ def main() -> None:
         cluster = Cluster(module.params["kubeconfig"], None)
         selector = ",".join(f"{name}={value}" for name, value in module.params["selector"].items())
         pods = cluster.items("Pod", namespace, labelSelector=selector)
-        found, notes = logs(cluster, namespace, pods, lines, module.params["previous"])
+        found, notes = logs(cluster, namespace, pods, module.params)
         values = hidden_values(cluster, namespace, pods)
     except KubeError as error:
         module.fail_json(msg=str(error))

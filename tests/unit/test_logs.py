@@ -43,6 +43,29 @@ def test_lines_of_one_moment_keep_their_order() -> None:
     assert [line[-1] for line in log_lines.merged({"a": "2026-11-22T21:00:01Z z\n2026-11-22T21:00:01Z a\n"}, 9)] == ["z", "a"]
 
 
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ('10.244.0.1 - - [29/Nov/2026:20:00:00 +0000] "GET /readyz HTTP/1.1" 200 2 "-" "kube-probe/1.36"', False),  # gunicorn, nginx
+        ('INFO:     10.244.0.1:51234 - "GET /readyz HTTP/1.1" 200 OK', False),  # uvicorn
+        ("[pid: 7|app: 0] 10.244.0.1 () {28 vars in 300 bytes} [Sun Nov 29 20:00:00 2026] GET /readyz => generated 4 bytes in 1 msecs (HTTP/1.1 200) 5", False),
+        ('10.244.0.1:51234 - - [29/Nov/2026:20:00:00] "GET /readyz" 200 2', False),  # daphne
+        ('"GET /ht/?format=json HTTP/1.1" 200', False),
+        ('{"message": "GET /readyz 200", "status": 200}', False),
+        ('"GET /readyz HTTP/1.1" 500 145 "-" "kube-probe/1.36"', True),
+        ("[pid: 7|app: 0] GET /readyz => generated 200 bytes in 1 msecs (HTTP/1.1 503) 5", True),
+        ('"GET /readyz/more HTTP/1.1" 200', True),
+        ('"GET / HTTP/1.1" 200 OK', True),
+        ('"POST /readyz HTTP/1.1" 200 OK', True),
+        ("Not Found: /readyz", True),
+    ],
+)
+def test_of_health_checks_only_those_that_fail_are_shown(line: str, kept: bool) -> None:
+    text = f"2026-11-29T20:00:00Z {line}\n"
+    assert log_lines.without_probes(text, ["/readyz", "/ht/?x=1"]) == ((text, 0) if kept else ("", 1))
+    assert log_lines.without_probes(text, []) == (text, 0)
+
+
 def test_pods_whose_ends_are_alike_keep_their_names() -> None:
     assert log_lines.short_names(["polls-abc", "other-abc"]) == {"polls-abc": "polls-abc", "other-abc": "other-abc"}
     assert log_lines.short_names(["polls-abc", "database-0"]) == {"polls-abc": "abc", "database-0": "database-0"}
@@ -60,7 +83,8 @@ class FakeCluster:
         """Return the pods."""
         assert query == {"labelSelector": "app=polls"}
         waiting = {"phase": "Pending", "containerStatuses": [{"name": "web", "state": {"waiting": {"reason": "ContainerCreating"}}}]}
-        spec = {"containers": [{"name": "web", "envFrom": [{"secretRef": {"name": "polls"}}]}]}
+        probe = {"httpGet": {"path": "/readyz", "port": 8000}}
+        spec = {"containers": [{"name": "web", "envFrom": [{"secretRef": {"name": "polls"}}], "readinessProbe": probe}]}
         return [{"metadata": {"name": f"polls-{name}"}, "spec": spec, "status": waiting} for name in ("aaa", "bbb")]
 
     def get(self, *_: Any) -> dict[str, Any]:
@@ -91,6 +115,16 @@ def test_a_pod_without_a_log_is_named_with_its_state_and_a_secret_is_not_shown(c
     answer = logs(capsys)
     assert answer["lines"] == ['2026-11-22 21:00:01 aaa password "***"']
     assert answer["notes"] == ["bbb has no log: its pod is ContainerCreating"]
+
+
+@pytest.mark.parametrize("probes", [False, True])
+def test_the_lines_of_health_checks_are_counted_and_shown_on_demand(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, probes: bool) -> None:
+    text = "2026-11-22T21:00:01Z GET /polls/ 200\n" + "2026-11-22T21:00:02Z GET /readyz 200\n" * 3
+    monkeypatch.setattr(FakeCluster, "logs", {"polls-aaa": text, "polls-bbb": ""})
+    answer = logs(capsys, probes=probes, lines=1)
+    assert answer["lines"] == [f"2026-11-22 21:00:0{'2 aaa GET /readyz' if probes else '1 aaa GET /polls/'} 200"]
+    notes = ["3 lines of Kubernetes' health checks are left out; -e ops_probes=true shows them"]
+    assert answer["notes"] == ([] if probes else notes)
 
 
 def test_a_container_that_did_not_crash_has_no_previous_log(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,26 @@ def readable(line: str) -> list[str]:
     return [_clean(text) for text in lines.splitlines()] + [f"    {_clean(text)}" for text in trace.splitlines()]
 
 
+def without_probes(text: str, paths: Iterable[str]) -> tuple[str, int]:
+    """Return a log without the lines that an access log has of health checks that went well, and how many there were.
+
+    Args:
+        text: As the API server gives it.
+        paths: What the checks ask for, such as ``/readyz``.
+
+    >>> without_probes('GET / 200\\n"GET /readyz HTTP/1.1" 200 OK\\n"GET /readyz HTTP/1.1" 500\\n', ["/readyz"])
+    ('GET / 200\\n"GET /readyz HTTP/1.1" 500\\n', 1)
+    """
+    names = "|".join(re.escape(path.partition("?")[0]) for path in paths)
+    if not names:
+        return text, 0
+    # Where the status is: for gunicorn, uvicorn, daphne and nginx, for a logger's plain words, and for uWSGI.
+    probe = re.compile(rf'\bGET (?:{names})(?:\?\S*)?(?: HTTP/[\d.]+)?(?:" | | => .*\(HTTP/[\d.]+ )2\d\d\b')
+    lines = text.splitlines(keepends=True)
+    kept = [line for line in lines if not probe.search(line)]
+    return "".join(kept), len(lines) - len(kept)
+
+
 def merged(logs: Mapping[str, str], lines: int) -> list[str]:
     """Return the last lines of several logs, in the order of time, each with its time and whose it is.
 
