@@ -215,12 +215,14 @@ def test_a_server_that_does_not_answer_is_unreachable(tmp_path: Path) -> None:
         Cluster(kubeconfig(tmp_path, "http://127.0.0.1:1"), None).get("Pod", "polls-dev", "x")
 
 
-@pytest.mark.parametrize(("name", "context"), [("absent", None), ("kubeconfig", "nowhere")])
-def test_a_kubeconfig_that_cannot_be_used_is_said_to_be(tmp_path: Path, name: str, context: str | None) -> None:
-    """A missing file, a missing context."""
-    kubeconfig(tmp_path, "http://127.0.0.1:1")
-    with pytest.raises(KubeError, match=f"The kubeconfig .*{name} cannot be used: .*Check berth_kubeconfig"):
-        Cluster(str(tmp_path / name), context)
+def test_a_kubeconfig_that_lacks_a_context_is_said_to(tmp_path: Path) -> None:
+    with pytest.raises(KubeError, match="The kubeconfig .*kubeconfig cannot be used: .*Check berth_kubeconfig"):
+        Cluster(kubeconfig(tmp_path, "http://127.0.0.1:1"), "nowhere")
+
+
+def test_a_kubeconfig_that_is_not_there_is_that_of_an_environment_that_is_not(tmp_path: Path) -> None:
+    with pytest.raises(KubeError, match=r"There is no kubeconfig .*/absent \(berth_kubeconfig\): .* was destroyed\. site\.yml makes it\."):
+        Cluster(str(tmp_path / "absent"), None)
 
 
 def test_a_kubeconfig_without_a_context_leads_to_a_cluster_that_does_not_answer(tmp_path: Path) -> None:

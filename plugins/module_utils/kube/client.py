@@ -228,6 +228,10 @@ class Cluster:
             if self._leads_nowhere():
                 self._client = None
                 return
+            if self._kubeconfig and not os.path.exists(self._kubeconfig):
+                raise KubeError(
+                    f"There is no kubeconfig {self._source} (berth_kubeconfig): the environment was not made yet, or was destroyed. site.yml makes it."
+                ) from None
             raise KubeError(
                 f"The kubeconfig {self._source} cannot be used: {' '.join(str(error).split()).rstrip('.')}. "
                 "Check berth_kubeconfig; the playbook playbooks/cluster.yml writes the file."
