@@ -314,6 +314,56 @@ def test_what_runs_beside_web_is_found(tmp_path: Path, files: dict[str, str], to
     assert said.get("berth_app_processes") == told
 
 
+# As cookiecutter-django lays a project out: the image has an entrypoint and no command, and a script serves.
+COOKIECUTTER = {
+    "docker-compose.production.yml": "services:\n"
+    "  django: &django {build: {context: ., dockerfile: ./build/production/Dockerfile}, command: /start}\n"
+    "  celerybeat: {<<: *django, command: /start-celerybeat}\n",
+    "build/production/Dockerfile": "FROM x AS built\nARG APP_HOME=/app\nWORKDIR ${APP_HOME}\nCOPY . ${APP_HOME}\n"
+    "FROM y\nARG APP_HOME=/app\nWORKDIR ${APP_HOME}\nCOPY --chown=d:d ./build/production/start /start\nCOPY ./build/entrypoint /entrypoint\n"
+    'COPY --from=built ${APP_HOME} ${APP_HOME}\nUSER 1000\nENTRYPOINT ["/entrypoint"]\n',
+    "build/production/start": "python manage.py collectstatic --noinput\nexec gunicorn config.wsgi --bind 0.0.0.0:5000 --chdir=/app\n",
+    "build/entrypoint": 'exec "$@"\n',
+    "shop/settings.py": BASE + "MEDIA_ROOT = str(BASE_DIR / 'media')\nMEDIA_URL = '/media/'\nSTATIC_ROOT = str(BASE_DIR / 'staticfiles')\n"
+    "MIDDLEWARE = ['whitenoise.middleware.WhiteNoiseMiddleware']\nSTATIC_URL = '/static/'\n",
+    "requirements.txt": "django\npsycopg\nwhitenoise\n",
+}
+
+
+def test_what_a_compose_file_runs_in_an_image_without_a_command_is_taken_with_its_entrypoint_port_and_directories(tmp_path: Path) -> None:
+    said, _, made = inventory(tmp_path, COOKIECUTTER, {**KNOWN, **LATER})
+    assert said["berth_app_dockerfile"] == "build/production/Dockerfile"
+    assert said["berth_app_command"] == ["/entrypoint", "/start"]
+    assert said["berth_app_port"] == 5000
+    assert said["berth_app_processes"] == {"celerybeat": {"command": ["/entrypoint", "/start-celerybeat"], "singleton": True}}
+    assert said["berth_app_volumes"] == {"media": {"path": "/app/media", "size": "1Gi", "url": "/media/"}}
+    assert said["berth_app_writable"] == {"/app/staticfiles": "256Mi"}
+    assert not any("static" in need or "whitenoise" in need for need in made.needs)
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "compose", "command", "port"),
+    [
+        ("CMD gunicorn -b :9000 shop.wsgi", "gunicorn -b :7000 shop.wsgi", None, 9000),  # the image's own is what it is released with
+        ('CMD ["bin/serve", "--fast"]', "", None, 6000),
+        ("EXPOSE 8080/tcp\nCMD gunicorn shop.wsgi", "", None, 8080),
+        ("ENV PORT=8200\nEXPOSE $PORT\nCMD gunicorn shop.wsgi", "", None, 8200),
+        ("", "gunicorn --bind=0.0.0.0:7000 shop.wsgi", ["gunicorn", "--bind=0.0.0.0:7000", "shop.wsgi"], 7000),
+        ("", "sh /code/bin/serve", ["sh", "/code/bin/serve"], None),
+        ("", "python manage.py runserver 0.0.0.0:7000", None, None),  # nothing to be released with
+        ("", "", None, None),
+    ],
+)
+def test_the_command_and_its_port_are_those_of_the_image_or_of_the_compose_file(
+    tmp_path: Path, dockerfile: str, compose: str, command: list[str] | None, port: int | None
+) -> None:
+    files = {"Dockerfile": f"FROM x\nWORKDIR /code\nCOPY . .\n{dockerfile}\n", "bin/serve": "#!/bin/sh\nexec uvicorn --port 6000 shop.asgi\n"}
+    if compose:
+        files["compose.yml"] = f"services:\n  web: {{build: ., command: '{compose}'}}\n"
+    said, _, _ = inventory(tmp_path, files)
+    assert (said.get("berth_app_command"), said.get("berth_app_port")) == (command, port)
+
+
 def test_the_release_commands_are_those_of_the_procfile(tmp_path: Path) -> None:
     said, _, _ = inventory(tmp_path, {"Procfile": "release: python manage.py migrate --noinput && python manage.py seed\n"})
     assert said["berth_app_release_commands"] == ["migrate --noinput", "seed"]

@@ -7,7 +7,7 @@ import json
 import posixpath
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -198,20 +198,49 @@ def stages(instructions: list[Instruction]) -> list[Stage]:
     return found
 
 
+def served(instructions: list[Instruction]) -> Iterator[tuple[Instruction, dict[str, str]]]:
+    """Yield what makes the image that is served, that of the stages which it starts from first; each with the variables that it knows, as far as they are said.
+
+    https://docs.docker.com/reference/dockerfile/#using-arg-variables
+    """
+    every, outer = stages(instructions), global_arguments(instructions, {})
+    chain: list[Stage] = []
+    stage = every[-1] if every else None
+    while stage:
+        chain.insert(0, stage)
+        stage = stage_of(expand(stage.base, outer) or stage.base, every[: every.index(stage)])
+    kept: dict[str, str] = {}
+    for stage in chain:
+        values = dict(kept)
+        for each in stage.instructions:
+            yield each, dict(values)
+            for name, value in _assignments(each, outer):
+                known = expand(value, values)
+                if each.keyword == "ENV":
+                    kept[name] = values[name] = known or ""
+                elif name not in kept:  # an ENV of that name counts more
+                    values[name] = known or ""
+
+
+def _assignments(instruction: Instruction, outer: dict[str, str]) -> list[tuple[str, str]]:
+    """Return the variables that an ARG or ENV sets, each with its value as it is written; ``outer`` are the values of the ARGs before the first FROM."""
+    words = WORD.findall(instruction.text) if instruction.keyword in ("ARG", "ENV") else []
+    if instruction.keyword == "ENV" and words and "=" not in words[0]:
+        return [(words[0], instruction.text[len(words[0]) :].strip())]
+    pairs = [word.partition("=") for word in words]
+    return [(name, value.strip("\"'") if sign else outer.get(name, "")) for name, sign, value in pairs]
+
+
 def work_directories(instructions: list[Instruction]) -> list[str]:
     """Return the directories that the image is made in, the last one first, as far as the Dockerfile itself says."""
-    every = stages(instructions)
-    stage = every[-1] if every else None
-    words: list[str] = []
-    while stage:
-        words = [each.words().strip("\"'") for each in stage.instructions if each.keyword == "WORKDIR"] + words
-        stage = stage_of(stage.base, every[: every.index(stage)])
     found, now = [], "/"
-    for word in words:
-        if "$" in word:
-            return []
-        now = posixpath.normpath(posixpath.join(now, word))
-        found.append(now)
+    for each, values in served(instructions):
+        if each.keyword == "WORKDIR":
+            word = expand(each.words().strip("\"'"), values)
+            if word is None:
+                return []
+            now = posixpath.normpath(posixpath.join(now, word))
+            found.append(now)
     return list(dict.fromkeys(reversed(found)))
 
 

@@ -15,7 +15,6 @@ import yaml
 
 from ...module_utils import formats
 from ...module_utils.database_variables import database_part
-from ...module_utils.image.dockerfile import parse, runs_as_root
 from ...module_utils.image.project import (
     Dependencies,
     Project,
@@ -30,15 +29,12 @@ from ...module_utils.image.project import (
 from ...module_utils.image.project_dockerfile import HOME, serves_itself
 from ...module_utils.kube.probes import DEFAULT_PATHS
 from ..inventory.cache import client_missing
+from . import dockerfile as dockerfiles
 from . import procfile, routes
+from .dockerfile import Dockerfile
 from .settings import Asked, Reading
 
 WIDTH = 150  # columns of a comment
-# Dockerfiles that are for production, where the source has none at its top.
-DOCKERFILES = (
-    "Dockerfile.prod", "Dockerfile.production", "docker/Dockerfile", "docker/production/Dockerfile", "deploy/Dockerfile",
-    "compose/production/django/Dockerfile",
-)  # fmt: skip
 # What Berth itself sets: roles/config/vars/main.yml.
 SET_BY_BERTH = {"DATABASE_HOST", "DATABASE_NAME", "DATABASE_PORT", "DATABASE_SSLMODE", "DATABASE_SSLROOTCERT", "DATABASE_USER", "DJANGO_ALLOWED_HOSTS"}
 CACHE_URLS = {"REDIS_URL", "CACHE_URL"}  # as berth_cache sets them
@@ -56,29 +52,6 @@ EXTENSIONS = {
     "BtreeGinExtension": "btree_gin", "BtreeGistExtension": "btree_gist", "CryptoExtension": "pgcrypto", "BloomExtension": "bloom", "VectorExtension": "vector",
 }  # fmt: skip
 INSECURE = ("SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")  # what needs TLS, which only a public entry has
-
-
-@dataclass(frozen=True)
-class Dockerfile:
-    """A Dockerfile of the project's own; what it does not say is empty.
-
-    Attributes:
-        path: Relative to the source.
-        workdir: Its last ``WORKDIR``.
-        port: What it exposes.
-        root: Whether it surely runs as root.
-        settings: Its ``DJANGO_SETTINGS_MODULE``.
-        collects: Whether it collects the static files.
-        health: The path that its ``HEALTHCHECK`` asks for.
-    """
-
-    path: str
-    workdir: str = ""
-    port: int = 0
-    root: bool = False
-    settings: str = ""
-    collects: bool = False
-    health: str = ""
 
 
 @dataclass
@@ -139,25 +112,6 @@ def flow(value: Any) -> str:
 
 
 # --- Looking ---------------------------------------------------------------------
-def find_dockerfile(source: Path) -> Dockerfile | None:
-    """Return the project's own Dockerfile, None where it has none."""
-    path = next((name for name in ("Dockerfile", *DOCKERFILES) if (source / name).is_file()), "")
-    if not path:
-        return None
-    whole = re.sub(r"\\\r?\n", " ", text_of(source / path))
-    text = whole[max((found.start() for found in re.finditer(r"(?im)^\s*FROM\s", whole)), default=0) :]  # what is served is the last stage
-
-    def last(pattern: str) -> str:
-        found = re.findall(rf"(?im)^\s*{pattern}", text)
-        return str(found[-1]).strip("\"'") if found else ""
-
-    port = last(r"EXPOSE\s+(\d+)")
-    settings = last(r"ENV\s.*?\bDJANGO_SETTINGS_MODULE[=\s]+[\"']?([\w.]+)")
-    health = last(r"HEALTHCHECK\s.*?https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?(?=[/\s\"'])(/?[\w./-]*)")
-    root = runs_as_root(parse(text_of(source / path)))
-    return Dockerfile(path, last(r"WORKDIR\s+(\S+)"), int(port or 0), root, settings, "collectstatic" in whole, health)
-
-
 def look(source: Path, dockerfile: Dockerfile | None, draft: Draft) -> Project:
     """Return what the project is made of.
 
@@ -208,7 +162,8 @@ def draft(source: Path, environment: str, app: str, where: str, port: int, known
         ProjectError: It is no Django project, or a Dockerfile cannot be made for it.
     """
     made = Draft(known)
-    dockerfile = find_dockerfile(source)
+    web = procfile.web(source)
+    dockerfile = dockerfiles.find(source, web.dockerfile)
     made.set("The app", "berth_app_name", app)
     made.set("The app", "berth_app_source", where)
     project = look(source, dockerfile, made)
@@ -217,9 +172,10 @@ def draft(source: Path, environment: str, app: str, where: str, port: int, known
     asked = unique(reading.asked)
     made.set("The app", "berth_app_node_port", port)
     image(made, dockerfile, project, source / project.directory)
-    processes(made, source, project)
+    served = serving(made, source, dockerfile, web)
+    processes(made, source, project, dockerfile)
     probe(made, root, reading, asked, dockerfile)
-    files(made, source, dockerfile, project, reading)
+    files(made, source, dockerfile, project, reading, served)
     handled = database(made, source, app, reading, asked, project)
     handled |= cache(made, asked, project)
     handled |= switches(made, reading, asked)
@@ -234,8 +190,6 @@ def image(made: Draft, dockerfile: Dockerfile | None, project: Project, root: Pa
     if dockerfile:
         if dockerfile.path != "Dockerfile":
             made.set(part, "berth_app_dockerfile", dockerfile.path, "Guessed: the source has no Dockerfile at its top.")
-        if dockerfile.port and dockerfile.port != 8000:
-            made.set(part, "berth_app_port", dockerfile.port, f"As {dockerfile.path} exposes it.")
         if dockerfile.root:
             made.set(part, "berth_app_user", 1000, f"{dockerfile.path} has no USER, and no pod may run as root. Everybody has to be able to read its files.")
     manage = default_settings(root / "manage.py")
@@ -246,10 +200,28 @@ def image(made: Draft, dockerfile: Dockerfile | None, project: Project, root: Pa
         made.settings["DJANGO_SETTINGS_MODULE"] = placeholder(made, "DJANGO_SETTINGS_MODULE", "for manage.py names no settings module that is there")
 
 
-def processes(made: Draft, source: Path, project: Project) -> None:
+def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procfile.Web) -> str:
+    """Say what serves and at which port, and return what its script does, "" where it has none."""
+    if dockerfile is None:
+        return ""
+    command = list(dockerfile.command)
+    if not command and web.command:
+        command = procfile.words(web.command)
+        made.set("The app", "berth_app_command", [*dockerfile.entrypoint, *command], f"From {web.file}, for {dockerfile.path} has no CMD.")
+    script = dockerfile.script(source, command)
+    port = dockerfile.port or dockerfiles.port_of(command, script)
+    if port and port != 8000:
+        why = f"As {dockerfile.path} exposes it." if dockerfile.port else f"Guessed: {' '.join(command)} listens there."
+        made.set("The app", "berth_app_port", port, why)
+    return script
+
+
+def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfile | None) -> None:
     """Say what runs beside web, at times, and before a release."""
     found, release, file, left = procfile.find(source, project.directory, project.dependencies)
     part = "What runs beside web"
+    if dockerfile and file in procfile.COMPOSE:  # which runs them by the image's entrypoint, and Kubernetes in its place
+        found = {name: {**one, "command": [*dockerfile.entrypoint, *one["command"]]} for name, one in found.items()}
     if found:
         why = f"From {file}." if file else "Guessed from the packages."
         beat = any(procfile.SCHEDULE in " ".join(one["command"]) for one in found.values())
@@ -307,8 +279,8 @@ def local_url(value: Any) -> str:
     return "" if formats.files_url(url) else url
 
 
-def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Project, reading: Reading) -> None:
-    """Say where static and uploaded files are."""
+def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Project, reading: Reading, served: str) -> None:
+    """Say where static and uploaded files are; ``served`` is what the script does that serves."""
     part = "Files"
     guess = "Guessed from the settings and " + (f"the WORKDIR of {dockerfile.path}." if dockerfile else "where Berth's Dockerfile puts the source.")
     media = inside(reading.path("MEDIA_ROOT"), source, dockerfile)
@@ -317,8 +289,12 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
         volume = {"path": media, "size": "1Gi", **({"url": url} if url else {})}
         if not made.set(part, "berth_app_volumes", {"media": volume}, guess):
             made.say(part, f"Uploads go to {media}, which is read-only: Berth keeps no files. Store them elsewhere, as with django-storages.")
-    if dockerfile is None or serves_itself(project):
+    if dockerfile is None:
         return  # a Dockerfile of Berth's making serves static files itself
+    if "collectstatic" in served and (static := inside(reading.path("STATIC_ROOT"), source, dockerfile)):
+        made.set(part, "berth_app_writable", {static: "256Mi"}, "Static files are collected there when a pod starts.")
+    if serves_itself(project) or any(text.startswith("storages.backends.") for text in project.loaded.texts):
+        return
     static, url = inside(reading.path("STATIC_ROOT"), source, dockerfile), local_url(reading.value("STATIC_URL"))
     if static and url and made.set(part, "berth_app_static", {"path": static, "url": url}, f"{guess} Nothing in the project serves them."):
         if not dockerfile.collects:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -100,6 +101,34 @@ def own_services(services: dict[str, Any]) -> dict[str, str]:
             text = shlex.join(map(str, command)) if isinstance(command, list) else str(command or "")
             found[name] = " ".join(text.replace("$$", "$").split())
     return found
+
+
+class Web(NamedTuple):
+    """The service of a compose file that serves pages; what it does not say is empty.
+
+    Attributes:
+        command: What it runs.
+        dockerfile: What it is built by, relative to the source.
+        file: The compose file.
+    """
+
+    command: str = ""
+    dockerfile: str = ""
+    file: str = ""
+
+
+def web(source: Path) -> Web:
+    """Return the service that serves pages, as the compose file says that is for production."""
+    file = next((name for name in COMPOSE if compose(text_of(source / name))), "")
+    services = compose(text_of(source / file)) if file else {}
+    for name, command in own_services(services).items():
+        if not WORKERS.search(name) and (name in WEB or SERVERS.search(command)):
+            build = services[name].get("build")
+            build = build if isinstance(build, dict) else {}
+            context = posixpath.normpath(str(build.get("context", ".")))
+            dockerfile = posixpath.normpath(str(build.get("dockerfile", ""))) if context == "." and build.get("dockerfile") else ""
+            return Web("" if "runserver" in command else command, dockerfile, file)
+    return Web()
 
 
 def find(source: Path, place: str, needs: Dependencies) -> tuple[dict[str, dict[str, Any]], list[str], str, list[str]]:

@@ -1,0 +1,135 @@
+"""What a Dockerfile of the project's own says of the image that is served, as far as it can be read."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...module_utils.image.dockerfile import Instruction, copied, expand, parse, runs_as_root, served, work_directories
+from ...module_utils.image.project import text_of
+from .procfile import words
+
+# Those that are for production, where the source has none at its top and no compose file names one.
+NAMES = (
+    "Dockerfile.prod", "Dockerfile.production", "docker/Dockerfile", "docker/production/Dockerfile", "deploy/Dockerfile",
+    "compose/production/django/Dockerfile",
+)  # fmt: skip
+# How gunicorn, uvicorn, hypercorn, daphne, granian, uWSGI, waitress and Django's own server are told where to listen.
+LISTENS = re.compile(r"(?:--bind|-b|--http(?:-socket)?|--listen)[\s=]+[^\s\"']*?:(\d+)\b|(?:--port|-p)[\s=]+(\d+)\b|\brunserver(?:_plus)?\s+[^\s\"']*?:(\d+)\b")
+
+
+@dataclass(frozen=True)
+class Dockerfile:
+    """A Dockerfile of the project's own; what it does not say is empty.
+
+    Attributes:
+        path: Relative to the source.
+        workdir: Its last ``WORKDIR``.
+        port: What it exposes.
+        root: Whether it surely runs as root.
+        settings: Its ``DJANGO_SETTINGS_MODULE``.
+        collects: Whether it collects the static files.
+        health: The path that its ``HEALTHCHECK`` asks for.
+        entrypoint: Its ``ENTRYPOINT``, word by word.
+        command: Its ``CMD``, word by word.
+        files: Where in the image something of the source is, and what.
+    """
+
+    path: str
+    workdir: str = ""
+    port: int = 0
+    root: bool = False
+    settings: str = ""
+    collects: bool = False
+    health: str = ""
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
+
+    def script(self, source: Path, command: tuple[str, ...] | list[str]) -> str:
+        """Return what the script does that a command begins with, "" where it is none of the source's."""
+        if not command:
+            return ""
+        path = posixpath.normpath(posixpath.join(self.workdir or "/", command[0]))
+        for place in sorted(self.files, key=len, reverse=True):
+            if path == place or path.startswith(f"{place.rstrip('/')}/"):
+                file = source / self.files[place] / posixpath.relpath(path, place) if path != place else source / self.files[place]
+                return text_of(file) if file.is_file() else ""
+        return ""
+
+
+def find(source: Path, named: str = "") -> Dockerfile | None:
+    """Return the project's own Dockerfile, None where it has none.
+
+    Args:
+        source: The project.
+        named: Which one its compose file names.
+    """
+    path = next((name for name in ("Dockerfile", named, *NAMES) if name and (source / name).is_file()), "")
+    if not path:
+        return None
+    text = text_of(source / path)
+    instructions = parse(text)
+    said: dict[str, str] = {}
+    known: dict[str, str] = {}
+    files: dict[str, str] = {}
+    place = "/"
+    for each, known in served(instructions):
+        said[each.keyword] = expand(each.words(), known) or each.words()
+        if each.keyword == "WORKDIR":
+            place = posixpath.normpath(posixpath.join(place, said["WORKDIR"].strip("\"'")))
+        if each.keyword in ("ADD", "COPY"):
+            files |= _files(each, known, place)
+    whole = re.sub(r"\\\r?\n", " ", text)
+    last = whole[max((found.start() for found in re.finditer(r"(?im)^\s*FROM\s", whole)), default=0) :]  # what is served is the last stage
+    health = re.findall(r"(?im)^\s*HEALTHCHECK\s.*?https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?(?=[/\s\"'])(/?[\w./-]*)", last)
+    port = re.match(r"\d+", said.get("EXPOSE", ""))
+    return Dockerfile(
+        path,
+        next(iter(work_directories(instructions)), ""),
+        int(port[0]) if port else 0,
+        runs_as_root(instructions),
+        known.get("DJANGO_SETTINGS_MODULE", ""),
+        "collectstatic" in whole,
+        health[-1] if health else "",
+        _program(said.get("ENTRYPOINT", "")),
+        _program(said.get("CMD", "")),
+        files,
+    )
+
+
+def _program(said: str) -> tuple[str, ...]:
+    """Return the words of a CMD or ENTRYPOINT: a list of JSON, or what a shell is given."""
+    if said.startswith("["):
+        try:
+            return tuple(str(word) for word in json.loads(said))
+        except ValueError:
+            return ()
+    return tuple(words(said)) if said else ()
+
+
+def _files(instruction: Instruction, known: dict[str, str], place: str) -> dict[str, str]:
+    """Return where something of the source comes to lie by a COPY or ADD, and what; nothing of what comes from elsewhere."""
+    if any(name == "from" for name, _ in instruction.flags()):
+        return {}
+    sources = [expand(each, known) for each in copied(instruction)]
+    target = expand((json.loads(instruction.words()) if instruction.words().startswith("[") else instruction.words().split())[-1], known)
+    if target is None or not all(sources):
+        return {}
+    into = posixpath.normpath(posixpath.join(place, target))
+    several = len(sources) > 1 or target.endswith("/") or target == "."
+    tree = {each: posixpath.normpath(each or ".") for each in sources if each is not None}
+    return {into if name == "." or not several else posixpath.join(into, posixpath.basename(name)): name for name in tree.values()}
+
+
+def port_of(command: tuple[str, ...] | list[str], script: str = "") -> int:
+    """Return the port at which a server is told to listen by its command or its script, 0 where it is not said.
+
+    >>> port_of(["gunicorn", "--bind", "0.0.0.0:5000", "shop.wsgi"]), port_of(["/start"], "exec uvicorn shop.asgi --port=8080"), port_of(["gunicorn"])
+    (5000, 8080, 0)
+    """
+    found = LISTENS.search(" ".join(command)) or LISTENS.search(script)
+    return int(next(filter(None, found.groups()))) if found else 0
