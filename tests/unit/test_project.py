@@ -166,6 +166,8 @@ def test_the_application_is_the_one_that_the_settings_name_or_that_is_beside_the
         # A choice by a variable of its own: asked for where that is its default, or where nobody can tell.
         ('S = env("S", default="local")\nif S == "s3":\n    X = env("A")', {}),
         ('S = as_enum(Kind, env("S", default="local"))\nif S == Kind.S3:\n    X = env("A")', {}),
+        ('S = env.bool("S", False)\nT = env.bool("T", False)\nif S or T:\n    X = env.str("A")', {}),
+        ('S = env.bool("S", False)\nT = env.bool("T", True)\nif S or T:\n    X = env.str("A")', {"A": "build"}),
         ('S = as_enum(Kind, env("S", default="local"))\nif S == Kind.LOCAL:\n    X = env("A")', {"A": "build"}),
         ('S = env("S", default="local")\nif S == "s3":\n    X = 1\nelse:\n    X = env("A")', {"A": "build"}),
         ('S = env("S", default="local")\nif S != "s3":\n    X = env("A")', {"A": "build"}),

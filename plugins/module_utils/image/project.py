@@ -399,6 +399,8 @@ def off_by_default(test: ast.AST, chosen: dict[str, object]) -> bool:
     match test:
         case ast.BoolOp(op=ast.And()):
             return any(off_by_default(value, chosen) for value in test.values)
+        case ast.BoolOp(op=ast.Or()):
+            return all(off_by_default(value, chosen) for value in test.values)
         case ast.Name(id="DEBUG"):
             return True  # nothing that is released has it on
         case ast.Name(id=name):
