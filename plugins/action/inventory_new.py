@@ -57,7 +57,7 @@ class ActionModule(ActionBase):
         try:
             made = inventory.draft(source, environment, app_name(source, environment), said_source, free_port(taken_ports(others)), known)
         except ImageError as error:
-            raise AnsibleActionFail(f"Nothing was written: {str(error).partition(': ')[2]}") from error
+            raise AnsibleActionFail(f"Nothing was written: {str(error).partition(': ')[2]}") from None
         files = {target / "hosts.yml": inventory.hosts(environment), target / "group_vars" / "all" / "main.yml": inventory.text(made, environment)}
         if not self._task.check_mode:
             write(files)
@@ -79,7 +79,7 @@ def fetch(repository: str, place: Path) -> None:
     try:
         checkout.Checkout(repository, "", place).update()
     except ProjectError as error:
-        raise AnsibleActionFail(f"Nothing was written: source={'' if checkout.source_problem(repository) else repository} {error.text}.") from error
+        raise AnsibleActionFail(f"Nothing was written: source={'' if checkout.source_problem(repository) else repository} {error.text}.") from None
 
 
 def refuse(source: Path, environment: str, target: Path) -> None:

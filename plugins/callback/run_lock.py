@@ -67,4 +67,4 @@ class CallbackModule(CallbackBase):
             self._run = run_lock.Run(*places(play), playbook, self._display.display)
         except OSError as error:
             way = "Let this user write there; where that is the cache, XDG_CACHE_HOME may name another."
-            raise AnsibleError(f"The lock of a run cannot be made: {error}. {way}") from error
+            raise AnsibleError(f"The lock of a run cannot be made: {error}. {way}") from None

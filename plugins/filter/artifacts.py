@@ -30,7 +30,7 @@ def image_archives(names: list[str], artifacts: dict[str, Any]) -> dict[str, str
     try:
         return {artifacts["refs"][name]: artifacts["images"][artifacts["refs"][name]] for name in names}
     except KeyError as error:
-        raise AnsibleFilterError(f"artifacts_facts has no image {error}.") from error
+        raise AnsibleFilterError(f"artifacts_facts has no image {error}.") from None
 
 
 def artifact_image(name: str, provider: str, artifacts: dict[str, Any]) -> str:
@@ -51,7 +51,7 @@ def binary_files(names: list[str], binaries: dict[str, str], directory: str) -> 
     try:
         return [{"path": f"{directory}/{name}", "src": binaries[name], "link": True, "mode": "0755"} for name in names]
     except KeyError as error:
-        raise AnsibleFilterError(f"artifacts_facts has no binary {error}.") from error
+        raise AnsibleFilterError(f"artifacts_facts has no binary {error}.") from None
 
 
 def artifact_versions(paths: list[str]) -> list[str]:

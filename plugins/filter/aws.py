@@ -75,7 +75,7 @@ def vpc_subnets(network: str, zones: list[str]) -> list[dict[str, Any]]:
     try:
         whole = ipaddress.IPv4Network(network)
     except ValueError as error:
-        raise AnsibleFilterError(f"berth_aws_network: {error}.") from error
+        raise AnsibleFilterError(f"berth_aws_network: {error}.") from None
     # A VPC is a /16 at most; an eighth of a /22 is the smallest that leaves EKS, RDS and the pods enough addresses.
     if not 16 <= whole.prefixlen <= 22:
         raise AnsibleFilterError(f"berth_aws_network is a /{whole.prefixlen}. Take one from /16 (65536 addresses) to /22 (1024).")
@@ -145,7 +145,7 @@ def eks_roles(compute: str, identities: list[dict[str, Any]], name: str, account
     try:
         return iam.eks_roles(compute, identities, name, account, region)
     except ValueError as error:
-        raise AnsibleFilterError(str(error)) from error
+        raise AnsibleFilterError(str(error)) from None
 
 
 def iam_names(name: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def iam_names(name: str, given: dict[str, Any]) -> dict[str, Any]:
     try:
         return dict(iam.names(name=name, **given))
     except ValueError as error:
-        raise AnsibleFilterError(str(error)) from error
+        raise AnsibleFilterError(str(error)) from None
 
 
 def iam_policies(text: str, names: dict[str, Any]) -> dict[str, dict[str, Any]]:

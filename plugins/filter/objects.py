@@ -49,7 +49,7 @@ def command_containers(commands: list[str], container: dict[str, Any]) -> list[d
         try:
             words = shlex.split(command)
         except ValueError as error:
-            raise AnsibleFilterError(f"A command of berth_app_release_commands or berth_app_schedules: {error}: {command}") from error
+            raise AnsibleFilterError(f"A command of berth_app_release_commands or berth_app_schedules: {error}: {command}") from None
         if not words:
             raise AnsibleFilterError("A command of berth_app_release_commands or berth_app_schedules is empty.")
         # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names

@@ -53,7 +53,7 @@ def generated_secret(path: Path, check_mode: bool = False) -> str:
             raise AnsibleError(f"{path} can be read by others (mode {mode & 0o777:04o}). Run: chmod 600 {path}")
         secret = path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise AnsibleError(f"The secret {path} cannot be kept: {error.strerror} ({error.filename}). Check berth_secrets_directory.") from error
+        raise AnsibleError(f"The secret {path} cannot be kept: {error.strerror} ({error.filename}). Check berth_secrets_directory.") from None
     if not secret:
         raise AnsibleError(f"{path} is empty. Write the secret into it, or remove it to have a new one made.")
     return secret

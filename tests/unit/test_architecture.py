@@ -65,6 +65,14 @@ def test_modules_import_nothing_that_only_ansibles_own_process_has() -> None:
     assert not [path for path, targets in imports().items() if path.parent.name == "modules" and any("plugin_utils" in target.parts for target in targets)]
 
 
+def test_no_message_of_ansibles_is_told_twice() -> None:
+    """Ansible puts the message of an error's cause behind the error's own, which has it already."""
+    raised = [(path, node) for path in PLUGINS.rglob("*.py") for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Raise)]
+    ansible = [(path, node) for path, node in raised if isinstance(node.exc, ast.Call) and getattr(node.exc.func, "id", "").startswith("Ansible")]
+    assert ansible
+    assert [f"{path}:{node.lineno}" for path, node in ansible if node.cause and not (isinstance(node.cause, ast.Constant) and node.cause.value is None)] == []
+
+
 def test_every_file_that_the_page_names_exists() -> None:
     named = re.findall(r"`((?:[a-z_]+/)+(?:[a-z0-9_]+\.(?:py|yml))?)`", PAGE.read_text(encoding="utf-8"))
     assert named and not [name for name in named if not ((PLUGINS.parent / name).exists() or (PLUGINS / name).exists())]
