@@ -61,6 +61,24 @@ def command_containers(commands: list[str], container: dict[str, Any]) -> list[d
     return containers
 
 
+def in_turn(containers: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the part of a pod that runs some containers one after another, each if the one before did well.
+
+    >>> in_turn([{"name": "look"}, {"name": "migrate"}])
+    {'restartPolicy': 'Never', 'initContainers': [{'name': 'look'}], 'containers': [{'name': 'migrate'}]}
+    """
+    return {"restartPolicy": "Never", "initContainers": containers[:-1], "containers": containers[-1:]}
+
+
+def release_name(pod: dict[str, Any], name: str) -> str:
+    """Return the name of the Job that runs a release's commands: it has all that its pod is, for a Job cannot be changed.
+
+    >>> release_name({"containers": []}, "polls")
+    'polls-release-75ed80bed3'
+    """
+    return f"{name}-release-{short_hash(pod)}"
+
+
 def cron_jobs(schedules: list[dict[str, str]], name: str, labels: dict[str, str], pod: dict[str, Any], container: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a CronJob for each of ``schedules`` (``name``, ``schedule``, ``command``, ``timeout`` in seconds); ``name`` and ``labels`` are the app's."""
     return [
@@ -258,6 +276,8 @@ class FilterModule:
             secret_data,
             short_hash,
             command_containers,
+            in_turn,
+            release_name,
             cron_jobs,
             object_names,
             app_facts,

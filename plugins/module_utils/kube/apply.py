@@ -23,6 +23,7 @@ LONGEST = 20
 # kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity
 SUFFIXES: dict[str, int | Decimal] = {"": 1, "m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 SUFFIXES |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50}
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def documents(text: str) -> list[Any]:
@@ -33,8 +34,10 @@ def documents(text: str) -> list[Any]:
     Raises:
         ValueError: The text is no YAML, or holds half of such a pair.
     """
+    # The parser in C is ten times as fast, and takes no half of a pair.
     try:
-        return [_paired(document) for document in yaml.safe_load_all(text)]
+        found = yaml.safe_load_all(text) if _SURROGATE.search(text) else yaml.load_all(text.encode(), Loader=yaml.CSafeLoader)
+        return [_paired(document) for document in found]
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from error
 
