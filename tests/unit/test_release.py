@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
+from ansible_collections.berth.platform.plugins.filter.objects import release_name
 from ansible_collections.berth.platform.plugins.module_utils.kube import probes, processes, served_files
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "roles" / "app" / "templates"
@@ -22,6 +23,7 @@ def rendered(name: str, **variables: Any) -> dict[str, Any]:
     """Return the object that a template of the role makes of these variables, and of what they leave out."""
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters |= {"berth.platform.probes": probes.of_inventory, "berth.platform.stays_seconds": probes.stays_seconds, "to_json": json.dumps}
+    environment.filters |= {"berth.platform.release_name": release_name}
     environment.filters |= {"combine": lambda one, *others: {key: value for each in (one, *others) for key, value in each.items()}}
     given = {
         "app_name": "polls",
@@ -108,7 +110,7 @@ def test_the_site_has_a_node_port_where_this_machine_reaches_it_or_the_inventory
 def job(look: str) -> dict[str, Any]:
     """Return the release's Job."""
     pod = {"restartPolicy": "Never", "containers": [{"name": "migrate"}], "initContainers": [{"name": "berth-checks"}]}
-    return rendered("job.yaml.j2", app_checks=look, __app_release="polls-release-1", __app_release_pod=pod, __app_component={"release": LABELS})
+    return rendered("job.yaml.j2", app_checks=look, __app_release_pod=pod, __app_component={"release": LABELS})
 
 
 @pytest.mark.parametrize(("code", "again"), [(1, False), (2, False), (65, False), (126, False), (139, False), (137, True), (143, True), (255, True)])
