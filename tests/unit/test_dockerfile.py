@@ -21,6 +21,7 @@ from ansible_collections.berth.platform.plugins.module_utils.image.dockerfile im
     stage_of,
     stages,
     unreachable,
+    with_absolute_mounts,
     with_mounts_seen,
     without_health_checks,
     without_links,
@@ -412,3 +413,32 @@ def test_a_health_check_which_kubernetes_does_not_ask_for_is_no_reason_not_to_bu
 )
 def test_an_image_that_surely_runs_as_root_is_known_by_its_dockerfile(text: str, root: bool) -> None:
     assert runs_as_root(parse(text)) is root
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        # As uv's own page has it.
+        (
+            "WORKDIR /app\nRUN --mount=type=cache,target=/root/.cache/uv \\\n    --mount=type=bind,source=uv.lock,target=uv.lock \\\n    uv sync --target=x",
+            "WORKDIR /app\nRUN --mount=type=cache,target=/root/.cache/uv \\\n    --mount=type=bind,source=uv.lock,target=/app/uv.lock \\\n    uv sync --target=x",
+        ),
+        (
+            "ARG HOME_OF=/srv\nWORKDIR $HOME_OF\nRUN --mount=source=a,dst=./b/a true",
+            "ARG HOME_OF=/srv\nWORKDIR $HOME_OF\nRUN --mount=source=a,dst=/srv/b/a true",
+        ),
+        ("RUN --mount=destination=a,source=a true", "RUN --mount=destination=/a,source=a true"),
+        ("WORKDIR $UNKNOWN\nRUN --mount=source=a,target=a true", None),
+        ("WORKDIR /app\nRUN --mount=source=a,target=$A/b true", None),
+        ("WORKDIR /app\nRUN install --target=x", None),
+    ],
+)
+def test_a_mount_has_an_absolute_target_for_buildah_whatever_its_dockerfile_says(text: str, told: str | None) -> None:
+    assert with_absolute_mounts(f"FROM a\n{text}") == f"FROM a\n{told or text}"
+
+
+def test_each_stage_has_a_working_directory_of_its_own_or_of_the_stage_before() -> None:
+    run = "RUN --mount=source=a,target=a true"
+    text = f"FROM a AS one\nWORKDIR /one\n{run}\nFROM b AS two\n{run}\nFROM one\n{run}\nWORKDIR sub\n{run}"
+    targets = re.findall(r"target=(\S+) ", with_absolute_mounts(text))
+    assert targets == ["/one/a", "/a", "/one/a", "/one/sub/a"]

@@ -198,28 +198,45 @@ def stages(instructions: list[Instruction]) -> list[Stage]:
     return found
 
 
-def served(instructions: list[Instruction]) -> Iterator[tuple[Instruction, dict[str, str]]]:
-    """Yield what makes the image that is served, that of the stages which it starts from first; each with the variables that it knows, as far as they are said.
+class Known(NamedTuple):
+    """What holds where an instruction is."""
+
+    values: dict[str, str]  # the variables, as far as the Dockerfile says what they are
+    place: str | None  # the working directory, None where it is not said
+
+
+def history(instructions: list[Instruction], stage: Stage) -> Iterator[tuple[Instruction, Known]]:
+    """Yield what makes a stage, that of the stages which it starts from first; each with what holds there.
 
     https://docs.docker.com/reference/dockerfile/#using-arg-variables
     """
     every, outer = stages(instructions), global_arguments(instructions, {})
     chain: list[Stage] = []
-    stage = every[-1] if every else None
-    while stage:
-        chain.insert(0, stage)
-        stage = stage_of(expand(stage.base, outer) or stage.base, every[: every.index(stage)])
+    after: Stage | None = next(each for each in every if each.instructions == stage.instructions)
+    while after:
+        chain.insert(0, after)
+        after = stage_of(expand(after.base, outer) or after.base, every[: every.index(after)])
     kept: dict[str, str] = {}
-    for stage in chain:
+    place: str | None = "/"
+    for each_stage in chain:
         values = dict(kept)
-        for each in stage.instructions:
-            yield each, dict(values)
+        for each in each_stage.instructions:
+            yield each, Known(dict(values), place)
+            if each.keyword == "WORKDIR":
+                word = expand(each.words().strip("\"'"), values)
+                place = None if word is None or (place is None and not word.startswith("/")) else posixpath.normpath(posixpath.join(place or "/", word))
             for name, value in _assignments(each, outer):
                 known = expand(value, values)
                 if each.keyword == "ENV":
                     kept[name] = values[name] = known or ""
                 elif name not in kept:  # an ENV of that name counts more
                     values[name] = known or ""
+
+
+def served(instructions: list[Instruction]) -> Iterator[tuple[Instruction, Known]]:
+    """Yield what makes the image that is served, as ``history`` does."""
+    every = stages(instructions)
+    yield from history(instructions, every[-1]) if every else ()
 
 
 def _assignments(instruction: Instruction, outer: dict[str, str]) -> list[tuple[str, str]]:
@@ -233,15 +250,12 @@ def _assignments(instruction: Instruction, outer: dict[str, str]) -> list[tuple[
 
 def work_directories(instructions: list[Instruction]) -> list[str]:
     """Return the directories that the image is made in, the last one first, as far as the Dockerfile itself says."""
-    found, now = [], "/"
-    for each, values in served(instructions):
-        if each.keyword == "WORKDIR":
-            word = expand(each.words().strip("\"'"), values)
-            if word is None:
-                return []
-            now = posixpath.normpath(posixpath.join(now, word))
-            found.append(now)
-    return list(dict.fromkeys(reversed(found)))
+    found: list[str | None] = []
+    said = False
+    for each, known in served([*instructions, Instruction(0, "END", "")]):
+        found += [known.place] if said else []
+        said = said or each.keyword == "WORKDIR"
+    return [] if None in found else list(dict.fromkeys(place for place in reversed(found) if place))
 
 
 def runs_as_root(instructions: list[Instruction]) -> bool:
@@ -340,6 +354,25 @@ def without_health_checks(text: str) -> str:
         if instruction.keyword == "HEALTHCHECK":
             for number in range(instruction.line - 1, instruction.line + instruction.raw.count("\n")):
                 lines[number] = ""
+    return "\n".join(lines)
+
+
+TARGET = re.compile(r"(?<=[,=\s\"'])(target|dst|destination)=([^/$,\s\"'][^,\s\"']*)")
+
+
+def with_absolute_mounts(text: str) -> str:
+    """Return a Dockerfile whose mounts have absolute targets, which buildah wants; BuildKit takes others as they are seen from the working directory.
+
+    https://docs.docker.com/reference/dockerfile/#run---mount
+    """
+    lines = text.split("\n")
+    instructions = parse(text)
+    places = {each.line: known.place for stage in stages(instructions) for each, known in history(instructions, stage)}
+    for each in instructions:
+        if each.keyword == "RUN" and (place := places.get(each.line)) and any(name == "mount" for name, _ in each.flags()):
+            for number in range(each.line - 1, each.line + each.raw.count("\n")):
+                if "--mount" in lines[number]:
+                    lines[number] = TARGET.sub(lambda found: f"{found[1]}={posixpath.normpath(posixpath.join(place, found[2]))}", lines[number])
     return "\n".join(lines)
 
 

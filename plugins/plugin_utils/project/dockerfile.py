@@ -74,15 +74,13 @@ def find(source: Path, named: str = "") -> Dockerfile | None:
     text = text_of(source / path)
     instructions = parse(text)
     said: dict[str, str] = {}
-    known: dict[str, str] = {}
     files: dict[str, str] = {}
-    place = "/"
+    variables: dict[str, str] = {}
     for each, known in served(instructions):
-        said[each.keyword] = expand(each.words(), known) or each.words()
-        if each.keyword == "WORKDIR":
-            place = posixpath.normpath(posixpath.join(place, said["WORKDIR"].strip("\"'")))
-        if each.keyword in ("ADD", "COPY"):
-            files |= _files(each, known, place)
+        variables = known.values
+        said[each.keyword] = expand(each.words(), variables) or each.words()
+        if each.keyword in ("ADD", "COPY") and known.place:
+            files |= _files(each, variables, known.place)
     whole = re.sub(r"\\\r?\n", " ", text)
     last = whole[max((found.start() for found in re.finditer(r"(?im)^\s*FROM\s", whole)), default=0) :]  # what is served is the last stage
     health = re.findall(r"(?im)^\s*HEALTHCHECK\s.*?https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?(?=[/\s\"'])(/?[\w./-]*)", last)
@@ -92,7 +90,7 @@ def find(source: Path, named: str = "") -> Dockerfile | None:
         next(iter(work_directories(instructions)), ""),
         int(port[0]) if port else 0,
         runs_as_root(instructions),
-        known.get("DJANGO_SETTINGS_MODULE", ""),
+        variables.get("DJANGO_SETTINGS_MODULE", ""),
         "collectstatic" in whole,
         health[-1] if health else "",
         _program(said.get("ENTRYPOINT", "")),
