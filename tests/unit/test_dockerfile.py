@@ -420,8 +420,8 @@ def test_an_image_that_surely_runs_as_root_is_known_by_its_dockerfile(text: str,
     [
         # As uv's own page has it.
         (
-            "WORKDIR /app\nRUN --mount=type=cache,target=/root/.cache/uv \\\n    --mount=type=bind,source=uv.lock,target=uv.lock \\\n    uv sync --target=x",
-            "WORKDIR /app\nRUN --mount=type=cache,target=/root/.cache/uv \\\n    --mount=type=bind,source=uv.lock,target=/app/uv.lock \\\n    uv sync --target=x",
+            "WORKDIR /app\nRUN --mount=type=cache,target=/c/uv \\\n    --mount=type=bind,source=uv.lock,target=uv.lock \\\n    uv sync --target=x",
+            "WORKDIR /app\nRUN --mount=type=cache,target=/c/uv \\\n    --mount=type=bind,source=uv.lock,target=/app/uv.lock \\\n    uv sync --target=x",
         ),
         (
             "ARG HOME_OF=/srv\nWORKDIR $HOME_OF\nRUN --mount=source=a,dst=./b/a true",
