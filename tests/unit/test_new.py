@@ -364,6 +364,21 @@ def test_the_command_and_its_port_are_those_of_the_image_or_of_the_compose_file(
     assert (said.get("berth_app_command"), said.get("berth_app_port")) == (command, port)
 
 
+@pytest.mark.parametrize(
+    "copies",
+    ["COPY bin/serve /", "COPY bin/serve /serve", 'COPY ["bin/serve", "/serve"]', "COPY --chmod=755 ./bin/serve manage.py /", "COPY bin/ /", "ADD bin /"],
+)
+def test_a_script_is_found_wherever_the_image_has_it(tmp_path: Path, copies: str) -> None:
+    files = {"Dockerfile": f'FROM x\n{copies}\nCMD ["/serve"]\n', "bin/serve": "exec gunicorn -b :6000\n"}
+    directory = copies.split()[1].strip("/") == "bin"
+    assert inventory(tmp_path, files)[0].get("berth_app_port") == (None if directory else 6000)
+
+
+@pytest.mark.parametrize("copies", ['COPY ["a" "b"]', "COPY", "COPY a", "COPY --from=x /a /serve", "COPY $A /serve", "COPY * /", 'CMD ["a" "b"]', "CMD"])
+def test_what_cannot_be_read_of_a_dockerfile_is_left_out(tmp_path: Path, copies: str) -> None:
+    assert "berth_app_port" not in inventory(tmp_path, {"Dockerfile": f"FROM x\n{copies}\n"})[0]
+
+
 def test_the_release_commands_are_those_of_the_procfile(tmp_path: Path) -> None:
     said, _, _ = inventory(tmp_path, {"Procfile": "release: python manage.py migrate --noinput && python manage.py seed\n"})
     assert said["berth_app_release_commands"] == ["migrate --noinput", "seed"]

@@ -110,17 +110,16 @@ def _program(said: str) -> tuple[str, ...]:
 
 
 def _files(instruction: Instruction, known: dict[str, str], place: str) -> dict[str, str]:
-    """Return where something of the source comes to lie by a COPY or ADD, and what; nothing of what comes from elsewhere."""
-    if any(name == "from" for name, _ in instruction.flags()):
-        return {}
+    """Return where something of the source comes to lie by a COPY or ADD, and what; nothing of what comes from elsewhere or cannot be told."""
     sources = [expand(each, known) for each in copied(instruction)]
-    target = expand((json.loads(instruction.words()) if instruction.words().startswith("[") else instruction.words().split())[-1], known)
-    if target is None or not all(sources):
+    last = re.search(r"([^\s\"]+)[\"\]\s]*\Z", instruction.words())
+    target = expand(last[1], known) if last else None
+    if target is None or not all(sources) or any(name == "from" for name, _ in instruction.flags()):
         return {}
     into = posixpath.normpath(posixpath.join(place, target))
-    several = len(sources) > 1 or target.endswith("/") or target == "."
-    tree = {each: posixpath.normpath(each or ".") for each in sources if each is not None}
-    return {into if name == "." or not several else posixpath.join(into, posixpath.basename(name)): name for name in tree.values()}
+    below = len(sources) > 1 or target.endswith("/") or target == "."
+    found = [posixpath.normpath(each) for each in sources if each]
+    return {posixpath.join(into, posixpath.basename(each)) if below and each != "." else into: each for each in found}
 
 
 def port_of(command: tuple[str, ...] | list[str], script: str = "") -> int:
