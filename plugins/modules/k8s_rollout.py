@@ -152,6 +152,8 @@ LOOK = 2.0
 """Seconds between two looks into a pod that refuses its probes."""
 LOG_LOOK = 200
 """Lines of its log that may say where it listens."""
+LOG_RAISED = 2000
+"""Lines of its log that may have the traceback of a page that fails."""
 LOG_TRIES = 5
 """How often the log of a run that crashed is asked for, POLL seconds apart, while the node has none."""
 NOT_LOOKED: tuple[float, Sequence[tuple[str, int]]] = (-LOOK, ())
@@ -357,7 +359,7 @@ class Rollout:
         finding = replace(finding, message=redact(finding.message, values))
         events = [{**event, "message": redact(str(event.get("message") or ""), values)} for event in events]
         workload = self.snapshot.workload if self.snapshot else None
-        raised = self._raised(finding, subject) if subject and not any("Traceback" in line for line in lines) else []
+        raised = self._raised(finding, subject) if subject and not page_error.last_traceback(lines) else []
         symptom = symptom_of(finding, raised or lines, workload or {})
         message = describe(self.state(), finding, self.namespace, headline, lines, events, workload, symptom, raised)
         if symptom and symptom.cause == "checks" and (report := checks.read(lines)):
@@ -398,9 +400,19 @@ class Rollout:
         return []
 
     def _raised(self, finding: Finding, pod: Mapping[str, Any]) -> list[str]:
-        """Return the traceback of the page that a probe asks for in vain; none where that is not what is wrong."""
+        """Return the traceback of the page that a probe asks for in vain; none where that is not what is wrong.
+
+        A server that could not load the app says so once, before the lines of many requests. Else the page is asked for.
+        """
         probe = failing_page(self.snapshot.workload, finding) if self.snapshot else None
-        return page_error.ask(self.cluster, pod, probe.path, probe.host)[-self.log_lines :] if probe else []
+        if probe is None:
+            return []
+        try:
+            log = redact(self.cluster.log(self.namespace, finding.pod, container=finding.container, tailLines=LOG_RAISED), self._secrets()).splitlines()
+        except KubeError:
+            log = []
+        found = page_error.last_traceback(log) or page_error.ask(self.cluster, pod, probe.path, probe.host)
+        return found[-self.log_lines :]
 
     def _secrets(self) -> set[str]:
         spec = dig(self.snapshot.workload, "spec", "template", "spec") if self.snapshot else None

@@ -379,6 +379,19 @@ CASES = {
         says=("shop.wsgi has no app", "Correct berth_app_command."),
         mends=False,
     ),
+    "the application of the settings cannot be loaded, which another image may not serve": Case(
+        "application",
+        files={"shop/wsgi.py": "import os\nopen('/berth-nowhere/spool', 'w')\n" + textwrap.dedent(WSGI)},
+        says=("The application, which the image serves, cannot be loaded:", "(shop/wsgi.py:2)"),
+        mends=False,
+    ),
+    "the application that Berth's Dockerfile serves cannot be loaded": Case(
+        "application",
+        True,
+        files={"served.py": "from shop.wsgi import application\n", "shop/wsgi.py": "import stripe_of_nobody\n" + textwrap.dedent(WSGI)},
+        says=("cannot be loaded: the module stripe_of_nobody is not installed (shop/wsgi.py:1)",),
+        follows=Case(files={"stripe_of_nobody.py": ""}),
+    ),
     # --- What is told of errors
     "errors are sent by mail, and nobody is to get any": Case("logging", swap={LOGS: ""}, says=("With DEBUG off, nothing writes what a page raises",)),
     "errors go to a file in the pod": Case(

@@ -368,6 +368,7 @@ def test_a_crash_is_told_by_its_log_with_the_variable() -> None:
     assert failed.value.failure["cause"] == "module"
 
 
+UNLOADED = ["Traceback (most recent call last):", "OSError: [Errno 30] Read-only file system: '/srv/spool/a'", *["no python application found"] * 50]
 RAISED = ["Traceback (most recent call last):", '  File "/code/shop/views.py", line 7, in health', "    1 / 0", "ZeroDivisionError: division by zero"]
 
 
@@ -379,6 +380,8 @@ RAISED = ["Traceback (most recent call last):", '  File "/code/shop/views.py", l
         ("GET /ht/ 500\n", ["Traceback", "ModuleNotFoundError: No module named 'celery'"], "ModuleNotFoundError", "Add the package celery"),
         ("\n".join([*RAISED, ""]), ["ValueError: this is not asked for"], RAISED[-1], "Mend what the app's log shows."),
         ("GET /ht/ 500\n", [], "GET /ht/ 500", "Mend what the app's log shows."),
+        # uWSGI goes on without the application that it could not load.
+        ("\n".join(UNLOADED), ["ValueError: this is not asked for"], "OSError: ", "Let the app write below /tmp"),
     ],
 )
 def test_a_health_page_with_an_error_is_told_with_what_it_raises_though_the_log_is_silent(log: str, raised: list[str], says: str, way: str) -> None:

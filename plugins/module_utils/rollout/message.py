@@ -17,7 +17,7 @@ from .symptoms import Symptom
 
 _LINE = 1000  # characters of a line in a message: a log line of JSON may hold a whole traceback
 _EVENTS = 3
-PAGE_RAISES = "The log has no traceback of it. Asked in the pod, the page raises:"
+PAGE_RAISES = "What it raises, by its whole log or by asking for the page in the pod:"
 
 
 def best(findings: Iterable[Finding]) -> Finding | None:
@@ -48,7 +48,7 @@ def describe(
         events: Of the pod or the workload, the latest first.
         workload: As read, for advice that depends on what it is.
         symptom: What the log says, or the traceback.
-        raised: The traceback of the page that a probe asks for, where the log has none.
+        raised: The traceback of the page that a probe asks for, where the last log lines have none.
     """
     summary = f"{finding.summary}: {symptom.summary}" if symptom else finding.summary
     lines = [f"{headline}: {summary[0].lower()}{summary[1:]}." if headline else f"{summary}."]

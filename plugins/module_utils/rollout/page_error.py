@@ -91,6 +91,19 @@ def read(said: str) -> list[str]:
     return []
 
 
+def last_traceback(log: Sequence[str]) -> list[str]:
+    """Return the last traceback of a log, with the error's first line; none where there is none.
+
+    >>> last_traceback(["starting", "Traceback (most recent call last):", '  File "a.py", line 1', "ValueError: no", "GET / 500"])
+    ['Traceback (most recent call last):', '  File "a.py", line 1', 'ValueError: no']
+    """
+    begins = [index for index, line in enumerate(log) if line.startswith("Traceback (most recent call last)")]
+    if not begins:
+        return []
+    end = next((index for index, line in enumerate(log[begins[-1] + 1 :], begins[-1] + 1) if line[:1].strip()), len(log) - 1)
+    return list(log[begins[-1] : end + 1])
+
+
 def told(lines: Sequence[str]) -> str:
     """Return what a page raises in one sentence with the place in the project, and what to do where that is known; "" for no lines.
 

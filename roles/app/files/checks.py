@@ -614,8 +614,11 @@ class Project:
             module, _, attribute = name.rpartition(".")
             try:
                 application = getattr(importlib.import_module(module), attribute)
-            except Exception:
+            except Exception as error:
                 plain = False
+                # What a Dockerfile of Berth's making serves is known; another image may serve something else.
+                if name == named and not self.told("application", None):
+                    self.failed("application", "refuse" if name.startswith(SERVED) else "warn", error, name="The application", variable="the image")
                 continue
             # Of the ASGI application only that it is Django's own is of use here.
             plain = plain and type(application) in (WSGIHandler, ASGIHandler)
