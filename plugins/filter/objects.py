@@ -61,6 +61,16 @@ def command_containers(commands: list[str], container: dict[str, Any]) -> list[d
     return containers
 
 
+def host_settings(hosts: list[str], separators: dict[str, str]) -> dict[str, str]:
+    """Return the variables that have the names which the site answers to: Berth's own, and others, each with what parts the names in it.
+
+    >>> host_settings(["shop.example.com"], {"HOSTS": " "})
+    {'DJANGO_ALLOWED_HOSTS': 'localhost,127.0.0.1,[::1],shop.example.com', 'HOSTS': 'localhost 127.0.0.1 [::1] shop.example.com'}
+    """
+    names = list(dict.fromkeys(["localhost", "127.0.0.1", "[::1]", *hosts]))
+    return {name: separator.join(names) for name, separator in ({"DJANGO_ALLOWED_HOSTS": ","} | separators).items()}
+
+
 def in_turn(containers: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the part of a pod that runs some containers one after another, each if the one before did well.
 
@@ -276,6 +286,7 @@ class FilterModule:
             secret_data,
             short_hash,
             command_containers,
+            host_settings,
             in_turn,
             release_name,
             cron_jobs,

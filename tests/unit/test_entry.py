@@ -101,6 +101,11 @@ def test_django_is_told_the_host_name_the_origin_and_that_tls_ends_before_it(pub
     assert (settings["DJANGO_CSRF_TRUSTED_ORIGINS"], settings["DJANGO_SECURE"]) == (f"https://{HOST}", "1")
 
 
+def test_a_project_is_told_the_names_of_the_site_in_a_variable_of_its_own(render: Callable[..., Json]) -> None:
+    settings = render(**INVENTORY, berth_app_hosts=["www.example.org"], berth_app_hosts_env={"SITE_HOSTS": " "})["settings"]
+    assert settings["SITE_HOSTS"].split() == settings["DJANGO_ALLOWED_HOSTS"].split(",") == ["localhost", "127.0.0.1", "[::1]", "www.example.org", HOST]
+
+
 def test_django_believes_the_load_balancer_about_a_visitors_address_and_nobody_else(public: Json) -> None:
     assert public["settings"]["DJANGO_PROXIES"] == "1"
 

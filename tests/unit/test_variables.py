@@ -258,6 +258,21 @@ def test_more_than_a_process_is_started_with_is_refused_though_each_object_holds
 @pytest.mark.parametrize(
     ("given", "text"),
     [
+        ({"berth_app_hosts_env": {"2HOSTS": ","}}, "no digit first"),
+        ({"berth_app_hosts_env": {"HOSTS": ""}}, 'HOSTS has no character that parts the names, such as ","'),
+        ({"berth_app_hosts_env": {"HOSTS": ["a"]}}, "HOSTS has no character that parts the names"),
+        ({"berth_app_hosts_env": {"DJANGO_SECURE": ","}}, "DJANGO_SECURE is set by Berth to something else"),
+        ({"berth_app_hosts_env": {"HOSTS": ","}, "berth_app_settings": {"HOSTS": "a"}}, "HOSTS is in berth_app_settings too; keep one of the two"),
+    ],
+)
+def test_a_variable_for_the_names_of_the_site_is_one_that_nothing_else_sets(given: dict[str, Any], text: str) -> None:
+    (problem,) = variables.values(given)
+    assert problem.path[0] == "berth_app_hosts_env" and text in problem.text
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
         ({"berth_app_hosts": [f"host-{number}.example.org" for number in range(7000)]}, "as DJANGO_ALLOWED_HOSTS it has 1"),
         ({"berth_app_release_commands": [f"load {'x' * 131_072}"]}, "has an argument of more than 131,071 bytes"),
         ({"berth_database_password": "x" * 131_072}, "has 131,091 bytes with its name"),

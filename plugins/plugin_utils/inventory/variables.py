@@ -383,6 +383,7 @@ def values(given: dict[str, Any]) -> list[Problem]:
     found += entry(given)
     found += admin(given)
     found += cache(given) + database_env(given) + database_aliases(given) + database_extensions(given.get("berth_app_database_extensions", []))
+    found += hosts_env(given)
     if wrong := formats.environment_value("DJANGO_ALLOWED_HOSTS", ",".join(given.get("berth_app_hosts", []))):
         found.append(Problem(("berth_app_hosts",), f"as DJANGO_ALLOWED_HOSTS it {wrong}"))
     if given.get("berth_app_ref") and not checkout.is_repository(given.get("berth_app_source", "")):
@@ -448,6 +449,20 @@ def database_env(given: dict[str, Any]) -> list[Problem]:
         for mine in ("berth_app_settings", "berth_app_secrets"):
             if name in given.get(mine, {}):
                 found.append(Problem((variable, part), f"{name} is in {mine} too; keep one of the two"))
+    return found
+
+
+def hosts_env(given: dict[str, Any]) -> list[Problem]:
+    """Check the variables from which the app reads its host names: each is one that nothing else sets, and has something that parts them."""
+    variable, found = "berth_app_hosts_env", []
+    taken = {*SET_BY_BERTH, *database_names_lib.merged(given.get("berth_app_database_env", {})).values()} - {"DJANGO_ALLOWED_HOSTS"}
+    for name, separator in given.get(variable, {}).items():
+        wrong = formats.environment_name(name) or (f"{name} is set by Berth to something else; choose another name" if name in taken else "")
+        if not wrong and (not isinstance(separator, str) or len(separator) != 1):
+            wrong = f'{name} has no character that parts the names, such as ","'
+        both = [mine for mine in ("berth_app_settings", "berth_app_secrets") if name in given.get(mine, {})]
+        if wrong := wrong or (f"{name} is in {both[0]} too; keep one of the two" if both else ""):
+            found.append(Problem((variable, name), wrong))
     return found
 
 

@@ -39,7 +39,6 @@ WIDTH = 150  # columns of a comment
 SET_BY_BERTH = {"DATABASE_HOST", "DATABASE_NAME", "DATABASE_PORT", "DATABASE_SSLMODE", "DATABASE_SSLROOTCERT", "DATABASE_USER", "DJANGO_ALLOWED_HOSTS"}
 CACHE_URLS = {"REDIS_URL", "CACHE_URL"}  # as berth_cache sets them
 ROLES = {"HOST": "host", "PORT": "port", "NAME": "name", "USER": "user", "PASSWORD": "password"}
-SERVED = "localhost,127.0.0.1,[::1]"  # as probes and a visitor of the node port ask
 RANDOM = re.compile(r"(?:DJANGO_|APP_)?(?:SECRET(?:_KEY)?|JWT_SECRET(?:_KEY)?|SIGNING_KEY|HASHID_\w*SALT|\w*_SALT)")
 SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|DSN|CREDENTIAL|LICENSE")
 # Packages that talk to a service elsewhere.
@@ -433,14 +432,14 @@ def beside_the_address(one: Asked) -> bool:
 # --- Settings and secrets ------------------------------------------------------------
 def switches(made: Draft, reading: Reading, asked: list[Asked]) -> set[str]:
     """Set what an environment without TLS, and one that is served, needs of the settings; return the variables that this settles."""
-    done = set()
+    done, separators = set(), {}
     for one in asked:
         if one.setting == "ALLOWED_HOSTS" or re.fullmatch(r"(?:DJANGO_)?ALLOWED_HOSTS?", one.name):
             done.add(one.name)
             if one.kind in ("json",):
                 made.settings[one.name] = ('["localhost", "127.0.0.1", "[::1]"]', "")
             elif one.separator != "," or one.name != "DJANGO_ALLOWED_HOSTS":
-                made.settings[one.name] = (SERVED.replace(",", one.separator or " "), "The names that the site answers to.")
+                separators[one.name] = one.separator or " "
         elif one.setting in ("DEBUG", "TEMPLATE_DEBUG") or re.fullmatch(r"(?:DJANGO_|APP_)?DEBUG", one.name):
             done.add(one.name)
             if one.on:
@@ -452,6 +451,8 @@ def switches(made: Draft, reading: Reading, asked: list[Asked]) -> set[str]:
         elif one.setting == "SECRET_KEY" or RANDOM.fullmatch(one.name):
             done.add(one.name)
             made.secrets[one.name] = (generated(one.name), "")
+    if separators:
+        made.set("Names", "berth_app_hosts_env", separators, "The names that the site answers to, with what parts them.")
     if reading.value("DEBUG") is True:
         made.needs.append("DEBUG = False  # visitors would see the settings on every error")
     made.needs += [f"{name} = False  # no TLS comes before the site here" for name in INSECURE[:1] if reading.value(name) is True]
