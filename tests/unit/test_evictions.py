@@ -129,4 +129,4 @@ def test_a_refusal_is_one_message(api: Api, tmp_path: Path, capsys: pytest.Captu
 
 def test_a_kubeconfig_that_is_not_there_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     failed = run(k8s_evictions_info, capsys, kubeconfig=str(tmp_path / "none"))
-    assert failed["failed"] and "Check berth_kubeconfig" in failed["msg"]
+    assert failed["failed"] and "There is no kubeconfig" in failed["msg"] and "site.yml makes it" in failed["msg"]
