@@ -366,6 +366,12 @@ def test_the_command_and_its_port_are_those_of_the_image_or_of_the_compose_file(
     assert (said.get("berth_app_command"), said.get("berth_app_port")) == (command, port)
 
 
+def test_the_settings_that_a_dockerfile_names_last_are_those_of_the_image(tmp_path: Path) -> None:
+    files = {"Dockerfile": "FROM x AS y\nENV DJANGO_SETTINGS_MODULE=shop.build\nFROM y\nENV DJANGO_SETTINGS_MODULE shop.live"}
+    files["shop/live.py"] = "import os\nX = os.environ['ONLY_LIVE']\n"
+    assert inventory(tmp_path, files)[2].asked == ["ONLY_LIVE"]
+
+
 @pytest.mark.parametrize(
     "copies",
     ["COPY bin/serve /", "COPY bin/serve /serve", 'COPY ["bin/serve", "/serve"]', "COPY --chmod=755 ./bin/serve manage.py /", "COPY bin/ /", "ADD bin /"],

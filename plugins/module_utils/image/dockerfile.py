@@ -234,9 +234,10 @@ def history(instructions: list[Instruction], stage: Stage) -> Iterator[tuple[Ins
 
 
 def served(instructions: list[Instruction]) -> Iterator[tuple[Instruction, Known]]:
-    """Yield what makes the image that is served, as ``history`` does."""
-    every = stages(instructions)
-    yield from history(instructions, every[-1]) if every else ()
+    """Yield what makes the image that is served, as ``history`` does, and in the end an instruction END, with what holds for the image."""
+    whole = [*instructions, Instruction(0, "END", "")]
+    every = stages(whole)
+    yield from history(whole, every[-1]) if every else ()
 
 
 def _assignments(instruction: Instruction, outer: dict[str, str]) -> list[tuple[str, str]]:
@@ -252,7 +253,7 @@ def work_directories(instructions: list[Instruction]) -> list[str]:
     """Return the directories that the image is made in, the last one first, as far as the Dockerfile itself says."""
     found: list[str | None] = []
     said = False
-    for each, known in served([*instructions, Instruction(0, "END", "")]):
+    for each, known in served(instructions):
         found += [known.place] if said else []
         said = said or each.keyword == "WORKDIR"
     return [] if None in found else list(dict.fromkeys(place for place in reversed(found) if place))
