@@ -28,7 +28,7 @@ if not settings.configured:
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
     )
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import path
 
 
@@ -45,6 +45,8 @@ def wide(request):
 urlpatterns = [
     path("ok/", lambda request: HttpResponse(f"{request.get_host()} {request.GET['q']}")),
     path("users/", users),
+    path("", lambda request: HttpResponseRedirect("/users/")),
+    path("round/", lambda request: HttpResponseRedirect("/round/")),
     path("setting/", lambda request: HttpResponse(os.environ["GREETING"])),
     path("wide/", wide),
 ]
@@ -101,6 +103,11 @@ def test_the_place_is_the_projects() -> None:
     for module in (page_error, symptoms):
         results = doctest.testmod(module)
         assert results.attempted and not results.failed
+
+
+def test_a_redirect_is_followed_to_what_a_visitor_sees(cluster: Cluster) -> None:
+    assert page_error.told(raised(cluster, "/")).startswith("it raises django.db.utils.OperationalError: no such table: auth_user")
+    assert raised(cluster, "/round/") == []
 
 
 def test_a_page_that_works_raises_nothing(cluster: Cluster) -> None:
