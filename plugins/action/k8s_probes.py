@@ -8,7 +8,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils.kube import probes
 from ..module_utils.kube.client import Cluster, Forbidden, KubeError
-from ..module_utils.rollout.page_error import newest_ready
+from ..module_utils.rollout.reading import newest_ready
 
 ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},

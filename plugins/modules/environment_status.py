@@ -153,8 +153,8 @@ class Reader:
         found = [each | {"age": status_text.seconds_between(each["at"], self.cluster.now)} for each in told if each["pod"] not in present]
         for each in found:
             spec = dig(pods.get(each["pod"], {}), "spec") or {}
-            values = unshown(self.cluster, self.namespace, spec)
-            each["log"] = redact(self._last_line(each["pod"], each["container"], "previous"), values) if each.pop("previous") else ""
+            log = self._last_line(each["pod"], each["container"], "previous") if each.pop("previous") else ""
+            each["log"] = redact(log, unshown(self.cluster, self.namespace, spec)) if log else ""
         return found
 
     def problems(self, objects: dict[str, list[dict[str, Any]]]) -> list[dict[str, str]]:

@@ -45,26 +45,11 @@ from ..module_utils.kube import client, probes
 from ..module_utils.kube import logs as log_lines
 from ..module_utils.kube.client import Cluster, KubeError, Unreachable
 from ..module_utils.kube.objects import dig
-from ..module_utils.kube.redact import redact, secret_names, secret_values
+from ..module_utils.kube.redact import redact, unshown
 from ..module_utils.rollout.reading import pod_state
 
 LOOK = 2000
 """Lines of a container that are looked at for those that no health check made: more than an hour of these."""
-
-
-def hidden_values(cluster: Cluster, namespace: str, pods: list[dict[str, Any]]) -> set[str]:
-    """Return the values that must not be shown of the pods' output."""
-    read: dict[str, dict[str, Any]] = {}
-    values: set[str] = set()
-    for pod in pods:
-        for name in secret_names(pod["spec"]):
-            if name not in read:
-                try:
-                    read[name] = cluster.get("Secret", namespace, name)
-                except KubeError:
-                    read[name] = {}
-        values |= secret_values(pod["spec"], read.values())
-    return values
 
 
 def logs(cluster: Cluster, namespace: str, pods: list[dict[str, Any]], options: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
@@ -125,7 +110,7 @@ def main() -> None:
         selector = ",".join(f"{name}={value}" for name, value in module.params["selector"].items())
         pods = cluster.items("Pod", namespace, labelSelector=selector)
         found, notes = logs(cluster, namespace, pods, module.params)
-        values = hidden_values(cluster, namespace, pods)
+        values = unshown(cluster, namespace, *(pod["spec"] for pod in pods))
     except KubeError as error:
         module.fail_json(msg=str(error))
     told = [redact(line, values) for line in log_lines.merged(found, lines)]

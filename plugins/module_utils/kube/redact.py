@@ -56,13 +56,13 @@ def secret_values(pod_spec: Object, secrets: Iterable[Object]) -> set[str]:
     return {value for value in values if len(value) >= _SHORTEST}
 
 
-def unshown(cluster: Cluster, namespace: str, pod_spec: Object) -> set[str]:
-    """Return what must not be shown of a pod's output, as far as its Secrets may be read."""
+def unshown(cluster: Cluster, namespace: str, *pod_specs: Object) -> set[str]:
+    """Return what must not be shown of the output of some pods, as far as their Secrets may be read; each is read once."""
     secrets = []
-    for name in secret_names(pod_spec):
+    for name in dict.fromkeys(name for spec in pod_specs for name in secret_names(spec)):
         with contextlib.suppress(KubeError):
             secrets.append(cluster.get("Secret", namespace, name))
-    return secret_values(pod_spec, secrets)
+    return set().union(*(secret_values(spec, secrets) for spec in pod_specs))
 
 
 def redact(text: str, values: Iterable[str]) -> str:

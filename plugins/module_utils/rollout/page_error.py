@@ -12,11 +12,10 @@ from collections.abc import Sequence
 
 from ..kube import served_files
 from ..kube.client import Cluster, KubeError
-from ..kube.objects import Object, condition
+from ..kube.objects import Object
 from ..kube.redact import redact, unshown
 from . import symptoms
-from .model import Snapshot
-from .reading import current_pods, selector_of
+from .reading import newest_ready
 
 MARK = "berth-page-error "
 """What the line with the traceback begins with."""
@@ -24,7 +23,7 @@ TIMEOUT = 30.0  # seconds: on a busy node a project takes several to be loaded
 
 # Run by `manage.py shell`, which has the settings as every command has. Middleware and views run as for a visitor; what wraps the application does not.
 SCRIPT = """
-import json, sys, traceback
+import json, traceback
 from django.core.signals import got_request_exception
 from django.test import Client
 from django.test.client import RedirectCycleError
@@ -41,18 +40,6 @@ except Exception:
     note()
 print({mark!r} + json.dumps("\\n".join(raised[-1:])))
 """
-
-
-def newest_ready(cluster: Cluster, namespace: str, name: str) -> Object | None:
-    """Return a ready pod of a Deployment's newest revision, None where there is none.
-
-    Raises:
-        KubeError: The API server does not answer, or not to this user, or there is no such Deployment.
-    """
-    workload = {**cluster.get("Deployment", namespace, name), "kind": "Deployment"}
-    selector = selector_of(workload)
-    snapshot = Snapshot(workload, cluster.items("Pod", namespace, labelSelector=selector), cluster.items("ReplicaSet", namespace, labelSelector=selector))
-    return next((each for each in reversed(current_pods(snapshot)) if condition(each, "Ready")), None)
 
 
 def ask(cluster: Cluster, pod: Object, path: str, host: str) -> list[str]:

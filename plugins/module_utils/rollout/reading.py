@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from ..kube.client import Cluster
 from ..kube.objects import Object, condition, dig
 from .model import YOUNG, Snapshot
 
@@ -46,6 +47,18 @@ def current_pods(snapshot: Snapshot) -> list[Object]:
             # A StatefulSet's label is the ControllerRevision's name, a DaemonSet's only the hash at its end.
             pods = [pod for pod in pods if revision.endswith(label_of(pod, "controller-revision-hash") or "\0")]
     return sorted(pods, key=lambda pod: (dig(pod, "metadata", "creationTimestamp") or "", pod["metadata"]["name"]))
+
+
+def newest_ready(cluster: Cluster, namespace: str, name: str) -> Object | None:
+    """Return a ready pod of a Deployment's newest revision, None where there is none.
+
+    Raises:
+        KubeError: The API server does not answer, or not to this user, or there is no such Deployment.
+    """
+    workload = {**cluster.get("Deployment", namespace, name), "kind": "Deployment"}
+    selector = selector_of(workload)
+    snapshot = Snapshot(workload, cluster.items("Pod", namespace, labelSelector=selector), cluster.items("ReplicaSet", namespace, labelSelector=selector))
+    return next((each for each in reversed(current_pods(snapshot)) if condition(each, "Ready")), None)
 
 
 def event_subjects(snapshot: Snapshot) -> list[str]:
