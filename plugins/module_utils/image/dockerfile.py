@@ -205,22 +205,27 @@ class Known(NamedTuple):
     place: str | None  # the working directory, None where it is not said
 
 
-def history(instructions: list[Instruction], stage: Stage) -> Iterator[tuple[Instruction, Known]]:
-    """Yield what makes a stage, that of the stages which it starts from first; each with what holds there.
+def ancestry(every: list[Stage], number: int, values: dict[str, str]) -> list[Stage]:
+    """Return the stages that a stage is made of, itself the last; ``values`` are those of the ARGs before the first FROM."""
+    stage: Stage | None = every[number]
+    found: list[Stage] = []
+    while stage:
+        found.insert(0, stage)
+        stage = stage_of(expand(stage.base, values) or stage.base, every[: every.index(stage)])
+    return found
+
+
+def history(instructions: list[Instruction], number: int) -> Iterator[tuple[Instruction, Known]]:
+    """Yield what makes the stage of a number, that of the stages which it starts from first; each with what holds there.
 
     https://docs.docker.com/reference/dockerfile/#using-arg-variables
     """
-    every, outer = stages(instructions), global_arguments(instructions, {})
-    chain: list[Stage] = []
-    after: Stage | None = next(each for each in every if each.instructions == stage.instructions)
-    while after:
-        chain.insert(0, after)
-        after = stage_of(expand(after.base, outer) or after.base, every[: every.index(after)])
+    outer = global_arguments(instructions, {})
     kept: dict[str, str] = {}
     place: str | None = "/"
-    for each_stage in chain:
+    for stage in ancestry(stages(instructions), number, outer):
         values = dict(kept)
-        for each in each_stage.instructions:
+        for each in stage.instructions:
             yield each, Known(dict(values), place)
             if each.keyword == "WORKDIR":
                 word = expand(each.words().strip("\"'"), values)
@@ -235,9 +240,8 @@ def history(instructions: list[Instruction], stage: Stage) -> Iterator[tuple[Ins
 
 def served(instructions: list[Instruction]) -> Iterator[tuple[Instruction, Known]]:
     """Yield what makes the image that is served, as ``history`` does, and in the end an instruction END, with what holds for the image."""
-    whole = [*instructions, Instruction(0, "END", "")]
-    every = stages(whole)
-    yield from history(whole, every[-1]) if every else ()
+    if stages(instructions):
+        yield from history([*instructions, Instruction(0, "END", "")], -1)
 
 
 def _assignments(instruction: Instruction, outer: dict[str, str]) -> list[tuple[str, str]]:
@@ -261,17 +265,13 @@ def work_directories(instructions: list[Instruction]) -> list[str]:
 
 def runs_as_root(instructions: list[Instruction]) -> bool:
     """Whether the image surely runs as root: by its last USER, or because it has none and neither has what it starts from."""
-    every = stages(instructions)
-    values = global_arguments(instructions, {"PYTHON_IMAGE": "python"})
-    stage = every[-1] if every else None
-    while stage:
-        if users := [each.words() for each in stage.instructions if each.keyword == "USER"]:
-            return users[-1].partition(":")[0] in ("root", "0")
-        base = expand(stage.base, values) or ""
-        stage = stage_of(base, every[: every.index(stage)])
-        if stage is None:
-            return bool(base) and re.fullmatch(rf"docker\.io/library/(?:{'|'.join(ROOTS)})[:@].*", full_name(base)) is not None
-    return False
+    every, values = stages(instructions), global_arguments(instructions, {"PYTHON_IMAGE": "python"})
+    chain = ancestry(every, -1, values) if every else []
+    users = [each.words() for stage in chain for each in stage.instructions if each.keyword == "USER"]
+    if users or not chain:
+        return bool(users) and users[-1].partition(":")[0] in ("root", "0")
+    base = expand(chain[0].base, values) or ""
+    return bool(base) and re.fullmatch(rf"docker\.io/library/(?:{'|'.join(ROOTS)})[:@].*", full_name(base)) is not None
 
 
 def stage_of(name: str, earlier: list[Stage]) -> Stage | None:
@@ -368,7 +368,7 @@ def with_absolute_mounts(text: str) -> str:
     """
     lines = text.split("\n")
     instructions = parse(text)
-    places = {each.line: known.place for stage in stages(instructions) for each, known in history(instructions, stage)}
+    places = {each.line: known.place for number in range(len(stages(instructions))) for each, known in history(instructions, number)}
     for each in instructions:
         if each.keyword == "RUN" and (place := places.get(each.line)) and any(name == "mount" for name, _ in each.flags()):
             for number in range(each.line - 1, each.line + each.raw.count("\n")):

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...module_utils.image.dockerfile import Instruction, copied, expand, parse, runs_as_root, served, work_directories
+from ...module_utils.image.dockerfile import Instruction, Known, copied, expand, parse, runs_as_root, served
 from ...module_utils.image.project import text_of
 from .procfile import words
 
@@ -50,13 +50,13 @@ class Dockerfile:
     files: dict[str, str] = field(default_factory=dict)
 
     def script(self, source: Path, command: tuple[str, ...] | list[str]) -> str:
-        """Return what the script does that a command begins with, "" where it is none of the source's."""
+        """Return the text of the script that a command runs, "" where the source has no such script."""
         if not command:
             return ""
         path = posixpath.normpath(posixpath.join(self.workdir or "/", command[0]))
         for place in sorted(self.files, key=len, reverse=True):
             if path == place or path.startswith(f"{place.rstrip('/')}/"):
-                file = source / self.files[place] / posixpath.relpath(path, place) if path != place else source / self.files[place]
+                file = source / self.files[place] / posixpath.relpath(path, place)
                 return text_of(file) if file.is_file() else ""
         return ""
 
@@ -75,24 +75,21 @@ def find(source: Path, named: str = "") -> Dockerfile | None:
     instructions = parse(text)
     said: dict[str, str] = {}
     files: dict[str, str] = {}
-    variables: dict[str, str] = {}
+    known = Known({}, None)
     for each, known in served(instructions):
-        variables = known.values
-        said[each.keyword] = expand(each.words(), variables) or each.words()
+        said[each.keyword] = expand(each.words(), known.values) or each.words()
         if each.keyword in ("ADD", "COPY") and known.place:
-            files |= _files(each, variables, known.place)
-    whole = re.sub(r"\\\r?\n", " ", text)
-    last = whole[max((found.start() for found in re.finditer(r"(?im)^\s*FROM\s", whole)), default=0) :]  # what is served is the last stage
-    health = re.findall(r"(?im)^\s*HEALTHCHECK\s.*?https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?(?=[/\s\"'])(/?[\w./-]*)", last)
+            files |= _files(each, known.values, known.place)
+    health = re.search(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?(?=[/\s\"'])(/?[\w./-]*)", said.get("HEALTHCHECK", ""))
     port = re.match(r"\d+", said.get("EXPOSE", ""))
     return Dockerfile(
         path,
-        next(iter(work_directories(instructions)), ""),
+        (known.place or "") if "WORKDIR" in said else "",
         int(port[0]) if port else 0,
         runs_as_root(instructions),
-        variables.get("DJANGO_SETTINGS_MODULE", ""),
-        "collectstatic" in whole,
-        health[-1] if health else "",
+        known.values.get("DJANGO_SETTINGS_MODULE", ""),
+        "collectstatic" in text,
+        health[1] if health else "",
         _program(said.get("ENTRYPOINT", "")),
         _program(said.get("CMD", "")),
         files,

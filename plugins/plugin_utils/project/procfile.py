@@ -91,6 +91,12 @@ def compose(text: str) -> dict[str, Any]:
     return {str(name): service for name, service in services.items() if isinstance(service, dict)} if isinstance(services, dict) else {}
 
 
+def production(source: Path) -> tuple[str, dict[str, Any]]:
+    """Return the compose file that is for production, and its services; "" and none where there is no such file."""
+    found = ((name, compose(text_of(source / name))) for name in COMPOSE)
+    return next(((name, services) for name, services in found if services), ("", {}))
+
+
 def own_services(services: dict[str, Any]) -> dict[str, str]:
     """Return the commands of the services that run the project's own image, by name; "" for the image's own."""
     built = {service.get("image") for service in services.values() if "build" in service} - {None}
@@ -119,8 +125,7 @@ class Web(NamedTuple):
 
 def web(source: Path) -> Web:
     """Return the service that serves pages, as the compose file says that is for production."""
-    file = next((name for name in COMPOSE if compose(text_of(source / name))), "")
-    services = compose(text_of(source / file)) if file else {}
+    file, services = production(source)
     for name, command in own_services(services).items():
         if not WORKERS.search(name) and (name in WEB or SERVERS.search(command)):
             build = services[name].get("build")
@@ -143,9 +148,9 @@ def find(source: Path, place: str, needs: Dependencies) -> tuple[dict[str, dict[
         if said := procfile(text_of(source / directory / "Procfile")):
             release = re.findall(r"manage\.py\s+([^&|;]+)", said.get("release", ""))
             return chosen(said), [one.strip() for one in release if not one.startswith("collectstatic")], "Procfile", []
-    file = next((name for name in COMPOSE if compose(text_of(source / name))), "")
-    if file:
-        said = own_services(compose(text_of(source / file)))
+    file, services = production(source)
+    if services:
+        said = own_services(services)
         found = chosen(said)
         silent = [name for name, command in said.items() if not command and WORKERS.search(name)]
         left = [f"The service {name} of {file} has no command; add it to berth_app_processes with the one that it runs." for name in silent]
