@@ -46,6 +46,8 @@ class Team(Environment):
         self.finish(begin(copy, "playbooks/new.yml", "-e", f"source={self.source}", "-e", f"env={self.name}"))
         for variable, value in BY_HAND.get(name, {}).items():
             self.write(variable, value)
+        with self.main.open("a", encoding="utf-8") as inventory:
+            inventory.write("berth_image_max_age: 0 # images would be due for renewal on the first day of a period\n")
 
     def write(self, variable: str, value: str) -> None:
         """Write a line of the inventory in the place of the one that it has for a variable."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import ansible_fork
 import pytest
+import yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
 CASES = """
@@ -51,6 +52,13 @@ def test_a_scenario_removes_what_it_makes_in_the_temporary_directory_however_it_
     assert len(made) == text.count("builtin.tempfile:")
     _, _, end = text.partition("      always:\n")
     assert [name for name in made if f"{{{{ {name}.path" not in end] == []
+
+
+@pytest.mark.parametrize("path", sorted(PROJECT.glob("inventories/*/group_vars/all/main.yml")), ids=lambda path: path.parts[-4])
+def test_only_environments_of_users_renew_their_images_when_a_period_begins(path: Path) -> None:
+    # A run that is compared with an earlier one would rebuild, where midnight is between them.
+    inventory = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert inventory.get("berth_image_max_age") == (None if path.parts[-4] in ("dev", "prod") else 0)
 
 
 def test_make_scenario_names_the_scenarios_there_are(tmp_path: Path) -> None:

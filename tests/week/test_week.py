@@ -49,7 +49,7 @@ class Polls(Environment):
         text = main.read_text(encoding="utf-8").replace("polls-dev", f"polls-{name}").replace("berth_app_node_port: 30080\n", "")
         main.write_text(text, encoding="utf-8")
         self.variables: dict[str, Any] = {}
-        self.set(**variables)
+        self.set(berth_image_max_age=0, **variables)  # images would be due for renewal on the first day of a period
 
     def set(self, **variables: Any) -> None:
         """Write variables into the inventory; None takes one out."""
