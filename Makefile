@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help dev new test lint types unit scenario down lock bootstrap
+.PHONY: help dev new test lint types unit integration scenario down lock bootstrap
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## Say what there is
@@ -11,7 +11,7 @@ dev: bootstrap ## From a bare machine to the polls app on Kubernetes; says where
 new: bootstrap ## An inventory for a project: make new SOURCE=../shop ENV=shop-dev
 	ansible-playbook playbooks/new.yml -e source=$(SOURCE) -e env=$(ENV)
 
-test: bootstrap ## Lint, unit tests, every Molecule scenario on a real cluster, the pages in a browser
+test: bootstrap ## Lint, unit and integration tests, every Molecule scenario on a real cluster, the pages in a browser
 	scripts/test
 
 lint: bootstrap ## What test looks for in the text alone: ruff, yamllint, types, ansible-lint
@@ -26,8 +26,13 @@ types: bootstrap ## The types of what is in plugins/, by mypy
 	mypy
 
 # With bytecode: without it each process that a test starts compiles the collection.
-unit: bootstrap ## The unit tests, which need no cluster
-	env -u PYTHONDONTWRITEBYTECODE python -m pytest -q -n auto --dist loadfile
+unit integration: pytest = env -u PYTHONDONTWRITEBYTECODE python -m pytest -q -n auto --dist loadfile
+
+unit: bootstrap ## The unit tests: decisions, in a minute
+	$(pytest) tests/unit
+
+integration: bootstrap ## What runs Ansible, buildah, PostgreSQL and other programs on this machine, without a cluster
+	$(pytest) tests/integration
 
 scenario: bootstrap ## One Molecule scenario, S=app for instance
 	@[ -f "molecule/$(S)/molecule.yml" ] || { echo "make scenario: set S to one of: $(notdir $(patsubst %/,%,$(dir $(wildcard molecule/*/molecule.yml))))." >&2; exit 2; }
