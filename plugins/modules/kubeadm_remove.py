@@ -25,6 +25,7 @@ EXAMPLES = """
 
 RETURN = """
 removed: {description: "What was removed, as phrases.", type: list, elements: str, returned: always}
+stays: {description: "Why the cluster stays and what removes it, empty where it does not.", type: str, returned: always}
 kept: {description: "Where the volumes are that were kept, empty when there are none.", type: str, returned: always}
 """
 
@@ -46,19 +47,19 @@ def main() -> None:
     environment, namespace, purge = (module.params[name] for name in ("environment", "namespace", "purge"))
     record = cluster.record()
     users = (record or {}).get("environments", [])
-    shared = bool(environment) and bool(set(users) - {environment})
+    others = sorted(set(users) - {environment}) if environment else []
     removed: list[str] = []
     try:
-        if shared and environment in users:
+        if others and environment in users:
             removed = ["(check mode) the environment"] if module.check_mode else cluster.leave(environment, namespace, purge)
-        elif not shared and (record is not None or (purge and cluster.there(cluster.VOLUMES))):
+        elif not others and (record is not None or (purge and cluster.there(cluster.VOLUMES))):
             removed = ["(check mode) the cluster"] if module.check_mode else cluster.Removal(purge).all()
     except ValueError as error:
         module.fail_json(msg=f"Nothing was removed: {error}. Set berth_namespace to the one that {environment} has, and run the same command again.")
     except OSError as error:
         module.fail_json(msg=f"The cluster is not removed whole: {error}. Run the same command again.")
     kept = str(cluster.VOLUMES) if cluster.there(cluster.VOLUMES) and not purge else ""
-    module.exit_json(changed=bool(removed), removed=removed, kept=kept)
+    module.exit_json(changed=bool(removed), removed=removed, stays=cluster.stays(others), kept=kept)
 
 
 if __name__ == "__main__":

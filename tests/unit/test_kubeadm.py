@@ -402,7 +402,8 @@ def test_an_environment_leaves_a_shared_cluster_and_takes_its_account_and_only_i
     machine.made(environments=["dev", "molecule"], inputs="1")
     data = machine.write("lib/volumes/polls-dev/data/PG_VERSION")
     answer = run(kubeadm_remove, capsys, environment="dev", namespace="polls-dev")
-    assert answer["removed"] == ["environment dev from the cluster, which goes on for molecule"]
+    assert answer["removed"] == ["environment dev from the cluster"]
+    assert answer["stays"].startswith("the cluster, for molecule. Destroy each with ")
     assert cluster.record() == {"environments": ["molecule"], "settings": {}, "inputs": "1"}
     assert kubectl.read_text().splitlines() == [
         "delete serviceaccount dev --namespace berth-accounts --ignore-not-found",

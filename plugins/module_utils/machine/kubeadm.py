@@ -19,7 +19,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -480,6 +480,16 @@ def change_environments(change: Callable[[set[str]], set[str]]) -> list[str]:
     return known["environments"]
 
 
+def stays(others: Sequence[str]) -> str:
+    """Return for whom the cluster stays, and what removes them, empty where no other environment uses it.
+
+    >>> stays(["shop"])
+    'the cluster, for shop. Destroy each with its own inventory or, where that is gone, with a copy of this one whose host has its name'
+    """
+    how = "Destroy each with its own inventory or, where that is gone, with a copy of this one whose host has its name"
+    return f"the cluster, for {', '.join(others)}. {how}" if others else ""
+
+
 def leave(environment: str, namespace: str, purge: bool) -> list[str]:
     """Take one environment's name and account from a cluster that others use too; return what was removed, as phrases.
 
@@ -490,8 +500,8 @@ def leave(environment: str, namespace: str, purge: bool) -> list[str]:
     """
     if wrong := formats.label(namespace):
         raise ValueError(f"the namespace of {environment} {wrong}")
-    others = change_environments(lambda known: known - {environment})
-    removed = [f"environment {environment} from the cluster, which goes on for {', '.join(others)}"]
+    change_environments(lambda known: known - {environment})
+    removed = [f"environment {environment} from the cluster"]
     kubectl = [str(DIRECTORY / "bin" / "kubectl"), "--kubeconfig", str(KUBERNETES / "admin.conf")]
     account = ["delete", "serviceaccount", account_name(environment), "--namespace", ACCOUNTS, "--ignore-not-found"]  # and with it every token of it
     subprocess.run([*kubectl, *account], capture_output=True, check=False)
