@@ -422,7 +422,7 @@ def test_a_run_that_is_ended_says_so_and_takes_its_tools_with_it(machine: Machin
     process.send_signal(signal.SIGTERM)
     result = result_of(process)
     assert "Run again: it goes on where it was" in result["msg"]
-    assert not Path(f"/proc/{machine.log('go.pid')[0]}").exists()
+    eventually(lambda: not Path(f"/proc/{machine.log('go.pid')[0]}").exists())  # its parent hears of its end a moment later
 
 
 def test_two_runs_at_once_build_each_binary_once_and_the_second_says_that_it_waits(machine: Machine) -> None:

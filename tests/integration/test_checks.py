@@ -645,6 +645,30 @@ if "DATABASE_URL" in os.environ:
         settings="SECURE_SSL_REDIRECT = True\nSECURE_REDIRECT_EXEMPT = ['^livez$', '^readyz$']",
         says=("Pages are redirected to https (shop/settings.py:",),
     ),
+    "pages are redirected to https where there is none, by a variable": Case(
+        "https",
+        settings="SECURE_SSL_REDIRECT = os.environ.get('SSL', 'on') == 'on'\nSECURE_REDIRECT_EXEMPT = ['^livez$', '^readyz$']",
+        says=('Set SSL: "0" in berth_app_settings.',),
+        follows=Case(environment={"SSL": "0"}),
+    ),
+    "probes are redirected to https where there is none, by a variable": Case(
+        "probe",
+        True,
+        settings="SECURE_SSL_REDIRECT = os.environ.get('SSL', 'on') == 'on'",
+        says=('Set SSL: "0" in berth_app_settings.',),
+        follows=Case(environment={"SSL": "0"}),
+    ),
+    "cookies want https where there is none": Case(
+        "cookies",
+        settings="SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True",
+        says=("SESSION_COOKIE_SECURE and CSRF_COOKIE_SECURE are on (shop/settings.py:", "nobody gets logged in"),
+    ),
+    "cookies want https where there is none, by a variable": Case(
+        "cookies",
+        settings="SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG and os.environ.get('HTTPS', '1') != '0'",
+        says=('Set HTTPS: "0" in berth_app_settings.',),
+        follows=Case(environment={"HTTPS": "0"}),
+    ),
     "the probes are redirected to https": Case(
         "probe",
         True,
@@ -990,6 +1014,17 @@ RIGHT = {
         },
         settings='MEDIA_ROOT = "/srv/media"\nMEDIA_URL = "media/"\nFORCE_SCRIPT_NAME = "/shop"',
         given={"volumes": ["/srv/media"]},
+    ),
+    "its cookies want https, and there is some": Case(settings=SECURED, given=PUBLIC, environment=PUBLIC_ENVIRONMENT),
+    "its cookies want https, and nothing uses them": Case(
+        settings="SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True\nSILENCED_SYSTEM_CHECKS = ['security.W003']",
+        given={"schedules": []},
+        swap={
+            '"django.contrib.sessions", ': "",
+            '    "django.contrib.sessions.middleware.SessionMiddleware",\n': "",
+            '    "django.middleware.csrf.CsrfViewMiddleware",\n': "",
+            '    "django.contrib.auth.middleware.AuthenticationMiddleware",\n': "",
+        },
     ),
     "one pod keeps its cache": Case(settings='SESSION_ENGINE = "django.contrib.sessions.backends.cache"', given={"several": False}),
     "commands are those of a shell, with variables, of Python and of manage.py": Case(

@@ -354,7 +354,7 @@ def _answer(facts: Facts, plural: bool) -> str:
 def _to_exempt(what: str, facts: Facts, report: Facts) -> Told:
     """Return how probes are left out of the redirect to https; where no TLS comes before the app, so is everything else."""
     if not facts["public"]:
-        return Told(what, lines=[f"SECURE_SSL_REDIRECT = {SECURE}"])
+        return _without_tls(what, facts)
     patterns = ", ".join(f'r"^{re.escape(each.lstrip("/"))}$"' for each in dict.fromkeys(facts["paths"]))
     before = "*SECURE_REDIRECT_EXEMPT, " if "SECURE_REDIRECT_EXEMPT" in report.get("has", ()) else ""
     return Told(what, lines=[f"SECURE_REDIRECT_EXEMPT = [{before}{patterns}]"])
@@ -378,10 +378,21 @@ PROXY = [f"if {SECURE}:", '    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROT
 def _https(facts: Facts, _report: Facts) -> Told:
     if facts["kind"] == "loop":
         return Told(f"Pages are redirected to https for ever{_at(facts)}, for the app does not see that visitors came by it", lines=PROXY)
-    return Told(
-        f"Pages are redirected to https{_at(facts)}, and no TLS comes before the app (berth_entry)",
-        lines=[f"SECURE_SSL_REDIRECT = {SECURE}"],
-    )
+    return _without_tls(f"Pages are redirected to https{_at(facts)}, and no TLS comes before the app (berth_entry)", facts)
+
+
+def _cookies(facts: Facts, _report: Facts) -> Told:
+    names = " and ".join(facts["names"])
+    what = f"{names} {'are' if len(facts['names']) > 1 else 'is'} on{_at(facts)}, and no TLS comes before the app (berth_entry)"
+    return _without_tls(f"{what}: browsers send such cookies by https only, some also to localhost, so by http nobody gets logged in", facts)
+
+
+def _without_tls(what: str, facts: Facts) -> Told:
+    """Return how settings that want TLS are off where there is none."""
+    if facts["off"]:
+        given = " and ".join(f'{variable}: "{value}"' for variable, value in facts["off"].items())
+        return Told(what, f"Set {given} in berth_app_settings.")
+    return Told(what, lines=[f"{name} = {SECURE}" for name in facts["names"]])
 
 
 def _csrf(facts: Facts, _report: Facts) -> Told:
@@ -498,6 +509,7 @@ _TEXTS: dict[str, Callable[[Facts, Facts], Told]] = {
     "probe": _probe,
     "hosts": _hosts,
     "https": _https,
+    "cookies": _cookies,
     "csrf": _csrf,
     "static": _static,
     "collectstatic": _collectstatic,

@@ -732,6 +732,8 @@ class Project:
                 facts["variables"].append(probe["variables"][kind])
         for cause, facts in found.items():
             facts.update({"cause": cause, "host": probe["host"], "public": bool(self.given["public_host"]), **self.listed()})
+            if cause == "https":
+                facts.update(self.switched("SECURE_SSL_REDIRECT"))
             if cause in ("path", "redirect", "login"):
                 facts["answers"] = next((one for one in [*HEALTH, *self.plain()] if self.ask(application, one, probe["host"])[0] == 200), "")
                 facts["urls"] = self.shown(getattr(sys.modules.get(self.configured.ROOT_URLCONF), "__file__", "") or "")
@@ -778,6 +780,21 @@ class Project:
         if lacking:
             self.find("hosts", "warn", lacking=lacking, **self.listed())
 
+    def switched(self, *names):
+        """Return settings that want TLS, where they are set, and variables by whose values they are all off; none where one has no such variable."""
+        found = [self.fitting(name, r"SSL|TLS|HTTPS|SECURE|COOKIE", ("0", "False", ""), lambda given: not given) for name in names]
+        return {"names": names, "place": self.place(names[0]), "off": dict(found) if all(variable for variable, _ in found) else {}}
+
+    def cookies(self):
+        """Look whether browsers send the cookies back that the app sets."""
+        uses = {
+            "SESSION_COOKIE_SECURE": "django.contrib.sessions" in self.configured.INSTALLED_APPS,
+            "CSRF_COOKIE_SECURE": "django.middleware.csrf.CsrfViewMiddleware" in self.configured.MIDDLEWARE,
+        }
+        names = [name for name, used in uses.items() if used and getattr(self.configured, name)]
+        if names and not self.given["public_host"]:
+            self.find("cookies", "warn", **self.switched(*names))
+
     def https(self, application, plain):
         """Look whether visitors come in where TLS ends before the app, and where there is none."""
         from django.core.handlers.wsgi import WSGIRequest
@@ -788,7 +805,7 @@ class Project:
             for host in [] if self.told("probe", "https") else self.given["hosts"][:1]:
                 where = self.ask(application, path, host)[1].get("location", "")
                 if where.startswith("https://" + host):
-                    self.find("https", "warn", kind="none", place=self.place("SECURE_SSL_REDIRECT"), asked=sorted(self.reads(r"SSL|HTTPS|SECURE")))
+                    self.find("https", "warn", kind="none", **self.switched("SECURE_SSL_REDIRECT"))
             return
         fields = self.ask(application, path, public, HTTP_X_FORWARDED_PROTO="https")[1]
         if fields.get("location", "").split("?")[0] == "https://" + public + path:
@@ -968,7 +985,7 @@ class Project:
         except Stop:
             return
         looks = (self.parts, self.commands, self.debug, self.secret, self.database, self.caches, self.migrations)
-        looks += (self.static_files, self.media, self.checks, self.logs, self.requests)
+        looks += (self.static_files, self.media, self.checks, self.logs, self.cookies, self.requests)
         for look in looks:
             self.reached = False
             try:
