@@ -262,6 +262,7 @@ def test_more_than_a_process_is_started_with_is_refused_though_each_object_holds
         ({"berth_app_hosts_env": {"HOSTS": ""}}, 'HOSTS has no character that parts the names, such as ","'),
         ({"berth_app_hosts_env": {"HOSTS": ["a"]}}, "HOSTS has no character that parts the names"),
         ({"berth_app_hosts_env": {"DJANGO_SECURE": ","}}, "DJANGO_SECURE is set by Berth to something else"),
+        ({"berth_app_hosts_env": {"REDIS_URL": ","}, "berth_cache": "cluster"}, "REDIS_URL is set by Berth to something else"),
         ({"berth_app_hosts_env": {"HOSTS": ","}, "berth_app_settings": {"HOSTS": "a"}}, "HOSTS is in berth_app_settings too; keep one of the two"),
     ],
 )

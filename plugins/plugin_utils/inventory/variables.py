@@ -9,7 +9,7 @@ import datetime
 import difflib
 import ipaddress
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -455,7 +455,8 @@ def database_env(given: dict[str, Any]) -> list[Problem]:
 def hosts_env(given: dict[str, Any]) -> list[Problem]:
     """Check the variables from which the app reads its host names: each is one that nothing else sets, and has something that parts them."""
     variable, found = "berth_app_hosts_env", []
-    taken = {*SET_BY_BERTH, *database_names_lib.merged(given.get("berth_app_database_env", {})).values()} - {"DJANGO_ALLOWED_HOSTS"}
+    database = database_names_lib.merged(given.get("berth_app_database_env", {})).values()
+    taken = {*SET_BY_BERTH, *database, *_cache_names(given)} - {"DJANGO_ALLOWED_HOSTS"}
     for name, separator in given.get(variable, {}).items():
         wrong = formats.environment_name(name) or (f"{name} is set by Berth to something else; choose another name" if name in taken else "")
         if not wrong and (not isinstance(separator, str) or len(separator) != 1):
@@ -464,6 +465,11 @@ def hosts_env(given: dict[str, Any]) -> list[Problem]:
         if wrong := wrong or (f"{name} is in {both[0]} too; keep one of the two" if both else ""):
             found.append(Problem((variable, name), wrong))
     return found
+
+
+def _cache_names(given: dict[str, Any]) -> Sequence[str]:
+    """Return the variables that have the cache's URL, where there is a cache."""
+    return given.get("berth_cache_env", cache_lib.DEFAULT_NAMES) if given.get("berth_cache", "none") != "none" else []
 
 
 def cache(given: dict[str, Any]) -> list[Problem]:
@@ -482,10 +488,9 @@ def cache(given: dict[str, Any]) -> list[Problem]:
         wrong = wrong or (f"{name} is set by Berth to something else; choose another name" if name in {*SET_BY_BERTH, *database} else "")
         if wrong:
             found.append(Problem((variable, number), wrong))
-    names = given.get(variable, cache_lib.DEFAULT_NAMES) if given.get("berth_cache", "none") != "none" else []
     for mine in ("berth_app_settings", "berth_app_secrets"):
         text = "is set by berth_cache too; take it out, or leave it out of berth_cache_env"
-        found += [Problem((mine, name), text) for name in names if name in given.get(mine, {})]
+        found += [Problem((mine, name), text) for name in _cache_names(given) if name in given.get(mine, {})]
     size = given.get("berth_cache_memory", "128Mi")
     if wrong := formats.positive_quantity(size) or cache_lib.memory_problem(size):
         found.append(Problem(("berth_cache_memory",), wrong))
