@@ -20,7 +20,7 @@ import ansible_collections.berth.platform as collection
 # Else these tests would look at another checkout's plugins, and pass.
 assert TESTS.parent.samefile(collection.__path__[0]), f"berth.platform is {collection.__path__[0]}: make bootstrap links this checkout"
 
-for directory in ("unit", "integration", "cluster", "minikube", "machines", "kubernetes_101", "pictures"):
+for directory in ("unit", "integration", "cluster", "minikube", "machines", "kubernetes_101", "pictures", "callbacks"):
     sys.path.insert(0, str(TESTS / directory))
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # the commands of this environment, be it activated or not
 

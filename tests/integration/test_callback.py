@@ -161,7 +161,8 @@ def test_the_project_and_molecule_enable_the_same_callbacks_and_all_of_them() ->
     settings.read(root / "ansible.cfg")
     molecule = yaml.safe_load((root / ".config/molecule/config.yml").read_text())["ansible"]["env"]
     enabled = settings["defaults"]["callbacks_enabled"].replace(" ", "")
-    assert molecule["ANSIBLE_CALLBACKS_ENABLED"] == enabled == ",".join(f"berth.platform.{name}" for name in ENABLED)
+    assert enabled == ",".join(f"berth.platform.{name}" for name in ENABLED)
+    assert molecule["ANSIBLE_CALLBACKS_ENABLED"] == f"{enabled},show_namespace"  # the last, which the tests alone have
     assert {path.stem for path in (PLUGINS / "callback").glob("*.py")} == {*ENABLED, "berth_output"}
 
 
