@@ -9,6 +9,8 @@ from ansible.utils.display import Display
 
 from ..plugin_utils.run_lock import Run
 
+ARGUMENTS = {"alone": {"type": "bool", "required": True}}
+
 
 class ActionModule(ActionBase):
     """The action plugin."""
@@ -18,7 +20,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Take the lock in the mode that is asked for. It belongs to the whole run, whose processes share its descriptors."""
         result = super().run(tmp, task_vars)
-        _, given = self.validate_argument_spec(argument_spec={"alone": {"type": "bool", "required": True}})
+        _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
         if not self._task.check_mode and (run := Run.inherited(Display().display)):
             run.use(alone=given["alone"])
         return result | {"changed": False}

@@ -182,3 +182,20 @@ def test_the_master_makes_the_extensions_for_the_app_once_and_names_those_that_t
     forbidden = provide(server, "pa55", "e_user", "e data", extensions="pageinspect")
     assert "An administrator of the server makes it in the database e data: CREATE EXTENSION pageinspect;" in forbidden.stderr
     assert ask(server, members) == "0"
+
+
+# --- The data of another Berth's server ----------------------------------------------------------------
+@pytest.mark.parametrize(("data", "starts"), [("17", True), ("16", False)])
+def test_data_of_another_major_version_is_refused_and_stays_as_it_is(tmp_path: Path, data: str, starts: bool) -> None:
+    place = tmp_path / "data"
+    place.mkdir()
+    (place / "PG_VERSION").write_text(f"{data}\n", encoding="utf-8")
+    (place / "postmaster.pid").touch()
+    for name, does in {"postgres": "echo 'postgres (PostgreSQL) 17.12 (Debian 17.12-0+deb13u1)'", "pg_ctl": f"touch {tmp_path}/started; exit 3"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    script = (ROLE / "files" / "prepare.sh").read_text(encoding="utf-8").replace("cat /tmp/postgresql.log", ":")
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PGDATA": str(place)}
+    done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, (tmp_path / "started").exists(), (place / "postmaster.pid").exists()) == (1, starts, not starts)
+    assert ("has data of PostgreSQL 16, which PostgreSQL 17 of this Berth cannot read" in done.stdout) is not starts

@@ -14,11 +14,13 @@ import pytest
 import yaml
 from ansible_collections.berth.platform.plugins.module_utils import credential as credential_lib
 from ansible_collections.berth.platform.plugins.module_utils.credential import DAY, Account
+from ansible_collections.berth.platform.plugins.module_utils.kube import client
 from ansible_collections.berth.platform.plugins.module_utils.kube.client import KubeError, Unreachable
 from ansible_collections.berth.platform.plugins.module_utils.kube.existing import NEEDED, NEEDED_BY_DATABASE, namespace_rules
 from fake_api import UID, Api, kubeconfig, running
 from module_run import plugin
 
+PROJECT = Path(__file__).resolve().parents[2]
 credential = plugin("action/k8s_credential.py")
 ACCOUNT = Account("berth-accounts", "dev")
 TOKEN = "/api/v1/namespaces/berth-accounts/serviceaccounts/dev/token"
@@ -53,6 +55,12 @@ def allowed(verb: str, resource: str, name: str = "") -> bool:
     )
 
 
+def of_kind(kind: str) -> str:
+    """Return the resource of a kind, as ``deployments.apps``."""
+    _, plural, group = client.KINDS[kind]
+    return f"{plural}.{group}" if group else plural
+
+
 def test_an_environment_may_do_all_that_a_release_is_asked_for_on_a_cluster_of_somebody_elses() -> None:
     missing = [
         (verb, resource)
@@ -61,6 +69,25 @@ def test_an_environment_may_do_all_that_a_release_is_asked_for_on_a_cluster_of_s
         if not allowed(verb, f"{resource}.{group}" if group else resource)
     ]
     assert missing == []
+
+
+# What the administrator applies, and the Ingress, which only AWS has.
+OTHERS = {"roles/namespace/templates/namespace.yaml.j2", "roles/namespace/templates/access.yaml.j2"}
+
+
+def test_an_environment_may_apply_and_prune_each_kind_of_object_that_its_roles_declare() -> None:
+    declared, pruned = set(), set()
+    for role in ("app", "cache", "config", "database", "namespace"):
+        for path in sorted(PROJECT.glob(f"roles/{role}/templates/*.j2")):
+            if str(path.relative_to(PROJECT)) not in OTHERS:
+                declared |= set(re.findall(r"(?m)^ *kind: ([A-Z]\w+)$", path.read_text(encoding="utf-8")))
+        for path in PROJECT.glob(f"roles/{role}/tasks/*.yml"):
+            pruned |= {
+                kind for found in re.findall(r"k8s_prune:\n(?: .*\n)*? +kinds: \[([\w, ]+)\]", path.read_text(encoding="utf-8")) for kind in found.split(", ")
+            }
+    assert {"Deployment", "Job", "StatefulSet"} <= declared and {"Deployment", "Secret"} <= pruned  # else nothing was found to be looked at
+    missing = [(verb, kind) for kind in sorted(declared - {"List"}) for verb in ("get", "create", "patch") if not allowed(verb, of_kind(kind))]
+    assert missing + [(verb, kind) for kind in sorted(pruned) for verb in ("list", "delete") if not allowed(verb, of_kind(kind))] == []
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,13 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
+from ansible_collections.berth.platform.plugins.module_utils.aws import session
 from packaging.specifiers import SpecifierSet
 
 PROJECT = Path(__file__).resolve().parents[2]
 PROVIDERS = PROJECT / "playbooks" / "providers"
 ROLES = sorted(path.name for path in (PROJECT / "roles").iterdir() if path.is_dir())
+PLUGINS = "ansible_collections.berth.platform.plugins"
 # Keys of a task or a playbook whose values are Jinja expressions without braces.
 EXPRESSIONS = ("when", "that", "until", "changed_when", "failed_when")
 
@@ -101,6 +103,46 @@ def own_options(role: str) -> dict[str, dict[str, Any]]:
     """Return the options of all entry points of a role, without the inventory's variables that preflight documents."""
     entries = specification(role).values()
     return {name: option for entry in entries for name, option in entry.get("options", {}).items() if not name.startswith("berth_")}
+
+
+class Asked(Exception):
+    """The arguments that a module takes."""
+
+
+def arguments(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return what a module, or the action plugin that works for it, takes."""
+    if (PROJECT / "plugins" / "action" / f"{name}.py").exists() and name != "artifacts":  # whose module takes the same
+        return importlib.import_module(f"{PLUGINS}.action.{name}").ARGUMENTS
+    module = importlib.import_module(f"{PLUGINS}.modules.{name}")
+
+    def ask(*given: Any, **named: Any) -> None:
+        raise Asked(given[0] if given else named["argument_spec"])
+
+    for holder in (module, session):
+        for each in ("AnsibleModule", "AnsibleAWSModule"):
+            monkeypatch.setattr(holder, each, ask, raising=False)
+    with pytest.raises(Asked) as asked:
+        module.main()
+    return asked.value.args[0]
+
+
+def comparable(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a documentation or of a module, as both write them."""
+    found = {}
+    for name, option in options.items():
+        kept = {"type": option.get("type", "str")} | {key: option[key] for key in ("required", "default", "elements") if option.get(key) not in (None, False)}
+        below = option.get("options") or option.get("suboptions")
+        found[name] = kept | ({"options": comparable(below)} if below else {})
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (PROJECT / "plugins" / "modules").glob("[a-z]*.py")))
+def test_a_modules_documentation_has_the_arguments_that_it_takes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    documented = yaml.safe_load(importlib.import_module(f"{PLUGINS}.modules.{name}").DOCUMENTATION)
+    taken = comparable(arguments(name, monkeypatch))
+    if "amazon.aws.tags" in documented.get("extends_documentation_fragment", []):
+        del taken["tags"], taken["purge_tags"]
+    assert comparable(documented.get("options") or {}) == taken
 
 
 def test_no_file_has_a_key_twice_of_which_ansible_would_warn_in_every_run(monkeypatch: pytest.MonkeyPatch) -> None:

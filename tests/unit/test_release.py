@@ -206,5 +206,7 @@ def test_a_job_that_is_removed_takes_its_pod_along() -> None:
 
 @pytest.mark.parametrize("kind", probes.DEFAULT_PATHS)
 def test_the_paths_that_messages_take_for_unset_are_the_roles_own(kind: str) -> None:
-    defaults = yaml.safe_load((TEMPLATES.parent / "defaults" / "main.yml").read_text(encoding="utf-8"))
-    assert f"default('{probes.DEFAULT_PATHS[kind]}')" in defaults[f"app_{kind}_path"]
+    default = f"default('{probes.DEFAULT_PATHS[kind]}')"
+    app, entry = (yaml.safe_load((TEMPLATES.parents[1] / role / "defaults/main.yml").read_text(encoding="utf-8")) for role in ("app", "entry"))
+    assert default in app[f"app_{kind}_path"]
+    assert kind != "readiness" or default in entry["entry_health_path"]  # what the load balancer asks

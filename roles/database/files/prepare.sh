@@ -9,6 +9,15 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     mv "$PGDATA.new" "$PGDATA"
 fi
 
+# A directory is read by its own major version alone: https://www.postgresql.org/docs/current/upgrading.html
+data=$(cat "$PGDATA/PG_VERSION")
+server=$(postgres --version | sed -n 's/^postgres (PostgreSQL) \([0-9]*\).*/\1/p')
+if [ "$data" != "$server" ]; then
+    echo "The volume has data of PostgreSQL $data, which PostgreSQL $server of this Berth cannot read."
+    echo "Run site.yml and playbooks/ops/backup.yml of the Berth of before. Then, with this one, destroy with -e berth_purge=true, site.yml and playbooks/ops/restore.yml."
+    exit 1
+fi
+
 # Nobody else is on this volume: a lock file is one that a killed pod left.
 rm -f "$PGDATA/postmaster.pid"
 pg_ctl start --wait --silent --log /tmp/postgresql.log \
