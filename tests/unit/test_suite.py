@@ -54,11 +54,11 @@ def test_a_scenario_removes_what_it_makes_in_the_temporary_directory_however_it_
     assert [name for name in made if f"{{{{ {name}.path" not in end] == []
 
 
-@pytest.mark.parametrize("path", sorted(PROJECT.glob("inventories/*/group_vars/all/main.yml")), ids=lambda path: path.parts[-4])
-def test_only_environments_of_users_renew_their_images_when_a_period_begins(path: Path) -> None:
+@pytest.mark.parametrize("environment", ["beside", "dev", "minikube", "molecule", "prod", "rehearsal"])
+def test_only_environments_of_users_renew_their_images_when_a_period_begins(environment: str) -> None:
     # A run that is compared with an earlier one would rebuild, where midnight is between them.
-    inventory = yaml.safe_load(path.read_text(encoding="utf-8"))
-    assert inventory.get("berth_image_max_age") == (None if path.parts[-4] in ("dev", "prod") else 0)
+    inventory = yaml.safe_load((PROJECT / "inventories" / environment / "group_vars/all/main.yml").read_text(encoding="utf-8"))
+    assert inventory.get("berth_image_max_age") == (None if environment in ("dev", "prod") else 0)
 
 
 def test_make_scenario_names_the_scenarios_there_are(tmp_path: Path) -> None:
