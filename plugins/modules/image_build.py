@@ -325,7 +325,7 @@ class Build:
     def laid_out(self, storage: Path, secrets: dict[str, Path]) -> Iterator[list[str]]:
         """Yield buildah's options and context: what the content's hash sees and nothing else, whatever this buildah makes of the ignore file."""
         entries = list(context(self.source, self.dockerfile, "buildah"))
-        known = dockerfiles.with_absolute_mounts(dockerfiles.without_health_checks(dockerfiles.without_links(self.text)))
+        known = dockerfiles.for_buildah(self.text)
         text = dockerfiles.of_period(self.told(known, secrets), self.parameters.get("period") or "")
         if any(dockerfiles.binds(instruction) for instruction in self.instructions):
             beside = json.dumps(self.parameters["bases"], sort_keys=True)

@@ -12,6 +12,7 @@ from ansible_collections.berth.platform.plugins.module_utils.image.dockerfile im
     Mount,
     binds,
     explain,
+    for_buildah,
     full_name,
     images,
     mounts,
@@ -435,6 +436,24 @@ def test_an_image_that_surely_runs_as_root_is_known_by_its_dockerfile(text: str,
 )
 def test_a_mount_has_an_absolute_target_for_buildah_whatever_its_dockerfile_says(text: str, told: str | None) -> None:
     assert with_absolute_mounts(f"FROM a\n{text}") == f"FROM a\n{told or text}"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        # As Docker's own page has it for apt.
+        (
+            "RUN --mount=type=cache,target=/a,sharing=locked \\\n  --mount=type=cache,target=/b,sharing=locked \\\n  apt-get update",
+            "RUN --mount=type=cache,target=/a \\\n  --mount=type=cache,target=/b,sharing=locked \\\n  apt-get update",
+        ),
+        ("RUN --mount=sharing=locked,type=cache,target=/a --mount=type=cache,target=/b x", "RUN --mount=type=cache,target=/a --mount=type=cache,target=/b x"),
+        ("RUN --mount=type=cache,target=/a,sharing=locked --mount=type=bind,target=/b x", None),
+        ("RUN --mount=type=cache,target=/a,sharing=private --mount=type=cache,target=/b x", None),
+        ("RUN echo --mount=type=cache,target=/a,sharing=locked --mount=type=cache,target=/b", None),
+    ],
+)
+def test_no_run_leaves_the_lock_of_a_cache_behind_for_which_a_later_one_waits(text: str, left: str | None) -> None:
+    assert for_buildah(f"FROM a\n{text}\n{text}") == f"FROM a\n{left or text}\n{left or text}"
 
 
 def test_each_stage_has_a_working_directory_of_its_own_or_of_the_stage_before() -> None:

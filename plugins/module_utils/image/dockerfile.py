@@ -336,6 +336,11 @@ def secret_beside(instructions: list[Instruction], first: str, second: str) -> s
 
 
 # --- What buildah does not know, or does not see by itself -------------------------
+def for_buildah(text: str) -> str:
+    """Return a Dockerfile as buildah can build it."""
+    return with_released_locks(with_absolute_mounts(without_health_checks(without_links(text))))
+
+
 def without_links(text: str) -> str:
     """Return a Dockerfile without the flag ``--link``, which buildah refuses: it is about how BuildKit stores a layer, not about what is in it."""
     lines = text.split("\n")
@@ -355,6 +360,27 @@ def without_health_checks(text: str) -> str:
         if instruction.keyword == "HEALTHCHECK":
             for number in range(instruction.line - 1, instruction.line + instruction.raw.count("\n")):
                 lines[number] = ""
+    return "\n".join(lines)
+
+
+LOCKED = re.compile(r",sharing=locked\b|\bsharing=locked,")
+
+
+def with_released_locks(text: str) -> str:
+    """Return a Dockerfile whose RUNs lock the last of their caches alone.
+
+    Up to version 1.28 buildah releases the lock of no other, and a later RUN waits for it without end (github.com/containers/buildah, pull
+    request 4349). The last one is enough to keep two builds from running the same instruction at the same time.
+    """
+    lines = text.split("\n")
+    for instruction in parse(text):
+        flags = instruction.flags() if instruction.keyword == "RUN" else []
+        caches = [words for name, words in flags if name == "mount" and "type=cache" in words.strip("\"'").split(",")]
+        for words in caches[:-1]:
+            for number in range(instruction.line - 1, instruction.line + instruction.raw.count("\n")):
+                if words in lines[number]:
+                    lines[number] = lines[number].replace(words, LOCKED.sub("", words), 1)
+                    break
     return "\n".join(lines)
 
 
