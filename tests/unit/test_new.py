@@ -605,6 +605,42 @@ def test_extensions_are_those_of_the_settings_and_the_migrations(tmp_path: Path)
 
 
 def test_nothing_is_said_by_a_variable_that_this_berth_does_not_have(tmp_path: Path) -> None:
+def test_an_address_that_is_put_together_of_parts_is_complete_with_its_url(tmp_path: Path) -> None:
+    settings = BASE + "HOST = os.getenv('REDIS_HOST', 'localhost')\nURL = os.getenv('REDIS_URL', f'redis://{HOST}/0')\n"
+    said, text, _ = inventory(tmp_path, {"shop/settings.py": settings, "requirements.txt": "django\nredis\npsycopg\n"}, {**KNOWN, **LATER})
+    assert (said["berth_cache"], "berth_cache_env" in said, "gets no value" in text) == ("cluster", False, False)
+
+
+def test_parts_of_a_setting_that_has_a_url_elsewhere_still_need_a_value(tmp_path: Path) -> None:
+    caches = "CACHES = {'a': {'LOCATION': os.environ['REDIS_URL']}, 'b': {'LOCATION': 'redis://' + os.getenv('CACHE_HOST', 'localhost')}}\n"
+    files = {"shop/settings.py": BASE + caches, "requirements.txt": "django\nredis\npsycopg\n"}
+    assert "CACHE_HOST gets no value" in inventory(tmp_path, files, {**KNOWN, **LATER})[1]
+
+
+@pytest.mark.parametrize(("taken", "found"), [("shop.settings", True), ("shop.other", False)])
+def test_what_a_worker_sets_besides_the_settings_of_web_is_asked_for_too(tmp_path: Path, taken: str, found: bool) -> None:
+    files = {
+        "shop/settings.py": BASE,
+        "shop/other.py": BASE,
+        "work/celery.py": "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'work.settings')\n",
+        "work/settings.py": f"import os\nfrom {taken} import *\nTOKEN = os.environ['WORK_TOKEN']\n",
+    }
+    assert ("WORK_TOKEN" in inventory(tmp_path, files)[2].asked) is found
+
+
+def test_a_project_whose_dockerfile_installs_groups_of_dependencies_is_read_like_any_other(tmp_path: Path) -> None:
+    files = {
+        "pyproject.toml": "[dependency-groups]\nmain = ['celery[redis]', 'requests']\ndev = ['openai', {include-group = 'main'}]\n",
+        "shop/settings.py": BASE + STATICS + "CELERY_BROKER_URL = os.environ['REDIS_URL']\nINSTALLED_APPS = ['django.contrib.sessions']\n",
+        **COLLECTING,
+    }
+    (project(tmp_path, files) / "requirements.txt").unlink()
+    made = inventory_lib.draft(tmp_path, "shop-dev", "shop", "/shop", 30090, {**KNOWN, **LATER})
+    said = yaml.safe_load(text := inventory_lib.text(made, "shop-dev"))
+    assert (said["berth_cache"], said["berth_app_egress"], "berth_app_schedules" in said) == ("cluster", "internet", False)
+    assert "requests" in text and "openai" not in text
+
+
     files = {
         "shop/settings.py": BASE
         + "MEDIA_ROOT = BASE_DIR / 'media'\nDATABASES = {'default': {'HOST': os.environ['DB_HOST']}}\nCACHE = os.environ['REDIS_URL']\n",

@@ -26,6 +26,8 @@ REQUIREMENTS = [
 ]
 # Groups of dependencies, and extras, that a server needs besides the main ones.
 PRODUCTION = ("prod", "production", "deploy")
+# Groups of dependencies that a server does not need.
+DEVELOPMENT = {"dev", "development", "docs", "lint", "test", "tests", "typing"}
 # Settings modules for servers, the one that counts first.
 FOR_SERVERS = ("production", "prod")
 # Settings modules beside which one named production is the one for servers.
@@ -134,7 +136,7 @@ class Project:
     notes: tuple[str, ...] = ()
 
 
-def read_project(source: Path, directory: str = "", settings: str = "") -> Project:
+def read_project(source: Path, directory: str = "", settings: str = "", needs: Dependencies | None = None) -> Project:
     """Return what the project in ``source`` is made of.
 
     Args:
@@ -143,6 +145,7 @@ def read_project(source: Path, directory: str = "", settings: str = "") -> Proje
         settings: The settings module, "" to find out.
 
     Raises:
+        needs: What it needs, None to find out.
         ProjectError: It is no Django project, or does not say what it needs.
     """
     place = find_directory(source, directory)
@@ -151,7 +154,7 @@ def read_project(source: Path, directory: str = "", settings: str = "") -> Proje
     module = settings or find_settings(root, notes)
     paths = [path for path in (root, root / "src") if module_file(path, module)] or [root]
     loaded = read_settings(paths[0], module)
-    dependencies = find_dependencies(source, place, notes)
+    dependencies = needs or find_dependencies(source, place, notes)
     return Project(
         directory=place,
         settings=module,
@@ -581,6 +584,16 @@ def pipenv_dependencies(place: str, root: Path) -> Dependencies | None:
     """Return the dependencies of a Pipfile, None where there is none."""
     if not (root / "Pipfile").is_file():
         return None
+def grouped_dependencies(source: Path, place: str) -> Dependencies:
+    """Return what a pyproject.toml names in its groups, which a Dockerfile can install without more.
+
+    packaging.python.org/en/latest/specifications/dependency-groups
+    """
+    groups = toml(source / place / "pyproject.toml").get("dependency-groups", {})
+    direct = frozenset(package for name, group in groups.items() if normal(name) not in DEVELOPMENT for package in requirement_names(group))
+    return Dependencies("pyproject", place, (), direct=direct, names=direct)
+
+
     lock = root / "Pipfile.lock"
     packages = toml(root / "Pipfile").get("packages", {})
     try:

@@ -16,7 +16,6 @@ import yaml
 from ...module_utils import formats
 from ...module_utils.database_variables import database_part
 from ...module_utils.image.project import (
-    Dependencies,
     Project,
     ProjectError,
     default_settings,
@@ -24,7 +23,10 @@ from ...module_utils.image.project import (
     find_directory,
     find_files,
     read_project,
+    grouped_dependencies,
+    module_file,
     text_of,
+    settings_trees,
 )
 from ...module_utils.image.project_dockerfile import HOME, serves_itself
 from ...module_utils.kube.probes import DEFAULT_PATHS
@@ -40,6 +42,7 @@ SET_BY_BERTH = {"DATABASE_HOST", "DATABASE_NAME", "DATABASE_PORT", "DATABASE_SSL
 CACHE_URLS = {"REDIS_URL", "CACHE_URL"}  # as berth_cache sets them
 ROLES = {"HOST": "host", "PORT": "port", "NAME": "name", "USER": "user", "PASSWORD": "password"}
 RANDOM = re.compile(r"(?:DJANGO_|APP_)?(?:SECRET(?:_KEY)?|JWT_SECRET(?:_KEY)?|SIGNING_KEY|HASHID_\w*SALT|\w*_SALT)")
+PART = re.compile(r"_(?:HOST|PORT|DB(?:_INDEX)?|PASSWORD|USER(?:NAME)?)\Z")  # of the address of a cache
 SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|DSN|CREDENTIAL|LICENSE")
 # Packages that talk to a service elsewhere.
 OUTSIDE = {
@@ -129,8 +132,19 @@ def look(source: Path, dockerfile: Dockerfile | None, draft: Draft) -> Project:
             raise
         # With a Dockerfile of its own a project need not say what it needs.
         place = find_directory(source, place)
-        named = (dockerfile.settings if dockerfile else "") or default_settings(source / place / "manage.py")
-        return Project(directory=place, settings=named, dependencies=Dependencies("requirements", place, ()))
+        needs = grouped_dependencies(source, place)
+        named = dockerfile.settings if dockerfile else ""
+        try:
+            return read_project(source, place, named, needs)
+        except ProjectError:
+            return Project(directory=place, settings=named or default_settings(source / place / "manage.py"), dependencies=needs)
+
+
+def workers_settings(root: Path, web: str) -> list[str]:
+    """Return the settings modules of Celery's apps that add something to those of web; another one, as for development, is not what runs here."""
+    named = dict.fromkeys(default_settings(root / path) for path in find_files(root, "celery.py"))
+    of_web = module_file(root, web)
+    return [module for module in named if module not in ("", web) and of_web in [file for file, _ in settings_trees(root, module)]]
 
 
 def unique(found: list[Asked]) -> list[Asked]:
@@ -168,7 +182,8 @@ def draft(source: Path, environment: str, app: str, where: str, port: int, known
     project = look(source, dockerfile, made)
     root = source / (project.paths[0] if project.paths else project.directory)
     reading = Reading(root, project.settings)
-    asked = unique(reading.asked)
+    every = [*reading.asked, *(one for module in workers_settings(root, project.settings) for one in Reading(root, module).asked)]
+    asked = unique(every)
     made.set("The app", "berth_app_node_port", port)
     image(made, dockerfile, project, source / project.directory)
     served = serving(made, source, dockerfile, web)
@@ -176,7 +191,7 @@ def draft(source: Path, environment: str, app: str, where: str, port: int, known
     probe(made, root, reading, asked, dockerfile)
     files(made, source, dockerfile, project, reading, served)
     handled = database(made, source, app, reading, asked, project)
-    handled |= cache(made, asked, project)
+    handled |= cache(made, asked, every, project)
     handled |= switches(made, reading, asked)
     network(made, project, root)
     rest(made, [one for one in asked if one.name not in handled])
@@ -386,8 +401,8 @@ def migrations_extensions(root: Path) -> list[str]:
     return sorted({extension for name, extension in EXTENSIONS.items() if re.search(rf"\b{name}\(", text)})
 
 
-def cache(made: Draft, asked: list[Asked], project: Project) -> set[str]:
-    """Say how the settings learn of the cache and the broker, and return the variables that this settles."""
+def cache(made: Draft, asked: list[Asked], every: list[Asked], project: Project) -> set[str]:
+    """Say how the settings learn of the cache and the broker, and return the variables that this settles; ``every`` has each setting that asks for one."""
     places = ("CACHES", "CHANNEL_LAYERS", "Q_CLUSTER", "RQ_QUEUES", "HUEY")
     client = {"redis", "valkey", "django-redis", "channels-redis", "django-rq", "celery", "huey"} & project.dependencies.names
     wanted = [
@@ -401,7 +416,10 @@ def cache(made: Draft, asked: list[Asked], project: Project) -> set[str]:
     if not wanted:
         return set()
     part = "The cache"
-    urls = [one.name for one in wanted if not re.search(r"_(?:HOST|PORT|DB|PASSWORD|USER(?:NAME)?)\Z", one.name)]
+    urls = [one.name for one in wanted if not PART.search(one.name)]
+    whole = {one.setting for one in every if one.name in urls} - {"", *places}
+    parts = {one.name for one in every if one.setting in whole} - set(urls)  # what an address is put together of where its variable is not set
+    wanted = [one for one in wanted if one.name not in parts or one.required]
     if client and made.set(part, "berth_cache", "cluster", f"For {', '.join(one.name for one in wanted)}."):
         if client_missing(project.dependencies.names | project.dependencies.direct):
             made.needs.append("redis as a requirement  # nothing that is installed speaks to the cache")
