@@ -343,6 +343,20 @@ def test_what_a_compose_file_runs_in_an_image_without_a_command_is_taken_with_it
     assert not any("static" in need or "whitenoise" in need for need in made.needs)
 
 
+def test_the_line_that_collects_static_files_has_what_the_settings_do_not_load_without(tmp_path: Path) -> None:
+    settings = BASE + STATICS + "SECRET_KEY = os.environ['KEY']\nDOMAIN = os.environ['DOMAIN']\n"
+    _, _, made = inventory(tmp_path, {"shop/settings.py": settings, "Dockerfile": "FROM x\nWORKDIR /code\n"})
+    assert any(line.startswith("RUN DOMAIN=build KEY=build python manage.py collectstatic") for line in made.needs)
+
+
+def test_static_files_that_an_entrypoint_collects_need_a_place_as_those_of_a_start_script_do(tmp_path: Path) -> None:
+    files = {name: text for name, text in COOKIECUTTER.items() if name != "build/entrypoint"}
+    files["build/production/start"] = "exec gunicorn config.wsgi\n"
+    files["build/entrypoint"] = 'python manage.py collectstatic --noinput\nexec "$@"\n'
+    said, _, _ = inventory(tmp_path, files, {**KNOWN, **LATER})
+    assert said["berth_app_writable"] == {"/app/staticfiles": "256Mi"}
+
+
 @pytest.mark.parametrize(
     ("dockerfile", "compose", "command", "port"),
     [
@@ -467,9 +481,15 @@ STATICS = "STATIC_ROOT = BASE_DIR / 'static'\nSTATIC_URL = 'static/'\n"
 COLLECTING = {"Dockerfile": "FROM x\nWORKDIR /code\nRUN python manage.py collectstatic --noinput\n"}
 
 
+ON_DEMAND = "USE_S3 = bool(os.environ.get('USE_S3', False))\nif USE_S3:\n    STATICFILES_STORAGE = 'storages.backends.s3.S3Storage'\n"
+
+
 @pytest.mark.parametrize(
     ("settings", "others", "told", "needs"),
     [
+        (STATICS, {"Dockerfile": "FROM x\nWORKDIR /code\n# collectstatic: later\n"}, {"path": "/code/static", "url": "/static/"}, "collectstatic"),
+        (STATICS + ON_DEMAND, COLLECTING, {"path": "/code/static", "url": "/static/"}, ""),
+        (STATICS + ON_DEMAND.replace("False", "True"), COLLECTING, None, ""),
         (STATICS, COLLECTING, {"path": "/code/static", "url": "/static/"}, ""),
         (STATICS, {"Dockerfile": "FROM x\nWORKDIR /code\n"}, {"path": "/code/static", "url": "/static/"}, "collectstatic"),
         (STATICS, {}, None, ""),
@@ -585,26 +605,6 @@ def test_a_cache_is_told_by_the_variables_that_the_settings_ask_for(tmp_path: Pa
     assert "REDIS_HOST gets no value" in text
 
 
-@pytest.mark.parametrize("other", ["REDIS_PREFIX", "REDIS_KEY_PREFIX", "CACHE_TIMEOUT", "REDIS_SSL_CERT_REQS", "CHANNELS_BACKEND"])
-def test_what_belongs_to_a_cache_and_is_no_address_gets_none(tmp_path: Path, other: str) -> None:
-    asked = f"os.getenv('{other}', 'channels_redis.core.RedisChannelLayer')"
-    settings = BASE + f"CACHES = {{'default': {{'LOCATION': os.environ['REDIS_URL'], 'KEY_PREFIX': {asked}}}}}\n"
-    said, _, _ = inventory(tmp_path, {"shop/settings.py": settings, "requirements.txt": "django\nredis\npsycopg\n"}, {**KNOWN, **LATER})
-    assert (said["berth_cache"], said.get("berth_cache_env")) == ("cluster", None)
-
-
-def test_the_internet_is_proposed_where_a_requirement_calls_it(tmp_path: Path) -> None:
-    files = {"requirements.txt": "django\nsentry-sdk[django]\n"}
-    assert inventory(tmp_path, files, {**KNOWN, **LATER})[0]["berth_app_egress"] == "internet"
-    assert "sentry-sdk" in inventory(tmp_path, files, {**KNOWN, "berth_app_egress": {"description": "Rules."}})[1]
-
-
-def test_extensions_are_those_of_the_settings_and_the_migrations(tmp_path: Path) -> None:
-    files = {"shop/settings.py": "INSTALLED_APPS = ['django.contrib.gis']", "shop/migrations/0001_initial.py": "operations = [TrigramExtension()]"}
-    assert inventory(tmp_path, files, {**KNOWN, **LATER})[0]["berth_app_database_extensions"] == ["postgis", "pg_trgm"]
-
-
-def test_nothing_is_said_by_a_variable_that_this_berth_does_not_have(tmp_path: Path) -> None:
 def test_an_address_that_is_put_together_of_parts_is_complete_with_its_url(tmp_path: Path) -> None:
     settings = BASE + "HOST = os.getenv('REDIS_HOST', 'localhost')\nURL = os.getenv('REDIS_URL', f'redis://{HOST}/0')\n"
     said, text, _ = inventory(tmp_path, {"shop/settings.py": settings, "requirements.txt": "django\nredis\npsycopg\n"}, {**KNOWN, **LATER})
@@ -641,6 +641,26 @@ def test_a_project_whose_dockerfile_installs_groups_of_dependencies_is_read_like
     assert "requests" in text and "openai" not in text
 
 
+@pytest.mark.parametrize("other", ["REDIS_PREFIX", "REDIS_KEY_PREFIX", "CACHE_TIMEOUT", "REDIS_SSL_CERT_REQS", "CHANNELS_BACKEND"])
+def test_what_belongs_to_a_cache_and_is_no_address_gets_none(tmp_path: Path, other: str) -> None:
+    asked = f"os.getenv('{other}', 'channels_redis.core.RedisChannelLayer')"
+    settings = BASE + f"CACHES = {{'default': {{'LOCATION': os.environ['REDIS_URL'], 'KEY_PREFIX': {asked}}}}}\n"
+    said, _, _ = inventory(tmp_path, {"shop/settings.py": settings, "requirements.txt": "django\nredis\npsycopg\n"}, {**KNOWN, **LATER})
+    assert (said["berth_cache"], said.get("berth_cache_env")) == ("cluster", None)
+
+
+def test_the_internet_is_proposed_where_a_requirement_calls_it(tmp_path: Path) -> None:
+    files = {"requirements.txt": "django\nsentry-sdk[django]\n"}
+    assert inventory(tmp_path, files, {**KNOWN, **LATER})[0]["berth_app_egress"] == "internet"
+    assert "sentry-sdk" in inventory(tmp_path, files, {**KNOWN, "berth_app_egress": {"description": "Rules."}})[1]
+
+
+def test_extensions_are_those_of_the_settings_and_the_migrations(tmp_path: Path) -> None:
+    files = {"shop/settings.py": "INSTALLED_APPS = ['django.contrib.gis']", "shop/migrations/0001_initial.py": "operations = [TrigramExtension()]"}
+    assert inventory(tmp_path, files, {**KNOWN, **LATER})[0]["berth_app_database_extensions"] == ["postgis", "pg_trgm"]
+
+
+def test_nothing_is_said_by_a_variable_that_this_berth_does_not_have(tmp_path: Path) -> None:
     files = {
         "shop/settings.py": BASE
         + "MEDIA_ROOT = BASE_DIR / 'media'\nDATABASES = {'default': {'HOST': os.environ['DB_HOST']}}\nCACHE = os.environ['REDIS_URL']\n",

@@ -95,6 +95,7 @@ class Settings:
 
     Attributes:
         texts: Every string.
+        chosen: Those that stand only where an environment variable turns something on.
         names: Every name that is set.
         applications: What ``WSGI_APPLICATION`` and ``ASGI_APPLICATION`` are set to.
         variables: A value to load the settings with, for each environment variable without which they do not load.
@@ -104,6 +105,7 @@ class Settings:
     names: frozenset[str] = frozenset()
     applications: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
+    chosen: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -143,9 +145,9 @@ def read_project(source: Path, directory: str = "", settings: str = "", needs: D
         source: The directory.
         directory: Where in it manage.py is, "" to find out.
         settings: The settings module, "" to find out.
+        needs: What it needs, None to find out.
 
     Raises:
-        needs: What it needs, None to find out.
         ProjectError: It is no Django project, or does not say what it needs.
     """
     place = find_directory(source, directory)
@@ -314,6 +316,7 @@ def find_application(root: Path, settings: str, loaded: Settings, name: str) -> 
 def read_settings(root: Path, module: str) -> Settings:
     """Return what a settings module, and those that it takes everything from, say."""
     texts: set[str] = set()
+    always: set[str] = set()
     names: set[str] = set()
     applications: dict[str, str] = {}
     variables: dict[str, str] = {}
@@ -324,6 +327,7 @@ def read_settings(root: Path, module: str) -> Settings:
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 texts.add(node.value)
+                always |= set() if node in spared else {node.value}
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 names.add(node.id)
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
@@ -334,7 +338,7 @@ def read_settings(root: Path, module: str) -> Settings:
                 variables.setdefault(*secret)
             elif node not in spared and (asked := asked_variable(node)) and (value := scheme.get(asked[0], asked[1])):
                 variables.setdefault(asked[0], value)
-    return Settings(frozenset(texts), frozenset(names), applications, dict(sorted(variables.items())))
+    return Settings(frozenset(texts), frozenset(names), applications, dict(sorted(variables.items())), frozenset(texts - always))
 
 
 def settings_trees(root: Path, module: str) -> Iterator[tuple[Path, ast.Module]]:
@@ -580,10 +584,6 @@ def unlocked_dependencies(source: Path, place: str, root: Path, project: dict[st
     return requirements_dependencies(source, place, [dynamic] if isinstance(dynamic, str) else dynamic)
 
 
-def pipenv_dependencies(place: str, root: Path) -> Dependencies | None:
-    """Return the dependencies of a Pipfile, None where there is none."""
-    if not (root / "Pipfile").is_file():
-        return None
 def grouped_dependencies(source: Path, place: str) -> Dependencies:
     """Return what a pyproject.toml names in its groups, which a Dockerfile can install without more.
 
@@ -594,6 +594,10 @@ def grouped_dependencies(source: Path, place: str) -> Dependencies:
     return Dependencies("pyproject", place, (), direct=direct, names=direct)
 
 
+def pipenv_dependencies(place: str, root: Path) -> Dependencies | None:
+    """Return the dependencies of a Pipfile, None where there is none."""
+    if not (root / "Pipfile").is_file():
+        return None
     lock = root / "Pipfile.lock"
     packages = toml(root / "Pipfile").get("packages", {})
     try:

@@ -88,7 +88,7 @@ def find(source: Path, named: str = "") -> Dockerfile | None:
         int(port[0]) if port else 0,
         runs_as_root(instructions),
         known.values.get("DJANGO_SETTINGS_MODULE", ""),
-        "collectstatic" in text,
+        any("collectstatic" in each.raw for each in instructions if each.keyword == "RUN"),
         health[1] if health else "",
         _program(said.get("ENTRYPOINT", "")),
         _program(said.get("CMD", "")),

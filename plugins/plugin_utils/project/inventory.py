@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
+import shlex
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,11 +23,11 @@ from ...module_utils.image.project import (
     directories,
     find_directory,
     find_files,
-    read_project,
     grouped_dependencies,
     module_file,
-    text_of,
+    read_project,
     settings_trees,
+    text_of,
 )
 from ...module_utils.image.project_dockerfile import HOME, serves_itself
 from ...module_utils.kube.probes import DEFAULT_PATHS
@@ -41,8 +42,8 @@ WIDTH = 150  # columns of a comment
 SET_BY_BERTH = {"DATABASE_HOST", "DATABASE_NAME", "DATABASE_PORT", "DATABASE_SSLMODE", "DATABASE_SSLROOTCERT", "DATABASE_USER", "DJANGO_ALLOWED_HOSTS"}
 CACHE_URLS = {"REDIS_URL", "CACHE_URL"}  # as berth_cache sets them
 ROLES = {"HOST": "host", "PORT": "port", "NAME": "name", "USER": "user", "PASSWORD": "password"}
-RANDOM = re.compile(r"(?:DJANGO_|APP_)?(?:SECRET(?:_KEY)?|JWT_SECRET(?:_KEY)?|SIGNING_KEY|HASHID_\w*SALT|\w*_SALT)")
 PART = re.compile(r"_(?:HOST|PORT|DB(?:_INDEX)?|PASSWORD|USER(?:NAME)?)\Z")  # of the address of a cache
+RANDOM = re.compile(r"(?:DJANGO_|APP_)?(?:SECRET(?:_KEY)?|JWT_SECRET(?:_KEY)?|SIGNING_KEY|HASHID_\w*SALT|\w*_SALT)")
 SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|DSN|CREDENTIAL|LICENSE")
 # Packages that talk to a service elsewhere.
 OUTSIDE = {
@@ -215,14 +216,14 @@ def image(made: Draft, dockerfile: Dockerfile | None, project: Project, root: Pa
 
 
 def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procfile.Web) -> str:
-    """Say what serves and at which port, and return what its script does, "" where it has none."""
+    """Say what serves and at which port, and return what its scripts do, "" where it has none."""
     if dockerfile is None:
         return ""
     command = list(dockerfile.command)
     if not command and web.command:
         command = procfile.words(web.command)
         made.set("The app", "berth_app_command", [*dockerfile.entrypoint, *command], f"From {web.file}, for {dockerfile.path} has no CMD.")
-    script = dockerfile.script(source, command)
+    script = "\n".join(dockerfile.script(source, words) for words in (list(dockerfile.entrypoint), command))
     port = dockerfile.port or dockerfiles.port_of(command, script)
     if port and port != 8000:
         why = f"As {dockerfile.path} exposes it." if dockerfile.port else f"Guessed: {' '.join(command)} listens there."
@@ -307,12 +308,13 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
         return  # a Dockerfile of Berth's making serves static files itself
     if "collectstatic" in served and (static := inside(reading.path("STATIC_ROOT"), source, dockerfile)):
         made.set(part, "berth_app_writable", {static: "256Mi"}, "Static files are collected there when a pod starts.")
-    if serves_itself(project) or any(text.startswith("storages.backends.") for text in project.loaded.texts):
+    if serves_itself(project) or any(text.startswith("storages.backends.") for text in project.loaded.texts - project.loaded.chosen):
         return
     static, url = inside(reading.path("STATIC_ROOT"), source, dockerfile), local_url(reading.value("STATIC_URL"))
     if static and url and made.set(part, "berth_app_static", {"path": static, "url": url}, f"{guess} Nothing in the project serves them."):
         if not dockerfile.collects:
-            made.needs.append(f"RUN python manage.py collectstatic --noinput, in {dockerfile.path} and not here  # else the image has no static files")
+            values = "".join(f"{name}={shlex.quote(value)} " for name, value in project.loaded.variables.items())
+            made.needs.append(f"RUN {values}python manage.py collectstatic --noinput, in {dockerfile.path} and not here  # else the image has no static files")
     elif reading.path("STATIC_ROOT"):
         made.needs.append("MIDDLEWARE.insert(1, 'whitenoise.middleware.WhiteNoiseMiddleware')  # nothing serves static files; and whitenoise as a requirement")
     elif "STATIC_ROOT" not in project.loaded.names:
