@@ -338,6 +338,10 @@ FAILURES = {
         "Collecting later==1\nerror: subprocess-exited-with-error",
         "psycopg2-binary has no wheel for this Python, and cannot be compiled: pg_config is missing",
     ),
+    "a compiler that setuptools does not find": (
+        "  building 'wires.c' extension\n  error: [Errno 2] No such file or directory: 'x86_64-linux-gnu-gcc'\n  ERROR: Failed building wheel for wires",
+        "wires has no wheel for this Python, and cannot be compiled: x86_64-linux-gnu-gcc is missing",
+    ),
     "an index that does not answer": (
         "Looking in indexes: https://index.example/simple\nWARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError('<x>: "
         "Failed')': /simple/a/\nERROR: No matching distribution found for a==0.7.0",
@@ -377,6 +381,7 @@ def test_what_the_project_lacks_is_told_where_collectstatic_fails() -> None:
 
 def test_a_failure_that_says_all_itself_is_left_alone() -> None:
     assert explain("ModuleNotFoundError: No module named 'x'\nexit status 1", FILE, "FROM a") == ""
+    assert explain("FileNotFoundError: [Errno 2] No such file or directory: 'readme'\nexit status 1", FILE, "FROM a") == ""
 
 
 def test_a_builds_reason_is_told_though_much_was_said_after_it(tmp_path: Path) -> None:

@@ -23,7 +23,11 @@ VARIABLE = re.compile(r"\$(?:(?P<plain>\w+)|\{(?P<name>\w+)(?::?(?P<sign>[-+])(?
 INDEX = re.compile(r"Looking in indexes: ([^\s,]+)")
 UNANSWERED = re.compile(r"(?s)after connection broken by '(\w+).*No matching distribution found")
 # What compilers and setup scripts say, and pip about the package.
-MISSING = re.compile(r"command '(\S+)' failed: No such file|fatal error: (\S+): No such file|(\w+) executable not found|cannot find (-l[\w.+-]+)")
+MISSING = re.compile(
+    r"command '(\S+)' failed: No such file|fatal error: (\S+): No such file|(\w+) executable not found|cannot find (-l[\w.+-]+)"
+    r"|^\s*error: \[Errno 2\] No such file or directory: '([a-z][\w+-]*)'",  # setuptools about a program
+    re.MULTILINE,
+)
 WHEEL = re.compile(r"Failed (?:building wheel for|to build) '?([\w.-]+)'?")
 COLLECTING = re.compile(r"^\s*Collecting ([\w.-]+)", re.MULTILINE)
 UNTOLD = re.compile(r"[*?\[\\$]|://|<<")  # in a word of COPY or ADD that is no path, or the path of what another word tells
