@@ -566,6 +566,51 @@ def test_uploads_get_a_volume_where_the_settings_have_them(tmp_path: Path, setti
     assert "# Guessed" in text
 
 
+KEPT = """services:
+  db: {image: postgres, volumes: ["data:/code/db"]}
+  dumps: {build: dumps, volumes: ["dumps:/dumps"]}
+  search: {build: {context: ., dockerfile: search/Dockerfile}, volumes: ["index:/index"]}
+  web:
+    build: .
+    image: shop
+    command: gunicorn shop.wsgi
+    volumes:
+      - static:/code/static
+      - media:/code/media:rw
+      - reports_volume:/code/reports
+      - .:/code
+      - sources:/code
+      - /etc/localtime:/etc/localtime
+      - cache:/code/.cache
+      - modules:/code/node_modules
+      - type: volume
+        source: letters
+        target: /var/lib/shop/letters
+      - type: bind
+        source: letters
+        target: /code/bound
+  worker: {image: shop, command: celery -A shop worker, volumes: ["reports_volume:/code/reports", "more:/code/worker/reports"]}
+  beat: {build: ., image: beat, command: celery -A shop beat, volumes: ["beat:/code/beat"]}
+"""
+
+
+def test_what_a_compose_file_keeps_of_the_app_is_kept(tmp_path: Path) -> None:
+    files = {
+        "compose.yml": KEPT,
+        "Dockerfile": "FROM x\nWORKDIR /code\n",
+        "shop/settings.py": BASE + STATICS + "MEDIA_ROOT = BASE_DIR / 'media'\nMEDIA_URL = '/media/'\n",
+    }
+    said, text, _ = inventory(tmp_path, files)
+    assert said["berth_app_volumes"] == {
+        "media": {"path": "/code/media", "size": "1Gi", "url": "/media/"},
+        "reports": {"path": "/code/reports", "size": "1Gi"},
+        "letters": {"path": "/var/lib/shop/letters", "size": "1Gi"},
+        "code-worker-reports": {"path": "/code/worker/reports", "size": "1Gi"},
+        "beat": {"path": "/code/beat", "size": "1Gi"},
+    }
+    assert "compose.yml keeps /code/reports" in text
+
+
 @pytest.mark.parametrize(("text", "user"), [("FROM python\nUSER app\n", None), ("FROM x\n", None), ("FROM python\n", 1000), ("FROM x\nUSER root\n", 1000)])
 def test_an_image_that_runs_as_root_gets_a_user_in_the_inventory(tmp_path: Path, text: str, user: int | None) -> None:
     assert inventory(tmp_path, {"Dockerfile": text}, {**KNOWN, **LATER})[0].get("berth_app_user") == user

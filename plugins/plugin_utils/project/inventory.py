@@ -43,6 +43,7 @@ SET_BY_BERTH = {"DATABASE_HOST", "DATABASE_NAME", "DATABASE_PORT", "DATABASE_SSL
 CACHE_URLS = {"REDIS_URL", "CACHE_URL"}  # as berth_cache sets them
 ROLES = {"HOST": "host", "PORT": "port", "NAME": "name", "USER": "user", "PASSWORD": "password"}
 PART = re.compile(r"_(?:HOST|PORT|DB(?:_INDEX)?|PASSWORD|USER(?:NAME)?)\Z")  # of the address of a cache
+PASSING = re.compile(r"cache|node_modules|static|venv|/(?:logs?|run|tmp)(?:/|\Z)")  # directories whose files need not be kept
 RANDOM = re.compile(r"(?:DJANGO_|APP_)?(?:SECRET(?:_KEY)?|JWT_SECRET(?:_KEY)?|SIGNING_KEY|HASHID_\w*SALT|\w*_SALT)")
 SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|DSN|CREDENTIAL|LICENSE")
 # Packages that talk to a service elsewhere.
@@ -274,6 +275,20 @@ def probe(made: Draft, root: Path, reading: Reading, asked: list[Asked], dockerf
         made.needs.append("import os; ALLOWED_HOSTS = os.environ.get('DJANGO_ALLOWED_HOSTS', 'localhost').split(',')  # else every page is a 400")
 
 
+def kept_besides(source: Path, dockerfile: Dockerfile | None, known: list[str]) -> tuple[dict[str, str], str]:
+    """Return the directories, by name, that a compose file keeps besides those that are known, and that file."""
+    directories, file = procfile.kept(source) if dockerfile else ([], "")
+    taken = [path for path in [*known, dockerfile.workdir if dockerfile else ""] if path]
+    found: dict[str, str] = {}
+    for path in directories:
+        within = any(path == other or path.startswith(f"{other}/") for other in filter(None, known)) or any(other.startswith(f"{path}/") for other in taken)
+        if not (within or path in taken or PASSING.search(path) or formats.directory(path) or formats.apart_from_the_system(path)):
+            name = procfile.process_name(posixpath.basename(path))
+            found[name if name not in {"media", *found} else procfile.process_name(path)] = path
+            taken.append(path)
+    return found, file
+
+
 def inside(path: Path | None, source: Path, dockerfile: Dockerfile | None) -> str:
     """Return where a path of the source is in the image, or the path itself where it lies elsewhere; "" where it is not known."""
     if path is None:
@@ -298,19 +313,22 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
     """Say where static and uploaded files are; ``served`` is what the script does that serves."""
     part = "Files"
     guess = "Guessed from the settings and " + (f"the WORKDIR of {dockerfile.path}." if dockerfile else "where Berth's Dockerfile puts the source.")
-    media = inside(reading.path("MEDIA_ROOT"), source, dockerfile)
-    if media:
-        url = local_url(reading.value("MEDIA_URL"))
-        volume = {"path": media, "size": "1Gi", **({"url": url} if url else {})}
-        if not made.set(part, "berth_app_volumes", {"media": volume}, guess):
-            made.say(part, f"Uploads go to {media}, which is read-only: Berth keeps no files. Store them elsewhere, as with django-storages.")
+    media, static = (inside(reading.path(name), source, dockerfile) for name in ("MEDIA_ROOT", "STATIC_ROOT"))
+    url = local_url(reading.value("MEDIA_URL"))
+    volumes = {"media": {"path": media, "size": "1Gi", **({"url": url} if url else {})}} if media else {}
+    others, file = kept_besides(source, dockerfile, [media, static])
+    volumes |= {name: {"path": path, "size": "1Gi"} for name, path in others.items()}
+    why = [guess if media else "", f"Guessed: {file} keeps {', '.join(others.values())}." if others else ""]
+    if volumes and not made.set(part, "berth_app_volumes", volumes, " ".join(filter(None, why))):
+        places = ", ".join(str(volume["path"]) for volume in volumes.values())
+        made.say(part, f"Uploads go to {places}, which is read-only: Berth keeps no files. Store them elsewhere, as with django-storages.")
     if dockerfile is None:
         return  # a Dockerfile of Berth's making serves static files itself
-    if "collectstatic" in served and (static := inside(reading.path("STATIC_ROOT"), source, dockerfile)):
+    if "collectstatic" in served and static:
         made.set(part, "berth_app_writable", {static: "256Mi"}, "Static files are collected there when a pod starts.")
     if serves_itself(project) or any(text.startswith("storages.backends.") for text in project.loaded.texts - project.loaded.chosen):
         return
-    static, url = inside(reading.path("STATIC_ROOT"), source, dockerfile), local_url(reading.value("STATIC_URL"))
+    url = local_url(reading.value("STATIC_URL"))
     if static and url and made.set(part, "berth_app_static", {"path": static, "url": url}, f"{guess} Nothing in the project serves them."):
         if not dockerfile.collects:
             values = "".join(f"{name}={shlex.quote(value)} " for name, value in project.loaded.variables.items())

@@ -109,6 +109,37 @@ def own_services(services: dict[str, Any]) -> dict[str, str]:
     return found
 
 
+def kept(source: Path) -> tuple[list[str], str]:
+    """Return the directories of the image that serves which a compose file keeps in volumes with a name, and that file."""
+    file, services = production(source)
+    own = own_services(services)
+    server = server_of(own)
+    found: dict[str, None] = {}
+    for service in [services[name] for name in own if server and images(services[name]) & images(services[server])]:
+        for volume in service.get("volumes") or []:
+            said = volume if isinstance(volume, dict) else dict(zip(("source", "target"), str(volume).split(":"), strict=False))
+            place, target = str(said.get("source", "")), str(said.get("target", ""))
+            if re.fullmatch(r"\w[\w.-]*", place) and said.get("type", "volume") == "volume":
+                found[posixpath.normpath(target)] = None
+    return list(found), file
+
+
+def build(service: dict[str, Any]) -> tuple[str, str]:
+    """Return what the image of a service is built from: the context, and the Dockerfile in it."""
+    said = service["build"] if isinstance(service.get("build"), dict) else {"context": service.get("build")}
+    return posixpath.normpath(str(said.get("context") or ".")), posixpath.normpath(str(said.get("dockerfile") or "Dockerfile"))
+
+
+def images(service: dict[str, Any]) -> set[Any]:
+    """Return what tells the image of a service: its name, and what it is built from."""
+    return {service["image"]} if "build" not in service else {build(service), service.get("image")} - {None}
+
+
+def server_of(commands: dict[str, str]) -> str:
+    """Return the service that serves pages, by the commands of those that there are, "" for none."""
+    return next((name for name, command in commands.items() if not WORKERS.search(name) and (name in WEB or SERVERS.search(command))), "")
+
+
 class Web(NamedTuple):
     """The service of a compose file that serves pages; what it does not say is empty.
 
@@ -126,14 +157,11 @@ class Web(NamedTuple):
 def web(source: Path) -> Web:
     """Return the service that serves pages, as the compose file says that is for production."""
     file, services = production(source)
-    for name, command in own_services(services).items():
-        if not WORKERS.search(name) and (name in WEB or SERVERS.search(command)):
-            build = services[name].get("build")
-            build = build if isinstance(build, dict) else {}
-            context = posixpath.normpath(str(build.get("context", ".")))
-            dockerfile = posixpath.normpath(str(build.get("dockerfile", ""))) if context == "." and build.get("dockerfile") else ""
-            return Web("" if "runserver" in command else command, dockerfile, file)
-    return Web()
+    commands = own_services(services)
+    if not (name := server_of(commands)):
+        return Web()
+    context, dockerfile = build(services[name])
+    return Web("" if "runserver" in commands[name] else commands[name], dockerfile if context == "." else "", file)
 
 
 def find(source: Path, place: str, needs: Dependencies) -> tuple[dict[str, dict[str, Any]], list[str], str, list[str]]:
