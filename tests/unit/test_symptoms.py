@@ -60,6 +60,8 @@ LOG_FILE = [
     "ValueError: Unable to configure handler 'file'",
 ]
 
+MAKES = ['  File "/srv/app/manage.py", line 9, in main', '  File "/srv/app/shop/management/commands/make_css.py", line 9, in handle']
+
 LOGS: list[tuple[list[str], str, str, str]] = [
     ([*SETTINGS, *PROJECT, "ModuleNotFoundError: No module named 'celery'"], "module", "the module celery is not installed", "Add the package celery"),
     ([*PROJECT, "ModuleNotFoundError: No module named 'rest_framework.authtoken'"], "module", "rest_framework.authtoken", "package djangorestframework"),
@@ -76,6 +78,8 @@ LOGS: list[tuple[list[str], str, str, str]] = [
     ([*MKDIR, "OSError: [Errno 30] Read-only file system: '/srv/cache'"], "writable", "may not write to /srv/cache", "berth_app_writable: {/srv/cache: 64Mi}"),
     (["OSError: [Errno 30] Read-only file system: '/var/lib/shop/x.db'"], "writable", "/var/lib/shop/x.db", "berth_app_writable: {/var/lib/shop: 64Mi}"),
     (["PermissionError: [Errno 13] Permission denied: '/srv/media/a.png'"], "writable", "/srv/media/a.png", "berth_app_writable: {/srv/media: 64Mi}"),
+    ([*MAKES, "OSError: [Errno 30] Read-only file system: '/srv/app/shop/css/a.css'"], "writable", "css/a.css", "run python manage.py make_css, and leave"),
+    ([*MAKES, "OSError: [Errno 30] Read-only file system: '/srv/app/out/css/a.css'"], "writable", "css/a.css", "berth_app_writable: {/srv/app/out/css: 64Mi}"),
     ([*PROJECT, "OSError: [Errno 30] Read-only file system: '/srv/app/debug.log'"], "writable", "/srv/app/debug.log", "{/srv/app/data: 64Mi}: one at"),
     (["OSError: [Errno 30] Read-only file system: '/srv/app/debug.log'", "ValueError: Unable to configure handler"], "writable", "", "{/srv/app/data: 64Mi}"),
     (["OSError: [Errno 30] Read-only file system: '/usr/src/app/debug.log'"], "writable", "", "such as {/usr/src/app/data: 64Mi}"),

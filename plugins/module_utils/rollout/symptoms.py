@@ -201,6 +201,9 @@ def _write(match: re.Match[str], lines: Sequence[str], command: str) -> Symptom:
     makes_directory = any(re.search(r"\bmkdir\b|\bmakedirs\b", line) for line in lines[-4:-1])
     directory = path if makes_directory else path.parent
     summary = f"the app may not write to {path}"
+    if made_by := _manage_command(directory, lines):
+        run = f"have the Dockerfile run python manage.py {made_by}, and leave that out of {command} or of the script that it runs."
+        return Symptom("writable", summary, f"What is made among the code belongs in the image: {run}")
     if not _has_code(directory, makes_directory, lines):
         lost = "What the image has there is hidden, and what the app writes there is lost with the pod."
         return Symptom("writable", summary, f"Name the directory in berth_app_writable: {{{directory}: {SIZE}}}. {lost}")
@@ -229,6 +232,12 @@ def _relative_write(path: PurePosixPath, command: str) -> Symptom:
 
 _CODE = ("app", "src", "code", "project", "site")
 _DATA = ("cache", "data", "files", "log", "logs", "media", "static", "staticfiles", "storage", "tmp", "uploads", "var")
+
+
+def _manage_command(directory: PurePosixPath, lines: Sequence[str]) -> str:
+    """Return the command of manage.py that writes to a directory of the package which it is a part of, "" for none."""
+    found = (re.fullmatch(r"(?P<package>/.+)/management/commands/(?P<name>\w+)\.py", file) for file in _files(lines))
+    return next((match["name"] for match in found if match and directory.is_relative_to(match["package"])), "")
 
 
 def _has_code(directory: PurePosixPath, is_new: bool, lines: Sequence[str]) -> bool:
