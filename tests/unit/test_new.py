@@ -358,6 +358,15 @@ def test_static_files_that_an_entrypoint_collects_need_a_place_as_those_of_a_sta
 
 
 @pytest.mark.parametrize(
+    ("script", "said"), [("python manage.py migrate\npython manage.py seed --all\npython manage.py migrate", True), ("manage.py check", False)]
+)
+def test_what_a_script_prepares_whenever_a_pod_starts_is_told_with_what_runs_it_once(tmp_path: Path, script: str, said: bool) -> None:
+    dockerfile = 'FROM x\nCOPY start.sh /\nENTRYPOINT ["/start.sh"]\nCMD ["gunicorn", "shop.wsgi"]\n'
+    _, text, _ = inventory(tmp_path, {"Dockerfile": dockerfile, "start.sh": f'{script}\nexec "$@"\n'})
+    assert ("runs migrate, seed of manage.py whenever a pod starts" in text and "berth_app_release_commands" in text) is said
+
+
+@pytest.mark.parametrize(
     ("dockerfile", "compose", "command", "port"),
     [
         ("CMD gunicorn -b :9000 shop.wsgi", "gunicorn -b :7000 shop.wsgi", None, 9000),  # the image's own is what it is released with

@@ -55,6 +55,11 @@ EXTENSIONS = {
     "TrigramExtension": "pg_trgm", "HStoreExtension": "hstore", "UnaccentExtension": "unaccent", "CITextExtension": "citext",
     "BtreeGinExtension": "btree_gin", "BtreeGistExtension": "btree_gist", "CryptoExtension": "pgcrypto", "BloomExtension": "bloom", "VectorExtension": "vector",
 }  # fmt: skip
+MANAGED = re.compile(r"\bmanage\.py\s+([a-z]\w*)")  # commands in a script
+ONCE = (
+    "What makes files belongs in the Dockerfile, and what prepares the database in berth_app_release_commands, which run once. "
+    "Where berth_app_command begins with the server itself, the script is left out."
+)
 INSECURE = ("SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")  # what needs TLS, which only a public entry has
 
 
@@ -229,6 +234,8 @@ def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procf
     if port and port != 8000:
         why = f"As {dockerfile.path} exposes it." if dockerfile.port else f"Guessed: {' '.join(command)} listens there."
         made.set("The app", "berth_app_port", port, why)
+    if "migrate" in (run := list(dict.fromkeys(MANAGED.findall(script)))):
+        made.say("The app", f"A script runs {', '.join(run)} of manage.py whenever a pod starts, where the image's files are read-only. {ONCE}")
     return script
 
 
