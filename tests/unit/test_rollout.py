@@ -352,6 +352,31 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "Error",
     ),
     (
+        "a process that ends by itself before its probe is answered",
+        of_deployment(
+            crashing(ended(0, "Completed")),
+            events=[("Unhealthy", "Startup probe failed: dial tcp 10.244.0.16:8000: connect: connection refused", LATER, "Warning", "web")],
+        ),
+        "ended",
+        "The container web ended by itself (exit code 0), 2 times",
+        0,
+        "Completed",
+    ),
+    (
+        "a process that its startup probe restarts and that ends in order",
+        of_deployment(
+            crashing(ended(0, "Completed")),
+            events=[
+                ("Killing", "Container web failed startup probe, will be restarted", LATER, "Normal", "web"),
+                ("Unhealthy", "Startup probe failed: HTTP probe failed with statuscode: 500", LATER, "Warning", "web"),
+            ],
+        ),
+        "liveness",
+        "The container web fails its startup probe and is restarted",
+        0,
+        "Completed",
+    ),
+    (
         "a process that is never ready",
         of_deployment(
             container(state={"running": {"startedAt": LATER}}),

@@ -119,7 +119,8 @@ def _crash(
     running = dig(status, "state", "running")
     ended = dig(status, "state", "terminated") or dig(status, "lastState", "terminated") or {}
     restarts = status.get("restartCount") or 0
-    unready = [event for event in events if event.get("reason") == "Unhealthy" and name in _event_container(event)]
+    about = [event for event in events if name in _event_container(event)]
+    unready = [event for event in about if event.get("reason") == "Unhealthy"]
     down = bool(dig(status, "state", "terminated", "exitCode"))
     # An init container keeps its end as its state until the back-off is over: only then it is said to wait.
     looping = reason == "CrashLoopBackOff" or (restarts >= (1 if down else 2) and ended and not status.get("ready"))
@@ -127,7 +128,7 @@ def _crash(
         counts = is_of_this_attempt(ended.get("finishedAt"), dig(pod, "metadata", "creationTimestamp"), since)
         # One that runs again may come up this time; the back-off says that it came down at least twice.
         patience = CREATED_SOON if running else 0
-        cause, summary = _crash_cause(name, ended, restarts if running else restarts + 1, unready)
+        cause, summary = _crash_cause(name, ended, restarts if running else restarts + 1, about)
         yield Finding(
             cause,
             summary,
@@ -148,7 +149,7 @@ def _crash(
             yield Finding(cause, summary, "NotReady", probe, **where, grace=grace if counts else NEVER, log="current", steady=summary, advice=way)
     elif ended and dig(ended, "exitCode") not in (None, 0):
         yield Finding(
-            _crash_cause(name, ended, restarts + 1, unready)[0],
+            _crash_cause(name, ended, restarts + 1, about)[0],
             f"The container {name} {ending(ended)}",
             ended.get("reason") or "Error",
             ended.get("message") or "",
@@ -217,19 +218,30 @@ def failing_page(workload: Object, finding: Finding) -> probes.Probe | None:
     return _web_probe(workload, finding.container, finding.message) if match and int(match[1]) >= 500 else None
 
 
-def _crash_cause(name: str, ended: Object, runs: int, unhealthy: Sequence[Object]) -> tuple[str, str]:
+def _crash_cause(name: str, ended: Object, runs: int, events: Sequence[Object]) -> tuple[str, str]:
     times = f"{runs} times" if runs > 1 else "again"
     if ended.get("reason") == "OOMKilled":
         return "memory", f"The container {name} uses more memory than its limit and is killed (OOMKilled)"
     if ended.get("reason") in ("StartError", "ContainerCannotRun"):
         return "command", f"The container {name} cannot run its command"
-    killing = [event for event in unhealthy if re.match(r"(Liveness|Startup) probe", str(event.get("message")))]
-    if killing and ended.get("exitCode") in (0, 137, 143):
-        probe = str(killing[0]["message"]).split(" ", 1)[0].lower()
+    probe = _killed_by(events, ended.get("exitCode"))
+    if probe:
         return "liveness", f"The container {name} fails its {probe} probe and is restarted"
     if ended.get("exitCode") == 0:
         return "ended", f"The container {name} ended by itself (exit code 0), {times}"
     return "crash", f"The container {name} crashes: it {ending(ended)}, {times}"
+
+
+def _killed_by(events: Sequence[Object], code: int | None) -> str:
+    """Return the probe for which the kubelet ended a container, "" where it ended otherwise.
+
+    One that ends by itself answers no probe either, so that exit code 0 needs the kubelet's own word.
+    """
+    pattern, reason = (r"\w+ \S+ failed (liveness|startup) probe", "Killing") if code == 0 else (r"(?i)(liveness|startup) probe", "Unhealthy")
+    if code not in (0, 137, 143):
+        return ""
+    found = (re.match(pattern, str(event.get("message"))) for event in events if event.get("reason") == reason)
+    return next((match[1].lower() for match in found if match), "")
 
 
 def _event_container(event: Object) -> str:
