@@ -389,6 +389,53 @@ def test_the_command_and_its_port_are_those_of_the_image_or_of_the_compose_file(
     assert (said.get("berth_app_command"), said.get("berth_app_port")) == (command, port)
 
 
+@pytest.mark.parametrize(
+    ("dockerfile", "procfile", "requirements", "command", "environment"),
+    [
+        ("", "web: gunicorn shop.wsgi --log-file -", "", ["gunicorn", "shop.wsgi", "--log-file", "-"], "8000"),
+        ("", "web: daphne -b 0.0.0.0 -p $PORT shop.asgi:application", "", ["sh", "-c", "exec daphne -b 0.0.0.0 -p $PORT shop.asgi:application"], "8000"),
+        ("EXPOSE 9000", "web: A=1 gunicorn -k $KIND shop.wsgi", "", ["sh", "-c", "exec env A=1 gunicorn -k $KIND shop.wsgi"], "9000"),
+        ("", "web: gunicorn --bind 0.0.0.0:8000 shop.wsgi", "", ["gunicorn", "--bind", "0.0.0.0:8000", "shop.wsgi"], None),
+        ("", "web: python manage.py runserver", "gunicorn", ["gunicorn", "--bind", "0.0.0.0:8000", "shop.wsgi:application"], None),
+        ("", "", "uvicorn", ["uvicorn", "--host", "0.0.0.0", "--port", "8000", "shop.asgi:application"], None),
+        ('ENTRYPOINT ["/serve"]', "web: gunicorn shop.wsgi", "gunicorn", None, None),
+        ("CMD gunicorn shop.wsgi", "web: gunicorn -b :80 shop.wsgi", "", None, "8000"),
+    ],
+)
+def test_an_image_without_a_command_serves_as_the_procfile_or_the_packages_say_where_others_reach_it(
+    tmp_path: Path, dockerfile: str, procfile: str, requirements: str, command: list[str] | None, environment: str | None
+) -> None:
+    application = "application = 1\n"
+    files = {"Dockerfile": f"FROM x\n{dockerfile}\n", "shop/wsgi.py": application, "shop/asgi.py": application}
+    files |= {"Procfile": f"{procfile}\n", "requirements.txt": f"django\npsycopg\n{requirements}\n"}
+    said, _, _ = inventory(tmp_path, files)
+    assert (said.get("berth_app_command"), said["berth_app_settings"].get("PORT")) == (command, environment)
+
+
+def test_a_port_that_a_file_of_gunicorns_settings_has_is_left_to_it(tmp_path: Path) -> None:
+    said, _, _ = inventory(tmp_path, {"Dockerfile": "FROM x\nCMD gunicorn shop.wsgi\n", "gunicorn.conf.py": "bind = ':8000'\n"})
+    assert "PORT" not in said["berth_app_settings"]
+
+
+PIP = "FROM x\nRUN pip install django\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "named", "chosen"),
+    [
+        ({"ops/local.Dockerfile": PIP, "ops/production.Dockerfile": PIP}, "ops/local.Dockerfile", "ops/production.Dockerfile"),
+        ({"images/dev/Dockerfile": PIP, "images/prod/web/Dockerfile": PIP, "images/prod/db/Dockerfile": "FROM postgres\n"}, "", "images/prod/web/Dockerfile"),
+        ({"Dockerfile.dev": PIP, "Dockerfile-prod": PIP, "Dockerfile-prod.dockerignore": "python"}, "Dockerfile.dev", "Dockerfile-prod"),
+        ({"ops/web/Dockerfile": PIP, "ops/production.Dockerfile": PIP}, "ops/web/Dockerfile", "ops/web/Dockerfile"),
+        ({"Dockerfile.dev": PIP}, "Dockerfile.dev", "Dockerfile.dev"),
+        ({"Dockerfile": PIP, "Dockerfile.prod": PIP}, "", None),
+    ],
+)
+def test_a_dockerfile_for_production_is_taken_before_one_to_develop_with(tmp_path: Path, files: dict[str, str], named: str, chosen: str | None) -> None:
+    compose = {"compose.yml": f"services:\n  web: {{build: {{context: ., dockerfile: {named}}}}}\n"} if named else {}
+    assert inventory(tmp_path, {**files, **compose})[0].get("berth_app_dockerfile") == chosen
+
+
 def test_the_settings_that_a_dockerfile_names_last_are_those_of_the_image(tmp_path: Path) -> None:
     files = {"Dockerfile": "FROM x AS y\nENV DJANGO_SETTINGS_MODULE=shop.build\nFROM y\nENV DJANGO_SETTINGS_MODULE shop.live"}
     files["shop/live.py"] = "import os\nX = os.environ['ONLY_LIVE']\n"

@@ -219,6 +219,11 @@ def no_manage(source: Path) -> str:
 
 def find_files(source: Path, name: str) -> Iterator[str]:
     """Yield the files of a name in ``source`` and the directories below, relative to it, those that are higher first."""
+    return find_matching(source, re.compile(re.escape(name)))
+
+
+def find_matching(source: Path, name: re.Pattern[str]) -> Iterator[str]:
+    """Yield the files whose whole name is like a pattern, as :func:`find_files` does those of one name."""
     level = [""]
     for _ in range(DEPTH + 1):
         below = []
@@ -229,7 +234,7 @@ def find_files(source: Path, name: str) -> Iterator[str]:
                 continue
             for entry in entries:
                 path = f"{directory}/{entry.name}".lstrip("/")
-                if entry.name == name and entry.is_file():
+                if name.fullmatch(entry.name) and entry.is_file():
                     yield path
                 elif entry.is_dir(follow_symlinks=False) and is_code(entry):
                     below.append(path)

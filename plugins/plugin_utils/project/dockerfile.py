@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...module_utils.image.dockerfile import Instruction, Known, copied, expand, parse, runs_as_root, served
-from ...module_utils.image.project import text_of
+from ...module_utils.image.project import find_matching, text_of
 from .procfile import words
 
 # Those that are for production, where the source has none at its top and no compose file names one.
@@ -17,8 +18,15 @@ NAMES = (
     "Dockerfile.prod", "Dockerfile.production", "docker/Dockerfile", "docker/production/Dockerfile", "deploy/Dockerfile",
     "compose/production/django/Dockerfile",
 )  # fmt: skip
+# The words in a path that say what a Dockerfile is for.
+SERVES = re.compile(r"(?i)(?:\A|[/._-])prod(?:uction)?(?:[/._-]|\Z)")
+DEVELOPS = re.compile(r"(?i)(?:\A|[/._-])(?:ci|dev(?:el(?:op(?:ment)?)?)?|local|tests?|testing)(?:[/._-]|\Z)")
+FILE = re.compile(r"(?:.+[._-])?[Dd]ockerfile(?:[._-](?!dockerignore\Z).+)?")
+PYTHON = re.compile(r"(?i)python|\bpip\b|manage\.py|\bpoetry\b|\buv\b")  # in the text of one, not of a database's or a proxy's beside it
 # How gunicorn, uvicorn, hypercorn, daphne, granian, uWSGI, waitress and Django's own server are told where to listen.
 LISTENS = re.compile(r"(?:--bind|-b|--http(?:-socket)?|--listen)[\s=]+[^\s\"']*?:(\d+)\b|(?:--port|-p)[\s=]+(\d+)\b|\brunserver(?:_plus)?\s+[^\s\"']*?:(\d+)\b")
+
+BIND = re.compile(r"\s(?:-b|--bind|-c|--config)\b")  # a file of settings may have an address
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ def find(source: Path, named: str = "") -> Dockerfile | None:
         source: The project.
         named: Which one its compose file names.
     """
-    path = next((name for name in ("Dockerfile", named, *NAMES) if name and (source / name).is_file()), "")
+    path = choose(source, named)
     if not path:
         return None
     text = text_of(source / path)
@@ -94,6 +102,20 @@ def find(source: Path, named: str = "") -> Dockerfile | None:
         _program(said.get("CMD", "")),
         files,
     )
+
+
+def choose(source: Path, named: str) -> str:
+    """Return the path of the Dockerfile that serves, "" where the source has none: the one at its top, or one for production before one to develop with."""
+    first = ["Dockerfile", *([] if DEVELOPS.search(named) else [named]), *NAMES]
+    there = [name for name in [*first, *production(source), named] if name and (source / name).is_file()]
+    return there[0] if there else ""
+
+
+def production(source: Path) -> Iterator[str]:
+    """Yield the Dockerfiles whose paths say that they are for production, those that are higher first."""
+    for path in find_matching(source, FILE):
+        if SERVES.search(path) and PYTHON.search(text_of(source / path)):
+            yield path
 
 
 def _program(said: str) -> tuple[str, ...]:
@@ -127,3 +149,16 @@ def port_of(command: tuple[str, ...] | list[str], script: str = "") -> int:
     """
     found = LISTENS.search(" ".join(command)) or LISTENS.search(script)
     return int(next(filter(None, found.groups()))) if found else 0
+
+
+def asks_for_port(command: tuple[str, ...] | list[str], script: str = "") -> bool:
+    """Whether a server listens where the variable PORT says: by its command, or by itself, as gunicorn does, which nobody else reaches without one.
+
+    https://docs.gunicorn.org/en/stable/settings.html#bind
+
+    >>> asks_for_port(["gunicorn", "shop.wsgi"]), asks_for_port(["sh", "-c", "exec daphne -p $PORT shop.asgi"]), asks_for_port(["gunicorn", "-b", ":80"])
+    (True, True, False)
+    """
+    text = f"{' '.join(command)}\n{script}"
+    gunicorn = re.search(r"\bgunicorn\b(.*)", text, re.DOTALL)
+    return bool(re.search(r"\$\{?PORT\b", text)) or bool(gunicorn and not BIND.search(gunicorn[1]))

@@ -38,6 +38,7 @@ from .dockerfile import Dockerfile
 from .settings import Asked, Reading
 
 WIDTH = 150  # columns of a comment
+PORT = 8000  # as berth_app_port is by default
 # What Berth itself sets: roles/config/vars/main.yml.
 SET_BY_BERTH = {"DATABASE_HOST", "DATABASE_NAME", "DATABASE_PORT", "DATABASE_SSLMODE", "DATABASE_SSLROOTCERT", "DATABASE_USER", "DJANGO_ALLOWED_HOSTS"}
 CACHE_URLS = {"REDIS_URL", "CACHE_URL"}  # as berth_cache sets them
@@ -193,7 +194,7 @@ def draft(source: Path, environment: str, app: str, where: str, port: int, known
     asked = unique(every)
     made.set("The app", "berth_app_node_port", port)
     image(made, dockerfile, project, source / project.directory)
-    served = serving(made, source, dockerfile, web)
+    served = serving(made, source, dockerfile, web, project)
     processes(made, source, project, dockerfile)
     probe(made, root, reading, asked, dockerfile)
     files(made, source, dockerfile, project, reading, served)
@@ -221,22 +222,42 @@ def image(made: Draft, dockerfile: Dockerfile | None, project: Project, root: Pa
         made.settings["DJANGO_SETTINGS_MODULE"] = placeholder(made, "DJANGO_SETTINGS_MODULE", "for manage.py names no settings module that is there")
 
 
-def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procfile.Web) -> str:
+def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procfile.Web, project: Project) -> str:
     """Say what serves and at which port, and return what its scripts do, "" where it has none."""
     if dockerfile is None:
         return ""
     command = list(dockerfile.command)
-    if not command and web.command:
-        command = procfile.words(web.command)
-        made.set("The app", "berth_app_command", [*dockerfile.entrypoint, *command], f"From {web.file}, for {dockerfile.path} has no CMD.")
+    if not command:
+        command, why = missing_command(source, dockerfile, web, project)
+        if command:
+            made.set("The app", "berth_app_command", [*dockerfile.entrypoint, *command], f"{why}, for {dockerfile.path} has no CMD.")
     script = "\n".join(dockerfile.script(source, words) for words in (list(dockerfile.entrypoint), command))
-    port = dockerfile.port or dockerfiles.port_of(command, script)
-    if port and port != 8000:
+    told = dockerfiles.port_of(command, script)
+    port = dockerfile.port or told
+    if port and port != PORT:
         why = f"As {dockerfile.path} exposes it." if dockerfile.port else f"Guessed: {' '.join(command)} listens there."
         made.set("The app", "berth_app_port", port, why)
+    if not told and "bind" not in project.configured and dockerfiles.asks_for_port(command, script):
+        made.settings["PORT"] = (str(port or PORT), "Where the server listens.")
     if "migrate" in (run := list(dict.fromkeys(MANAGED.findall(script)))):
         made.say("The app", f"A script runs {', '.join(run)} of manage.py whenever a pod starts, where the image's files are read-only. {ONCE}")
     return script
+
+
+def missing_command(source: Path, dockerfile: Dockerfile, web: procfile.Web, project: Project) -> tuple[list[str], str]:
+    """Return what serves in an image that has no command of its own, and where that comes from; none where nothing says it."""
+    if web.command:
+        return procfile.words(web.command), f"From {web.file}"
+    if dockerfile.entrypoint:
+        return [], ""  # which may serve by itself
+    said, file = procfile.web_command(source, project.directory)
+    if said:
+        return procfile.words(said), f"From {file}"
+    for program, application in (("gunicorn", project.wsgi), ("uvicorn", project.asgi)):
+        if program in project.dependencies.names and application:
+            address = ["--bind", f"0.0.0.0:{PORT}"] if program == "gunicorn" else ["--host", "0.0.0.0", "--port", str(PORT)]
+            return [program, *address, application], f"Guessed: {program} is installed"
+    return [], ""
 
 
 def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfile | None) -> None:

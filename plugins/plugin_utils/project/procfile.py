@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -164,6 +165,19 @@ def web(source: Path) -> Web:
     return Web("" if "runserver" in commands[name] else commands[name], dockerfile if context == "." else "", file)
 
 
+def procfiles(source: Path, place: str) -> Iterator[dict[str, str]]:
+    """Yield what the Procfile beside manage.py says, and the one at the source's top."""
+    for directory in dict.fromkeys((place, "")):
+        if said := procfile(text_of(source / directory / "Procfile")):
+            yield said
+
+
+def web_command(source: Path, place: str) -> tuple[str, str]:
+    """Return what a Procfile runs as web, and where that comes from; "" for a server to develop with, and where there is none."""
+    command = next((said["web"] for said in procfiles(source, place) if "web" in said), "")
+    return (command, "Procfile") if command and "runserver" not in command else ("", "")
+
+
 def find(source: Path, place: str, needs: Dependencies) -> tuple[dict[str, dict[str, Any]], list[str], str, list[str]]:
     """Return the processes beside web, the release's commands, where both come from, and what was left out, as sentences.
 
@@ -172,10 +186,9 @@ def find(source: Path, place: str, needs: Dependencies) -> tuple[dict[str, dict[
         place: Where in it manage.py is.
         needs: Its packages.
     """
-    for directory in dict.fromkeys((place, "")):
-        if said := procfile(text_of(source / directory / "Procfile")):
-            release = re.findall(r"manage\.py\s+([^&|;]+)", said.get("release", ""))
-            return chosen(said), [one.strip() for one in release if not one.startswith("collectstatic")], "Procfile", []
+    for said in procfiles(source, place):
+        release = re.findall(r"manage\.py\s+([^&|;]+)", said.get("release", ""))
+        return chosen(said), [one.strip() for one in release if not one.startswith("collectstatic")], "Procfile", []
     file, services = production(source)
     if services:
         said = own_services(services)
