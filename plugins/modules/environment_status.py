@@ -85,7 +85,7 @@ from ..module_utils.kube.objects import dig
 from ..module_utils.kube.redact import redact, unshown
 from ..module_utils.machine import certificates as certificate_ends
 from ..module_utils.rollout import incidents as last_hour
-from ..module_utils.rollout import page_error
+from ..module_utils.rollout import page_error, symptoms
 from ..module_utils.rollout import status as status_text
 from ..module_utils.rollout.advice import advice_of
 from ..module_utils.rollout.message import symptom_of
@@ -107,6 +107,8 @@ ADVICE_UNREADY = "ansible-playbook playbooks/ops/start.yml -i inventories/{envir
 KINDS = ("Node", "Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet", "Pod", "Service", "Ingress", "PersistentVolumeClaim", "Event")
 # The Job by which the namespace role tries whether policies are enforced: that it fails is an answer, not a problem.
 PROBE = "probe"
+READ = 60  # lines of a log, which tell more together than the last of them: where an import failed, whose key is missing
+SHOWN = 5  # of which one is shown
 LIMIT = 5000  # of a kind: an answer that would take long is cut off
 RENEW_DAYS = 60  # before its end a certificate is a problem
 
@@ -153,8 +155,8 @@ class Reader:
         found = [each | {"age": status_text.seconds_between(each["at"], self.cluster.now)} for each in told if each["pod"] not in present]
         for each in found:
             spec = dig(pods.get(each["pod"], {}), "spec") or {}
-            log = self._last_line(each["pod"], each["container"], "previous") if each.pop("previous") else ""
-            each["log"] = redact(log, unshown(self.cluster, self.namespace, spec)) if log else ""
+            lines = self._log(each["pod"], each["container"], "previous") if each.pop("previous") else []
+            each["log"] = redact(symptoms.telling(lines[-SHOWN:]), unshown(self.cluster, self.namespace, spec)) if lines else ""
         return found
 
     def problems(self, objects: dict[str, list[dict[str, Any]]]) -> list[dict[str, str]]:
@@ -166,8 +168,9 @@ class Reader:
         assert found
         finding, progress = found
         values = unshown(self.cluster, self.namespace, dig(snapshot.workload, "spec", "template", "spec") or {})
-        log = self._last_line(finding.pod, finding.container, finding.log, "current") if finding.log and finding.pod else ""
-        symptom = symptom_of(finding, [log], snapshot.workload)
+        lines = self._log(finding.pod, finding.container, finding.log, "current") if finding.log and finding.pod else []
+        lines = [redact(line, values) for line in lines]
+        symptom = symptom_of(finding, lines, snapshot.workload)
         summary = finding.summary if finding.cause == "waiting" else f"{finding.summary} ({progress.partition(' (')[0]})"
         if symptom:
             summary = f"{summary}: {symptom.summary}"
@@ -180,21 +183,21 @@ class Reader:
             "cause": symptom.cause if symptom else finding.cause,
             "summary": redact(summary, values),
             "message": "" if message in finding.summary else redact(message, values),
-            "log": "" if symptom and symptom.cause == "checks" else redact(log, values),
+            "log": "" if symptom and symptom.cause == "checks" else symptoms.telling(lines[-SHOWN:]),
             "advice": symptom.advice if symptom else advice_of(finding, snapshot.workload),
         }
 
-    def _last_line(self, pod: str, container: str, *runs: str) -> str:
-        """Return the last line of a container's log, of the first of its ``runs`` (previous, current) that has one; empty when none has."""
+    def _log(self, pod: str, container: str, *runs: str) -> list[str]:
+        """Return the end of a container's log, of the first of its ``runs`` (previous, current) that has one; empty when none has."""
         for run in runs:
-            attempt: dict[str, str | int] = {"tailLines": 5, "container": container, **({"previous": "true"} if run == "previous" else {})}
+            attempt: dict[str, str | int] = {"tailLines": READ, "container": container, **({"previous": "true"} if run == "previous" else {})}
             try:
                 lines = [line for line in self.cluster.log(self.namespace, pod, **attempt).splitlines() if line.strip()]
             except KubeError:
                 continue
             if lines:
-                return logs.readable(lines[-1])[0]
-        return ""
+                return [logs.readable(line)[0] for line in lines]
+        return []
 
 
 def addresses(objects: Mapping[str, list[dict[str, Any]]], app: str, timeout: float, path: str = "/") -> list[dict[str, Any]]:

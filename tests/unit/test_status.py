@@ -189,6 +189,24 @@ def test_a_release_that_crashes_is_named_with_its_cause(capsys: pytest.CaptureFi
     assert "revision  2, being rolled out" in answer["text"]
 
 
+TRACE = """\
+  File "/usr/local/lib/python3.13/site-packages/kombu/transport/redis.py", line 271, in <module>
+    class PrefixedStrictRedis(GlobalKeyPrefixMixin, redis.Redis):
+                                                    ^^^^^^^^^^^
+AttributeError: 'NoneType' object has no attribute 'Redis'
+bye
+"""
+
+
+def test_what_the_lines_of_a_log_tell_together_is_told_as_by_a_release(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, crash: Json
+) -> None:
+    monkeypatch.setattr(FakeCluster, "logs", {"polls-2-abcde": TRACE})
+    (problem,) = status(capsys, monkeypatch, **crash)["status"]["problems"]
+    assert problem["summary"].endswith("the client of Celery's broker, redis, is not installed")
+    assert (problem["advice"], problem["log"]) == ("Add the package redis to the project's requirements.", TRACE.splitlines()[-2])
+
+
 def test_no_secret_is_in_the_answer(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, crash: Json) -> None:
     assert SECRET not in str(status(capsys, monkeypatch, **crash))
 

@@ -73,6 +73,15 @@ def of_build(lines: Sequence[str]) -> str:
     return told if _IN_CODE.match(trace[-1]) else f"{told} Where a variable is what it lacks: {UNSET[0].lower()}{UNSET[1:]}"
 
 
+def telling(lines: Sequence[str]) -> str:
+    """Return the line of a log that tells most, its last error or else its last line; "" where there is none.
+
+    >>> telling(["django.db.utils.DataError: value too long", "  Applying shop.0002..."]), telling(["one", "two"])
+    ('django.db.utils.DataError: value too long', 'two')
+    """
+    return next((line for line in reversed(lines) if _ERROR.match(line)), lines[-1] if lines else "")
+
+
 def place(lines: Sequence[str]) -> str:
     """Return the last place of a traceback that is in the project, with parentheses, to come after what is wrong; "" for none.
 
