@@ -270,6 +270,26 @@ CELERY = {
     """,
     "bin/celery": "#!/bin/sh\n",
 }  # fmt: skip
+SPEECHLESS = {
+    **CELERY,
+    "kombu/redis.py": """
+        redis = None
+
+        def transport():
+            return redis.Redis
+    """,
+    "shop/celery.py": """
+        from types import SimpleNamespace
+
+        class Connection:
+            @property
+            def transport(self):
+                from kombu.redis import transport
+                return transport()
+
+        app = SimpleNamespace(conf=SimpleNamespace(broker_url="redis://cache:6379/0"), connection_for_read=Connection)
+    """,
+}  # fmt: skip
 WORKER = {"commands": {"berth_app_processes.worker": ["celery", "-A", "shop", "worker"]}}
 
 CASES = {
@@ -811,6 +831,15 @@ if "DATABASE_URL" in os.environ:
         given=WORKER,
         says=("is on localhost", "berth_cache_env: [CELERY_BROKER_URL]"),
         follows=Case(environment={"CELERY_BROKER_URL": "redis://cache:6379/0"}),
+    ),
+    "the library of the broker is not installed": Case(
+        "broker",
+        True,
+        files=SPEECHLESS,
+        given=WORKER,
+        environment={"CELERY_BROKER_URL": "redis://cache:6379/0"},
+        says=("(redis), without which berth_app_processes.worker ends at once", "Add the package redis"),
+        follows=Case(files={"kombu/redis.py": "def transport():\n    return 1\n"}),
     ),
     "the worker's app is not there": Case(
         "application",

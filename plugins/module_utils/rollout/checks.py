@@ -299,6 +299,11 @@ def _cache(facts: Facts, _report: Facts) -> Told:
 
 
 def _broker(facts: Facts, _report: Facts) -> Told:
+    if scheme := facts.get("scheme"):
+        name = scheme.partition("+")[0]
+        package = {"redis": "redis", "rediss": "redis", "sentinel": "redis", "sqla": "sqlalchemy"}.get(name, f"celery[{name}]")
+        what = f"The image has no library that speaks to Celery's broker ({scheme}), without which {facts['variable']} ends at once"
+        return Told(what, f"Add the package {package} to the requirements that the image installs.")
     where = "is on localhost, where a pod has none" if facts["local"] else f"is {facts['host']}, which no setting or secret of the environment names"
     names = [name for name in facts["asked"] if name.endswith(("_URL", "_URI", "BROKER"))]
     way = f"Set berth_cache: cluster and berth_cache_env: [{', '.join(names)}], from which the settings take it."

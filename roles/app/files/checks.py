@@ -401,12 +401,26 @@ class Project:
             return
         address = app.conf.broker_url
         address = address[0] if isinstance(address, (list, tuple)) and address else address
+        if self.speechless(app):
+            self.find("broker", "refuse", variable=variable, scheme=urlsplit(address or "amqp:").scheme)
+            return
         host = urlsplit(address or "amqp://localhost").hostname or ""
         if any(address and (address in value or host == value) for value in self.before.values()) and host not in LOCAL:
             return
         if (address or "").startswith(("memory:", "filesystem:", "sqla+", "django:")):
             return
         self.find("broker", "warn", host=host, local=host in LOCAL, asked=sorted(self.reads(r"BROKER|REDIS|AMQP|RABBIT|VALKEY")))
+
+    @staticmethod
+    def speechless(app):
+        """Whether the library that speaks to an app's broker is missing: Kombu says so where it imports it, or makes a transport, by its version."""
+        try:
+            app.connection_for_read().transport  # noqa: B018, nothing is asked yet
+        except (ImportError, AttributeError) as error:
+            return any("/kombu/" in frame.filename for frame in traceback.extract_tb(error.__traceback__))
+        except Exception:
+            pass  # about another machine, or a setting that is told of elsewhere
+        return False
 
     # --- Settings ---------------------------------------------------------------
     def debug(self):
