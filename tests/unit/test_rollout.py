@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.berth.platform.plugins.module_utils.kube.redact import redact, secret_names, secret_values
-from ansible_collections.berth.platform.plugins.module_utils.rollout.advice import ADVICE, advice
+from ansible_collections.berth.platform.plugins.module_utils.rollout.advice import ADVICE, advice, advice_of
 from ansible_collections.berth.platform.plugins.module_utils.rollout.judge import RANK, judge, state_of
 from ansible_collections.berth.platform.plugins.module_utils.rollout.message import best, describe, event_lines
 from ansible_collections.berth.platform.plugins.module_utils.rollout.model import (
@@ -633,6 +633,20 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "JobSuspended",
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    ("message", "way"),
+    [
+        ('secret "polls-2d5888bb02" not found', "run site.yml without --tags, or with the tag config"),
+        ('configmap "polls-0011223344" not found', "run site.yml without --tags, or with the tag config"),
+        ('secret "polls-tls" not found', "berth_app_secrets or berth_app_settings"),
+    ],
+)
+def test_a_configuration_that_the_inventory_no_longer_has_is_applied_and_not_added_to(message: str, way: str) -> None:
+    snapshot = of_deployment(waiting("CreateContainerConfigError", message))
+    [finding] = judge(snapshot, SINCE).findings
+    assert way in advice_of(finding, snapshot.workload)
 
 
 @pytest.mark.parametrize(

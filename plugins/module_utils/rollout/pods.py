@@ -56,7 +56,8 @@ def _container_findings(snapshot: Snapshot, pod: Object, status: Object, events:
         yield pull_finding(image, reason, message, events, where, born, since)
     elif reason == "CreateContainerConfigError":
         grace = TRANSIENT if _TRANSIENT.search(message) else retried
-        yield Finding("config", _missing(status["name"], message), reason, message, **where, grace=grace)
+        way = CONFIGURE if _OWN.search(message) else ""
+        yield Finding("config", _missing(status["name"], message), reason, message, **where, grace=grace, advice=way)
     elif reason in _CREATE_REASONS:
         grace = TRANSIENT if _TRANSIENT.search(message) else retried
         summary = f"The container {status['name']} cannot be started"
@@ -87,6 +88,11 @@ _TRANSIENT = re.compile(
     re.IGNORECASE,
 )
 _NO_COMMAND = re.compile(r"executable file not found|no such file or directory|permission denied|exec format error")
+
+
+# As roles/config names them, by a fingerprint of what they hold.
+_OWN = re.compile(r'(?:secret|configmap) "[^"]+-[0-9a-f]{10}" not found')
+CONFIGURE = "The inventory's settings or secrets have changed since they were applied: run site.yml without --tags, or with the tag config before app."
 
 
 def _missing(container: str, message: str) -> str:
