@@ -1245,7 +1245,7 @@ def test_what_does_not_keep_a_release_from_working_is_there_to_be_said_once_it_i
     logs = {("polls-release-y", checks.CONTAINER, False): "\n".join(printed(report)), ("polls-release-y", "web", False): "OK\n"}
     waited = rollout(FakeCluster(logs, Job=[workload], Pod=[succeeded]), "Job", "polls-migrate-3f2a")
     k8s_rollout.wait([waited], timeout=60)
-    assert waited.remarks().splitlines()[0] == "The project is released, but:"
+    assert waited.remarks().splitlines()[0] == "The project can be released, but:"
     assert waited.log_tail() == ["OK"]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from ansible_collections.berth.platform.plugins.module_utils.rollout import page_error, symptoms
+from ansible_collections.berth.platform.plugins.module_utils.rollout import checks, page_error, symptoms
 from ansible_collections.berth.platform.plugins.module_utils.rollout.advice import advice_of
 from ansible_collections.berth.platform.plugins.module_utils.rollout.judge import judge
 from ansible_collections.berth.platform.plugins.module_utils.rollout.message import PAGE_RAISES, folded, symptom_of
@@ -420,3 +420,21 @@ def test_a_workload_that_is_no_deployment_is_judged_as_ever() -> None:
     waits = pod(workload, container(state={"running": {"startedAt": LATER}}), phase="Running", labels={"controller-revision-hash": "postgresql-7c9f"})
     snapshot = Snapshot(workload, [waits], events=[event(waits, "Unhealthy", REFUSED, container_name="web")], sockets=[("0.0.0.0", 1)])
     assert judge(snapshot, SINCE).findings[0].cause == "readiness"
+
+
+@pytest.mark.parametrize(
+    ("error", "way"),
+    [
+        ("NameError: name 'GoodList' is not defined", "Mend it there."),
+        ("ImportError: cannot import name 'y' from 'x' (/x.py)", "Mend it there."),
+        ("ValueError: no level LOUD", "Mend it there, or set what it lacks in berth_app_settings or berth_app_secrets."),
+    ],
+)
+def test_an_error_of_the_code_is_not_said_to_be_one_of_the_settings(error: str, way: str) -> None:
+    facts = {"name": "shop.urls", "missing": "", "trace": ["Traceback (most recent call last):", error], "place": "shop/urls.py:6"}
+    assert checks.tell({"id": "urls", "severity": "refuse", "facts": facts}, {}).way == way
+
+
+def test_what_is_said_before_the_pods_are_replaced_does_not_say_that_the_project_is_released() -> None:
+    report = {"findings": [{"id": "migrations", "severity": "warn", "facts": {"apps": ["goods"]}}]}
+    assert checks.warning(report).splitlines()[0] == "The project can be released, but:"

@@ -131,7 +131,7 @@ def warning(report: Facts) -> str:
     found = _sorted(report)
     if not found:
         return ""
-    lines = ["The project is released, but:", *_told(found, report)]
+    lines = ["The project can be released, but:", *_told(found, report)]
     lines.append(f"Where one of them is meant to be so, name it in {IGNORE}: [{found[0]['id']}].")
     return "\n".join(lines)
 
@@ -183,7 +183,8 @@ def _loading(subject: str) -> Callable[[Facts, Facts], Told]:
         if symptom:
             return Told(f"{what}: {symptom.summary}{_at(facts)}", symptom.advice)
         words = facts["trace"][-1].strip() if facts["trace"] else "it fails"
-        return Told(f"{what}: {words.rstrip('.')}{_at(facts)}", "Mend it there, or set what it lacks in berth_app_settings or berth_app_secrets.")
+        way = "." if symptoms.is_in_code(words) else ", or set what it lacks in berth_app_settings or berth_app_secrets."
+        return Told(f"{what}: {words.rstrip('.')}{_at(facts)}", f"Mend it there{way}")
 
     return told
 

@@ -47,8 +47,6 @@ UNSET = (
     "A build has no variable of the environment: give the setting that asks for one a default, or set it in that line of a Dockerfile of your own; "
     "playbooks/ops/dockerfile.yml writes one."
 )
-_IN_CODE = re.compile(r"(?:Import|Syntax|Indentation|Tab|Name)Error\b")
-"""An error that no variable of the environment mends."""
 _ERROR = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|ImproperlyConfigured)\b.*")
 
 
@@ -70,7 +68,16 @@ def of_build(lines: Sequence[str]) -> str:
     if found and found.cause != "crash":
         return f"{found.summary}{at}. {found.advice}"
     told = f"{trace[-1].strip().rstrip('.')}{at}. Mend it there."
-    return told if _IN_CODE.match(trace[-1]) else f"{told} Where a variable is what it lacks: {UNSET[0].lower()}{UNSET[1:]}"
+    return told if is_in_code(trace[-1]) else f"{told} Where a variable is what it lacks: {UNSET[0].lower()}{UNSET[1:]}"
+
+
+def is_in_code(error: str) -> bool:
+    """Whether an error is one that no variable of the environment mends.
+
+    >>> is_in_code("NameError: name 'Good' is not defined"), is_in_code("ValueError: no level LOUD")
+    (True, False)
+    """
+    return re.match(r"(?:Import|Syntax|Indentation|Tab|Name|UnboundLocal)Error\b", error) is not None
 
 
 def telling(lines: Sequence[str]) -> str:
