@@ -75,7 +75,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.image import build_settings, pip, sbom
+from ..module_utils.image import build_settings, pip, project_dockerfile, sbom
 from ..module_utils.image import dockerfile as dockerfiles
 from ..module_utils.image.build_network import Place, Reach, addresses, network, place
 from ..module_utils.image.claims import Claims, built, lock
@@ -157,7 +157,9 @@ class Build:
                 if line.startswith("STEP ") or line.startswith("["):
                     report(line.strip()[:120])
         if process.wait():
-            why = dockerfiles.explain("\n".join(tail), self.dockerfile, self.text, symptoms.of_build(tail))
+            own = self.dockerfile.is_relative_to(self.source)
+            project = symptoms.of_build(tail, own)
+            why = dockerfiles.explain("\n".join(tail), self.dockerfile, self.text, project, project_dockerfile.compiled_with if own else None)
             words = "\n".join(tail[-SHOWN:])
             raise ImageError(f"{why}{Path(command[0]).name} failed. Its last lines ({self.log}):\n{words}")
 

@@ -373,6 +373,28 @@ def test_a_builders_failure_is_said_with_its_line(words: str, said: str) -> None
     assert said in explained and explained.startswith("src/Dockerfile") and explained.endswith("\n")
 
 
+@pytest.mark.parametrize(
+    ("package", "lacks", "known", "way"),
+    [
+        (
+            "psycopg2",
+            "Error: pg_config executable not found.",
+            {"psycopg2": ["libpq-dev"]},
+            "Take psycopg2-binary in its place, which has one, or install Debian ",
+        ),
+        ("psycopg2", "Error: pg_config executable not found.", {"psycopg2": ["libpq-dev"]}, "apt-get install --yes build-essential libpq-dev.\n"),
+        ("xyz", "error: command 'gcc' failed: No such file or directory", {}, "apt-get install --yes build-essential.\n"),
+        ("xyz", "x.c:1:10: fatal error: y.h: No such file or directory", {}, "apt-get install --yes build-essential, and the one that has y.h.\n"),
+        ("xyz", "error: command 'gcc' failed: No such file or directory", None, "name the Debian packages to compile it with in berth_app_packages.\n"),
+    ],
+)
+def test_what_a_package_is_compiled_with_is_told_with_the_line_that_lacks_it(package: str, lacks: str, known: dict[str, list[str]] | None, way: str) -> None:
+    words = f'Collecting {package}\n{lacks}\nError: building at STEP "RUN pip install -r all.txt": while running runtime: exit status 1'
+    compiled_with = None if known is None else lambda name: known.get(name, [])
+    told = explain(words, FILE, "FROM a\nRUN pip install -r all.txt\n", "", compiled_with)
+    assert told.startswith(f"src/Dockerfile, line 2: {package} has no wheel for this Python, and cannot be compiled: ") and way in told
+
+
 def test_what_the_project_lacks_is_told_where_collectstatic_fails() -> None:
     words = 'Error: building at STEP "RUN python manage.py collectstatic": exit status 1'
     told = explain(words, FILE, "FROM a\nRUN python manage.py collectstatic\n", "the module x is not installed. Add the package x.")

@@ -148,6 +148,18 @@ def test_a_build_that_cannot_load_the_project_is_told_with_the_place(lines: list
     assert bool(told) == bool(what)
 
 
+@pytest.mark.parametrize(
+    ("error", "own", "way"),
+    [
+        ("KeyError: 'BUCKET'", True, "or set it in that line, as in RUN BUCKET=build python manage.py collectstatic --noinput."),
+        ("ValueError: x", True, "or set it in that line, as in RUN NAME=build python manage.py collectstatic --noinput."),
+        ("KeyError: 'BUCKET'", False, "or set it in that line of a Dockerfile of your own; playbooks/ops/dockerfile.yml writes one."),
+    ],
+)
+def test_a_variable_that_a_build_lacks_is_set_where_the_dockerfile_is_the_projects_own(error: str, own: bool, way: str) -> None:
+    assert symptoms.of_build([*ENVIRON, error], own).endswith(way)
+
+
 @pytest.mark.parametrize(("lines", "cause", "summary", "advice"), LOGS, ids=[case[0][-1][:60] for case in LOGS])
 def test_a_log_is_told_in_words_with_the_variable(lines: list[str], cause: str, summary: str, advice: str) -> None:
     symptom = symptoms.of_log(lines, "berth_app_command")

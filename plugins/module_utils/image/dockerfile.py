@@ -30,6 +30,9 @@ MISSING = re.compile(
 )
 WHEEL = re.compile(r"Failed (?:building wheel for|to build) '?([\w.-]+)'?")
 COLLECTING = re.compile(r"^\s*Collecting ([\w.-]+)", re.MULTILINE)
+# What a package without a wheel of any version is called where it has one.
+WHEELED = {"psycopg2": "psycopg2-binary", "psycopg-c": "psycopg-binary"}
+COMPILERS = ("c++", "cc", "g++", "gcc", "make", "x86_64-linux-gnu-gcc", "aarch64-linux-gnu-gcc")
 UNTOLD = re.compile(r"[*?\[\\$]|://|<<")  # in a word of COPY or ADD that is no path, or the path of what another word tells
 KNOWN_FLAGS = ("chmod", "chown", "from", "mount")  # by buildah 1.28
 # Repositories of docker.io/library whose images are root's.
@@ -540,7 +543,7 @@ def refuse_documents(dockerfile: Path, instructions: list[Instruction], version:
         raise ImageError(f"{dockerfile}, line {first.line}: {what}: {way} instead.")
 
 
-def explain(words: str, dockerfile: Path, text: str, project: str = "") -> str:
+def explain(words: str, dockerfile: Path, text: str, project: str = "", compiled_with: Callable[[str], list[str]] | None = None) -> str:
     """Return a sentence, and a line's end, about a failure whose last words a builder left; "" where they need none.
 
     Args:
@@ -548,6 +551,7 @@ def explain(words: str, dockerfile: Path, text: str, project: str = "") -> str:
         dockerfile: The Dockerfile.
         text: What it says.
         project: What they tell of the project itself, and what to do, where a command of manage.py fails.
+        compiled_with: Gives the Debian packages that a package is known to be compiled with; None for a Dockerfile of Berth's making, which has them.
     """
     instructions = parse(text)
 
@@ -589,10 +593,21 @@ def explain(words: str, dockerfile: Path, text: str, project: str = "") -> str:
         # Where it fails before there is anything to build, the last that was begun is it.
         wheel = WHEEL.search(words) or next(reversed(list(COLLECTING.finditer(words[: missing.start()]))), None)
         what, lacks = wheel[1] if wheel else "a package", next(filter(None, missing.groups()))
-        way = f"Take a version of {what} that has one, or name the Debian packages to compile it with in berth_app_packages"
-        said = f"{dockerfile}: {what} has no wheel for this Python, and cannot be compiled: {lacks} is missing. {way}"
-        return f"{said}; a Dockerfile of your own has to install them.\n"
+        step = re.search(r'(?:building at STEP "RUN |process "/bin/sh -c )([^\n"]+)', words)
+        at = f", line {place(step[1])[0]}" if step and step[1].lower() in text.lower() else ""
+        said = f"{dockerfile}{at}: {what} has no wheel for this Python, and cannot be compiled: {lacks} is missing."
+        return f"{said} {_to_compile(what, lacks, compiled_with)}.\n"
     if found := re.search(r"failed to solve: (\S+): .*?(dial tcp.*|no such host|i/o timeout|connection refused)", words):
         name = full_name(found[1])
         return unreachable(dockerfile, Image(*place(found[1]), found[1], name), name.partition("/")[0], found[2]) + "\n"
     return ""
+
+
+def _to_compile(what: str, lacks: str, compiled_with: Callable[[str], list[str]] | None) -> str:
+    """Return what to do about a package that has no wheel and lacks something to be compiled with."""
+    other = f"Take {WHEELED[what.lower()]} in its place, which has one" if what.lower() in WHEELED else f"Take a version of {what} that has one"
+    if compiled_with is None:
+        return f"{other}, or name the Debian packages to compile it with in berth_app_packages"
+    packages = ["build-essential", *compiled_with(what)]
+    unknown = "" if packages[1:] or lacks in COMPILERS else f", and the one that has {lacks}"
+    return f"{other}, or install Debian packages above that line: RUN apt-get update && apt-get install --yes {' '.join(packages)}{unknown}"

@@ -12,7 +12,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from .assets import Assets
-from .project import Dependencies, Project, ProjectError, Wish
+from .project import Dependencies, Project, ProjectError, Wish, normal
 
 HOME = "/srv/app"
 STATIC = "/opt/static"  # what serves the static files, and those of a project that does not say where to collect them
@@ -329,6 +329,16 @@ def libraries(project: Project, packages: list[str], debian: str, python: str = 
     if needs.git:
         build |= {"git", "ca-certificates"}
     return sorted(build), sorted(run)
+
+
+def compiled_with(name: str) -> list[str]:
+    """Return the Debian packages that a Python package is known to be compiled with, besides a compiler.
+
+    >>> compiled_with("psycopg2_binary"), compiled_with("nobodys")
+    (['libpq-dev'], [])
+    """
+    plain = normal(name).removesuffix("-binary")
+    return list((LIBRARIES | COMPILED).get(plain, Libraries()).build)
 
 
 def install(packages: list[str]) -> str:

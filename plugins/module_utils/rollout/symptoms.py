@@ -43,18 +43,15 @@ def of_log(lines: Sequence[str], command: str = "the container's command") -> Sy
 _NOT_OWN = re.compile(r"/(?:site|dist)-packages/|/lib/python3")
 """What the path has of a file of Python or of its packages."""
 
-UNSET = (
-    "A build has no variable of the environment: give the setting that asks for one a default, or set it in that line of a Dockerfile of your own; "
-    "playbooks/ops/dockerfile.yml writes one."
-)
 _ERROR = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|ImproperlyConfigured)\b.*")
 
 
-def of_build(lines: Sequence[str]) -> str:
+def of_build(lines: Sequence[str], own: bool = True) -> str:
     """Return why the project could not be loaded while its image was built, and what to do, in sentences; "" where nothing is told of that.
 
     Args:
         lines: The build's last lines, the oldest first.
+        own: Whether the Dockerfile is the project's own.
     """
     said = [re.sub(r"^#\d+ [\d.]+ ", "", line) for line in lines]  # as Docker numbers them
     error = next((index for index in range(len(said) - 1, -1, -1) if _ERROR.match(said[index])), None)
@@ -64,11 +61,21 @@ def of_build(lines: Sequence[str]) -> str:
     at = place(trace)
     found = of_log(trace, "the Dockerfile")
     if found and found.cause == "setting":
-        return f"{found.summary}{at}. {UNSET}"
+        return f"{found.summary}{at}. {_unset(found.summary, own)}"
     if found and found.cause != "crash":
         return f"{found.summary}{at}. {found.advice}"
     told = f"{trace[-1].strip().rstrip('.')}{at}. Mend it there."
-    return told if is_in_code(trace[-1]) else f"{told} Where a variable is what it lacks: {UNSET[0].lower()}{UNSET[1:]}"
+    way = _unset("", own)
+    return told if is_in_code(trace[-1]) else f"{told} Where a variable is what it lacks: {way[0].lower()}{way[1:]}"
+
+
+def _unset(summary: str, own: bool) -> str:
+    """Return what to do about a variable of the environment that a build lacks, which a symptom's summary may name."""
+    name = next(iter(re.findall(r"environment variable (\w+)", summary)), "NAME")
+    way = f"set it in that line, as in RUN {name}=build python manage.py collectstatic --noinput"
+    if not own:
+        way = "set it in that line of a Dockerfile of your own; playbooks/ops/dockerfile.yml writes one"
+    return f"A build has no variable of the environment: give the setting that asks for one a default, or {way}."
 
 
 def is_in_code(error: str) -> bool:
