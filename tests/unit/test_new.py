@@ -605,6 +605,7 @@ MEDIA = {
     "a text": "MEDIA_ROOT = str(BASE_DIR) + '/media'",
     "by default": "MEDIA_ROOT = os.environ.get('MEDIA', BASE_DIR / 'media')",
     "environ.Path": "import environ\nROOT = environ.Path(__file__) - 2\nMEDIA_ROOT = ROOT('media')",
+    "a module beside the settings": "from shop.places import FILES\nMEDIA_ROOT = FILES",
     "joinpath": "MEDIA_ROOT = Path(__file__).parents[1].joinpath('media')",
 }
 
@@ -614,7 +615,8 @@ MEDIA = {
     "dockerfile, home", [({}, "/srv/app"), ({"Dockerfile": "FROM x AS y\nWORKDIR /y\nFROM x\nWORKDIR /code/\nUSER 1000:1000\nEXPOSE 9000\n"}, "/code")]
 )
 def test_uploads_get_a_volume_where_the_settings_have_them(tmp_path: Path, settings: str, dockerfile: dict[str, str], home: str) -> None:
-    files = {"shop/settings.py": BASE + settings + "\nMEDIA_URL = '/media/'\nSTATIC_ROOT = BASE_DIR / 'static'\nSTATIC_URL = 'static/'\n", **dockerfile}
+    files = {"shop/places.py": "from pathlib import Path\nHERE = Path(__file__).parents[1]\nFILES = HERE / 'media'\n"}
+    files |= {"shop/settings.py": BASE + settings + "\nMEDIA_URL = '/media/'\nSTATIC_ROOT = BASE_DIR / 'static'\nSTATIC_URL = 'static/'\n", **dockerfile}
     said, text, _ = inventory(tmp_path, files, {**KNOWN, **LATER})
     assert said["berth_app_volumes"] == {"media": {"path": f"{home}/media", "size": "1Gi", "url": "/media/"}}
     assert ("berth_app_static" in said) == bool(dockerfile), "a Dockerfile of Berth's making serves static files"
@@ -670,6 +672,13 @@ def test_what_a_compose_file_keeps_of_the_app_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("text", "user"), [("FROM python\nUSER app\n", None), ("FROM x\n", None), ("FROM python\n", 1000), ("FROM x\nUSER root\n", 1000)])
 def test_an_image_that_runs_as_root_gets_a_user_in_the_inventory(tmp_path: Path, text: str, user: int | None) -> None:
     assert inventory(tmp_path, {"Dockerfile": text}, {**KNOWN, **LATER})[0].get("berth_app_user") == user
+
+
+def test_what_a_module_beside_the_settings_gives_a_default_is_not_asked_for(tmp_path: Path) -> None:
+    beside = "import environ\nenv = environ.Env(BUCKET=(str, 'x'))\nDEBUG = True\n"
+    _, _, made = inventory(tmp_path, {"shop/env.py": beside, "shop/settings.py": "from shop.env import env\nA = env('BUCKET')\nB = env('OTHER')\n"})
+    assert made.asked == ["OTHER"]
+    assert not [need for need in made.needs if "DEBUG" in need], "what is not imported is no setting"
 
 
 def test_static_files_that_the_project_serves_itself_are_left_to_it(tmp_path: Path) -> None:

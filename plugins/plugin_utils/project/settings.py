@@ -95,6 +95,7 @@ class Reading:
         self._readers = {"env", "config"}
         self._defaults: dict[str, Any] = {}
         self._functions: dict[str, tuple[ast.FunctionDef, bool]] = {}
+        self._beside: dict[str, tuple[ast.expr, Path]] = {}
         self._entered: list[str] = []
         trees = list(settings_trees(root, module))
         for file, tree in trees:
@@ -109,6 +110,11 @@ class Reading:
     # --- What is asked for -------------------------------------------------------------------------------------------
     def _prepare(self, file: Path, tree: ast.Module) -> None:
         """Note what names are set to, and which of them are asked for variables."""
+        for name, found in self._assigned(file, tree).items():
+            self.expressions.setdefault(name, found)  # the file that wins comes first
+
+    def _assigned(self, file: Path, tree: ast.Module) -> dict[str, tuple[ast.expr, Path]]:
+        """Return what a module sets names to, and note which of them are asked for variables."""
         own: dict[str, tuple[ast.expr, Path]] = {}
         for node in ast.walk(tree):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) and node.value else []
@@ -123,11 +129,10 @@ class Reading:
                     for word in call.keywords:
                         if word.arg and isinstance(word.value, ast.Tuple) and len(word.value.elts) == 2:
                             self._defaults[word.arg] = literal(word.value.elts[1])
-        for name, found in own.items():
-            self.expressions.setdefault(name, found)  # the file that wins comes first
+        return own
 
     def _define(self, file: Path, tree: ast.Module) -> None:
-        """Note the project's own functions that a settings file can call, and whether they come from a module that is not settings."""
+        """Note the project's own functions that a settings file can call, and whether they come from a module that is not settings, and what such sets."""
         for function in tree.body:
             if isinstance(function, ast.FunctionDef):
                 self._functions.setdefault(function.name, (function, False))
@@ -137,7 +142,11 @@ class Reading:
                 there = module_file(self.root, module)
                 other = parsed(there) if there else None
                 defined = {each.name: each for each in (other.body if other else ()) if isinstance(each, ast.FunctionDef)}
+                known = self._assigned(there, other) if there and other else {}
+                self._beside = {**known, **self._beside}
                 for alias in node.names:
+                    if alias.name in known:
+                        self.expressions.setdefault(alias.asname or alias.name, known[alias.name])
                     if alias.name in defined:
                         self._functions.setdefault(alias.asname or alias.name, (defined[alias.name], True))
 
@@ -255,7 +264,8 @@ class Reading:
             case ast.Name(id="__file__"):
                 return str(file)
             case ast.Name():
-                return self._path(*self.expressions[node.id], depth + 1) if node.id in self.expressions else None
+                found = self.expressions.get(node.id) or self._beside.get(node.id)
+                return self._path(*found, depth + 1) if found else None
             case ast.Attribute(attr="parent"):
                 return above(of(node.value), 1)
             case ast.Attribute(attr="root"):  # of environ.Path
