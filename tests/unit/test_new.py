@@ -534,6 +534,8 @@ def test_visitors_are_shown_uploads_where_the_settings_say_that_they_are(tmp_pat
 
 
 STATICS = "STATIC_ROOT = BASE_DIR / 'static'\nSTATIC_URL = 'static/'\n"
+WHITENOISE = "MIDDLEWARE = ['whitenoise.middleware.WhiteNoiseMiddleware']\n"
+COLLECT = "python manage.py collectstatic --noinput\nexec gunicorn -b :8000 shop.wsgi\n"
 COLLECTING = {"Dockerfile": "FROM x\nWORKDIR /code\nRUN python manage.py collectstatic --noinput\n"}
 
 
@@ -549,7 +551,11 @@ ON_DEMAND = "USE_S3 = bool(os.environ.get('USE_S3', False))\nif USE_S3:\n    STA
         (STATICS, COLLECTING, {"path": "/code/static", "url": "/static/"}, ""),
         (STATICS, {"Dockerfile": "FROM x\nWORKDIR /code\n"}, {"path": "/code/static", "url": "/static/"}, "collectstatic"),
         (STATICS, {}, None, ""),
-        (STATICS + "MIDDLEWARE = ['whitenoise.middleware.WhiteNoiseMiddleware']\n", COLLECTING, None, ""),
+        (STATICS + WHITENOISE, COLLECTING, None, ""),
+        (STATICS + WHITENOISE, {"Dockerfile": "FROM x\nWORKDIR /code\n"}, None, "RUN python manage.py collectstatic --noinput, in Dockerfile"),
+        (STATICS + WHITENOISE + "WHITENOISE_USE_FINDERS = True\n", {"Dockerfile": "FROM x\nWORKDIR /code\n"}, None, ""),
+        (STATICS + WHITENOISE, {"Dockerfile": "FROM x\nCOPY run /\nENTRYPOINT ['/run']\n".replace("'", '"'), "run": COLLECT}, None, ""),
+        (STATICS + WHITENOISE, {}, None, ""),
         (STATICS + "MIDDLEWARE = ['servestatic.middleware.ServeStaticMiddleware']\n", COLLECTING, None, ""),
         (STATICS, COLLECTING | {"requirements.txt": "django\npsycopg[binary]\ndj-static\n"}, None, ""),
         ("STATIC_ROOT = BASE_DIR / 'static'\nSTATIC_URL = 'https://cdn.example.com/'\n", COLLECTING, None, "WhiteNoise"),

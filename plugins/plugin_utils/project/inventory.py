@@ -56,6 +56,7 @@ EXTENSIONS = {
     "TrigramExtension": "pg_trgm", "HStoreExtension": "hstore", "UnaccentExtension": "unaccent", "CITextExtension": "citext",
     "BtreeGinExtension": "btree_gin", "BtreeGistExtension": "btree_gist", "CryptoExtension": "pgcrypto", "BloomExtension": "bloom", "VectorExtension": "vector",
 }  # fmt: skip
+FINDERS = {"WHITENOISE_USE_FINDERS", "WHITENOISE_AUTOREFRESH"}  # by which WhiteNoise may serve what was not collected
 MANAGED = re.compile(r"\bmanage\.py\s+([a-z]\w*)")  # commands in a script
 ONCE = (
     "What makes files belongs in the Dockerfile, and what prepares the database in berth_app_release_commands, which run once. "
@@ -354,17 +355,27 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
         return  # a Dockerfile of Berth's making serves static files itself
     if "collectstatic" in served and static:
         made.set(part, "berth_app_writable", {static: "256Mi"}, "Static files are collected there when a pod starts.")
-    if serves_itself(project) or any(text.startswith("storages.backends.") for text in project.loaded.texts - project.loaded.chosen):
+    if any(text.startswith("storages.backends.") for text in project.loaded.texts - project.loaded.chosen):
+        return
+    collects = dockerfile.collects or "collectstatic" in served
+    if serves_itself(project):
+        if not collects and "STATIC_ROOT" in project.loaded.names and not FINDERS & project.loaded.names:
+            made.needs.append(collecting(dockerfile, project))
         return
     url = local_url(reading.value("STATIC_URL"))
     if static and url and made.set(part, "berth_app_static", {"path": static, "url": url}, f"{guess} Nothing in the project serves them."):
-        if not dockerfile.collects:
-            values = "".join(f"{name}={shlex.quote(value)} " for name, value in project.loaded.variables.items())
-            made.needs.append(f"RUN {values}python manage.py collectstatic --noinput, in {dockerfile.path} and not here  # else the image has no static files")
+        if not dockerfile.collects:  # an image whose pods collect has none to show
+            made.needs.append(collecting(dockerfile, project))
     elif reading.path("STATIC_ROOT"):
         made.needs.append("MIDDLEWARE.insert(1, 'whitenoise.middleware.WhiteNoiseMiddleware')  # nothing serves static files; and whitenoise as a requirement")
     elif "STATIC_ROOT" not in project.loaded.names:
         made.needs.append("STATIC_ROOT = BASE_DIR / 'staticfiles'  # where collectstatic puts them; whitenoise serves them")
+
+
+def collecting(dockerfile: Dockerfile, project: Project) -> str:
+    """Return the line that a Dockerfile lacks in whose image no static files are, with the variables without which the settings do not load."""
+    values = "".join(f"{name}={shlex.quote(value)} " for name, value in project.loaded.variables.items())
+    return f"RUN {values}python manage.py collectstatic --noinput, in {dockerfile.path} and not here  # else the image has no static files"
 
 
 # --- Database and cache ------------------------------------------------------------
