@@ -20,7 +20,7 @@ from ansible.utils.vars import load_extra_vars
 from ..module_utils import providers
 from ..module_utils.image import checkout
 from ..module_utils.image.dockerfile import Instruction, parse, runs_as_root, work_directories
-from ..module_utils.image.project import ProjectError, find_files, read_project
+from ..module_utils.image.project import ProjectError, find_files, read_project, requirements_dependencies, text_of
 from ..module_utils.image.project_dockerfile import HOME, serves, serves_itself
 from ..module_utils.image.user import ADVICE
 from ..module_utils.kube import identity
@@ -35,6 +35,7 @@ from ..plugin_utils.inventory import cache, cost, room, supply, templates, varia
 from ..plugin_utils.inventory.locate import Inventory
 from ..plugin_utils.inventory.variables import Problem, Scalar
 from ..plugin_utils.project import environments as neighbours
+from ..plugin_utils.project.dockerfile import required
 from ..plugin_utils.provider import decide
 
 ARGUMENTS = {
@@ -243,7 +244,8 @@ class Check:
         if self.get("berth_cache") not in ("cluster", "external") or not (source and isinstance(source, str) and isinstance(directory, str)):
             return []
         try:
-            needs = read_project(self.source, directory).dependencies
+            own = self.source / str(self.get("berth_app_dockerfile"))
+            needs = read_project(self.source, directory, needs=requirements_dependencies(self.source, "", required(self.source, text_of(own)))).dependencies
         except (ProjectError, OSError):
             return []  # said where it matters, or made by a Dockerfile of its own
         if not cache.client_missing(needs.names | needs.direct):

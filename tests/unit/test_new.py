@@ -710,6 +710,30 @@ def test_a_cache_that_nothing_speaks_to_is_told_with_what_to_add(tmp_path: Path,
     assert any(line.startswith("redis as a requirement") for line in made.needs) is lacks
 
 
+@pytest.mark.parametrize(
+    ("run", "lacks"),
+    [
+        ("RUN pip install -r requirements/live.txt", False),
+        ("WORKDIR /srv/app\nRUN pip install --no-cache-dir -U pip && pip3 install --requirement=/srv/app/requirements/live.txt", False),
+        ("ARG KIND=live\nRUN python -m pip wheel -w /w -r ./requirements/${KIND}.txt", False),
+        ("RUN uv pip install --system -r requirements/live.txt -r requirements.txt", False),
+        ("RUN pip install -r requirements.txt", True),
+        ("RUN pip install -r /opt/nowhere.txt\nRUN sed -r s/a/b/ requirements/live.txt", True),
+    ],
+)
+def test_what_an_image_lacks_is_told_by_the_requirements_that_its_dockerfile_installs(tmp_path: Path, run: str, lacks: bool) -> None:
+    files = {"shop/settings.py": BASE + "CELERY_BROKER_URL = os.environ['REDIS_URL']\n", "requirements.txt": "django\ncelery\npsycopg\n"}
+    files |= {"requirements/live.txt": "-r ../requirements.txt\nredis\n", "Dockerfile": f"FROM x\n{run}\n"}
+    _, _, made = inventory(tmp_path, files, {**KNOWN, **LATER})
+    assert any(line.startswith("redis as a requirement") for line in made.needs) is lacks
+
+
+def test_what_a_stage_before_makes_of_requirements_is_what_the_image_has(tmp_path: Path) -> None:
+    stages = "FROM x AS made\nRUN pip wheel -r live.txt\nFROM x\nCOPY --from=made /w /w\n"
+    _, _, made = inventory(tmp_path, {"Dockerfile": stages, "live.txt": "django\n", "requirements.txt": "django\npsycopg\nstripe\n"})
+    assert "berth_app_egress" not in inventory_lib.text(made, "shop-dev")
+
+
 def test_a_cache_is_told_by_the_variables_that_the_settings_ask_for(tmp_path: Path) -> None:
     settings = (
         BASE

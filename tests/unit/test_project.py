@@ -244,6 +244,13 @@ def test_files_beside_manage_py_count_more_than_those_above(tmp_path: Path) -> N
     assert (found.place, found.files) == ("web", ("web/requirements.txt",))
 
 
+def test_a_file_of_requirements_that_a_pyproject_names_and_that_is_not_there_is_told(tmp_path: Path) -> None:
+    base = started()
+    del base["requirements.txt"]
+    with pytest.raises(ProjectError, match=r"pyproject\.toml names reqs\.txt, which is not in "):
+        project(tmp_path, {**base, "pyproject.toml": '[tool.setuptools.dynamic]\ndependencies = {file = ["reqs.txt"]}\n'})
+
+
 def test_a_project_without_a_lock_file_is_told_so(tmp_path: Path) -> None:
     base = started()
     del base["requirements.txt"]

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -542,7 +542,7 @@ def dependencies_at(source: Path, place: str) -> Dependencies | None:
         if found := pyproject_dependencies(kind, place, root, project, f"{kind}.lock"):
             return found
     named = [name for name in REQUIREMENTS if (root / name).is_file()]
-    return requirements_dependencies(source, place, named) or pipenv_dependencies(place, root) or unlocked_dependencies(source, place, root, project)
+    return requirements_dependencies(source, place, named[:1]) or pipenv_dependencies(place, root) or unlocked_dependencies(source, place, root, project)
 
 
 def pyproject_dependencies(kind: str, place: str, root: Path, project: dict[str, Any], lock: str) -> Dependencies | None:
@@ -586,7 +586,7 @@ def unlocked_dependencies(source: Path, place: str, root: Path, project: dict[st
     if tools.get("poetry", {}).get("dependencies"):
         return pyproject_dependencies("poetry", place, root, project, "")
     dynamic = tools.get("setuptools", {}).get("dynamic", {}).get("dependencies", {}).get("file", [])
-    return requirements_dependencies(source, place, [dynamic] if isinstance(dynamic, str) else dynamic)
+    return requirements_dependencies(source, place, [dynamic] if isinstance(dynamic, str) else dynamic[:1])
 
 
 def grouped_dependencies(source: Path, place: str) -> Dependencies:
@@ -623,20 +623,20 @@ def pipenv_dependencies(place: str, root: Path) -> Dependencies | None:
     )
 
 
-def requirements_dependencies(source: Path, place: str, names: list[str]) -> Dependencies | None:
-    """Return the dependencies of the first of some files of requirements, None where there is none."""
+def requirements_dependencies(source: Path, place: str, names: Sequence[str]) -> Dependencies | None:
+    """Return the dependencies of some files of requirements, None where there is none."""
     if not names:
         return None
-    first = os.path.join(place, names[0])
     files: list[str] = []
     lines: list[str] = []
-    waiting = [first]
+    waiting = [os.path.join(place, name) for name in names]
     while waiting:
         file = os.path.normpath(waiting.pop(0))
         if file in files:
             continue
         if file.startswith("..") or not (source / file).is_file():
-            raise ProjectError("berth_app_source", f"{source / files[-1]} includes {file}, which is not in {source}")
+            who = f"{source / files[-1]} includes" if files else f"{source / place / 'pyproject.toml'} names"
+            raise ProjectError("berth_app_source", f"{who} {file}, which is not in {source}")
         files.append(file)
         text, _ = decoded((source / file).read_bytes())
         for line in re.sub(r"\\\r?\n", " ", text).splitlines():
@@ -651,7 +651,7 @@ def requirements_dependencies(source: Path, place: str, names: list[str]) -> Dep
         place,
         tuple(files),
         local=any(map(is_local, lines)),
-        encoding=decoded((source / first).read_bytes())[1],
+        encoding=decoded((source / files[0]).read_bytes())[1],
         direct=found,
         names=found,
         git=any("git+" in line for line in lines),

@@ -7,7 +7,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ...module_utils.image.dockerfile import Instruction, Known, copied, expand, parse, runs_as_root, served
 from ...module_utils.image.project import find_matching, text_of
@@ -22,6 +22,8 @@ NAMES = (
 SERVES = re.compile(r"(?i)(?:\A|[/._-])prod(?:uction)?(?:[/._-]|\Z)")
 DEVELOPS = re.compile(r"(?i)(?:\A|[/._-])(?:ci|dev(?:el(?:op(?:ment)?)?)?|local|tests?|testing)(?:[/._-]|\Z)")
 FILE = re.compile(r"(?:.+[._-])?[Dd]ockerfile(?:[._-](?!dockerignore\Z).+)?")
+PIP = re.compile(r"\bpip3?\s(?:[^&|;]*\s)?(?:install|wheel)\b")
+REQUIREMENT = re.compile(r"\s(?:-r|--requirement)[\s=]*[\"']?([^\s\"'&|;]+)")
 PYTHON = re.compile(r"(?i)python|\bpip\b|manage\.py|\bpoetry\b|\buv\b")  # in the text of one, not of a database's or a proxy's beside it
 # How gunicorn, uvicorn, hypercorn, daphne, granian, uWSGI, waitress and Django's own server are told where to listen.
 LISTENS = re.compile(r"(?:--bind|-b|--http(?:-socket)?|--listen)[\s=]+[^\s\"']*?:(\d+)\b|(?:--port|-p)[\s=]+(\d+)\b|\brunserver(?:_plus)?\s+[^\s\"']*?:(\d+)\b")
@@ -44,6 +46,7 @@ class Dockerfile:
         entrypoint: Its ``ENTRYPOINT``, word by word.
         command: Its ``CMD``, word by word.
         files: Where in the image something of the source is, and what.
+        required: The files of requirements that it has pip install, relative to the source.
     """
 
     path: str
@@ -56,6 +59,7 @@ class Dockerfile:
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
 
     def script(self, source: Path, command: tuple[str, ...] | list[str]) -> str:
         """Return the text of the script that a command runs, "" where the source has no such script."""
@@ -101,6 +105,7 @@ def find(source: Path, named: str = "") -> Dockerfile | None:
         _program(said.get("ENTRYPOINT", "")),
         _program(said.get("CMD", "")),
         files,
+        required(source, text),
     )
 
 
@@ -116,6 +121,23 @@ def production(source: Path) -> Iterator[str]:
     for path in find_matching(source, FILE):
         if SERVES.search(path) and PYTHON.search(text_of(source / path)):
             yield path
+
+
+def required(source: Path, text: str) -> tuple[str, ...]:
+    """Return the files of requirements that a Dockerfile has pip install, relative to the source, those that are there."""
+    instructions = parse(text)
+    runs = [(each.text, known.values) for each, known in served(instructions) if each.keyword == "RUN" and PIP.search(each.text)]
+    # In another stage than the one that is served, from which it takes what pip has made.
+    runs = runs or [(each.text, {}) for each in instructions if each.keyword == "RUN" and PIP.search(each.text)]
+    named = [expand(name, values) or "" for run, values in runs for name in REQUIREMENT.findall(run)]
+    return tuple(dict.fromkeys(filter(None, (_of_source(source, name) for name in named))))
+
+
+def _of_source(source: Path, name: str) -> str:
+    """Return the file of the source that is probably at a path of the image, "" for none: an image has it below a directory of its own."""
+    parts = [part for part in PurePosixPath(name).parts if part not in ("/", ".")]
+    below = ["/".join(parts[number:]) for number in range(len(parts))]
+    return next((path for path in below if ".." not in path and (source / path).is_file()), "")
 
 
 def _program(said: str) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from ...module_utils.image.project import (
     grouped_dependencies,
     module_file,
     read_project,
+    requirements_dependencies,
     settings_trees,
     text_of,
 )
@@ -135,7 +136,8 @@ def look(source: Path, dockerfile: Dockerfile | None, draft: Draft) -> Project:
         others = ", ".join(sorted(found)[1:])
         draft.set("The app", "berth_app_directory", place, f"Guessed: {others} of the source has a manage.py too.")
     try:
-        return read_project(source, place, dockerfile.settings if dockerfile else "")
+        installed = requirements_dependencies(source, "", dockerfile.required) if dockerfile else None
+        return read_project(source, place, dockerfile.settings if dockerfile else "", installed)
     except ProjectError as error:
         if dockerfile is None and error.variable != "berth_app_settings":
             raise
