@@ -19,7 +19,7 @@ from ansible.utils.vars import load_extra_vars
 
 from ..module_utils import providers
 from ..module_utils.image import checkout
-from ..module_utils.image.dockerfile import Instruction, parse, runs_as_root, work_directories
+from ..module_utils.image.dockerfile import Instruction, parse, runs_as_root, serves_nothing, work_directories
 from ..module_utils.image.project import ProjectError, find_files, read_project, requirements_dependencies, text_of
 from ..module_utils.image.project_dockerfile import HOME, serves, serves_itself
 from ..module_utils.image.user import ADVICE
@@ -68,6 +68,7 @@ ROLES_VARIABLES = (
     "namespace_container_requests",
     "namespace_quota_default",
 )
+COMMAND = "set it to what serves, word by word, as in [gunicorn, --bind, '0.0.0.0:8000', shop.wsgi], or add such a CMD to the Dockerfile"
 # debian.org/doc/debian-policy/ch-controlfields.html#source
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 # The settings in a cluster's record, by the variables that make them.
@@ -357,6 +358,9 @@ class Check:
             if dockerfile.is_file() and "berth_app_user" not in self.task_vars and runs_as_root(self._instructions(dockerfile)):
                 text = f"is not set, and the image of {dockerfile} runs as root, which no pod of the namespace may: it has no USER, or USER root"
                 found.append(Problem(("berth_app_user",), f"{text}; {ADVICE}"))
+            if dockerfile.is_file() and not self.task_vars.get("berth_app_command") and serves_nothing(self._instructions(dockerfile)):
+                text = f"is not set, and the image of {dockerfile} ends as soon as it starts: it has no CMD and no ENTRYPOINT"
+                found.append(Problem(("berth_app_command",), f"{text}; {COMMAND}"))
         if self.get("berth_database_ca") and "berth_database_ca" not in suspect:
             path = Path(self.get("berth_database_ca")).expanduser()
             if not path.is_file() or "-----BEGIN CERTIFICATE-----" not in path.read_text(encoding="utf-8", errors="replace"):

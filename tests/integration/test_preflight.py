@@ -216,7 +216,7 @@ def test_a_repository_is_fetched_before_its_files_are_looked_at(run, tmp_path: P
     shutil.copytree(PROJECT / "inventories" / "dev", inventory)
     somebody = ["-c", "user.name=x", "-c", "user.email=x@example.com"]
     source.mkdir()
-    (source / "Dockerfile").write_text("FROM python\n", encoding="utf-8")
+    (source / "Dockerfile").write_text("FROM python\nCMD x\n", encoding="utf-8")
     for words in (["init", "--quiet"], ["add", "."], [*somebody, "commit", "--quiet", "--message=x"]):
         subprocess.run(["git", "-C", source, *words], check=True)
     given = ["-e", f"berth_app_source=file://{source}"]
@@ -230,7 +230,7 @@ def test_what_is_built_is_what_was_looked_at_though_the_branch_moves_in_between(
     inventory, source = tmp_path / "dev", tmp_path / "shop.git"
     shutil.copytree(PROJECT / "inventories" / "dev", inventory)
     source.mkdir()
-    (source / "Dockerfile").write_text("FROM python\nUSER 1000\n", encoding="utf-8")
+    (source / "Dockerfile").write_text("FROM python\nUSER 1000\nCMD x\n", encoding="utf-8")
     git = ["git", "-C", str(source), "-c", "user.name=x", "-c", "user.email=x@example.com"]
     for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message=x"]):
         subprocess.run([*git, *words], check=True)

@@ -19,6 +19,7 @@ from ansible_collections.berth.platform.plugins.module_utils.image.dockerfile im
     parse,
     refuse_documents,
     runs_as_root,
+    serves_nothing,
     stage_of,
     stages,
     unreachable,
@@ -441,6 +442,23 @@ def test_a_health_check_which_kubernetes_does_not_ask_for_is_no_reason_not_to_bu
 )
 def test_an_image_that_surely_runs_as_root_is_known_by_its_dockerfile(text: str, root: bool) -> None:
     assert runs_as_root(parse(text)) is root
+
+
+@pytest.mark.parametrize(
+    ("text", "nothing"),
+    [
+        ("FROM python:3.13-slim\nCOPY . .\n", True),
+        ("ARG PYTHON_IMAGE\nFROM ${PYTHON_IMAGE} AS base\nFROM base\n", True),
+        ("FROM python\nCMD gunicorn shop.wsgi\n", False),
+        ('FROM python AS base\nENTRYPOINT ["/serve"]\nFROM base\n', False),
+        ("FROM python AS base\nCMD [x]\nFROM debian:13\nCOPY --from=base /x /x\n", True),
+        ("FROM registry.example.com/python\n", False),  # whatever it runs
+        ("FROM $BASE\n", False),
+        ("", False),
+    ],
+)
+def test_an_image_that_surely_serves_nothing_is_known_by_its_dockerfile(text: str, nothing: bool) -> None:
+    assert serves_nothing(parse(text)) is nothing
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,8 @@ WHEELED = {"psycopg2": "psycopg2-binary", "psycopg-c": "psycopg-binary"}
 COMPILERS = ("c++", "cc", "g++", "gcc", "make", "x86_64-linux-gnu-gcc", "aarch64-linux-gnu-gcc")
 UNTOLD = re.compile(r"[*?\[\\$]|://|<<")  # in a word of COPY or ADD that is no path, or the path of what another word tells
 KNOWN_FLAGS = ("chmod", "chown", "from", "mount")  # by buildah 1.28
-# Repositories of docker.io/library whose images are root's.
+BRINGS = {"PYTHON_IMAGE": "python"}  # the image that Berth brings
+# Repositories of docker.io/library whose images are root's, and run a shell or Python unless told otherwise.
 ROOTS = ("alpine", "debian", "python", "ubuntu")
 # Instructions that may carry a here-document.
 DOCUMENTED = ("ADD", "COPY", "RUN")
@@ -272,13 +273,30 @@ def work_directories(instructions: list[Instruction]) -> list[str]:
 
 def runs_as_root(instructions: list[Instruction]) -> bool:
     """Whether the image surely runs as root: by its last USER, or because it has none and neither has what it starts from."""
-    every, values = stages(instructions), global_arguments(instructions, {"PYTHON_IMAGE": "python"})
-    chain = ancestry(every, -1, values) if every else []
-    users = [each.words() for stage in chain for each in stage.instructions if each.keyword == "USER"]
-    if users or not chain:
-        return bool(users) and users[-1].partition(":")[0] in ("root", "0")
-    base = expand(chain[0].base, values) or ""
+    users = [each.words() for each in chain(instructions) if each.keyword == "USER"]
+    return users[-1].partition(":")[0] in ("root", "0") if users else is_plain(instructions)
+
+
+def serves_nothing(instructions: list[Instruction]) -> bool:
+    """Whether the image surely ends at once: it says nothing of what it runs, and what it starts from runs a shell or Python, which has nothing to do."""
+    return is_plain(instructions) and not any(each.keyword in ("CMD", "ENTRYPOINT") for each in chain(instructions))
+
+
+def chain(instructions: list[Instruction]) -> list[Instruction]:
+    """Return what makes the image that is served, that of the stages which it starts from first."""
+    return [each for stage in _served_stages(instructions) for each in stage.instructions]
+
+
+def is_plain(instructions: list[Instruction]) -> bool:
+    """Whether the image that is served surely starts from one of ROOTS."""
+    first = next(iter(_served_stages(instructions)), None)
+    base = (expand(first.base, global_arguments(instructions, BRINGS)) or "") if first else ""
     return bool(base) and re.fullmatch(rf"docker\.io/library/(?:{'|'.join(ROOTS)})[:@].*", full_name(base)) is not None
+
+
+def _served_stages(instructions: list[Instruction]) -> list[Stage]:
+    every = stages(instructions)
+    return ancestry(every, -1, global_arguments(instructions, BRINGS)) if every else []
 
 
 def stage_of(name: str, earlier: list[Stage]) -> Stage | None:
