@@ -524,17 +524,28 @@ def test_a_pods_health_is_asked_for_where_that_is_answered_without_a_login(tmp_p
     assert (said.get("berth_app_liveness_path"), said.get("berth_app_readiness_path")) == told
 
 
-URLS = {"'media/'": "/media/", "'/a/b/'": "/a/b/", "''": None, "'https://cdn.example.com/media/'": None, "'//cdn.example.com/'": None, "unknown()": None}
+URLS = {
+    "'media/'": "/media/",
+    "'/a/b/'": "/a/b/",
+    "''": None,
+    "'https://cdn.example.com/media/'": None,
+    "'//cdn.example.com/'": None,
+    "unknown()": None,
+    "f'/{NAME}/'": "/media/",
+    "os.environ.get('URL', '/m/')": "/m/",
+    "f'/{unknown()}/'": None,
+}
 
 
 @pytest.mark.parametrize(("written", "url"), URLS.items())
 def test_visitors_are_shown_uploads_where_the_settings_say_that_they_are(tmp_path: Path, written: str, url: str | None) -> None:
-    files = {"shop/settings.py": BASE + f"MEDIA_ROOT = BASE_DIR / 'media'\nMEDIA_URL = {written}\n"}
+    files = {"shop/settings.py": BASE + f"MEDIA_ROOT = BASE_DIR / 'media'\nNAME = 'media'\nMEDIA_URL = {written}\n"}
     assert inventory(tmp_path, files)[0]["berth_app_volumes"]["media"].get("url") == url
 
 
 STATICS = "STATIC_ROOT = BASE_DIR / 'static'\nSTATIC_URL = 'static/'\n"
 WHITENOISE = "MIDDLEWARE = ['whitenoise.middleware.WhiteNoiseMiddleware']\n"
+UPLOADS = "STORAGES = {'default': {'BACKEND': 'storages.backends.s3.S3Storage', 'OPTIONS': {'x': unknown()}}}\n"
 COLLECT = "python manage.py collectstatic --noinput\nexec gunicorn -b :8000 shop.wsgi\n"
 COLLECTING = {"Dockerfile": "FROM x\nWORKDIR /code\nRUN python manage.py collectstatic --noinput\n"}
 
@@ -556,6 +567,8 @@ ON_DEMAND = "USE_S3 = bool(os.environ.get('USE_S3', False))\nif USE_S3:\n    STA
         (STATICS + WHITENOISE + "WHITENOISE_USE_FINDERS = True\n", {"Dockerfile": "FROM x\nWORKDIR /code\n"}, None, ""),
         (STATICS + WHITENOISE, {"Dockerfile": "FROM x\nCOPY run /\nENTRYPOINT ['/run']\n".replace("'", '"'), "run": COLLECT}, None, ""),
         (STATICS + WHITENOISE, {}, None, ""),
+        (STATICS + WHITENOISE + UPLOADS, {"Dockerfile": "FROM x\nWORKDIR /code\n"}, None, "RUN python manage.py collectstatic --noinput, in Dockerfile"),
+        (STATICS + UPLOADS.replace("default", "staticfiles"), {"Dockerfile": "FROM x\nWORKDIR /code\n"}, None, ""),
         (STATICS + "MIDDLEWARE = ['servestatic.middleware.ServeStaticMiddleware']\n", COLLECTING, None, ""),
         (STATICS, COLLECTING | {"requirements.txt": "django\npsycopg[binary]\ndj-static\n"}, None, ""),
         ("STATIC_ROOT = BASE_DIR / 'static'\nSTATIC_URL = 'https://cdn.example.com/'\n", COLLECTING, None, "WhiteNoise"),

@@ -19,6 +19,7 @@ from ...module_utils.database_variables import database_part
 from ...module_utils.image.project import (
     Project,
     ProjectError,
+    constant,
     default_settings,
     directories,
     find_directory,
@@ -330,13 +331,22 @@ def inside(path: Path | None, source: Path, dockerfile: Dockerfile | None) -> st
     return str(path)
 
 
-def local_url(value: Any) -> str:
+def static_elsewhere(reading: Reading) -> bool:
+    """Whether static files are kept in a storage of django-storages; that uploads are says nothing of them."""
+    named = [reading.expressions[name][0] for name in ("STATICFILES_STORAGE",) if name in reading.expressions]
+    for node in ast.walk(reading.expressions["STORAGES"][0]) if "STORAGES" in reading.expressions else ():
+        if isinstance(node, ast.Dict):
+            named += [value for key, value in zip(node.keys, node.values, strict=True) if key and constant(key) == "staticfiles"]
+    return any(constant(node).startswith("storages.backends.") for each in named for node in ast.walk(each))
+
+
+def local_url(value: str) -> str:
     """Return MEDIA_URL or STATIC_URL as the path that visitors ask for, "" where that is on another site or not known.
 
     >>> local_url("media/"), local_url("https://cdn.example.com/"), local_url("")
     ('/media/', '', '')
     """
-    url = f"/{value.strip('/')}/" if isinstance(value, str) and not value.startswith("//") else ""
+    url = "" if value.startswith("//") else f"/{value.strip('/')}/"
     return "" if formats.files_url(url) else url
 
 
@@ -345,7 +355,7 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
     part = "Files"
     guess = "Guessed from the settings and " + (f"the WORKDIR of {dockerfile.path}." if dockerfile else "where Berth's Dockerfile puts the source.")
     media, static = (inside(reading.path(name), source, dockerfile) for name in ("MEDIA_ROOT", "STATIC_ROOT"))
-    url = local_url(reading.value("MEDIA_URL"))
+    url = local_url(reading.text("MEDIA_URL"))
     volumes = {"media": {"path": media, "size": "1Gi", **({"url": url} if url else {})}} if media else {}
     others, file = kept_besides(source, dockerfile, [media, static])
     volumes |= {name: {"path": path, "size": "1Gi"} for name, path in others.items()}
@@ -357,14 +367,14 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
         return  # a Dockerfile of Berth's making serves static files itself
     if "collectstatic" in served and static:
         made.set(part, "berth_app_writable", {static: "256Mi"}, "Static files are collected there when a pod starts.")
-    if any(text.startswith("storages.backends.") for text in project.loaded.texts - project.loaded.chosen):
+    if static_elsewhere(reading):
         return
     collects = dockerfile.collects or "collectstatic" in served
     if serves_itself(project):
         if not collects and "STATIC_ROOT" in project.loaded.names and not FINDERS & project.loaded.names:
             made.needs.append(collecting(dockerfile, project))
         return
-    url = local_url(reading.value("STATIC_URL"))
+    url = local_url(reading.text("STATIC_URL"))
     if static and url and made.set(part, "berth_app_static", {"path": static, "url": url}, f"{guess} Nothing in the project serves them."):
         if not dockerfile.collects:  # an image whose pods collect has none to show
             made.needs.append(collecting(dockerfile, project))
@@ -483,7 +493,8 @@ def cache(made: Draft, asked: list[Asked], every: list[Asked], project: Project)
     wanted = [one for one in wanted if one.name not in parts or one.required]
     if client and made.set(part, "berth_cache", "cluster", f"For {', '.join(one.name for one in wanted)}."):
         if client_missing(project.dependencies.names | project.dependencies.direct):
-            made.needs.append("redis as a requirement  # nothing that is installed speaks to the cache")
+            file = f", in {project.dependencies.files[0]}" if project.dependencies.files else ""
+            made.needs.append(f"redis as a requirement{file}  # nothing that is installed speaks to the cache")
         if urls and not set(urls) <= CACHE_URLS:
             made.set(part, "berth_cache_env", urls, "The variables from which the settings take its URL.")
         for one in wanted:

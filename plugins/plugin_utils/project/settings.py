@@ -243,12 +243,14 @@ class Reading:
         """Return what a setting is, as far as it stands there in so many words; None for what does not."""
         return literal(self.expressions[name][0]) if name in self.expressions else None
 
+    def text(self, name: str) -> str:
+        """Return the text that a setting is, "" where it cannot be worked out."""
+        return (self._path(*self.expressions[name], 0) if name in self.expressions else None) or ""
+
     def path(self, name: str) -> Path | None:
         """Return the path that a setting is, None where it cannot be worked out."""
-        if name not in self.expressions:
-            return None
-        found = self._path(*self.expressions[name], 0)
-        return Path(os.path.normpath(found)) if found and found.startswith("/") else None
+        found = self.text(name)
+        return Path(os.path.normpath(found)) if found.startswith("/") else None
 
     def _path(self, node: ast.AST, file: Path, depth: int) -> str | None:
         """Return the path or text that an expression is, None where it cannot be worked out."""
@@ -261,6 +263,8 @@ class Reading:
         match node:
             case ast.Constant(value=str()):
                 return str(node.value)
+            case ast.JoinedStr():
+                return joined([of(part.value if isinstance(part, ast.FormattedValue) else part) for part in node.values], str.__add__)
             case ast.Name(id="__file__"):
                 return str(file)
             case ast.Name():
