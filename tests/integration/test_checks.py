@@ -836,9 +836,9 @@ if "DATABASE_URL" in os.environ:
         "broker",
         True,
         files=SPEECHLESS,
-        given=WORKER,
+        given={"commands": {f"berth_app_processes.{name}": ["celery", "-A", "shop", name] for name in ("worker", "beat")}},
         environment={"CELERY_BROKER_URL": "redis://cache:6379/0"},
-        says=("(redis), without which berth_app_processes.worker ends at once", "Add the package redis"),
+        says=("(redis), without which each process", "Add the package redis"),
         follows=Case(files={"kombu/redis.py": "def transport():\n    return 1\n"}),
     ),
     "the worker's app is not there": Case(

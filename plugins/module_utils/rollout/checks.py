@@ -303,7 +303,7 @@ def _broker(facts: Facts, _report: Facts) -> Told:
     if scheme := facts.get("scheme"):
         name = scheme.partition("+")[0]
         package = {"redis": "redis", "rediss": "redis", "sentinel": "redis", "sqla": "sqlalchemy"}.get(name, f"celery[{name}]")
-        what = f"The image has no library that speaks to Celery's broker ({scheme}), without which {facts['variable']} ends at once"
+        what = f"The image has no library that speaks to Celery's broker ({scheme}), without which each process of Celery's ends at once"
         return Told(what, f"Add the package {package} to the requirements that the image installs.")
     where = "is on localhost, where a pod has none" if facts["local"] else f"is {facts['host']}, which no setting or secret of the environment names"
     names = [name for name in facts["asked"] if name.endswith(("_URL", "_URI", "BROKER"))]

@@ -402,7 +402,7 @@ class Project:
         address = app.conf.broker_url
         address = address[0] if isinstance(address, (list, tuple)) and address else address
         if self.speechless(app):
-            self.find("broker", "refuse", variable=variable, scheme=urlsplit(address or "amqp:").scheme)
+            self.find("broker", "refuse", scheme=urlsplit(address or "amqp:").scheme)
             return
         host = urlsplit(address or "amqp://localhost").hostname or ""
         if any(address and (address in value or host == value) for value in self.before.values()) and host not in LOCAL:
