@@ -7,7 +7,7 @@ import posixpath
 import re
 import shlex
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -331,13 +331,14 @@ def inside(path: Path | None, source: Path, dockerfile: Dockerfile | None) -> st
     return str(path)
 
 
-def static_elsewhere(reading: Reading) -> bool:
-    """Whether static files are kept in a storage of django-storages; that uploads are says nothing of them."""
+def static_elsewhere(reading: Reading, chosen: Collection[str]) -> bool:
+    """Whether static files are kept in a storage of django-storages; that uploads are, or that a variable would have it so (``chosen``), says nothing."""
     named = [reading.expressions[name][0] for name in ("STATICFILES_STORAGE",) if name in reading.expressions]
     for node in ast.walk(reading.expressions["STORAGES"][0]) if "STORAGES" in reading.expressions else ():
         if isinstance(node, ast.Dict):
             named += [value for key, value in zip(node.keys, node.values, strict=True) if key and constant(key) == "staticfiles"]
-    return any(constant(node).startswith("storages.backends.") for each in named for node in ast.walk(each))
+    storages = {constant(node) for each in named for node in ast.walk(each)} - set(chosen)
+    return any(storage.startswith("storages.backends.") for storage in storages)
 
 
 def local_url(value: str) -> str:
@@ -367,7 +368,7 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
         return  # a Dockerfile of Berth's making serves static files itself
     if "collectstatic" in served and static:
         made.set(part, "berth_app_writable", {static: "256Mi"}, "Static files are collected there when a pod starts.")
-    if static_elsewhere(reading):
+    if static_elsewhere(reading, project.loaded.chosen):
         return
     collects = dockerfile.collects or "collectstatic" in served
     if serves_itself(project):
