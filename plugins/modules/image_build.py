@@ -310,7 +310,7 @@ class Build:
         host = reference.partition("/")[0]
         plain = address.startswith("http://") or local(host)
         if not own_registries() and (reason := silence(host, "http" if plain else "https")):
-            raise ImageError(dockerfiles.unreachable(self.dockerfile, image, host, reason))
+            raise ImageError(dockerfiles.unreachable(self.dockerfile, image, host, reason, self.parameters["bases"]))
         report(f"pulling {image.name}")
         options = ["--policy", "always"] if self.parameters.get("period") else []
         options += ["--tls-verify=false"] if plain else []

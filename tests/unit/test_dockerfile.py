@@ -256,11 +256,15 @@ FILE = Path("src/Dockerfile")
 
 
 def test_a_base_that_cannot_be_had_leads_to_a_mirror_or_to_the_base_that_is_here() -> None:
-    said = unreachable(FILE, Image(2, "FROM", "python:3.12-slim", full_name("python:3.12-slim")), "docker.io", "timed out")
+    image = Image(2, "FROM", "python:3.12-slim", full_name("python:3.12-slim"))
+    said = unreachable(FILE, image, "docker.io", "timed out")
+    assert unreachable(FILE, image, "docker.io", "timed out", ["docker.io/library/python:3.13-slim"]).removeprefix(said) == (
+        " That has Python 3.13 and no compiler: what has no wheel for it is compiled with Debian's package build-essential."
+    )
     assert said == (
         "src/Dockerfile, line 2: the image python:3.12-slim is not on this machine, and its registry docker.io does not answer (timed out). "
         "Name a mirror that has it, such as berth_artifacts_mirrors: {docker.io: mirror.example.org/docker.io}, or start from the image that "
-        "Berth brings: ARG PYTHON_IMAGE=python:3.12-slim above the first FROM, then FROM ${PYTHON_IMAGE}."
+        "Berth brings: ARG PYTHON_IMAGE=python:3.12-slim above the first FROM, then FROM ${PYTHON_IMAGE} in each stage that needs Python."
     )
 
 

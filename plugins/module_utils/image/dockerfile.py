@@ -7,7 +7,7 @@ import json
 import posixpath
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -520,7 +520,13 @@ def read(dockerfile: Path) -> str:
         raise ImageError(f"{dockerfile} cannot be read: {error.strerror}. Set berth_app_source and berth_app_dockerfile.") from error
 
 
-def unreachable(dockerfile: Path, image: Image, host: str, reason: str) -> str:
+def of_python(brought: Collection[str]) -> str:
+    """Return what a Dockerfile's owner has to know of the image of Python that Berth brings, "" where it is not known."""
+    version = next((found[1] for name in brought if (found := re.search(r"/python:(\d+\.\d+)", name))), "")
+    return f" That has Python {version} and no compiler: what has no wheel for it is compiled with Debian's package build-essential." if version else ""
+
+
+def unreachable(dockerfile: Path, image: Image, host: str, reason: str, brought: Collection[str] = ()) -> str:
     """Return what to say about an image that is not here and cannot be had.
 
     Args:
@@ -528,6 +534,7 @@ def unreachable(dockerfile: Path, image: Image, host: str, reason: str) -> str:
         image: The image; its keyword is empty where a directive at the file's top names it.
         host: Which registry does not answer.
         reason: Why.
+        brought: The images that Berth brings, in full.
     """
     own = image.name.partition("/")[0]
     said = f"{dockerfile}, line {image.line}: the image {image.written} is not on this machine"
@@ -540,7 +547,8 @@ def unreachable(dockerfile: Path, image: Image, host: str, reason: str) -> str:
     else:
         way = f"Correct {host} in berth_artifacts_mirrors"
     way += (
-        f", or start from the image that Berth brings: ARG PYTHON_IMAGE={image.written} above the first FROM, then FROM ${{PYTHON_IMAGE}}."
+        f", or start from the image that Berth brings: ARG PYTHON_IMAGE={image.written} above the first FROM, "
+        f"then FROM ${{PYTHON_IMAGE}} in each stage that needs Python.{of_python(brought)}"
         if image.keyword == "FROM"
         else ", or bring in what is taken from it by another way, such as RUN with pip install."
     )
