@@ -357,6 +357,13 @@ def test_static_files_that_an_entrypoint_collects_need_a_place_as_those_of_a_sta
     assert said["berth_app_writable"] == {"/app/staticfiles": "256Mi"}
 
 
+def test_static_files_of_the_image_are_no_place_to_collect_others_when_a_pod_starts(tmp_path: Path) -> None:
+    settings = COOKIECUTTER["shop/settings.py"].replace("'whitenoise.middleware.WhiteNoiseMiddleware'", "")
+    said, text, _ = inventory(tmp_path, COOKIECUTTER | {"shop/settings.py": settings, "requirements.txt": "django\npsycopg\n"}, {**KNOWN, **LATER})
+    assert (said["berth_app_static"]["path"], said.get("berth_app_writable")) == ("/app/staticfiles", None)
+    assert "leave out collectstatic" in text
+
+
 @pytest.mark.parametrize(
     ("script", "said"), [("python manage.py migrate\npython manage.py seed --all\npython manage.py migrate", True), ("manage.py check", False)]
 )

@@ -366,17 +366,19 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
         made.say(part, f"Uploads go to {places}, which is read-only: Berth keeps no files. Store them elsewhere, as with django-storages.")
     if dockerfile is None:
         return  # a Dockerfile of Berth's making serves static files itself
-    if "collectstatic" in served and static:
-        made.set(part, "berth_app_writable", {static: "256Mi"}, "Static files are collected there when a pod starts.")
-    if static_elsewhere(reading, project.loaded.chosen):
-        return
-    collects = dockerfile.collects or "collectstatic" in served
-    if serves_itself(project):
-        if not collects and "STATIC_ROOT" in project.loaded.names and not FINDERS & project.loaded.names:
+    at_start = "collectstatic" in served and bool(static)
+    elsewhere, itself = static_elsewhere(reading, project.loaded.chosen), serves_itself(project)
+    if elsewhere or itself:
+        if at_start:
+            made.set(part, "berth_app_writable", {static: "256Mi"}, "Static files are collected there when a pod starts.")
+        collects = dockerfile.collects or "collectstatic" in served or bool(FINDERS & project.loaded.names)
+        if not elsewhere and not collects and "STATIC_ROOT" in project.loaded.names:
             made.needs.append(collecting(dockerfile, project))
         return
     url = local_url(reading.text("STATIC_URL"))
     if static and url and made.set(part, "berth_app_static", {"path": static, "url": url}, f"{guess} Nothing in the project serves them."):
+        if at_start:
+            made.say(part, "They are those of the image: leave out collectstatic where a script runs it when a pod starts, for nothing can be written there.")
         if not dockerfile.collects:  # an image whose pods collect has none to show
             made.needs.append(collecting(dockerfile, project))
     elif reading.path("STATIC_ROOT"):
