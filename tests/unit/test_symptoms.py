@@ -93,6 +93,7 @@ LOGS: list[tuple[list[str], str, str, str]] = [
     ([*ENVIRON, "KeyError: 'TIMEZONE'"], "setting", "variable TIMEZONE is not set", "Set TIMEZONE in berth_app_settings."),
     (["django.core.exceptions.ImproperlyConfigured: Set the EMAIL_HOST environment variable"], "setting", "EMAIL_HOST", "in berth_app_settings"),
     (["decouple.UndefinedValueError: SECRET_KEY not found. Declare it as envvar or define a default value."], "setting", "SECRET_KEY", "in berth_app_secrets"),
+    (['environs.exceptions.EnvError: Environment variable "SITE_NAME" not set'], "setting", "variable SITE_NAME is not set", "Set SITE_NAME in berth_app_sett"),
     (["python: can't open file '/code/manage.py': [Errno 2] No such file or directory"], "directory", "no /code/manage.py in the image", "berth_app_directory"),
     (["Unknown command: 'seed'", "Type 'manage.py help' for usage."], "command", "manage.py has no command seed", "INSTALLED_APPS"),
     (["sh: 1: celery: not found"], "command", "the image has no command celery", "Correct berth_app_command"),

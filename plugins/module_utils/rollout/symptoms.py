@@ -325,6 +325,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Sequence[str], 
             "Let the settings' DATABASES read DATABASE_NAME, DATABASE_USER, DATABASE_PASSWORD, DATABASE_HOST and DATABASE_PORT from the environment.")),
         (r"Set the (?P<name>\w+) environment variable", _setting),
         (r"UndefinedValueError: (?P<name>\w+) not found", _setting),
+        (r"EnvError: Environment variable \"(?P<name>\w+)\" not set", _setting),  # environs
         (r"^KeyError: '(?P<name>[A-Z][A-Z0-9_]+)'", _key),
         (r"can't open file '(?P<path>\S*manage\.py)'", _fixed("directory", "there is no {path} in the image", (
             "Set berth_app_directory to the directory with manage.py where Berth makes the Dockerfile, else end yours with a WORKDIR that has it."))),
