@@ -638,8 +638,8 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
 @pytest.mark.parametrize(
     ("message", "way"),
     [
-        ('secret "polls-2d5888bb02" not found', "run site.yml without --tags, or with the tag config"),
-        ('configmap "polls-0011223344" not found', "run site.yml without --tags, or with the tag config"),
+        ('secret "polls-2d5888bb02" not found', "run site.yml without --tags, or with config among them"),
+        ('configmap "polls-0011223344" not found', "run site.yml without --tags, or with config among them"),
         ('secret "polls-tls" not found', "berth_app_secrets or berth_app_settings"),
     ],
 )

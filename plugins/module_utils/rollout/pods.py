@@ -92,7 +92,7 @@ _NO_COMMAND = re.compile(r"executable file not found|no such file or directory|p
 
 # As roles/config names them, by a fingerprint of what they hold.
 _OWN = re.compile(r'(?:secret|configmap) "[^"]+-[0-9a-f]{10}" not found')
-CONFIGURE = "The inventory's settings or secrets have changed since they were applied: run site.yml without --tags, or with the tag config before app."
+CONFIGURE = "The inventory's settings or secrets have changed since they were applied: run site.yml without --tags, or with config among them."
 
 
 def _missing(container: str, message: str) -> str:
