@@ -395,7 +395,7 @@ CASES = {
     "web serves a name that its module does not have": Case(
         "application",
         True,
-        given={"commands": {"berth_app_command": ["gunicorn", "shop.wsgi:app"]}},
+        given={"commands": {"berth_app_command": ["gunicorn", "-b:8000", "shop.wsgi:app"]}},
         says=("shop.wsgi has no app", "Correct berth_app_command."),
         mends=False,
     ),
@@ -832,6 +832,14 @@ if "DATABASE_URL" in os.environ:
         says=("is on localhost", "berth_cache_env: [CELERY_BROKER_URL]"),
         follows=Case(environment={"CELERY_BROKER_URL": "redis://cache:6379/0"}),
     ),
+    "the server listens on the loopback address": Case(
+        "command",
+        True,
+        files={"bin/gunicorn": "#!/bin/sh\n"},
+        given={"commands": {"berth_app_command": ["gunicorn", "shop.wsgi", "--log-file", "-"]}},
+        says=("gunicorn listens on 127.0.0.1 alone", "Add --bind 0.0.0.0:8000 to it"),
+        follows=Case(given={"commands": {"berth_app_command": ["gunicorn", "shop.wsgi", "--log-file", "-", "--bind", "0.0.0.0:8000"]}}),
+    ),
     "the library of the broker is not installed": Case(
         "broker",
         True,
@@ -1067,6 +1075,16 @@ RIGHT = {
                 "berth_app_processes.d": ["./manage.py", "check"],
             }
         },
+    ),
+    "a server listens where a variable says": Case(
+        files={"bin/gunicorn": "#!/bin/sh\n"}, given={"commands": {"berth_app_command": ["gunicorn", "shop.wsgi"]}}, environment={"PORT": "8000"}
+    ),
+    "a server listens where its file says": Case(
+        files={"bin/gunicorn": "#!/bin/sh\n", "gunicorn.conf.py": "bind = '0.0.0.0:8000'\n"},
+        given={"commands": {"berth_app_command": ["gunicorn", "shop.wsgi"]}},
+    ),
+    "a server of another process listens for the pod alone": Case(
+        files={"bin/uvicorn": "#!/bin/sh\n"}, given={"commands": {"berth_app_processes.metrics": ["uvicorn", "shop.wsgi:application"]}}
     ),
     "a broker comes from the environment": Case(files=CELERY, given=WORKER, environment={"CELERY_BROKER_URL": "redis://:secret@cache:6379/0"}),
     "somebody meant it so": Case(settings="DEBUG = True", swap={WHITENOISE: ""}, given={"ignored": ["debug", "static"]}),

@@ -469,8 +469,14 @@ _PROGRAMS = {
 }  # fmt: skip
 
 
+_ADDRESS = {"daphne": "-b 0.0.0.0", "uvicorn": "--host 0.0.0.0"}
+
+
 def _command(facts: Facts, _report: Facts) -> Told:
     name, variable = facts["name"], facts["variable"]
+    if facts["kind"] == "loopback":
+        what = f"By {variable}, {name} listens on 127.0.0.1 alone, where nobody outside the pod reaches it"
+        return Told(what, f"Add {_ADDRESS.get(name, '--bind 0.0.0.0:8000')} to it, word by word; the port is that of berth_app_port.")
     if name == "clearsessions":  # which Berth runs where nothing else is said
         what = f"manage.py has no command {name}, which {variable} runs: the project has no sessions"
         return Told(what, f"Leave it out of {variable}, as with [], or add django.contrib.sessions to INSTALLED_APPS.")

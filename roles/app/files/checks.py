@@ -38,7 +38,13 @@ SERVED = "served"  # the module of a Dockerfile that Berth made
 # Warnings of Django's (security.W...) that are told of here already, or that the entry sees to, and those that matter where there is TLS alone.
 # https://docs.djangoproject.com/en/stable/ref/checks/#security
 TOLD, TLS = (8, 9, 18, 20), (4, 5, 10, 11, 12, 15, 16, 17, 21)
-
+# Servers that listen on the loopback address alone, each with the options, and the variables, by which they may listen elsewhere.
+LOOPBACK = {
+    "daphne": (("-b", "--bind", "-e", "--endpoint", "-u", "--unix-socket", "--fd"), ()),
+    "gunicorn": (("-b", "--bind", "-c", "--config"), ("GUNICORN_CMD_ARGS", "PORT")),
+    "hypercorn": (("-b", "--bind", "-c", "--config"), ()),
+    "uvicorn": (("--host", "--uds", "--fd"), ("UVICORN_FD", "UVICORN_HOST", "UVICORN_UDS")),
+}
 
 ASKED = {}  # the environment variables that were asked for, each with whether it is there
 
@@ -366,6 +372,19 @@ class Project:
                     self.application(variable, word)
         if program == "celery":
             self.celery(variable, words)
+        if variable == "berth_app_command" and self.loopback(program, words[1:]):
+            self.find("command", "refuse", kind="loopback", variable=variable, name=program)
+
+    def loopback(self, program, words):
+        """Whether a server surely listens where nobody outside the pod reaches it."""
+        options, variables = LOOPBACK.get(program, ((), ()))
+        if not options or any(self.before.get(name) for name in variables):
+            return False
+        if program == "gunicorn" and os.path.isfile("gunicorn.conf.py"):
+            with open("gunicorn.conf.py", encoding="utf-8", errors="replace") as source:
+                if re.search(r"\bbind\b", source.read()):
+                    return False
+        return not any(word.split("=")[0] in options or word[:2] in options for word in words)
 
     @staticmethod
     def there(module):
