@@ -754,6 +754,15 @@ def test_what_a_stage_before_makes_of_requirements_is_what_the_image_has(tmp_pat
     assert "berth_app_egress" not in inventory_lib.text(made, "shop-dev")
 
 
+def test_a_broker_that_takes_the_place_of_another_program_is_told(tmp_path: Path) -> None:
+    files = {"shop/settings.py": BASE + "A = os.environ.get('CELERY_BROKER_URL', 'amqp://guest@localhost//')\n", "requirements.txt": "django\ncelery[redis]\n"}
+    said, text, _ = inventory(tmp_path, files, {**KNOWN, **LATER})
+    assert said["berth_cache"] == "cluster"
+    assert "By default that is RabbitMQ, which Berth does not run; Celery takes this as well." in text
+    files["shop/settings.py"] = BASE + "A = os.environ.get('CELERY_BROKER_URL', 'redis://localhost')\n"
+    assert "RabbitMQ" not in inventory(tmp_path, files, {**KNOWN, **LATER})[1]
+
+
 def test_a_cache_is_told_by_the_variables_that_the_settings_ask_for(tmp_path: Path) -> None:
     settings = (
         BASE

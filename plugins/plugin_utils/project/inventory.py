@@ -494,7 +494,10 @@ def cache(made: Draft, asked: list[Asked], every: list[Asked], project: Project)
     whole = {one.setting for one in every if one.name in urls} - {"", *places}
     parts = {one.name for one in every if one.setting in whole} - set(urls)  # what an address is put together of where its variable is not set
     wanted = [one for one in wanted if one.name not in parts or one.required]
-    if client and made.set(part, "berth_cache", "cluster", f"For {', '.join(one.name for one in wanted)}."):
+    why = f"For {', '.join(one.name for one in wanted)}."
+    if any(str(one.default).startswith(("amqp", "pyamqp")) for one in wanted):
+        why += " By default that is RabbitMQ, which Berth does not run; Celery takes this as well."
+    if client and made.set(part, "berth_cache", "cluster", why):
         if client_missing(project.dependencies.names | project.dependencies.direct):
             file = f", in {project.dependencies.files[0]}" if project.dependencies.files else ""
             made.needs.append(f"redis as a requirement{file}  # nothing that is installed speaks to the cache")
