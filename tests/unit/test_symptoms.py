@@ -104,6 +104,13 @@ LOGS: list[tuple[list[str], str, str, str]] = [
     (["berth_app_static: /code/static is not in the image"], "static", "/code/static is not in the image", "run python manage.py collectstatic"),
     (["berth_app_static: /code/static has no files in the image"], "static", "/code/static has no files", "correct the path in berth_app_static"),
     (["berth_app_static: /s cannot be copied: Permission denied: /s/a"], "static", "/s cannot be copied: Permission denied", "Let berth_app_user read"),
+    (
+        ['  File "/srv/app/goods/migrations/0002_fill.py", line 6, in fill', "django.db.utils.DataError: value too long", "", "  Applying goods.0002_fill..."],
+        "migration",
+        "the migration goods.0002_fill fails (/srv/app/goods/migrations/0002_fill.py:6): django.db.utils.DataError: value too long",
+        "Mend that migration, then run the playbook again. What it had done is undone",
+    ),
+    (["ModuleNotFoundError: No module named 'yaml'", "  Applying goods.0002_fill..."], "module", "yaml", "PyYAML"),
     # The last one counts, and what follows it does not matter.
     (["ModuleNotFoundError: No module named 'celery'", "ModuleNotFoundError: No module named 'yaml'", "[INFO] Shutting down"], "module", "yaml", "PyYAML"),
 ]

@@ -202,6 +202,17 @@ def _library(match: re.Match[str], _lines: Sequence[str], _command: str) -> Symp
     )
 
 
+def _migration(match: re.Match[str], lines: Sequence[str], command: str) -> Symptom | None:
+    # It is the last line, for Python keeps what it prints until it ends; where it does not, the traceback goes on in that line.
+    earlier = lines[:-1]
+    error = telling([line for line in earlier if _ERROR.match(line)])
+    if not error or of_log(earlier, command):
+        return None  # what is known of the error says more
+    summary = f"the migration {match['name']} fails{place(earlier)}: {error.rstrip('.')}"
+    undone = "What it had done is undone, unless it says atomic = False; those before it stay."
+    return Symptom("migration", summary, f"Mend that migration, then run the playbook again. {undone}")
+
+
 # -- Files -------------------------------------------------------------------------------------------------------
 
 
@@ -315,6 +326,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Sequence[str], 
         (r"ImportError: (?:The )?(?P<name>[\w.-]+)(?: library)? is not installed", _client),
         (r"You need to install the (?P<name>[\w.-]+) (?:v\d+ )?library", _client),
         (r"^AttributeError: 'NoneType' object has no attribute '\w+'", _broker),
+        (r"^\s*Applying (?P<name>\w+\.\w+)\.\.\.$", _migration),
         (r"\[Errno (?:30|13)\] (?:Read-only file system|Permission denied): b?'(?P<path>[^']+)'", _write),
         (r"\[Errno 2\] No such file or directory: '(?P<path>/[^']+)'", _log_file),
         (r"sqlite3\.OperationalError: (?:attempt to write a readonly database|unable to open database file)", _fixed(
