@@ -316,6 +316,13 @@ def test_what_runs_beside_web_is_found(tmp_path: Path, files: dict[str, str], to
     assert said.get("berth_app_processes") == told
 
 
+def test_a_tool_of_a_compose_file_is_said_to_be_left_out(tmp_path: Path) -> None:
+    services = "services:\n  web: &web {build: ., command: gunicorn shop.wsgi}\n  flower: {<<: *web, command: celery -A shop flower --basic_auth=me:pa55}\n"
+    said, text, _ = inventory(tmp_path, {"Dockerfile": "FROM x\n", "docker-compose.yml": services})
+    text = " ".join(text.replace("#", "").split())
+    assert "berth_app_processes" not in said and "The service flower of docker-compose.yml is left out" in text and "pa55" not in text
+
+
 # As cookiecutter-django lays a project out: the image has an entrypoint and no command, and a script serves.
 COOKIECUTTER = {
     "docker-compose.production.yml": "services:\n"

@@ -20,11 +20,10 @@ COMPOSE = [
     for suffix in ("yml", "yaml")
 ]
 SERVERS = re.compile(r"\b(?:gunicorn|uvicorn|uwsgi|daphne|hypercorn|granian|waitress-serve|runserver(?:_plus)?|mod_wsgi-express)\b")
-# What is run once, or where the project is developed.
-ONCE = re.compile(
-    r"manage\.py\s+(?:migrate|collectstatic|makemigrations|test|createsuperuser|loaddata|check|compilemessages|shell\w*|tailwind)\b"
-    r"|(?:\b|/)(?:npm|yarn|pnpm|node|webpack|vite|pytest|\S*flower|mkdocs|watch\S*|livereload|mailpit|mailhog|maildev)\b"
-)
+# What is run once.
+ONCE = re.compile(r"manage\.py\s+(?:migrate|collectstatic|makemigrations|test|createsuperuser|loaddata|check|compilemessages|shell\w*|tailwind)\b")
+# What watches, or is of use where the project is developed.
+TOOLS = re.compile(r"(?:\b|/)(?:npm|yarn|pnpm|node|webpack|vite|pytest|\S*flower|mkdocs|watch\S*|livereload|mailpit|mailhog|maildev)\b")
 WEB = ("app", "backend", "django", "server", "site", "web", "www")  # what the service that answers is called
 ASSIGNMENT = re.compile(r"\w+=")
 SHELL = re.compile(r"[$&|;<>`*]")
@@ -195,6 +194,8 @@ def find(source: Path, place: str, needs: Dependencies) -> tuple[dict[str, dict[
         found = chosen(said)
         silent = [name for name, command in said.items() if not command and WORKERS.search(name)]
         left = [f"The service {name} of {file} has no command; add it to berth_app_processes with the one that it runs." for name in silent]
+        tools = [name for name, command in said.items() if TOOLS.search(command)]
+        left += [f"The service {name} of {file} is left out, as a tool; add it to berth_app_processes where it has to run here." for name in tools]
         if found or left:
             return found, [], file, left
     return guessed(source / place, needs), [], "", []
@@ -204,7 +205,8 @@ def chosen(said: dict[str, str]) -> dict[str, dict[str, Any]]:
     """Return the processes among some commands: not web, not what is run once."""
     found: dict[str, dict[str, Any]] = {}
     for name, command in said.items():
-        if command and (name not in WEB or WORKERS.search(command)) and name != "release" and not SERVERS.search(command) and not ONCE.search(command):
+        no_process = name == "release" or any(kind.search(command) for kind in (SERVERS, ONCE, TOOLS))
+        if command and (name not in WEB or WORKERS.search(command)) and not no_process:
             found[process_name(name)] = process(words(command))
     return found
 
