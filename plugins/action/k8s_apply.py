@@ -84,6 +84,9 @@ class ActionModule(ActionBase):
             return result | {"failed": True, "msg": str(error)}
         if taken := [(trial.wanted, trial.conflicts) for trial in trials if trial.conflicts]:
             return result | {"failed": True, "msg": refusals.conflict(taken, arguments["namespace"])}
+        if not self._task.check_mode and (refused := trial.refused(trials)):
+            text = refusals.describe(json.dumps(refused.refusal), [refused.wanted], arguments["namespace"], applied=False)
+            return result | {"failed": True, "msg": f"{text}\nNothing of this step was changed."}
         changing = [trial for trial in trials if trial.changes]
         answer = self._tried(changing, arguments) if self._task.check_mode else self._apply(cluster, arguments, changing, task_vars or {})
         if answer.get("failed"):
@@ -171,10 +174,11 @@ class ActionModule(ActionBase):
         return found
 
     def _trials(self, cluster: Cluster | None, wanted: list[dict[str, Any]], live: list[dict[str, Any] | None], arguments: dict[str, Any]) -> list[Trial]:
-        """Try each of the objects out, those that are to be made in check mode only, where there is a namespace for them."""
+        """Try the objects out that may be refused; in check mode also those that are to be made, where there is a namespace for them."""
         tells = self._task.check_mode and None in live and self._namespace_is_there(cluster, arguments["namespace"])
+        force = arguments["take_over"] or arguments["adopt"]
         return [
-            trial.attempt(cluster, item, there, arguments["take_over"] or arguments["adopt"]) if cluster and (there or tells) else Trial(item, there)
+            trial.attempt(cluster, item, there, force) if cluster and (tells or trial.is_worth_it(item, there)) else Trial(item, there)
             for item, there in zip(wanted, live, strict=True)
         ]
 

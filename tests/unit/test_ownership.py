@@ -351,3 +351,21 @@ def test_a_conflict_names_manager_object_and_fields_and_the_way() -> None:
     ]
     assert "-e berth_take_over=true" in lines[3] and "manifest" not in lines[3]
     assert "take the fields out of the manifest" in refusals.conflict([(mine, (Conflict("x", ".spec.a"),))], "polls-dev")
+
+
+INVALID = {"kind": "Status", "code": 422, "message": "Service polls is invalid: provided port is already allocated"}
+
+
+@pytest.mark.parametrize(
+    ("refusal", "patch", "surely"),
+    [
+        (None, [], False),
+        (INVALID, [], True),
+        (INVALID, [{"op": "remove", "path": "/spec/a"}], False),
+        (INVALID | {"code": 400, "message": "admission webhook does not support dry run"}, [], False),
+    ],
+    ids=["none", "invalid", "invalid without the patch before it", "a webhook that knows no trials"],
+)
+def test_an_apply_is_refused_before_it_changes_anything_only_where_that_is_certain(refusal: Json | None, patch: list[Json], surely: bool) -> None:
+    tried = [trial.Trial({"kind": "Deployment"}, None), trial.Trial({"kind": "Service"}, None, refusal=refusal, patch=patch)]
+    assert (trial.refused(tried) is tried[1]) is surely

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ from .apply import autoscalers_of, declared, foreign
 from .client import Cluster, NotFound, kind_of
 
 Object = dict[str, Any]
+INVALID = 422
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,24 @@ class Trial:
         if self.live is None or self.after is None or self.patch or self.live["metadata"].get("deletionTimestamp"):
             return True
         return declared(self.live) != declared(self.after) or ownership.applied(self.live) != ownership.applied(self.after)
+
+
+def is_worth_it(wanted: Object, live: Object | None) -> bool:
+    """Whether to try out an apply that follows at once: of what is there, and of what somebody else may have already, as a node port.
+
+    >>> is_worth_it({"kind": "Service", "spec": {"ports": [{"nodePort": 30080}]}}, None), is_worth_it({"kind": "Deployment"}, None)
+    (True, False)
+    """
+    ports = (wanted.get("spec") or {}).get("ports") or [] if wanted["kind"] == "Service" else []
+    return live is not None or any("nodePort" in port for port in ports)
+
+
+def refused(trials: Sequence[Trial]) -> Trial | None:
+    """Return the first whose apply the API server is sure to refuse, as it is invalid.
+
+    A trial alone may fail for lack of the patch that comes before the apply, or by an admission webhook that knows no trials.
+    """
+    return next((each for each in trials if each.refusal and each.refusal.get("code") == INVALID and not each.patch), None)
 
 
 def attempt(cluster: Cluster, wanted: Object, live: Object | None, take_over: bool) -> Trial:
