@@ -177,8 +177,9 @@ class ActionModule(ActionBase):
         """Try the objects out that may be refused; in check mode also those that are to be made, where there is a namespace for them."""
         tells = self._task.check_mode and None in live and self._namespace_is_there(cluster, arguments["namespace"])
         force = arguments["take_over"] or arguments["adopt"]
+        real = not self._task.check_mode  # a check asks nobody who may not answer
         return [
-            trial.attempt(cluster, item, there, force) if cluster and (tells or trial.is_worth_it(item, there)) else Trial(item, there)
+            trial.attempt(cluster, item, there, force) if cluster and (there or tells or (real and trial.may_be_taken(item))) else Trial(item, there)
             for item, there in zip(wanted, live, strict=True)
         ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import fake_api
@@ -169,3 +170,16 @@ def test_of_a_secret_is_shown_which_keys_change_and_no_value() -> None:
     before, after = apply.difference(secret(A="b25l", B="b25l", C="b25l"), secret(A="b25l", B="dHdv", D="b25l"))
     assert before["data"] == {"A": "(hidden)", "B": "(hidden)", "C": "(hidden)"}
     assert after["data"] == {"A": "(hidden)", "B": "(hidden, another value)", "D": "(hidden)"}
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_node_port_is_tried_before_it_is_asked_for_and_a_check_asks_no_cluster_that_may_not_answer(check: bool) -> None:
+    asked: list[str] = []
+    cluster = SimpleNamespace(try_apply=lambda kind, *_: asked.append(kind) or (201, {}))
+    action = SimpleNamespace(_task=SimpleNamespace(check_mode=check), _namespace_is_there=lambda *_: False)
+    metadata = {"name": "polls", "namespace": "polls-dev"}
+    wanted = [{"kind": "Deployment", "apiVersion": "apps/v1", "metadata": metadata}]
+    wanted += [{"kind": "Service", "apiVersion": "v1", "metadata": metadata, "spec": {"ports": [{"nodePort": 30080}]}}]
+    arguments = {"namespace": "polls-dev", "take_over": False, "adopt": False}
+    ActionModule._trials(action, cluster, wanted, [None, None], arguments)
+    assert asked == ([] if check else ["Service"])

@@ -40,14 +40,14 @@ class Trial:
         return declared(self.live) != declared(self.after) or ownership.applied(self.live) != ownership.applied(self.after)
 
 
-def is_worth_it(wanted: Object, live: Object | None) -> bool:
-    """Whether to try out an apply that follows at once: of what is there, and of what somebody else may have already, as a node port.
+def may_be_taken(wanted: Object) -> bool:
+    """Whether an object that is to be made asks for what somebody else may have already, as a node port.
 
-    >>> is_worth_it({"kind": "Service", "spec": {"ports": [{"nodePort": 30080}]}}, None), is_worth_it({"kind": "Deployment"}, None)
+    >>> may_be_taken({"kind": "Service", "spec": {"ports": [{"nodePort": 30080}]}}), may_be_taken({"kind": "Deployment"})
     (True, False)
     """
     ports = (wanted.get("spec") or {}).get("ports") or [] if wanted["kind"] == "Service" else []
-    return live is not None or any("nodePort" in port for port in ports)
+    return any("nodePort" in port for port in ports)
 
 
 def refused(trials: Sequence[Trial]) -> Trial | None:
