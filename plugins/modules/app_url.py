@@ -109,13 +109,14 @@ class Forward:
                 cwd="/",
             )
         end = time.monotonic() + START
-        while not self.ready.exists():
+        # There, and written: it is empty for a moment.
+        while not (listens := self.ready.read_text(encoding="ascii") if self.ready.exists() else ""):
             if process.poll() is not None or time.monotonic() > end:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 raise Failed(f"The port-forward did not start: {self.last_words()}")
             time.sleep(0.05)
-        known = {"pid": process.pid, "port": int(self.ready.read_text(encoding="ascii")), "target": self.target}
+        known = {"pid": process.pid, "port": int(listens), "target": self.target}
         self.ready.unlink()
         self.record.write_text(json.dumps(known), encoding="utf-8")
         return known
