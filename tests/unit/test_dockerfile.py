@@ -347,6 +347,17 @@ FAILURES = {
         "  building 'wires.c' extension\n  error: [Errno 2] No such file or directory: 'x86_64-linux-gnu-gcc'\n  ERROR: Failed building wheel for wires",
         "wires has no wheel for this Python, and cannot be compiled: x86_64-linux-gnu-gcc is missing",
     ),
+    "a requirement without a version in a file with hashes": (
+        "Collecting itsdangerous\nERROR: In --require-hashes mode, all requirements must have their versions pinned with ==. These do not:\n"
+        "    itsdangerous from https://x.example/itsdangerous-2.2.0-py3-none-any.whl (from -r requirements.txt (line 9))",
+        "itsdangerous has no hash, and other requirements in its file have. Have that file made again with it, as by uv pip compile",
+    ),
+    "a requirement without a hash in a file with hashes": (
+        "ERROR: Hashes are required in --require-hashes mode, but they are missing from some requirements. Here is a list of those requirements along "
+        "with the hashes their downloaded archives actually had.\nAdd lines like these to your requirements files to prevent tampering. (...)\n"
+        "    itsdangerous==2.2.0 --hash=sha256:c6242f",
+        "itsdangerous has no hash, and other requirements in its file have.",
+    ),
     "an index that does not answer": (
         "Looking in indexes: https://index.example/simple\nWARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError('<x>: "
         "Failed')': /simple/a/\nERROR: No matching distribution found for a==0.7.0",

@@ -28,6 +28,8 @@ MISSING = re.compile(
     r"|^\s*error: \[Errno 2\] No such file or directory: '([a-z][\w+-]*)'",  # setuptools about a program
     re.MULTILINE,
 )
+# What pip says of a requirement that was added to a file with hashes, with a version or without.
+HASHLESS = re.compile(r"(?:pinned with ==\. These do not:|Hashes are required in --require-hashes mode, (?:[^\n]|\n(?! {4}))*)\n\s+([\w.-]+)")
 WHEEL = re.compile(r"Failed (?:building wheel for|to build) '?([\w.-]+)'?")
 COLLECTING = re.compile(r"^\s*Collecting ([\w.-]+)", re.MULTILINE)
 # What a package without a wheel of any version is called where it has one.
@@ -615,6 +617,9 @@ def explain(words: str, dockerfile: Path, text: str, project: str = "", compiled
             f"{dockerfile}: pip gets no answer from {index[1]} ({broken[1]}). If a line -i or --index-url of the requirements names it, remove that line: "
             "it comes before this machine's configuration of pip. Otherwise correct that configuration (pip config debug shows its files).\n"
         )
+    if found := HASHLESS.search(words):
+        way = "Have that file made again with it, as by uv pip compile --generate-hashes requirements.in -o requirements.txt"
+        return f"{dockerfile}: {found[1]} has no hash, and other requirements in its file have. {way}.\n"
     if missing := MISSING.search(words):
         # Where it fails before there is anything to build, the last that was begun is it.
         wheel = WHEEL.search(words) or next(reversed(list(COLLECTING.finditer(words[: missing.start()]))), None)
