@@ -333,7 +333,7 @@ def inside(path: Path | None, source: Path, dockerfile: Dockerfile | None) -> st
 
 def static_elsewhere(reading: Reading, chosen: Collection[str]) -> bool:
     """Whether static files are kept in a storage of django-storages; that uploads are, or that a variable would have it so (``chosen``), says nothing."""
-    named = [reading.expressions[name][0] for name in ("STATICFILES_STORAGE",) if name in reading.expressions]
+    named = [reading.expressions["STATICFILES_STORAGE"][0]] if "STATICFILES_STORAGE" in reading.expressions else []
     for node in ast.walk(reading.expressions["STORAGES"][0]) if "STORAGES" in reading.expressions else ():
         if isinstance(node, ast.Dict):
             named += [value for key, value in zip(node.keys, node.values, strict=True) if key and constant(key) == "staticfiles"]
