@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import PurePosixPath
+from typing import Any
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
 LABEL_LENGTH = 63
@@ -193,7 +194,7 @@ def node_port(value: int) -> str:
     return f"{value} is not a node port: it has to be {span}, or 0 to let Kubernetes choose"
 
 
-def quantity(value: str | float) -> Decimal | None:
+def quantity(value: Any) -> Decimal | None:
     """Return the number that a quantity stands for; None when it is not one, or is negative."""
     found = QUANTITY.fullmatch(str(value)) if not isinstance(value, bool) else None
     if not found:

@@ -69,9 +69,17 @@ status:
       type: list
       elements: dict
     problems: {description: "kind, name, pod, container, cause, summary, message, log (its last line) and advice.", type: list, elements: dict}
+    requests:
+      description:
+        - What visitors' requests were answered with, as the access logs of the web pods have them, of the last hour and of 5,000 lines at most.
+        - "count, errors (5xx), seconds (looked back), age (seconds since the last error), pages (request, status, times) and raised (by the latest of them,
+          where a log has its traceback). Null where the logs have no request."
+      type: dict
     notes: {description: What could not be read., type: list, elements: str}
 """
 
+import contextlib
+import urllib.parse
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -79,7 +87,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ..module_utils.kube import access, client, logs
+from ..module_utils.kube import access, access_log, client, logs, probes, served_files
 from ..module_utils.kube.client import Cluster, Forbidden, KubeError
 from ..module_utils.kube.objects import dig
 from ..module_utils.kube.redact import redact, unshown
@@ -109,7 +117,8 @@ KINDS = ("Node", "Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet", 
 PROBE = "probe"
 READ = 60  # lines of a log, which tell more together than the last of them: where an import failed, whose key is missing
 SHOWN = 5  # of which one is shown
-LIMIT = 5000  # of a kind: an answer that would take long is cut off
+LIMIT = 5000  # of a kind, or lines of an access log: an answer that would take long is cut off
+HOUR = 3600  # seconds of access logs
 RENEW_DAYS = 60  # before its end a certificate is a problem
 
 
@@ -187,6 +196,36 @@ class Reader:
             "advice": symptom.advice if symptom else advice_of(finding, snapshot.workload),
         }
 
+    def requests(self, objects: dict[str, list[dict[str, Any]]]) -> dict[str, Any] | None:
+        """Return what visitors' requests were answered with of late, None where no web pod's log has any."""
+        texts: list[str] = []
+        paths: set[str] = set()
+        values: set[str] = set()
+        for pod in objects.get("Pod", []):
+            spec = dig(pod, "spec") or {}
+            container = next((each for each in spec.get("containers") or [] if each["name"] != served_files.CONTAINER), None)
+            if dig(pod, "metadata", "labels", "app.kubernetes.io/component") != "web" or dig(pod, "status", "phase") != "Running" or not container:
+                continue
+            paths |= {probe.path for probe in probes.probes(container)}
+            values = values or unshown(self.cluster, self.namespace, spec)
+            query: dict[str, str | int] = {"container": container["name"], "timestamps": "true", "sinceSeconds": HOUR, "tailLines": LIMIT}
+            with contextlib.suppress(KubeError):
+                texts.append(self.cluster.log(self.namespace, pod["metadata"]["name"], **query))
+        found = access_log.answers(texts, paths)
+        if not found.count:
+            return None
+        lines = [line for text in texts for stamped in text.splitlines() for line in logs.plain(stamped.partition(" ")[2])] if found.failed else []
+        return {
+            "count": found.count,
+            "errors": found.failed.total(),
+            "seconds": status_text.seconds_between(access_log.begin(texts, LIMIT), self.cluster.now),
+            "age": status_text.seconds_between(found.last, self.cluster.now),
+            "pages": [
+                {"request": redact(f"{each.method} {each.path}", values), "status": each.status, "times": times} for each, times in found.failed.most_common()
+            ],
+            "raised": redact(page_error.told(page_error.last_traceback(lines)), values),
+        }
+
     def _log(self, pod: str, container: str, *runs: str) -> list[str]:
         """Return the end of a container's log, of the first of its ``runs`` (previous, current) that has one; empty when none has."""
         for run in runs:
@@ -212,15 +251,30 @@ def addresses(objects: Mapping[str, list[dict[str, Any]]], app: str, timeout: fl
     return [each for each in found if each["good"]] or found
 
 
-def page_problems(cluster: Cluster, namespace: str, app: str, found: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """Return what the page raises that the app answers with an error of its own; ``found`` as ``addresses`` returns it."""
-    failing = next((each for each in found if each["status"] >= 500), None)
-    if failing is None:
+def page_problems(cluster: Cluster, namespace: str, app: str, found: list[dict[str, Any]], requests: dict[str, Any] | None) -> list[dict[str, str]]:
+    """Return what a page raises that the app answers with an error of its own.
+
+    Args:
+        cluster: The API server.
+        namespace: Of the environment.
+        app: The app's name.
+        found: As ``addresses`` returns it.
+        requests: As ``Reader.requests`` returns it: of what visitors were answered with, a page counts that raises something now.
+    """
+    if failing := next((each for each in found if each["status"] >= 500), None):
+        raised = page_error.told(page_error.of_url(cluster, namespace, app, failing["url"]))
+        return [_page_problem(failing["url"], f"answers {failing['answer'].partition(' ')[0]}{': ' if raised else ''}{raised}")]
+    pages = [each for each in (requests or {}).get("pages", []) if each["request"].startswith("GET ") and each["status"] == 500]
+    if not pages or not found:
         return []
-    raised = page_error.told(page_error.of_url(cluster, namespace, app, failing["url"]))
-    words = f"{failing['answer'].partition(' ')[0]}{': ' if raised else ''}{raised}"
+    url = urllib.parse.urljoin(found[0]["url"], pages[0]["request"].removeprefix("GET "))
+    raised = page_error.told(page_error.of_url(cluster, namespace, app, url))
+    return [_page_problem(url, f"answers 500: {raised}")] if raised else []
+
+
+def _page_problem(url: str, summary: str) -> dict[str, str]:
     empty = {"pod": "", "container": "", "message": "", "log": ""}
-    return [{"kind": "Page", "name": failing["url"], "cause": "answer", "summary": f"answers {words}", "advice": "mend it in the app", **empty}]
+    return {"kind": "Page", "name": url, "cause": "answer", "summary": summary, "advice": "mend it in the app", **empty}
 
 
 def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -231,7 +285,7 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
         certificates += certificate_ends.of_kubeconfig(Path(parameters["kubeconfig"]))
     expiry = status_text.expiry(certificates, facts.pop("renew_days", RENEW_DAYS), facts.get("provider", ""), environment)
     empty: dict[str, Any] = {"nodes": [], "release": None, "processes": [], "pods": [], "database": None, "addresses": [], "volumes": []}
-    empty |= {"incidents": [], "notes": [], "network_policies": "", "certificates": certificates, "problems": expiry}
+    empty |= {"incidents": [], "requests": None, "notes": [], "network_policies": "", "certificates": certificates, "problems": expiry}
     found = {"environment": environment, "namespace": parameters["namespace"], "cluster": facts, "advice": "", **empty}
     if facts["state"] in ADVICE:
         profile = facts["state"] == "foreign" and facts.get("provider") == "minikube"
@@ -245,6 +299,7 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
         objects = reader.read()
         problems = reader.problems(objects)
         incidents = reader.incidents(objects, problems)
+        requests = reader.requests(objects)
     except KubeError as error:
         more = f". {ADVICE_UNREADY.format(environment=environment)}" if facts["state"] == "unready" else ""
         return {**found, "advice": f"{error}{more}"}
@@ -261,8 +316,9 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
         "network_policies": status_text.network_policies(reader.probes),
         "addresses": asked,
         "volumes": status_text.volumes(objects.get("PersistentVolumeClaim", [])),
-        "problems": problems + (page_problems(cluster, parameters["namespace"], app, asked) if not problems else []) + expiry,
+        "problems": (problems or page_problems(cluster, parameters["namespace"], app, asked, requests)) + expiry,
         "incidents": incidents,
+        "requests": requests,
         "notes": reader.notes,
     }
 

@@ -41,7 +41,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ..module_utils.kube import client, probes
+from ..module_utils.kube import access_log, client, probes
 from ..module_utils.kube import logs as log_lines
 from ..module_utils.kube.client import Cluster, KubeError, Unreachable
 from ..module_utils.kube.objects import dig
@@ -72,7 +72,7 @@ def logs(cluster: Cluster, namespace: str, pods: list[dict[str, Any]], options: 
             query: dict[str, str | int] = {"container": container, "tailLines": lines, "timestamps": "true"}
             try:
                 text = cluster.log(namespace, name, **(query | ({"previous": "true"} if options["previous"] else {})))
-                found[source], number = log_lines.without_probes(text, asked)
+                found[source], number = access_log.without_probes(text, asked)
                 left_out += number
             except Unreachable:
                 raise

@@ -43,7 +43,7 @@ def template() -> Json:
         "metadata": {"labels": LABELS},
         "spec": {
             "initContainers": [{"name": "wait", "image": "localhost:5000/wait:1"}],
-            "containers": [{"name": "web", "image": IMAGE, "readinessProbe": {"httpGet": {"path": "/readyz"}}}],
+            "containers": [{"name": "web", "image": IMAGE, "readinessProbe": {"httpGet": {"path": "/readyz", "port": 8000}}}],
         },
     }
 

@@ -43,29 +43,6 @@ def test_lines_of_one_moment_keep_their_order() -> None:
     assert [line[-1] for line in log_lines.merged({"a": "2026-11-22T21:00:01Z z\n2026-11-22T21:00:01Z a\n"}, 9)] == ["z", "a"]
 
 
-@pytest.mark.parametrize(
-    ("line", "kept"),
-    [
-        ('10.244.0.1 - - [29/Nov/2026:20:00:00 +0000] "GET /readyz HTTP/1.1" 200 2 "-" "kube-probe/1.36"', False),  # gunicorn, nginx
-        ('INFO:     10.244.0.1:51234 - "GET /readyz HTTP/1.1" 200 OK', False),  # uvicorn
-        ("[pid: 7|app: 0] 10.244.0.1 () {28 vars in 300 bytes} [Sun Nov 29 20:00:00 2026] GET /readyz => generated 4 bytes in 1 msecs (HTTP/1.1 200) 5", False),
-        ('10.244.0.1:51234 - - [29/Nov/2026:20:00:00] "GET /readyz" 200 2', False),  # daphne
-        ('"GET /ht/?format=json HTTP/1.1" 200', False),
-        ('{"message": "GET /readyz 200", "status": 200}', False),
-        ('"GET /readyz HTTP/1.1" 500 145 "-" "kube-probe/1.36"', True),
-        ("[pid: 7|app: 0] GET /readyz => generated 200 bytes in 1 msecs (HTTP/1.1 503) 5", True),
-        ('"GET /readyz/more HTTP/1.1" 200', True),
-        ('"GET / HTTP/1.1" 200 OK', True),
-        ('"POST /readyz HTTP/1.1" 200 OK', True),
-        ("Not Found: /readyz", True),
-    ],
-)
-def test_of_health_checks_only_those_that_fail_are_shown(line: str, kept: bool) -> None:
-    text = f"2026-11-29T20:00:00Z {line}\n"
-    assert log_lines.without_probes(text, ["/readyz", "/ht/?x=1"]) == ((text, 0) if kept else ("", 1))
-    assert log_lines.without_probes(text, []) == (text, 0)
-
-
 def test_pods_whose_ends_are_alike_keep_their_names() -> None:
     assert log_lines.short_names(["polls-abc", "other-abc"]) == {"polls-abc": "polls-abc", "other-abc": "other-abc"}
     assert log_lines.short_names(["polls-abc", "database-0"]) == {"polls-abc": "abc", "database-0": "database-0"}

@@ -38,6 +38,7 @@ class FakeCluster:
 
     objects: ClassVar[dict[str, Any]] = {}
     logs: ClassVar[dict[str, str]] = {}
+    access: ClassVar[dict[str, str]] = {}
     asked: ClassVar[list[str]] = []
     now = LATER
 
@@ -64,7 +65,10 @@ class FakeCluster:
         return {"data": {"PASSWORD": base64.b64encode(SECRET.encode()).decode()}}
 
     def log(self, namespace: str, name: str, **query: Any) -> str:
-        """Return the log of a pod's previous run."""
+        """Return the log of a pod's previous run, or its access log."""
+        if "timestamps" in query:
+            assert (query["container"], query["sinceSeconds"]) == ("web", 3600)
+            return self.access.get(name, "")
         assert query["previous"] == "true"
         if name not in self.logs:
             raise NotFound(f"{name} has no log")
@@ -302,6 +306,57 @@ def test_a_page_with_an_error_is_a_problem_with_what_it_raises(
     answer = status(capsys, monkeypatch, **healthy())
     assert answer["text"].splitlines()[0] == "dev: 1 problem"
     assert f"Page http://127.0.0.1:30080/: {words}" in " ".join(answer["text"].split())
+
+
+RAISED = "Traceback (most recent call last):\\n  File \\\"/code/v.py\\\", line 1, in page\\nKeyError: 'x'"
+ANSWERED = f"""\
+2026-03-01T11:30:00.1Z 10.244.0.1 - - [01/Mar/2026:11:30:00 +0000] "GET /readyz HTTP/1.1" 503 2
+2026-03-01T11:40:00.1Z 10.244.0.9 - - [01/Mar/2026:11:40:00 +0000] "GET /polls/?token=1 HTTP/1.1" 200 412
+2026-03-01T11:50:00.1Z 10.244.0.9 - - [01/Mar/2026:11:50:00 +0000] "GET /report/{SECRET.replace(" ", "-")}?token=1 HTTP/1.1" 500 145
+2026-03-01T11:50:01.1Z {{"level": "ERROR", "message": "Internal Server Error: /report/", "exception": "{RAISED}"}}
+2026-03-01T11:58:00.1Z {{"level": "INFO", "message": "GET /report/{SECRET.replace(" ", "-")} 500"}}
+2026-03-01T11:58:00.2Z {{"level": "INFO", "message": "POST /vote/ 503"}}
+"""
+
+
+def web_pods(access: str, monkeypatch: pytest.MonkeyPatch) -> Json:
+    """Return the objects of an environment of which one web pod has an access log."""
+    objects = healthy()
+    for each in objects["Pod"][:2]:
+        each["metadata"]["labels"]["app.kubernetes.io/component"] = "web"
+    monkeypatch.setattr(FakeCluster, "access", {"polls-2-ready": access})
+    return objects
+
+
+def test_requests_that_were_answered_with_an_error_are_counted_and_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment_status.page_error, "of_url", lambda *_: [])
+    lines = status(capsys, monkeypatch, **web_pods(ANSWERED, monkeypatch))["text"].splitlines()
+    assert lines[0] == "dev: all pods are ready; 3 requests were answered with an error"
+    at = next(index for index, line in enumerate(lines) if line.startswith("requests"))
+    assert lines[at : at + 4] == [
+        "requests   4 in the last 30 min, 3 answered with an error, the last 2 min ago:",
+        "             GET /report/correct-horse-battery  500  2 times",
+        "             POST /vote/                        503  once",
+        "             log: it raises KeyError: 'x' (/code/v.py:1)",
+    ]
+
+
+def test_a_page_that_goes_on_to_fail_for_visitors_is_a_problem(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(environment_status.page_error, "of_url", lambda *given: asked.append(given[3]) or ["KeyError: 'x'"])
+    answer = status(capsys, monkeypatch, **web_pods(ANSWERED, monkeypatch))
+    assert asked == ["http://127.0.0.1:30080/report/correct-horse-battery"]
+    assert answer["text"].splitlines()[0] == "dev: 1 problem"
+    assert "answers 500: it raises KeyError: 'x'." in " ".join(answer["text"].split())
+
+
+@pytest.mark.parametrize(("lines", "told"), [(2, "requests   1 in the last 30 min, none answered with an error"), (1, None)])
+def test_requests_that_were_all_answered_are_no_trouble(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lines: int, told: str | None
+) -> None:
+    answer = status(capsys, monkeypatch, **web_pods("".join(ANSWERED.splitlines(keepends=True)[:lines]), monkeypatch))
+    assert answer["text"].splitlines()[0] == "dev: all is well"
+    assert next((line for line in answer["text"].splitlines() if line.startswith("requests")), None) == told
 
 
 def test_an_address_that_does_not_let_this_machine_in_is_not_shown_beside_one_that_does(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from decimal import Decimal
 from typing import Any
 
 import yaml
+
+from ..formats import quantity
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -20,9 +21,6 @@ NOTED = frozenset({"creationTimestamp", "generation", "managedFields", "resource
 LONGEST = 20
 """Lines of a container's command that are shown in full."""
 
-# kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity
-SUFFIXES: dict[str, int | Decimal] = {"": 1, "m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
-SUFFIXES |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50}
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -90,18 +88,6 @@ def contains(live: Any, wanted: Any) -> bool:
 def chosen_by_server(key: str, value: Any) -> bool:
     """Whether a field leaves its value to the API server."""
     return key == "nodePort" and not value
-
-
-def quantity(value: Any) -> Decimal | None:
-    """Return the amount that a quantity means, None for anything else.
-
-    >>> quantity("0.5") == quantity("500m")
-    True
-    """
-    found = re.fullmatch(r"([0-9.]+)([a-zA-Z]{0,2})", str(value)) if isinstance(value, str | int | float) else None
-    if not found or isinstance(value, bool) or found[2] not in SUFFIXES or found[1].count(".") > 1 or found[1] == ".":
-        return None
-    return Decimal(found[1]) * SUFFIXES[found[2]]
 
 
 def foreign(wanted: dict[str, Any], live: dict[str, Any] | None) -> bool:

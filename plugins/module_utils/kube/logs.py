@@ -14,6 +14,7 @@ LOGGER = ("logger", "log.logger")
 MESSAGE = ("message", "msg", "event")
 TRACE = ("exception", "exc_info", "traceback", "stack", "stacktrace", "error.stack_trace")
 
+_INDENT = "    "  # of a traceback
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -36,27 +37,17 @@ def readable(line: str) -> list[str]:
     # What the message tells already, such as the path of an access line, is not told again.
     rest = [f"{name}={_value(value)}" for name, value in fields.items() if _value(value) not in message.split()]
     lines = f"{head} ({', '.join(rest)})" if rest else head
-    return [_clean(text) for text in lines.splitlines()] + [f"    {_clean(text)}" for text in trace.splitlines()]
+    return [_clean(text) for text in lines.splitlines()] + [f"{_INDENT}{_clean(text)}" for text in trace.splitlines()]
 
 
-def without_probes(text: str, paths: Iterable[str]) -> tuple[str, int]:
-    """Return a log without the lines that an access log has of health checks that went well, and how many there were.
+def plain(line: str) -> list[str]:
+    """Return a log line as ``readable`` does, a traceback as Python prints it.
 
-    Args:
-        text: As the API server gives it.
-        paths: What the checks ask for, such as ``/readyz``.
-
-    >>> without_probes('GET / 200\\n"GET /readyz HTTP/1.1" 200 OK\\n"GET /readyz HTTP/1.1" 500\\n', ["/readyz"])
-    ('GET / 200\\n"GET /readyz HTTP/1.1" 500\\n', 1)
+    >>> plain('{"message": "no", "exception": "Traceback (most recent call last):\\\\nKeyError: 1"}')
+    ['no', 'Traceback (most recent call last):', 'KeyError: 1']
     """
-    names = "|".join(re.escape(path.partition("?")[0]) for path in paths)
-    if not names:
-        return text, 0
-    # Where the status is: for gunicorn, uvicorn, daphne and nginx, for a logger's plain words, and for uWSGI.
-    probe = re.compile(rf'\bGET (?:{names})(?:\?\S*)?(?: HTTP/[\d.]+)?(?:" | | => .*\(HTTP/[\d.]+ )2\d\d\b')
-    lines = text.splitlines(keepends=True)
-    kept = [line for line in lines if not probe.search(line)]
-    return "".join(kept), len(lines) - len(kept)
+    first, *rest = readable(line) or [""]
+    return [first, *(each.removeprefix(_INDENT) for each in rest)]
 
 
 def merged(logs: Mapping[str, str], lines: int) -> list[str]:

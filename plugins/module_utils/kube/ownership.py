@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .apply import LAST_APPLIED, chosen_by_server, last_applied, quantity
+from ..formats import quantity
+from .apply import LAST_APPLIED, chosen_by_server, last_applied
 from .client import KINDS, kind_of
 from .objects import dig
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from .apply import quantity
+from ..formats import quantity
 from .fixed import Problem
 from .objects import condition, dig
 

@@ -276,6 +276,8 @@ def text(status: Mapping[str, Any]) -> str:
     if found := status["network_policies"]:
         lines += _part("policies", _wrap(found))
     lines += _part("addresses", _table((), [(each["url"], each["answer"]) for each in status["addresses"]]))
+    if found := status["requests"]:
+        lines += _part("requests", _requests(found))
     lines += _part("volumes", _table(("NAME", "SIZE", "STATE", "CLASS"), [(v["name"], v["size"], v["state"], v["class"]) for v in status["volumes"]]))
     lines += [*expiry, *_problems(status["problems"])]
     for number, each in enumerate(status["incidents"]):
@@ -297,6 +299,8 @@ def headline(status: Mapping[str, Any]) -> str:
         return "all pods are ready, but no address answers here: see playbooks/ops/open.yml"
     if count := len(status["incidents"]):
         return f"all is well now, after {count} incident{'s' if count > 1 else ''} in the last hour"
+    if failed := (status["requests"] or {}).get("errors"):
+        return f"all pods are ready; {failed} request{'s were' if failed > 1 else ' was'} answered with an error"
     return "all is well"
 
 
@@ -333,6 +337,20 @@ def _incident(found: Mapping[str, Any]) -> list[str]:
     if found["log"]:
         lines += _wrap(found["log"], "  log: ")
     return lines + _wrap(found["advice"], "  do: ")
+
+
+PAGES = 5
+"""How many kinds of requests that failed are named."""
+
+
+def _requests(found: Mapping[str, Any]) -> list[str]:
+    """Return what visitors were answered with: how many requests, and the most frequent ones that failed."""
+    all_of_them = f"{found['count']} in the last {duration(found['seconds'])}"
+    if not found["errors"]:
+        return [f"{all_of_them}, none answered with an error"]
+    lines = _wrap(f"{all_of_them}, {found['errors']} answered with an error, the last {duration(found['age'])} ago:")
+    rows = [(f"  {each['request']}", str(each["status"]), f"{each['times']} times" if each["times"] > 1 else "once") for each in found["pages"][:PAGES]]
+    return lines + _table((), rows) + (_wrap(found["raised"], "  log: ") if found["raised"] else [])
 
 
 def _problems(found: Sequence[Mapping[str, Any]]) -> list[str]:
