@@ -53,7 +53,10 @@ status:
     nodes: {description: "name, state, version and age (seconds) of each.", type: list, elements: dict}
     release: {description: "name, image, version, revision, replicas, ready, updated, since (seconds; null while being rolled out). Null for none.", type: dict}
     processes: {description: "name, replicas and ready of each that runs beside web.", type: list, elements: dict}
-    pods: {description: "name, ready, containers, restarts, age (seconds) and state of each.", type: list, elements: dict}
+    pods:
+      description: "name, ready, containers, restarts, age (seconds), state and memory (what the fullest container uses of its limit, else empty) of each."
+      type: list
+      elements: dict
     database: {description: "host, image, replicas and ready. Null for none.", type: dict}
     network_policies: {description: "Whether they are enforced, as far as that was tried, else empty.", type: str}
     addresses:
@@ -88,12 +91,12 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils.kube import access, access_log, client, logs, probes, served_files
-from ..module_utils.kube.client import Cluster, Forbidden, KubeError
+from ..module_utils.kube.client import Cluster, Forbidden, KubeError, Unreachable
 from ..module_utils.kube.objects import dig
 from ..module_utils.kube.redact import redact, unshown
 from ..module_utils.machine import certificates as certificate_ends
 from ..module_utils.rollout import incidents as last_hour
-from ..module_utils.rollout import page_error, symptoms
+from ..module_utils.rollout import memory, page_error, symptoms
 from ..module_utils.rollout import status as status_text
 from ..module_utils.rollout.advice import advice_of
 from ..module_utils.rollout.message import symptom_of
@@ -195,6 +198,15 @@ class Reader:
             "log": "" if symptom and symptom.cause == "checks" else symptoms.telling(lines[-SHOWN:]),
             "advice": symptom.advice if symptom else advice_of(finding, snapshot.workload),
         }
+
+    def uses(self, objects: dict[str, list[dict[str, Any]]]) -> dict[str, memory.Use]:
+        """Return what the pods use, by their names; nothing where nobody measures it, or where this user may not ask."""
+        try:
+            return memory.uses(objects.get("Pod", []), self.cluster.items(memory.METRICS, self.namespace))
+        except Unreachable:
+            raise
+        except KubeError:
+            return {}
 
     def requests(self, objects: dict[str, list[dict[str, Any]]]) -> dict[str, Any] | None:
         """Return what visitors' requests were answered with of late, None where no web pod's log has any."""
@@ -299,6 +311,7 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
         objects = reader.read()
         problems = reader.problems(objects)
         incidents = reader.incidents(objects, problems)
+        used = reader.uses(objects)
         requests = reader.requests(objects)
     except KubeError as error:
         more = f". {ADVICE_UNREADY.format(environment=environment)}" if facts["state"] == "unready" else ""
@@ -306,17 +319,18 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
     now, app = cluster.now, parameters["app"]
     deployment = next((each for each in objects.get("Deployment", []) if each["metadata"]["name"] == app), None)
     asked = addresses(objects, app, parameters["timeout"], parameters["path"])
+    problems = problems or page_problems(cluster, parameters["namespace"], app, asked, requests)
     return {
         **found,
         "nodes": status_text.nodes(objects.get("Node", []), now),
         "release": status_text.release(deployment, now) if deployment else None,
         "processes": status_text.processes(objects.get("Deployment", [])),
-        "pods": status_text.pods(objects.get("Pod", []), now),
+        "pods": status_text.pods(objects.get("Pod", []), now, used),
         "database": status_text.database(objects.get("StatefulSet", []), objects.get("Service", [])),
         "network_policies": status_text.network_policies(reader.probes),
         "addresses": asked,
         "volumes": status_text.volumes(objects.get("PersistentVolumeClaim", [])),
-        "problems": (problems or page_problems(cluster, parameters["namespace"], app, asked, requests)) + expiry,
+        "problems": problems + memory.problems(objects.get("Pod", []), used) + expiry,
         "incidents": incidents,
         "requests": requests,
         "notes": reader.notes,

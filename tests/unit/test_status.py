@@ -162,7 +162,7 @@ def test_whether_policies_are_enforced_is_said_and_is_no_problem(
 
 def test_each_kind_is_asked_for_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     status(capsys, monkeypatch, **healthy())
-    assert sorted(FakeCluster.asked) == sorted(environment_status.KINDS)
+    assert sorted(FakeCluster.asked) == sorted([*environment_status.KINDS, environment_status.memory.METRICS])
 
 
 @pytest.fixture
@@ -326,6 +326,43 @@ def web_pods(access: str, monkeypatch: pytest.MonkeyPatch) -> Json:
         each["metadata"]["labels"]["app.kubernetes.io/component"] = "web"
     monkeypatch.setattr(FakeCluster, "access", {"polls-2-ready": access})
     return objects
+
+
+def measured(objects: Json, used: str, limit: str = "256Mi", component: str = "web") -> Json:
+    """Return objects of which one pod's memory is limited and measured."""
+    subject = objects["Pod"][0]
+    subject["metadata"]["labels"] = subject["metadata"]["labels"] | {"app.kubernetes.io/component": component}
+    if limit:
+        subject["spec"]["containers"][0]["resources"] = {"limits": {"memory": limit}}
+    metrics = {"metadata": {"name": "polls-2-ready"}, "containers": [{"name": "web", "usage": {"cpu": "1m", "memory": used}}]}
+    return {**objects, "metrics.k8s.io/v1beta1/PodMetrics": [metrics]}
+
+
+@pytest.mark.parametrize(("component", "told"), [("web", "dev: 1 problem"), ("process", "dev: 1 problem"), ("database", "dev: all is well")])
+def test_an_app_that_is_near_its_memory_limit_is_a_problem(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, component: str, told: str
+) -> None:
+    answer = status(capsys, monkeypatch, **measured(healthy(), "249000Ki", component=component))
+    lines = answer["text"].splitlines()
+    assert lines[0] == told
+    assert "pods       NAME           READY  RESTARTS  AGE   MEMORY      STATE" in lines
+    assert "           polls-2-ready  1/1    0         20 s  243/256 Mi  Running" in lines
+    words = "Pod polls-2-ready: the container web uses 243 of the 256 MiB at which it is killed (OOMKilled). do: Raise the memory limit in berth_app_resources"
+    assert (words in " ".join(answer["text"].split())) is (component != "database")
+
+
+@pytest.mark.parametrize(("used", "limit", "cell"), [("230Mi", "256Mi", "230/256 Mi"), ("4Gi", "", "4096 Mi")])
+def test_an_app_with_room_for_its_memory_is_no_problem(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, used: str, limit: str, cell: str
+) -> None:
+    answer = status(capsys, monkeypatch, **measured(healthy(), used, limit))
+    assert answer["text"].splitlines()[0] == "dev: all is well"
+    assert {pod["name"]: pod["memory"] for pod in answer["status"]["pods"]} == {"polls-2-ready": cell, "polls-2-other": ""}
+
+
+def test_where_nobody_measures_memory_no_column_of_it_is_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = status(capsys, monkeypatch, **healthy(), **{"metrics.k8s.io/v1beta1/PodMetrics": NotFound("no such kind")})
+    assert (answer["text"].splitlines()[0], "MEMORY" in answer["text"], answer["status"]["notes"]) == ("dev: all is well", False, [])
 
 
 def test_requests_that_were_answered_with_an_error_are_counted_and_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

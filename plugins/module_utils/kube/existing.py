@@ -59,6 +59,7 @@ NEEDED_BY_VOLUMES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 READ_BY_RUNBOOKS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("networking.k8s.io", "ingresses", ("get", "list")),
     ("", "limitranges", ("list",)),
+    ("metrics.k8s.io", "pods", ("list",)),
 )
 
 

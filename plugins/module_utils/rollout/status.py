@@ -15,6 +15,7 @@ from ..kube import processes as process_objects
 from ..kube.objects import condition, dig
 from . import command
 from .judge import judge, state_of
+from .memory import Use
 from .message import best
 from .model import Finding, Snapshot
 from .reading import parse_time, pod_state, unbound_claims
@@ -101,8 +102,8 @@ def processes(deployments: Iterable[Object]) -> list[dict[str, Any]]:
     return [{"name": name, "replicas": state["replicas"], "ready": state["ready"]} for name, state in states]
 
 
-def pods(objects: Iterable[Object], now: str) -> list[dict[str, Any]]:
-    """Return name, ready, containers, restarts, age (seconds) and state of each pod that has not done its work."""
+def pods(objects: Iterable[Object], now: str, memory: Mapping[str, Use]) -> list[dict[str, Any]]:
+    """Return name, ready, containers, restarts, age (seconds), state and memory of each pod that has not done its work."""
     found = []
     for pod in sorted(objects, key=lambda each: each["metadata"]["name"]):
         if dig(pod, "status", "phase") == "Succeeded":
@@ -116,6 +117,7 @@ def pods(objects: Iterable[Object], now: str) -> list[dict[str, Any]]:
                 "restarts": sum(each.get("restartCount") or 0 for each in statuses),
                 "age": seconds_between(dig(pod, "metadata", "creationTimestamp"), now),
                 "state": "Terminating" if dig(pod, "metadata", "deletionTimestamp") else pod_state(pod),
+                "memory": str(memory.get(pod["metadata"]["name"], "")),
             }
         )
     return found
@@ -263,13 +265,7 @@ def text(status: Mapping[str, Any]) -> str:
     if released := status["release"]:
         lines += _part("release", _released(released))
         lines += _part("processes", _table((), [(each["name"], f"{each['ready']} of {each['replicas']} ready") for each in status["processes"]]))
-    lines += _part(
-        "pods",
-        _table(
-            ("NAME", "READY", "RESTARTS", "AGE", "STATE"),
-            [(p["name"], f"{p['ready']}/{p['containers']}", str(p["restarts"]), duration(p["age"]), p["state"]) for p in status["pods"]],
-        ),
-    )
+    lines += _part("pods", _pods(status["pods"]))
     if found := status["database"]:
         image = f"{short_image(found['image'])}, {found['ready']} of {found['replicas']} ready" if found["image"] else "outside the cluster"
         lines += _part("database", _wrap(f"{found['host']}: {image}"))
@@ -337,6 +333,13 @@ def _incident(found: Mapping[str, Any]) -> list[str]:
     if found["log"]:
         lines += _wrap(found["log"], "  log: ")
     return lines + _wrap(found["advice"], "  do: ")
+
+
+def _pods(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    titles = ("NAME", "READY", "RESTARTS", "AGE", "MEMORY", "STATE")
+    rows = [(p["name"], f"{p['ready']}/{p['containers']}", str(p["restarts"]), duration(p["age"]), p["memory"], p["state"]) for p in found]
+    measured = any(p["memory"] for p in found)
+    return _table(titles, rows) if measured else _table((*titles[:4], titles[5]), [(*row[:4], row[5]) for row in rows])
 
 
 PAGES = 5

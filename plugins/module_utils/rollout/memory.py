@@ -1,0 +1,77 @@
+"""How much memory the app's containers use, and which of them will soon be killed for it. From Kubernetes objects to data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..formats import quantity
+from ..kube import processes, served_files
+from ..kube.objects import dig
+from .incidents import MEMORY
+
+Object = Mapping[str, Any]
+METRICS = "metrics.k8s.io/v1beta1/PodMetrics"
+"""The kind by which the use of a pod is asked for; served by metrics-server, where there is one."""
+NEAR = 0.9
+"""The part of its limit from which on a container is near it: requests differ, and Python gives little back."""
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a pod's fullest container uses, in MiB."""
+
+    container: str
+    used: int
+    limit: int
+    """0 for none."""
+
+    def __str__(self) -> str:
+        """Return it as a cell of a table."""
+        return f"{self.used}/{self.limit} Mi" if self.limit else f"{self.used} Mi"
+
+
+def uses(pods: Iterable[Object], metrics: Iterable[Object]) -> dict[str, Use]:
+    """Return by a pod's name what its fullest container uses: that with the least room below its limit.
+
+    Args:
+        pods: As read.
+        metrics: Of the kind METRICS.
+    """
+    used = {
+        (each["metadata"]["name"], container["name"]): quantity(dig(container, "usage", "memory")) or 0
+        for each in metrics
+        for container in each.get("containers") or []
+    }
+    found: dict[str, Use] = {}
+    for pod in pods:
+        name = pod["metadata"]["name"]
+        mine = [
+            Use(each["name"], int(used[name, each["name"]] / MIB), int((quantity(dig(each, "resources", "limits", "memory")) or 0) / MIB))
+            for each in dig(pod, "spec", "containers") or []
+            if (name, each["name"]) in used
+        ]
+        if mine:
+            found[name] = max(mine, key=lambda use: use.used / use.limit if use.limit else 0)
+    return found
+
+
+def problems(pods: Iterable[Object], found: Mapping[str, Use]) -> list[dict[str, str]]:
+    """Return a problem for each of the app's pods that is near its limit; a database fills its own with what it can do without."""
+    own = ("web", processes.COMPONENT)
+    near = [
+        (pod["metadata"]["name"], use)
+        for pod in pods
+        if (use := found.get(pod["metadata"]["name"]))
+        and use.container != served_files.CONTAINER
+        and dig(pod, "metadata", "labels", "app.kubernetes.io/component") in own
+        and use.used > NEAR * use.limit > 0
+    ]
+    empty = {"pod": "", "message": "", "log": ""}
+    return [
+        {"kind": "Pod", "name": name, "container": use.container, "cause": "memory", "advice": MEMORY, **empty}
+        | {"summary": f"the container {use.container} uses {use.used} of the {use.limit} MiB at which it is killed (OOMKilled)"}
+        for name, use in near
+    ]
