@@ -38,13 +38,19 @@ class Painted(str):
     """Text in Ansible's own colours, in which everything else is written out already."""
 
 
+def inventories() -> list[str]:
+    """Return what this run was given as -i; none where it takes what Ansible takes without one."""
+    found = list(context.CLIARGS.get("inventory") or [])
+    return [each for each in found if "," not in each] if found != list(C.DEFAULT_HOST_LIST) else []
+
+
 def write_out(display: Display) -> None:
     """Let everything that is displayed, by whatever part of Ansible or of Berth, be free of what a terminal obeys."""
 
     def displayed(msg: str, color: str | None = None, *rest: Any, screen_only: bool = False, **how: Any) -> None:
         # The recap, which has the inventory's names of hosts, and numbers, comes in its colours, and so for the screen only.
         painted = isinstance(msg, Painted) or (screen_only and color is None)
-        text = commands.typed(terminal.shown(msg)) if isinstance(msg, str) and not painted else msg
+        text = commands.typed(terminal.shown(msg), inventories=inventories()) if isinstance(msg, str) and not painted else msg
         with display._lock:  # nobody writes the status line again in between
             screen.STATUS.erase()
             before(text, color, *rest, screen_only=screen_only, **how)

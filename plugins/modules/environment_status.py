@@ -315,7 +315,7 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
         requests = reader.requests(objects)
     except KubeError as error:
         more = f". {ADVICE_UNREADY.format(environment=environment)}" if facts["state"] == "unready" else ""
-        return {**found, "advice": f"{error}{more}"}
+        return {**found, "advice": f"{str(error).rstrip('.')}{more}"}
     now, app = cluster.now, parameters["app"]
     deployment = next((each for each in objects.get("Deployment", []) if each["metadata"]["name"] == app), None)
     asked = addresses(objects, app, parameters["timeout"], parameters["path"])

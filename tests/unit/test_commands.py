@@ -31,6 +31,42 @@ def test_a_site_yml_of_ones_own_is_named_as_it_is(tmp_path: Path) -> None:
     assert typed("ansible-playbook site.yml -i inventories/shop", root=tmp_path / "wheel", here=tmp_path) == "ansible-playbook site.yml -i inventories/shop"
 
 
-def test_in_a_clone_a_message_is_left_as_it_is() -> None:
+def test_in_a_clone_a_message_is_left_as_it_is_and_beside_it_is_not(tmp_path: Path) -> None:
     assert (ROOT / "site.yml").exists()
-    assert typed(STATUS) == STATUS
+    assert typed(STATUS, here=ROOT) == STATUS
+    assert typed(STATUS, here=tmp_path) == "next: ansible-playbook berth.platform.ops.status -i inventories/dev"
+
+
+def inventory(path: Path) -> str:
+    """Make an inventory; return its path."""
+    path.mkdir(parents=True)
+    (path / "hosts.yml").touch()
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "expected"),
+    [
+        ("inventories/dev", "dev", "inventories/dev"),
+        ("ops/dev", "dev", "ops/dev"),
+        ("ops/dev/hosts.yml", "dev", "ops/dev/hosts.yml"),
+        ("ops/our cluster", "dev", "'ops/our cluster'"),  # the host in it is named dev
+        ("../elsewhere/prod-eu", "prod-eu", "{parent}/elsewhere/prod-eu"),
+        ("ops/dev", "other", "inventories/other"),  # which is there
+        ("absent", "dev", "inventories/dev"),
+    ],
+)
+def test_a_command_names_the_inventory_of_this_run(tmp_path: Path, given: str, environment: str, expected: str) -> None:
+    here = tmp_path / "here"
+    inventory(here / "inventories/other")
+    path = (here / given).resolve()
+    if given != "absent":
+        inventory(path.parent if path.suffix else path)
+    said = typed(f"ansible-playbook own.yml -i inventories/{environment}.", here=here, inventories=[str(path)])
+    assert said == f"ansible-playbook own.yml -i {expected.format(parent=tmp_path)}."
+
+
+def test_of_several_inventories_the_one_that_has_the_name_is_named(tmp_path: Path) -> None:
+    given = [inventory(tmp_path / "a/shared"), inventory(tmp_path / "a/dev")]
+    said = "ansible-playbook own.yml -i\n    inventories/dev, or -i inventories/prod"
+    assert typed(said, here=tmp_path, inventories=given) == "ansible-playbook own.yml -i\n    a/dev, or -i inventories/prod"

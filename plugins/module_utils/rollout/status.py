@@ -369,8 +369,8 @@ def _part(title: str, lines: Sequence[str]) -> list[str]:
 
 
 def _wrap(words: str, first: str = "") -> list[str]:
-    """Return text broken at WIDTH, the lines after the first indented below its beginning."""
-    return textwrap.wrap(words, WIDTH - _LABEL, initial_indent=first, subsequent_indent=" " * len(first)) or [first.rstrip()]
+    """Return text broken at WIDTH, not within a command's words, the lines after the first indented below its beginning."""
+    return textwrap.wrap(words, WIDTH - _LABEL, initial_indent=first, subsequent_indent=" " * len(first), break_on_hyphens=False) or [first.rstrip()]
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
