@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import multiprocessing
+import os
 import re
 import select
 import tempfile
@@ -309,22 +310,45 @@ def test_only_what_json_escapes_twice_is_beyond_its_escapes(text: str, beyond: b
     assert beyond_escapes({"data": {"a": [text]}}) is beyond
 
 
-def test_a_worker_leaves_no_key_of_a_kubeconfig_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ansible forks one for each task; it ends without the hooks of Python's own end."""
-    data = base64.b64encode(b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n").decode()
-    user = {"client-certificate-data": data, "client-key-data": data}
-    content = {
+def inline(certificate: bytes, key: bytes) -> dict[str, Any]:
+    """Return a kubeconfig that holds a certificate and a key."""
+    data, secret = (base64.b64encode(each).decode() for each in (certificate, key))
+    return {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1", "certificate-authority-data": data}}],
-        "users": [{"name": "u", "user": user}],
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1", "certificate-authority-data": data}}, {"name": "d"}],
+        "users": [{"name": "u", "user": {"client-certificate-data": data, "client-key-data": secret}}],
         "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
         "current-context": "x",
     }
+
+
+def test_a_key_of_a_kubeconfig_is_never_in_a_file_that_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ansible ends its last worker before Python has removed anything."""
     kubeconfig, temporary = tmp_path / "kubeconfig", tmp_path / "temporary"
-    kubeconfig.write_text(yaml.safe_dump(content), encoding="utf-8")
+    kubeconfig.write_text(yaml.safe_dump(inline(b"a certificate", b"a key")), encoding="utf-8")
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    configuration = Cluster(str(kubeconfig), None)._client.configuration
+    paths = (configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file)
+    assert [Path(path).read_text(encoding="utf-8") for path in paths] == ["a certificate", "a certificate", "a key"]
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["", "a", "[]", "clusters: x", "clusters: [1]", "clusters: [{name: a, cluster: 3}]"])
+def test_a_kubeconfig_that_is_none_is_said_to_be(tmp_path: Path, text: str) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(text, encoding="utf-8")
+    with pytest.raises(KubeError, match="cannot be used"):
+        Cluster(str(kubeconfig), None)
+
+
+def test_where_memory_is_no_file_a_worker_removes_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kubeconfig, temporary = tmp_path / "kubeconfig", tmp_path / "temporary"
+    kubeconfig.write_text(yaml.safe_dump(inline(b"a certificate", b"a key")), encoding="utf-8")
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.delattr(os, "memfd_create")
     written = multiprocessing.get_context("fork").Queue()
 
     def work() -> None:

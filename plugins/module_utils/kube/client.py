@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import hashlib
 import json
 import multiprocessing.util
@@ -150,6 +151,35 @@ def path_of(kind: str, namespace: str, name: str = "") -> str:
     return f"{place}/{plural}" + (f"/{name}" if name else "")
 
 
+# Of a cluster and a user in a kubeconfig: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
+INLINE = ("certificate-authority", "client-certificate", "client-key")
+
+
+def without_files(loaded: Any) -> Any:
+    """Return a kubeconfig, as the library has loaded and merged it, whose certificates and keys are in memory.
+
+    TLS takes them from files alone. The library writes temporary ones and removes them when Python ends. Ansible ends the last worker of a run before
+    that, so that keys stayed behind.
+    """
+    if not hasattr(os, "memfd_create"):  # Linux has it
+        multiprocessing.util.Finalize(None, kube_config.kube_config._cleanup_temp_files, exitpriority=0)
+        return loaded
+    for kind in ("cluster", "user"):
+        for entry in (each.value.get(kind) for each in loaded.value[f"{kind}s"]):
+            for name in INLINE if isinstance(entry, dict) else ():
+                if data := entry.pop(f"{name}-data", None):
+                    entry[name] = in_memory(base64.b64decode(data))
+    return loaded
+
+
+@functools.cache
+def in_memory(content: bytes) -> str:
+    """Return the path of a file that only this process has, and that ends with it."""
+    with open(os.memfd_create("kubeconfig"), "wb", closefd=False) as file:
+        file.write(content)
+        return f"/proc/self/fd/{file.fileno()}"
+
+
 def quieten_forwarders() -> None:
     """Have no traceback printed where a thread that carries a port's data finds its tunnel closed: whoever reads from the port notices the end."""
     before = threading.excepthook
@@ -220,11 +250,12 @@ class Cluster:
         return f"{place}/{plural}" + (f"/{name}" if name else "")
 
     def _load(self) -> None:
-        # The library writes certificates and keys to files, and removes those when Python ends, which Ansible's workers do without telling it.
-        multiprocessing.util.Finalize(None, kube_config.kube_config._cleanup_temp_files, exitpriority=0)
         try:
-            self._client = kube_config.new_client_from_config(config_file=self._kubeconfig, context=self._context, persist_config=False)
-        except (kube_config.ConfigException, OSError, ValueError, TypeError, yaml.YAMLError) as error:
+            loaded = kube_config.kube_config.KubeConfigMerger(self._kubeconfig or kube_config.KUBE_CONFIG_DEFAULT_LOCATION).config
+            if loaded is None:
+                raise kube_config.ConfigException("Invalid kube-config file. No configuration found.")
+            self._client = kube_config.new_client_from_config_dict(without_files(loaded), context=self._context, persist_config=False)
+        except (kube_config.ConfigException, OSError, AttributeError, ValueError, TypeError, yaml.YAMLError) as error:
             if self._leads_nowhere():
                 self._client = None
                 return
