@@ -119,6 +119,14 @@ def of_failed_job(reason: str, message: str) -> Snapshot:
     return Snapshot(workload, pods=[failed])
 
 
+@pytest.mark.parametrize(("reason", "way"), [("OOMKilled", "Raise the memory limit in berth_app_resources"), ("Error", "Mend what the log shows")])
+def test_a_job_that_is_killed_for_its_memory_is_told_to_get_more(reason: str, way: str) -> None:
+    failed = job(condition("Failed", "True", "BackoffLimitExceeded", "Job has reached the specified backoff limit"))
+    killed = pod(failed, container(state=ended(137, reason)), phase="Failed")
+    best_finding = best(judge(Snapshot(failed, pods=[killed])).findings)
+    assert best_finding and advice_of(best_finding, failed).startswith(way)
+
+
 PULL = f'failed to pull and unpack image "{IMAGE}": failed to resolve reference "{IMAGE}": '
 
 # Each breakage: (what is broken, snapshot, cause, first line, grace in seconds, reason).

@@ -264,6 +264,11 @@ def exit_of(status: Object | None) -> str:
     return f": container {status['name']} {ending(ended)}" if ended else ""
 
 
+def was_short_of_memory(status: Object | None) -> bool:
+    """Whether a container's last run was killed for the memory that it used."""
+    return any(dig(status, state, "terminated", "reason") == "OOMKilled" for state in ("state", "lastState"))
+
+
 def ending(ended: Object) -> str:
     """Say how a container ended, from its terminated state."""
     if ended.get("reason") == "OOMKilled":

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ..kube.objects import Object, condition, dig
+from .advice import advice
 from .model import CREATED_SOON, NEVER, RETRIED, SETTLED, TRANSIENT, Finding, Snapshot
 from .reading import (
     began_at,
@@ -21,6 +22,7 @@ from .reading import (
     newest_replicaset,
     telling_container,
     wanted_pods,
+    was_short_of_memory,
 )
 
 
@@ -67,6 +69,7 @@ def _job_findings(snapshot: Snapshot) -> Iterable[Finding]:
             status["name"] if status else "",
             grace=0,
             log="" if not status else "previous" if again else "current",
+            advice=advice("memory", job) if was_short_of_memory(status) else "",
         )
     elif dig(job, "spec", "suspend"):
         yield Finding("paused", "The Job is suspended (spec.suspend)", "JobSuspended", grace=SETTLED)
