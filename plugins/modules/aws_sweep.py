@@ -21,7 +21,7 @@ extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.mo
 """
 
 EXAMPLES = """
-- name: Look for what is left
+- name: Look for leftover resources
   berth.platform.aws_sweep:
     environment: prod
     name: polls-prod

@@ -52,5 +52,5 @@ def test_of_somebody_elses_network_destroy_takes_the_databases_security_group_an
     ec2.create_security_group(GroupName=f"{NAME}-database", Description="x", VpcId=aws.vpc, TagSpecifications=specification)
     given = {"id": aws.vpc, "private_subnet_ids": aws.subnets[:2]}
     # The sweep at its end would find the group.
-    assert "Look for what is left in AWS" in play(aws.instance, tmp_path, "tests/aws/playbooks/remove.yml", "-v", berth_aws_vpc=given)
+    assert "Look for leftover resources in AWS" in play(aws.instance, tmp_path, "tests/aws/playbooks/remove.yml", "-v", berth_aws_vpc=given)
     assert len(ec2.describe_subnets(SubnetIds=aws.subnets)["Subnets"]) == len(aws.subnets)

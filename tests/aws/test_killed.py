@@ -48,7 +48,7 @@ def killed(aws: Emulated, directory: Path, task: str) -> None:
 def test_nothing_is_left_of_an_environment_whose_making_was_killed(aws: Emulated, tmp_path: Path, task: str) -> None:
     killed(aws, tmp_path, task)
     # The sweep ends it with an error while something remains.
-    assert "Look for what is left in AWS" in play(aws.instance, tmp_path, REMOVE, "-v")
+    assert "Look for leftover resources in AWS" in play(aws.instance, tmp_path, REMOVE, "-v")
 
 
 def test_the_run_after_a_killed_one_goes_on(aws: Emulated, tmp_path: Path) -> None:

@@ -174,8 +174,8 @@ def test_what_has_not_been_built_is_not_released(tmp_path: Path) -> None:
     process = start("site.yml", "--tags", "app", "-e", f"berth_app_source={tmp_path}")
     printed, _ = process.communicate(timeout=120)
     assert process.returncode != 0
-    assert f"polls as it is in {tmp_path} has not been built yet, so nothing was released." in printed
-    assert "--tags image,app builds and releases it." in printed
+    assert f"Nothing was released: the current source of polls in {tmp_path} has not been built yet." in printed
+    assert "To build and release it, run ansible-playbook site.yml" in printed and "--tags image,app" in printed
     assert before == kubectl("get", "deployment", "polls", "--output", "jsonpath={.metadata.resourceVersion}")
 
 
