@@ -95,7 +95,7 @@ def test_all_that_is_in_the_way_is_named_before_anything_is_changed(aws: Emulate
     aws.control(insights=[insight], addons={"1.35": {"metrics-server": ["v0.9.0-eksbuild.1"]}})
     hold(api, [budget(0)], [pod("a"), pod("by-hand", owners=[])])
     printed = upgrade(good=False, ops_upgrade_confirm="1.35", berth_eks_addons={"metrics-server": OLD})
-    told = printed[printed.index("Mend these first:") :]
+    told = printed[printed.index("Fix these problems first:") :]
     assert "Deprecated APIs removed in Kubernetes v1.35. Deprecated API usage detected. Mend it." in told
     assert f"berth_eks_addons.metrics-server: {OLD} does not run with Kubernetes 1.35; set it to v0.9.0-eksbuild.1" in told
     assert "PodDisruptionBudget polls/polls (minAvailable 2) lets no pod be evicted" in told
@@ -134,4 +134,4 @@ def test_the_phase_of_the_cluster_does_not_upgrade_by_the_way(aws: Emulated, upg
 
 
 def test_a_cluster_that_is_not_eks_is_refused(aws: Emulated, tmp_path: Path) -> None:
-    assert "is not EKS's, and its version comes with Berth" in play(aws.instance, tmp_path, RUNBOOK, good=False, berth_provider="kubeadm")
+    assert "is not an EKS cluster, and Berth determines its version" in play(aws.instance, tmp_path, RUNBOOK, good=False, berth_provider="kubeadm")

@@ -152,7 +152,7 @@ def test_a_mistake_is_refused_with_its_file_and_line(installed: Installed, new: 
 
 def test_a_run_without_an_inventory_is_refused(installed: Installed) -> None:
     done = installed.run("ansible-playbook", "berth.platform.site")
-    assert done.returncode != 0 and "has no host in the group berth. Check the -i of the command" in done.stdout and "WARNING" not in done.stdout
+    assert done.returncode != 0 and "has no host in the group berth. Check the command's -i option" in done.stdout and "WARNING" not in done.stdout
 
 
 def test_a_role_runs_its_modules_from_the_wheel(installed: Installed, new: str) -> None:

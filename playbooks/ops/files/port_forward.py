@@ -1,8 +1,8 @@
-"""Forward a port of this machine's loopback address to the ready pods behind a Service, until it is told to end.
+"""Forward a port on this machine's loopback address to the ready pods behind a Service, until told to stop.
 
-Usage: port_forward.py KUBECONFIG NAMESPACE SERVICE PORT READY. READY is a file into which the port is written when it
-listens; PORT is the one wanted, another is taken when it is not free. Each connection goes to a pod that is ready at
-that moment, so it outlives a rollout. Ends by itself when the kubeconfig is gone: the environment was destroyed.
+Usage: port_forward.py KUBECONFIG NAMESPACE SERVICE PORT READY. PORT is the preferred port; if it is taken, another one is used.
+The port is written to the file READY once it accepts connections. Each connection goes to a pod that is ready at that moment,
+so the port-forward survives a rollout. It stops when the kubeconfig is gone, because the environment was destroyed.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Any
 
 from kubernetes import client, config, stream
 
-LOOK = 2.0  # seconds between two looks whether the environment is still there
+LOOK = 2.0  # seconds between checks that the environment still exists
 
 
 def ready_pod(core: client.CoreV1Api, namespace: str, service: str) -> tuple[str, int]:
-    """Return the name of a ready pod behind the Service, and the port of it that the Service leads to.
+    """Return the name of a ready pod behind the Service, and its port that the Service targets.
 
     Raises:
         LookupError: No pod is ready.
@@ -42,7 +42,7 @@ def ready_pod(core: client.CoreV1Api, namespace: str, service: str) -> tuple[str
 
 
 def pump(source: Any, sink: Any) -> None:
-    """Copy until the source ends, then tell the sink."""
+    """Copy until the source is closed, then shut down the sink."""
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
             sink.sendall(data)
@@ -54,11 +54,11 @@ def forward(connection: socket.socket, kubeconfig: str, namespace: str, service:
     """Serve one connection."""
     with connection:
         try:
-            # A client of its own: the stream puts itself into its client's place for the time of a call.
+            # Each connection gets its own client, because a stream replaces its client's methods during a call.
             core = client.CoreV1Api(config.new_client_from_config(kubeconfig))
             pod, port = ready_pod(core, namespace, service)
             tunnel = stream.portforward(core.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port))
-        except Exception as error:  # whatever it is, the next connection may do better
+        except Exception as error:  # whatever it is, the next connection may succeed
             print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {type(error).__name__}: {error}", file=sys.stderr, flush=True)
             return
         upstream = tunnel.socket(port)
@@ -70,7 +70,7 @@ def forward(connection: socket.socket, kubeconfig: str, namespace: str, service:
 
 
 def listen(port: int) -> socket.socket:
-    """Return a socket that listens at ``port`` of the loopback address, or at any where that one is taken."""
+    """Return a socket that listens on ``port`` of the loopback address, or on any free port if that one is taken."""
     for wanted in (port, 0):
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -85,14 +85,14 @@ def listen(port: int) -> socket.socket:
 
 
 def end_with(kubeconfig: str) -> None:
-    """End the process when the kubeconfig is gone."""
+    """Exit when the kubeconfig is gone."""
     while Path(kubeconfig).exists():
         time.sleep(LOOK)
     os._exit(0)
 
 
 def main(kubeconfig: str, namespace: str, service: str, port: str, ready: str) -> None:
-    """Serve until a signal ends the process."""
+    """Serve until a signal stops the process."""
     listener = listen(int(port))
     half = Path(f"{ready}.half")
     half.write_text(str(listener.getsockname()[1]), encoding="ascii")

@@ -1,4 +1,4 @@
-"""Draw a load test. Reads what plugins/module_utils/loadtest.py calls a drawing from standard input, as JSON; the argument is the PNG file."""
+"""Plot a load test. Reads the data from standard input, as JSON from plugins/module_utils/loadtest.py; the argument is the PNG file."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import matplotlib.pyplot as plt
 
 
 def main() -> None:
-    """Draw requests a second, latency and pods below each other."""
+    """Plot requests per second, latency and pods, one below the other."""
     given = json.load(sys.stdin)
     figure, (rate, latency, pods) = plt.subplots(3, 1, sharex=True, figsize=(9, 8), layout="constrained")
     figure.suptitle(given["title"])
     rate.step(given["seconds"], given["served"], where="mid", label="served")
     rate.step(given["seconds"], given["failed"], where="mid", color="tab:red", label="failed")
-    rate.set_ylabel("requests a second")
+    rate.set_ylabel("requests per second")
     latency.plot(given["seconds"], given["p50"], label="p50")
     latency.plot(given["seconds"], given["p95"], label="p95")
     latency.set_ylabel("ms")
