@@ -165,7 +165,7 @@ def test_a_release_goes_over_to_the_images_user_only_where_the_inventory_says_so
         settings = {"ANSIBLE_ROLES_PATH": str(FILES.parents[1]), "ANSIBLE_PIPELINING": "true"}
         done = ansible_fork.run(command, cwd=tmp_path, env=os.environ | settings)
     assert ("Nothing was released. shop runs as user 10001" in done.stdout + done.stderr) == (chosen is None), done.stdout + done.stderr
-    assert ("Let them grow" in done.stdout) == (chosen is not None)
+    assert ("Expand them" in done.stdout) == (chosen is not None)
 
 
 # --- What an inventory may say ----------------------------------------------------------------------------------------
