@@ -12,7 +12,7 @@ import pytest
 from emulated_aws import Emulated, deployment, play
 
 PROVIDE, REMOVE = "tests/aws/playbooks/provide.yml", "tests/aws/playbooks/remove.yml"
-TASKS = ["Begin | Make the control plane", "Rds | Begin the instance"]
+TASKS = ["Begin | Create the control plane", "Rds | Start the instance"]
 # Each takes most of a minute: make test leaves them out.
 MORE_TASKS = [
     "Begin | Provide the network",
@@ -22,7 +22,7 @@ MORE_TASKS = [
     "Rds | Provide the security group",
     "Ecr | Provide the repository",
     "Ready | Wait for the control plane",
-    "Add-ons | Have them as the inventory says",
+    "Add-ons | Provide the add-ons",
 ]
 
 

@@ -60,7 +60,7 @@ def test_the_control_plane_goes_first_then_the_nodes_then_the_add_ons(aws: Emula
     printed = upgrade(ops_upgrade_confirm="1.35")
     plan = "the control plane from 1.34 to 1.35; then the nodes of polls-rehearsal to 1.35; then the add-on metrics-server to v0.9.0-eksbuild.1."
     assert plan in " ".join(printed.split())
-    order = [printed.index(task) for task in ("Upgrade the control plane ", "Replace the nodes", "Change the add-ons")]
+    order = [printed.index(task) for task in ("Upgrade the control plane ", "Replace the nodes", "Upgrade add-ons")]
     assert order == sorted(order)
     assert versions(aws) == ("1.35", "1.35", "v0.9.0-eksbuild.1")
     assert "there is nothing to upgrade" in upgrade()
@@ -116,7 +116,7 @@ def test_nodes_that_are_not_replaced_name_what_blocks_them_and_the_next_run_goes
     aws.control(outcomes={"update/VersionUpdate": {"status": "Failed", "errors": errors}})
     printed = " ".join(upgrade(good=False, ops_upgrade_confirm="1.35").split())
     assert "PodEvictionFailure: Reached max retries while trying to evict pods (node-1)" in printed
-    assert "run the same command again: it goes on with the nodes" in printed
+    assert "run the same command again: it continues with the nodes" in printed
     assert versions(aws) == ("1.35", "1.34", OLD)
     aws.control()
     assert "To be upgraded: the nodes of polls-rehearsal to 1.35." in " ".join(upgrade(ops_upgrade_confirm="1.35").split())

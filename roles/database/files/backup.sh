@@ -1,4 +1,4 @@
-# Writes the database to standard output. The extensions that only an administrator can make are no part of it: restore.sh finds them there.
+# Writes the database to standard output, without extensions that only an administrator can create. restore.sh keeps existing ones in place.
 set -euo pipefail
 export PGHOST="${PGHOST:-/var/run/postgresql}"
 options=$(psql --username postgres --dbname "$DATABASE_NAME" --no-psqlrc --no-align --tuples-only --command "SELECT '--exclude-extension=' || extname

@@ -49,7 +49,7 @@ def renew() -> None:
             app = connect(USER, before, NAME)
         except driver.OperationalError as error:
             raise driver.OperationalError(f"{error} (neither berth_database_password nor the password in use until now)") from error
-        # Anybody may change a password of their own (www.postgresql.org/docs/17/sql-alterrole.html).
+        # Every role may change its own password (www.postgresql.org/docs/17/sql-alterrole.html).
         app.cursor().execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(USER), sql.Literal(verifier(app))))
         app.close()
 
