@@ -244,7 +244,7 @@ def test_a_removal_without_a_cluster_has_nothing_to_do(role: Callable[..., tuple
 # --- Whether policies are enforced ---------------------------------------------
 PROBE = "/apis/batch/v1/namespaces/polls-dev/jobs/network-policy-probe"
 PROBING = {"namespace_probe_image": "polls:1", "namespace_probe_target": {"host": "database", "port": 5432}}
-SAYINGS = ("This cluster does not enforce NetworkPolicies", "logs daemonset/kube-router", "Choose a network plug-in that does")
+SAYINGS = ("This cluster does not enforce NetworkPolicies", "logs daemonset/kube-router", "Choose a network plugin that does")
 
 
 def probe(condition: str, inputs: str = "today") -> Json:
