@@ -115,7 +115,7 @@ def test_the_runbook_backs_up_without_a_cluster_and_prints_the_name(aws: Emulate
         assert "Not backed up" not in printed
         volumes = {"media": {"path": "/data/media", "size": "1Gi"}}
         told = " ".join(play(aws.instance, tmp_path, "playbooks/ops/backup.yml", "--check", berth_app_volumes=volumes).split())
-        assert "Not backed up: the files of berth_app_volumes (media)" in told
+        assert "Not backed up: the files in berth_app_volumes (media)" in told
         refused = play(aws.instance, tmp_path, "playbooks/ops/backup.yml", good=False, ops_file="/tmp/polls.dump")
         assert "Nothing was backed up: ops_file is /tmp/polls.dump" in " ".join(refused.split())
         assert set(there(aws)) - before == {made}

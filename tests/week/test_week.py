@@ -30,10 +30,10 @@ PATIENCE = 30.0  # seconds until what is bound to come has come
 BUILD = {"image : Build | Build, and push or keep it"}
 CONFIGURE = {"config : Apply the ConfigMap and the Secret"}
 PRUNE = "app : Remove what is no longer declared, and the configuration of releases that are no longer kept"
-GROW = {"database : Cluster | Let the volume grow"}
+GROW = {"database : Cluster | Expand the volume"}
 VOLUME = {"app : Volumes | Apply the claims"}
-GROW_VOLUME = {"app : Volumes | Let them grow"}
-PASSWORD = {"database : Cluster | Change the password", "database : Login | Keep the password for new pods"}
+GROW_VOLUME = {"app : Volumes | Expand them"}
+PASSWORD = {"database : Cluster | Change the password", "database : Login | Store the password for new pods"}
 RELEASE = {"app : Job | Apply the release's Job", "app : Apply the objects", "app : Apply the schedules", PRUNE}
 
 
