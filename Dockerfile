@@ -11,14 +11,14 @@ RUN groupadd --gid 10001 polls \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin polls
 WORKDIR /srv/polls
 COPY app/requirements.txt ./
-# What the builder's network asks of pip, for this step only: no layer keeps it, nor pip itself.
+# pip's configuration for the builder's network, for this step only. Neither it nor pip itself stays in a layer.
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf,required=false \
     --mount=type=secret,id=ca_bundle,target=/etc/ssl/certs/ca-certificates.crt,required=false \
     python3 -m venv /opt/venv \
     && pip install --no-cache-dir --only-binary :all: --require-hashes --requirement requirements.txt \
     && pip uninstall --yes pip
 COPY app/ ./
-# A key for this step only. The modes do not depend on the umask of whoever cloned the repository.
+# A key for this step only. chmod makes the modes independent of the umask with which the repository was cloned.
 RUN DJANGO_SECRET_KEY=collectstatic python manage.py collectstatic --noinput --verbosity 0 \
     && python -m compileall -q . \
     && chmod -R a+rX,go-w .

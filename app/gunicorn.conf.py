@@ -1,4 +1,4 @@
-"""Settings of gunicorn: https://docs.gunicorn.org/en/stable/settings.html. The number of workers is WEB_CONCURRENCY."""
+"""gunicorn's settings: https://docs.gunicorn.org/en/stable/settings.html. WEB_CONCURRENCY sets the number of workers."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ workers = os.environ.get("WEB_CONCURRENCY") or 2
 worker_class = "gthread"
 threads = 4
 graceful_timeout = 30
-# Longer than a load balancer keeps an idle connection (60 seconds on AWS), which must not find it closed:
+# Longer than a load balancer keeps an idle connection (60 seconds on AWS), so that it never reuses one that is closed here:
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#connection-idle-timeout
 keepalive = 75
 
-# The heartbeat file wants memory, not a disk that may block:
+# The heartbeat file belongs in memory, because a disk may block:
 # https://docs.gunicorn.org/en/stable/faq.html#how-do-i-avoid-gunicorn-excessively-blocking-in-os-fchmod
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-# The root file system is read-only, and nobody would use it.
+# The root file system is read-only, and nothing uses the socket.
 control_socket_disable = True
 
 access_log_format = logs.ACCESS_FORMAT
@@ -40,7 +40,7 @@ logging.captureWarnings(True)
 
 
 def on_starting(server: Arbiter) -> None:
-    """Stop at once, with one line, when the settings are wrong: no worker could start."""
+    """Exit immediately with a one-line error if the settings are wrong, because no worker could start."""
     try:
         import_module("mysite.settings")
     except ImproperlyConfigured as error:

@@ -8,14 +8,14 @@ import sys
 
 
 def main() -> None:
-    """Run one management command; a wrong setting or a silent database is one line, not a traceback."""
+    """Run a management command. A wrong setting or a database error is reported in one line, without a traceback."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")
     try:
         from django.core.exceptions import ImproperlyConfigured
         from django.core.management import execute_from_command_line
         from django.db import DatabaseError
     except ImportError as error:
-        sys.exit(f"manage.py: {error}. Install what the app needs: pip install --require-hashes -r requirements.txt")
+        sys.exit(f"manage.py: {error}. Install the app's requirements: pip install --require-hashes -r requirements.txt")
     try:
         execute_from_command_line(sys.argv)
     except (ImproperlyConfigured, DatabaseError) as error:

@@ -1,4 +1,4 @@
-"""What the benchmarks have in common."""
+"""Helpers for the benchmarks."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def playbook(name: str, options: str = "", inventory: str = "molecule") -> str:
 
 
 def seconds(command: str) -> float:
-    """Run a shell command to its end and return how long it took; end the program with its output when it fails."""
+    """Run a shell command and return how long it took. Exit with its output if it fails."""
     return run(command)[0]
 
 
 def run(command: str) -> tuple[float, str]:
-    """Run a shell command as ``seconds`` does, and return its output too."""
+    """Run a shell command as ``seconds`` does, and also return its output."""
     started = time.monotonic()
     done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -34,7 +34,7 @@ def run(command: str) -> tuple[float, str]:
 
 
 def medians(times: dict[str, list[float]]) -> None:
-    """Print each median with its spread, the first one's ratio to each of the others, and the machine."""
+    """Print each median with its spread, the ratio of the first to each of the others, and the machine."""
     ours, *others = times
     for words, taken in times.items():
         print(f"{words}: median {statistics.median(taken):.1f} s of {len(taken)} ({min(taken):.1f} to {max(taken):.1f})")
@@ -44,5 +44,5 @@ def medians(times: dict[str, list[float]]) -> None:
 
 
 def machine() -> None:
-    """Print what the times were taken on."""
+    """Print the machine that the times were measured on."""
     print(f"machine: {os.cpu_count()} cores, {platform.freedesktop_os_release()['PRETTY_NAME']}, load {os.getloadavg()[0]:.1f}")

@@ -1,1 +1,1 @@
-"""The site: settings, addresses, health and logs."""
+"""The site: settings, URLs, health and logs."""

@@ -1,4 +1,4 @@
-"""Reads settings from environment variables; what is wrong is said with the variable's name."""
+"""Reads settings from environment variables. Errors name the variable."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def text(name: str, default: str | None = None, *, why: str = "") -> str:
-    """Return the variable, or the default where it is unset or empty.
+    """Return the variable, or the default if it is unset or empty.
 
     Args:
         name: the environment variable, such as ``DATABASE_NAME``.
-        default: what an unset variable means; None makes the variable required.
-        why: half a sentence for the message, said when a required variable is missing.
+        default: the value of an unset variable; None makes the variable required.
+        why: the end of the message about a missing required variable.
 
     Raises:
         ImproperlyConfigured: the variable is required and is not set.
@@ -27,10 +27,10 @@ def text(name: str, default: str | None = None, *, why: str = "") -> str:
 
 
 def choice(name: str, default: str, choices: Sequence[str]) -> str:
-    """Return the variable, which has to be one of ``choices``.
+    """Return the variable, which must be one of ``choices``.
 
     Raises:
-        ImproperlyConfigured: it is none of them.
+        ImproperlyConfigured: the value is not one of them.
     """
     value = text(name, default)
     if value not in choices:
@@ -42,7 +42,7 @@ def flag(name: str) -> bool:
     """Return whether the variable is 1; unset and 0 are False.
 
     Raises:
-        ImproperlyConfigured: it is neither 0 nor 1, so that "true" is not taken for off in silence.
+        ImproperlyConfigured: the value is neither 0 nor 1, so that "true" does not silently mean off.
     """
     return choice(name, "0", ("0", "1")) == "1"
 
@@ -56,7 +56,7 @@ def networks(name: str) -> list[IPv4Network | IPv6Network]:
     """Return the comma-separated variable as networks, each written as 192.0.2.0/24.
 
     Raises:
-        ImproperlyConfigured: one of them is none.
+        ImproperlyConfigured: one of them is not a network.
     """
     try:
         return [ip_network(word, strict=False) for word in words(name)]
@@ -65,10 +65,10 @@ def networks(name: str) -> list[IPv4Network | IPv6Network]:
 
 
 def count(name: str) -> int:
-    """Return the variable as a number of things, by default 0.
+    """Return the variable as a count, by default 0.
 
     Raises:
-        ImproperlyConfigured: it is no whole number from 0 to 9.
+        ImproperlyConfigured: the value is not an integer from 0 to 9.
     """
     return int(choice(name, "0", [str(number) for number in range(10)]))
 
@@ -77,7 +77,7 @@ def port(name: str, default: int) -> int:
     """Return the variable as a TCP port.
 
     Raises:
-        ImproperlyConfigured: it is no whole number from 1 to 65535.
+        ImproperlyConfigured: the value is not an integer from 1 to 65535.
     """
     value = text(name, str(default))
     if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):

@@ -1,4 +1,4 @@
-"""What the probes of Kubernetes ask.
+"""The endpoints for Kubernetes' probes.
 
 See https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/
 """
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class Migrations:
-    """Remembers for this process that every migration is applied: a database does not lose one."""
+    """Remembers that all migrations are applied, for the lifetime of the process: a database does not lose one."""
 
     applied = False
 
@@ -43,16 +43,16 @@ class Migrations:
 @require_safe
 @never_cache
 def livez(request: HttpRequest) -> JsonResponse:
-    """Answer 200 while the process serves requests; the database is not asked, a restart would not mend it."""
+    """Answer 200 while the process serves requests. The database is not checked, because a restart would not fix it."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Answer 200 when the database answers and is migrated, else 503 with the reason.
+    """Answer 200 if the database answers and is migrated, otherwise 503 with the reason.
 
-    The answer is public, so the database's own words, with its address and user, go to the log only.
+    The response is public, so the database's own message, which contains its address and user, goes only to the log.
     """
     try:
         with connection.cursor() as cursor:
@@ -71,7 +71,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 
 def unavailable(reason: str) -> JsonResponse:
-    """Return the 503 that takes the pod out of its Service."""
+    """Return the 503 that removes the pod from its Service."""
     return JsonResponse({"status": "unavailable", "reason": reason}, status=503)
 
 
@@ -79,14 +79,14 @@ PROBES = {"/livez": livez, "/readyz": readyz}
 
 
 class ProbesMiddleware:
-    """Answers the probes before anything looks at the Host header.
+    """Answers the probes before anything checks the Host header.
 
-    A load balancer asks a pod by its address, which is in nobody's ALLOWED_HOSTS. The answers hold nothing of the request, so a forged
-    Host header gains nothing; every other path goes on to Django's check.
+    A load balancer requests a pod by its address, which is never in ALLOWED_HOSTS. The responses contain nothing from the request, so a forged
+    Host header gains nothing. All other paths are still checked by Django.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        """Remember who answers everything else."""
+        """Store the next handler."""
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:

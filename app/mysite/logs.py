@@ -1,4 +1,4 @@
-"""Log records as JSON, one object a line, for Django and gunicorn alike."""
+"""Log records as JSON, one object per line, for both Django and gunicorn."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ ACCESS_FORMAT = "%(m)s %(U)s %(s)s"
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as one line of JSON: time (UTC), level, logger, message and what else there is."""
+    """Formats a record as one line of JSON: time (UTC), level, logger, message and any further fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line; an access record of gunicorn brings its request, an error its traceback."""
+        """Return the line. A gunicorn access record includes its request, an error its traceback."""
         entry: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -46,21 +46,21 @@ class JsonFormatter(logging.Formatter):
 
 
 class SkipHealth(logging.Filter):
-    """Drops the records of health requests: probes come every few seconds and drown the rest."""
+    """Drops the records of health checks, which come every few seconds and would drown out the rest."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return False for a request of a health path, logged by gunicorn or by Django."""
+        """Return False for a request to a health path, whether gunicorn or Django logged it."""
         if record.name == "gunicorn.access" and isinstance(record.args, Mapping):
             return record.args.get("U") not in HEALTH_PATHS
         return getattr(getattr(record, "request", None), "path", None) not in HEALTH_PATHS
 
 
 def configuration(level: str, *, as_json: bool) -> dict[str, Any]:
-    """Return a logging.config dictionary: everything to stdout, by one handler.
+    """Return a logging.config dictionary that sends everything to stdout with one handler.
 
     Args:
-        level: the least level that is shown, one of LEVELS.
-        as_json: JSON lines; else plain ones, for eyes.
+        level: the lowest level to show, one of LEVELS.
+        as_json: whether to write JSON lines rather than plain text for people.
 
     See https://docs.python.org/3/library/logging.config.html#logging-config-dictschema
     """
@@ -81,10 +81,10 @@ def configuration(level: str, *, as_json: bool) -> dict[str, Any]:
             },
         },
         "root": {"handlers": ["stdout"], "level": level},
-        # Named, so that the handlers that Django and gunicorn give them are replaced and no line comes twice.
+        # Listed so that their default handlers from Django and gunicorn are replaced and no line appears twice.
         "loggers": {
             "django": {"level": level, "handlers": [], "propagate": True},
-            "axes": {"level": "WARNING", "handlers": [], "propagate": True},  # it tells of each step of each login
+            "axes": {"level": "WARNING", "handlers": [], "propagate": True},  # it logs every step of every login
             "gunicorn.error": {"level": level, "handlers": [], "propagate": True},
             "gunicorn.access": {"level": "INFO", "handlers": [], "propagate": True},
         },

@@ -1,6 +1,6 @@
 """Settings of the polls site.
 
-What differs between environments comes from environment variables, read in the first section and nowhere else.
+Settings that differ between environments come from environment variables, which only the first section reads.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 DEBUG = env.flag("DJANGO_DEBUG")
 BEHIND_TLS = env.flag("DJANGO_SECURE")
-# How many proxies stand before the site, each of which adds to X-Forwarded-For whom it was asked by.
+# The number of proxies in front of the site. Each appends its client's address to X-Forwarded-For.
 PROXIES = env.count("DJANGO_PROXIES")
-# Where the admin may be used from; empty: anywhere.
+# Networks that may use the admin; empty for all.
 ADMIN_NETWORKS = env.networks("DJANGO_ADMIN_NETWORKS")
 LOG_LEVEL = env.choice("DJANGO_LOG_LEVEL", "INFO", logs.LEVELS)
 
@@ -30,7 +30,7 @@ SECRET_KEY = env.text(
     why="give it a long random value, or set DJANGO_DEBUG=1 on a laptop",
 )
 
-# `kubectl port-forward` and what else runs beside the site ask for localhost, whatever it is called.
+# `kubectl port-forward` and other local clients use localhost, whatever the site is called.
 ALLOWED_HOSTS = list(dict.fromkeys([*env.words("DJANGO_ALLOWED_HOSTS", "127.0.0.1,[::1]"), "localhost"]))
 CSRF_TRUSTED_ORIGINS = env.words("DJANGO_CSRF_TRUSTED_ORIGINS")
 
@@ -138,7 +138,7 @@ WHITENOISE_AUTOREFRESH = DEBUG
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        # The manifest is written by collectstatic, which nobody runs on a laptop.
+        # collectstatic writes the manifest, and nobody runs it on a laptop.
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage" if DEBUG else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
@@ -160,21 +160,21 @@ SECURE_CSP = {
     "object-src": [CSP.NONE],
 }
 
-# Guesses of passwords: https://django-axes.readthedocs.io/en/latest/4_configuration.html
+# Protection against password guessing: https://django-axes.readthedocs.io/en/latest/4_configuration.html
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
-# Where everybody seems to come from one address, as behind a node port, nobody is locked out of another one's account.
+# By user name and address: if all visitors seem to share one address, as behind a node port, one user's failures do not lock out others.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_CLIENT_IP_CALLABLE = "mysite.visitors.counted_as"
 AXES_LOCKOUT_CALLABLE = "mysite.visitors.locked_out"
 AXES_RESET_ON_SUCCESS = True
-# Or whoever goes on guessing would keep the account's owner out for ever.
+# Otherwise an attacker who keeps guessing would lock out the account's owner forever.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-# Failures go when they are too old to count; who logs in and out is kept by nobody.
+# Failures are deleted when they are too old to count. Logins and logouts are not recorded.
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
-# A name may be a password in the wrong field; the address is what to look for, and to keep out.
+# The user name may be a password in the wrong field. The address is enough to find and block an attacker.
 AXES_SENSITIVE_PARAMETERS = ["username"]
 
 SESSION_COOKIE_SECURE = BEHIND_TLS
@@ -182,7 +182,7 @@ CSRF_COOKIE_SECURE = BEHIND_TLS
 if BEHIND_TLS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
-    # The proxy redirects to https (W008); other sites of the domain are not ours to promise for (W005, W021).
+    # The proxy redirects to https (W008). HSTS for the domain's other sites is not this site's decision (W005, W021).
     SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 
 # --- Logs ------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Who asks, as far as it matters: where the admin may be used from, and how often passwords are guessed."""
+"""Visitors' addresses, which restrict the admin and limit password guessing."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.defaults import permission_denied
 
-# What a visitor has of IPv6 at least, and may take any address of: https://datatracker.ietf.org/doc/html/rfc6177
+# The smallest IPv6 network that a visitor gets, and may use any address of: https://datatracker.ietf.org/doc/html/rfc6177
 IPV6_PREFIX = 64
 
 
 def visitor(request: HttpRequest) -> IPv4Address | IPv6Address | None:
-    """Return the visitor's address; None where there is none, as on a Unix socket.
+    """Return the visitor's address, or None if there is none, as on a Unix socket.
 
-    Of X-Forwarded-For only what our own proxies wrote counts, which is at its end: the rest is whatever the visitor likes.
+    Only the end of X-Forwarded-For, which our own proxies wrote, can be trusted. The visitor can set the rest to anything.
     """
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
     through_proxies = 0 < settings.PROXIES <= len(forwarded)
@@ -29,7 +29,7 @@ def visitor(request: HttpRequest) -> IPv4Address | IPv6Address | None:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """Return an address; None for what is none."""
+    """Return an address, or None if the text is not one."""
     try:
         found = ip_address(text.strip())
     except ValueError:
@@ -38,7 +38,7 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def counted_as(request: HttpRequest) -> str | None:
-    """Return the address under which a visitor's guesses are counted, of IPv6 its network's."""
+    """Return the address by which a visitor's guesses are counted. For IPv6 that is the network's address."""
     found = visitor(request)
     if isinstance(found, IPv6Address):
         found = ip_network((int(found), IPV6_PREFIX), strict=False).network_address
@@ -46,7 +46,7 @@ def counted_as(request: HttpRequest) -> str | None:
 
 
 def locked_out(request: HttpRequest, response: HttpResponse | None, credentials: dict[str, Any] | None) -> HttpResponse:
-    """Return the answer to one guess too many: 429, and when to come back.
+    """Return the response to one guess too many: 429, with the time to wait.
 
     See https://datatracker.ietf.org/doc/html/rfc6585#section-4
     """
@@ -57,10 +57,10 @@ def locked_out(request: HttpRequest, response: HttpResponse | None, credentials:
 
 
 class AdminNetworksMiddleware:
-    """Refuses the admin to visitors from elsewhere than settings.ADMIN_NETWORKS, however its path is written."""
+    """Refuses access to the admin from outside settings.ADMIN_NETWORKS, however the path is encoded."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        """Remember who answers everything else."""
+        """Store the next handler."""
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:

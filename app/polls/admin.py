@@ -12,7 +12,7 @@ admin.site.index_title = "Questions and users"
 
 
 class ChoiceInline(admin.TabularInline):
-    """Choices within their question; votes are counted, not edited."""
+    """Choices on the page of their question. Votes cannot be edited."""
 
     model = Choice
     extra = 3

@@ -6,6 +6,6 @@ from django.apps import AppConfig
 
 
 class PollsConfig(AppConfig):
-    """Tells Django about the app."""
+    """The app's configuration for Django."""
 
     name = "polls"

@@ -11,10 +11,10 @@ from django.utils import timezone
 
 
 class QuestionQuerySet(models.QuerySet["Question"]):
-    """Questions, and which of them visitors may see."""
+    """Questions, with a filter for those that visitors may see."""
 
     def published(self) -> QuestionQuerySet:
-        """Return those whose date has come and that have choices, latest first, with their vote_count."""
+        """Return questions with choices whose date is not in the future, latest first, with their vote_count."""
         return (
             self.annotate(choice_count=Count("choice"), vote_count=Sum("choice__votes", default=0))
             .filter(pub_date__lte=timezone.now(), choice_count__gt=0)
@@ -23,7 +23,7 @@ class QuestionQuerySet(models.QuerySet["Question"]):
 
 
 class Question(models.Model):
-    """A question that is put to the visitors from its pub_date on."""
+    """A question that visitors can see from its pub_date on."""
 
     question_text = models.CharField("question", max_length=200)
     pub_date = models.DateTimeField("date published", default=timezone.now)
@@ -36,12 +36,12 @@ class Question(models.Model):
 
     @admin.display(boolean=True, ordering="pub_date", description="Published recently?")
     def was_published_recently(self) -> bool:
-        """Return whether it was published within the last day; a question of the future was not."""
+        """Return whether it was published within the last day. A question dated in the future was not."""
         now = timezone.now()
         return now - datetime.timedelta(days=1) <= self.pub_date <= now
 
     def results(self) -> list[Choice]:
-        """Return the choices, the most voted first, each with its ``share`` of the votes in whole percent."""
+        """Return the choices, most votes first, each with its ``share`` of the votes as a whole percentage."""
         choices = sorted(self.choice_set.all(), key=lambda choice: -choice.votes)
         total = sum(choice.votes for choice in choices)
         for choice in choices:
@@ -50,14 +50,14 @@ class Question(models.Model):
 
 
 class Choice(models.Model):
-    """One answer to a question, and how many voted for it."""
+    """An answer to a question, with its number of votes."""
 
     question = models.ForeignKey(Question, on_delete=models.CASCADE)
     choice_text = models.CharField("choice", max_length=200)
     votes = models.IntegerField(default=0)
 
     class Meta:
-        """Keeps the order of entry: PostgreSQL moves a row when it is updated."""
+        """Keeps the order in which choices were entered, because PostgreSQL moves a row when it is updated."""
 
         ordering = ["pk"]
 

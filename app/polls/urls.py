@@ -1,4 +1,4 @@
-"""Addresses of the polls."""
+"""URLs of the polls."""
 
 from __future__ import annotations
 

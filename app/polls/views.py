@@ -14,7 +14,7 @@ from polls.models import Question, QuestionQuerySet
 
 
 class PublishedMixin:
-    """Shows published questions only; another one is not found."""
+    """Shows published questions only. Any other is a 404."""
 
     def get_queryset(self) -> QuestionQuerySet:
         """Return the questions that visitors may see."""
@@ -22,7 +22,7 @@ class PublishedMixin:
 
 
 class IndexView(PublishedMixin, generic.ListView):
-    """Lists the latest questions, ten a page."""
+    """Lists the latest questions, ten per page."""
 
     template_name = "polls/index.html"
     context_object_name = "latest_question_list"
@@ -30,13 +30,13 @@ class IndexView(PublishedMixin, generic.ListView):
 
 
 class DetailView(PublishedMixin, generic.DetailView):
-    """Shows a question with its choices to vote for."""
+    """Shows a question and its choices."""
 
     template_name = "polls/detail.html"
 
 
 class ResultsView(PublishedMixin, generic.DetailView):
-    """Shows how a question was voted on."""
+    """Shows the results of a question."""
 
     template_name = "polls/results.html"
 
@@ -45,17 +45,17 @@ class ResultsView(PublishedMixin, generic.DetailView):
 def vote(request: HttpRequest, question_id: int) -> HttpResponse:
     """Count one vote for the posted ``choice`` (its id) and redirect to the results.
 
-    The database adds the vote (F), so that two at once are both counted:
+    The database increments the votes (F), so that two simultaneous votes both count:
     https://docs.djangoproject.com/en/6.1/ref/models/expressions/#avoiding-race-conditions-using-f
     """
     question = get_object_or_404(Question.objects.published(), pk=question_id)
     try:
         counted = question.choice_set.filter(pk=request.POST["choice"]).update(votes=F("votes") + 1)
-    except (KeyError, ValueError):  # none selected, or no number
+    except (KeyError, ValueError):  # nothing selected, or not a number
         counted = 0
     if not counted:
         context = {"question": question, "error_message": "Select one of the choices, then vote."}
         return render(request, "polls/detail.html", context, status=400)
-    messages.success(request, "Thank you, your vote is counted.")
-    # A redirect, so that a reload of the page that follows does not vote again.
+    messages.success(request, "Thank you, your vote has been counted.")
+    # A redirect, so that reloading the next page does not vote again.
     return HttpResponseRedirect(reverse("polls:results", args=(question.id,)))

@@ -112,7 +112,7 @@ def superuser() -> Iterator[Superuser]:
         f"read -r DJANGO_SUPERUSER_PASSWORD; export DJANGO_SUPERUSER_PASSWORD; DJANGO_SUPERUSER_USERNAME={user.name} exec python manage.py ensure_admin",
         user.password,
     )
-    assert f"Made the superuser {user.name}." in said, said
+    assert f"Created the superuser {user.name}." in said, said
     yield user
     remove = f"User.objects.filter(username='{user.name}').delete()"
     manage(core, f'python manage.py shell --verbosity 0 -c "from django.contrib.auth.models import User; {remove}"')

@@ -50,7 +50,7 @@ def test_a_vote_is_counted_and_thanked_for(open_page: Callable[..., Page], site:
     page.get_by_role("link", name="Vote again?").click()
     page.get_by_label("The community").check()
     page.get_by_role("button", name="Vote").click()
-    expect(page.get_by_role("status")).to_have_text("Thank you, your vote is counted.")
+    expect(page.get_by_role("status")).to_have_text("Thank you, your vote has been counted.")
     assert counted(page) == before + 1
     fits(page)
 

@@ -224,7 +224,7 @@ def test_a_cluster_is_reviewed_before_anything_is_written_or_fetched(api: Review
     assert "nothing was changed" in done.stdout + done.stderr
     assert not (tmp_path / "own").exists()
     assert not [path for path in tmp_path.rglob("artifacts*") if path.is_dir()]
-    assert re.findall(r"^TASK \[(.*?)\]", done.stdout, re.MULTILINE)[-1] == "existing : Take on the cluster"
+    assert re.findall(r"^TASK \[(.*?)\]", done.stdout, re.MULTILINE)[-1] == "existing : Use the cluster"
     assert "artifacts :" not in done.stdout and "Claim" not in done.stdout
 
 

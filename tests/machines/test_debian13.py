@@ -27,7 +27,7 @@ print(re.search("([0-9]+) votes? so far", results)[1])
 """
 SECONDS = 60  # from the boot to the page
 
-RENEWED = r"^  kubeadm : Change \| Renew certificates that end +[\d.]+ s$"  # the line of a task that changed something
+RENEWED = r"^  kubeadm : Change \| Renew expiring certificates +[\d.]+ s$"  # the line of a task that changed something
 pytestmark = pytest.mark.skipif(not other_system.version_1(), reason="the other system is made for control groups of version 1")
 
 

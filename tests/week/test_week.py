@@ -29,7 +29,7 @@ PATIENCE = 30.0  # seconds until what is bound to come has come
 
 BUILD = {"image : Build | Build, and push or keep it"}
 CONFIGURE = {"config : Apply the ConfigMap and the Secret"}
-PRUNE = "app : Remove what is no longer declared, and the configuration of releases that are no longer kept"
+PRUNE = "app : Remove objects that are no longer declared, and the configuration of old releases"
 GROW = {"database : Cluster | Expand the volume"}
 VOLUME = {"app : Volumes | Apply the claims"}
 GROW_VOLUME = {"app : Volumes | Expand them"}

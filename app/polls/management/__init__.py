@@ -1,1 +1,1 @@
-"""Management of the polls."""
+"""Management commands of the polls app."""

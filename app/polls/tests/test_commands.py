@@ -41,7 +41,7 @@ class SeedPollsTests(TestCase):
 
     def test_three_sample_polls_are_made_and_shown(self) -> None:
         """An empty site gets its three polls, each with choices, in their order."""
-        self.assertIn("Sample polls: 3 made, 0 kept.", run("seed_polls"))
+        self.assertIn("Sample polls: 3 created, 0 kept.", run("seed_polls"))
         shown = self.client.get(reverse("polls:index")).context["latest_question_list"]
         self.assertEqual([question.question_text for question in shown], list(SAMPLE_POLLS))
         self.assertEqual(Choice.objects.count(), sum(map(len, SAMPLE_POLLS.values())))
@@ -51,7 +51,7 @@ class SeedPollsTests(TestCase):
         run("seed_polls")
         Choice.objects.update(votes=7)
         before = list(Choice.objects.values_list("pk", "choice_text", "votes"))
-        self.assertIn("Sample polls: 0 made, 3 kept.", run("seed_polls"))
+        self.assertIn("Sample polls: 0 created, 3 kept.", run("seed_polls"))
         self.assertEqual(list(Choice.objects.values_list("pk", "choice_text", "votes")), before)
         self.assertEqual(Question.objects.count(), 3)
 
@@ -60,7 +60,7 @@ class SeedPollsTests(TestCase):
         create_question("What is cool about Python?", days=-9, choices=("My own",))
         output = run("seed_polls")
         self.assertIn("Kept: What is cool about Python?", output)
-        self.assertIn("Made: Which cloud provider is the best? (6 choices)", output)
+        self.assertIn("Created: Which cloud provider is the best? (6 choices)", output)
         self.assertEqual(Question.objects.get(question_text="What is cool about Python?").choice_set.count(), 1)
 
 
@@ -76,7 +76,7 @@ class EnsureAdminTests(TestCase):
 
     def test_superuser_is_made_and_can_log_in(self) -> None:
         """The named user administers the site."""
-        self.assertEqual(run("ensure_admin", **self.credentials), "Made the superuser ada.\n")
+        self.assertEqual(run("ensure_admin", **self.credentials), "Created the superuser ada.\n")
         user = authenticate(HttpRequest(), username="ada", password="correct horse")
         self.assertTrue(user.is_superuser and user.is_staff)
         self.assertEqual(user.email, "ada@example.com")
@@ -107,9 +107,9 @@ class EnsureAdminTests(TestCase):
         for environment in ({}, {"DJANGO_SUPERUSER_PASSWORD": ""}):
             with self.subTest(environment):
                 output = run("ensure_admin", DJANGO_SUPERUSER_USERNAME="ada", **environment)
-                self.assertEqual(output, "No superuser made: DJANGO_SUPERUSER_PASSWORD is not set.\n")
+                self.assertEqual(output, "No superuser created: DJANGO_SUPERUSER_PASSWORD is not set.\n")
         self.assertFalse(get_user_model().objects.exists())
 
     def test_user_is_called_admin_by_default(self) -> None:
         """A password alone is enough."""
-        self.assertEqual(run("ensure_admin", DJANGO_SUPERUSER_PASSWORD="x"), "Made the superuser admin.\n")
+        self.assertEqual(run("ensure_admin", DJANGO_SUPERUSER_PASSWORD="x"), "Created the superuser admin.\n")

@@ -147,7 +147,7 @@ class VoteTests(TestCase):
         """A vote adds one to its choice only, and the results thank for it."""
         response = self.client.post(self.url, {"choice": self.spam.id}, follow=True)
         self.assertRedirects(response, reverse("polls:results", args=(self.question.id,)))
-        self.assertContains(response, "Thank you, your vote is counted.")
+        self.assertContains(response, "Thank you, your vote has been counted.")
         self.assertEqual(self.votes(), [1, 0])
 
     def test_database_does_the_adding(self) -> None:

@@ -1,4 +1,4 @@
-"""``manage.py ensure_admin``: the superuser that the environment names."""
+"""``manage.py ensure_admin``: create or update the superuser from the environment."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from mysite import env
 
 
 class Command(BaseCommand):
-    """Makes or updates the superuser of DJANGO_SUPERUSER_USERNAME, _PASSWORD and _EMAIL."""
+    """Creates or updates the superuser from DJANGO_SUPERUSER_USERNAME, _PASSWORD and _EMAIL."""
 
-    help = "Makes or updates the superuser named by DJANGO_SUPERUSER_USERNAME, _PASSWORD and _EMAIL."
+    help = "Creates or updates the superuser from DJANGO_SUPERUSER_USERNAME, _PASSWORD and _EMAIL."
     requires_migrations_checks = True
 
     @transaction.atomic
     def handle(self, *args: object, **options: object) -> None:
-        """Bring the superuser to what the environment says; a second run finds nothing to do."""
+        """Make the superuser match the environment. A second run changes nothing."""
         password = env.text("DJANGO_SUPERUSER_PASSWORD", "")
         if not password:
-            self.stdout.write("No superuser made: DJANGO_SUPERUSER_PASSWORD is not set.")
+            self.stdout.write("No superuser created: DJANGO_SUPERUSER_PASSWORD is not set.")
             return
         user_model = get_user_model()
         username = env.text("DJANGO_SUPERUSER_USERNAME", "admin")
         user = user_model.objects.filter(username=username).first()
-        verb = "Updated" if user else "Made"
+        verb = "Updated" if user else "Created"
         user = user or user_model(username=username)
         wanted = {"is_staff": True, "is_superuser": True, "is_active": True}
         if email := env.text("DJANGO_SUPERUSER_EMAIL", ""):
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         changed = {name for name, value in wanted.items() if getattr(user, name) != value}
         for name in changed:
             setattr(user, name, wanted[name])
-        # A password that is right is not set again: a new hash would log the user out everywhere.
+        # A correct password is not set again, because a new hash would log the user out everywhere.
         if not user.has_usable_password() or not user.check_password(password):
             user.set_password(password)
             changed.add("password")

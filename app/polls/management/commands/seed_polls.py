@@ -1,4 +1,4 @@
-"""``manage.py seed_polls``: the sample polls."""
+"""``manage.py seed_polls``: create the sample polls."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ SAMPLE_POLLS = {
 
 
 class Command(BaseCommand):
-    """Makes the sample polls that are missing; what is there is left alone, votes above all."""
+    """Creates missing sample polls. Existing ones, and above all their votes, are left alone."""
 
-    help = "Makes the sample polls that are missing, and touches no other."
+    help = "Creates missing sample polls and leaves existing polls alone."
     requires_migrations_checks = True
 
     @transaction.atomic
     def handle(self, *args: object, **options: object) -> None:
-        """Make each sample poll of which no question has the text, and say what was done."""
+        """Create each sample poll unless a question with its text exists, and report it."""
         now = timezone.now()
         made = 0
         for age, (question_text, choices) in enumerate(SAMPLE_POLLS.items()):
@@ -54,6 +54,6 @@ class Command(BaseCommand):
                 continue
             question = Question.objects.create(question_text=question_text, pub_date=now - timedelta(minutes=age))
             Choice.objects.bulk_create(Choice(question=question, choice_text=text) for text in choices)
-            self.stdout.write(f"Made: {question_text} ({len(choices)} choices)")
+            self.stdout.write(f"Created: {question_text} ({len(choices)} choices)")
             made += 1
-        self.stdout.write(self.style.SUCCESS(f"Sample polls: {made} made, {len(SAMPLE_POLLS) - made} kept."))
+        self.stdout.write(self.style.SUCCESS(f"Sample polls: {made} created, {len(SAMPLE_POLLS) - made} kept."))
