@@ -1,7 +1,7 @@
-"""What a command of Ansible's finds when it starts from .venv, or beside the wheel, wherever it is called: a locale that works, and Berth's ansible.cfg.
+"""Prepares Ansible's commands in .venv, or next to the wheel, in any directory: with a working locale and Berth's ansible.cfg.
 
-Ansible looks at the locale before it reads any setting, and for ansible.cfg in the current directory alone. So this is called by
-a file beside it, berth.pth, whenever its Python starts (docs.python.org/3/library/site.html); it does nothing for any other program.
+Ansible checks the locale before it reads any setting, and looks for ansible.cfg only in the current directory. So berth.pth, a file next to
+this one, imports it whenever its Python starts (docs.python.org/3/library/site.html). It does nothing for any other program.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import sys
 from collections.abc import Iterable, MutableMapping
 
 COLLECTION = "berth.platform."
-WORKS = "C.UTF-8"  # part of Debian's and Ubuntu's C library, whatever locales are installed
+WORKS = "C.UTF-8"  # part of the C library of Debian and Ubuntu, whatever locales are installed
 
 
 def utf8() -> bool:
-    """Whether the locale that the environment asks for exists and its encoding is UTF-8, which is what Ansible requires."""
+    """Whether the locale in the environment exists and its encoding is UTF-8, which Ansible requires."""
     before = _locale.setlocale(_locale.LC_ALL, None)
     try:
         _locale.setlocale(_locale.LC_ALL, "")
@@ -28,7 +28,7 @@ def utf8() -> bool:
 
 
 def names_collection(word: str) -> bool:
-    """Whether a command's word is a playbook that names one of Berth's."""
+    """Whether an argument of a command is a playbook that imports one of Berth's."""
     if not word.endswith((".yml", ".yaml")) or not os.path.isfile(word):
         return False
     with open(word, encoding="utf-8", errors="replace") as playbook:
@@ -36,9 +36,10 @@ def names_collection(word: str) -> bool:
 
 
 def configuration(project: str, words: Iterable[str]) -> str | None:
-    """Return Berth's ansible.cfg where a command's words name a file or directory of ``project``, or a playbook of Berth's; else None.
+    """Return Berth's ansible.cfg if a command's arguments name a file or directory in ``project`` or a playbook of Berth's; otherwise None.
 
-    A playbook of Berth's may be named by a word or within somebody's own playbook; a directory with an ansible.cfg of its own then has its own settings.
+    A playbook of Berth's may be named by an argument or imported by the user's own playbook. In that case, an ansible.cfg in the current directory
+    takes precedence.
     """
     found = os.path.join(project, "ansible.cfg")
     if not os.path.isfile(found):
@@ -53,15 +54,15 @@ def configuration(project: str, words: Iterable[str]) -> str | None:
 
 
 def start(command: list[str], environment: MutableMapping[str, str]) -> bool:
-    """Prepare the environment of a command (as in ``sys.orig_argv``); return whether Python has to begin again for it."""
+    """Prepare the environment of a command (as in ``sys.orig_argv``). Return whether Python must be restarted for it."""
     if len(command) < 2 or not os.path.basename(command[1]).startswith("ansible"):
         return False
     if "ANSIBLE_CONFIG" not in environment:
-        # A link to the project in its own .venv, the collection itself where the wheel is installed.
+        # In the project's .venv this is a link to the project; if the wheel is installed, it is the collection itself.
         found = configuration(os.path.realpath(os.path.join(os.path.dirname(__file__), "ansible_collections", "berth", "platform")), command[2:])
         if found:
             environment["ANSIBLE_CONFIG"] = found
-            if not os.path.isdir(os.path.join(os.path.dirname(found), "inventories")):  # the inventory that it names is the clone's
+            if not os.path.isdir(os.path.join(os.path.dirname(found), "inventories")):  # the inventory in ansible.cfg exists only in a clone
                 environment.setdefault("ANSIBLE_INVENTORY", os.devnull)
     if environment.get("LC_ALL") == WORKS or utf8():
         return False

@@ -108,15 +108,15 @@ def test_where_no_python_can_be_fetched_the_message_names_the_file_and_its_place
     assert done.returncode != 0
     assert "installing Debian's python3 and python3-venv" in done.stdout
     assert "uv fetches Python 3.13.99" in done.stdout
-    assert "bootstrap: Python 3.13.99 did not arrive from https://" in done.stderr
+    assert "bootstrap: Python 3.13.99 could not be fetched from https://" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    assert f"fetch {ADDRESS} elsewhere, put it here as {other_system.PROJECT}/.cache/python/{RELEASE}/{NAME} and run the same command again" in done.stderr
+    assert f"download {ADDRESS} elsewhere, copy it to {other_system.PROJECT}/.cache/python/{RELEASE}/{NAME} and run the same command again" in done.stderr
     assert not (debian.place / "root/berth/.venv").exists()
 
 
 def test_the_same_command_goes_on_once_the_file_is_where_the_message_says(debian: System, python: Path) -> None:
     said = bootstrap(debian).stderr
-    place = re.search(r"put it here as (\S+) and run", said)
+    place = re.search(r"copy it to (\S+) and run", said)
     assert place
     target = debian.place / place[1].lstrip("/")
     target.parent.mkdir(parents=True)
@@ -213,7 +213,8 @@ def test_an_authority_of_the_systems_store_is_trusted_by_pip_and_by_uv_and_anoth
         configuration.write_text(f"[global]\nindex-url = {address}\n")
     refused = debian.chroot("rm -rf .venv && make bootstrap", **environment)
     assert refused.returncode != 0
-    assert f"did not arrive from {address.removesuffix('/simple')}: its certificate is from an authority that this machine does not trust." in refused.stderr
+    index = address.removesuffix("/simple")
+    assert f"could not be fetched from {index}: its certificate is from an authority that this machine does not trust." in refused.stderr
     own = debian.place / "usr/local/share/ca-certificates/company.crt"
     own.write_bytes(authority)
     where = ".venv/bin/python -c 'import ansible; print(ansible.__file__)'"

@@ -171,7 +171,7 @@ def test_a_python_that_is_named_and_will_not_do_is_refused_rather_than_replaced(
     done = bootstrap(BERTH_PYTHON=str(tmp_path / "named"))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        f"bootstrap: BERTH_PYTHON={tmp_path}/named is no Python 3.12 or newer that runs. Name another one, or none: then one is looked for.\n"
+        f"bootstrap: BERTH_PYTHON={tmp_path}/named is not a working Python 3.12 or newer. Set it to another one, or unset it to search for one.\n"
     )
 
 

@@ -193,7 +193,7 @@ def test_a_client_that_asks_for_v1beta1_gets_it(capsys: pytest.CaptureFixture[st
         ({}, [], "no region is set. Give --region"),
         ({}, ["--region", "eu-central-1", "--profile", "nobody"], "nobody) could not be found. Correct AWS_PROFILE"),
         ({}, ["--region", "eu-central-1", "--profile", "no\x1b[2Jbody"], r"no\x1b[2Jbody) could not be found"),
-        ({"KUBERNETES_EXEC_INFO": "{}"}, ["--region", "eu-central-1"], "is no ExecCredential"),
+        ({"KUBERNETES_EXEC_INFO": "{}"}, ["--region", "eu-central-1"], "is not an ExecCredential"),
         ({"KUBERNETES_EXEC_INFO": '{"apiVersion": "v7"}'}, ["--region", "eu-central-1"], "the client wants v7"),
     ],
     ids=["no credentials", "half of the credentials", "no region", "no such profile", "control characters", "no request", "unknown version"],

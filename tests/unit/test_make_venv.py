@@ -137,7 +137,7 @@ def test_a_run_that_is_killed_leaves_what_was_and_the_next_one_does_its_work(pro
     assert project.run("/a/python3", at=at, do="kill")[0] == -signal.SIGKILL
     assert (project.root / ".venv").exists() == before
     assert not before or (project.root / ".venv" / ".made-from").read_text(encoding="utf-8") == "of before\n"
-    assert project.run("/a/python3") == (0, "bootstrap: making .venv with /a/python3 (once; about a minute)\n", "")
+    assert project.run("/a/python3") == (0, "bootstrap: creating .venv with /a/python3 (once; about a minute)\n", "")
     assert project.whole()
 
 
@@ -148,7 +148,7 @@ def test_a_step_that_fails_is_told_in_words_and_leaves_what_was(project: Project
         earlier(project)
     status, _, complaint = project.run("/a/python3", at=at, do="write error: No space left on device (os error 28)")
     assert status == 1
-    assert "there is no room on the disk. Make room in " in complaint and "Traceback" not in complaint
+    assert "the disk is full. Free some space in " in complaint and "Traceback" not in complaint
     assert {path.name for path in project.root.glob(".venv*")} == {".venv.guard", ".venv.log"} | ({".venv"} if before else set())
     assert project.run("/a/python3")[0] == 0
     assert project.whole()
@@ -177,7 +177,7 @@ def test_a_link_to_another_projects_environment_is_replaced_and_that_one_stays(p
     assert (other / ".made-from").read_text(encoding="utf-8") == "of another"
 
 
-WAITS = "bootstrap: another run is making .venv; waiting for it\n"
+WAITS = "bootstrap: another run is creating .venv; waiting for it\n"
 
 
 def released(project: Project, process: subprocess.Popen[str]) -> str:
@@ -189,7 +189,7 @@ def released(project: Project, process: subprocess.Popen[str]) -> str:
 
 def test_of_two_at_once_one_makes_it_and_the_other_waits(project: Project) -> None:
     first = project.start("/a/python3", at="sync", do="slow")
-    assert first.stdout and first.stdout.readline() == "bootstrap: making .venv with /a/python3 (once; about a minute)\n"
+    assert first.stdout and first.stdout.readline() == "bootstrap: creating .venv with /a/python3 (once; about a minute)\n"
     second = project.start("/a/python3")
     assert released(project, second) == ""
     first.communicate(timeout=30)
@@ -210,7 +210,7 @@ def test_what_a_killed_run_had_begun_is_waited_for(project: Project) -> None:
 
 def test_an_interruption_is_no_traceback(project: Project) -> None:
     status, _, complaint = project.run("/a/python3", at="venv", do="interrupt")
-    assert (status, complaint) == (130, "bootstrap: interrupted. The same command begins again.\n")
+    assert (status, complaint) == (130, "bootstrap: interrupted. Run the same command to start again.\n")
     assert [path.name for path in project.root.glob(".venv*")] == [".venv.guard"]
 
 
@@ -222,7 +222,7 @@ def test_a_second_run_makes_nothing(project: Project) -> None:
 
 def test_a_directory_that_cannot_be_written_is_named(project: Project) -> None:
     (project.root / ".venv.guard").mkdir()
-    assert project.run() == (1, "", f"bootstrap: {project.root}/.venv.guard: Is a directory. Mend that, then run the same command again.\n")
+    assert project.run() == (1, "", f"bootstrap: {project.root}/.venv.guard: Is a directory. Fix that, then run the same command again.\n")
 
 
 # --- A Python where there is none ------------------------------------------
@@ -237,15 +237,16 @@ def test_a_python_that_cannot_be_fetched_names_the_file_its_place_and_the_other_
     status, _, complaint = project.run(at="install", do="error: Request failed\n  cause: tcp connect error\n  cause: Connection refused (os error 111)")
     assert status == 1
     assert complaint == (
-        "bootstrap: Python 3.13.9 did not arrive from https://releases.example/download/20261110/cpython-3.13.9%2B20261110-x86_64.tar.gz: it does not answer. "
-        "Check the network, and HTTPS_PROXY where this machine needs a proxy, then run the same command again. "
-        f"All that was said is in {project.root}/.venv.log\n"
-        "Or do one of these:\n"
-        "  fetch https://github.com/astral-sh/python-build-standalone/releases/download/20261110/cpython-3.13.9%2B20261110-x86_64.tar.gz elsewhere, "
-        f"put it here as {project.root}/.cache/python/{FILE} and run the same command again\n"
-        "  name a mirror of https://github.com/astral-sh/python-build-standalone/releases/download: "
+        "bootstrap: Python 3.13.9 could not be fetched from "
+        "https://releases.example/download/20261110/cpython-3.13.9%2B20261110-x86_64.tar.gz: it does not answer. "
+        "Check the network, and HTTPS_PROXY if this machine needs a proxy, then run the same command again. "
+        f"The full output is in {project.root}/.venv.log\n"
+        "Or do one of the following:\n"
+        "  download https://github.com/astral-sh/python-build-standalone/releases/download/20261110/cpython-3.13.9%2B20261110-x86_64.tar.gz elsewhere, "
+        f"copy it to {project.root}/.cache/python/{FILE} and run the same command again\n"
+        "  use a mirror of https://github.com/astral-sh/python-build-standalone/releases/download: "
         "UV_PYTHON_INSTALL_MIRROR=https://mirror.example/path make dev\n"
-        "  name a Python 3.12 or newer that is on this machine: BERTH_PYTHON=/path/to/python3 make dev\n"
+        "  use a Python 3.12 or newer that is on this machine: BERTH_PYTHON=/path/to/python3 make dev\n"
     )
 
 
@@ -269,7 +270,7 @@ def test_a_file_that_was_put_where_the_message_says_is_taken(project: Project, b
 
 def test_a_machine_for_which_there_is_no_python_is_told_so(project: Project) -> None:
     status, _, complaint = project.run(RELEASES='{"implementation": "graalpy", "variant": "default"}')
-    assert (status, "uv knows no Python 3.13 for this machine." in complaint) == (1, True)
+    assert (status, "uv has no Python 3.13 for this machine." in complaint) == (1, True)
 
 
 # --- The words -------------------------------------------------------------
@@ -304,30 +305,30 @@ UV_NAME = """error: Failed to download `ansible==14.5.0`
         (PIP_REFUSED, "uv", "https://index.example/simple", "it does not answer"),
         (PIP_TRACEBACK, "uv==1", "https://index.example/simple", "it does not answer"),
         (UV_CERTIFICATE, "distro", "https://pypi.example", "its certificate is from an authority that this machine does not trust"),
-        (UV_NAME, "ansible==14.5.0", "https://files.example", "no name server knows its host"),
+        (UV_NAME, "ansible==14.5.0", "https://files.example", "its host name cannot be resolved"),
         (
             "error: Failed to fetch: `https://i.example/simple/a/`\n  cause: HTTP status client error (401 Unauthorized)",
             "a",
             "https://i.example",
-            "the index does not let us in",
+            "the index denies access",
         ),
         (
             "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.",
             "uv==1",
             "https://index.example/simple",
-            "what arrived has another checksum than it must have",
+            "the download has the wrong checksum",
         ),
         (
             "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
             "uv==1",
             "https://index.example/simple",
-            "there is no room on the disk",
+            "the disk is full",
         ),
         (
             "ProxyError('Unable to connect to proxy', OSError('Tunnel connection failed: 407 Proxy Authentication Required'))",
             "uv==1",
             "https://index.example/simple",
-            "the proxy wants a login",
+            "the proxy requires a login",
         ),
         ("error: one thing\n  cause: another thing.\n", "uv==1", "https://index.example/simple", "cause: another thing"),
         ("what nobody has thought of\n", "uv==1", "https://index.example/simple", "what nobody has thought of"),
@@ -336,8 +337,8 @@ UV_NAME = """error: Failed to download `ansible==14.5.0`
 )
 def test_what_did_not_arrive_from_where_and_why_is_one_sentence(said: str, name: str, where: str, cause: str) -> None:
     first, _, rest = make_venv.explain("uv==1", "https://index.example/simple", said).partition(f": {cause}. ")
-    assert first == f"{name} did not arrive from {where}"
-    assert rest.endswith(f" then run the same command again. All that was said is in {make_venv.LOG}")
+    assert first == f"{name} could not be fetched from {where}"
+    assert rest.endswith(f" then run the same command again. The full output is in {make_venv.LOG}")
     assert "Traceback" not in rest
 
 
