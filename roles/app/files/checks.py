@@ -25,20 +25,20 @@ import traceback
 from urllib.parse import urlsplit
 
 MARK = "berth-checks "
-REFUSED = 65  # the exit code of a release that cannot work; a Job that ends with it is not tried again
-LONGEST = 60  # seconds that the project may take to be loaded
-OTHERS = ("django.db", "psycopg", "MySQLdb", "redis", "requests", "urllib3", "botocore")  # whose errors are about another machine
+REFUSED = 65  # the exit code for a release that cannot work; a Job that exits with it is not retried
+LONGEST = 60  # seconds that the project may take to load
+OTHERS = ("django.db", "psycopg", "MySQLdb", "redis", "requests", "urllib3", "botocore")  # their errors are about another machine
 FRONTS = ("nginx", "apache2", "httpd", "caddy", "lighttpd", "unitd", "haproxy", "envoy", "h2o")  # they may answer before Django does
-SETTINGS = ("ALLOWED_HOSTS", "DATABASES", "LOGGING", "MIDDLEWARE", "SECRET_KEY", "SECURE_REDIRECT_EXEMPT")  # that advice adds to
+SETTINGS = ("ALLOWED_HOSTS", "DATABASES", "LOGGING", "MIDDLEWARE", "SECRET_KEY", "SECURE_REDIRECT_EXEMPT")  # settings that the advice may extend
 KINDS = ("readiness", "liveness")
-# Paths where projects answer for their health: https://github.com/revsys/django-health-check has the first.
+# Paths of projects' health checks: https://github.com/revsys/django-health-check has the first.
 HEALTH = ("/ht/", "/healthz", "/health", "/health/", "/healthcheck/", "/livez", "/ping", "/ping/", "/up", "/up/")
 LOCAL = ("", "localhost", "127.0.0.1", "::1")
-SERVED = "served"  # the module of a Dockerfile that Berth made
-# Warnings of Django's (security.W...) that are told of here already, or that the entry sees to, and those that matter where there is TLS alone.
+SERVED = "served"  # the module in a Dockerfile that Berth generated
+# Django's warnings (security.W...) that are already reported here or that the entry takes care of, and those that matter only with TLS.
 # https://docs.djangoproject.com/en/stable/ref/checks/#security
 TOLD, TLS = (8, 9, 18, 20), (4, 5, 10, 11, 12, 15, 16, 17, 21)
-# Servers that listen on the loopback address alone, each with the options, and the variables, by which they may listen elsewhere.
+# Servers that listen only on the loopback address by default, each with the options and variables that change it.
 LOOPBACK = {
     "daphne": (("-b", "--bind", "-e", "--endpoint", "-u", "--unix-socket", "--fd"), ()),
     "gunicorn": (("-b", "--bind", "-c", "--config"), ("GUNICORN_CMD_ARGS", "PORT")),
@@ -46,14 +46,14 @@ LOOPBACK = {
     "uvicorn": (("--host", "--uds", "--fd"), ("UVICORN_FD", "UVICORN_HOST", "UVICORN_UDS")),
 }
 
-ASKED = {}  # the environment variables that were asked for, each with whether it is there
+ASKED = {}  # the environment variables that were read, each with whether it is set
 
 
 class Recorded(type(os.environ)):
-    """The environment, which notes what is asked of it."""
+    """The environment, which records the variables that are read."""
 
     def __getitem__(self, name):
-        """Return a variable, and note its name and whether it is there."""
+        """Return a variable, and record its name and whether it is set."""
         try:
             value = super().__getitem__(name)
         except KeyError:
@@ -63,7 +63,7 @@ class Recorded(type(os.environ)):
         return value
 
     def __contains__(self, name):
-        """Whether there is a variable, whose name is noted as well."""
+        """Whether a variable is set. Its name is recorded too."""
         there = super().__contains__(name)
         if isinstance(name, str):
             ASKED[name] = there
@@ -71,11 +71,11 @@ class Recorded(type(os.environ)):
 
 
 class Stop(Exception):
-    """What comes next cannot be looked at."""
+    """The following checks are impossible."""
 
 
 class Project:
-    """A look at the project in the current directory.
+    """Checks of the project in the current directory.
 
     What the release is (``given``): ``action``, ``ignored``, ``commands`` by variable, ``release`` and ``schedules`` (commands of manage.py), ``probe``
     (type, host, readiness, liveness, and the variables of these two), ``path``, ``hosts``, ``public_host``, ``database`` (variables by part, and aliases),
@@ -96,32 +96,32 @@ class Project:
         self.raised = None
 
     def find(self, name, severity, /, **facts):
-        """Note something that the project lacks."""
+        """Record something that the project lacks."""
         found = {"id": name, "severity": "warn" if self.doubted else severity, "facts": facts}
         if found not in self.findings:
             self.findings.append(found)
 
     def told(self, name, cause):
-        """Whether a finding of that name and cause is there already."""
+        """Whether there already is a finding with that name and cause."""
         return any(found["id"] == name and found["facts"].get("cause") == cause for found in self.findings)
 
-    # --- Where things are -----------------------------------------------------
+    # --- Locations ------------------------------------------------------------
     @staticmethod
     def own(path):
-        """Whether a file is the project's, and not Python's or a package's."""
+        """Whether a file belongs to the project, and not to Python or a package."""
         path = os.path.abspath(path)
         packages = re.search(r"/(site|dist)-packages/", path)
         return not packages and not path.startswith((sysconfig.get_paths()["stdlib"] + "/", "/opt/static/"))
 
     @staticmethod
     def shown(path):
-        """Return a path as the project's owner knows it."""
+        """Return a path as it is in the project's source."""
         path = os.path.abspath(path)
         here = os.getcwd() + "/"
         return path[len(here) :] if path.startswith(here) else path
 
     def tree(self, path):
-        """Return what a file of Python's says."""
+        """Return the syntax tree of a Python file."""
         if path not in self.trees:
             try:
                 with open(path, encoding="utf-8") as source:
@@ -131,7 +131,7 @@ class Project:
         return self.trees[path]
 
     def assignment(self, name):
-        """Return file and statement that set a name last, None where that cannot be seen."""
+        """Return the file and statement that set a name last, or None if that is unknown."""
         for path in self.files:
             found = None
             for node in ast.walk(self.tree(path)):
@@ -143,17 +143,17 @@ class Project:
         return None
 
     def place(self, name):
-        """Return where a setting is set, as file:line, "" where that cannot be seen."""
+        """Return where a setting is set, as file:line, or "" if that is unknown."""
         found = self.assignment(name)
         return f"{self.shown(found[0])}:{found[1].lineno}" if found else ""
 
     def reads(self, pattern):
-        """Return the environment variables with such names that the settings asked for, each with whether it is there."""
+        """Return the environment variables with matching names that the settings read, each with whether it is set."""
         return {name: there for name, there in ASKED.items() if re.search(pattern, name)}
 
     # --- Loading --------------------------------------------------------------
     def failed(self, name, severity, error, /, **facts):
-        """Note that a part of the project cannot be loaded; what needs a database or another machine may still be."""
+        """Record that a part of the project cannot be loaded, unless that is because of the database or another machine."""
         seen = error
         while seen is not None:
             if isinstance(seen, (ConnectionError, TimeoutError, socket.gaierror)) or type(seen).__module__.startswith(OTHERS):
@@ -166,7 +166,7 @@ class Project:
             place = f"{self.shown(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
         lines = "".join(traceback.format_exception(type(error), error, error.__traceback__)).splitlines()
         words = str(error)
-        # The first that it names; what it names after that is often another way.
+        # The first one it names. Later ones are often alternatives.
         named = [name for name in re.findall(r"\b[A-Z][A-Z0-9_]+\b", words) if ASKED.get(name) is False]
         missing = named[0] if named and not isinstance(error, ImportError) else ""
         module = (getattr(error, "name", None) or "") if isinstance(error, ModuleNotFoundError) else ""
@@ -176,7 +176,7 @@ class Project:
         self.find(name, severity, place=place, missing=missing, trace=[line[:300] for line in lines[-24:]], **facts)
 
     def manage(self):
-        """Let manage.py prepare everything as it does for a command.
+        """Run manage.py's preparations for a command.
 
         Raises:
             Stop: There is no manage.py, or no Django.
@@ -197,7 +197,7 @@ class Project:
         try:
             runpy.run_path("manage.py", run_name="__main__")
         except (Exception, SystemExit):
-            # It may want more than is here; what it names is in its text all the same.
+            # It may need something that is missing here. The names are in its text anyway.
             with open("manage.py", encoding="utf-8") as source:
                 self.default(source.read())
         module = os.environ.get("DJANGO_SETTINGS_MODULE", "")
@@ -206,13 +206,13 @@ class Project:
 
     @staticmethod
     def default(text):
-        """Take the settings module that a file names, unless there is one."""
+        """Use the settings module that a file names, unless one is set."""
         found = re.search(r"DJANGO_SETTINGS_MODULE[\"']\s*(?:,|\]\s*=)\s*[\"']([\w.]+)", text)
         if found:
             os.environ.setdefault("DJANGO_SETTINGS_MODULE", found.group(1))
 
     def servers(self, module):
-        """Look at the settings of what serves where those of manage.py are others."""
+        """Check the settings of the server if they differ from those of manage.py."""
         named = set()
         for path in glob.glob("*/wsgi.py") + glob.glob("*/asgi.py"):
             with open(path, encoding="utf-8", errors="replace") as source:
@@ -244,7 +244,7 @@ class Project:
             raise Stop from None
         loaded = sys.modules.get(module)
         paths = [getattr(loaded, "__file__", "") or ""]
-        # What settings import is where the rest of them is; the ones that win come last there.
+        # The rest of the settings is in the modules that they import. The last ones take precedence.
         names = [name for name in sys.modules if name not in known]
         paths += [getattr(sys.modules[name], "__file__", "") or "" for name in reversed(names)]
         directory = os.path.dirname(paths[0])
@@ -257,13 +257,13 @@ class Project:
 
     @staticmethod
     def imported(error, module):
-        """Whether something within the settings was already being run when an import failed."""
+        """Whether code in the settings was already running when an import failed."""
         frames = traceback.extract_tb(error.__traceback__)
         path = module.replace(".", "/")
         return any(frame.filename.endswith((path + ".py", path + "/__init__.py")) for frame in frames)
 
     def modules(self):
-        """Return the settings modules that there are."""
+        """Return the existing settings modules."""
         found = []
         for path in sorted(glob.glob("**/*settings*.py", recursive=True) + glob.glob("**/settings/*.py", recursive=True)):
             name = os.path.splitext(path)[0].replace("/", ".")
@@ -304,7 +304,7 @@ class Project:
         return any(found["id"] in ("middleware", "urls") for found in self.findings)
 
     def parts(self):
-        """Load what only a request would: middleware, pages, and the application that is served."""
+        """Load everything that only a request would load: middleware, views, and the application that is served."""
         from django.urls import get_resolver
         from django.utils.module_loading import import_string
 
@@ -324,7 +324,7 @@ class Project:
 
     # --- Commands ---------------------------------------------------------------
     def commands(self):
-        """Look whether what the release runs is there."""
+        """Check that the commands of the release exist."""
         from django.core.management import get_commands
 
         known = set(get_commands())
@@ -340,7 +340,7 @@ class Project:
             self.command(variable, list(words), known)
 
     def command(self, variable, words, known):
-        """Look at one command, word by word."""
+        """Check a command, given as a list of arguments."""
         while words and (words[0] in ("exec", "env") or re.fullmatch(r"\w+=.*", words[0])):
             words = words[1:]
         if not words:
@@ -376,7 +376,7 @@ class Project:
             self.find("command", "refuse", kind="loopback", variable=variable, name=program)
 
     def loopback(self, program, words):
-        """Whether a server surely listens where nobody outside the pod reaches it."""
+        """Whether a server certainly listens where nobody outside the pod can reach it."""
         options, variables = LOOPBACK.get(program, ((), ()))
         if not options or any(self.before.get(name) for name in variables):
             return False
@@ -406,7 +406,7 @@ class Project:
             self.find("application", "refuse", name=word, variable=variable, module=module, lacks=name)
 
     def celery(self, variable, words):
-        """Look whether the app of a command of Celery's is there, and whether its broker is one of the environment's."""
+        """Check that the app of a Celery command exists and that its broker comes from the environment."""
         names = [words[index + 1] for index, word in enumerate(words[:-1]) if word in ("-A", "--app")]
         names += [word.split("=", 1)[1] for word in words if word.startswith("--app=")]
         try:
@@ -432,25 +432,25 @@ class Project:
 
     @staticmethod
     def speechless(app):
-        """Whether the library that speaks to an app's broker is missing: Kombu says so where it imports it, or makes a transport, by its version."""
+        """Whether the library for an app's broker is missing. Depending on its version, Kombu reports that on import or when it creates a transport."""
         try:
-            app.connection_for_read().transport  # noqa: B018, nothing is asked yet
+            app.connection_for_read().transport  # noqa: B018, does not connect yet
         except (ImportError, AttributeError) as error:
             return any("/kombu/" in frame.filename for frame in traceback.extract_tb(error.__traceback__))
         except Exception:
-            pass  # about another machine, or a setting that is told of elsewhere
+            pass  # about another machine, or a setting that is reported elsewhere
         return False
 
     # --- Settings ---------------------------------------------------------------
     def debug(self):
-        """Look whether errors are shown to visitors."""
+        """Check whether visitors can see errors."""
         if not self.configured.DEBUG:
             return
         variable, value = self.fitting("DEBUG", r"(?i)debug", ("0", "False", ""), lambda given: not given)
         self.find("debug", "warn", place=self.place("DEBUG"), variable=variable, value=value)
 
     def fitting(self, name, pattern, candidates, fits):
-        """Return the environment variable that a setting is made of, and a value of it that makes one that fits; "" where there is none.
+        """Return the environment variable that determines a setting, and a value for it that makes the setting fit, or "" if there is none.
 
         Only the expression itself knows: bool("0") is true, and a list may be parted by commas or by spaces.
         """
@@ -467,7 +467,7 @@ class Project:
                 try:
                     if fits(eval(code, dict(scope))):
                         return names[0], candidate
-                except Exception:  # the settings refuse this one
+                except Exception:  # the settings reject this value
                     continue
         finally:
             os.environ.pop(names[0], None)
@@ -476,7 +476,7 @@ class Project:
         return "", ""
 
     def secret(self):
-        """Look whether the key is the environment's."""
+        """Check whether the key comes from the environment."""
         from django.core.exceptions import ImproperlyConfigured
 
         try:
@@ -486,7 +486,7 @@ class Project:
         key = key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)
         names = self.reads(r"(?i)secret_?key|\bSECRET\b")
         found = self.assignment("SECRET_KEY")
-        # One that is set already, and is not what the key is made of, would not change it.
+        # A variable that is already set but does not determine the key would not change it.
         variable = next((name for name, there in names.items() if not there or (found and name in ast.dump(found[1]))), "")
         if not key:
             needed = {"django.contrib.auth", "django.contrib.sessions"} & set(self.configured.INSTALLED_APPS)
@@ -501,7 +501,7 @@ class Project:
                 self.find("secret-key", "warn", kind="source", place=place, variable=variable)
 
     def written(self, text):
-        """Return where a text stands in the project's settings or in a file of variables beside them, "" for nowhere."""
+        """Return where a text is in the project's settings or in a file of variables next to them, or "" if it is not there."""
         for path in self.files:
             for node in ast.walk(self.tree(path)):
                 if isinstance(node, ast.Constant) and node.value in (text, text.encode()):
@@ -518,7 +518,7 @@ class Project:
         return ""
 
     def database(self):
-        """Look whether the database is the environment's."""
+        """Check whether the database comes from the environment."""
         from django.db import connections
 
         databases = self.configured.DATABASES
@@ -560,7 +560,7 @@ class Project:
             self.find("database", "warn", kind="other", host=host, vendor=vendor, **facts)
 
     def sqlite(self, name, migrates, facts):
-        """Look whether a file of SQLite's can be written, and is kept."""
+        """Check whether an SQLite file is writable and persistent."""
         if name.startswith("file:"):
             return
         if not name or name == ":memory:":
@@ -579,11 +579,11 @@ class Project:
 
     @staticmethod
     def under(path, directories):
-        """Whether a path is in one of some directories."""
+        """Whether a path is in one of the given directories."""
         return any((path.rstrip("/") + "/").startswith(directory.rstrip("/") + "/") for directory in directories)
 
     def caches(self):
-        """Look whether pods share what they have to."""
+        """Check whether pods share what they must."""
         settings = self.configured
         backend = settings.CACHES.get("default", {}).get("BACKEND", "")
         if not self.given["several"] or not backend.endswith("LocMemCache"):
@@ -596,7 +596,7 @@ class Project:
             self.find("cache", "warn", sessions=sessions, place=place, asked=asked)
 
     def logs(self):
-        """Look whether what a page raises is told to anybody: with DEBUG off, Django's own LOGGING sends it by mail alone.
+        """Check whether exceptions in views are logged: with DEBUG off, Django's default LOGGING only sends them by email.
 
         https://docs.djangoproject.com/en/stable/ref/logging/#default-logging-configuration
         """
@@ -608,12 +608,12 @@ class Project:
         while logger:
             found += logger.handlers
             logger = logger.parent if logger.propagate else None
-        # Where there is no handler at all, Python writes errors itself.
+        # If there is no handler at all, Python writes errors itself.
         if found and not any(map(self.tells, found)):
             self.find("logging", "warn", place=self.place("LOGGING"))
 
     def tells(self, handler):
-        """Whether a handler tells an error to somebody; a file in a pod does not."""
+        """Whether a handler makes an error visible to somebody, which a file in a pod does not."""
         from django.utils.log import AdminEmailHandler, RequireDebugTrue
 
         if handler.level > logging.ERROR or any(isinstance(each, RequireDebugTrue) for each in handler.filters):
@@ -624,7 +624,7 @@ class Project:
 
     # --- Requests ---------------------------------------------------------------
     def serving(self):
-        """Return the WSGI application that is served, as far as it can be known, and whether nothing can come before it.
+        """Return the WSGI application that is served, as far as that is known, and whether it certainly receives requests first.
 
         Raises:
             Stop: There is none.
@@ -649,11 +649,11 @@ class Project:
                 application = getattr(importlib.import_module(module), attribute)
             except Exception as error:
                 plain = False
-                # What a Dockerfile of Berth's making serves is known; another image may serve something else.
+                # What a Dockerfile generated by Berth serves is known. Other images may serve something else.
                 if name == named and not self.told("application", None):
                     self.failed("application", "refuse" if name.startswith(SERVED) else "warn", error, name="The application", variable="the image")
                 continue
-            # Of the ASGI application only that it is Django's own is of use here.
+            # The only relevant fact about an ASGI application is that it is Django's own.
             plain = plain and type(application) in (WSGIHandler, ASGIHandler)
             if name in names and not isinstance(application, ASGIHandler) and "asgi" not in name:
                 found.append(application)
@@ -664,7 +664,7 @@ class Project:
             raise Stop from None
 
     def ask(self, application, path, host, **headers):
-        """Return status and headers of the answer to a request; 0 where it needs more than is here."""
+        """Return the status and headers of the response to a request, or 0 if it needs something that is missing here."""
         from wsgiref.util import setup_testing_defaults
 
         answer = []
@@ -695,7 +695,7 @@ class Project:
         return answer[0], {name.lower(): value for name, value in answer[1].items()}
 
     def quieten(self):
-        """Let the requests that are made here reach nobody: neither another machine nor whoever is told of errors."""
+        """Isolate the requests made here: they must not reach another machine or anybody who is notified of errors."""
 
         def refuse(*args):
             self.reached = True
@@ -710,7 +710,7 @@ class Project:
             sentry.init(dsn="")
 
     def requests(self):
-        """Ask the app what probes and visitors ask it."""
+        """Send the app the requests of probes and visitors."""
         if self.broken():
             return
         self.quieten()
@@ -722,7 +722,7 @@ class Project:
         self.static(application)
 
     def pages(self, application, plain):
-        """Ask for the pages that are asked for first, and note what they raise that neither a database nor another machine is to blame for."""
+        """Request the pages that are requested first, and record exceptions that neither the database nor another machine causes."""
         from django.core.signals import got_request_exception
 
         def note(**_):
@@ -738,7 +738,7 @@ class Project:
         got_request_exception.disconnect(note)
 
     def probes(self, application, plain):
-        """Ask for the app's health as Kubernetes does."""
+        """Probe the app's health as Kubernetes does."""
         from django.http.request import split_domain_port, validate_host
 
         probe = self.given["probe"]
@@ -774,7 +774,7 @@ class Project:
 
     @staticmethod
     def plain():
-        """Return the pages that projects without a health page may have, and that ask neither for a login nor for a database."""
+        """Return pages that projects without a health check may have and that need neither a login nor a database."""
         from django.urls import NoReverseMatch, reverse
 
         try:
@@ -783,12 +783,12 @@ class Project:
             return ["/robots.txt"]
 
     def allowed(self):
-        """Return the host names that Django takes."""
+        """Return the host names that Django accepts."""
         hosts = list(self.configured.ALLOWED_HOSTS)
         return [".localhost", "127.0.0.1", "[::1]"] if self.configured.DEBUG and not hosts else hosts
 
     def listed(self):
-        """Return where ALLOWED_HOSTS is set, and a variable with a value by which it has all host names that are asked for."""
+        """Return where ALLOWED_HOSTS is set, and a variable with a value that gives it all required host names."""
         from django.http.request import split_domain_port, validate_host
 
         asked = [split_domain_port(self.given["probe"]["host"])[0], *(host.lstrip(".") for host in self.given["hosts"])]
@@ -802,7 +802,7 @@ class Project:
         return {"place": self.place("ALLOWED_HOSTS"), "variable": variable, "value": value}
 
     def hosts(self):
-        """Look whether visitors are answered by the names that they use."""
+        """Check whether the app accepts the host names that visitors use."""
         from django.http.request import validate_host
 
         if self.told("probe", "host"):
@@ -814,12 +814,12 @@ class Project:
             self.find("hosts", "warn", lacking=lacking, **self.listed())
 
     def switched(self, *names):
-        """Return settings that want TLS, where they are set, and variables by whose values they are all off; none where one has no such variable."""
+        """Return settings that require TLS, where they are set, and variables that turn all of them off, or none if one has no such variable."""
         found = [self.fitting(name, r"SSL|TLS|HTTPS|SECURE|COOKIE", ("0", "False", ""), lambda given: not given) for name in names]
         return {"names": names, "place": self.place(names[0]), "off": dict(found) if all(variable for variable, _ in found) else {}}
 
     def cookies(self):
-        """Look whether browsers send the cookies back that the app sets."""
+        """Check whether browsers return the cookies that the app sets."""
         uses = {
             "SESSION_COOKIE_SECURE": "django.contrib.sessions" in self.configured.INSTALLED_APPS,
             "CSRF_COOKIE_SECURE": "django.middleware.csrf.CsrfViewMiddleware" in self.configured.MIDDLEWARE,
@@ -829,7 +829,7 @@ class Project:
             self.find("cookies", "warn", **self.switched(*names))
 
     def https(self, application, plain):
-        """Look whether visitors come in where TLS ends before the app, and where there is none."""
+        """Check whether visitors can use the app with TLS terminated in front of it, and without TLS."""
         from django.core.handlers.wsgi import WSGIRequest
 
         settings, path, public = self.configured, self.given["path"].partition("?")[0], self.given["public_host"]
@@ -854,14 +854,14 @@ class Project:
 
     @staticmethod
     def origins():
-        """Whether this Django looks at the Origin header: https://docs.djangoproject.com/en/stable/releases/4.0/#csrf."""
+        """Whether this Django version checks the Origin header: https://docs.djangoproject.com/en/stable/releases/4.0/#csrf."""
         import django
 
         return django.VERSION >= (4, 0)
 
     # --- Files --------------------------------------------------------------------
     def static(self, application):
-        """Ask for a static file as a page does."""
+        """Request a static file as a page does."""
         from django.contrib.staticfiles import finders
 
         if self.given["static"]:
@@ -887,7 +887,7 @@ class Project:
         place = {"middleware": self.place("MIDDLEWARE"), "place": self.place("STATIC_ROOT"), "root": root}
         if serves or not known:
             filled = root and os.path.isdir(root) and os.listdir(root)
-            # Whoever can write there may collect the files when the pod starts.
+            # If the directory is writable, the files may be collected when the pod starts.
             at_start = root and os.access(self.existing(root), os.W_OK)
             if not at_start and not (filled and known):
                 self.find("collectstatic", "warn", filled=bool(filled), **place)
@@ -896,14 +896,14 @@ class Project:
 
     @staticmethod
     def existing(path):
-        """Return the directory of a path that is there."""
+        """Return the closest existing directory of a path."""
         while not os.path.isdir(path) and path != "/":
             path = os.path.dirname(path)
         return path
 
     @staticmethod
     def address(file):
-        """Return the address of a static file, and whether its name was known to what gives names to the collected files."""
+        """Return the URL of a static file, and whether the static files storage knew its name."""
         from django.conf import settings
         from django.contrib.staticfiles.storage import staticfiles_storage
 
@@ -915,7 +915,7 @@ class Project:
             return "//elsewhere", True
 
     def static_files(self):
-        """Look whether the static files that the web server beside the app is to show are in the image, and at the address that pages ask for."""
+        """Check whether the static files for the web server beside the app are in the image, and at the URL that pages use."""
         if not self.given["static"]:
             return
         path, url = self.given["static"]["path"], self.given["static"]["url"]
@@ -927,7 +927,7 @@ class Project:
             self.find("static-files", "warn", url=url, asked=asked, place=self.place("STATIC_URL"))
 
     def media(self):
-        """Look whether files that visitors send are kept."""
+        """Check whether uploads are persistent."""
         from django.apps import apps
         from django.core.files.storage import FileSystemStorage, default_storage
         from django.db.models import FileField
@@ -951,12 +951,12 @@ class Project:
             self.find("media", "warn", root=root, lost=lost, field=name, place=self.place("MEDIA_ROOT"), code=root == os.getcwd(), url=url)
 
     def unseen(self, field, root, url):
-        """Look whether files that are kept are shown to visitors by the app, as nothing beside it does so."""
+        """Check whether the app serves persistent files to visitors, if nothing beside it does."""
         from django.urls import Resolver404, resolve
 
         prefix = (self.configured.FORCE_SCRIPT_NAME or "").rstrip("/")
         path = url[len(prefix) :] if prefix and url.startswith(prefix + "/") else url
-        # A setting that is empty is the whole site's address.
+        # An empty setting means the URL of the whole site.
         if path in ("", "/") or urlsplit(url).netloc or any(map(shutil.which, FRONTS)):
             return
         try:
@@ -968,7 +968,7 @@ class Project:
 
     # --- Models and Django's own checks ---------------------------------------------
     def migrations(self):
-        """Look for changes of models that no migration has."""
+        """Check for model changes without a migration."""
         from django.apps import apps
         from django.db.migrations.autodetector import MigrationAutodetector
         from django.db.migrations.loader import MigrationLoader
@@ -990,7 +990,7 @@ class Project:
             self.find("migrations", "warn", apps=found)
 
     def checks(self):
-        """Run Django's own checks; those of security that are told of here already, or need a TLS that is not there, do not count."""
+        """Run Django's own checks, except security checks that are already reported here or that need TLS where there is none."""
         from django.core import checks
 
         if self.broken() or not any(shlex.split(line)[:1] == ["migrate"] for line in self.given["release"]):
@@ -1008,9 +1008,9 @@ class Project:
         if names:
             self.find("deploy", "warn", ids=names)
 
-    # --- All of it --------------------------------------------------------------------
+    # --- Everything -------------------------------------------------------------------
     def look(self):
-        """Look at everything, each part for itself: one that cannot be looked at says nothing."""
+        """Run all checks independently. A check that is impossible reports nothing."""
         try:
             self.manage()
             self.settings()
@@ -1030,7 +1030,7 @@ class Project:
                     self.unknown.append(f"{look.__name__}: {type(error).__name__}")
 
     def report(self):
-        """Return the findings that count, and what the advice has to know of the settings."""
+        """Return the findings that count, and the facts about the settings that the advice needs."""
         ignored = set(self.given["ignored"])
         scope = vars(self.module) if getattr(self, "module", None) else {}
         base = scope.get("BASE_DIR")
@@ -1044,7 +1044,7 @@ class Project:
 
 
 def child(given, pipe):
-    """Look at the project in a process of its own, which it may end or let hang, and send what was found."""
+    """Check the project in a separate process, which the project may terminate or hang, and send the findings."""
     os.environ.__class__ = Recorded
     project = Project(given)
     try:
@@ -1058,18 +1058,18 @@ def child(given, pipe):
 
 
 def main():
-    """Look at the project, print what was found, and end with REFUSED where it cannot work."""
+    """Check the project, print the findings, and exit with REFUSED if it cannot work."""
     given = json.loads(sys.argv[1])
     reading, writing = os.pipe()
     pid = os.fork()
     if not pid:
         os.close(reading)
         signal.alarm(LONGEST)
-        # What the project prints is not the answer.
+        # Output of the project must not mix with the result.
         os.dup2(2, 1)
         child(given, writing)
     os.close(writing)
-    # A process that the project has started may keep the pipe open.
+    # A process started by the project may keep the pipe open.
     signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
     signal.alarm(LONGEST + 5)
     with os.fdopen(reading) as answer:

@@ -7,7 +7,7 @@ from django.db import OperationalError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-# The rules that let a new pod reach the database may come to the database's node after the pod's first call.
+# The rules that let a new pod reach the database may arrive at the database's node after the pod's first connection.
 end = time.monotonic() + 20
 while True:
     try:
@@ -18,7 +18,7 @@ while True:
             raise
         time.sleep(0.5)
 known = MigrationLoader(None, ignore_no_migrations=True).disk_migrations
-# A squashed migration stands for those that it replaces, which need not be there any more.
+# A squashed migration represents those that it replaces, which need not exist any more.
 replaced = {name for migration in known.values() for name in migration.replaces}
 applied = list(MigrationRecorder(connection).applied_migrations())  # in the order in which they were applied
 unknown = [name for name in applied if name not in known and name not in replaced]

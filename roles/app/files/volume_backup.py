@@ -1,16 +1,16 @@
-"""Write the files of a volume (the argument) to standard output, as a tar archive."""
+"""Write the files in a volume (the argument) to standard output, as a tar archive."""
 
 import os
 import sys
 import tarfile
 
 top = sys.argv[1]
-# What a restore that was killed has left, and what mkfs makes.
+# Leftovers of a killed restore, and mkfs's own directory.
 SKIPPED = {".berth-restore", ".berth-before", "lost+found"}
 
 
 def refuse(error):
-    """Let no directory that cannot be read be left out."""
+    """Fail on a directory that cannot be read instead of skipping it."""
     raise error
 
 
@@ -31,8 +31,8 @@ try:
                     else:
                         archive.addfile(info)
                 except FileNotFoundError:
-                    continue  # removed meanwhile
-                archive.members, archive.inodes = [], {}  # or memory grows with the number of files
-        archive.addfile(tarfile.TarInfo(".berth-end"))  # tar takes an archive that was cut off for a whole one
+                    continue  # removed in the meantime
+                archive.members, archive.inodes = [], {}  # otherwise memory use grows with the number of files
+        archive.addfile(tarfile.TarInfo(".berth-end"))  # tar cannot tell a truncated archive from a complete one
 except OSError as error:
     sys.exit(f"{error.filename or top}: {error.strerror or error}")

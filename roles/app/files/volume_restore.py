@@ -1,4 +1,4 @@
-"""Put the files of a tar archive on standard input in the place of a volume's (the argument). Until all of them are there, the old ones stay."""
+"""Replace the files in a volume (the argument) with a tar archive on standard input. The old ones stay until the archive is complete."""
 
 import contextlib
 import os
@@ -11,12 +11,12 @@ new, old = (os.path.join(top, name) for name in (".berth-restore", ".berth-befor
 
 
 def others():
-    """Return what is in the volume besides."""
+    """Return the volume's other entries."""
     return [name for name in os.listdir(top) if name not in (".berth-restore", ".berth-before", "lost+found")]
 
 
 try:
-    for side in (new, old):  # what a killed run left
+    for side in (new, old):  # leftovers of a killed run
         shutil.rmtree(side, ignore_errors=True)
         os.mkdir(side)
     with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
@@ -25,7 +25,7 @@ try:
             if whole := member.name == ".berth-end":
                 break
             archive.extract(member, new, filter="data")
-            archive.members = []  # or memory grows with the number of files
+            archive.members = []  # otherwise memory use grows with the number of files
     if not whole:
         raise tarfile.TarError("the archive is cut off, or not one that playbooks/ops/backup.yml made")
     for name in others():
@@ -34,7 +34,7 @@ try:
         os.rename(os.path.join(new, name), os.path.join(top, name))
 except (OSError, tarfile.TarError) as error:
     shutil.rmtree(new, ignore_errors=True)
-    with contextlib.suppress(OSError):  # where it has files, they are the volume's
+    with contextlib.suppress(OSError):  # if it has files, they belong to the volume
         os.rmdir(old)
     sys.exit(f"{getattr(error, 'filename', None) or top}: {getattr(error, 'strerror', None) or error}")
 for side in (new, old):

@@ -1,4 +1,4 @@
--- Makes the extensions that the setting berth.extensions names, separated by commas, in the database where they are missing.
+-- Creates the missing extensions among those in the setting berth.extensions, separated by commas.
 DO $do$
 DECLARE
     wanted text[] := string_to_array(current_setting('berth.extensions'), ',');
@@ -13,7 +13,8 @@ BEGIN
     END IF;
     FOREACH extension IN ARRAY wanted LOOP
         CONTINUE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = extension);
-        -- One that is trusted belongs to the database's owner, as one of a migration does: a backup, which has only what is the owner's, has it.
+        -- A trusted extension belongs to the database's owner, like one created by a migration. So a backup, which contains only the owner's objects,
+        -- includes it.
         IF pg_has_role(owner, 'MEMBER') AND (SELECT version.trusted FROM pg_available_extension_versions AS version
             JOIN pg_available_extensions AS available ON available.name = version.name AND available.default_version = version.version
             WHERE version.name = extension) THEN

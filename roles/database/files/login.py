@@ -1,4 +1,4 @@
-"""Set the password of the app's role on a server that somebody else runs, then see whether the app logs in with it.
+"""Set the password of the app's role on an external server, then check that the app can log in with it.
 
 The role and its database are there. The role sets its own password, logged in with the one that it had before.
 Runs in the app's image, which surely can be pulled and speaks PostgreSQL: with psycopg 3 or psycopg2, whichever it has.
@@ -31,14 +31,14 @@ def connect(user: str, password: str, database: str) -> Any:
 
 
 def verifier(connection: Any) -> str:
-    """Return what the server stores of the app's password, so that no log of statements shows the password itself."""
+    """Return the hash that the server stores for the app's password, so that no statement log contains the password itself."""
     if hasattr(connection, "pgconn"):
         return connection.pgconn.encrypt_password(PASSWORD.encode(), USER.encode(), b"scram-sha-256").decode()
     return encrypt_password(PASSWORD, USER, connection, "scram-sha-256")
 
 
 def renew() -> None:
-    """As the app's own role, log in with the password of before where today's is refused, and set today's."""
+    """If the current password is refused, log in as the app's own role with the previous one and set the current one."""
     try:
         connect(USER, PASSWORD, NAME).close()
     except driver.OperationalError:
@@ -55,7 +55,7 @@ def renew() -> None:
 
 
 def extend(connection: Any) -> None:
-    """Make the extensions that the database lacks."""
+    """Create missing extensions in the database."""
     if names := os.environ.get("DATABASE_EXTENSIONS"):
         cursor = connection.cursor()
         cursor.execute("SELECT set_config('berth.extensions', %s, false)", (names,))
@@ -63,7 +63,7 @@ def extend(connection: Any) -> None:
 
 
 def main() -> int:
-    """Return 0 when the app logs in."""
+    """Return 0 if the app can log in."""
     try:
         renew()
         app = connect(USER, PASSWORD, NAME)

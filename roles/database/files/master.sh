@@ -1,9 +1,9 @@
-# As RDS' master, makes the app's role and its database where they are missing and sets the role's password, then sees whether the app logs in.
-# In what was restored (DATABASE_MUST_EXIST) they have to be there.
-# Runs in PostgreSQL's own image: nothing that the app or its packages bring ever has the master's password.
+# As the RDS master, creates the app's role and database if they are missing, sets the role's password, and checks that the app can log in.
+# In a restored instance (DATABASE_MUST_EXIST) both must already exist.
+# Runs in the PostgreSQL image, so that no code of the app or its packages ever has the master password.
 set -eu
 export PGHOST="$DATABASE_HOST" PGPORT="$DATABASE_PORT" PGSSLMODE="$DATABASE_SSLMODE" PGSSLROOTCERT="$DATABASE_SSLROOTCERT" PGCONNECT_TIMEOUT=10
-# What the server stores is made here, so that no log of statements shows the password itself (psql's \password).
+# psql's \password sends only the hash, so that no statement log contains the password itself.
 export PGOPTIONS="-c password_encryption=scram-sha-256"
 
 as() {
@@ -37,13 +37,13 @@ SELECT EXISTS (SELECT FROM pg_database WHERE datname = :'name') AS there \gset
     REVOKE :"user" FROM CURRENT_USER;
 \endif
 SQL
-# It asks twice, and reads its input where there is no terminal.
+# It asks twice, and reads standard input if there is no terminal.
 printf '%s\n%s\n' "$DATABASE_PASSWORD" "$DATABASE_PASSWORD" |
     as "$MASTER_USER" "$MASTER_PASSWORD" postgres --set user="$DATABASE_USER" --command '\password :"user"'
 echo >&2
 as "$DATABASE_USER" "$DATABASE_PASSWORD" "$DATABASE_NAME" --command 'SELECT 1'
 if [ -n "${DATABASE_EXTENSIONS:-}" ]; then
-    # Nobody but the owner's members gets into the database.
+    # Only members of the owner role may connect to the database.
     echo 'GRANT :"user" TO CURRENT_USER' | member_of_owner
     export PGOPTIONS="$PGOPTIONS -c berth.extensions=$DATABASE_EXTENSIONS"
     made=0

@@ -1,4 +1,4 @@
-# Sets the password of the app's role to what is on standard input. No statement that holds it is shown or logged.
+# Sets the password of the app's role to the one on standard input. No statement with it is shown or logged.
 set -eu
 PASSWORD=$(cat)
 export PASSWORD

@@ -1,7 +1,7 @@
-# Makes the data directory, the app's role and its database where they are missing. The role has the password of the Secret in any case.
+# Creates the data directory, the app's role and its database if they are missing. The role always gets the password in the Secret.
 set -eu
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
-    # A directory that a killed run left half made is never taken for a whole one.
+    # An incomplete directory from a killed run is never mistaken for a complete one.
     rm -rf "$PGDATA.new"
     initdb --pgdata "$PGDATA.new" --username postgres --auth-local trust --auth-host scram-sha-256 \
         --encoding UTF8 --locale C.UTF-8 >/tmp/initdb.log || { cat /tmp/initdb.log; exit 1; }
@@ -9,7 +9,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     mv "$PGDATA.new" "$PGDATA"
 fi
 
-# A directory is read by its own major version alone: https://www.postgresql.org/docs/current/upgrading.html
+# A data directory works only with its own major version: https://www.postgresql.org/docs/current/upgrading.html
 data=$(cat "$PGDATA/PG_VERSION")
 server=$(postgres --version | sed -n 's/^postgres (PostgreSQL) \([0-9]*\).*/\1/p')
 if [ "$data" != "$server" ]; then
@@ -18,7 +18,7 @@ if [ "$data" != "$server" ]; then
     exit 1
 fi
 
-# Nobody else is on this volume: a lock file is one that a killed pod left.
+# Nothing else uses this volume, so a lock file is a leftover of a killed pod.
 rm -f "$PGDATA/postmaster.pid"
 pg_ctl start --wait --silent --log /tmp/postgresql.log \
     --options "-c listen_addresses=127.0.0.1 -c unix_socket_directories=/var/run/postgresql" || {

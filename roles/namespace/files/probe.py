@@ -1,10 +1,10 @@
-"""Call the database from a pod that no policy lets out: exit code 0 when the calls do not get through, 1 when they do."""
+"""Connect to the database from a pod that no policy allows to: exit code 0 if the connections are blocked, 1 if they succeed."""
 
 import socket
 import sys
 import time
 
-# Policies may reach the node after the pod, so calls go on for so many seconds; two in a row that do not get through are no accident.
+# Policies may reach the node after the pod, so the probe keeps trying for this many seconds. Two blocked connections in a row are no accident.
 end = time.monotonic() + float(sys.argv[3])
 refused = 0
 while refused < 2:
