@@ -156,7 +156,7 @@ def test_what_was_restored_has_to_have_the_apps_database_and_role(server: dict[s
         ask(server, statement)
     empty = provide(server, "pa55", "r_user", "r_data", DATABASE_MUST_EXIST="true")
     assert empty.returncode != 0
-    assert "What was restored does not have the database and the role of the app." in empty.stderr
+    assert "The restored instance does not have the database and the role of the app." in empty.stderr
     assert ask(server, "SELECT count(*) FROM pg_database WHERE datname = 'r_data'") == "0"
 
 
@@ -180,7 +180,7 @@ def test_the_master_makes_the_extensions_for_the_app_once_and_names_those_that_t
     assert unknown.returncode != 0
     assert "PostgreSQL does not have postgis, no-such. It has: " in unknown.stderr
     forbidden = provide(server, "pa55", "e_user", "e data", extensions="pageinspect")
-    assert "An administrator of the server makes it in the database e data: CREATE EXTENSION pageinspect;" in forbidden.stderr
+    assert "An administrator of the server must run this in the database e data: CREATE EXTENSION pageinspect;" in forbidden.stderr
     assert ask(server, members) == "0"
 
 
@@ -198,4 +198,4 @@ def test_data_of_another_major_version_is_refused_and_stays_as_it_is(tmp_path: P
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PGDATA": str(place)}
     done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, (tmp_path / "started").exists(), (place / "postmaster.pid").exists()) == (1, starts, not starts)
-    assert ("has data of PostgreSQL 16, which PostgreSQL 17 of this Berth cannot read" in done.stdout) is not starts
+    assert ("has data of PostgreSQL 16, which this version of Berth cannot read with PostgreSQL 17" in done.stdout) is not starts

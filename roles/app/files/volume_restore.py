@@ -27,7 +27,7 @@ try:
             archive.extract(member, new, filter="data")
             archive.members = []  # otherwise memory use grows with the number of files
     if not whole:
-        raise tarfile.TarError("the archive is cut off, or not one that playbooks/ops/backup.yml made")
+        raise tarfile.TarError("the archive is truncated, or was not created by playbooks/ops/backup.yml")
     for name in others():
         os.rename(os.path.join(top, name), os.path.join(old, name))
     for name in os.listdir(new):

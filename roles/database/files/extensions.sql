@@ -23,7 +23,7 @@ BEGIN
         BEGIN
             EXECUTE format('CREATE EXTENSION %I CASCADE', extension);
         EXCEPTION WHEN insufficient_privilege THEN
-            RAISE EXCEPTION '% may not make the extension %. An administrator of the server makes it in the database %: CREATE EXTENSION %;',
+            RAISE EXCEPTION '% may not create the extension %. An administrator of the server must run this in the database %: CREATE EXTENSION %;',
                 current_user, extension, current_database(), format('%I', extension);
         END;
         RESET ROLE;

@@ -48,7 +48,7 @@ def renew() -> None:
         try:
             app = connect(USER, before, NAME)
         except driver.OperationalError as error:
-            raise driver.OperationalError(f"{error} (neither berth_database_password nor the password in use until now)") from error
+            raise driver.OperationalError(f"{error} (with both berth_database_password and the previous password)") from error
         # Every role may change its own password (www.postgresql.org/docs/17/sql-alterrole.html).
         app.cursor().execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(USER), sql.Literal(verifier(app))))
         app.close()

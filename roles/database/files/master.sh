@@ -23,7 +23,7 @@ as "$MASTER_USER" "$MASTER_PASSWORD" postgres <<'SQL'
     SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :'user') AND EXISTS (SELECT FROM pg_database WHERE datname = :'name') AS whole \gset
     \if :whole
     \else
-        DO $$BEGIN RAISE 'What was restored does not have the database and the role of the app. Restore another snapshot or time.'; END$$;
+        DO $$BEGIN RAISE 'The restored instance does not have the database and the role of the app. Restore another snapshot or time.'; END$$;
     \endif
 \endif
 SELECT format('%s ROLE %I LOGIN', CASE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = :'user') THEN 'ALTER' ELSE 'CREATE' END, :'user') \gexec

@@ -13,8 +13,8 @@ fi
 data=$(cat "$PGDATA/PG_VERSION")
 server=$(postgres --version | sed -n 's/^postgres (PostgreSQL) \([0-9]*\).*/\1/p')
 if [ "$data" != "$server" ]; then
-    echo "The volume has data of PostgreSQL $data, which PostgreSQL $server of this Berth cannot read."
-    echo "Run site.yml and playbooks/ops/backup.yml of the Berth of before. Then, with this one, destroy with -e berth_purge=true, site.yml and playbooks/ops/restore.yml."
+    echo "The volume has data of PostgreSQL $data, which this version of Berth cannot read with PostgreSQL $server."
+    echo "Run site.yml and playbooks/ops/backup.yml of the previous Berth. Then, with this one, destroy with -e berth_purge=true, site.yml and playbooks/ops/restore.yml."
     exit 1
 fi
 
