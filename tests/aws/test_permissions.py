@@ -155,7 +155,7 @@ def test_the_administrators_script_makes_or_renews_the_policies_and_attaches_all
     assert "iam create-policy --policy-name polls-rehearsal-boundary --policy-document file://boundary.json --output text" in called
     attached = {call.rpartition("-")[2] for call in called if call.startswith("iam attach-role-policy --role-name deployer")}
     assert attached == {"entry", "look", "network", "cluster", "identities", "data"}
-    assert "these credentials are of account 999999999999" in apply("user", "x", caller="999999999999")[1]
+    assert "these credentials belong to account 999999999999" in apply("user", "x", caller="999999999999")[1]
     assert [call.split()[0] for call in apply("user", "x", caller="999999999999")[2]] == ["sts"]
     for wrong in ((), ("role",), ("group", "x"), ("role", "a", "b")):
         code, said, called = apply(*wrong)

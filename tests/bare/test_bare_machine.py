@@ -126,7 +126,7 @@ def test_a_phase_says_which_one_comes_first() -> None:
     process = start("site.yml", "--tags", "app")
     printed, _ = process.communicate(timeout=120)
     assert process.returncode != 0
-    assert "There is no cluster. ansible-playbook site.yml -i inventories/molecule makes it." in printed
+    assert "There is no cluster. To create it, run ansible-playbook site.yml -i inventories/molecule" in printed
     assert "Traceback" not in printed
 
 
@@ -264,7 +264,7 @@ def test_a_cluster_that_others_use_is_not_stopped() -> None:
     finally:
         RECORD.write_text(known, encoding="utf-8")
     assert process.returncode != 0
-    assert "Nothing was stopped: the cluster is also that of dev." in printed
+    assert "Nothing was stopped: the cluster is also used by dev." in printed
     assert votes() == 1
 
 

@@ -76,7 +76,7 @@ def test_an_error_of_the_server_fails_the_run_with_what_to_do(tmp_path: Path) ->
         done = ask(tmp_path, url, timeout=0)
     words = " ".join((done.stdout + done.stderr).split())
     assert done.returncode != 0
-    assert f"polls is released, its pods are ready, and {url} does not serve: 500 in " in words
+    assert f"polls is released and its pods are ready, but {url} does not serve: 500 in " in words
     assert "ansible-playbook playbooks/ops/logs.yml -i inventories/dev" in words
     assert "Traceback" not in words
 

@@ -387,8 +387,8 @@ def test_the_task_records_what_answers_and_finds_it_again(api: Api, path: str, a
 
 def test_a_new_cluster_of_eks_is_given_time_to_let_its_administrator_in(api: Api, path: str, tmp_path: Path) -> None:
     """With the task that makes the first call to it, of the playbook itself."""
-    (hold,) = (each for each in yaml.safe_load((PROJECT / "playbooks/providers/eks/provide.yml").read_text(encoding="utf-8")) if "Hold" in each["name"])
-    play = [{"name": "Hold", "hosts": "localhost", "gather_facts": False, "tasks": [hold]}]
+    (hold,) = (each for each in yaml.safe_load((PROJECT / "playbooks/providers/eks/provide.yml").read_text(encoding="utf-8")) if "Record" in each["name"])
+    play = [{"name": "Record", "hosts": "localhost", "gather_facts": False, "tasks": [hold]}]
     (tmp_path / "play.yml").write_text(json.dumps(play), encoding="utf-8")
     known = {"berth_kubeconfig": path, "berth_provider": "eks", "cluster_facts": {"ours": True}}
     api.queue = [(401, {"message": "not yet"}), ANSWERS["here"]]
