@@ -1,33 +1,33 @@
-"""Have a certificate of ACM issued for a host name, and remove it."""
+"""Request an ACM certificate for a host name, or delete it."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: acm_certificate
-short_description: Have a certificate of ACM issued for a host name, and remove it
+short_description: Request an ACM certificate for a host name, or delete it
 description:
-  - Requests a certificate, makes the record in Route 53 by which ACM sees that the domain is ours, and waits until it is issued. ACM renews it by the
-    same record, so that stays as long as the certificate.
-  - A certificate is the environment's when its tags C(berth:environment) and C(berth:name) say so. No other is changed or deleted.
-  - Given O(arn), it only looks whether that certificate can be used.
+  - Requests a certificate, creates the validation record in Route 53, and waits until the certificate is issued. ACM uses the same record to renew it,
+    so the record stays as long as the certificate.
+  - A certificate belongs to the environment if its tags C(berth:environment) and C(berth:name) say so. No other certificate is changed or deleted.
+  - With O(arn), it only checks that the certificate can be used.
 options:
   environment: {description: "The environment; the value of the tag C(berth:environment).", type: str, required: true}
-  name: {description: "The beginning of the environment's names; the value of the tag C(berth:name).", type: str, required: true}
+  name: {description: "The prefix of the environment's resource names; the value of the tag C(berth:name).", type: str, required: true}
   state:
-    description: Whether the certificate is there. V(absent) removes all of the environment's but O(keep).
+    description: Whether the certificate exists. V(absent) deletes all certificates of the environment except O(keep).
     type: str
     choices: [present, absent]
     default: present
   host: {description: The host name. Needed for V(present)., type: str, default: ""}
-  zone: {description: "The public hosted zone in which it is validated, by name or id.", type: str, default: ""}
-  arn: {description: A certificate that somebody else looks after., type: str, default: ""}
-  keep: {description: "A certificate that stays, as ARN.", type: str, default: ""}
-  tags: {description: Tags besides Berth's own., type: dict, default: {}}
-  wait: {description: Whether to wait until it is issued., type: bool, default: true}
-  wait_timeout: {description: "Seconds to wait until it is issued, or until no load balancer uses it any more.", type: int, default: 900}
+  zone: {description: "The public hosted zone for the validation record, by name or ID.", type: str, default: ""}
+  arn: {description: A certificate that is managed outside Berth., type: str, default: ""}
+  keep: {description: "The ARN of a certificate to keep.", type: str, default: ""}
+  tags: {description: Tags in addition to Berth's own., type: dict, default: {}}
+  wait: {description: Whether to wait until the certificate is issued., type: bool, default: true}
+  wait_timeout: {description: "Seconds to wait until the certificate is issued, or until no load balancer uses it any more.", type: int, default: 900}
 attributes:
   check_mode: {support: full, description: Says what would change.}
-  diff_mode: {support: full, description: Shows what is requested and removed.}
+  diff_mode: {support: full, description: Shows which certificates are requested and deleted.}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 """
 
@@ -42,9 +42,9 @@ EXAMPLES = """
 """
 
 RETURN = """
-arn: {description: "The certificate, empty in check mode before it is requested.", type: str, returned: always}
-status: {description: "Its status as ACM says it, C(ISSUED) when it can be used; empty when there is none.", type: str, returned: always}
-removed: {description: "The certificates that were removed, or would be.", type: list, elements: str, returned: always}
+arn: {description: "The certificate's ARN. Empty in check mode if it has not been requested yet.", type: str, returned: always}
+status: {description: "Its status in ACM, C(ISSUED) when it can be used; empty when there is no certificate.", type: str, returned: always}
+removed: {description: "The certificates that were deleted, or would be in check mode.", type: list, elements: str, returned: always}
 """
 
 from typing import Any
@@ -63,11 +63,11 @@ OPTIONS: dict[str, Any] = {
     "tags": {"type": "dict", "default": {}},
     **wait_options(900),
 }
-PATIENCE = 60.0  # seconds that ACM has to say by which record it validates
+PATIENCE = 60.0  # seconds for ACM to publish the validation record
 LIVE = ("ISSUED", "PENDING_VALIDATION")
 KEYS = ["RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1"]
 ZONE = "berth:zone"
-"""The tag that names the hosted zone in which Berth made the record of the validation."""
+"""The tag that names the hosted zone in which Berth created the validation record."""
 
 
 def main() -> None:
@@ -76,11 +76,11 @@ def main() -> None:
 
 
 def work(aws: Aws) -> dict[str, Any]:
-    """Do what is wanted."""
+    """Request, check or delete the certificate."""
     if aws.options["state"] == "absent":
         return {"arn": "", "status": "", "removed": remove(aws)}
     if not aws.options["host"]:
-        raise Refused("no host is given. Set berth_entry_host.")
+        raise Refused("host is not set. Set berth_entry_host.")
     arn = aws.options["arn"] or provide(aws)
     if not arn:
         return {"arn": "", "status": "", "removed": []}
@@ -90,12 +90,12 @@ def work(aws: Aws) -> dict[str, Any]:
 
 
 def describe(aws: Aws, arn: str) -> dict[str, Any] | None:
-    """Return the described certificate, None when there is none."""
+    """Return the certificate as ACM describes it, None if it does not exist."""
     return aws.find("describe_certificate", "Certificate", CertificateArn=arn)
 
 
 def covers(host: str, names: list[str]) -> bool:
-    """Whether one of a certificate's names is the host name, or the pattern of it (RFC 6125, section 6.4.3).
+    """Whether one of a certificate's names is the host name, or a wildcard that matches it (RFC 6125, section 6.4.3).
 
     >>> covers("polls.example.com", ["*.example.com"]), covers("a.polls.example.com", ["*.example.com"])
     (True, False)
@@ -104,22 +104,22 @@ def covers(host: str, names: list[str]) -> bool:
 
 
 def usable(host: str, found: dict[str, Any] | None, arn: str) -> None:
-    """Look whether a certificate that somebody else looks after can be used.
+    """Check that a certificate that is managed outside Berth can be used.
 
     Raises:
         Refused: It cannot.
     """
     if not found:
-        raise Refused(f"there is no certificate {arn} in this account and region. Correct berth_entry_certificate.")
+        raise Refused(f"there is no certificate {arn} in this account and region. Fix berth_entry_certificate.")
     if found["Status"] != "ISSUED":
-        raise Refused(f"{arn} is {found['Status']}, not ISSUED, so no load balancer can use it. See it in ACM, or set another berth_entry_certificate.")
+        raise Refused(f"{arn} is {found['Status']}, not ISSUED, so no load balancer can use it. Look at it in ACM, or change berth_entry_certificate.")
     names = found.get("SubjectAlternativeNames") or [found["DomainName"]]
     if not covers(host, names):
-        raise Refused(f"{arn} is for {', '.join(names)}, not for {host}. Set another berth_entry_certificate, or another berth_entry_host.")
+        raise Refused(f"{arn} is for {', '.join(names)}, not for {host}. Change berth_entry_certificate or berth_entry_host.")
 
 
 def own(aws: Aws) -> list[tuple[dict[str, Any], dict[str, str]]]:
-    """Return the environment's certificates as listed, each with its tags."""
+    """Return the environment's certificates as ACM lists them, each with its tags."""
     owner = owner_tags(aws)
     found = []
     for each in aws.list("list_certificates", "CertificateSummaryList", Includes={"keyTypes": KEYS}):
@@ -131,19 +131,19 @@ def own(aws: Aws) -> list[tuple[dict[str, Any], dict[str, str]]]:
 
 
 def owner_tags(aws: Aws) -> dict[str, str]:
-    """Return the tags by which a certificate is the environment's."""
+    """Return the tags that mark a certificate as the environment's."""
     return {"berth:environment": aws.options["environment"], "berth:name": aws.options["name"]}
 
 
 def provide(aws: Aws) -> str:
-    """Return the ARN of a certificate that is issued; "" in check mode before it is requested.
+    """Return the ARN of an issued certificate; "" in check mode if it has not been requested yet.
 
     Raises:
         Refused: It is not issued, with the reason.
     """
     options, route53 = aws.options, connect(aws.module, "route53")
     if not options["zone"]:
-        raise Refused("without a hosted zone it cannot be validated. Set berth_entry_zone, or berth_entry_certificate to one that there is.")
+        raise Refused("it cannot be validated without a hosted zone. Set berth_entry_zone, or set berth_entry_certificate to an existing certificate.")
     zone = find_zone(route53, options["zone"], options["host"])
     arn, wanted = "", {**strings(options["tags"]), **owner_tags(aws), ZONE: zone.id}
     for each, tags in own(aws):
@@ -162,7 +162,7 @@ def provide(aws: Aws) -> str:
 
 
 def retag(aws: Aws, arn: str, live: dict[str, str], wanted: dict[str, str]) -> None:
-    """Make the tags as wanted."""
+    """Update the tags."""
     to_set, to_unset = tag_changes(live, wanted, purge=True)
     if to_set or to_unset:
         aws.note({"tags": (live, wanted)})
@@ -173,12 +173,12 @@ def retag(aws: Aws, arn: str, live: dict[str, str], wanted: dict[str, str]) -> N
 
 
 def validation(found: dict[str, Any] | None) -> list[dict[str, str]]:
-    """Return the records by which ACM validates a certificate, each with Name, Type and Value."""
+    """Return the records with which ACM validates a certificate, each with Name, Type and Value."""
     return [each["ResourceRecord"] for each in (found or {}).get("DomainValidationOptions", []) if "ResourceRecord" in each]
 
 
 def validate(aws: Aws, route53: Any, zone: Any, arn: str) -> None:
-    """Make the records of the validation, and wait until the certificate is issued.
+    """Create the validation records, and wait until the certificate is issued.
 
     Raises:
         Refused: ACM does not issue it, with the reason.
@@ -195,7 +195,7 @@ def validate(aws: Aws, route53: Any, zone: Any, arn: str) -> None:
     for record in validation(describe(aws, arn)):
         name = record["Name"].removesuffix(".")
         if record["Type"] not in records(route53, zone, name):
-            aws.changed = True  # not in the diff: of a certificate that is yet to be requested nobody knows the record
+            aws.changed = True  # not in the diff: the record is unknown until the certificate has been requested
             if not aws.check:
                 upsert(route53, zone.id, "UPSERT", plain(name, record["Type"], record["Value"]))
     if aws.check or not aws.options["wait"]:
@@ -211,20 +211,20 @@ def validate(aws: Aws, route53: Any, zone: Any, arn: str) -> None:
         if "PENDING_VALIDATION" not in str(error):
             raise
         raise Refused(
-            f"{error} ACM does not see the record of the validation. Is {zone.name} delegated to the name servers of this zone "
-            f"({', '.join(name_servers(route53, zone))})? A CAA record of the domain must admit amazon.com."
+            f"{error} ACM does not see the validation record. Is {zone.name} delegated to this zone's name servers "
+            f"({', '.join(name_servers(route53, zone))})? If the domain has a CAA record, it must allow amazon.com."
         ) from error
 
 
 def upsert(route53: Any, zone_id: str, action: str, record: dict[str, Any]) -> None:
-    """Make or remove a record."""
+    """Create or delete a record."""
     route53.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]})
 
 
 def remove(aws: Aws) -> list[str]:
-    """Remove the environment's certificates but the one to keep, and return them.
+    """Delete the environment's certificates except the one to keep, and return them.
 
-    The record of a validation goes along, unless another certificate of the account and region is for the same name: its renewal uses the same one.
+    The validation record is deleted too, unless another certificate in this account and region is for the same name: its renewal needs the same record.
 
     Raises:
         Refused: A load balancer still uses one of them.
@@ -253,7 +253,7 @@ def unused(aws: Aws, arn: str) -> None:
     """Wait until no load balancer uses a certificate.
 
     Raises:
-        Refused: One still does, and which.
+        Refused: A load balancer still does; the text names it.
     """
 
     def look() -> tuple[str, str]:
@@ -264,13 +264,13 @@ def unused(aws: Aws, arn: str) -> None:
 
 
 def forget(aws: Aws, route53: Any, zone_id: str, found: dict[str, Any]) -> None:
-    """Remove the records by which a certificate was validated, as far as they are as Berth made them."""
+    """Delete a certificate's validation records, unless they were changed since Berth created them."""
     for record in validation(found):
         name = record["Name"].removesuffix(".")
         try:
             zone = find_zone(route53, zone_id, "")
         except Refused:
-            return  # with its zone a record is gone too
+            return  # the record is gone with its zone
         live = records(route53, zone, name).get(record["Type"])
         if live and [each["Value"] for each in live.get("ResourceRecords", [])] == [record["Value"]]:
             aws.changed = True

@@ -1,25 +1,25 @@
-"""The Dockerfile that an app's image is built with."""
+"""Find or generate the Dockerfile for an app's image."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: app_dockerfile
-short_description: Make a Dockerfile for a Django project that has none
+short_description: Generate a Dockerfile for a Django project that has none
 description:
-  - Leaves a Dockerfile that is there alone, and says where it is.
-  - Otherwise reads the project, without running anything of it, and writes a Dockerfile for it into another directory, with an ignore file beside it where
-    the project has none.
+  - Leaves an existing Dockerfile alone, and returns its path.
+  - Otherwise reads the project without running any of its code, and writes a Dockerfile to another directory. If the project has no ignore file, it writes
+    one next to the Dockerfile.
 options:
   source: {description: The project., type: path, required: true}
-  dockerfile: {description: Where its Dockerfile would be., type: path, required: true}
-  directory: {description: "The directory to write to; a cache, which is written in check mode too. It may be the project itself.", type: path, required: true}
-  app_directory: {description: "Where in the project manage.py is, empty to find out.", type: str, default: ""}
-  settings: {description: "The settings module, empty to find out.", type: str, default: ""}
-  port: {description: The port that the app is to listen on., type: int, default: 8000}
-  packages: {description: Debian packages that the image gets besides., type: list, elements: str, default: []}
-  python: {description: "The image of Python that Berth brings, such as C(docker.io/library/python:3.13-slim).", type: str, required: true}
-  official: {description: "Whether images of other Pythons, and of Node, can be pulled.", type: bool, default: false}
-  own: {description: Write into the project for whoever wants to own the file. A file that is there is refused., type: bool, default: false}
+  dockerfile: {description: Where the project's own Dockerfile would be., type: path, required: true}
+  directory: {description: "The directory to write to, in check mode too, for it is a cache. May be the project itself.", type: path, required: true}
+  app_directory: {description: "The directory of manage.py in the project; detected if empty.", type: str, default: ""}
+  settings: {description: "The settings module; detected if empty.", type: str, default: ""}
+  port: {description: The port that the app listens on., type: int, default: 8000}
+  packages: {description: Additional Debian packages to install in the image., type: list, elements: str, default: []}
+  python: {description: "The Python image that Berth supplies, such as C(docker.io/library/python:3.13-slim).", type: str, required: true}
+  official: {description: "Whether images of other Python versions, and of Node, can be pulled.", type: bool, default: false}
+  own: {description: Write the Dockerfile into the project, so that you maintain it from now on. Fails if the file exists., type: bool, default: false}
 attributes:
   check_mode: {support: full, description: "With C(own), says what it would write."}
 """
@@ -35,9 +35,9 @@ EXAMPLES = """
 
 RETURN = """
 path: {description: The Dockerfile to build with., type: str, returned: always}
-made: {description: Whether Berth made it., type: bool, returned: always}
-text: {description: "What it says, empty where Berth did not make it.", type: str, returned: always}
-summary: {description: "What was found, in a line; empty where Berth did not make it.", type: str, returned: always}
+made: {description: Whether Berth generated it., type: bool, returned: always}
+text: {description: "Its content; empty if Berth did not generate it.", type: str, returned: always}
+summary: {description: "What Berth detected, in one line; empty if Berth did not generate it.", type: str, returned: always}
 """
 
 import os
@@ -53,7 +53,7 @@ from ..module_utils.image.registry import ImageError
 
 
 def write(file: Path, text: str) -> None:
-    """Let a file have a text, whole or not at all; it is left alone where it has it."""
+    """Write a file atomically, unless its content is the same already."""
     if file.is_file() and file.read_text(encoding="utf-8", errors="replace") == text:
         return
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def main() -> None:
     source, dockerfile, own = Path(options["source"]), Path(options["dockerfile"]), options["own"]
     if dockerfile.is_file():
         if own:
-            module.fail_json(msg=f"{dockerfile} is there already, and is left alone; remove it first to have one made.")
+            module.fail_json(msg=f"{dockerfile} already exists and was left alone. Remove it first to generate a new one.")
         module.exit_json(changed=False, path=str(dockerfile), made=False, text="", summary="")
     try:
         project = read_project(source, options["app_directory"], options["settings"])

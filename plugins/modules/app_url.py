@@ -1,4 +1,4 @@
-"""The address at which an app answers, by a port-forward where there is no other."""
+"""Find the URL at which an app answers; start a port-forward if there is none."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ DOCUMENTATION = """
 module: app_url
 short_description: Find the URL at which the app answers from this machine
 description:
-  - Asks the app's addresses (Ingress, load balancer, node port) and returns the first that answers with a page.
-  - Where none does, starts a process that forwards a port of the loopback address, which goes on after Ansible has ended, and finds it again the next time.
-  - The process ends when it is closed, and by itself when the kubeconfig is removed.
+  - Requests the page from the app's addresses (Ingress, load balancer, node port) and returns the first one that answers with a page.
+  - If none does, starts a process that forwards a port on the loopback address. It outlives Ansible, and the next run finds it again.
+  - The process ends with C(state=closed), or by itself when the kubeconfig is removed.
 options:
-  state: {description: "C(open) for a URL, C(closed) to end the port-forward.", type: str, choices: [open, closed], default: open}
+  state: {description: "C(open) to get a URL, C(closed) to end the port-forward.", type: str, choices: [open, closed], default: open}
   kubeconfig: {description: The kubeconfig., type: path, required: true}
   namespace: {description: The app's namespace., type: str, required: true}
   name: {description: The name of the app's Service., type: str, required: true}
-  path: {description: The path of the page that is asked for., type: str, default: /}
-  forwarder: {description: The program that forwards (playbooks/ops/files/port_forward.py)., type: path, required: true}
+  path: {description: The path of the page to request., type: str, default: /}
+  forwarder: {description: The port-forward program (playbooks/ops/files/port_forward.py)., type: path, required: true}
   directory: {description: Where the port-forward's record and log are kept., type: path, required: true}
-  timeout: {description: "Seconds to wait for an answer, of a release that has only just begun to serve too.", type: int, default: 20}
+  timeout: {description: "Seconds to wait for an answer, for example from a release that has only just started to serve.", type: int, default: 20}
 attributes:
-  check_mode: {support: full, description: Asks the addresses and starts or ends nothing.}
+  check_mode: {support: full, description: Requests the page, but starts or ends no port-forward.}
   diff_mode: {support: none, description: Nothing to show.}
 """
 
@@ -35,11 +35,11 @@ EXAMPLES = """
 """
 
 RETURN = """
-url: {description: "The URL, empty when closed.", type: str, returned: always}
+url: {description: "The URL; empty when closed.", type: str, returned: always}
 answer: {description: "What it answered, e.g. C(200 in 12 ms).", type: str, returned: always}
-via: {description: "C(direct), C(forward), or empty when closed.", type: str, returned: always}
-pid: {description: "The port-forward's process id, 0 for none.", type: int, returned: always}
-tried: {description: "Addresses that do not answer with a page, each with its answer.", type: list, elements: str, returned: always}
+via: {description: "C(direct) or C(forward); empty when closed.", type: str, returned: always}
+pid: {description: "The port-forward's process ID, 0 if there is none.", type: int, returned: always}
+tried: {description: "Addresses that did not answer with a page, each with its answer.", type: list, elements: str, returned: always}
 """
 
 import contextlib
@@ -60,8 +60,8 @@ from ..module_utils.kube import access, client
 from ..module_utils.kube.access import Answer
 from ..module_utils.kube.client import Cluster, Forbidden, KubeError, NotFound
 
-ASK = 2.0  # seconds that an address gets
-START = 10.0  # seconds that a port-forward gets to listen
+ASK = 2.0  # seconds to wait for one address
+START = 10.0  # seconds for a port-forward to start listening
 
 
 class Failed(Exception):
@@ -82,12 +82,12 @@ class Forward:
         self.target = [os.path.abspath(parameters["kubeconfig"]), parameters["namespace"], parameters["name"]]
 
     def running(self) -> dict[str, Any] | None:
-        """Return the record of the process that still runs, None when there is none."""
+        """Return the record of the running process, None if none is running."""
         try:
             known = json.loads(self.record.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        # The process id may have gone to another program since.
+        # Another program may have the process ID by now.
         done = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(known["pid"])], capture_output=True, text=True, check=False)
         return known if all(word in done.stdout for word in (Path(self.program).name, *known["target"])) else None
 
@@ -95,7 +95,7 @@ class Forward:
         """Start the process and return its record.
 
         Raises:
-            Failed: It did not begin to listen.
+            Failed: It did not start to listen.
         """
         self.record.parent.mkdir(parents=True, exist_ok=True)
         self.ready.unlink(missing_ok=True)
@@ -109,7 +109,7 @@ class Forward:
                 cwd="/",
             )
         end = time.monotonic() + START
-        # There, and written: it is empty for a moment.
+        # The file is empty for a moment after it is created.
         while not (listens := self.ready.read_text(encoding="ascii") if self.ready.exists() else ""):
             if process.poll() is not None or time.monotonic() > end:
                 with contextlib.suppress(ProcessLookupError):
@@ -122,7 +122,7 @@ class Forward:
         return known
 
     def stop(self) -> bool:
-        """End the process; return whether there was one."""
+        """End the process; return whether one was running."""
         known = self.running()
         if known:
             with contextlib.suppress(ProcessLookupError):
@@ -133,9 +133,9 @@ class Forward:
     def last_words(self) -> str:
         """Return the last line of the process's log."""
         try:
-            return (self.log.read_text(encoding="utf-8").strip().splitlines() or ["it says nothing"])[-1]
+            return (self.log.read_text(encoding="utf-8").strip().splitlines() or ["its log is empty"])[-1]
         except OSError:
-            return "it says nothing"
+            return "it has no log"
 
 
 def look(cluster: Cluster, namespace: str, name: str, path: str = "/") -> tuple[dict[str, Any], list[str]]:
@@ -159,9 +159,9 @@ def look(cluster: Cluster, namespace: str, name: str, path: str = "/") -> tuple[
 
 
 def direct(urls: list[str], timeout: float) -> tuple[str, Answer | None, dict[str, Answer]]:
-    """Ask the URLs until one is a page or the time is over; return it, its answer and what all answered.
+    """Request the URLs until one returns a page or the time is up; return that URL, its answer and all answers.
 
-    Of silent addresses only this machine's own are waited for: its cluster may only just have started.
+    Of the addresses that do not answer, only this machine's own are retried: its cluster may only just have started.
     """
     end = time.monotonic() + timeout
     while True:
@@ -180,7 +180,8 @@ def opened(module: AnsibleModule, forward: Forward) -> dict[str, Any]:
     """Return what the module returns for C(open).
 
     Raises:
-        Failed, KubeError: see there.
+        Failed: There is no URL.
+        KubeError: The API server does not answer.
     """
     namespace, name, path, timeout = (module.params[key] for key in ("namespace", "name", "path", "timeout"))
     service, urls = look(Cluster(module.params["kubeconfig"], None), namespace, name, path)
@@ -190,7 +191,7 @@ def opened(module: AnsibleModule, forward: Forward) -> dict[str, Any]:
     if answer:
         return {"changed": False, "url": url, "answer": answer.text, "via": "direct", "pid": known["pid"] if known else 0, "tried": tried}
     if any(each.status >= 500 for each in answers.values()):
-        raise Failed(f"The app answers with an error: {'; '.join(tried)}. See its log: playbooks/ops/logs.yml.")
+        raise Failed(f"The app answers with an error: {'; '.join(tried)}. Look at its log: playbooks/ops/logs.yml.")
     started = not known or known["target"] != forward.target
     if started and module.check_mode:
         return {"changed": True, "url": "", "answer": "", "via": "forward", "pid": 0, "tried": tried}
@@ -205,7 +206,7 @@ def opened(module: AnsibleModule, forward: Forward) -> dict[str, Any]:
         if started:
             forward.stop()
         said = f"{heard.text}; {forward.last_words()}"
-        raise Failed(f"The app does not answer through a port-forward either ({said}). playbooks/ops/status.yml says how its pods are.")
+        raise Failed(f"The app does not answer through a port-forward either ({said}). playbooks/ops/status.yml shows the state of its pods.")
     return {"changed": started, "url": url, "answer": heard.text, "via": "forward", "pid": known["pid"], "tried": tried}
 
 

@@ -1,19 +1,19 @@
-"""Have a cluster's binaries and images in a cache: the Ansible module."""
+"""Provide a cluster's binaries and images in a cache: the Ansible module."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: artifacts
-short_description: Have pinned binaries and container images in a cache
+short_description: Provide pinned binaries and container images in a cache
 description:
-  - Takes each artifact from its official release, whose checksum or digest is pinned, else by the published one, or builds it from Go
-    modules and Debian packages, whose checksums a C(go.sum) and Debian's signatures vouch for.
-  - What is in the cache is whole. A run that was broken off goes on where it was, and two runs at once wait for each
+  - Downloads each artifact from its official release and checks the pinned checksum or digest, else the published one; or builds it from Go
+    modules and Debian packages, which are verified by C(go.sum) and Debian's signatures.
+  - The cache holds complete artifacts only. The next run resumes an interrupted one, and concurrent runs wait for each
     other.
-  - In check mode it says what would be made and from where, and changes nothing.
+  - In check mode it reports what would be made and from where, and changes nothing.
 options:
   cache_dir:
-    description: The cache. It is created, and a directory that holds other things is refused.
+    description: The cache. It is created if missing. A directory with other content is refused.
     type: path
     required: true
   state:
@@ -23,8 +23,8 @@ options:
     default: present
   source:
     description:
-      - Where artifacts come from. C(auto) is what is in the cache already, else C(download) where every release host
-        that is needed answers within O(probe_timeout), else C(build).
+      - Where artifacts come from. C(auto) uses what is in the cache, else C(download) if every release host
+        that it needs answers within O(probe_timeout), else C(build).
     type: str
     choices: [auto, download, build]
     default: auto
@@ -47,13 +47,13 @@ options:
         type: str
         required: true
       variables:
-        description: Go variables that the linker sets, by full name.
+        description: Go variables for the linker to set, by full name.
         type: dict
       go_dir:
-        description: The directory with this binary's C(go.mod) and C(go.sum), where it is not O(go_dir).
+        description: The directory with this binary's C(go.mod) and C(go.sum), if it is not O(go_dir).
         type: path
       cgo:
-        description: Whether it is built with cgo, which needs a C compiler.
+        description: Whether to build with cgo, which needs a C compiler.
         type: bool
       tags:
         description: Build tags.
@@ -65,10 +65,10 @@ options:
             C(download) leaves the binary out.
         type: str
       checksum:
-        description: The address of the published sha256, which is asked where O(sha256) does not have the file.
+        description: The URL of the published sha256, used if O(sha256) does not have the file.
         type: str
       member:
-        description: The binary's path within the file, if that is an archive.
+        description: The binary's path within the file, if the file is an archive.
         type: str
   images:
     description: The images.
@@ -85,7 +85,7 @@ options:
         type: str
         required: true
       build:
-        description: How to put the image together without a registry.
+        description: How to build the image without a registry.
         type: dict
         required: true
         suboptions:
@@ -94,14 +94,14 @@ options:
             type: list
             elements: str
           unpack:
-            description: Debian packages to take O(images[].build.files) from.
+            description: Debian packages to extract O(images[].build.files) from.
             type: list
             elements: str
           files:
-            description: A path in the image to a path in the unpacked packages.
+            description: Maps each path in the image to a path in the unpacked packages.
             type: dict
           applets:
-            description: The path of a busybox whose applets become links beside it.
+            description: The path of a busybox binary. Links to its applets are created next to it.
             type: str
           exclude:
             description: Paths that dpkg leaves out.
@@ -116,10 +116,10 @@ options:
             type: list
             elements: str
           binary:
-            description: The name of one of O(binaries) that goes into the image.
+            description: The name of one of O(binaries) to put into the image.
             type: str
           path:
-            description: Where the binary goes.
+            description: The binary's path in the image.
             type: str
           config:
             description: Entrypoint, Cmd, User, Env and the like, as the image specification names them.
@@ -127,17 +127,17 @@ options:
   sha256:
     description:
       - The sha256 of released files, by C(linux/amd64) and the like, by the binary's name and version.
-      - Another version is checked against what its publisher says at O(binaries[].checksum).
+      - Any other version is checked against the published one at O(binaries[].checksum).
     type: dict
     default: {}
   digests:
     description:
       - The digest of each image's index, by its full name.
-      - Without one the tag's digest at the first pull is taken and recorded.
+      - Without one, the digest of the tag at the first pull is recorded and used from then on.
     type: dict
     default: {}
   wanted:
-    description: Names of the binaries and images to have. Empty means all.
+    description: Names of the binaries and images to provide. Empty means all.
     type: list
     elements: str
     default: []
@@ -146,15 +146,15 @@ options:
     type: path
   debian:
     description:
-      - The release that root file systems are made from. C(suite), C(exclude) (paths that dpkg leaves
+      - The Debian release that root file systems are built from. C(suite), C(exclude) (paths that dpkg leaves
         out) and C(clean) (shell lines that end each build, with C($1) as the root).
-      - A Debian machine's own mirror, proxy and apt credentials are used, and not kept.
+      - A Debian machine's own mirror, proxy and apt credentials are used, but not stored.
     type: dict
     default: {}
   mirrors:
     description:
-      - Addresses to use instead of others, by prefix, for releases and registries. A registry's mirror that
-        starts with C(http://) is used without TLS. A release's may be a directory, as C(file:///...).
+      - Replacement addresses by prefix, for releases and registries. A registry mirror that
+        starts with C(http://) is used without TLS. A release mirror may be a directory, such as C(file:///...).
     type: dict
     default: {}
   probe_timeout:
@@ -164,7 +164,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Have kubectl and the pause image
+- name: Provide kubectl and the pause image
   berth.platform.artifacts:
     cache_dir: ~/.cache/berth/artifacts
     source: download
@@ -214,37 +214,37 @@ source:
   returned: state is present
   sample: build
 reason:
-  description: Why from there.
+  description: Why that source was chosen.
   type: str
   returned: state is present
   sample: dl.k8s.io does not answer within 5 s
 directory:
-  description: A directory with a link to every binary by its plain name.
+  description: A directory with a link to every binary, by its plain name.
   type: str
   returned: state is present
   sample: /home/me/.cache/berth/artifacts/bin-0123456789
 binaries:
-  description: The path of each binary, also of one that is still to be made.
+  description: The path of each binary, including those that are not made yet.
   type: dict
   returned: state is present
   sample: {kubectl: /home/me/.cache/berth/artifacts/binaries/kubectl-v1.36.3-build-0123456789/kubectl}
 images:
-  description: The path of each image's docker-archive by its full name, also of one that is still to be made.
+  description: The path of each image's docker-archive by its full name, including those that are not made yet.
   type: dict
   returned: state is present
   sample: {"registry.k8s.io/pause:3.10.2": /home/me/.cache/berth/artifacts/images/pause-3.10.2-build-0123/image.tar}
 refs:
-  description: The full name of each image by its short one.
+  description: The full name of each image, by its short name.
   type: dict
   returned: state is present
   sample: {pause: "registry.k8s.io/pause:3.10.2"}
 pullable:
-  description: By the short name of each image, what nodes that lack it pull it by, through a mirror where there is one, and by its digest where that is pinned.
+  description: The reference that nodes pull each image by, by its short name. It uses a mirror if there is one, and the digest if it is pinned.
   type: dict
   returned: state is present
   sample: {pause: "registry.k8s.io/pause:3.10.2@sha256:f548e0e8e3dc1896ca956272154dde3314e8cc4fde0a57577ee9fa1c63f5baf4"}
 present:
-  description: The path of each binary that is there now.
+  description: The path of each binary that exists now.
   type: dict
   returned: state is present
 made:
@@ -253,12 +253,12 @@ made:
   elements: str
   returned: state is present
 missing:
-  description: What is not there now.
+  description: The artifacts that do not exist now.
   type: list
   elements: str
   returned: state is present
 packages:
-  description: Debian packages that making the rest needs and the machine lacks.
+  description: Debian packages that are needed to make the missing artifacts, and are not installed.
   type: list
   elements: str
   returned: state is present
@@ -286,20 +286,20 @@ from ..module_utils.progress import report
 
 
 def present(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
-    """Have the artifacts, or in check mode say what that would take."""
+    """Provide the artifacts, or in check mode report what that would take."""
     if answer := from_cache(settings):
         return answer
     plan = make_plan(settings)
     packages = missing_packages(settings, plan)
     if module.check_mode:
         if packages and not which("apt-get"):
-            raise ArtifactError(f"{', '.join(packages)} (Debian's names) must be installed first, and this machine has no apt-get.")
+            raise ArtifactError(f"Missing tools, and this machine has no apt-get. Install them first; their Debian packages are {', '.join(packages)}.")
         if packages and os.geteuid() != 0:
-            raise ArtifactError(f"Missing tools, which only root can install: sudo apt-get install {' '.join(packages)}")
+            raise ArtifactError(f"Missing tools, which only root can install. Run: sudo apt-get install {' '.join(packages)}")
         made = [entry.name for entry in plan.missing]
         report(f"artifacts: {len(made)} of {len(plan.entries)} are missing; {plan.source}, because {plan.reason}")
     elif packages:
-        raise ArtifactError(f"Missing tools: apt-get install {' '.join(packages)}")
+        raise ArtifactError(f"Missing tools. Run: apt-get install {' '.join(packages)}")
     else:
         made = make(settings, plan)
     return {"changed": True, "made": made, "packages": packages, **facts(settings, plan)}

@@ -1,29 +1,29 @@
-"""Ask AWS what stands in the way of an environment."""
+"""Ask AWS what would prevent an environment."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: aws_preflight
-short_description: Ask AWS what stands in the way of an environment
+short_description: Check with AWS whether an environment can be created
 description:
-  - Looks at the credentials, the account, the region, its zones, what EKS, EC2 and RDS offer there, what there is already and cannot be changed, and,
-    where something is yet to be made, at quotas and permissions.
-  - Asks side by side, within seconds, and changes nothing. Permissions are tried by dry run where EC2 has one, and by IAM's simulation of
-    O(statements) where it may be asked.
-  - Is called by M(preflight) when nothing is wrong that can be known without AWS; that says where each variable is set.
+  - Checks the credentials, the account, the region, its zones, what EKS, EC2 and RDS offer there, and existing resources that cannot be changed. If
+    something has yet to be created, it checks quotas and permissions too.
+  - Sends its requests in parallel, takes seconds, and changes nothing. Permissions are checked by dry run where EC2 has one, and by IAM's simulation of
+    O(statements) where the caller may use it.
+  - M(preflight) calls it once all checks that need no AWS have passed, and adds where each variable is set.
 options:
-  account: {description: The account that the credentials have to be of., type: str, required: true}
+  account: {description: The account that the credentials must belong to., type: str, required: true}
   zones: {description: The availability zones., type: list, elements: str, required: true}
   environment: {description: The environment's name., type: str, required: true}
   name: {description: The name of its resources in AWS., type: str, required: true}
   network: {description: The VPC's network (CIDR)., type: str, required: true}
   vpc:
-    description: A VPC that somebody else looks after, with C(id) and C(private_subnet_ids); empty for one of Berth's.
+    description: A VPC that is managed outside Berth, with C(id) and C(private_subnet_ids); empty for a VPC that Berth creates.
     type: dict
     default: {}
   nat: {description: The NAT gateways., type: str, choices: [none, one, zone], default: one}
   version: {description: The Kubernetes version., type: str, required: true}
-  compute: {description: What looks after the nodes., type: str, choices: [auto, nodes], default: auto}
+  compute: {description: What manages the nodes., type: str, choices: [auto, nodes], default: auto}
   types:
     description: The node group's instance types.
     type: list
@@ -31,19 +31,19 @@ options:
     default: []
   rds:
     description: >-
-      C(class), C(version), C(multi_az) and C(storage_max) (GiB) of the database, and where it is to be made of a snapshot, C(snapshot) (its name or ARN)
-      and C(app); empty for none in RDS.
+      C(class), C(version), C(multi_az) and C(storage_max) (GiB) of the database. If it is to be restored from a snapshot, also C(snapshot) (its name or ARN)
+      and C(app). Empty if there is no database in RDS.
     type: dict
     default: {}
   boundary:
-    description: The policy (ARN) that bounds the roles that are made; empty for none.
+    description: The ARN of the permissions boundary of the roles that Berth creates; empty for none.
     type: str
     default: ""
   access:
-    description: Who comes into the cluster, as C(berth_eks_access) has it; left out, it is not looked whether the caller does.
+    description: Who has access to the cluster, in the form of C(berth_eks_access). If omitted, the caller's own access is not checked.
     type: list
     elements: dict
-  public_access: {description: Networks (CIDR) from which the API server is reached., type: list, elements: str, default: []}
+  public_access: {description: Networks (CIDR) that may reach the API server., type: list, elements: str, default: []}
   statements:
     description: The statements of the IAM policy that Berth needs, with account, region and names filled in.
     type: list
@@ -70,12 +70,12 @@ EXAMPLES = """
 
 RETURN = """
 problems:
-  description: What is wrong.
+  description: The problems found.
   returned: always
   type: list
   elements: dict
   contains:
-    path: {description: The variable of the inventory with the keys and numbers within it., type: list}
+    path: {description: The inventory variable, with the keys and indexes within it., type: list}
     text: {description: "What is wrong with it, and what to do.", type: str}
 """
 
@@ -116,10 +116,10 @@ def main() -> None:
         problems, left_out = look(module, module.params)
     except Refused as refusal:
         problems, left_out = [((blamed(refusal.__cause__),), str(refusal))], []
-    except (boto.BotoCoreError, boto.ClientError) as error:  # already when a client is made
+    except (boto.BotoCoreError, boto.ClientError) as error:  # can be raised as early as the creation of a client
         problems, left_out = [((blamed(error),), explain(error, "sts", ATTEMPTS))], []
     except ValueError as error:
-        # botocore's word on an address that is none; nothing else of AWS's raises it.
+        # botocore raises this for an invalid address only.
         text = f"the address of AWS is wrong: {error}. Check AWS_ENDPOINT_URL* in the environment"
         problems, left_out = [(("berth_aws_region",), text)], []
     for text in left_out:
@@ -128,7 +128,7 @@ def main() -> None:
 
 
 def blamed(error: BaseException | None) -> str:
-    """Return the variable that a failure to ask is told at: whose credentials, or where."""
+    """Return the variable to report a failed request at: the account or the region."""
     if isinstance(error, boto.ClientError):
         return "berth_aws_account" if error.response["Error"]["Code"] in (*EXPIRED, *NOT_ACCEPTED) else "berth_aws_region"
     credentials = (

@@ -1,31 +1,31 @@
-"""Ask AWS for the prices of a region, and keep them in a file."""
+"""Get the prices of a region from AWS, and keep them in a file."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: aws_prices
-short_description: Ask AWS for the prices of a region, and keep them in a file
+short_description: Get the prices of a region from AWS, and keep them in a file
 description:
-  - Asks the price list (C(pricing:GetProducts)) for what Berth's environments consist of, and EKS (C(eks:DescribeClusterVersions)) until when each Kubernetes
-    version has standard support. Needs credentials of any AWS account, and nothing in it.
-  - The types and classes of an earlier file are asked for again. What AWS does not sell in the region is left out,
+  - Gets the prices of what Berth's environments consist of (C(pricing:GetProducts)), and the end of standard support of each Kubernetes version
+    (C(eks:DescribeClusterVersions)). Needs credentials of any AWS account, even an empty one.
+  - The types and classes in an existing file are updated. What AWS does not sell in the region is left out,
     unless O(instances) or O(databases) names it.
-  - The file is written only where a price or a date differs, so that its date is that of the last change.
+  - The file is written only if a price or a date has changed, so its date is that of the last change.
 options:
-  of: {description: The region whose prices are wanted., type: str, required: true}
-  directory: {description: Where the file lies that is named after the region., type: path, required: true}
-  instances: {description: Types of EC2 instances besides the usual ones., type: list, elements: str, default: []}
-  databases: {description: Classes of RDS besides the usual ones., type: list, elements: str, default: []}
+  of: {description: The region to get the prices of., type: str, required: true}
+  directory: {description: The directory of the file, which is named after the region., type: path, required: true}
+  instances: {description: EC2 instance types in addition to the usual ones., type: list, elements: str, default: []}
+  databases: {description: RDS instance classes in addition to the usual ones., type: list, elements: str, default: []}
 attributes:
   check_mode: {support: full, description: Asks AWS and writes nothing.}
   diff_mode: {support: full, description: Shows the file.}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 notes:
-  - O(region) is where the price list answers, V(us-east-1), V(eu-central-1) or V(ap-south-1).
+  - O(region) is the region of the price list API, V(us-east-1), V(eu-central-1) or V(ap-south-1).
 """
 
 EXAMPLES = """
-- name: Ask AWS for its prices
+- name: Get the prices from AWS
   berth.platform.aws_prices:
     region: us-east-1
     of: eu-central-1
@@ -57,7 +57,7 @@ OPTIONS: dict[str, Any] = {
     "databases": {"type": "list", "elements": "str", "default": []},
 }
 SOURCE = "AWS's price list (pricing:GetProducts) and eks:DescribeClusterVersions"
-WORKERS = 4  # questions at a time, for AWS throttles
+WORKERS = 4  # requests at a time, for AWS throttles
 
 
 def main() -> None:
@@ -66,11 +66,11 @@ def main() -> None:
 
 
 def work(aws: Aws) -> dict[str, Any]:
-    """Ask, compare and write."""
+    """Get the prices, compare them and write the file."""
     region = aws.options["of"]
     path = Path(aws.options["directory"]) / f"{region}.yml"
     earlier = None
-    with contextlib.suppress(PriceError):  # a broken file is made again
+    with contextlib.suppress(PriceError):  # a broken file is replaced
         earlier = prices.load(path)
     try:
         found = ask(aws, region, earlier)
@@ -93,10 +93,10 @@ def work(aws: Aws) -> dict[str, Any]:
 
 
 def ask(aws: Aws, region: str, earlier: Prices | None) -> Prices:
-    """Return the prices as AWS has them now.
+    """Return the current prices.
 
     Raises:
-        PriceError: AWS does not sell what every environment or the inventory needs.
+        PriceError: AWS has no price for something that every environment needs, or that the inventory names.
     """
     instances = names(prices.INSTANCES, earlier.instances if earlier else (), aws.options["instances"])
     databases = names(prices.DATABASES, earlier.databases if earlier else (), aws.options["databases"])
@@ -111,24 +111,24 @@ def ask(aws: Aws, region: str, earlier: Prices | None) -> Prices:
     needed = [f"{name} ({wanted[table, name].usage})" for table, name in answers if table in ("hour", "month") and answers[table, name] is None]
     needed += [name for table in ("instances", "databases") for name in aws.options[table] if answers[table, name] is None]
     if needed:
-        raise PriceError(f"AWS has no price there for {', '.join(needed)}. Correct the region, or the types of berth_eks_nodes and berth_rds_class")
+        raise PriceError(f"AWS has no price for {', '.join(needed)} in this region. Fix the region, or the types in berth_eks_nodes and berth_rds_class")
     tables: dict[str, Any] = {kind: {name: value for (table, name), value in answers.items() if table == kind and value is not None} for kind, _ in answers}
     return Prices(region=region, date=datetime.now(UTC).date(), source=SOURCE, versions=versions(aws), **tables)
 
 
 def names(*lists: Iterable[str]) -> list[str]:
-    """Return all names, each once and in order."""
+    """Return all names, sorted and without duplicates."""
     return sorted({name for names in lists for name in names})
 
 
 def price(aws: Aws, product: Product, region: str) -> Decimal | None:
-    """Return the price of a product, None where AWS does not sell it."""
+    """Return the price of a product, None if AWS does not sell it."""
     answers = aws.list("get_products", "PriceList", ServiceCode=product.service, Filters=prices.filters(product, region))
     return prices.price(answers, product, region)
 
 
 def versions(aws: Aws) -> dict[str, date]:
-    """Return the ends of standard support; they are the same everywhere, so the price list's region is asked."""
+    """Return the end of standard support by version. The dates are the same everywhere, so any region will do: it asks the price list's."""
     client = session.connect(aws.module, "eks")
     found = client.get_paginator("describe_cluster_versions").paginate(includeAll=True).build_full_result()["clusterVersions"]
     ends = {each["clusterVersion"]: each["endOfStandardSupportDate"].date() for each in found if each.get("endOfStandardSupportDate")}

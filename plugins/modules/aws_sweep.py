@@ -6,14 +6,14 @@ DOCUMENTATION = """
 module: aws_sweep
 short_description: Find what an environment has left in AWS
 description:
-  - Looks through every service that Berth uses, by the tag C(berth:environment) and by name, and fails while something remains.
-  - What is kept on purpose is listed apart, and is no failure. That is final snapshots, and keys and secrets whose deletion is scheduled.
-  - A service that cannot be asked fails too, for then nobody knows.
+  - Searches every service that Berth uses, by the tag C(berth:environment) and by name, and fails if it finds anything.
+  - What is kept on purpose is listed separately and is not a failure: final snapshots, and keys and secrets whose deletion is scheduled.
+  - It also fails if a service cannot be searched.
 options:
   environment: {description: "The environment; the value of the tag C(berth:environment).", type: str, required: true}
-  name: {description: The beginning of its names., type: str, required: true}
-  repository: {description: "The repository of ECR that is to be gone, empty when it outlives the environment.", type: str, default: ""}
-  ignore: {description: "Kinds, as C(what) names them, that are not looked at.", type: list, elements: str, default: []}
+  name: {description: The prefix of its resource names., type: str, required: true}
+  repository: {description: "The ECR repository that must be gone; empty if it outlives the environment.", type: str, default: ""}
+  ignore: {description: "Kinds to skip, in the terms of C(what).", type: list, elements: str, default: []}
 attributes:
   check_mode: {support: full, description: Changes nothing.}
   diff_mode: {support: none, description: Changes nothing.}
@@ -46,9 +46,9 @@ with contextlib.suppress(ImportError):  # AnsibleAWSModule says that boto3 is mi
 
 OWNER = "berth:environment"
 Found = Iterator[tuple[str, str, str]]
-"""What it is, its id, and why it is kept ("" when it is not)."""
+"""What it is, its ID, and why it is kept ("" if it is not)."""
 
-# EC2: what it is, the call, where its list is, its id, and the states in which it is gone.
+# EC2: what it is, the operation, the key of its list, the key of its ID, and the states in which it is gone.
 EC2: list[tuple[str, str, str, str, tuple[str, ...]]] = [
     ("VPC", "describe_vpcs", "Vpcs", "VpcId", ()),
     ("subnet", "describe_subnets", "Subnets", "SubnetId", ()),
@@ -65,12 +65,12 @@ EC2: list[tuple[str, str, str, str, tuple[str, ...]]] = [
     ("launch template", "describe_launch_templates", "LaunchTemplates", "LaunchTemplateId", ()),
 ]
 
-# Of these, clusters leave some behind.
+# The kinds that clusters leave behind.
 LEFT = [kind for kind in EC2 if kind[0] in ("security group", "network interface", "volume", "instance", "launch template")]
 
 
 class Sweep:
-    """One look through all services."""
+    """One search through all services."""
 
     def __init__(self, module: AnsibleAWSModule) -> None:
         self.module = module
@@ -79,13 +79,13 @@ class Sweep:
         self.clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
-        """Return the client of a service; to make one takes longer than most calls."""
+        """Return the client of a service. Creating one takes longer than most calls, so it is kept."""
         if service not in self.clients:
             self.clients[service] = self.module.client(service)
         return self.clients[service]
 
     def pages(self, service: str, operation: str, result: str, **parameters: Any) -> Iterator[dict[str, Any]]:
-        """Yield everything that an operation lists."""
+        """Yield all items that an operation lists."""
         client = self.client(service)
         if client.can_paginate(operation):
             yield from client.get_paginator(operation).paginate(**parameters).build_full_result().get(result, [])
@@ -93,7 +93,7 @@ class Sweep:
             yield from getattr(client, operation)(**parameters).get(result, [])
 
     def named(self, name: str) -> bool:
-        """Whether a name is one of the environment's: its own, or one that begins with it and a hyphen."""
+        """Whether a name is one of the environment's: the prefix itself, or the prefix followed by a hyphen."""
         return name == self.name or name.startswith(f"{self.name}-")
 
     def tagged(self, tags: list[dict[str, str]] | None) -> bool:
@@ -101,7 +101,7 @@ class Sweep:
         return any((tag.get("Key") or tag.get("TagKey")) == OWNER and (tag.get("Value") or tag.get("TagValue")) == self.environment for tag in tags or [])
 
     def ec2(self) -> Found:
-        """Network, machines and volumes, also those that the cluster's controllers made."""
+        """Network, instances and volumes, including those that the cluster's controllers created."""
         owner, *left = ({OWNER: self.environment} | cluster_tags(self.name)).items()
         for tag in (owner, *left):
             for what, operation, result, key, gone in EC2 if tag == owner else LEFT:
@@ -113,7 +113,7 @@ class Sweep:
                             yield what, one[key or "InstanceId"], ""
 
     def load_balancers(self) -> Found:
-        """Load balancers that the cluster's controllers made."""
+        """Load balancers that the cluster's controllers created."""
         client = self.client("elbv2")
         for balancer in self.pages("elbv2", "describe_load_balancers", "LoadBalancers"):
             arn = balancer["LoadBalancerArn"]
@@ -123,7 +123,7 @@ class Sweep:
                 yield "load balancer", arn, ""
 
     def eks(self) -> Found:
-        """Clusters, which hold all else of EKS."""
+        """Clusters, which contain everything else in EKS."""
         for name in self.pages("eks", "list_clusters", "clusters"):
             if self.named(str(name)):
                 yield "EKS cluster", str(name), ""
@@ -149,7 +149,7 @@ class Sweep:
                 yield "RDS snapshot", snapshot["DBSnapshotIdentifier"], "the last state of the data"
 
     def iam(self) -> Found:
-        """Roles, and the providers of clusters' identities."""
+        """Roles, and the OIDC providers of clusters."""
         for role in self.pages("iam", "list_roles", "Roles"):
             if self.named(role["RoleName"]):
                 yield "IAM role", role["RoleName"], ""
@@ -169,7 +169,7 @@ class Sweep:
             yield "KMS key", key["KeyId"], f"goes on {key['DeletionDate']:%Y-%m-%d}" if scheduled else ""
 
     def logs(self) -> Found:
-        """Groups of logs."""
+        """Log groups."""
         for group in self.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=f"/aws/eks/{self.name}/"):
             yield "log group", group["logGroupName"], ""
 
@@ -188,7 +188,7 @@ class Sweep:
                 yield "secret", secret["Name"], "its deletion is scheduled" if secret.get("DeletedDate") else ""
 
     def everything(self) -> tuple[list[dict[str, str]], list[dict[str, str]], list[str]]:
-        """Return what remains, what is kept, and which services could not be asked."""
+        """Return what remains, what is kept, and which services could not be searched."""
         looks: list[Callable[[], Found]] = [
             self.ec2,
             self.load_balancers,
@@ -212,7 +212,7 @@ class Sweep:
                     elif what not in self.module.params["ignore"]:
                         remains[what, identifier] = {"what": what, "id": identifier}
             except (BotoCoreError, ClientError) as error:
-                silent.append(f"{look.__name__.replace('_', ' ')} could not be looked through: {explain(error, look.__name__)}")
+                silent.append(f"{look.__name__.replace('_', ' ')} could not be searched: {explain(error, look.__name__)}")
         return list(remains.values()), list(kept.values()), silent
 
 
@@ -229,9 +229,9 @@ def main() -> None:
     )
     remains, kept, silent = Sweep(module).everything()
     if remains or silent:
-        lines = [f"{len(remains)} left of {module.params['name']} in AWS:", *(f"{item['what']} {item['id']}" for item in remains), *silent]
+        lines = [f"{len(remains)} resources of {module.params['name']} are left in AWS:", *(f"{item['what']} {item['id']}" for item in remains), *silent]
         module.fail_json(
-            msg="\n".join([*lines, "Run the same command again; what is left then, remove by hand."]),
+            msg="\n".join([*lines, "Run the same command again, then remove by hand what is still left."]),
             remains=remains,
             kept=kept,
         )

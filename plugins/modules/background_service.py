@@ -1,14 +1,14 @@
-"""Processes that go on running after Ansible has ended."""
+"""Services that keep running after Ansible has ended."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: background_service
-short_description: Keep processes running on this machine, with systemd or without
+short_description: Manage services on this machine, with systemd or without
 description:
-  - A systemd unit C(berth-NAME.service) where systemd is PID 1,
-    else a process under runit's supervisor, with a pid file in C(/run/berth) and logs in C(/var/log/berth/NAME).
-  - Restarts a process that ends. A process whose definition changed is restarted.
+  - Creates a systemd unit C(berth-NAME.service) if systemd is PID 1,
+    else runs the process under runit's supervisor, with a PID file in C(/run/berth) and logs in C(/var/log/berth/NAME).
+  - A process that exits is restarted, and so is one whose definition has changed.
 options:
   services:
     description: The services, started in this order and stopped in the reverse one.
@@ -19,17 +19,17 @@ options:
       name: {description: The name., type: str, required: true}
       description: {description: One line for people., type: str, default: ""}
       command: {description: The program and its arguments., type: list, elements: str, default: []}
-      before: {description: "A program to run before it, each time it starts.", type: path}
-      wait_for: {description: A file without which it is not started., type: path}
+      before: {description: "A program to run before each start.", type: path}
+      wait_for: {description: A file that must exist before the service starts., type: path}
       listens:
         description:
-          - "Where it accepts connections once it is up: a path, or C(host:port). Waited for when it was started."
-          - A service that ends again and again fails at once, with its last words.
+          - "Where the service accepts connections once it is up: a path, or C(host:port). The module waits for it after a start."
+          - A service that keeps exiting fails at once, with the end of its log.
         type: str
-      reads: {description: "Files that it reads once, as it starts: it is restarted when one has changed.", type: list, elements: path, default: []}
-  timeout: {description: Seconds that a started service gets until it listens., type: int, default: 30}
+      reads: {description: "Files that the service reads at its start. It is restarted when one has changed.", type: list, elements: path, default: []}
+  timeout: {description: Seconds for a started service to start listening., type: int, default: 30}
   state:
-    description: The state it has to be in.
+    description: The desired state.
     type: str
     choices: [started, stopped, absent]
     default: started
@@ -51,7 +51,7 @@ EXAMPLES = """
 
 RETURN = """
 services:
-  description: The services by name, each with C(pid) (0 when it does not run) and C(manager) (C(systemd) or C(runit)).
+  description: The services by name, each with C(pid) (0 if it is not running) and C(manager) (C(systemd) or C(runit)).
   type: dict
   returned: always
 """
@@ -64,7 +64,7 @@ from ..module_utils.machine.service import Runit, Service, ServiceError, Systemd
 
 
 def keeps_running(machine: Systemd | Runit, name: str) -> bool:
-    """Whether a service runs, after the next boot too."""
+    """Whether a service is running and will start at the next boot too."""
     return machine.running(name) and machine.at_boot(name)
 
 

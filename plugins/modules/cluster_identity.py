@@ -1,43 +1,43 @@
-"""Hold an environment to its own cluster."""
+"""Bind an environment to its own cluster."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: cluster_identity
-short_description: Hold an environment to its own cluster
+short_description: Bind an environment to its own cluster
 description:
-  - Records beside the kubeconfig which cluster it leads to, for which environment, and refuses any other from then on.
-  - The identity is the uid of the namespace C(kube-system) and the fingerprint of the authority that the kubeconfig trusts (without one, the
-    address). They are compared as far as both are known, the uid before the authority, which may be renewed; so a user who may not read the
-    uid, or not any more, is held to the authority.
-  - It runs in Ansible's own process.
-  - Every module of Berth that talks to a cluster looks at the record before its first request.
+  - Records next to the kubeconfig which cluster it points to and which environment it is for, and refuses any other cluster from then on.
+  - The identity is the UID of the namespace C(kube-system) and the fingerprint of the CA that the kubeconfig trusts (without a CA, the
+    address). The UID is compared first if it is known, because the CA may be renewed. For a user who may not read the UID, or no longer may,
+    the CA is compared.
+  - Runs in Ansible's own process.
+  - Every Berth module that talks to a cluster checks the record before its first request.
 options:
   kubeconfig: {description: The environment's own kubeconfig., type: path, required: true}
   environment: {description: The environment's name., type: str, required: true}
   provider: {description: What provides the cluster., type: str, required: true}
   step:
     description:
-      - C(compare) only refuses a kubeconfig that leads to another cluster than the recorded one. One that leads nowhere passes, for nothing can be
-        changed by it.
-      - C(claim) compares, and notes whose the kubeconfig is going to be, before a provider writes it, so that a run which is cut off in between can
-        be run again.
-      - C(record) compares and records what is new.
+      - C(compare) only refuses a kubeconfig that points to another cluster than the recorded one. If no cluster answers, it passes, because nothing can be
+        changed with it.
+      - C(claim) compares, and records which environment the kubeconfig will belong to before a provider writes it, so that an interrupted run can
+        be repeated.
+      - C(record) compares, and records what is new.
     type: str
     choices: [compare, claim, record]
     default: record
   accept:
     description: >-
-      Identity of the cluster that the environment is to live in from now on, instead of the recorded one: the uid, or the authority where the
-      user may not read the uid.
+      Identity of the cluster to accept for the environment from now on, instead of the recorded one: the UID, or the CA if the
+      user may not read the UID.
     type: str
     default: ""
   vouched:
-    description: The provider itself made the cluster for this environment, so a new identity is that of a cluster made again.
+    description: The provider itself created the cluster for this environment, so a new identity means that it created the cluster again.
     type: bool
     default: false
   patience:
-    description: Seconds for which a cluster that has just been told to let the user in may not do so yet, with O(step=record). A check does not wait.
+    description: With O(step=record), seconds to wait for a cluster to admit a user that was only just given access. Check mode does not wait.
     type: int
     default: 0
 attributes:
@@ -45,13 +45,13 @@ attributes:
 """
 
 EXAMPLES = """
-- name: Record which cluster is the environment's
+- name: Record which cluster belongs to the environment
   berth.platform.cluster_identity:
     kubeconfig: .cache/staging/kubeconfig
     environment: staging
     provider: existing
 
-- name: Refuse a kubeconfig that leads to another cluster, before anything is deleted by it
+- name: Refuse a kubeconfig that points to another cluster, before anything is deleted with it
   berth.platform.cluster_identity:
     kubeconfig: .cache/staging/kubeconfig
     environment: staging
@@ -60,5 +60,5 @@ EXAMPLES = """
 """
 
 RETURN = """
-cluster: {description: "The uid, else the authority; empty where no cluster answers and that is no failure.", type: str, returned: always}
+cluster: {description: "The UID, else the CA; empty if no cluster answers and that is not a failure.", type: str, returned: always}
 """

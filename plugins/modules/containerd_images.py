@@ -1,4 +1,4 @@
-"""Give a containerd images from archives."""
+"""Import image archives into containerd."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ DOCUMENTATION = """
 module: containerd_images
 short_description: Import image archives into this machine's containerd
 description:
-  - Imports what is missing or comes from another archive than before, several at a time.
+  - Imports images that are missing or that come from another archive than before, several at a time.
 options:
   ctr: {description: The ctr program., type: path, required: true}
   address: {description: containerd's socket., type: path, required: true}
-  images: {description: "Archives by the image name that they hold.", type: dict, required: true}
-  record: {description: "A file in which the archive of each image is noted.", type: path, required: true}
+  images: {description: "Archives by the name of the image that each holds.", type: dict, required: true}
+  record: {description: "A file that records the archive of each image.", type: path, required: true}
   timeout: {description: Seconds to wait for containerd to answer., type: int, default: 30}
 attributes:
   check_mode: {support: full, description: "Says what would be imported, as far as containerd answers."}
@@ -48,7 +48,7 @@ class ImportFailed(Exception):
 
 
 def present(ctr: list[str], timeout: float) -> set[str]:
-    """Return the names of containerd's images, waiting for it to answer."""
+    """Wait for containerd to answer, and return the names of its images."""
     began, end = time.time(), time.monotonic() + timeout
     while True:
         done = subprocess.run([*ctr, "images", "list", "--quiet"], capture_output=True, text=True, check=False)
@@ -60,7 +60,7 @@ def present(ctr: list[str], timeout: float) -> set[str]:
 
 
 def load(ctr: list[str], name: str, archive: str) -> str:
-    """Import one archive and check that it held the image."""
+    """Import one archive, and check that it holds the image."""
     done = subprocess.run([*ctr, "images", "import", "--local", archive], capture_output=True, text=True, check=False)
     if done.returncode:
         raise ImportFailed(f"{archive} cannot be imported: {done.stderr.strip()}")
@@ -97,7 +97,7 @@ def main() -> None:
     except (ImportFailed, OSError, ValueError) as error:
         module.fail_json(msg=str(error))
     if lost:
-        module.fail_json(msg=f"These archives did not hold the image that they are named after: {', '.join(sorted(lost))}.")
+        module.fail_json(msg=f"These archives do not hold the images that they are named after: {', '.join(sorted(lost))}.")
     module.exit_json(changed=bool(imported), imported=imported)
 
 

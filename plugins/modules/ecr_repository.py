@@ -1,27 +1,27 @@
-"""Make, change and delete a repository of ECR, and log in to it."""
+"""Create, change or delete an ECR repository, and log in to it."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: ecr_repository
-short_description: Make, change and delete a repository of ECR, and log in to it
+short_description: Create, change or delete an ECR repository, and log in to it
 description:
-  - A repository whose tags never move, whose images are scanned when they are pushed, and whose old images go by themselves.
-  - The login is ECR's token for twelve hours; it is returned, and written nowhere. Give the task C(no_log).
+  - By default, tags are immutable, images are scanned when they are pushed, and old images expire.
+  - The login is an ECR token that is valid for twelve hours. It is returned, but not stored anywhere. Set C(no_log) on the task.
 options:
   name: {description: The repository's name., type: str, required: true}
   state:
-    description: Whether the repository is there. V(absent) deletes its images too.
+    description: Whether the repository exists. V(absent) deletes its images too.
     type: str
     choices: [present, absent]
     default: present
-  registry_id: {description: The account of the registry; that of the credentials when left out., type: str}
-  immutable: {description: Whether a tag that is there is refused., type: bool, default: true}
+  registry_id: {description: The account of the registry; the credentials' account if omitted., type: str}
+  immutable: {description: Whether an existing tag cannot be pushed again., type: bool, default: true}
   scan_on_push: {description: Whether images are scanned when they are pushed., type: bool, default: true}
-  kms_key: {description: "The KMS key that encrypts images, as ARN; ECR's own when left out. Cannot be changed.", type: str}
-  keep: {description: "How many images are kept, the newest; 0 keeps all.", type: int, default: 50}
-  keep_untagged_days: {description: Days until an image without a tag goes., type: int, default: 14}
-  login: {description: Whether a login is returned., type: bool, default: false}
+  kms_key: {description: "The ARN of the KMS key that encrypts images; ECR's own key if omitted. Cannot be changed.", type: str}
+  keep: {description: "How many of the newest images to keep; 0 keeps all.", type: int, default: 50}
+  keep_untagged_days: {description: Days until an untagged image expires., type: int, default: 14}
+  login: {description: Whether to return a login., type: bool, default: false}
 attributes:
   check_mode: {support: full, description: Says what would change.}
   diff_mode: {support: full, description: Shows the options that change.}
@@ -39,11 +39,11 @@ EXAMPLES = """
 """
 
 RETURN = """
-exists: {description: Whether the repository is there., type: bool, returned: always}
-host: {description: "The registry, C(host[:port]); empty in check mode before there is a login or a repository.", type: str, returned: always}
+exists: {description: Whether the repository exists., type: bool, returned: always}
+host: {description: "The registry, C(host[:port]); empty in check mode if there is neither a login nor a repository yet.", type: str, returned: always}
 arn: {description: The repository's ARN., type: str, returned: always}
-username: {description: Who logs in., type: str, returned: when O(login=true)}
-password: {description: With which token., type: str, returned: when O(login=true)}
+username: {description: The user name for the login., type: str, returned: when O(login=true)}
+password: {description: The token for the login., type: str, returned: when O(login=true)}
 """
 
 import base64
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def work(aws: Aws) -> dict[str, Any]:
-    """Make the repository as wanted."""
+    """Create, change or delete the repository."""
     names = {"repositoryName": aws.options["name"]} | ({"registryId": aws.options["registry_id"]} if aws.options["registry_id"] else {})
     live = find(aws)
     if aws.options["state"] == "absent":
@@ -95,7 +95,7 @@ def work(aws: Aws) -> dict[str, Any]:
 
 
 def find(aws: Aws) -> dict[str, Any] | None:
-    """Return the described repository, None when there is none."""
+    """Return the repository as ECR describes it, None if it does not exist."""
     account = {"registryId": aws.options["registry_id"]} if aws.options["registry_id"] else {}
     try:
         return aws.client.describe_repositories(repositoryNames=[aws.options["name"]], **account)["repositories"][0]
@@ -113,7 +113,7 @@ def settings(live: dict[str, Any]) -> dict[str, Any]:
 
 
 def create(aws: Aws, names: dict[str, str]) -> dict[str, Any]:
-    """Make the repository and return it described, {} in check mode."""
+    """Create the repository and return its description, {} in check mode."""
     options = aws.options
     aws.note({name: (None, options[name]) for name in ("name", "immutable", "scan_on_push", "keep", "keep_untagged_days")})
     encryption = {"encryptionType": "KMS", "kmsKey": options["kms_key"]} if options["kms_key"] else {"encryptionType": "AES256"}
@@ -129,7 +129,7 @@ def create(aws: Aws, names: dict[str, str]) -> dict[str, Any]:
 
 
 def change(aws: Aws, names: dict[str, str], live: dict[str, Any]) -> None:
-    """Make a repository that is there as wanted.
+    """Change an existing repository.
 
     Raises:
         Refused: Its encryption would have to change.
@@ -137,7 +137,7 @@ def change(aws: Aws, names: dict[str, str], live: dict[str, Any]) -> None:
     found = differences(settings(live), {name: aws.options[name] for name in ("immutable", "scan_on_push", "kms_key")})
     if "kms_key" in found:
         now, wanted = found["kms_key"]
-        raise Refused(f"kms_key cannot be changed: it is {now or 'ECR’s own'}, wanted is {wanted}. Make a repository of another name, or leave it as it is.")
+        raise Refused(f"kms_key cannot be changed from {now or 'ECR’s own'} to {wanted}. Create a repository with another name, or keep the key.")
     aws.note(found)
     if "immutable" in found:
         aws.change("put_image_tag_mutability", imageTagMutability="IMMUTABLE" if aws.options["immutable"] else "MUTABLE", **names)
@@ -156,7 +156,7 @@ def change(aws: Aws, names: dict[str, str], live: dict[str, Any]) -> None:
 
 
 def lifecycle(aws: Aws, names: dict[str, str], there: bool) -> None:
-    """Make the lifecycle policy as wanted."""
+    """Update the lifecycle policy."""
     untagged = {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": aws.options["keep_untagged_days"]}
     rules = [{"rulePriority": 1, "description": "images without a tag", "selection": untagged, "action": {"type": "expire"}}]
     if aws.options["keep"]:

@@ -1,39 +1,39 @@
-"""Let an IAM principal into an EKS cluster, with what it may do there."""
+"""Grant an IAM principal access to an EKS cluster."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: eks_access_entry
-short_description: Let an IAM principal into an EKS cluster, with what it may do there
+short_description: Grant an IAM principal access to an EKS cluster
 description:
-  - Makes the access entry of an IAM user or role, and associates access policies with it.
-  - An option that is left out is left as it is.
+  - Creates the access entry of an IAM user or role, and associates access policies with it.
+  - Options that are omitted are not changed.
 options:
-  cluster_name: {description: The cluster's name. Its authentication mode has to admit access entries., type: str, required: true}
+  cluster_name: {description: The cluster's name. Its authentication mode must support access entries., type: str, required: true}
   principal_arn: {description: The ARN of the IAM user or role (not of a session of it)., type: str, required: true}
   state:
-    description: Whether the entry is there.
+    description: Whether the entry exists.
     type: str
     choices: [present, absent]
     default: present
   type:
-    description: What the principal is. V(EC2) is a role of Auto Mode's nodes. Cannot be changed.
+    description: The type of the entry. V(EC2) is for the role of Auto Mode nodes. Cannot be changed.
     type: str
     choices: [STANDARD, EC2, EC2_LINUX, EC2_WINDOWS, FARGATE_LINUX, HYBRID_LINUX]
     default: STANDARD
   kubernetes_groups:
-    description: The groups that the principal has in Kubernetes. Only a V(STANDARD) entry has any.
+    description: The principal's groups in Kubernetes. Only a V(STANDARD) entry has groups.
     type: list
     elements: str
-  username: {description: "The user that the principal is in Kubernetes; EKS's own choice when left out.", type: str}
+  username: {description: "The principal's user name in Kubernetes; EKS chooses one if omitted.", type: str}
   policies:
-    description: The access policies of the entry; others go.
+    description: The access policies of the entry; others are removed.
     type: list
     elements: dict
     suboptions:
-      policy: {description: "The policy's name, like V(AmazonEKSViewPolicy), or its ARN.", type: str, required: true}
+      policy: {description: "The policy's name, such as V(AmazonEKSViewPolicy), or its ARN.", type: str, required: true}
       namespaces:
-        description: The namespaces in which it holds; in the whole cluster when left out.
+        description: The namespaces in which the policy applies; the whole cluster if omitted.
         type: list
         elements: str
         default: []
@@ -44,14 +44,14 @@ extends_documentation_fragment: [amazon.aws.tags, amazon.aws.common.modules, ama
 """
 
 EXAMPLES = """
-- name: Let the administrators in
+- name: Grant access to the administrators
   berth.platform.eks_access_entry:
     cluster_name: polls-prod
     principal_arn: arn:aws:iam::123456789012:role/admins
     policies:
       - {policy: AmazonEKSClusterAdminPolicy}
 
-- name: Let the developers look at their namespace
+- name: Let the developers view their namespace
   berth.platform.eks_access_entry:
     cluster_name: polls-prod
     principal_arn: arn:aws:iam::123456789012:role/developers
@@ -59,7 +59,7 @@ EXAMPLES = """
     policies:
       - {policy: AmazonEKSViewPolicy, namespaces: [polls]}
 
-- name: Keep somebody out
+- name: Revoke a user's access
   berth.platform.eks_access_entry:
     cluster_name: polls-prod
     principal_arn: arn:aws:iam::123456789012:user/leaver
@@ -72,11 +72,11 @@ access_entry:
   returned: when O(state=present)
   type: dict
   contains:
-    principal_arn: {description: Whom it lets in., type: str}
-    access_entry_arn: {description: Its ARN; empty in check mode before it is made., type: str}
-    type: {description: What the principal is., type: str}
-    username: {description: The user in Kubernetes., type: str}
-    kubernetes_groups: {description: The groups in Kubernetes., type: list, elements: str}
+    principal_arn: {description: The IAM user or role., type: str}
+    access_entry_arn: {description: Its ARN; empty in check mode before it is created., type: str}
+    type: {description: The type of the entry., type: str}
+    username: {description: The principal's user name in Kubernetes., type: str}
+    kubernetes_groups: {description: The principal's groups in Kubernetes., type: list, elements: str}
     policies: {description: "Its policies, each with C(policy_arn) and C(access_scope).", type: list, elements: dict}
     tags: {description: Its tags., type: dict}
 """
@@ -111,7 +111,7 @@ def main() -> None:
 
 
 def work(aws: Aws) -> dict[str, Any]:
-    """Make the entry as wanted."""
+    """Create, change or delete the entry."""
     key = {"clusterName": aws.options["cluster_name"], "principalArn": aws.options["principal_arn"]}
     live = aws.find("describe_access_entry", "accessEntry", **key)
     if aws.options["state"] == "absent":
@@ -120,12 +120,12 @@ def work(aws: Aws) -> dict[str, Any]:
             aws.change("delete_access_entry", **key)
         return {}
     if ":assumed-role/" in key["principalArn"]:
-        raise Refused("principal_arn is a session's. Give the ARN of the role itself: arn:aws:iam::<account>:role/<name>.")
+        raise Refused("principal_arn is the ARN of a session. Use the ARN of the role itself: arn:aws:iam::<account>:role/<name>.")
     wanted = {"type": aws.options["type"], "username": aws.options["username"], "kubernetes_groups": listed(aws.options["kubernetes_groups"])}
     if live:
         now = {"type": live["type"], "username": live.get("username"), "kubernetes_groups": sorted(live.get("kubernetesGroups") or [])}
         found = differences(now, wanted)
-        refuse_fixed(found, {"type": "Remove the entry (state: absent), then make it again."})
+        refuse_fixed(found, {"type": "Remove the entry (state: absent), then create it again."})
         aws.note(found)
         if found:
             aws.change("update_access_entry", **key, **request({name: then for name, (_, then) in found.items()}))
@@ -141,19 +141,19 @@ def work(aws: Aws) -> dict[str, Any]:
 
 
 def listed(values: list[str] | None) -> list[str] | None:
-    """Return a list in the order in which it is compared."""
+    """Return a list sorted for comparison."""
     return None if values is None else sorted(set(values))
 
 
 def request(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings that are given as EKS takes them; it takes no groups, not even none, for other types than STANDARD."""
+    """Return the given settings as EKS's parameters. EKS accepts groups, even an empty list, for the type STANDARD only."""
     names = {"username": "username", "kubernetes_groups": "kubernetesGroups"}
     standard = settings.get("type", "STANDARD") == "STANDARD"
     return {names[name]: value for name, value in settings.items() if name in names and (value if not standard else value is not None)}
 
 
 def associate(aws: Aws, key: dict[str, str], exists: bool) -> list[dict[str, Any]]:
-    """Make the entry's policies as wanted and return them, described."""
+    """Update the entry's policies, and return them as EKS describes them."""
     operation, result = "list_associated_access_policies", "associatedAccessPolicies"
     found = aws.list(operation, result, **key) if exists else []
     live = {one["policyArn"]: scope(one["accessScope"].get("namespaces")) for one in found}
@@ -171,12 +171,12 @@ def associate(aws: Aws, key: dict[str, str], exists: bool) -> list[dict[str, Any
 
 
 def arn(policy: str, principal: str) -> str:
-    """Return an access policy's ARN, in the partition of the principal."""
+    """Return an access policy's ARN, in the principal's partition."""
     return policy if policy.startswith("arn:") else f"arn:{principal.split(':')[1]}:eks::aws:cluster-access-policy/{policy}"
 
 
 def scope(namespaces: list[str] | None) -> dict[str, Any]:
-    """Return where a policy holds, as EKS takes it."""
+    """Return a policy's scope, as EKS's parameter."""
     return {"type": "namespace", "namespaces": sorted(namespaces)} if namespaces else {"type": "cluster"}
 
 

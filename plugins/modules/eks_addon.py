@@ -1,35 +1,35 @@
-"""Make, change and delete an add-on of an EKS cluster."""
+"""Create, change or delete an EKS add-on."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: eks_addon
-short_description: Make, change and delete an add-on of an EKS cluster
+short_description: Create, change or delete an EKS add-on
 description:
-  - An option that is left out is left as it is.
-  - An add-on whose creation failed is deleted and made again. A wait ends with EKS's reason when there is one.
+  - Options that are omitted are not changed.
+  - An add-on whose creation failed is deleted and created again. If a wait fails, the message contains EKS's reason, if there is one.
 options:
-  name: {description: "The add-on's name, as in V(vpc-cni).", type: str, required: true}
+  name: {description: "The add-on's name, such as V(vpc-cni).", type: str, required: true}
   cluster_name: {description: The cluster's name., type: str, required: true}
   state:
-    description: Whether the add-on is there.
+    description: Whether the add-on exists.
     type: str
     choices: [present, absent]
     default: present
   version:
-    description: The add-on's version, like V(v1.20.4-eksbuild.2). EKS's default for the cluster when a new one is made without.
+    description: The add-on's version, such as V(v1.20.4-eksbuild.2). A new add-on gets EKS's default for the cluster if omitted.
     type: str
   resolve_conflicts:
     description:
-      - What becomes of settings in the cluster that differ from the add-on's own.
-      - V(NONE) fails with the conflict, V(OVERWRITE) takes them back, V(PRESERVE) keeps them in an update.
+      - What to do with settings in the cluster that differ from the add-on's own.
+      - V(NONE) fails on a conflict, V(OVERWRITE) resets them, V(PRESERVE) keeps them in an update.
     type: str
     choices: [NONE, OVERWRITE, PRESERVE]
     default: NONE
-  configuration_values: {description: "The add-on's own settings, as its schema has them.", type: dict}
-  service_account_role_arn: {description: The IAM role of its service account by OIDC (IRSA)., type: str}
+  configuration_values: {description: "The add-on's own settings, according to its schema.", type: dict}
+  service_account_role_arn: {description: The IAM role of its service account through OIDC (IRSA)., type: str}
   pod_identity_associations:
-    description: The IAM roles of its service accounts by Pod Identity; others of the add-on go.
+    description: The IAM roles of its service accounts through Pod Identity; other associations of the add-on are removed.
     type: list
     elements: dict
     suboptions:
@@ -40,14 +40,14 @@ options:
     type: bool
     default: false
   degraded_grace:
-    description: Seconds for which it may be C(DEGRADED) before that is a failure; one whose pods still wait for a node is.
+    description: Seconds for which the add-on may be C(DEGRADED) before that is a failure. It is degraded while its pods still wait for a node.
     type: int
     default: 120
   wait:
-    description: Whether to wait until it is active.
+    description: Whether to wait until the add-on is active.
     type: bool
     default: true
-  wait_timeout: {description: Seconds to wait for everything together., type: int, default: 900}
+  wait_timeout: {description: Total seconds to wait., type: int, default: 900}
 attributes:
   check_mode: {support: full, description: Says what would change.}
   diff_mode: {support: full, description: Shows the options that change.}
@@ -63,7 +63,7 @@ EXAMPLES = """
     resolve_conflicts: OVERWRITE
     configuration_values: {enableNetworkPolicy: "true"}
 
-- name: Install the driver for volumes
+- name: Install the volume driver
   berth.platform.eks_addon:
     cluster_name: polls-prod
     name: aws-ebs-csi-driver
@@ -79,12 +79,12 @@ addon:
   type: dict
   contains:
     addon_name: {description: Its name., type: str}
-    addon_arn: {description: Its ARN; empty in check mode before it is made., type: str}
+    addon_arn: {description: Its ARN; empty in check mode before it is created., type: str}
     addon_version: {description: Its version., type: str}
     status:
-      description: "C(CREATING), C(ACTIVE), C(UPDATING), C(DELETING), C(DEGRADED) or C(..._FAILED); C(ABSENT) in check mode before it is made."
+      description: "C(CREATING), C(ACTIVE), C(UPDATING), C(DELETING), C(DEGRADED) or C(..._FAILED); C(ABSENT) in check mode before it is created."
       type: str
-    health: {description: "C(issues) says what is wrong, each with C(code), C(message) and C(resource_ids).", type: dict}
+    health: {description: "C(issues) lists what is wrong, each with C(code), C(message) and C(resource_ids).", type: dict}
     configuration_values: {description: "Its settings, as JSON.", type: str}
     tags: {description: Its tags., type: dict}
 """
@@ -123,7 +123,7 @@ def main() -> None:
 
 
 def work(aws: Aws) -> dict[str, Any]:
-    """Make the add-on as wanted."""
+    """Create, change or delete the add-on."""
     cluster, name = aws.options["cluster_name"], aws.options["name"]
     names = {"clusterName": cluster, "addonName": name}
     addon = Resource(aws, "describe_addon", "addon", names, {"name": cluster, "addonName": name}, aws.options["degraded_grace"])
@@ -143,7 +143,7 @@ def work(aws: Aws) -> dict[str, Any]:
 
 
 def wanted(aws: Aws) -> dict[str, Any]:
-    """Return the settings that the options name, in the form in which they are compared."""
+    """Return the settings in the options, in the form used for comparison."""
     settings = {name: aws.options[name] for name in SETTINGS if aws.options[name] is not None}
     if "pod_identity_associations" in settings:
         settings["pod_identity_associations"] = sorted(settings["pod_identity_associations"], key=lambda one: one["service_account"])
@@ -151,11 +151,11 @@ def wanted(aws: Aws) -> dict[str, Any]:
 
 
 def settings_of(aws: Aws, addon: dict[str, Any]) -> dict[str, Any]:
-    """Return a described add-on's settings, by option."""
+    """Return the settings by option of an add-on as EKS describes it."""
     try:
         values = json.loads(addon.get("configurationValues") or "{}")
     except ValueError:
-        values = addon["configurationValues"]  # YAML that somebody else wrote; it is made JSON where settings are wanted.
+        values = addon["configurationValues"]  # YAML that was not written by Berth; it is replaced by JSON if the options have settings.
     return {
         "version": addon.get("addonVersion"),
         "configuration_values": values,
@@ -165,7 +165,7 @@ def settings_of(aws: Aws, addon: dict[str, Any]) -> dict[str, Any]:
 
 
 def associations(aws: Aws, addon: dict[str, Any]) -> list[dict[str, str]]:
-    """Return the roles of an add-on's service accounts; EKS describes only the associations' ARNs."""
+    """Return the roles of an add-on's service accounts. EKS describes only the ARNs of the associations."""
     if aws.options["pod_identity_associations"] is None:
         return []
     identifiers = [arn.rsplit("/", 1)[-1] for arn in addon.get("podIdentityAssociations") or []]
@@ -178,7 +178,7 @@ def associations(aws: Aws, addon: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def parameters(aws: Aws, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings as CreateAddon and UpdateAddon take them."""
+    """Return settings as the parameters of CreateAddon and UpdateAddon."""
     request: dict[str, Any] = {"resolveConflicts": aws.options["resolve_conflicts"]}
     if settings.get("version"):
         request["addonVersion"] = settings["version"]
@@ -195,7 +195,7 @@ def parameters(aws: Aws, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def create(aws: Aws, names: dict[str, str]) -> dict[str, Any]:
-    """Begin the add-on and return it described; in check mode as it would be, as far as that is known."""
+    """Start creating the add-on, and return its description; in check mode, what is known of it in advance."""
     settings = wanted(aws)
     tags = strings(aws.options["tags"] or {})
     aws.note({name: (None, value) for name, value in settings.items()} | ({"tags": (None, tags)} if tags else {}) | {"state": ("absent", "present")})
@@ -204,28 +204,28 @@ def create(aws: Aws, names: dict[str, str]) -> dict[str, Any]:
 
 
 def change(aws: Aws, addon: Resource, live: dict[str, Any]) -> None:
-    """Begin what makes the live add-on as wanted."""
+    """Start updating the add-on."""
     now, settings = settings_of(aws, live), wanted(aws)
     found = differences(now, settings)
     aws.note(found)
-    # Also where nothing differs any more: only another update clears a failed one.
+    # Even if nothing differs any more: only another update clears a failed one.
     if found or live["status"] == "UPDATE_FAILED":
-        # What an update leaves out EKS may reset to its default; associations that it leaves out stay.
+        # EKS may reset settings that an update omits to their defaults. It keeps associations that an update omits.
         kept = {name: value for name, value in now.items() if name != "pod_identity_associations" and (name != "configuration_values" or value)}
         addon.update("update_addon", **addon.names, **parameters(aws, kept | settings))
     aws.retag(live["addonArn"], live.get("tags"))
 
 
 def refusal(aws: Aws, message: str) -> str:
-    """Return why EKS does not take the add-on, and which versions it has for the cluster, as far as that may be read."""
-    message = f"EKS does not take it: {' '.join(message.split()).rstrip('.')}."
+    """Return why EKS rejects the add-on, and which versions it has for the cluster if that can be read."""
+    message = f"EKS rejects it: {' '.join(message.split()).rstrip('.')}."
     try:
         version = aws.client.describe_cluster(name=aws.options["cluster_name"])["cluster"]["version"]
         offered = aws.list("describe_addon_versions", "addons", addonName=aws.options["name"], kubernetesVersion=version)
     except aws.client.exceptions.ClientError:
         return message
     versions = [one["addonVersion"] for addon in offered for one in addon["addonVersions"]]
-    return f"{message} For Kubernetes {version} there is {', '.join(versions[:10]) or 'no version of it'}."
+    return f"{message} Versions for Kubernetes {version}: {', '.join(versions[:10]) or 'none'}."
 
 
 if __name__ == "__main__":

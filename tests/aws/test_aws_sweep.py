@@ -107,4 +107,4 @@ def test_another_environment_whose_name_begins_alike_is_no_remains(aws: Emulated
 def test_a_service_that_cannot_be_asked_is_a_failure(aws: Emulated) -> None:
     aws.control(faults=[{"service": "logs", "code": "AccessDeniedException", "status": 400, "message": "no", "count": 9}])
     answer = sweep(aws)
-    assert answer["failed"] and "logs could not be looked through: the permission logs:DescribeLogGroups is missing" in answer["msg"]
+    assert answer["failed"] and "logs could not be searched: the permission logs:DescribeLogGroups is missing" in answer["msg"]

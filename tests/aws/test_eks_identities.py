@@ -77,7 +77,7 @@ def test_policies_and_groups_that_are_left_out_are_left_as_they_are(cluster: Emu
 def test_the_type_of_an_entry_is_not_changed(cluster: Emulated) -> None:
     cluster.run(eks_access_entry, **entry(cluster))
     message = cluster.refusal(eks_access_entry, **entry(cluster, type="EC2_LINUX"))
-    assert "type cannot be changed: it is STANDARD, wanted is EC2_LINUX. Remove the entry (state: absent), then make it again." in message
+    assert "type cannot be changed: it is STANDARD, wanted is EC2_LINUX. Remove the entry (state: absent), then create it again." in message
 
 
 def test_an_entry_of_nodes_is_made_without_groups(cluster: Emulated) -> None:
@@ -91,7 +91,7 @@ def test_a_principal_that_there_is_not_is_refused(cluster: Emulated) -> None:
 
 def test_a_session_is_no_principal(cluster: Emulated) -> None:
     message = cluster.refusal(eks_access_entry, **entry(cluster, principal_arn="arn:aws:sts::123456789012:assumed-role/admins/me"))
-    assert "principal_arn is a session's. Give the ARN of the role itself" in message
+    assert "principal_arn is the ARN of a session. Use the ARN of the role itself" in message
 
 
 def test_a_policy_that_there_is_not_is_refused(cluster: Emulated) -> None:

@@ -46,7 +46,7 @@ def test_a_domain_that_is_not_delegated_is_named_with_the_name_servers_to_delega
     said = entry.aws.refusal(acm_certificate, **entry.certificate(wait_timeout=1))
     server = entry.route53.get_hosted_zone(Id=entry.zone)["DelegationSet"]["NameServers"][0]
     assert said.startswith(f"Certificate of {entry.aws.name} for {entry.host} is still PENDING_VALIDATION after 1 s")
-    assert f"Is {entry.domain} delegated to the name servers of this zone ({server}" in said
+    assert f"Is {entry.domain} delegated to this zone's name servers ({server}" in said
 
 
 def test_a_validation_that_fails_is_said_at_once(entry: Entry) -> None:
@@ -60,8 +60,8 @@ def test_a_validation_that_fails_is_said_at_once(entry: Entry) -> None:
         ({"zone": "nowhere.example"}, "this account has no public hosted zone nowhere.example"),
         ({"zone": "Z0000000000"}, "this account has no public hosted zone Z0000000000"),
         ({"host": "polls.elsewhere.example"}, "polls.elsewhere.example is not in the hosted zone"),
-        ({"zone": ""}, "without a hosted zone it cannot be validated"),
-        ({"host": ""}, "no host is given"),
+        ({"zone": ""}, "it cannot be validated without a hosted zone"),
+        ({"host": ""}, "host is not set"),
     ],
 )
 def test_a_zone_that_does_not_fit_is_refused_before_anything_is_requested(entry: Entry, options: dict[str, Any], message: str) -> None:

@@ -280,13 +280,13 @@ def test_what_the_inventory_names_is_asked_for_too(ask: Ask, tmp_path: Path) -> 
 
 def test_a_type_of_the_inventory_that_aws_does_not_sell_there_is_refused(ask: Ask, tmp_path: Path) -> None:
     result = ask(instances=["m9z.large"], versions=False)
-    assert result["failed"] and "AWS has no price there for m9z.large. Correct the region, or the types of berth_eks_nodes" in result["msg"]
+    assert result["failed"] and "AWS has no price for m9z.large in this region. Fix the region, or the types in berth_eks_nodes" in result["msg"]
     assert not list(tmp_path.iterdir())
 
 
 def test_a_region_without_what_every_environment_needs_is_refused(ask: Ask, tmp_path: Path) -> None:
     result = ask({usage: dollars for usage, dollars in LIST.items() if "KMS" not in usage}, versions=False)
-    assert result["failed"] and "AWS has no price there for key (KMS-Keys)" in result["msg"]
+    assert result["failed"] and "AWS has no price for key (KMS-Keys) in this region" in result["msg"]
 
 
 def test_a_missing_permission_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

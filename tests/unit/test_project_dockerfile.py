@@ -371,7 +371,7 @@ def test_a_dockerfile_that_is_there_is_taken_as_it_is(tmp_path: Path, capsys: py
     found = run(app_dockerfile, capsys, **arguments)
     assert (found["path"], found["made"]) == (arguments["dockerfile"], False)
     refused = run(app_dockerfile, capsys, **arguments, own=True)
-    assert refused["failed"] and "is left alone" in refused["msg"]
+    assert refused["failed"] and "was left alone" in refused["msg"]
     assert (tmp_path / "source/Dockerfile").read_text() == "FROM scratch\n"
 
 
