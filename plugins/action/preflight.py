@@ -58,7 +58,7 @@ ARGUMENTS = {
 }
 
 
-# The variables of roles that are looked at together with the inventory's.
+# Role variables that are checked together with the inventory's.
 ROLES_VARIABLES = (
     "app_resources_default",
     "database_client_resources",
@@ -68,10 +68,10 @@ ROLES_VARIABLES = (
     "namespace_container_requests",
     "namespace_quota_default",
 )
-COMMAND = "set it to what serves, word by word, as in [gunicorn, --bind, '0.0.0.0:8000', shop.wsgi], or add such a CMD to the Dockerfile"
+COMMAND = "set it to the server's command as a list, such as [gunicorn, --bind, '0.0.0.0:8000', shop.wsgi], or add it as CMD to the Dockerfile"
 # debian.org/doc/debian-policy/ch-controlfields.html#source
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
-# The settings in a cluster's record, by the variables that make them.
+# The settings in a cluster's record, by the variables that they come from.
 MADE_WITH = {
     "pod_subnet": "berth_pod_network",
     "service_subnet": "berth_service_network",
@@ -110,7 +110,7 @@ def main_options(role: Path) -> dict[str, Any]:
 
 
 class Check:
-    """One look at the inventory of a host and at this machine."""
+    """One check of a host's inventory and of this machine."""
 
     def __init__(self, action: ActionModule, task_vars: dict[str, Any], arguments: dict[str, Any]) -> None:
         self.action = action
@@ -127,14 +127,14 @@ class Check:
         self.unresolved: list[Problem] = []
         self.hidden: list[str] = []
         self.commit = ""
-        # As in check mode: a lookup that makes up a secret must not do so yet.
+        # As in check mode: a lookup that generates a secret must not do so yet.
         self.templar = action._templar.copy_with_new_env(available_variables={**task_vars, "ansible_check_mode": True})
         self.values = self._values()
 
-    # --- What the inventory says -------------------------------------------------------------------------------------
+    # --- The inventory -----------------------------------------------------------------------------------------------
 
     def _values(self) -> dict[str, Any]:
-        """Return the known variables that are set, those left out that cannot be worked out."""
+        """Return the known variables that are set, without those whose templates fail."""
         found = {}
         for name in self.options:
             if name in self.task_vars:
@@ -145,7 +145,7 @@ class Check:
         return found
 
     def _resolve(self, path: variables.Path, value: Any) -> Any:
-        """Return ``value`` with its templates worked out, one leaf after another so that a failure names its key."""
+        """Return ``value`` with its templates rendered, one leaf at a time so that a failure names its key."""
         if isinstance(value, dict):
             return {key: self._resolve((*path, key), inner) for key, inner in value.items()}
         if isinstance(value, list):
@@ -154,14 +154,14 @@ class Check:
             found = self.templar.template(value)
         except AnsibleError as error:
             secret = self.options[str(path[0])].get("no_log", False)
-            self.unresolved.append(Problem(path, f"cannot be worked out: {self._cause(path, value, error, secret)}"))
+            self.unresolved.append(Problem(path, f"cannot be evaluated: {self._cause(path, value, error, secret)}"))
             return None
         if isinstance(value, str) and found != value and templates.is_comment(value):
-            self.unresolved.append(Problem(path, f"loses what is between {{# and #}}, a comment of a template; {self._literal(path)}"))
+            self.unresolved.append(Problem(path, f"loses the text between {{# and #}}, which Jinja reads as a comment; {self._literal(path)}"))
         return found
 
     def _cause(self, path: variables.Path, value: Any, error: BaseException, secret: bool) -> str:
-        """Return what is wrong with a template, and for a ``secret`` nothing that may quote its value."""
+        """Return what is wrong with a template. For a ``secret``, the text quotes nothing of its value."""
         inner = self._inner(value, {str(path[0])})
         if inner:
             return f"{Problem(inner[0], '').name} ({self._where(*inner[0])}): {self._cause(*inner, secret)}"
@@ -169,7 +169,7 @@ class Check:
             error = error.__cause__
         text = str(error).rstrip(".")
         if "no vault secrets" in text:
-            return "it is encrypted and the vault's password was not given (--ask-vault-pass, --vault-password-file)"
+            return "it is encrypted, and the vault password was not given (--ask-vault-pass, --vault-password-file)"
         meant = not isinstance(value, str) or templates.is_meant(value)
         if secret and not (meant and isinstance(error, AnsibleError)):
             text = "its template fails"
@@ -179,7 +179,7 @@ class Check:
         return "; ".join(filter(None, [text, advice]))
 
     def _inner(self, value: Any, seen: set[str]) -> tuple[variables.Path, Any, AnsibleError] | None:
-        """Return the variable within a template, or within one of its variables, that itself cannot be worked out, with its value and the error."""
+        """Return the variable that makes a template fail, used directly or through other variables, with its value and the error."""
         for name in sorted(templates.names(value) & self.task_vars.keys() - seen) if isinstance(value, str) else ():
             for path, leaf in templates.leaves((name,), self.task_vars[name]):
                 try:
@@ -189,10 +189,10 @@ class Check:
         return None
 
     def _literal(self, path: variables.Path) -> str:
-        """Return how braces are written that begin no template."""
+        """Return how to write braces that are not templates."""
         where = f" in {self.inventory.home()}" if str(path[0]) in self.extra else ""
         key = "-" if isinstance(path[-1], int) else f"{path[-1]}:"
-        return f"{{{{, {{% and {{# begin templates: where they belong to the value, write !unsafe before it{where}, as in {key} !unsafe '...'"
+        return f"{{{{, {{% and {{# start templates; if they belong to the value, write !unsafe before it{where}, as in {key} !unsafe '...'"
 
     def get(self, name: str) -> Any:
         """Return the value of a variable, or its documented default."""
@@ -200,13 +200,13 @@ class Check:
 
     @functools.cached_property
     def roles(self) -> dict[str, Any]:
-        """The roles' own variables that are checked together with the inventory's: as it sets them, or as they are by default."""
+        """The role variables that are checked together with the inventory's: the inventory's values, or the defaults."""
         found = {}
         for name in ROLES_VARIABLES:
             defaults = self.project / "roles" / name.partition("_")[0] / "defaults" / "main.yml"
             if name in self.task_vars:
                 given = self.task_vars[name]
-            else:  # nothing changes what is read, so it need not be copied (unsafe)
+            else:  # nothing modifies the loaded data, so it need not be copied (unsafe)
                 given = self.action._loader.load_from_file(str(defaults), unsafe=True, trusted_as_template=True)[name]
             found[name] = self.templar.template(given)
         return found
@@ -214,7 +214,7 @@ class Check:
     # --- Checks ------------------------------------------------------------------------------------------------------
 
     def all(self) -> list[Problem]:
-        """Return every problem; those of the machine only when the provider is known."""
+        """Return every problem; those of the machine only if the provider is known."""
         failed = {problem.variable for problem in self.unresolved}
         needed = {name: option for name, option in self.options.items() if name not in failed | self.inventory.names_unread()}
         found = [Problem((path,), text, set=False) for path, text in self.unread(certain=True)]
@@ -235,70 +235,70 @@ class Check:
         return found + self.path_problems(suspect) + self.registry_problems(suspect) + self.port_problems(suspect)
 
     def warnings(self) -> list[str]:
-        """Return what may be meant otherwise, and is no reason to end the run."""
+        """Return what may be a mistake, but is no reason to end the run."""
         return [f"{path}: {text}" for path, text in self.unread(certain=False)] + self.hidden + self.cache_warnings()
 
     def cache_warnings(self) -> list[str]:
-        """Return what a project lacks that is to use a cache, as far as its files say what it installs."""
+        """Return a warning if the project's requirements include no client for its cache."""
         source, directory = self.get("berth_app_source"), self.get("berth_app_directory") or ""
-        # Whatever is no text is a problem, told as one.
+        # Anything but a string is reported as a problem.
         if self.get("berth_cache") not in ("cluster", "external") or not (source and isinstance(source, str) and isinstance(directory, str)):
             return []
         try:
             own = self.source / str(self.get("berth_app_dockerfile"))
             needs = read_project(self.source, directory, needs=requirements_dependencies(self.source, "", required(self.source, text_of(own)))).dependencies
         except (ProjectError, OSError):
-            return []  # said where it matters, or made by a Dockerfile of its own
+            return []  # reported elsewhere if it matters, or the project's own Dockerfile installs it
         if not cache.client_missing(needs.names | needs.direct):
             return []
         names = " and ".join(self.get("berth_cache_env"))
         return [
-            f"berth_cache: {self.get('berth_cache')} gives the app {names}, and {needs.files[0]} names no client of Redis. "
-            "Add a line with redis to it (Django's own cache reads it by django.core.cache.backends.redis.RedisCache), or set berth_cache: none."
+            f"berth_cache: {self.get('berth_cache')} gives the app {names}, and {needs.files[0]} lists no Redis client. "
+            "Add redis to it (for Django's django.core.cache.backends.redis.RedisCache), or set berth_cache: none."
         ]
 
     def unread(self, certain: bool) -> list[tuple[str, str]]:
-        """Return the files of variables that Ansible does not read, each with the reason: those that surely were meant, or the others."""
+        """Return the variable files that Ansible does not read, each with the reason: those that were clearly meant to be read, or the others."""
         found = (one for one in self.inventory.unread() if one.certain == certain)
         return [(self.inventory.shown(one.path), f"Ansible does not read it: {one.text}") for one in found]
 
     def minikube_settings(self) -> list[Problem]:
-        """Check the names and the types of minikube's settings, which an inventory sets straight."""
+        """Check the names and types of minikube's settings, which an inventory sets directly."""
         values = self.minikube_values
         names = [name for name in self.task_vars if name != "minikube_facts"]
         return variables.unknown(names, list(self.minikube), "minikube_") + variables.types(values, self.minikube, self.written)
 
     @functools.cached_property
     def minikube_values(self) -> dict[str, Any]:
-        """The settings of minikube that the inventory sets."""
+        """The minikube settings in the inventory."""
         values = {}
         for name in filter(self.task_vars.__contains__, self.minikube):
-            with contextlib.suppress(AnsibleError):  # it needs what the run is yet to find out
+            with contextlib.suppress(AnsibleError):  # it needs a fact that this run has yet to set
                 values[name] = self.templar.template(self.task_vars[name])
         return values
 
     @property
     def minikube_way(self) -> tuple[str, bool]:
-        """The driver that minikube has to use, "" for one of its choice, and whether it is forced."""
+        """The driver that minikube must use, "" if minikube chooses, and whether it is forced."""
         driver, force = (self.minikube_values.get(f"minikube_{name}") or "" for name in ("driver", "force"))
         return str(driver), boolean(force or False, strict=False)
 
     def provider_problems(self) -> list[Problem]:
-        """Return what keeps the provider from being known."""
+        """Return why the provider cannot be decided."""
         mine = [problem for problem in self.unresolved if problem.variable == "berth_provider"]
         given = {name: value for name, value in self.values.items() if name == "berth_provider"}
         return mine + variables.types(given, self.options, self.written)
 
     def connection_problems(self) -> list[Problem]:
-        """Berth works on the machine that it is run on."""
+        """Check that Berth works on the machine that it runs on."""
         connection = self.action._connection.transport.removeprefix("ansible.builtin.")
         if connection == "local":
             return []
-        text = f"is {connection}; Berth works on the machine that it is run on: set it to local"
+        text = f"is {connection}, but Berth works on the machine that it runs on; set it to local"
         return [Problem(("ansible_connection",), text)]
 
     def copied_problems(self) -> list[Problem]:
-        """Check that nothing belongs to the environment of an inventory beside this one, which this one may be a copy of."""
+        """Check that nothing here belongs to the environment of a neighbouring inventory, of which this one may be a copy."""
         own = self.inventory.own()
         if own.parent.name != neighbours.PLACE:
             return []
@@ -322,12 +322,12 @@ class Check:
 
     @functools.cached_property
     def source(self) -> Path:
-        """Where the app's source lies; of a repository, its checkout."""
+        """The directory of the app's source; for a repository, its checkout."""
         source = self.get("berth_app_source") or str(self.project)
         return Path(checkout.directory(source, self.inventory.host)).expanduser()
 
     def source_problems(self, suspect: set[str]) -> list[Problem]:
-        """Fetch a source that is a repository, into the cache, for the checks that look at its files."""
+        """If the source is a repository, fetch it into the cache for the checks that read its files."""
         source, version = self.get("berth_app_source"), self.get("berth_app_ref")
         if {"berth_app_source", "berth_app_ref"} & suspect or not (source and checkout.is_repository(source)):
             return []
@@ -337,7 +337,7 @@ class Check:
             return [Problem((error.variable,), error.text)]
         except OSError as error:
             return [
-                Problem(("berth_app_source",), f"the checkout in {self.source.parent} cannot be made: {error.strerror}; correct that, or set XDG_CACHE_HOME")
+                Problem(("berth_app_source",), f"the checkout in {self.source.parent} cannot be created: {error.strerror}; fix that, or set XDG_CACHE_HOME")
             ]
         return []
 
@@ -350,21 +350,21 @@ class Check:
             if not source.is_dir():
                 found.append(Problem(("berth_app_source",), f"{source} is not a directory"))
             elif not dockerfile.is_file() and "berth_app_dockerfile" in self.values:
-                found.append(Problem(("berth_app_dockerfile",), f"there is no file {dockerfile}"))
+                found.append(Problem(("berth_app_dockerfile",), f"the file {dockerfile} does not exist"))
             elif not dockerfile.is_file() and not {"berth_app_directory", "berth_app_settings", "berth_app_packages"} & suspect:
                 found += self._project_problems(source)
             if source.is_dir():
                 found += self._hiding_problems(source, dockerfile, suspect)
             if dockerfile.is_file() and "berth_app_user" not in self.task_vars and runs_as_root(self._instructions(dockerfile)):
-                text = f"is not set, and the image of {dockerfile} runs as root, which no pod of the namespace may: it has no USER, or USER root"
+                text = f"is not set, and the image of {dockerfile} runs as root, which the namespace forbids: it has no USER, or USER root"
                 found.append(Problem(("berth_app_user",), f"{text}; {ADVICE}"))
             if dockerfile.is_file() and not self.task_vars.get("berth_app_command") and serves_nothing(self._instructions(dockerfile)):
-                text = f"is not set, and the image of {dockerfile} ends as soon as it starts: it has no CMD and no ENTRYPOINT"
+                text = f"is not set, and the image of {dockerfile} exits as soon as it starts: it has no CMD and no ENTRYPOINT"
                 found.append(Problem(("berth_app_command",), f"{text}; {COMMAND}"))
         if self.get("berth_database_ca") and "berth_database_ca" not in suspect:
             path = Path(self.get("berth_database_ca")).expanduser()
             if not path.is_file() or "-----BEGIN CERTIFICATE-----" not in path.read_text(encoding="utf-8", errors="replace"):
-                found.append(Problem(("berth_database_ca",), f"{path} is no file with certificates (PEM)"))
+                found.append(Problem(("berth_database_ca",), f"{path} is not a file with certificates (PEM)"))
         if "berth_kubeconfig" in self.values and "berth_kubeconfig" not in suspect:
             path = Path(self.values["berth_kubeconfig"]).expanduser()
             if owner := identity.belongs_elsewhere(path, self.inventory.host):
@@ -373,13 +373,13 @@ class Check:
             elif damage := identity.read(path).get("damage"):
                 found.append(Problem(("berth_kubeconfig",), damage.rstrip(".")))
             elif preflight.foreign_kubeconfig(path):
-                text = f"{path} is there and Berth did not write it, so it is not overwritten"
+                text = f"{path} exists and was not written by Berth, so it is not overwritten"
                 text += "; name a path of this environment's own"
                 found.append(Problem(("berth_kubeconfig",), text))
         return found
 
     def object_problems(self, suspect: set[str]) -> list[Problem]:
-        """Check the manifests of the project's own, as far as they are no templates."""
+        """Check the project's own manifests, except templates."""
         variable = "berth_app_objects"
         looked_at = {variable, "berth_app_source", "berth_app_ref", "berth_app_name", "berth_namespace", "berth_app_processes", "berth_app_schedules"}
         if looked_at & suspect or not self.get(variable):
@@ -401,24 +401,24 @@ class Check:
         try:
             objects = [] if path.name.endswith(own_objects.TEMPLATE) else own_objects.of_text(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            return [f"makes no Kubernetes objects: {error}"]
+            return [f"does not contain Kubernetes objects: {error}"]
         texts = (own_objects.problem(item, self.values["berth_namespace"], app, names) for item in objects)
         return [text for text in texts if text]
 
     def _project_problems(self, source: Path) -> list[Problem]:
-        """Check that a Dockerfile can be made for the app."""
+        """Check that a Dockerfile can be generated for the app."""
         try:
             project = read_project(source, self.get("berth_app_directory") or "", str(self.get("berth_app_settings").get("DJANGO_SETTINGS_MODULE", "")))
         except ProjectError as error:
             return [Problem((error.variable,), error.text)]
         wrong = [name for name in self.get("berth_app_packages") if not PACKAGE.fullmatch(name)]
-        found = [Problem(("berth_app_packages",), f"{name} is no name of a Debian package") for name in wrong]
+        found = [Problem(("berth_app_packages",), f"{name} is not a valid name of a Debian package") for name in wrong]
         if self.get("berth_app_static") and (serves(project) or serves_itself(project)):
-            found.append(Problem(("berth_app_static",), "is not needed: the image that Berth makes serves the project's static files itself; leave it out"))
+            found.append(Problem(("berth_app_static",), "is not needed: the image that Berth builds serves the project's static files itself; remove it"))
         return found
 
     def _hiding_problems(self, source: Path, dockerfile: Path, suspect: set[str]) -> list[Problem]:
-        """Check that nothing that is mounted hides the app's code."""
+        """Check that no mount hides the app's code."""
         mounted: dict[tuple[str, ...], str] = {}
         if "berth_app_writable" not in suspect:
             mounted |= {("berth_app_writable", path): path for path in self.get("berth_app_writable")}
@@ -444,17 +444,17 @@ class Check:
         return [Problem(("berth_registry_host",), text)] if text else []
 
     def entry_problems(self, suspect: set[str]) -> list[Problem]:
-        """Check that the provider has what makes a public entry."""
+        """Check that the provider supports a public entry."""
         if "berth_entry" in suspect or self.get("berth_entry") == "none" or providers.of(self.provider).entry:
             return []
-        text = f"{self.get('berth_entry')} needs berth_provider: eks, and here it is {self.provider}; leave it out, berth_app_node_port is the way in there"
+        text = f"{self.get('berth_entry')} needs berth_provider: eks, but it is {self.provider}; remove it, and use berth_app_node_port instead"
         return [Problem(("berth_entry",), text)]
 
     def port_problems(self, suspect: set[str]) -> list[Problem]:
-        """Check the ports that the inventory chooses."""
-        if not preflight.is_root():  # others do not see who holds a port
+        """Check the ports in the inventory."""
+        if not preflight.is_root():  # only root sees who holds a port
             return []
-        # Node ports of other providers are not this machine's.
+        # The node ports of other providers are not on this machine.
         ports = {"berth_app_node_port": "0.0.0.0"} if providers.of(self.provider).machine else {}
         if self.registry == "loopback":
             ports["berth_registry_port"] = "127.0.0.1"
@@ -464,23 +464,23 @@ class Check:
             if name not in suspect and (port := int(self.get(name))):
                 listener = preflight.taken(port, address, listeners)
                 if listener and not preflight.is_berths(listener):
-                    text = f"port {port} is taken by {preflight.held_by(listener)}; end that, or choose another port"
+                    text = f"port {port} is taken by {preflight.held_by(listener)}; stop that, or choose another port"
                     found.append(Problem((name,), text))
         return found
 
     def provider_checks(self, suspect: set[str]) -> list[Problem]:
-        """Check what the provider alone needs; ``suspect`` are the variables that are wrong already."""
+        """Run the provider's own checks; ``suspect`` are the variables that are known to be wrong."""
         check: Callable[[set[str]], list[Problem]] = getattr(self, f"{self.provider}_problems")
         return check(suspect)
 
     def minikube_problems(self, suspect: set[str]) -> list[Problem]:
-        """Check that there is something that minikube can drive, and what of the settings can be known to be no good."""
+        """Check that minikube has a usable driver, and check its settings as far as possible in advance."""
         found = []
         if "minikube_driver" not in suspect:
             driver, why = minikube.drivable(*self.minikube_way)
             variable = "minikube_driver" if self.minikube_way[0] else "berth_provider"
             if not driver:
-                found.append(Problem((variable,), f"minikube has nothing to drive here ({why}); start one, or use a machine for berth_provider: kubeadm"))
+                found.append(Problem((variable,), f"minikube has no usable driver here ({why}); start one, or use a machine for berth_provider: kubeadm"))
         given = {name: value for name, value in self.minikube_values.items() if name not in suspect and value is not None}
         texts: dict[str, Any] = {name: str(given.get(f"minikube_{name}", "")) for name in ("cpus", "memory", "disk", "kubernetes_version")}
         profile = str(given.get("minikube_profile", self.inventory.host))
@@ -491,13 +491,13 @@ class Check:
         return found
 
     def eks_problems(self, suspect: set[str]) -> list[Problem]:
-        """Check what is known of AWS without asking it."""
+        """Check what can be checked without asking AWS."""
         found = aws_variables.problems(self.get, self.inventory.host, suspect)
         why = foreign(aws_variables.NODES, platform.machine())
         return [*found, self._machine_problem(f"EKS's {why}; run this on such a machine")] if why else found
 
     def ask_aws(self) -> dict[str, Any]:
-        """Return the answer of the module aws_preflight: AWS is asked in a process of its own, for boto3 is slow to load and others do not need it."""
+        """Return the result of the module aws_preflight. It has its own process, because boto3 is slow to load and other providers do not need it."""
         nodes, storage = (self.get(name) for name in ("berth_eks_nodes", "berth_rds_storage"))
         defaults = {name: self.options[name]["options"] for name in ("berth_eks_nodes", "berth_rds_storage")}
         rds = {
@@ -544,7 +544,7 @@ class Check:
         return self.action._execute_module(module_name="berth.platform.aws_preflight", module_args=wanted, task_vars=self.task_vars)
 
     def unused_statements(self) -> set[str]:
-        """Return the names of the IAM policies' statements (scripts/aws-policy) that this environment does not need."""
+        """Return the names of the IAM policy statements (scripts/aws-policy) that this environment does not need."""
         parts = {
             ("Certificates", "NewCertificate", "OwnCertificate", "TagCertificate", "UntagCertificate"): self.get("berth_entry") != "none",
             ("Zones", "Changes", "Records"): self.get("berth_entry") != "none",
@@ -554,7 +554,7 @@ class Check:
         return {name for names, used in parts.items() if not used for name in names}
 
     def budget_problems(self, suspect: set[str]) -> list[Problem]:
-        """Check what the environment would cost, once nothing else is wrong that decides it."""
+        """Check what the environment would cost, once everything that the cost depends on is right."""
         variable = "berth_budget_monthly"
         if any(name.startswith(cost.PREFIXES) for name in suspect) or not providers.of(self.provider).costs or not self.values.get(variable):
             return []
@@ -578,17 +578,17 @@ class Check:
         return []
 
     def kubeadm_problems(self, suspect: set[str]) -> list[Problem]:
-        """Check that this machine can carry a cluster, or carries Berth's."""
+        """Check that this machine can run a cluster, or that it runs Berth's."""
         unsupported = self.machine.unsupported()
         if unsupported:
-            return [self._machine_problem(f"{unsupported}; use such a machine, a virtual one will do")]
+            return [self._machine_problem(f"{unsupported}; use such a machine, which can be a virtual one")]
         if not preflight.is_root():
-            text = "kubeadm needs root, and this is another user; run it with sudo, or as root"
+            text = "kubeadm needs root, but this is another user; run it with sudo, or as root"
             if self.get("berth_provider") == "auto":
-                text += f". Without root minikube would do, but it has nothing to drive here ({minikube.drivable(*self.minikube_way)[1]})"
+                text += f". minikube works without root, but has no usable driver here ({minikube.drivable(*self.minikube_way)[1]})"
             return [self._machine_problem(text)]
         if foreign := self.machine.foreign_cluster():
-            text = f"this machine carries a Kubernetes that Berth did not make ({', '.join(foreign)})"
+            text = f"this machine has a Kubernetes that Berth did not create ({', '.join(foreign)})"
             return [self._machine_problem(f"{text}; use another machine, or remove it")]
         found = [self._machine_problem(text) for text in [*self._lacking_room(), *self._taken_ports()]]
         if suspect & {*network.USES, "berth_resolv_conf"}:
@@ -596,52 +596,52 @@ class Check:
         return found + (self._changed_network() if self.machine.has_whole_cluster() else self._network_problems())
 
     def _changed_network(self) -> list[Problem]:
-        """Check that what a cluster was made with stays as it was."""
+        """Check that the settings that a cluster was created with are unchanged."""
         record = self.machine.record()
         settings, environments = record.get("settings", {}), ", ".join(record.get("environments", []))
-        way = f"take the cluster away first (volumes stay) with playbooks/destroy.yml of each environment in it: {environments}"
+        way = f"remove the cluster first (volumes stay) by running playbooks/destroy.yml for each environment in it: {environments}"
         found = []
         for name, variable in MADE_WITH.items():
             was, now = settings.get(name, ""), self.get(variable)
             if was != now and (was or variable == "berth_resolv_conf"):
                 made = f"with {was}" if was else "without one"
-                text = f"is {now or 'not set'}, and this machine's cluster was made {made}, which cannot be changed; put it back, or {way}"
+                text = f"is {now or 'not set'}, but this machine's cluster was created {made}, which cannot be changed; restore the old value, or {way}"
                 found.append(Problem((variable,), text))
         return found
 
     def _network_problems(self) -> list[Problem]:
-        """Check the addresses, the name servers and the firewall of a machine that is to get a cluster."""
+        """Check the addresses, name servers and firewall of a machine before it gets a cluster."""
         given = self.get("berth_resolv_conf")
         root = Path("/") if given else self.machine.root
         path = Path(given) if given else network.resolv_conf(root)
         wanted = network.ranges(*(self.get(variable) for variable in network.USES))
-        found = [Problem((one,), f"overlaps with {other}; choose another one") for one, other in network.overlapping(wanted)]
+        found = [Problem((one,), f"overlaps with {other}; choose another network") for one, other in network.overlapping(wanted)]
         known = [*network.routes(), *network.servers(root, path)]
         clashes = [] if found else network.clashes(wanted, known)
         self.hidden = [f"{clash.variable}: {clash.text}" for clash in clashes if not clash.certain]
         found += [Problem((clash.variable,), clash.text) for clash in clashes if clash.certain]
         if wrong := network.unusable(root, path):
-            way = "write the name servers that it asks itself into a file of their own, and set berth_resolv_conf to its path"
+            way = "write its upstream name servers into a file, and set berth_resolv_conf to the file's path"
             found.append(Problem(("berth_resolv_conf",), f"{wrong}; {way}"))
         return found + [self._machine_problem(text) for text in network.firewalls(str(wanted["berth_pod_network"]))]
 
     def _lacking_room(self) -> list[str]:
-        """Return the memory and the disk space that a new cluster would lack."""
+        """Return the problems with memory and disk space for a new cluster."""
         if self.machine.has_whole_cluster():
             return []
         found = []
         memory, need = preflight.available_memory_mb(), self.arguments["memory_mb"]
         if memory < need:
-            text = f"a new cluster needs {need} MiB of memory, and {memory} MiB are available"
-            found.append(f"{text}; end something, or use a larger machine")
+            text = f"a new cluster needs {need} MiB of memory, but only {memory} MiB are available"
+            found.append(f"{text}; stop some programs, or use a larger machine")
         wanted = [(DIRECTORY, self.arguments["disk_mb"])]
         artifacts = Path(self.arguments["artifacts_directory"] or DIRECTORY)
         if not (artifacts.is_dir() and any(artifacts.iterdir())):
             wanted.append((artifacts, self.arguments["artifacts_disk_mb"]))
-        return found + [f"{text}; remove something, or use a larger disk" for text in preflight.lacking_space(wanted)]
+        return found + [f"{text}; free some space, or use a larger disk" for text in preflight.lacking_space(wanted)]
 
     def _taken_ports(self) -> list[str]:
-        """Return the ports of a new cluster that somebody else has."""
+        """Return the ports of a new cluster that are taken."""
         if self.machine.has_cluster():
             return []
         listeners = preflight.listeners()
@@ -650,23 +650,23 @@ class Check:
             listener = preflight.taken(wanted["port"], wanted["address"], listeners)
             if listener:
                 holder = preflight.held_by(listener)
-                found.append(f"port {wanted['port']} of {wanted['use']} is taken by {holder}; end that")
+                found.append(f"port {wanted['port']} of {wanted['use']} is taken by {holder}; stop that")
         return found
 
     def _machine_problem(self, text: str) -> Problem:
         return Problem(("berth_provider",), text)
 
-    # --- What is said ------------------------------------------------------------------------------------------------
+    # --- The result --------------------------------------------------------------------------------------------------
 
     @property
     def provider(self) -> str:
-        """The provider that was decided on, "" when the inventory's value is none."""
+        """The chosen provider, "" if the inventory's value is invalid."""
         wanted = self.get("berth_provider")
         return decide(wanted, self._kubeconfig(), *self.minikube_way)[0] if isinstance(wanted, str) else ""
 
     @property
     def registry(self) -> str:
-        """Where images go: what is set, or the provider's own (as roles/registry has it)."""
+        """The registry for images: the one that is set, or the provider's own (as in roles/registry)."""
         return self.get("berth_registry") or providers.of(self.provider).registry
 
     def _kubeconfig(self) -> str:
@@ -674,25 +674,25 @@ class Check:
         return str(path) if path.name else ""
 
     def reason(self) -> str:
-        """Return why it is this provider."""
+        """Return why this provider was chosen."""
         if self.get("berth_provider") != "auto":
             return f"set in {self._where('berth_provider')}"
         why = decide("auto", self._kubeconfig(), *self.minikube_way)[1]
         return f"auto: {why or f'this machine is a {self.machine.description()} with root'}"
 
     def message(self, problems: list[Problem]) -> str:
-        """Return all ``problems`` in one text, one a line."""
+        """Return all ``problems`` in one text, one per line."""
         lines = list(dict.fromkeys(f"{p.name}: {p.text}" + (f" ({self._where(*p.path)})" if p.set else "") for p in problems))
         count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
         return "\n".join([f"{count}, and nothing was changed:", *lines])
 
     def written(self, path: variables.Path, value: Any, is_key: bool) -> Scalar:
-        """Return how the inventory has the value at a path, or the key that the path ends with."""
+        """Return how the inventory writes the value at a path, or the key at its end."""
         variable = str(path[0])
         return self.inventory.scalar(path, value, is_key) if variable not in self.extra and self._is_of_inventory(variable) else Scalar()
 
     def _where(self, *path: str | int) -> str:
-        """Return where a variable, or what is within it, is set or is to be set."""
+        """Return where a variable, or a part of it, is set, or where to set it."""
         variable = str(path[0])
         if variable in self.extra:
             return "-e"
@@ -703,7 +703,7 @@ class Check:
         return self.inventory.locate(*path) or self.inventory.home()
 
     def _is_of_inventory(self, variable: str) -> bool:
-        """Whether the value that counts is the one that the inventory gives."""
+        """Whether the effective value is the inventory's."""
         given = self.task_vars["hostvars"].raw_get(self.inventory.host)
         try:
             return variable in given and given[variable] == self.task_vars[variable]

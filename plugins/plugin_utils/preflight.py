@@ -1,4 +1,4 @@
-"""What can be wrong with the machine, before a cluster is made on it. Everything here only reads."""
+"""Check the machine before a cluster is created on it. Everything here only reads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..module_utils.image.registry import api_root
 from ..module_utils.kube import identity
 from ..module_utils.machine import kubeadm as cluster
 
-# os-release(5) ID and VERSION_ID of the systems whose packages roles/kubeadm asks for.
+# os-release(5) ID and VERSION_ID of the systems that roles/kubeadm has packages for.
 SYSTEMS = {("debian", "12"): "Debian 12", ("debian", "13"): "Debian 13", ("ubuntu", "24.04"): "Ubuntu 24.04"}
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 LISTEN = "0A"  # TCP_LISTEN in include/net/tcp_states.h
@@ -38,16 +38,16 @@ class Listener:
 
 @dataclass(frozen=True)
 class Machine:
-    """This machine; ``root`` is where its file system begins."""
+    """This machine; ``root`` is the root of its file system."""
 
     root: Path = Path("/")
 
     def path(self, path: Path) -> Path:
-        """Return where an absolute path of the machine lies."""
+        """Return an absolute path of the machine, below ``root``."""
         return self.root / path.relative_to("/")
 
     def os_release(self) -> dict[str, str]:
-        """Return the fields of /etc/os-release (os-release(5)); none when there is no such file."""
+        """Return the fields of /etc/os-release (os-release(5)); none if there is no such file."""
         try:
             text = self.path(Path("/etc/os-release")).read_text(encoding="utf-8")
         except OSError:
@@ -55,32 +55,32 @@ class Machine:
         return dict(re.findall(r"""^(\w+)=["']?(.*?)["']?$""", text, re.MULTILINE))
 
     def system(self) -> str:
-        """Return the system's name as people say it."""
+        """Return the system's common name."""
         fields = self.os_release()
         known = SYSTEMS.get((fields.get("ID", ""), fields.get("VERSION_ID", "")))
         return known or fields.get("PRETTY_NAME") or platform.system()
 
     def unsupported(self) -> str:
-        """Return what kubeadm works on, when this machine is none of it, else ""."""
+        """Return which systems kubeadm supports if this machine's is not one of them, else ""."""
         architecture = platform.machine()
         if platform.system() == "Linux" and architecture in ARCHITECTURES and self.system() in SYSTEMS.values():
             return ""
         return f"kubeadm works on {', '.join(SYSTEMS.values())} (amd64, arm64), not on {self.system()} ({architecture})"
 
     def description(self) -> str:
-        """Return the system and the architecture as words."""
+        """Return the system and the architecture in words."""
         return f"{self.system()} on {ARCHITECTURES.get(platform.machine(), platform.machine())}"
 
     def has_cluster(self) -> bool:
-        """Whether Berth made a cluster here, be it whole or not."""
+        """Whether Berth created a cluster here, complete or not."""
         return self.path(cluster.RECORD).exists()
 
     def has_whole_cluster(self) -> bool:
-        """Whether Berth made a cluster here and was not cut off."""
+        """Whether Berth created a cluster here without being interrupted."""
         return self.has_cluster() and self.path(cluster.INITIALIZED).exists()
 
     def record(self) -> dict[str, Any]:
-        """Return what Berth wrote about the cluster that it made here: ``settings`` and ``environments``; {} where there is none, or it is damaged."""
+        """Return Berth's record of the cluster that it created here: ``settings`` and ``environments``; {} if it is missing or damaged."""
         try:
             found = json.loads(self.path(cluster.RECORD).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -88,14 +88,14 @@ class Machine:
         return found if isinstance(found, dict) else {}
 
     def foreign_cluster(self) -> list[str]:
-        """Return the paths that say that this machine carries a cluster which Berth did not make."""
+        """Return the paths that show that this machine has a cluster that Berth did not create."""
         if self.has_cluster():
             return []
         return [str(path) for path in cluster.FOREIGN if cluster.there(self.path(path))]
 
 
 def is_root() -> bool:
-    """Whether this process may change the machine."""
+    """Whether this process runs as root."""
     return os.geteuid() == 0
 
 
@@ -103,7 +103,7 @@ def is_root() -> bool:
 
 
 def available_memory_mb() -> int:
-    """Return the memory in MiB that new processes can have without swapping (MemAvailable, proc_meminfo(5))."""
+    """Return the memory in MiB that new processes can use without swapping (MemAvailable, proc_meminfo(5))."""
     found = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"), re.MULTILINE)
     return int(found[1]) // 1024 if found else 0
 
@@ -114,7 +114,7 @@ def existing(path: Path) -> Path:
 
 
 def lacking_space(wanted: list[tuple[Path, int]]) -> list[str]:
-    """Return a phrase for each file system that has too little of what is ``wanted``: paths, and MiB beneath each."""
+    """Return a phrase for each file system with too little space; ``wanted`` has paths and the MiB needed below each."""
     needs: dict[int, int] = {}
     paths: dict[int, list[Path]] = {}
     for path, megabytes in wanted:
@@ -127,7 +127,7 @@ def lacking_space(wanted: list[tuple[Path, int]]) -> list[str]:
         free = state.f_bavail * state.f_frsize // 2**20
         if free < need:
             where = " and ".join(map(str, paths[device]))
-            found.append(f"a new cluster needs {need} MiB of disk space under {where}, and {free} MiB are free")
+            found.append(f"a new cluster needs {need} MiB of disk space under {where}, but only {free} MiB are free")
     return found
 
 
@@ -135,7 +135,7 @@ def lacking_space(wanted: list[tuple[Path, int]]) -> list[str]:
 
 
 def listeners() -> list[Listener]:
-    """Return the TCP sockets of this machine that listen (proc_pid_net(5))."""
+    """Return this machine's listening TCP sockets (proc_pid_net(5))."""
     found = []
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
@@ -150,14 +150,14 @@ def listeners() -> list[Listener]:
 
 
 def _address(text: str) -> str:
-    """Return an address of /proc/net/tcp, 32-bit words in the machine's own order, in the usual notation."""
+    """Return an address of /proc/net/tcp, which has 32-bit words in the machine's byte order, in the usual notation."""
     numbers = [int(text[i : i + 8], 16) for i in range(0, len(text), 8)]
     address = ipaddress.ip_address(struct.pack(f"={len(numbers)}I", *numbers))
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def taken(port: int, address: str, by: list[Listener]) -> Listener | None:
-    """Return the first listener that keeps others from ``port`` of ``address`` (0.0.0.0: all); None when none does."""
+    """Return the first listener that occupies ``port`` of ``address`` (0.0.0.0: all), None if the port is free."""
     everywhere = ("0.0.0.0", "::")
     return next(
         (listener for listener in by if listener.port == port and (address in everywhere or listener.address == address or listener.address in everywhere)),
@@ -166,24 +166,24 @@ def taken(port: int, address: str, by: list[Listener]) -> Listener | None:
 
 
 def holder(listener: Listener) -> tuple[int, str] | None:
-    """Return process id and program of who holds a socket; None when that cannot be seen."""
+    """Return the process ID and the program that holds a socket, None if that cannot be seen."""
     for process in filter(str.isdecimal, os.listdir("/proc")):
-        with contextlib.suppress(OSError):  # ended meanwhile, or of another user
+        with contextlib.suppress(OSError):  # it has ended, or belongs to another user
             for descriptor in os.scandir(f"/proc/{process}/fd"):
-                with contextlib.suppress(OSError):  # closed meanwhile
+                with contextlib.suppress(OSError):  # it has been closed
                     if os.readlink(descriptor.path) == f"socket:[{listener.inode}]":
                         return int(process), os.readlink(f"/proc/{process}/exe").removesuffix(" (deleted)")
     return None
 
 
 def is_berths(listener: Listener) -> bool:
-    """Whether a socket is held by a program that Berth put on this machine."""
+    """Whether a program that Berth installed on this machine holds a socket."""
     held = holder(listener)
     return held is not None and Path(held[1]).is_relative_to(cluster.DIRECTORY)
 
 
 def held_by(listener: Listener) -> str:
-    """Return who holds a socket as words."""
+    """Return what holds a socket, in words."""
     held = holder(listener)
     return f"{Path(held[1]).name} (process {held[0]})" if held else "another process"
 
@@ -195,16 +195,16 @@ def foreign_kubeconfig(path: Path) -> bool:
     """Whether ``path`` is a kubeconfig, or any other file, that Berth did not write."""
     try:
         return path.exists() and not identity.read(path) and not cluster.ours(path.read_text(encoding="utf-8", errors="replace"))
-    except PermissionError:  # that this user may not read it is a matter of its own
+    except PermissionError:  # that this user may not read it is another problem
         return False
     except OSError:
         return True
 
 
 def silent_registry(registry: str) -> str:
-    """Return why a registry (``host[:port][/path]``) does not answer as one, "" when it does.
+    """Return why a registry (``host[:port][/path]``) does not answer like a registry, "" if it does.
 
-    A registry answers the API's root with 200, or with 401 to who has to log in:
+    A registry answers requests for the API's root with 200, or with 401 if a login is needed:
     https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#determining-support
     """
     address = api_root(registry)
@@ -213,7 +213,7 @@ def silent_registry(registry: str) -> str:
         with urllib.request.urlopen(address, timeout=REGISTRY_TIMEOUT, context=context):
             return ""
     except urllib.error.HTTPError as error:
-        return "" if error.code == 401 else f"{address} answers {error.code}, a registry answers 200 or 401"
+        return "" if error.code == 401 else f"{address} answers {error.code}, but a registry answers 200 or 401"
     except urllib.error.URLError as error:
         return f"{address} does not answer: {error.reason}"
     except OSError as error:

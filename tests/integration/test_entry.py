@@ -167,7 +167,7 @@ def test_without_networks_the_admin_has_no_rules(public: Json) -> None:
     ("given", "text"),
     [
         ({"berth_entry": "none"}, "needs berth_entry: loadbalancer"),
-        ({"berth_entry_networks": ["198.51.100.0/24"]}, "nobody comes in from 203.0.113.0/24"),
+        ({"berth_entry_networks": ["198.51.100.0/24"]}, "203.0.113.0/24 is not allowed by berth_entry_networks"),
         ({"berth_admin_networks": ["203.0.113.7"]}, "write 203.0.113.7/32"),
         ({"berth_admin_networks": ["2001:db8::/32"]}, "has IPv4 addresses only"),
         ({"berth_admin_networks": ["office"]}, "is not a network"),

@@ -126,7 +126,7 @@ def test_ranges_that_overlap_with_one_another_are_told() -> None:
         (NODE, "10.245.0.1/24", "is no address of IPv4"),
         (NODE, "127.0.0.1", "is no address that an interface has"),
         (NODE, "node", "is no address of IPv4"),
-        ("berth_resolv_conf", "resolv.conf", "is no whole path"),
+        ("berth_resolv_conf", "resolv.conf", "is not an absolute path"),
     ],
 )
 def test_what_no_cluster_can_have_is_refused(variable: str, value: str, text: str) -> None:

@@ -258,7 +258,7 @@ def test_a_file_that_was_put_away_beside_the_variables_is_a_warning(run, tmp_pat
 
 def test_a_variable_of_the_command_line_is_said_to_come_from_there(run) -> None:
     done = run("playbooks/preflight.yml", INVENTORIES / "valid", "-e", "berth_app_replicas=none")
-    assert said(done.stdout) == ["berth_app_replicas: has to be a whole number, and is a string ('none') (-e)"]
+    assert said(done.stdout) == ["berth_app_replicas: must be a whole number, but is a string ('none') (-e)"]
 
 
 def test_no_value_of_a_secret_is_printed(run) -> None:
@@ -305,11 +305,11 @@ EDITS = (
     (r"is not one of: .*, did you mean (\w+)\?", replaced(r": .*$", ": {0}")),
     (r'write it in quotes: ("[^"]*")', replaced(r": .*$", ": {0}")),
     (r"write !unsafe before it, as in (\w+): !unsafe", replaced("{0}: '", "{0}: !unsafe '")),
-    (r"set it to another one, such as (\w+)", replaced(r": .*$", ": {0}")),
+    (r"set it to another name, such as (\w+)", replaced(r": .*$", ": {0}")),
     (r"write it like ([\d.]+/\d+)", replaced(r": .*$", ": ['{0}']")),
     (r"write it without scheme, port and path, like ([\w.]+)", replaced(r": .*$", ": ['{0}']")),
     (r"it begins with '/', like (\S+)", replaced(r": .*$", ": {0}")),
-    (r"end that, or choose another port", replaced(r": .*$", ": 30999")),
+    (r"stop that, or choose another port", replaced(r": .*$", ": 30999")),
     (r"choose a namespace that the app has to itself, such as (\S+)", replaced(r": .*$", ": {0}")),
     (r"or 0 to let Kubernetes choose", replaced(r": .*$", ": 0")),
 )

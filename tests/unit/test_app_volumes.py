@@ -174,10 +174,10 @@ def test_a_release_goes_over_to_the_images_user_only_where_the_inventory_says_so
     [
         ({"media": MEDIA}, {}, "", ""),
         ({"media": MEDIA, "files": {"path": "/code/media2", "size": "1Gi"}}, {"/code/cache": "1Gi"}, "", ""),
-        ({"media": MEDIA, "files": {"path": "/code/media", "size": "1Gi"}}, {}, "berth_app_volumes.files.path", "is in berth_app_volumes.media too"),
+        ({"media": MEDIA, "files": {"path": "/code/media", "size": "1Gi"}}, {}, "berth_app_volumes.files.path", "is also in berth_app_volumes.media"),
         ({"media": MEDIA, "files": {"path": "/code/media/x", "size": "1Gi"}}, {}, "berth_app_volumes.files.path", "is inside /code/media"),
-        ({"media": MEDIA, "files": {"path": "/code", "size": "1Gi"}}, {}, "berth_app_volumes.files.path", "has /code/media (berth_app_volumes.media) inside"),
-        ({"media": MEDIA}, {"/code/media/cache": "1Gi"}, "berth_app_volumes.media.path", "has /code/media/cache (berth_app_writable) inside"),
+        ({"media": MEDIA, "files": {"path": "/code", "size": "1Gi"}}, {}, "berth_app_volumes.files.path", "contains /code/media (berth_app_volumes.media)"),
+        ({"media": MEDIA}, {"/code/media/cache": "1Gi"}, "berth_app_volumes.media.path", "contains /code/media/cache (berth_app_writable)"),
         ({"media": MEDIA | {"path": "/tmp/media"}}, {}, "berth_app_volumes.media.path", "is inside /tmp (berth_app_writable)"),
         ({"media": MEDIA | {"path": "code/media"}}, {}, "berth_app_volumes.media.path", "is not the path of a directory"),
         ({"media": MEDIA | {"path": "/code/media/"}}, {}, "berth_app_volumes.media.path", "is not the path of a directory"),

@@ -31,8 +31,8 @@ def test_data_take_three_quarters_of_the_pods_memory(memory: str, bytes_: int) -
 
 URL = "berth_cache_url"
 NAME = "is not a name of an environment variable: letters, digits and '_' are allowed, and no digit first"
-TAKEN = "DATABASE_HOST is set by Berth to something else; choose another name"
-FORM = "is not the URL of a cache; write it like redis://:PASSWORD@cache.example.com:6379/0, or rediss:// with TLS, the password percent-encoded"
+TAKEN = "Berth sets DATABASE_HOST to something else; choose another name"
+FORM = "is not a cache URL; write it like redis://:PASSWORD@cache.example.com:6379/0, or rediss:// with TLS, the password percent-encoded"
 
 
 @pytest.mark.parametrize(
@@ -41,21 +41,21 @@ FORM = "is not the URL of a cache; write it like redis://:PASSWORD@cache.example
         ({}, []),
         ({"berth_cache": "cluster"}, []),
         ({"berth_cache": "external", URL: "rediss://:x@cache.example.com:6379/0"}, []),
-        ({"berth_cache": "external"}, [(URL, "is not set, and berth_cache: external needs it")]),
-        ({"berth_cache": "cluster", URL: "redis://c"}, [(URL, "goes with berth_cache: external, and that is cluster")]),
+        ({"berth_cache": "external"}, [(URL, "is not set, but berth_cache: external needs it")]),
+        ({"berth_cache": "cluster", URL: "redis://c"}, [(URL, "needs berth_cache: external, but that is cluster")]),
         ({"berth_cache": "external", URL: "cache.example.com:6379"}, [(URL, FORM)]),
         ({"berth_cache": "external", URL: "redis://:a#b@c:6379"}, [(URL, FORM)]),
         ({"berth_cache": "external", URL: "redis://:x@c:99999"}, [(URL, FORM)]),
         ({"berth_cache": "external", URL: "memcached://c"}, [(URL, FORM)]),
         ({"berth_cache_env": ["1A"]}, [("berth_cache_env[0]", NAME)]),
-        ({"berth_cache_env": ["A", "A"]}, [("berth_cache_env[1]", "A is there twice")]),
+        ({"berth_cache_env": ["A", "A"]}, [("berth_cache_env[1]", "A is listed twice")]),
         ({"berth_cache_env": ["DATABASE_HOST"]}, [("berth_cache_env[0]", TAKEN)]),
         (
             {"berth_cache": "cluster", "berth_app_secrets": {"REDIS_URL": "x"}},
-            [("berth_app_secrets.REDIS_URL", "is set by berth_cache too; take it out, or leave it out of berth_cache_env")],
+            [("berth_app_secrets.REDIS_URL", "is also set by berth_cache; remove it here or from berth_cache_env")],
         ),
         ({"berth_app_secrets": {"REDIS_URL": "x"}}, []),
-        ({"berth_cache_memory": "1Mi"}, [("berth_cache_memory", "1Mi is too little: Valkey needs 16Mi without any data")]),
+        ({"berth_cache_memory": "1Mi"}, [("berth_cache_memory", "1Mi is too little: Valkey needs 16Mi even without data")]),
         ({"berth_cache_memory": "much"}, [("berth_cache_memory", "'much' is not a quantity; write it like 500m (CPU), 256Mi or 1Gi")]),
     ],
 )

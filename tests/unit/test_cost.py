@@ -359,7 +359,7 @@ def test_the_runbook_says_of_a_region_without_prices_how_to_have_them() -> None:
 
 def test_the_runbook_names_what_is_of_a_wrong_type() -> None:
     done = play("-i", "inventories/prod", "-e", '{"berth_eks_nodes": ["t3.large"], "berth_aws_nat": "two"}')
-    assert "berth_eks_nodes: has to be a mapping, and is a list (-e)" in done.stdout
+    assert "berth_eks_nodes: must be a mapping, but is a list (-e)" in done.stdout
     assert "berth_aws_nat: 'two' is not one of: none, one, zone (-e)" in done.stdout
 
 

@@ -80,11 +80,11 @@ ENV = "berth_app_database_env"
         ({ENV: {"url": "DATABASE_URL", "host": "DB_HOST", "name": "DB_NAME"}}, []),
         ({ENV: {"host": "DATABASE_NAME", "name": "DATABASE_HOST"}}, []),
         ({ENV: {"user": "DB-USER"}}, [("user", "is not a name of an environment variable: letters, digits and '_' are allowed, and no digit first")]),
-        ({ENV: {"user": "DATABASE_NAME"}}, [("user", "DATABASE_NAME is the variable of name too; give one of the two another name here")]),
-        ({ENV: {"user": "DB", "host": "DB"}}, [("host", "DB is the variable of user too; give one of the two another name here")]),
-        ({ENV: {"url": "DJANGO_SECURE"}}, [("url", "DJANGO_SECURE is set by Berth to something else; choose another name")]),
-        ({ENV: {"url": "U"}, "berth_app_secrets": {"U": "x"}}, [("url", "U is in berth_app_secrets too; keep one of the two")]),
-        ({ENV: {"url": "U"}, "berth_app_settings": {"U": "x"}}, [("url", "U is in berth_app_settings too; keep one of the two")]),
+        ({ENV: {"user": "DATABASE_NAME"}}, [("user", "DATABASE_NAME is also the variable of name; give one of the two another name here")]),
+        ({ENV: {"user": "DB", "host": "DB"}}, [("host", "DB is also the variable of user; give one of the two another name here")]),
+        ({ENV: {"url": "DJANGO_SECURE"}}, [("url", "Berth sets DJANGO_SECURE to something else; choose another name")]),
+        ({ENV: {"url": "U"}, "berth_app_secrets": {"U": "x"}}, [("url", "U is also in berth_app_secrets; keep one of the two")]),
+        ({ENV: {"url": "U"}, "berth_app_settings": {"U": "x"}}, [("url", "U is also in berth_app_settings; keep one of the two")]),
     ],
 )
 def test_each_variable_of_the_database_has_one_meaning(given: dict[str, Any], problems: list[tuple[str, str]]) -> None:
@@ -97,9 +97,9 @@ def test_each_variable_of_the_database_has_one_meaning(given: dict[str, Any], pr
         (["pghost", "db-1"], ""),
         (["1db"], "'1db' begins with a digit, it has to begin with a letter"),
         (["db.example"], "'db.example' has illegal characters: lower-case letters, digits and '-' are allowed, and a letter or digit at both ends"),
-        (["database"], "'database' is what Berth calls it anyhow; take it out"),
-        (["shop"], "'shop' is the app's own name (berth_app_name); take it out"),
-        (["a", "a"], "'a' is there twice"),
+        (["database"], "'database' is the name that it has anyway; remove it"),
+        (["shop"], "'shop' is the app's own name (berth_app_name); remove it"),
+        (["a", "a"], "'a' is listed twice"),
     ],
 )
 def test_a_name_of_the_databases_service_is_free(names: list[str], text: str) -> None:

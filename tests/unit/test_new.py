@@ -1047,7 +1047,7 @@ def test_an_inventory_passes_preflight_and_names_what_is_left(tmp_path: Path) ->
     assert f"ansible-playbook site.yml -i {made}" in done.stdout
     checked = run(tmp_path, "playbooks/preflight.yml", "-i", str(made))
     assert "1 problem, and nothing was changed" in checked.stdout
-    assert "berth_app_secrets.STRIPE_API_KEY: cannot be worked out: write the value of STRIPE_API_KEY here" in checked.stdout
+    assert "berth_app_secrets.STRIPE_API_KEY: cannot be evaluated: write the value of STRIPE_API_KEY here" in checked.stdout
     main = made / "group_vars" / "all" / "main.yml"
     main.write_text("".join(line for line in main.read_text().splitlines(keepends=True) if "STRIPE" not in line))
     checked = run(tmp_path, "playbooks/preflight.yml", "-i", str(made))

@@ -269,7 +269,7 @@ def said(suspect: set[str] = frozenset(), **values: Any) -> dict[str, str]:
 def test_preflight_refuses_a_scan_that_nothing_could_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "install grype or trivy, or set berth_scan_database" in said(berth_scan="refuse")["berth_scan"]
-    assert "there is no /nowhere" in said(berth_scan="warn", berth_scan_database="/nowhere")["berth_scan_database"]
+    assert "/nowhere does not exist" in said(berth_scan="warn", berth_scan_database="/nowhere")["berth_scan_database"]
     assert said() == said(berth_scan="warn", berth_scan_database=str(tmp_path)) == said({"berth_scan"}, berth_scan="yes") == {}
     stand_in(tmp_path, "trivy", "")
     assert said(berth_scan="refuse") == {}

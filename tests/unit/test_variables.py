@@ -63,7 +63,7 @@ SCALARS = [
 )
 def test_what_yaml_took_for_something_else_is_quoted_as_the_file_has_it(tmp_path: Path, text: str, kind: str, line: str, name: str) -> None:
     found = wrong_types(tmp_path, line.format(text) + "\n")
-    assert f'{name}: has to be a {"path" if "dockerfile" in name else "string"}, and {kind} ({text}); write it in quotes: "{text}"' in found
+    assert f'{name}: must be a {"path" if "dockerfile" in name else "string"}, but {kind} ({text}); write it in quotes: "{text}"' in found
     # Followed to the letter, it is what was meant.
     assert wrong_types(tmp_path, line.format(f'"{text}"') + "\n") == []
 
@@ -71,15 +71,15 @@ def test_what_yaml_took_for_something_else_is_quoted_as_the_file_has_it(tmp_path
 @pytest.mark.parametrize(("text", "kind"), SCALARS)
 def test_of_a_secret_nothing_is_quoted(tmp_path: Path, text: str, kind: str) -> None:
     advice = "" if kind == "is empty" else "; write it in quotes"
-    assert wrong_types(tmp_path, f"berth_app_secrets: {{KEY: {text}}}\n") == [f"berth_app_secrets.KEY: has to be a string, and {kind}{advice}"]
-    assert wrong_types(tmp_path, f"berth_database_password: {text}\n") == [f"berth_database_password: has to be a string, and {kind}{advice}"]
+    assert wrong_types(tmp_path, f"berth_app_secrets: {{KEY: {text}}}\n") == [f"berth_app_secrets.KEY: must be a string, but {kind}{advice}"]
+    assert wrong_types(tmp_path, f"berth_database_password: {text}\n") == [f"berth_database_password: must be a string, but {kind}{advice}"]
 
 
 @pytest.mark.parametrize(("text", "kind"), SCALARS)
 def test_the_name_of_a_setting_is_a_text_too(tmp_path: Path, text: str, kind: str) -> None:
     for variable in ("berth_app_settings", "berth_app_secrets", "berth_aws_tags", "berth_quota"):
         found = wrong_types(tmp_path, f'{variable}: {{A: "1", {text}: "2"}}\n')
-        assert found == [f'{variable}.{text}: the name has to be a string, and {kind} ({text}); write it in quotes: "{text}"']
+        assert found == [f'{variable}.{text}: the name must be a string, but {kind} ({text}); write it in quotes: "{text}"']
 
 
 @pytest.mark.parametrize("text", ["1e3", "0o17", "089", "1.2.3", "y", "n", "1,000", "v1", "0777x", "'0123'", '"yes"', "!!str 5", "!unsafe 'a'", "|\n  5"])
@@ -95,12 +95,12 @@ def test_quotes_do_not_help_beside_the_tag_that_keeps_templates_away(tmp_path: P
 
 def test_a_value_that_is_not_there_is_written_as_an_empty_string(tmp_path: Path) -> None:
     found = wrong_types(tmp_path, "berth_app_settings:\n  EMPTY:\n  NEXT: x\n")
-    assert found == ['berth_app_settings.EMPTY: has to be a string, and is empty; write "" for an empty one']
+    assert found == ['berth_app_settings.EMPTY: must be a string, but is empty; write "" for an empty one']
 
 
 def test_binary_data_and_collections_are_no_strings(tmp_path: Path) -> None:
     found = wrong_types(tmp_path, "berth_app_settings: {A: !!binary aGVsbG8=, B: [1], C: {d: 1}}\n")
-    assert [text.partition(", and ")[2] for text in found] == ["is binary data", "is a list", "is a mapping"]
+    assert [text.partition(", but ")[2] for text in found] == ["is binary data", "is a list", "is a mapping"]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_binary_data_and_collections_are_no_strings(tmp_path: Path) -> None:
 def test_of_a_value_that_was_worked_out_no_other_is_advised(value: Any, template: bool, told: str) -> None:
     for name in ("berth_app_settings", "berth_aws_tags"):
         (found,) = variables.types({name: {"A": value}}, OPTIONS, lambda path, value, is_key: variables.Scalar(template=template))
-        assert found.text == f"has to be a string, and {told}"
+        assert found.text == f"must be a string, but {told}"
 
 
 def test_a_number_of_the_file_is_not_taken_for_one_that_came_from_elsewhere(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_number_of_the_file_is_not_taken_for_one_that_came_from_elsewhere(tmp_
 def test_an_inventory_in_ini_format_cannot_quote_so_another_file_is_named(tmp_path: Path) -> None:
     (found,) = wrong_types(tmp_path, "[berth]\ndev berth_eks_version=1.30 ansible_connection=local\n", "hosts.ini")
     advice = 'write it into inv/group_vars/all/main.yml in quotes: "1.30"'
-    assert found == f"berth_eks_version: has to be a string, and is a number (1.30); {advice}"
+    assert found == f"berth_eks_version: must be a string, but is a number (1.30); {advice}"
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_an_inventory_in_ini_format_cannot_quote_so_another_file_is_named(tmp_pa
 )
 def test_a_number_that_yaml_reads_in_another_base_is_told_with_both(tmp_path: Path, line: str, name: str, text: str, taken: str) -> None:
     (found,) = wrong_types(tmp_path, line.format(text))
-    assert found == f"{name}: is {text}, which YAML takes for {taken}; write it in decimal, without leading zeros"
+    assert found == f"{name}: is {text}, which YAML reads as {taken}; write it in decimal, without leading zeros"
 
 
 @pytest.mark.parametrize("text", ["1", "0", "1.5", "1_000", "1.0e+3", "'010'", "-3"])
@@ -159,12 +159,12 @@ def test_a_decimal_number_is_taken(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("text", ["1000.0", "1e3", ""])
 def test_a_text_with_a_fraction_or_an_exponent_is_no_whole_number(tmp_path: Path, line: str, text: str) -> None:
     (found,) = wrong_types(tmp_path, line.format(f'"{text}"') + "\n")
-    assert found.endswith(f"has to be a whole number, and is a string ('{text}')")
+    assert found.endswith(f"must be a whole number, but is a string ('{text}')")
     assert wrong_types(tmp_path, line.format('"1000"') + "\n") == []
 
 
 def test_one_of_a_few_choices_is_named_with_them_all(tmp_path: Path) -> None:
-    assert wrong_types(tmp_path, "berth_entry: no\n") == ["berth_entry: has to be one of: none, loadbalancer, and is a boolean (no)"]
+    assert wrong_types(tmp_path, "berth_entry: no\n") == ["berth_entry: must be one of: none, loadbalancer, but is a boolean (no)"]
 
 
 # --- Names that PostgreSQL has for itself -----------------------------------------------------------------------------
@@ -203,7 +203,7 @@ def test_a_name_that_is_postgresqls_own_is_refused_with_one_that_is_free(name: s
 @pytest.mark.parametrize(("name", "kind", "providers"), TAKEN)
 def test_the_name_that_an_app_gives_its_database_is_refused_as_well(name: str, kind: str, providers: tuple[str, ...]) -> None:
     told = names_told(berth_app_name=name.replace("_", "-"), berth_database=providers[0])
-    assert any(text.startswith(f"berth_database_{kind}: is not set and so {name!r} by berth_app_name, which ") for text in told)
+    assert any(text.startswith(f"berth_database_{kind}: is not set, so it is {name!r} like berth_app_name, which ") for text in told)
 
 
 @pytest.mark.parametrize("provider", EVERYWHERE)
@@ -252,18 +252,18 @@ def test_more_than_an_object_holds_is_refused_with_what_is_longest(variable: str
 def test_more_than_a_process_is_started_with_is_refused_though_each_object_holds_its_part() -> None:
     values = {f"{{}}_{number}": "x" * 115_000 for number in range(9)}
     (text,) = told(*({key.format(kind): value for key, value in values.items()} for kind in ("SETTING", "SECRET")))
-    assert text.startswith("berth_app_settings: has 2,070,") and "with berth_app_secrets, and the kernel takes at most 2,064,384 for a process" in text
+    assert text.startswith("berth_app_settings: has 2,070,") and "with berth_app_secrets, and the kernel allows at most 2,064,384 for a process" in text
 
 
 @pytest.mark.parametrize(
     ("given", "text"),
     [
         ({"berth_app_hosts_env": {"2HOSTS": ","}}, "no digit first"),
-        ({"berth_app_hosts_env": {"HOSTS": ""}}, 'HOSTS has no character that parts the names, such as ","'),
-        ({"berth_app_hosts_env": {"HOSTS": ["a"]}}, "HOSTS has no character that parts the names"),
-        ({"berth_app_hosts_env": {"DJANGO_SECURE": ","}}, "DJANGO_SECURE is set by Berth to something else"),
-        ({"berth_app_hosts_env": {"REDIS_URL": ","}, "berth_cache": "cluster"}, "REDIS_URL is set by Berth to something else"),
-        ({"berth_app_hosts_env": {"HOSTS": ","}, "berth_app_settings": {"HOSTS": "a"}}, "HOSTS is in berth_app_settings too; keep one of the two"),
+        ({"berth_app_hosts_env": {"HOSTS": ""}}, 'HOSTS has no separator, such as ","'),
+        ({"berth_app_hosts_env": {"HOSTS": ["a"]}}, "HOSTS has no separator"),
+        ({"berth_app_hosts_env": {"DJANGO_SECURE": ","}}, "Berth sets DJANGO_SECURE to something else"),
+        ({"berth_app_hosts_env": {"REDIS_URL": ","}, "berth_cache": "cluster"}, "Berth sets REDIS_URL to something else"),
+        ({"berth_app_hosts_env": {"HOSTS": ","}, "berth_app_settings": {"HOSTS": "a"}}, "HOSTS is also in berth_app_settings; keep one of the two"),
     ],
 )
 def test_a_variable_for_the_names_of_the_site_is_one_that_nothing_else_sets(given: dict[str, Any], text: str) -> None:
@@ -274,7 +274,7 @@ def test_a_variable_for_the_names_of_the_site_is_one_that_nothing_else_sets(give
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        ({"berth_app_hosts": [f"host-{number}.example.org" for number in range(7000)]}, "as DJANGO_ALLOWED_HOSTS it has 1"),
+        ({"berth_app_hosts": [f"host-{number}.example.org" for number in range(7000)]}, "in DJANGO_ALLOWED_HOSTS it has 1"),
         ({"berth_app_release_commands": [f"load {'x' * 131_072}"]}, "has an argument of more than 131,071 bytes"),
         ({"berth_database_password": "x" * 131_072}, "has 131,091 bytes with its name"),
     ],
@@ -357,19 +357,19 @@ def test_a_process_is_what_it_runs_and_what_differs(process: dict[str, Any]) -> 
     [
         ({}, "command: is missing"),
         ({"replicas": 2}, "command: is missing"),
-        ({"command": []}, "command: is empty; write what it runs"),
-        ({"command": "celery -A shop"}, "command: has to be a list, and is a string ('celery -A shop')"),
+        ({"command": []}, "command: is empty; set it to the command to run"),
+        ({"command": "celery -A shop"}, "command: must be a list, but is a string ('celery -A shop')"),
         ({"command": ["celery -A shop"]}, "command[0]: 'celery -A shop' has a space in it"),
-        ({"command": [*RUNS, 2]}, "command[3]: has to be a string, and is a number"),
+        ({"command": [*RUNS, 2]}, "command[3]: must be a string, but is a number"),
         ({"command": RUNS, "replica": 2}, "replica: unknown key, did you mean replicas?"),
-        ({"command": RUNS, "replicas": 0}, "replicas: 0 is too few: at least 1 is needed; take the process out"),
+        ({"command": RUNS, "replicas": 0}, "replicas: 0 is too few: at least 1 is needed; remove the process"),
         ({"command": RUNS, "replicas": 1, "singleton": True}, "replicas: does not go with singleton: true"),
         ({"command": RUNS, "replicas": "2", "singleton": "yes"}, "replicas: does not go with singleton: true"),
-        ({"command": RUNS, "singleton": "perhaps"}, "singleton: has to be true or false"),
+        ({"command": RUNS, "singleton": "perhaps"}, "singleton: must be true or false"),
         ({"command": RUNS, "grace_seconds": 0}, "grace_seconds: 0 is too few seconds"),
         ({"command": RUNS, "resources": {"limits": {"memory": "lots"}}}, "resources.limits.memory: 'lots' is not a quantity"),
         ({"command": RUNS, "resources": {"request": {}}}, "resources.request: unknown key, did you mean requests?"),
-        ({"command": RUNS, "resources": {"requests": {"cpu": 2}, "limits": {"cpu": 1}}}, "resources.requests.cpu: 2 is above the limit, which is 1"),
+        ({"command": RUNS, "resources": {"requests": {"cpu": 2}, "limits": {"cpu": 1}}}, "resources.requests.cpu: 2 is above the limit of 1"),
     ],
 )
 def test_what_is_wrong_with_a_process_is_told_with_its_key(process: dict[str, Any], text: str) -> None:
@@ -380,8 +380,8 @@ def test_what_is_wrong_with_a_process_is_told_with_its_key(process: dict[str, An
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        *((name, "is what Berth calls another part of the app") for name in ("web", "release", "migrate", "schedule", "database", "command")),
-        ("nightly", "is a schedule in berth_app_schedules too"),
+        *((name, "is Berth's name for another part of the app") for name in ("web", "release", "migrate", "schedule", "database", "command")),
+        ("nightly", "is also a schedule in berth_app_schedules"),
         ("Worker", "has illegal characters"),
         ("worker_2", "has illegal characters"),
         ("-worker", "has illegal characters"),
@@ -397,7 +397,7 @@ def test_a_process_has_a_name_that_objects_can_have_and_nothing_else_has(name: s
 @pytest.mark.parametrize("value", [None, "celery", ["celery"], 2])
 def test_a_process_that_is_no_mapping_is_refused(value: Any) -> None:
     (said,) = of_processes(worker=value)
-    assert said.startswith("berth_app_processes.worker: has to be a mapping, and is ")
+    assert said.startswith("berth_app_processes.worker: must be a mapping, but is ")
 
 
 # --- What was meant ---------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What can be wrong with the inventory of an environment in AWS, as far as it is known without asking AWS."""
+"""Check the inventory of an environment in AWS, without asking AWS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .variables import Problem, nearest
 
 NEEDED = ("berth_aws_account", "berth_aws_region", "berth_aws_zones", "berth_eks_version")
 
-# docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html: networks that no VPC can have.
+# docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html: networks that a VPC cannot use.
 NO_VPC = [ipaddress.IPv4Network(network) for network in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4")]
 ENDPOINTS = ("s3", "ecr.api", "ecr.dkr", "sts", "logs")
 POLICIES = ("cluster-admin", "admin", "edit", "view")
@@ -22,12 +22,12 @@ POLICIES = ("cluster-admin", "admin", "edit", "view")
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 MOST_PUBLIC_NETWORKS = 40  # docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
 LONGEST_ROLE = 64  # docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-# What nodes are in Auto Mode's pool for all (docs.aws.amazon.com/eks/latest/userguide/set-builtin-node-pools.html), and in a group (roles/eks/tasks/nodes.yml).
+# Nodes in Auto Mode's built-in pool (docs.aws.amazon.com/eks/latest/userguide/set-builtin-node-pools.html), and in a group (roles/eks/tasks/nodes.yml).
 NODES = ("amd64",)
 MOST_STORAGE = 65536  # GiB of gp3, docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html
 LEAST_STORAGE = 20
 VOLUMES = "aws-ebs-csi-driver"
-"""The add-on that makes volumes where Auto Mode does not."""
+"""The add-on that provides volumes without Auto Mode."""
 MOST_BACKUP_DAYS = 35
 MOST_SNAPSHOTS = 100
 
@@ -36,12 +36,12 @@ Get = Callable[[str], Any]
 
 
 def problems(get: Get, environment: str, suspect: set[str]) -> list[Problem]:
-    """Return everything that is wrong.
+    """Return all problems.
 
     Args:
-        get: Reads a variable; types are right, but for those of ``suspect``.
+        get: Reads a variable. Its type is right, unless it is in ``suspect``.
         environment: The environment's name.
-        suspect: Variables that are known to be wrong already; what needs them is not looked at.
+        suspect: Variables that are known to be wrong. Checks that need them are skipped.
     """
     found = [Problem((name,), "is missing; berth_provider: eks needs it") for name in NEEDED if name not in suspect and not get(name)]
     for needs, check in CHECKS:
@@ -51,7 +51,7 @@ def problems(get: Get, environment: str, suspect: set[str]) -> list[Problem]:
 
 
 def environment_name(get: Get, environment: str) -> str:
-    """Return the name of the environment's resources in AWS (as C(eks_name) of the role eks)."""
+    """Return the name of the environment's resources in AWS (the role eks calls it C(eks_name))."""
     return get("berth_aws_name") or f"{get('berth_app_name')}-{environment}"
 
 
@@ -61,39 +61,39 @@ def partition(region: str) -> str:
 
 
 def minor(version: str) -> tuple[int, int]:
-    """Return the numbers of a Kubernetes version that is well written."""
+    """Return the numbers of a well-formed Kubernetes version."""
     major, _, rest = version.partition(".")
     return int(major), int(rest)
 
 
 def _account(get: Get, environment: str) -> list[Problem]:
     account = get("berth_aws_account")
-    return [] if re.fullmatch(r"\d{12}", account) else [Problem(("berth_aws_account",), f"{account!r} is no account: it has 12 digits, in quotes")]
+    return [] if re.fullmatch(r"\d{12}", account) else [Problem(("berth_aws_account",), f"{account!r} is not an AWS account; write its 12 digits in quotes")]
 
 
 def _region(get: Get, environment: str) -> list[Problem]:
     region = get("berth_aws_region")
     good = re.fullmatch(r"[a-z]{2,}(-[a-z]+)+-\d", region)
-    return [] if good else [Problem(("berth_aws_region",), f"{region!r} is no region: write it like eu-central-1")]
+    return [] if good else [Problem(("berth_aws_region",), f"{region!r} is not an AWS region; write it like eu-central-1")]
 
 
 def _zones(get: Get, environment: str) -> list[Problem]:
     zones, region, name = get("berth_aws_zones"), get("berth_aws_region"), "berth_aws_zones"
     found = [
-        Problem((name, number), f"{zone!r} is no zone of {region}: write it like {region}a")
+        Problem((name, number), f"{zone!r} is not a zone of {region}; write it like {region}a")
         for number, zone in enumerate(zones)
         if not re.fullmatch(rf"{re.escape(region)}[a-z]", zone)
     ]
-    found += [Problem((name, number), f"{zone} is there twice") for number, zone in enumerate(zones) if zone in zones[:number]]
+    found += [Problem((name, number), f"{zone} is listed twice") for number, zone in enumerate(zones) if zone in zones[:number]]
     if not 2 <= len(zones) <= 3:
-        found.append(Problem((name,), f"has {len(zones)}, and has to have two or three: EKS and RDS want two at least, and the network has room for three"))
+        found.append(Problem((name,), f"has {len(zones)}, but must have two or three: EKS and RDS need at least two, and the network has room for three"))
     return found
 
 
 def _version(get: Get, environment: str) -> list[Problem]:
     version = get("berth_eks_version")
     good = re.fullmatch(r"\d+\.\d+", version)
-    return [] if good else [Problem(("berth_eks_version",), f'{version!r} is no version of EKS: write major and minor, like "1.35"')]
+    return [] if good else [Problem(("berth_eks_version",), f'{version!r} is not an EKS version; write major and minor, like "1.35"')]
 
 
 def _network(get: Get, environment: str) -> list[Problem]:
@@ -106,26 +106,26 @@ def _network(get: Get, environment: str) -> list[Problem]:
         return [Problem((name,), f"{error}; write it like 10.60.0.0/16")]
     if not 16 <= network.prefixlen <= 22:
         size = "large for a VPC" if network.prefixlen < 16 else "small for nodes and pods in three zones"
-        return [Problem((name,), f"a /{network.prefixlen} is too {size}; take one from /16 (65536 addresses) to /22 (1024)")]
+        return [Problem((name,), f"a /{network.prefixlen} is too {size}; choose one from /16 (65536 addresses) to /22 (1024)")]
     clash = next((taken for taken in NO_VPC if network.overlaps(taken)), None)
-    return [Problem((name,), f"{network} overlaps {clash}, which no VPC can have; take a private one, like 10.60.0.0/16")] if clash else []
+    return [Problem((name,), f"{network} overlaps {clash}, which a VPC cannot use; choose a private network, like 10.60.0.0/16")] if clash else []
 
 
 def _vpc(get: Get, environment: str) -> list[Problem]:
     name, vpc = "berth_aws_vpc", get("berth_aws_vpc")
     if not vpc:
         return []
-    found = [Problem((name, key), "is missing; a VPC that somebody else looks after needs it") for key in ("id", "private_subnet_ids") if not vpc.get(key)]
+    found = [Problem((name, key), "is missing; a VPC that is managed outside Berth needs it") for key in ("id", "private_subnet_ids") if not vpc.get(key)]
     if vpc.get("id") and not re.fullmatch(r"vpc-[0-9a-f]+", vpc["id"]):
-        found.append(Problem((name, "id"), f"{vpc['id']!r} is no VPC's id: it begins with vpc-"))
+        found.append(Problem((name, "id"), f"{vpc['id']!r} is not a VPC ID; it starts with vpc-"))
     subnets = vpc.get("private_subnet_ids") or []
     found += [
-        Problem((name, "private_subnet_ids", number), f"{subnet!r} is no subnet's id: it begins with subnet-")
+        Problem((name, "private_subnet_ids", number), f"{subnet!r} is not a subnet ID; it starts with subnet-")
         for number, subnet in enumerate(subnets)
         if not re.fullmatch(r"subnet-[0-9a-f]+", subnet)
     ]
     if len(subnets) == 1:
-        found.append(Problem((name, "private_subnet_ids"), "has one subnet; EKS and RDS want two at least, in different zones"))
+        found.append(Problem((name, "private_subnet_ids"), "has one subnet; EKS and RDS need at least two, in different zones"))
     return found
 
 
@@ -148,7 +148,7 @@ def _public_access(get: Get, environment: str) -> list[Problem]:
             text = f"{value} opens the API server to the whole internet; name your networks, or set berth_eks_public_to_world: true"
             found.append(Problem((name, number), text))
     if len(networks) > MOST_PUBLIC_NETWORKS:
-        found.append(Problem((name,), f"has {len(networks)} networks, and EKS takes {MOST_PUBLIC_NETWORKS}; join some"))
+        found.append(Problem((name,), f"has {len(networks)} networks, but EKS allows {MOST_PUBLIC_NETWORKS}; merge some"))
     return found
 
 
@@ -158,13 +158,13 @@ def _access(get: Get, environment: str) -> list[Problem]:
         path = ("berth_eks_access", number)
         principal, policy = entry["principal"], entry.get("policy")
         if ":assumed-role/" in principal:
-            found.append(Problem((*path, "principal"), f"{principal} is a session; name the role: arn:aws:iam::ACCOUNT:role/NAME"))
+            found.append(Problem((*path, "principal"), f"{principal} is a session; use the role itself: arn:aws:iam::ACCOUNT:role/NAME"))
         elif not re.fullmatch(r"arn:aws[\w-]*:iam::\d{12}:(user|role)/[\w+=,.@/-]+", principal):
-            found.append(Problem((*path, "principal"), f"{principal!r} is no IAM user or role: write it like arn:aws:iam::123456789012:role/deployer"))
+            found.append(Problem((*path, "principal"), f"{principal!r} is not an IAM user or role; write it like arn:aws:iam::123456789012:role/deployer"))
         if policy and policy not in POLICIES:
             found.append(Problem((*path, "policy"), f"{policy!r} is not one of: {', '.join(POLICIES)}{nearest(policy, POLICIES)}"))
         if not policy and not entry.get("groups"):
-            found.append(Problem(path, f"lets {principal} in and to nothing; give it a policy or groups"))
+            found.append(Problem(path, f"grants {principal} nothing; give it a policy or groups"))
     return found
 
 
@@ -172,19 +172,19 @@ def _log_days(get: Get, environment: str) -> list[Problem]:
     days = int(get("berth_eks_log_days"))
     if days in LOG_DAYS:
         return []
-    text = f"{days} is not a number of days that CloudWatch keeps logs for: {', '.join(map(str, LOG_DAYS))}"
+    text = f"{days} is not a retention that CloudWatch supports; choose one of: {', '.join(map(str, LOG_DAYS))}"
     return [Problem(("berth_eks_log_days",), text)]
 
 
 def _nodes(get: Get, environment: str) -> list[Problem]:
     nodes, name = get("berth_eks_nodes"), "berth_eks_nodes"
     found = [
-        Problem((name, "types", number), f"{kind!r} is no instance type: write it like t3.large")
+        Problem((name, "types", number), f"{kind!r} is not an instance type; write it like t3.large")
         for number, kind in enumerate(nodes.get("types") or [])
         if not re.fullmatch(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", kind)
     ]
     if "types" in nodes and not nodes["types"]:
-        found.append(Problem((name, "types"), "is empty; name an instance type, or leave it out"))
+        found.append(Problem((name, "types"), "is empty; name an instance type, or remove it"))
     numbers = {key: int(nodes[key]) for key in ("min", "max", "disk") if key in nodes}
     found += [
         Problem((name, key), f"{numbers[key]} is too few: at least {least} is needed")
@@ -202,14 +202,14 @@ def _rds(get: Get, environment: str) -> list[Problem]:
     found = []
     kind, version, days = get("berth_rds_class"), get("berth_rds_version"), int(get("berth_rds_backup_days"))
     if not re.fullmatch(r"db\.[a-z0-9-]+\.[a-z0-9-]+", kind):
-        found.append(Problem(("berth_rds_class",), f"{kind!r} is no class of RDS: write it like db.t4g.medium"))
+        found.append(Problem(("berth_rds_class",), f"{kind!r} is not an RDS instance class; write it like db.t4g.medium"))
     if not re.fullmatch(r"\d+(\.\d+)?", version):
-        found.append(Problem(("berth_rds_version",), f'{version!r} is no version of PostgreSQL: write it like "17" or "17.6"'))
+        found.append(Problem(("berth_rds_version",), f'{version!r} is not a PostgreSQL version; write it like "17" or "17.6"'))
     if not 0 <= days <= MOST_BACKUP_DAYS:
         found.append(Problem(("berth_rds_backup_days",), f"{days} is not between 0 (no backups) and {MOST_BACKUP_DAYS}"))
     keep = int(get("berth_rds_keep_snapshots"))
     if not 1 <= keep <= MOST_SNAPSHOTS:
-        found.append(Problem(("berth_rds_keep_snapshots",), f"{keep} is not between 1 and {MOST_SNAPSHOTS}, which an account may have in a region"))
+        found.append(Problem(("berth_rds_keep_snapshots",), f"{keep} is not between 1 and {MOST_SNAPSHOTS}, the most that an account may have in a region"))
     storage = {key: int(value) for key, value in get("berth_rds_storage").items()}
     found += [
         Problem(("berth_rds_storage", key), f"{value} GiB is not between {LEAST_STORAGE} and {MOST_STORAGE}")
@@ -226,7 +226,7 @@ def _volumes(get: Get, environment: str) -> list[Problem]:
         return []
     if VOLUMES in get("berth_eks_addons"):
         return []
-    text = f"with berth_eks_compute: nodes no volume is made for it without the add-on {VOLUMES}"
+    text = f"with berth_eks_compute: nodes, nothing provides its volume without the add-on {VOLUMES}"
     return [Problem(("berth_database",), f'{text}; add {VOLUMES}: "" to berth_eks_addons, or set this to rds')]
 
 
@@ -234,8 +234,8 @@ def _name(get: Get, environment: str) -> list[Problem]:
     name = environment_name(get, environment)
     whose = "" if get("berth_aws_name") else " (berth_app_name and the environment's name)"
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
-        # The strictest of them, RDS: docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html
-        return [Problem(("berth_aws_name",), f"{name!r}{whose} is no name for AWS: small letters and digits, parted by single hyphens, a letter first")]
+        # RDS is the strictest: docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html
+        return [Problem(("berth_aws_name",), f"{name!r}{whose} is not a valid name in AWS; use lowercase letters, digits and single hyphens, a letter first")]
     longest = max(["cluster", "node-group", *(f"{one['namespace']}-{one['service_account']}" for one in get("berth_eks_pod_identities"))], key=len)
     if len(f"{name}-{longest}") > LONGEST_ROLE:
         text = f"{name!r}{whose} is too long: the IAM role {name}-{longest} would have more than {LONGEST_ROLE} characters"
@@ -245,14 +245,14 @@ def _name(get: Get, environment: str) -> list[Problem]:
 
 def _tags(get: Get, environment: str) -> list[Problem]:
     return [
-        Problem(("berth_aws_tags", key), f"tags that begin with {str(key).split(':')[0]}: are {whose}; take another name")
+        Problem(("berth_aws_tags", key), f"tags that start with {str(key).split(':')[0]}: are {whose}; choose another name")
         for key in get("berth_aws_tags")
         for prefix, whose in (("aws:", "AWS's own"), ("berth:", "Berth's own"))
         if str(key).lower().startswith(prefix)
     ]
 
 
-# Each check, after the variables that it needs to be right.
+# The checks, each with the variables that must be right for it.
 CHECKS: list[tuple[tuple[str, ...], Callable[[Get, str], list[Problem]]]] = [
     (("berth_aws_account",), _account),
     (("berth_aws_region",), _region),

@@ -1,4 +1,4 @@
-"""The cache beside the app: its configuration, and how the app is told of it."""
+"""The cache next to the app: its configuration, and the app's variables for it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from urllib.parse import quote, urlsplit
 from ...module_utils.kube.resources import number
 
 DEFAULT_NAMES = ("REDIS_URL", "CACHE_URL")
-"""The variables that have its URL unless the inventory names others."""
+"""The default variables for its URL."""
 PORT = 6379
 SHARE = 75
-"""Per cent of the pod's memory that are for data; the rest is for clients and fragmentation."""
+"""Per cent of the pod's memory for data; the rest is for clients and fragmentation."""
 SCHEMES = ("redis", "rediss", "valkey", "valkeys")
 CLIENTS = frozenset(
     {
@@ -36,13 +36,13 @@ CLIENTS = frozenset(
         "celery-valkey",
     }
 )
-"""Packages that speak to it, or bring one that does; of ``celery[redis]`` the name is ``celery-redis``."""
+"""Packages that are clients of the cache, or require one. ``celery[redis]`` is ``celery-redis`` here."""
 LEAST = 16 * 2**20
-"""Bytes that a server without data and its clients take, doubled."""
+"""Twice the bytes that a server without data needs with its clients."""
 
 
 def configuration(memory: str, password: str) -> str:
-    """Return valkey.conf. What has no time to end, such as a queue, is never evicted; what has one is, the least recently used first.
+    """Return valkey.conf. Keys without an expiry, such as queues, are never evicted; others are, the least recently used first.
 
     https://valkey.io/topics/lru-cache/, https://valkey.io/topics/valkey.conf/
     """
@@ -62,7 +62,7 @@ def configuration(memory: str, password: str) -> str:
 
 
 def environment(provider: str, given_url: str, password: str, names: Iterable[str]) -> dict[str, str]:
-    """Return the environment variables with its URL; none without a cache."""
+    """Return the environment variables that hold the cache's URL; none without a cache."""
     url = {"cluster": f"redis://:{quote(password, safe='')}@cache:{PORT}/0", "external": given_url}.get(provider, "")
     return dict.fromkeys(names, url) if url else {}
 
@@ -73,22 +73,22 @@ def port(url: str) -> int:
 
 
 def url_problem(url: str) -> str:
-    """Check the URL of a cache, which holds a password and is not in the text."""
+    """Check the URL of a cache. It contains a password, so the text does not show it."""
     try:
         parts = urlsplit(url)
         right = parts.scheme in SCHEMES and bool(parts.hostname) and (parts.port or PORT) > 0
     except ValueError:
         right = False
     if not right or re.search(r"\s", url):
-        return "is not the URL of a cache; write it like redis://:PASSWORD@cache.example.com:6379/0, or rediss:// with TLS, the password percent-encoded"
+        return "is not a cache URL; write it like redis://:PASSWORD@cache.example.com:6379/0, or rediss:// with TLS, the password percent-encoded"
     return ""
 
 
 def memory_problem(memory: str) -> str:
-    """Check what the cache may take; it is a quantity."""
-    return "" if number(memory) >= LEAST else f"{memory} is too little: Valkey needs 16Mi without any data"
+    """Check the cache's memory, which is a valid quantity."""
+    return "" if number(memory) >= LEAST else f"{memory} is too little: Valkey needs 16Mi even without data"
 
 
 def client_missing(requirements: Iterable[str]) -> bool:
-    """Whether nothing among the normalised names of a project's requirements speaks to a cache."""
+    """Whether a project's requirements, given by their normalised names, include no client of a cache."""
     return CLIENTS.isdisjoint(requirements)

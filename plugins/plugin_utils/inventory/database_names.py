@@ -1,4 +1,4 @@
-"""Under which environment variables an app finds its database, and the objects that hold those that are secret."""
+"""The environment variables of an app's database, and the objects that hold the secret ones."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ DEFAULTS = {
     "sslrootcert": "DATABASE_SSLROOTCERT",
     "password": "DATABASE_PASSWORD",
 }
-"""What Berth calls each part unless the inventory says otherwise."""
+"""The default variable of each part."""
 SECRET = ("password", "url")
-"""The parts that hold the password."""
+"""The parts that contain the password."""
 PARTS = (*DEFAULTS, "url")
 
 
 def merged(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the variable of each part: the inventory's, or the default; a URL is only made where one is named.
+    """Return the variable of each part: the inventory's, or the default. There is a URL only if the inventory names a variable for it.
 
     >>> merged({"host": "DB_HOST"})["host"], merged({})["port"]
     ('DB_HOST', 'DATABASE_PORT')
@@ -35,20 +35,20 @@ def merged(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _parts(database: Mapping[str, Any]) -> dict[str, str]:
-    """Return the parts that are no secret. ``database`` is what the database role leaves (C(database_facts))."""
+    """Return the parts that are not secret. ``database`` is the database role's C(database_facts)."""
     found = {key: str(database[key]) for key in ("host", "port", "name", "user", "sslmode")}
     return {**found, "sslrootcert": (database.get("authority") or {}).get("path", "")}
 
 
 def settings(database: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment variables that are no secret, as the inventory names them."""
+    """Return the environment variables that are not secret, under the inventory's names."""
     return {merged(given)[part]: value for part, value in _parts(database).items()}
 
 
 def secret_names(given: Mapping[str, str], extensions: Iterable[str]) -> dict[str, str]:
-    """Return the names of the parts that are secret, and the ``scheme`` of the URL where there is one.
+    """Return the names of the secret parts, and the ``scheme`` of the URL if there is one.
 
-    The scheme chooses the engine in dj-database-url and django-environ, and some settings ask for the one that Heroku gives:
+    The scheme selects the engine in dj-database-url and django-environ, and some settings expect Heroku's:
     https://github.com/jazzband/dj-database-url#url-schema.
     """
     found = {part: name for part, name in merged(given).items() if part in SECRET}
@@ -56,7 +56,7 @@ def secret_names(given: Mapping[str, str], extensions: Iterable[str]) -> dict[st
 
 
 def url(database: Mapping[str, Any], password: str, scheme: str) -> str:
-    """Return a database's URL. In it every character but letters, digits and ``_.-~`` is percent-encoded (RFC 3986, 2.1 and 2.3).
+    """Return a database's URL. Every character except letters, digits and ``_.-~`` is percent-encoded (RFC 3986, 2.1 and 2.3).
 
     Its parameters are libpq's: https://www.postgresql.org/docs/17/libpq-connect.html#LIBPQ-CONNSTRING-URIS.
     """
@@ -67,7 +67,7 @@ def url(database: Mapping[str, Any], password: str, scheme: str) -> str:
 
 
 def _data(names: Mapping[str, str], database: Mapping[str, Any], password: str) -> dict[str, str]:
-    """Return a Secret's data (base64) with the secret parts under their names."""
+    """Return a Secret's data (base64): the secret parts under their names."""
     values = {names["password"]: password}
     if "url" in names:
         values[names["url"]] = url(database, password, names["scheme"])
@@ -81,16 +81,16 @@ def secrets(
     password: str,
     labels: Mapping[str, str],
 ) -> list[dict[str, Any]]:
-    """Return the Secrets that hold the secret parts under names of the inventory, each with today's password.
+    """Return the Secrets that hold the secret parts under the inventory's names, each with the current password.
 
-    Releases that are kept have theirs, whose names may be others: they are known by their annotation, and belong to one login each.
+    Kept releases have their own Secrets, possibly with other variable names. An annotation identifies them; each belongs to one login.
 
     Args:
-        live: The annotations of the Secrets that are there, by name.
-        mine: That of this release, ``name``, ``names`` (see ``secret_names``) and ``login``, the name of the Secret of the login itself.
+        live: The annotations of the existing Secrets, by name.
+        mine: This release's Secret: ``name``, ``names`` (see ``secret_names``), and ``login``, the name of the login's own Secret.
         database: See ``settings``.
         password: The password.
-        labels: Labels of all.
+        labels: Labels for all of them.
     """
     known = {name: json.loads(annotations[ANNOTATION]) for name, annotations in live.items() if ANNOTATION in annotations}
     wanted = {name: each["names"] for name, each in known.items() if each["login"] == mine["login"]}

@@ -1,4 +1,4 @@
-"""Whether this machine has what an image is looked at and signed with."""
+"""Check that this machine can scan and sign images."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .variables import Problem
 
 
 def problems(get: Callable[[str], Any], registry: str, suspect: set[str]) -> list[Problem]:
-    """Return what is missing.
+    """Return the problems with scanning and signing.
 
     Args:
         get: Returns the value of a variable.
         registry: Where images go.
-        suspect: The names of variables that are wrong already.
+        suspect: The names of variables that are known to be wrong.
     """
     return scan_problems(get, suspect) + signing_problems(get, registry, suspect)
 
 
 def signing_problems(get: Callable[[str], Any], registry: str, suspect: set[str]) -> list[Problem]:
-    """Check that images that leave this machine can be signed where that is wanted."""
+    """Check that images that leave this machine can be signed, if they are to be."""
     key, names = get("berth_image_signing_key"), {"berth_registry", "berth_image_signing_key", "berth_image_signing_password"}
     if not key or names & suspect or registry not in ("ecr", "external"):
         return []
@@ -35,12 +35,12 @@ def signing_problems(get: Callable[[str], Any], registry: str, suspect: set[str]
 
 
 def scan_problems(get: Callable[[str], Any], suspect: set[str]) -> list[Problem]:
-    """Check that something can look for known vulnerabilities."""
+    """Check that there is a scanner for known vulnerabilities."""
     if get("berth_scan") == "none" or {"berth_scan", "berth_scan_database"} & suspect:
         return []
     database = get("berth_scan_database")
     if not scan.scanner(database):
-        return [Problem(("berth_scan",), f"is {get('berth_scan')}, and nothing here looks for vulnerabilities; {scan.INSTALL}")]
+        return [Problem(("berth_scan",), f"is {get('berth_scan')}, but there is no vulnerability scanner here; {scan.INSTALL}")]
     if database and not Path(database).expanduser().exists():
-        return [Problem(("berth_scan_database",), f"there is no {database}; put OSV's records there, which osv.dev offers for download")]
+        return [Problem(("berth_scan_database",), f"{database} does not exist; put OSV's records there, which you can download from osv.dev")]
     return []

@@ -1,4 +1,4 @@
-"""What can be known of a template (Jinja) from its text."""
+"""Analyse Jinja templates by their text."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import jinja2
 import jinja2.nodes
 
-# What people write as a template has spaces within its braces; the {{b}} of a password, such as a{{b}}c, has none.
+# Templates that people write have spaces inside their braces. The {{b}} of a password, such as a{{b}}c, has none.
 WRITTEN = re.compile(r"(?<!\{)\{\{[-+]?\s.*?\}\}|\{%[-+]?\s.*?%\}|\{#.*?#\}", re.DOTALL)
 
 
 def names(text: str) -> set[str]:
-    """Return the variables that a template reads; none where it cannot be parsed."""
+    """Return the variables that a template reads; none if it cannot be parsed."""
     try:
         tree = jinja2.Environment(extensions=["jinja2.ext.do"]).parse(text)
     except jinja2.TemplateSyntaxError:
@@ -23,17 +23,17 @@ def names(text: str) -> set[str]:
 
 
 def is_meant(text: str) -> bool:
-    """Whether a text that Ansible takes for a template looks as people write one, so that it is no value with braces of its own."""
+    """Whether a text that Ansible treats as a template looks like an intended one, and not like a value that happens to have braces."""
     return not re.search(r"\{[{%#]", WRITTEN.sub("", text))
 
 
 def is_comment(text: str) -> bool:
-    """Whether all that makes a text a template is a comment, which nobody writes into a value on purpose."""
+    """Whether a text is a template only because of a comment, which is never intended in a value."""
     return "{#" in text and "{{" not in text and "{%" not in text
 
 
 def leaves(path: tuple[Any, ...], value: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Yield what is within nested mappings and lists that is neither, each with its path."""
+    """Yield the leaves of nested mappings and lists, each with its path."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from leaves((*path, key), inner)
