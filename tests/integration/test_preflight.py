@@ -349,7 +349,7 @@ def follow(message: str, inventory: Path) -> bool:
         values["berth_quota"][limit[1]] = limit[2]
         path.write_text(yaml.safe_dump(values), encoding="utf-8")
         return True
-    if alone := re.search(r"^berth_quota\.(\S+): .*; leave it out", message):
+    if alone := re.search(r"^berth_quota\.(\S+): .*; remove it", message):
         path = inventory / "group_vars" / "all.yml"
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
         del values["berth_quota"][alone[1]]

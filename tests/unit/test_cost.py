@@ -101,10 +101,10 @@ def test_extended_support_is_paid_from_the_end_of_standard_support_where_it_is_w
 
 
 def test_the_note_says_what_becomes_of_a_version() -> None:
-    assert "has standard support until 2027-03-27; from then on EKS upgrades it" in bill().notes[0]
+    assert "has standard support until 2027-03-27; after that EKS upgrades it" in bill().notes[0]
     assert "had standard support until 2027-03-27" in bill(AFTER).notes[0]
-    assert "until 2027-03-27; from then on it costs $511.00 a month: upgrade before" in bill(support="EXTENDED").notes[0]
-    assert "has extended support since 2027-03-27; an upgrade saves $365.00 a month" in bill(AFTER, support="EXTENDED").notes[0]
+    assert "until 2027-03-27; after that it costs $511.00 a month: upgrade before" in bill(support="EXTENDED").notes[0]
+    assert "has been in extended support since 2027-03-27; an upgrade saves $365.00 a month" in bill(AFTER, support="EXTENDED").notes[0]
 
 
 # --- Nodes -----------------------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def test_somebody_elses_vpc_has_its_gateways_and_endpoints_from_them() -> None:
     wanted = cost.environment({**GIVEN, "eks_vpc": {"id": "vpc-1"}})
     found = bill(own_network=wanted.own_network, nat="zone", endpoints=("sts",))
     assert not {"NAT gateways", "interface endpoints"} & names(found)
-    assert any("somebody else's" in note for note in found.notes)
+    assert any("managed outside Berth" in note for note in found.notes)
 
 
 def test_the_load_balancer_has_an_address_in_each_zone() -> None:
@@ -226,21 +226,21 @@ def refused(**changes: Any) -> str:
 
 def test_an_unknown_instance_type_is_named_with_its_variable_and_the_nearest() -> None:
     message = refused(types=("t3.large", "m6i.lrage"))
-    assert message == "berth_eks_nodes.types.1: the prices of eu-central-1 of 2026-10-02 have no instance type m6i.lrage, did you mean m6i.large?"
+    assert message == "berth_eks_nodes.types.1: the prices for eu-central-1 of 2026-10-02 have no instance type m6i.lrage, did you mean m6i.large?"
 
 
 def test_a_type_that_auto_mode_does_not_run_is_named() -> None:
-    assert refused(auto=True, types=("t3.large",)).startswith("berth_eks_nodes.types.0: the prices of eu-central-1 of 2026-10-02 have no instance type of Auto")
+    assert refused(auto=True, types=("t3.large",)).startswith("berth_eks_nodes.types.0: the prices for eu-central-1 of 2026-10-02 have no instance type of Auto")
 
 
 def test_an_unknown_class_of_rds_is_named_with_its_variable_and_the_nearest() -> None:
     assert refused(rds_class="db.t4g.medum").startswith("berth_rds_class: ")
-    assert refused(rds_class="db.t4g.medum", multi_az=True).endswith("have no class of RDS db.t4g.medum, did you mean db.t4g.medium?")
-    assert refused(rds_class="huge").endswith("have no class of RDS huge; it knows db.m7g.large, db.t4g.medium, ...")
+    assert refused(rds_class="db.t4g.medum", multi_az=True).endswith("have no RDS instance class db.t4g.medum, did you mean db.t4g.medium?")
+    assert refused(rds_class="huge").endswith("have no RDS instance class huge; they have db.m7g.large, db.t4g.medium, ...")
 
 
 def test_a_version_whose_end_is_not_known_is_named() -> None:
-    assert refused(version="1.53").startswith("berth_eks_version: the end of 1.53's standard support is not known")
+    assert refused(version="1.53").startswith("berth_eks_version: the end of standard support for 1.53 is not known")
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_a_budget_is_kept_to_the_cent_and_exceeded_by_one() -> None:
     found = Cost((Item("nodes", ("4", "4"), Decimal(100), Decimal("500.00"), "berth_eks_nodes"),), (), PRICES)
     assert cost.over_budget(found, 500) == ""
     above = Cost((*found.items, Item("KMS key", ("1", "1"), Decimal("0.01"), Decimal("0.01"), "")), (), PRICES)
-    assert "up to $500.01 a month by the prices of 2026-10-02, $0.01 above the budget of $500.00" in cost.over_budget(above, 500)
+    assert "up to $500.01 a month at the prices of 2026-10-02, $0.01 above the budget of $500.00" in cost.over_budget(above, 500)
 
 
 def test_too_much_names_the_largest_items_with_what_changes_them() -> None:
@@ -294,7 +294,7 @@ def test_the_text_fits_a_terminal_and_says_of_which_day_the_prices_are() -> None
 def test_the_text_says_what_of_the_budget_is_left_or_lacking() -> None:
     most = bill().most
     assert f"${600 - most:,.2f} left" in cost.text("prod", bill(), 600)
-    assert f"${most - 100:,.2f} too much, so site.yml refuses it" in " ".join(cost.text("prod", bill(), 100).split())
+    assert f"${most - 100:,.2f} over, so site.yml refuses it" in " ".join(cost.text("prod", bill(), 100).split())
     assert "budget" not in cost.text("prod", bill(), None)
 
 
@@ -353,7 +353,7 @@ def test_the_runbook_says_of_a_region_without_prices_how_to_have_them() -> None:
     done = play("-i", "inventories/prod", "-e", "berth_aws_region=eu-west-3")
     assert done.returncode != 0
     command = "ansible-playbook playbooks/ops/cost.yml -i inventories/prod -e ops_cost_refresh=true"
-    assert re.search(rf"^ *berth_aws_region: there are no prices of eu-west-3; .*{re.escape(command)} \(-e\)$", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(rf"^ *berth_aws_region: there are no prices for eu-west-3; .*{re.escape(command)} \(-e\)$", done.stdout, re.MULTILINE), done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 

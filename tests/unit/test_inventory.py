@@ -122,48 +122,48 @@ def test_a_secret_that_is_missing_is_told_with_the_command_that_defines_it(tmp_p
 # --- What Ansible does not read ---------------------------------------------------------------------------------------
 X = "x: 1\n"
 CERTAIN = [
-    ({"inv/group_vars/vault.yml": VAULT}, "inv/group_vars/vault.yml", "for a group called vault, and there is none; move it to inv/group_vars/all/vault.yml"),
+    ({"inv/group_vars/vault.yml": VAULT}, "inv/group_vars/vault.yml", "for the group vault, which does not exist; move it to inv/group_vars/all/vault.yml"),
     (
         {"inv/group_vars/all.yml": X, "inv/group_vars/secrets": X},
         "inv/group_vars/secrets",
-        "for a group called secrets, and there is none; move inv/group_vars/all.yml to inv/group_vars/all/main.yml, then move it to inv/group_vars/all/secrets",
+        "for the group secrets, which does not exist; move inv/group_vars/all.yml to inv/group_vars/all/main.yml, then move it to inv/group_vars/all/secrets",
     ),
     ({"inv/group_vars/vault/a.yml": X, "inv/group_vars/vault/b.yml": X}, "inv/group_vars/vault", "group called vault"),
-    ({"inv/group_vars/berht.yml": X}, "inv/group_vars/berht.yml", "for a group called berht, and there is none, did you mean berth?"),
+    ({"inv/group_vars/berht.yml": X}, "inv/group_vars/berht.yml", "for the group berht, which does not exist, did you mean berth?"),
     ({"inv/group_vars/dev.yml": X}, "inv/group_vars/dev.yml", "for a group called dev"),
     ({"inv/group_vars/all.vars.yml": X}, "inv/group_vars/all.vars.yml", "for a group called all.vars"),
     ({"inv/group_vars/all.d/a.yml": X}, "inv/group_vars/all.d", "for a group called all.d"),
-    ({"inv/host_vars/production.yml": X}, "inv/host_vars/production.yml", "for a host called production, and there is none: its name has to be one of dev"),
+    ({"inv/host_vars/production.yml": X}, "inv/host_vars/production.yml", "for the host production, which does not exist; its name must be one of dev"),
     ({"inv/host_vars/devel.yml": X}, "inv/host_vars/devel.yml", "did you mean dev?"),
     (
         {"inv/group_vars/all.yml": X, "inv/group_vars/all/vault.yml": VAULT},
         "inv/group_vars/all.yml",
-        "it reads inv/group_vars/all/ in its place; move it to inv/group_vars/all/main.yml",
+        "it reads inv/group_vars/all/ instead; move it to inv/group_vars/all/main.yml",
     ),
     (
         {"inv/group_vars/all.yml": X, "inv/group_vars/all/main.yml": X},
         "inv/group_vars/all.yml",
-        "it reads inv/group_vars/all/ in its place; move it to inv/group_vars/all/all.yml",
+        "it reads inv/group_vars/all/ instead; move it to inv/group_vars/all/all.yml",
     ),
     ({"inv/group_vars/all.yml": X, "inv/group_vars/all": None}, "inv/group_vars/all.yml", "it reads inv/group_vars/all/ in its place"),
     (
         {"inv/group_vars/berth.yml": X, "inv/group_vars/berth.yaml": X},
         "inv/group_vars/berth.yaml",
-        "it reads inv/group_vars/berth.yml in its place; put what it says into inv/group_vars/berth.yml",
+        "it reads inv/group_vars/berth.yml instead; move its content into inv/group_vars/berth.yml",
     ),
     ({"inv/group_vars/all.json": '{"x": 1}', "inv/group_vars/all": X}, "inv/group_vars/all.json", "it reads inv/group_vars/all in its place"),
     ({"inv/host_vars/dev.yml": X, "inv/host_vars/dev/x.yml": X}, "inv/host_vars/dev.yml", "it reads inv/host_vars/dev/ in its place"),
     ({"inv/group_vars/all.YML": X}, "inv/group_vars/all.YML", "its name does not end in .yml, .yaml, .json; rename it to all.yml"),
-    ({"inv/group_vars/all/vars.d/a.yml": X}, "inv/group_vars/all/vars.d/a.yml", "a directory with a dot in its name; rename inv/group_vars/all/vars.d"),
-    ({"inv/vault.yml": "vault_x: 1\n"}, "inv/vault.yml", "variables lie in inv/group_vars; move it to inv/group_vars/all/vault.yml"),
+    ({"inv/group_vars/all/vars.d/a.yml": X}, "inv/group_vars/all/vars.d/a.yml", "it ignores directories with a dot in their name; rename inv/group_vars/all/vars.d"),
+    ({"inv/vault.yml": "vault_x: 1\n"}, "inv/vault.yml", "variables belong in inv/group_vars; move it to inv/group_vars/all/vault.yml"),
     ({"inv/all.yml": "berth_app_name: x\n"}, "inv/all.yml", "move it to inv/group_vars/all/main.yml"),
 ]
 UNCERTAIN = [
     ({"inv/group_vars/all.yaml.bak": X}, "inv/group_vars/all.yaml.bak", "its name does not end in .yml, .yaml, .json"),
     ({"inv/group_vars/all/vault.yml.plain": X}, "inv/group_vars/all/vault.yml.plain", "its name does not end in"),
-    ({"inv/group_vars/all.yml~": X}, "inv/group_vars/all.yml~", "names that begin with a dot or end with ~ are passed over"),
-    ({"inv/group_vars/all/.vault.yml": VAULT}, "inv/group_vars/all/.vault.yml", "names that begin with a dot"),
-    ({"inv/group_vars/.all.yml": X}, "inv/group_vars/.all.yml", "names that begin with a dot"),
+    ({"inv/group_vars/all.yml~": X}, "inv/group_vars/all.yml~", "it ignores names that start with a dot or end with ~"),
+    ({"inv/group_vars/all/.vault.yml": VAULT}, "inv/group_vars/all/.vault.yml", "names that start with a dot"),
+    ({"inv/group_vars/.all.yml": X}, "inv/group_vars/.all.yml", "names that start with a dot"),
     ({"group_vars/all.yml": X}, "group_vars/all.yml", "it reads group_vars in inv and playbooks only; move it to inv/group_vars/all/main.yml"),
     ({"playbooks/group_vars/prod.yml": X}, "playbooks/group_vars/prod.yml", "for a group called prod"),  # perhaps one of another inventory
 ]
@@ -209,7 +209,7 @@ def test_a_link_that_leads_nowhere_is_told_and_an_editors_lock_is_not(tmp_path: 
     (tmp_path / "inv/group_vars/all.yml").symlink_to("../../shared.yml")
     (tmp_path / "inv/group_vars/.#all.yml").symlink_to("root@machine.1:2")
     (found,) = made.unread()
-    assert found.certain and "it is a link to ../../shared.yml, which is not there" in found.text
+    assert found.certain and "it is a link to ../../shared.yml, which does not exist" in found.text
 
 
 @pytest.mark.parametrize("source", ["inv/hosts.yml", "inv"])

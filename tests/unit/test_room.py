@@ -94,7 +94,7 @@ def test_the_release_after_the_first_needs_room_for_one_more_pod() -> None:
     (text,) = told(app_replicas=7, app_resources={"limits": {"memory": "1Gi"}}, app_schedules=[])
     assert text == (
         "berth_app_replicas: 7 web pods of 1Gi, the database of 512Mi and one more of 1Gi during a release need 8704Mi of limits.memory, "
-        "and the namespace has 8Gi; set limits.memory: 8704Mi in berth_quota, or have fewer of them, or lower berth_app_resources"
+        "but the namespace has 8Gi; set limits.memory: 8704Mi in berth_quota, or run fewer of them, or lower berth_app_resources"
     )
     assert told({"limits.memory": "8704Mi"}, app_replicas=7, app_resources={"limits": {"memory": "1Gi"}}, app_schedules=[]) == []
     assert told(app_replicas=6, app_resources={"limits": {"memory": "1Gi"}}, app_schedules=[]) == []
@@ -140,7 +140,7 @@ def test_what_a_quota_has_no_room_for_is_told_with_both_numbers(given: dict[str,
     if quota:
         assert text.startswith(f"berth_quota.{key}") and f": {limit} is too little: " in text and f" {need}; raise it" in text
     else:
-        assert f" {need} of {key}, and the namespace has {limit}; set {key}: {need} in berth_quota, or " in text
+        assert f" {need} of {key}, but the namespace has {limit}; set {key}: {need} in berth_quota, or " in text
         assert text.startswith(("berth_app_replicas: ", "berth_app_autoscaling.max: ", "berth_database_storage: ", "berth_app_volumes: "))
     # Followed to the letter, it fits.
     full = next((name for name in quota or {} if name.startswith(key)), key)
@@ -150,8 +150,8 @@ def test_what_a_quota_has_no_room_for_is_told_with_both_numbers(given: dict[str,
 @pytest.mark.parametrize("key", ["limits.cpu", "requests.ephemeral-storage", "limits.ephemeral-storage", "ephemeral-storage", "requests.hugepages-2Mi"])
 def test_a_quota_for_which_containers_would_have_to_say_what_they_do_not_is_refused(key: str) -> None:
     (text,) = told({key: "100"}, app_resources={"limits": {"cpu": 1}})
-    assert text.startswith(f"berth_quota.{key}: has Kubernetes refuse pods") and "those of " in text
-    assert text.endswith("the network policies' probe do not; leave it out")
+    assert text.startswith(f"berth_quota.{key}: makes Kubernetes reject pods") and "those of " in text
+    assert text.endswith("the network policies' probe do not; remove it")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What an environment in AWS costs: from what its roles are given and a region's prices to items, and from items to a block of text.
+"""Calculate what an environment in AWS costs: from its roles' settings and a region's prices to items, and from items to a block of text.
 
 Nothing here asks AWS. A month has 730 hours and a year 8760, as AWS counts.
 """
@@ -23,7 +23,7 @@ from ...module_utils.aws.prices import PriceError, Prices
 from .variables import nearest
 
 HOURS, MONTHS = 730, 12
-"""Of a month, and of a year."""
+"""Hours in a month and in a year."""
 
 SETTINGS = {
     "eks": (
@@ -41,28 +41,28 @@ SETTINGS = {
     "database": ("database_provider", "database_storage", "database_rds_class", "database_rds_storage", "database_rds_multi_az"),
     "entry": ("entry_provider",),
 }
-"""What is read of the roles' defaults, by role. They know what an inventory leaves out."""
+"""The roles' defaults to read, by role. They complete what an inventory omits."""
 
 PREFIXES = ("berth_provider", "berth_budget", "berth_aws_", "berth_eks_", "berth_entry", "berth_database", "berth_rds_")
-"""Of the variables that decide it."""
+"""The problems of the variables that decide it."""
 
 GATEWAYS = ("s3", "dynamodb")
 """AWS services whose endpoints are free: docs.aws.amazon.com/vpc/latest/privatelink/gateway-endpoints.html."""
 
-# --- What is assumed where the inventory does not say it -------------------------------------------------------------
+# --- Assumptions for what the inventory does not say -----------------------------------------------------------------
 
 AUTO_TYPE = "c6a.large"
-"""Auto Mode takes what fits and is cheap, of the families c, m and r: a node of the smallest usual size."""
+"""Auto Mode picks a cheap instance type that fits, from the families c, m and r: a node of the smallest common size."""
 AUTO_DISK = 80
-"""GiB of an Auto Mode node: docs.aws.amazon.com/eks/latest/userguide/create-node-class.html, ephemeralStorage."""
+"""GiB of an Auto Mode node's disk: docs.aws.amazon.com/eks/latest/userguide/create-node-class.html, ephemeralStorage."""
 LOG_GB = 10
-"""GB a month of the control plane's logs (api, audit, authenticator) of a small cluster."""
+"""GB a month of a small cluster's control-plane logs (api, audit, authenticator)."""
 DAYS = Decimal(30)
 """Of a month, for logs that are kept longer."""
 
 
 class CostError(Exception):
-    """What cannot be calculated: ``path`` is a variable's name and what is within it, ``text`` a phrase that says what is wrong."""
+    """The cost cannot be calculated: ``path`` is a variable with the part of it that is wrong, ``text`` a phrase that says why."""
 
     def __init__(self, path: tuple[str | int, ...], text: str) -> None:
         super().__init__(text)
@@ -74,19 +74,19 @@ class CostError(Exception):
 
 
 class NoPrice(CostError):
-    """What the prices do not have."""
+    """The price list has no such price."""
 
     def advice(self, inventory: str) -> str:
         """Return what to do, as the end of the phrase."""
-        return f"; correct it, or have new prices with: ansible-playbook playbooks/ops/cost.yml -i {inventory} -e ops_cost_refresh=true"
+        return f"; fix it, or update the prices with: ansible-playbook playbooks/ops/cost.yml -i {inventory} -e ops_cost_refresh=true"
 
 
-# --- What there is ---------------------------------------------------------------------------------------------------
+# --- The environment -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What AWS is to be paid for. Sizes are GiB; ``least`` and ``most`` are of nodes or of sizes."""
+    """What an environment pays AWS for. Sizes are in GiB; ``least`` and ``most`` are numbers of nodes, or sizes."""
 
     region: str
     zones: int
@@ -109,17 +109,17 @@ class Environment:
 
 
 def bill(project: Path, loader: DataLoader, templar: Templar, variables: Mapping[str, Any], today: date) -> Cost:
-    """Return what a host's environment costs, by its inventory.
+    """Return what a host's environment costs according to its inventory.
 
     Args:
         project: The project's directory.
         loader, templar: Ansible's.
         variables: The host's variables.
-        today: The day of the calculation; a version's support ends some day.
+        today: The date of the calculation, which decides whether a version still has support.
 
     Raises:
         CostError: It cannot be calculated.
-        AnsibleError: A template of the inventory cannot be worked out.
+        AnsibleError: A template in the inventory fails.
     """
     files = [project / "roles" / role / "defaults" / "main.yml" for role in SETTINGS]
     defaults: dict[str, Any] = {}
@@ -133,13 +133,13 @@ def bill(project: Path, loader: DataLoader, templar: Templar, variables: Mapping
 
 
 def environment(given: Mapping[str, Any]) -> Environment:
-    """Return what there is to pay for.
+    """Return what the environment pays for.
 
     Args:
-        given: The values of :data:`SETTINGS`, and as ``chosen`` the types of nodes that the inventory itself names.
+        given: The values of :data:`SETTINGS`, and as ``chosen`` the node types that the inventory itself names.
 
     Raises:
-        CostError: Something that is needed is missing, or a number is none.
+        CostError: A required value is missing, or a number is invalid.
     """
     for name, variable in (("eks_region", "berth_aws_region"), ("eks_zones", "berth_aws_zones"), ("eks_version", "berth_eks_version")):
         if not given[name]:
@@ -184,18 +184,18 @@ def _whole(path: tuple[str | int, ...], value: Any) -> int:
     except (TypeError, ValueError):
         number = -1
     if number < 0:
-        raise CostError(path, f"has to be a whole number, and is {value!r}")
+        raise CostError(path, f"must be a whole number, but is {value!r}")
     return number
 
 
-# --- What it costs ---------------------------------------------------------------------------------------------------
+# --- The bill --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Item:
-    """One line of the bill: ``least`` and ``most`` are USD a month, ``variable`` is what changes it.
+    """One line of the bill: ``least`` and ``most`` are USD a month, ``variable`` is the variable that changes it.
 
-    ``name`` says what it is; ``counts`` says how much of it at least and at most, two equal texts where that is the same.
+    ``name`` says what it is; ``counts`` says how much of it at least and at most, as two equal texts if both are the same.
     """
 
     name: str
@@ -207,7 +207,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Cost:
-    """A bill with its ``notes``: what was assumed, and what comes."""
+    """A bill with its ``notes``: assumptions, and coming changes."""
 
     items: tuple[Item, ...]
     notes: tuple[str, ...]
@@ -232,7 +232,7 @@ def cost(wanted: Environment, prices: Prices, today: date) -> Cost:
     """
     plane, support = _control_plane(wanted, prices, today)
     items = [plane, *_nodes(wanted, prices), *_network(wanted, prices), *_database(wanted, prices)]
-    # One key encrypts Secrets; RDS and the disks take AWS's own, which are free.
+    # One key encrypts Secrets; RDS and the disks use AWS's own keys, which are free.
     items.append(_item("KMS key", "1", prices.month["key"], ""))
     kept = LOG_GB * wanted.log_days / DAYS
     logs = LOG_GB * prices.month["logs_taken"] + kept * prices.month["logs_kept"]
@@ -245,14 +245,14 @@ def _item(name: str, count: str, month: Decimal, variable: str) -> Item:
 
 
 def _range(name: str, counts: Sequence[tuple[int, str]], prices: Sequence[Decimal], variable: str) -> Item:
-    """Return an item of which there is a least and a most: ``counts`` are number and unit, ``prices`` USD a month apiece."""
+    """Return an item with a minimum and a maximum: ``counts`` are number and unit, ``prices`` USD a month each."""
     least, most = (Decimal(number) * each for (number, _), each in zip(counts, prices, strict=True))
     words = [f"{number} {unit}" for number, unit in counts]
     return Item(name, (words[0], words[1]), least, most, variable)
 
 
 def _control_plane(wanted: Environment, prices: Prices, today: date) -> tuple[Item, str]:
-    """Return the control plane, and what becomes of it.
+    """Return the control plane's cost, and how it will change.
 
     docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html: a version whose standard support has ended is billed as extended
     support, or upgraded by EKS where the upgrade policy is STANDARD.
@@ -260,23 +260,23 @@ def _control_plane(wanted: Environment, prices: Prices, today: date) -> tuple[It
     end = prices.versions.get(wanted.version)
     if end is None:
         known = tuple(prices.versions)
-        text = f"the end of {wanted.version}'s standard support is not known: the file of {prices.date} knows {known[0]} to {known[-1]}"
+        text = f"the end of standard support for {wanted.version} is not known: the price file of {prices.date} covers {known[0]} to {known[-1]}"
         raise NoPrice(("berth_eks_version",), f"{text}{nearest(wanted.version, known)}")
     standard = prices.hour["control_plane"]
     extended = standard + prices.hour["extended_support"]
     over = today >= end
     if wanted.support == "STANDARD":
-        words = f"{wanted.version} {'had' if over else 'has'} standard support until {end}; from then on EKS upgrades it by itself, and the price stays"
+        words = f"{wanted.version} {'had' if over else 'has'} standard support until {end}; after that EKS upgrades it automatically, at the same price"
         return _item("EKS control plane", f"{wanted.version}, standard support", standard * HOURS, "berth_eks_version"), words
     if not over:
-        words = f"{wanted.version} has standard support until {end}; from then on it costs {_dollars(extended * HOURS)} a month: upgrade before"
+        words = f"{wanted.version} has standard support until {end}; after that it costs {_dollars(extended * HOURS)} a month: upgrade before then"
         return _item("EKS control plane", f"{wanted.version}, standard support", standard * HOURS, "berth_eks_version"), words
-    words = f"{wanted.version} has extended support since {end}; an upgrade saves {_dollars((extended - standard) * HOURS)} a month"
+    words = f"{wanted.version} has been in extended support since {end}; an upgrade saves {_dollars((extended - standard) * HOURS)} a month"
     return _item("EKS control plane", f"{wanted.version}, extended support", extended * HOURS, "berth_eks_version"), words
 
 
 def _nodes(wanted: Environment, prices: Prices) -> list[Item]:
-    """Return the nodes, their disks and Auto Mode's fee. The first type is the usual one; at most it is the dearest of them."""
+    """Return the nodes, their disks and Auto Mode's fee. The minimum uses the first type, the maximum the most expensive one."""
     variable = "berth_eks_nodes"
     for number, name in enumerate(wanted.types):
         _known(name, prices.instances, (variable, "types", number), "instance type", prices)
@@ -303,7 +303,7 @@ def _network(wanted: Environment, prices: Prices) -> list[Item]:
         items.append(_item("interface endpoints", words, number * prices.hour["interface_endpoint"] * HOURS, "berth_aws_endpoints"))
     if wanted.entry:
         items.append(_item("public load balancer", "1", prices.hour["load_balancer"] * HOURS, "berth_entry"))
-    # Each gateway has one, the load balancer one in each zone.
+    # Each gateway has one; the load balancer has one in each zone.
     if addresses := gateways + (wanted.zones if wanted.entry else 0):
         items.append(_item("public IPv4 addresses", str(addresses), addresses * prices.hour["public_address"] * HOURS, "berth_aws_nat"))
     return items
@@ -313,14 +313,14 @@ def _database(wanted: Environment, prices: Prices) -> list[Item]:
     if not wanted.rds:
         return [_item("volume of the database", f"{wanted.volume:f} GiB gp3", wanted.volume * prices.month["disk"], "berth_database_storage")]
     table = _rds_prices(wanted, prices)
-    _known(wanted.rds_class, table, ("berth_rds_class",), "class of RDS", prices)
+    _known(wanted.rds_class, table, ("berth_rds_class",), "RDS instance class", prices)
     suffix = ", Multi-AZ" if wanted.multi_az else ""
     storage = prices.month["database_storage_multi_az" if wanted.multi_az else "database_storage"]
     counts = [(size, f"GiB gp3{suffix}") for size in wanted.rds_storage]
     return [
         _item("RDS", f"{wanted.rds_class}{suffix}", table[wanted.rds_class] * HOURS, "berth_rds_class"),
         _range("RDS storage", counts, [storage, storage], "berth_rds_storage"),
-        # RDS keeps the master's password there.
+        # RDS keeps the master password there.
         _item("Secrets Manager", "1 secret", prices.month["secret"], "berth_database"),
     ]
 
@@ -331,8 +331,8 @@ def _rds_prices(wanted: Environment, prices: Prices) -> Mapping[str, Decimal]:
 
 def _known(name: str, table: Mapping[str, Decimal], path: tuple[str | int, ...], what: str, prices: Prices) -> None:
     if name not in table:
-        near = nearest(name, list(table)) or f"; it knows {', '.join(sorted(table)[:5])}, ..."
-        raise NoPrice(path, f"the prices of {prices.region} of {prices.date} have no {what} {name}{near}")
+        near = nearest(name, list(table)) or f"; they have {', '.join(sorted(table)[:5])}, ..."
+        raise NoPrice(path, f"the prices for {prices.region} of {prices.date} have no {what} {name}{near}")
 
 
 def _assumptions(wanted: Environment, prices: Prices) -> list[str]:
@@ -340,14 +340,14 @@ def _assumptions(wanted: Environment, prices: Prices) -> list[str]:
     if wanted.auto:
         size = " and ".join(dict.fromkeys((str(wanted.nodes[0]), str(wanted.nodes[1]))))
         found.append(
-            f"Auto Mode chooses nodes by what the pods ask for, and has no bound of its own: counted are {size} {wanted.types[0]}; "
-            "berth_eks_nodes says otherwise"
+            f"Auto Mode chooses nodes by the pods' requests, without a limit of its own: this counts {size} {wanted.types[0]}; "
+            "change that with berth_eks_nodes"
         )
     if not wanted.own_network:
-        found.append("the VPC is somebody else's: its NAT gateways and endpoints are not counted")
+        found.append("the VPC is managed outside Berth: its NAT gateways and endpoints are not counted")
     if wanted.rds:
         again = _rds_prices(wanted, prices)[wanted.rds_class] * HOURS
-        found.append(f"a restore keeps the instance of RDS of before, which costs {_dollars(again)} a month more and its storage until it is removed")
+        found.append(f"a restore keeps the previous RDS instance, which costs another {_dollars(again)} a month plus its storage until it is removed")
     used = {wanted.rds_class if wanted.rds else "", *wanted.types, *price_lists.HOUR, *price_lists.MONTH}
     if estimated := [name for name in prices.estimated if name in used]:
         found.append(f"estimated, not quoted by AWS: {', '.join(estimated)}; -e ops_cost_refresh=true asks AWS")
@@ -358,7 +358,7 @@ def _assumptions(wanted: Environment, prices: Prices) -> list[str]:
     return found
 
 
-# --- What is wrong ---------------------------------------------------------------------------------------------------
+# --- Problems --------------------------------------------------------------------------------------------------------
 
 
 def prices_of(region: str, project: Path) -> Prices:
@@ -374,22 +374,22 @@ def prices_of(region: str, project: Path) -> Prices:
         if (project / path).exists():
             raise NoPrice(("berth_aws_region",), f"{path} {error}") from error
         known = ", ".join(price_lists.regions(project / price_lists.DIRECTORY))
-        raise NoPrice(("berth_aws_region",), f"there are no prices of {region}; there are those of {known}") from error
+        raise NoPrice(("berth_aws_region",), f"there are no prices for {region}; there are prices for {known}") from error
 
 
 def over_budget(found: Cost, budget: int) -> str:
-    """Return what is wrong with a bill that is above ``budget`` (USD a month) at most, "" when it is not."""
+    """Return the problem with a bill whose maximum is above ``budget`` (USD a month), "" if it is not."""
     if found.most <= budget:
         return ""
     largest = sorted(found.items, key=lambda item: item.most, reverse=True)[:4]
     shown = ", ".join(f"{item.name} {_dollars(item.most)}{f' ({item.variable})' if item.variable else ''}" for item in largest)
     return (
-        f"the environment would cost up to {_dollars(found.most)} a month by the prices of {found.prices.date}, {_dollars(found.most - budget)} above the "
+        f"the environment would cost up to {_dollars(found.most)} a month at the prices of {found.prices.date}, {_dollars(found.most - budget)} above the "
         f"budget of {_dollars(Decimal(budget))}. The largest items: {shown}. Make these smaller or raise the budget; playbooks/ops/cost.yml shows every item"
     )
 
 
-# --- What is said ----------------------------------------------------------------------------------------------------
+# --- The text --------------------------------------------------------------------------------------------------------
 
 WIDTH = 88
 """Columns of the text: with Ansible's indentation it fits a terminal of 100."""
@@ -397,7 +397,7 @@ _LABEL, _COLUMNS = 48, (10, 12, 13)
 
 
 def text(name: str, found: Cost, budget: int | None) -> str:
-    """Return a bill as a table: a line for each item, two where there is a least and a most, then the notes.
+    """Return a bill as a table: a line for each item, or two if it has a minimum and a maximum, then the notes.
 
     Args:
         name: The environment.
@@ -416,7 +416,7 @@ def text(name: str, found: Cost, budget: int | None) -> str:
     lines += ["", _amounts("total, least", found.least), _amounts("total, most", found.most)]
     if budget is not None:
         rest = budget - found.most
-        words = f"{_dollars(rest)} left" if rest >= 0 else f"{_dollars(-rest)} too much, so site.yml refuses it"
+        words = f"{_dollars(rest)} left" if rest >= 0 else f"{_dollars(-rest)} over, so site.yml refuses it"
         lines += _wrap(f"budget (berth_budget_monthly): {_dollars(Decimal(budget))} a month, {words}")
     lines.append("")
     for note in found.notes:

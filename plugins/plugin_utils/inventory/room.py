@@ -1,4 +1,4 @@
-"""What an environment asks of its namespace at most, and whether the namespace's quota has room for it."""
+"""The most that an environment needs in its namespace, and whether the namespace's quota has room for it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ CLASS = ".storageclass.storage.k8s.io/"
 
 @dataclass(frozen=True)
 class Pods:
-    """A number of pods that are alike.
+    """A number of identical pods.
 
     Attributes:
-        what: What one of them is, in words, with ``{}`` for what one takes.
-        several: The same for several of them.
-        whose: Whose they are, in words.
+        what: One of them in words, with ``{}`` for its resources.
+        several: Several of them in words.
+        whose: Their owner in words.
     """
 
     count: int
@@ -34,29 +34,29 @@ class Pods:
     whose: str
 
     def each(self, share: str | None) -> str:
-        """Return them in words, with the ``share`` of one of them."""
+        """Return the pods in words, with the ``share`` of each."""
         words = self.what if self.count == 1 else f"{self.count} {self.several}"
         return words.format(f" of {share}" if share else "")
 
     def amount(self, kind: str, resource: str) -> Decimal | None:
-        """Return what all of them take of a resource; None where a container does not say, so that a quota of it refuses the pods."""
+        """Return how much of a resource all of them take; None if a container does not declare it, so that a quota for it rejects the pods."""
         value = self.resources[kind].get(resource)
         return None if value is None else self.count * number(value)
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What runs in an environment's namespace, each phase of a release counted in."""
+    """Everything that runs in an environment's namespace, in any phase of a release."""
 
     pods: tuple[Pods, ...]
-    """What runs side by side, whatever else does."""
+    """Pods that run all the time."""
     passing: tuple[Pods, ...]
-    """Of these one runs at a time: a release's Job, then one more web pod while they are replaced; in the first run a probe and a login.
+    """Pods of which one runs at a time: a release's Job, then an extra web pod during the rollout; in the first run a probe and a login.
 
-    Pods that are about to end do not count: the next one is made when they are gone.
+    Terminating pods do not count: the next one is created when they are gone.
     """
     objects: Mapping[str, int]
-    """The number of other objects that a quota can count, by its name for them."""
+    """The number of other objects that a quota can count, by the quota's name for them."""
     claims: tuple[tuple[Decimal, str], ...]
     """Size in bytes and storage class of each volume's claim."""
     volumes: bool
@@ -64,16 +64,16 @@ class Environment:
 
     @classmethod
     def of(cls, get: Callable[[str], Any], roles: Mapping[str, Any]) -> Environment:
-        """Return what an inventory makes.
+        """Return what an inventory creates.
 
         Args:
-            get: Reads a variable, whose value is right, or its default.
-            roles: The variables of roles that say what containers take which the inventory says nothing about.
+            get: Returns a variable's valid value, or its default.
+            roles: Role variables with the resources of containers that the inventory does not configure.
         """
         limit_range = {"requests": roles["namespace_container_requests"], "limits": roles["namespace_container_limits"]}
 
         def container(given: Resources) -> Resources:
-            # What the API server takes for what is not there: the limit for a request, then the LimitRange's defaults.
+            # The API server's defaults: the limit is used as request, then come the LimitRange's defaults.
             # https://kubernetes.io/docs/concepts/policy/limit-range/
             requests, limits = given.get("requests", {}), given.get("limits", {})
             return {"requests": {**limit_range["requests"], **limits, **requests}, "limits": {**limit_range["limits"], **limits}}
@@ -90,7 +90,7 @@ class Environment:
             Pods(1, container({}), "a probe{} in the first run", "", "the network policies' probe"),
         ]
         for name, process in processes.items():
-            # All are replaced at the same time as web: each that is no singleton has one more pod meanwhile.
+            # All are replaced at the same time as web: each one that is not a singleton has an extra pod meanwhile.
             count = process_objects.replicas(process) + (0 if process_objects.is_singleton(process) else 1)
             each = container(with_resources(resources, process.get("resources") or {}))
             pods.append(Pods(count, each, f"1 pod{{}} of {name}", f"pods{{}} of {name} (one of them during a release)", "the app"))
@@ -117,14 +117,14 @@ class Environment:
         return sum((size for size, storage_class in self.claims if not of_a_class or name == storage_class), Decimal(0))
 
     def counted(self, key: str) -> int:
-        """Return how many objects there are of what a quota's ``key`` counts; 0 where that is not known."""
+        """Return the number of objects that a quota's ``key`` counts; 0 if it is not known."""
         name, of_a_class, kind = key.rpartition(CLASS)
         if kind == "persistentvolumeclaims":
             return sum(not of_a_class or name == storage_class for _, storage_class in self.claims)
         return 0 if of_a_class else self.objects.get(kind, 0)
 
     def takes(self, key: str) -> list[tuple[Pods, Decimal | None]]:
-        """Return what of the pods a quota's ``key`` counts, the most that is there at a time: each with its amount, None where a container does not say."""
+        """Return the most pods at a time that a quota's ``key`` counts, each with its amount; None if a container does not declare it."""
         kind = re.fullmatch(r"(requests|limits)\.(.+)", key)
         where, resource = (kind[1], kind[2]) if kind else ("requests", key)
         amounts = [(pods, Decimal(pods.count) if key == "pods" else pods.amount(where, resource)) for pods in (*self.pods, *self.passing)]
@@ -133,7 +133,7 @@ class Environment:
 
 
 def together(*containers: Resources) -> Resources:
-    """Return what the containers of a pod take, of what each of them says.
+    """Return the total of a pod's containers for each resource that all of them declare.
 
     >>> together({"requests": {"cpu": "50m", "memory": "128Mi"}}, {"requests": {"cpu": "10m"}})
     {'requests': {'cpu': Decimal('0.060')}}
@@ -150,13 +150,13 @@ COMPUTE = re.compile(r"pods|cpu|memory|ephemeral-storage|((requests|limits)\.)(c
 
 
 def problems(environment: Environment, default: Mapping[str, Any], given: Mapping[str, Any], web: tuple[str, ...]) -> list[Problem]:
-    """Return what a namespace's quota has no room for.
+    """Return the problems with a namespace's quota.
 
     Args:
         environment: What runs.
         default: Berth's own quota.
-        given: ``berth_quota``, which goes before it.
-        web: The path of the variable that says how many web pods there are.
+        given: ``berth_quota``, which overrides it.
+        web: The path of the variable with the number of web pods.
     """
     found = []
     for key, limit in {**default, **given}.items():
@@ -165,39 +165,39 @@ def problems(environment: Environment, default: Mapping[str, Any], given: Mappin
             takes = environment.takes(counted)
             if any(amount is None for _, amount in takes):
                 who = listed(dict.fromkeys(pods.whose for pods, _ in takes))
-                text = f"has Kubernetes refuse pods whose containers do not say how much of it they take, and those of {who} do not; leave it out"
+                text = f"makes Kubernetes reject pods whose containers do not declare it, and those of {who} do not; remove it"
                 found.append(Problem(("berth_quota", key), text))
                 continue
             need, path = sum((amount or Decimal(0) for _, amount in takes), Decimal(0)), web
             unit = " CPU" if counted.endswith("cpu") else ""
             shares = [None if counted == "pods" else f"{shown((amount or Decimal(0)) / pods.count, key)}{unit}" for pods, amount in takes]
             what = listed(pods.each(share) for (pods, _), share in zip(takes, shares, strict=True)) + " need"
-            way = "have fewer of them" if counted == "pods" else "have fewer of them, or lower berth_app_resources"
+            way = "run fewer of them" if counted == "pods" else "run fewer of them, or lower berth_app_resources"
         elif counted.endswith("requests.storage"):
             need, path, what, way = environment.stored(counted), ("berth_database_storage",), "the database's volume needs", "lower it"
             if environment.volumes:
                 path, what, way = ("berth_app_volumes",), "the volumes need", "lower their sizes"
         else:
-            need, path, what, way = Decimal(environment.counted(counted)), ("berth_quota",), "the app needs", "leave it out"
+            need, path, what, way = Decimal(environment.counted(counted)), ("berth_quota",), "the app needs", "remove it"
         if need <= number(limit):
             continue
         if key in given:
             text = f"{limit} is too little: {what} {shown(need, key)}; raise it, or {way}"
             found.append(Problem(("berth_quota", key), text))
         else:
-            text = f"{what} {shown(need, key)} of {key}, and the namespace has {limit}; set {key}: {shown(need, key)} in berth_quota, or {way}"
+            text = f"{what} {shown(need, key)} of {key}, but the namespace has {limit}; set {key}: {shown(need, key)} in berth_quota, or {way}"
             found.append(Problem(path, text))
     return found
 
 
 def listed(words: Iterable[str]) -> str:
-    """Return several words as people list them."""
+    """Return words joined with commas and "and"."""
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
 
 
 def shown(value: Decimal, key: str) -> str:
-    """Return a number of what a quota's ``key`` counts as people write it, rounded up.
+    """Return an amount of a quota's ``key`` in the usual notation, rounded up.
 
     >>> shown(Decimal(2) ** 30 * 9 + 1, "limits.memory"), shown(Decimal("1.5"), "requests.cpu"), shown(Decimal(3), "pods")
     ('9217Mi', '1500m', '3')
