@@ -1,4 +1,4 @@
-"""What an environment may do in its cluster."""
+"""An environment's permissions in its cluster."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..module_utils.kube.existing import namespace_rules
 
 DOCUMENTATION = """
 name: namespace_rules
-short_description: The rules of a Role for all that a run does in its namespace
+short_description: The rules of a Role for everything that a run does in its namespace
 options:
   _input: {description: The namespace., type: str, required: true}
 """

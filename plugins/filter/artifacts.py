@@ -1,4 +1,4 @@
-"""What is taken from the artifacts role."""
+"""Pick items from the artifacts role's facts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DOCUMENTATION = """
 name: image_archives
 short_description: Pick images by their short names
 description:
-  - Turns short names of images into a mapping of full image names to archives.
+  - Returns a mapping of full image names to archives, for the given short names.
 options:
   _input: {description: Short names., type: list, elements: str, required: true}
   artifacts: {description: C(artifacts_facts)., type: dict, required: true}
@@ -34,7 +34,7 @@ def image_archives(names: list[str], artifacts: dict[str, Any]) -> dict[str, str
 
 
 def artifact_image(name: str, provider: str, artifacts: dict[str, Any]) -> str:
-    """Return the image by which the pods of a provider's nodes name one of ours: that which is brought to the nodes, or one that they pull.
+    """Return the name that pods use for one of our images with a provider: the image that is loaded onto the nodes, or one that they pull.
 
     >>> artifact_image("valkey", "eks", {"refs": {"valkey": "r/valkey:8"}, "pullable": {"valkey": "mirror/valkey:8@sha256:1"}})
     'mirror/valkey:8@sha256:1'
@@ -43,7 +43,7 @@ def artifact_image(name: str, provider: str, artifacts: dict[str, Any]) -> str:
 
 
 def binary_files(names: list[str], binaries: dict[str, str], directory: str) -> list[dict[str, Any]]:
-    """Return the entries for the ``files`` module that put the programs ``names`` into ``directory``.
+    """Return the entries for the ``files`` module that install the programs ``names`` in ``directory``.
 
     >>> binary_files(["ctr"], {"ctr": "/c/ctr"}, "/b")
     [{'path': '/b/ctr', 'src': '/c/ctr', 'link': True, 'mode': '0755'}]
@@ -55,7 +55,7 @@ def binary_files(names: list[str], binaries: dict[str, str], directory: str) -> 
 
 
 def artifact_versions(paths: list[str]) -> list[str]:
-    """Return what the content of artifacts depends on, sorted: their directories' names, wherever the cache is.
+    """Return sorted identifiers of the artifacts' content: the names of their directories, regardless of the cache's location.
 
     >>> artifact_versions(["/root/.cache/berth/artifacts/images/pause-3.10-build-58d05abc7f/image.tar"])
     ['pause-3.10-build-58d05abc7f']
@@ -64,7 +64,7 @@ def artifact_versions(paths: list[str]) -> list[str]:
 
 
 def first_program(names: list[str]) -> str:
-    """Return the first of ``names`` (paths, or names to be found on PATH) that can be run here, "" when none can.
+    """Return the first of ``names`` (paths, or names to look up on PATH) that can be run here, "" if none can.
 
     >>> first_program(["/nowhere/sh", "sh"])
     'sh'

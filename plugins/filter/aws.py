@@ -1,4 +1,4 @@
-"""What the AWS roles work out from the inventory."""
+"""Derive the AWS roles' values from the inventory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..plugin_utils import iam
 from ..plugin_utils.iam import pod_identities, trust_policy
 from ..plugin_utils.inventory import aws as aws_variables
 
-# Names of the managed access policies, as people write them (docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html).
+# Short names of the managed access policies (docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html).
 ACCESS_POLICIES = {
     "cluster-admin": "AmazonEKSClusterAdminPolicy",
     "admin": "AmazonEKSAdminPolicy",
@@ -21,11 +21,11 @@ ACCESS_POLICIES = {
     "view": "AmazonEKSViewPolicy",
 }
 
-# What a gp3 volume of RDS for PostgreSQL has at least from so many GiB on (docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html).
+# The baseline of a gp3 volume of RDS for PostgreSQL from a given size in GiB on (docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html).
 FASTER_FROM = 400
 FASTER = {"iops": 12000, "storage_throughput": 500}
 
-# Five values make a rule of a load balancer: here the host, two patterns that a Prefix comes to, and what is left for networks
+# A load balancer rule can have five values: the host, two patterns that a Prefix becomes, and the remaining two for networks
 # (docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html).
 NETWORKS_A_RULE = 2
 ALB = "alb.ingress.kubernetes.io"
@@ -41,7 +41,7 @@ def aws_partition(region: str) -> str:
 
 
 def rds_authorities(region: str) -> str:
-    """Return the address of the authorities of RDS's certificates (docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html, also at amazonaws.cn).
+    """Return the URL of the CAs of RDS's certificates (docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html, also at amazonaws.cn).
 
     >>> rds_authorities("us-gov-east-1")
     'https://truststore.pki.us-gov-west-1.rds.amazonaws.com/us-gov-east-1/us-gov-east-1-bundle.pem'
@@ -51,9 +51,9 @@ def rds_authorities(region: str) -> str:
 
 
 def dns_networks(service_network: str) -> list[str]:
-    """Return where pods ask for names besides the pods of DNS, for Auto Mode runs DNS on its nodes: the tenth address of the services' network.
+    """Return the DNS address that pods use in addition to the DNS pods. Auto Mode runs DNS on its nodes, at the tenth address of the Service network.
 
-    docs.aws.amazon.com/eks/latest/userguide/auto-networking.html; that a policy has to name the address: github.com/aws/containers-roadmap/issues/2552.
+    docs.aws.amazon.com/eks/latest/userguide/auto-networking.html; why a policy must name the address: github.com/aws/containers-roadmap/issues/2552.
 
     >>> dns_networks("172.20.0.0/16"), dns_networks("")
     (['172.20.0.10/32'], [])
@@ -62,23 +62,23 @@ def dns_networks(service_network: str) -> list[str]:
 
 
 def vpc_subnets(network: str, zones: list[str]) -> list[dict[str, Any]]:
-    """Return a private and a public subnet for each of ``zones``, with the tags by which load balancers find them.
+    """Return a private and a public subnet for each of ``zones``, with the tags for load balancer discovery.
 
-    A private subnet takes an eighth of the network, for pods have addresses of their own; the public ones take a sixty-fourth each from its
-    last eighth. So a third zone moves neither of two; a cluster that is there keeps its zones.
+    A private subnet takes an eighth of the network, because each pod has its own address; each public one takes a sixty-fourth, from the
+    last eighth. So adding a third zone does not move the others. An existing cluster keeps its zones.
 
     >>> [(s["name"], s["cidr"]) for s in vpc_subnets("10.60.0.0/16", ["eu-central-1a", "eu-central-1b"])][:2]
     [('private-eu-central-1a', '10.60.0.0/19'), ('public-eu-central-1a', '10.60.224.0/22')]
     """
     if not 2 <= len(zones) <= 3 or len(set(zones)) != len(zones):
-        raise AnsibleFilterError(f"berth_aws_zones has to name two or three zones, each once; it names {', '.join(zones) or 'none'}.")
+        raise AnsibleFilterError(f"berth_aws_zones must have two or three different zones, but it has {', '.join(zones) or 'none'}.")
     try:
         whole = ipaddress.IPv4Network(network)
     except ValueError as error:
         raise AnsibleFilterError(f"berth_aws_network: {error}.") from None
-    # A VPC is a /16 at most; an eighth of a /22 is the smallest that leaves EKS, RDS and the pods enough addresses.
+    # A VPC is a /16 at most. An eighth of a /22 is the smallest subnet with enough addresses for EKS, RDS and the pods.
     if not 16 <= whole.prefixlen <= 22:
-        raise AnsibleFilterError(f"berth_aws_network is a /{whole.prefixlen}. Take one from /16 (65536 addresses) to /22 (1024).")
+        raise AnsibleFilterError(f"berth_aws_network is a /{whole.prefixlen}. Choose one from /16 (65536 addresses) to /22 (1024).")
     eighths = list(whole.subnets(prefixlen_diff=3))
     public = list(eighths[-1].subnets(prefixlen_diff=3))
     subnets = []
@@ -90,9 +90,9 @@ def vpc_subnets(network: str, zones: list[str]) -> list[dict[str, Any]]:
 
 
 def admin_rules(networks: list[str], path: str, service: str) -> dict[str, Any]:
-    """Return what an Ingress has besides, so that only ``networks`` reach ``path`` of ``service``: its ``annotations`` and ``paths``.
+    """Return the ``annotations`` and ``paths`` to add to an Ingress so that only ``networks`` reach ``path`` of ``service``.
 
-    The first rule that fits counts. The controller puts the longer path first, and rules of the same path in their order here:
+    The first rule that matches applies. The controller puts longer paths first, and rules of the same path in the order here:
     https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/ingress/annotations/#traffic-routing
 
     >>> admin_rules([], "/admin/", "polls")
@@ -114,7 +114,7 @@ def admin_rules(networks: list[str], path: str, service: str) -> dict[str, Any]:
 
 
 def access_entries(access: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the access entries of people and roles, each with its policies as the module takes them.
+    """Return the access entries of users and roles, each with its policies in the module's format.
 
     >>> access_entries([{"principal": "arn:aws:iam::1:role/dev", "policy": "view", "namespaces": ["polls"]}])[0]["policies"]
     [{'policy': 'AmazonEKSViewPolicy', 'namespaces': ['polls']}]
@@ -123,14 +123,14 @@ def access_entries(access: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for entry in access:
         policy = entry.get("policy")
         if policy and policy not in ACCESS_POLICIES:
-            raise AnsibleFilterError(f"berth_eks_access: policy {policy} of {entry['principal']} is none of {', '.join(ACCESS_POLICIES)}.")
+            raise AnsibleFilterError(f"berth_eks_access: policy {policy} of {entry['principal']} is not one of: {', '.join(ACCESS_POLICIES)}.")
         policies = [{"policy": ACCESS_POLICIES[policy], "namespaces": entry.get("namespaces") or []}] if policy else []
         entries.append({"principal": entry["principal"], "groups": entry.get("groups") or [], "policies": policies})
     return entries
 
 
 def stale_principals(entries: list[dict[str, Any]], access: list[dict[str, Any]], tags: dict[str, str]) -> list[str]:
-    """Return the principals whose access entries are ours (by ``tags``) and that ``access`` no longer names.
+    """Return the principals whose access entries are ours (by ``tags``) but are no longer in ``access``.
 
     >>> stale_principals([{"principal_arn": "arn:aws:iam::1:role/gone", "tags": {"berth:environment": "prod"}}], [], {"berth:environment": "prod"})
     ['arn:aws:iam::1:role/gone']
@@ -141,7 +141,7 @@ def stale_principals(entries: list[dict[str, Any]], access: list[dict[str, Any]]
 
 
 def eks_roles(compute: str, identities: list[dict[str, Any]], name: str, account: str, region: str) -> list[dict[str, Any]]:
-    """Return the IAM roles of a cluster, as :func:`iam.eks_roles`."""
+    """Return the IAM roles of a cluster; see :func:`iam.eks_roles`."""
     try:
         return iam.eks_roles(compute, identities, name, account, region)
     except ValueError as error:
@@ -149,7 +149,7 @@ def eks_roles(compute: str, identities: list[dict[str, Any]], name: str, account
 
 
 def iam_names(name: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Return what is filled into the IAM policies of the environment whose resources are called ``name``; ``given`` are the other arguments of
+    """Return the values for the IAM policies of the environment whose resources are called ``name``; ``given`` has the other arguments of
     :func:`iam.names`.
     """
     try:
@@ -159,12 +159,12 @@ def iam_names(name: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def iam_policies(text: str, names: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return IAM policies by name, filled in, as :func:`iam.policies`."""
+    """Return IAM policies by name, filled in; see :func:`iam.policies`."""
     return iam.policies(text, names)
 
 
 def iam_files(policies: dict[str, Any], directory: str) -> list[dict[str, str]]:
-    """Return the files of IAM policies, as the module C(files) takes them.
+    """Return the files of IAM policies, for the module C(files).
 
     >>> iam_files({"data": {}}, "/etc/iam")
     [{'path': '/etc/iam/data.json', 'content': '{}\\n', 'mode': '0644'}]
@@ -173,15 +173,15 @@ def iam_files(policies: dict[str, Any], directory: str) -> list[dict[str, str]]:
 
 
 def upgrade_plan(version: str, live: str, node_groups: list[dict[str, str]]) -> dict[str, Any]:
-    """Return what brings a cluster that runs ``live`` to ``version``: ``control_plane``, the names of ``nodes``; or why it is ``refused``.
+    """Return how to upgrade a cluster from ``live`` to ``version``: whether the ``control_plane``, and which ``nodes``; or why it is ``refused``.
 
     >>> upgrade_plan("1.35", "1.34", [{"nodegroup_name": "polls", "version": "1.34"}])
     {'refused': '', 'control_plane': True, 'nodes': ['polls']}
     >>> upgrade_plan("1.36", "1.34", [])["refused"]
-    'EKS goes up one minor version at a time: set berth_eks_version to "1.35" first (the cluster runs 1.34, wanted is 1.36).'
+    'EKS goes up one minor version at a time: set berth_eks_version to "1.35" first (the cluster runs 1.34, the inventory wants 1.36).'
     """
     now, then = aws_variables.minor(live), aws_variables.minor(version)
-    both = f"(the cluster runs {live}, wanted is {version})"
+    both = f"(the cluster runs {live}, the inventory wants {version})"
     refused = ""
     if then < now:
         refused = f'EKS does not go back to an earlier version: set berth_eks_version to "{live}" {both}.'
@@ -192,7 +192,7 @@ def upgrade_plan(version: str, live: str, node_groups: list[dict[str, str]]) -> 
 
 
 def eks_addons(wanted: dict[str, str], compute: str) -> dict[str, str]:
-    """Return a cluster's add-ons, each with its version or empty for EKS's choice: the inventory's, and those without which no node of a group is ready.
+    """Return a cluster's add-ons, each with its version or empty for EKS's choice: the inventory's, and those that node groups need to become ready.
 
     Auto Mode has these built in: docs.aws.amazon.com/eks/latest/userguide/eks-add-ons.html.
 
@@ -206,12 +206,12 @@ def eks_addons(wanted: dict[str, str], compute: str) -> dict[str, str]:
 
 
 def addon_plan(addons: list[dict[str, Any]], wanted: dict[str, str], version: str) -> dict[str, Any]:
-    """Return the versions to which add-ons that do not run with a Kubernetes version go (``targets``), and what is in the way (``blockers``).
+    """Return the versions for add-ons that do not support a Kubernetes version (``targets``), and what blocks the upgrade (``blockers``).
 
     Args:
         addons: As eks_upgrade_insights_info returns them.
-        wanted: The inventory's, each with its version or empty for EKS's choice.
-        version: Of Kubernetes.
+        wanted: The inventory's add-ons, each with its version or empty for EKS's choice.
+        version: The Kubernetes version.
 
     >>> addon_plan([{"name": "coredns", "compatible": False, "default_version": "v2", "compatible_versions": ["v2"]}], {}, "1.35")
     {'targets': {'coredns': 'v2'}, 'blockers': []}
@@ -222,7 +222,7 @@ def addon_plan(addons: list[dict[str, Any]], wanted: dict[str, str], version: st
         best = addon["default_version"] or next(iter(choices), "")
         if pinned and pinned not in choices:
             text = f"berth_eks_addons.{name}: {pinned} does not run with Kubernetes {version}"
-            blockers.append(f"{text}; set it to {best}, or to nothing for EKS's choice." if best else f"{text}, and EKS has no version of it that does.")
+            blockers.append(f"{text}; set it to {best}, or leave it empty for EKS's choice." if best else f"{text}, and EKS has no version of it that does.")
         elif not addon["compatible"] and not best:
             blockers.append(f"Add-on {name}: EKS has no version of it that runs with Kubernetes {version}; remove it first, or wait for one.")
         elif not addon["compatible"]:
@@ -231,25 +231,25 @@ def addon_plan(addons: list[dict[str, Any]], wanted: dict[str, str], version: st
 
 
 def upgrade_report(upgrade: dict[str, Any]) -> list[str]:
-    """Return what is to be upgraded and what was found, a line each; ``upgrade`` is C(eks_upgrade) of the role eks.
+    """Return what will be upgraded and what was found, a line each; ``upgrade`` is C(eks_upgrade) of the role eks.
 
     >>> upgrade_report({"current": "1.35", "version": "1.35", "control_plane": False, "nodes": [], "addons": {}, "blockers": [], "warnings": []})
-    ['The cluster runs 1.35, as the inventory wants it: there is nothing to upgrade.']
+    ['The cluster runs 1.35, as the inventory wants: there is nothing to upgrade.']
     """
     steps = [f"the control plane from {upgrade['current']} to {upgrade['version']}"] if upgrade["control_plane"] else []
     steps += [f"the nodes of {name} to {upgrade['version']}" for name in upgrade["nodes"]]
     steps += [f"the add-on {name} to {version}" for name, version in upgrade["addons"].items()]
-    nothing = f"The cluster runs {upgrade['version']}, as the inventory wants it: there is nothing to upgrade."
+    nothing = f"The cluster runs {upgrade['version']}, as the inventory wants: there is nothing to upgrade."
     lines = [f"To be upgraded: {'; then '.join(steps)}." if steps else nothing]
-    lines += [f"In the way: {sentence}" for sentence in upgrade["blockers"]]
-    return lines + [f"To be looked at: {sentence}" for sentence in upgrade["warnings"]]
+    lines += [f"Blocks the upgrade: {sentence}" for sentence in upgrade["blockers"]]
+    return lines + [f"Check before the upgrade: {sentence}" for sentence in upgrade["warnings"]]
 
 
 def rds_changes(instance: dict[str, Any], version: str, storage: int) -> dict[str, Any]:
-    """Return what of version and storage (GiB, at least) is to be asked for: of an instance that is there only what really differs.
+    """Return which changes of version and storage (GiB, at least) to request; for an existing instance only real differences.
 
-    ``17`` is every 17.x, for AWS brings minor versions by itself. Storage grows by itself and cannot shrink.
-    What waits for the maintenance window counts as done.
+    ``17`` means any 17.x, because AWS applies minor versions automatically. Storage grows automatically and cannot shrink.
+    Changes that wait for the maintenance window count as done.
 
     >>> rds_changes({"engine_version": "17.6", "allocated_storage": 30}, "17", 20)
     {}
@@ -273,7 +273,7 @@ def rds_changes(instance: dict[str, Any], version: str, storage: int) -> dict[st
 
 
 def rds_backup_said(made: dict[str, Any], environment: str, keep: int, check: bool) -> list[str]:
-    """Return what a backup in RDS says at its end.
+    """Return the final message of a backup in RDS.
 
     Args:
         made: What the module rds_snapshot returned.
@@ -282,13 +282,13 @@ def rds_backup_said(made: dict[str, Any], environment: str, keep: int, check: bo
         check: Whether nothing was done.
     """
     name, removed = made["snapshot"], ", ".join(made["removed"])
-    lines = [f"RDS would make a snapshot of {environment}, like {name}." if check else f"RDS snapshot {name} has the data of {environment}."]
+    lines = [f"RDS would make a snapshot of {environment}, like {name}." if check else f"RDS snapshot {name} contains the data of {environment}."]
     if removed:
         lines.append(f"{'This would be removed' if check else 'Removed'}: {removed}. {keep} are kept (berth_rds_keep_snapshots).")
     if check:
         return lines
     restore = f"ansible-playbook playbooks/ops/restore.yml -i inventories/{environment} -e ops_snapshot={name}"
-    return [*lines, f"{restore} puts them back; a new environment gets them with berth_rds_snapshot: {name} in its inventory."]
+    return [*lines, f"{restore} restores them; a new environment gets them with berth_rds_snapshot: {name} in its inventory."]
 
 
 class FilterModule:

@@ -1,4 +1,4 @@
-"""What backups are called."""
+"""The names of backups."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from ..module_utils.encryption import recipient_program
 
 DOCUMENTATION = """
 name: backup_suffix
-short_description: The end of the name of a backup that is encrypted for somebody
+short_description: The suffix of a backup's name, with or without encryption
 description:
-  - C(.dump), and C(.age) or C(.gpg) after it where it is encrypted.
+  - C(.dump), followed by C(.age) or C(.gpg) if the backup is encrypted.
 options:
-  _input: {description: "The recipient, empty for nobody.", type: str, required: true}
+  _input: {description: "The recipient; empty for no encryption.", type: str, required: true}
 """
 
 
 def backup_suffix(recipient: str) -> str:
-    """Return the end of the name of a backup that is encrypted for ``recipient``.
+    """Return the suffix of the name of a backup that is encrypted for ``recipient``.
 
     >>> backup_suffix("")
     '.dump'

@@ -1,4 +1,4 @@
-"""The cache as objects and the app are told of it."""
+"""The cache's configuration, and the app's variables for it."""
 
 from __future__ import annotations
 

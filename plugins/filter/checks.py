@@ -1,4 +1,4 @@
-"""The look at the project before a release."""
+"""The checks of the project before a release."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ..plugin_utils.inventory.database_names import merged
 
 
 def checks_container(base: Mapping[str, Any], script: str, release: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the container that looks at the project, made from that of the release's commands.
+    """Return the container that checks the project, based on the container of the release commands.
 
     Args:
-        base: That of the release's commands.
+        base: The container of the release commands.
         script: The text of roles/app/files/checks.py.
-        release: What it looks for: see ``module_utils.rollout.checks.given``.
+        release: What it checks: see ``module_utils.rollout.checks.given``.
     """
     return checks.container(base, script, {**release, "database_env": merged(release["database_env"])})
 

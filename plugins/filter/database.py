@@ -1,4 +1,4 @@
-"""The database as the app is told of it."""
+"""The app's variables for the database."""
 
 from __future__ import annotations
 

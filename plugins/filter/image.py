@@ -1,4 +1,4 @@
-"""How old an image may be, and as whom it runs."""
+"""How old an image may be, and which user it runs as."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ..module_utils.image import user
 
 DOCUMENTATION = """
 name: image_period
-short_description: The day from which on what images are made of counts as new
+short_description: The day since which the parts of images count as new
 description:
-  - Time is cut into periods of so many days, the same ones everywhere. The result is the first day of the one of today in UTC, as C(2026-10-31).
+  - Divides time into periods of so many days, the same everywhere. Returns the first day of the current period in UTC, such as C(2026-10-31).
   - Everyone who builds the same source within a period gets the same image. When the next period begins, everyone rebuilds it.
 options:
   _input: {description: "Days, 0 for never.", type: int, required: true}

@@ -1,4 +1,4 @@
-"""What pods may call."""
+"""Where pods may connect to."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ..module_utils.kube.egress import egress_rules
 
 DOCUMENTATION = """
 name: egress_rules
-short_description: Turn what an inventory says of calls to the outside into rules
+short_description: Turn the inventory's setting for egress into NetworkPolicy rules
 description:
-  - C(internet) are all addresses but those of private networks, of the machine itself and of a cloud's metadata.
+  - C(internet) means all addresses except private networks, the machine itself and cloud metadata.
 options:
   _input: {description: C(internet), C(none), or egress rules of a NetworkPolicy., type: raw, required: true}
 """

@@ -62,7 +62,7 @@ def command_containers(commands: list[str], container: dict[str, Any]) -> list[d
 
 
 def host_settings(hosts: list[str], separators: dict[str, str]) -> dict[str, str]:
-    """Return the variables that have the names which the site answers to: Berth's own, and others, each with what parts the names in it.
+    """Return the variables with the site's host names: Berth's own, and others, each with its separator.
 
     >>> host_settings(["shop.example.com"], {"HOSTS": " "})
     {'DJANGO_ALLOWED_HOSTS': 'localhost,127.0.0.1,[::1],shop.example.com', 'HOSTS': 'localhost 127.0.0.1 [::1] shop.example.com'}
@@ -72,7 +72,7 @@ def host_settings(hosts: list[str], separators: dict[str, str]) -> dict[str, str
 
 
 def in_turn(containers: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the part of a pod that runs some containers one after another, each if the one before did well.
+    """Return the part of a pod that runs containers one after another, each only if the one before succeeded.
 
     >>> in_turn([{"name": "look"}, {"name": "migrate"}])
     {'restartPolicy': 'Never', 'initContainers': [{'name': 'look'}], 'containers': [{'name': 'migrate'}]}
@@ -81,7 +81,7 @@ def in_turn(containers: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def release_name(pod: dict[str, Any], name: str) -> str:
-    """Return the name of the Job that runs a release's commands: it has all that its pod is, for a Job cannot be changed.
+    """Return the name of the Job that runs a release's commands. It depends on the whole pod, because a Job cannot be changed.
 
     >>> release_name({"containers": []}, "polls")
     'polls-release-75ed80bed3'
@@ -119,7 +119,7 @@ def cron_jobs(schedules: list[dict[str, str]], name: str, labels: dict[str, str]
 
 
 def writable_volumes(directories: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the volumes of a pod for ``directories`` that it may write to, each with its size; what is there is lost with the pod.
+    """Return a pod's volumes for its writable ``directories``, each with its size. Their content is lost with the pod.
 
     >>> writable_volumes({"/tmp": "64Mi"})
     [{'name': 'tmp', 'emptyDir': {'sizeLimit': '64Mi'}}]
@@ -134,7 +134,7 @@ def writable_mounts(directories: dict[str, str]) -> list[dict[str, Any]]:
 
 def _volume(path: str) -> str:
     words = re.sub("[^a-z0-9]+", "-", path.lower()).strip("-")
-    # Two paths may differ in what a name cannot have: kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
+    # Two paths may differ only in characters that a name cannot have: kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
     return words if path == f"/{words}" and len(words) <= 40 else f"{words[:40].strip('-')}-{short_hash(path)}"
 
 
@@ -144,7 +144,7 @@ def object_names(objects: list[dict[str, Any]]) -> list[dict[str, str]]:
 
 
 def app_pods(app: str, also: list[str] | None = None) -> dict[str, Any]:
-    """Return the selector of an app's pods, whatever they do for it; ``also`` has more of their components.
+    """Return the selector of all of an app's pods; ``also`` has additional components.
 
     >>> app_pods("polls")["matchExpressions"][0]["values"]
     ['web', 'process', 'release', 'schedule', 'command']
@@ -157,7 +157,7 @@ def app_pods(app: str, also: list[str] | None = None) -> dict[str, Any]:
 
 
 def named(names: list[str], kind: str) -> list[dict[str, str]]:
-    """Return kind and name of the objects of one kind that have these names.
+    """Return kind and name of objects of one kind with these names.
 
     >>> named(["database"], "Service")
     [{'kind': 'Service', 'name': 'database'}]
@@ -175,9 +175,9 @@ def ip_blocks(networks: list[str]) -> list[dict[str, Any]]:
 
 
 def outside(networks: list[str]) -> list[dict[str, Any]]:
-    """Return the peers of a NetworkPolicy's rule that are every address but those of ``networks`` (CIDR); none, which is everybody, without networks.
+    """Return the peers of a NetworkPolicy's rule for every address outside ``networks`` (CIDR); no peers, which means everybody, without networks.
 
-    Pods that have no address of a version cannot be called with that version.
+    Pods without an address of an IP version cannot be reached with that version.
 
     >>> outside(["10.244.0.0/16"])
     [{'ipBlock': {'cidr': '0.0.0.0/0', 'except': ['10.244.0.0/16']}}]
@@ -187,14 +187,14 @@ def outside(networks: list[str]) -> list[dict[str, Any]]:
 
 
 def labelled(objects: list[dict[str, Any]], label: str, value: str) -> list[dict[str, Any]]:
-    """Return those of ``objects`` that have a label with this value."""
+    """Return the ``objects`` that have a label with this value."""
     return [each for each in objects if each["metadata"].get("labels", {}).get(label) == value]
 
 
 def settled(objects: list[dict[str, Any]]) -> bool:
-    """Whether every workload among live ``objects`` has reached what is wanted.
+    """Whether every workload among live ``objects`` has reached its desired state.
 
-    The answer to an apply carries the object's status, so a run that changes nothing need not ask again. The conditions are
+    The response to an apply contains the object's status, so a run that changes nothing need not request it again. The conditions are
     those of ``kubectl rollout status`` (k8s.io/kubectl/pkg/polymorphichelpers/rollout_status.go).
     """
     return all(_settled(item) for item in objects)
@@ -212,7 +212,7 @@ def _settled(item: dict[str, Any]) -> bool:
 
 
 def failed_jobs(objects: list[dict[str, Any]]) -> list[str]:
-    """Return the names of the Jobs among live ``objects`` that have failed for good, also of those whose pods are still to end.
+    """Return the names of the Jobs among live ``objects`` that have failed for good, including those whose pods still have to terminate.
 
     https://kubernetes.io/docs/concepts/workloads/controllers/job/#terminal-job-conditions
     """
@@ -220,12 +220,12 @@ def failed_jobs(objects: list[dict[str, Any]]) -> list[str]:
 
 
 def standing(jobs: list[dict[str, Any]], retried: bool) -> list[dict[str, Any]]:
-    """Return those of live ``jobs`` whose answer counts: with ``retried``, that of one which has failed does not."""
+    """Return the live ``jobs`` whose result counts: with ``retried``, a failed one's does not."""
     return [job for job in jobs if not retried or not failed_jobs([job])]
 
 
 def ended(jobs: list[dict[str, Any]]) -> bool:
-    """Whether there are live ``jobs`` and each has run to its end, with or without success."""
+    """Whether there are live ``jobs`` and all have ended, successfully or not."""
     return bool(jobs) and all(_has(job, "Complete") or _has(job, "Failed") for job in jobs)
 
 
@@ -236,13 +236,13 @@ def _has(item: dict[str, Any], condition: str) -> bool:
 def app_facts(objects: list[dict[str, Any]], address: str, revision: str = "", path: str = "/") -> dict[str, Any]:
     """Return ``url``, ``revision`` and ``replicas`` of the app whose Deployment and Service are among live ``objects``.
 
-    The URL is that of the page at ``path`` by the Service's node port at ``address``, empty where this machine reaches none. ``revision`` is the one that
-    a rollout has ended with since the objects were read.
+    The URL is that of the page at ``path``, on the Service's node port at ``address``; empty if this machine reaches none. ``revision`` is the revision
+    after a rollout that has ended since the objects were read.
     """
     service = next((item for item in objects if item["kind"] == "Service"), None)
     if not service:
         raise AnsibleFilterError("The app has no Service in its namespace; run site.yml.")
-    # Its processes have Deployments of their own.
+    # The app's processes have their own Deployments.
     deployment = next((item for item in objects if item["kind"] == "Deployment" and item["metadata"]["name"] == service["metadata"]["name"]), None)
     if not deployment:
         raise AnsibleFilterError("The app has no Deployment in its namespace; run site.yml.")
@@ -254,7 +254,7 @@ def app_facts(objects: list[dict[str, Any]], address: str, revision: str = "", p
 
 
 def pods_with_secret(pods: list[dict[str, Any]], secrets: list[str], since: str) -> list[str]:
-    """Return the names of live ``pods`` that began before ``since`` (RFC 3339, empty for never) with values of one of the Secrets in their environment."""
+    """Return the names of live ``pods`` that started before ``since`` (RFC 3339, empty for never) with values of one of the Secrets in their environment."""
     return [
         pod["metadata"]["name"]
         for pod in pods
@@ -266,13 +266,13 @@ def pods_with_secret(pods: list[dict[str, Any]], secrets: list[str], since: str)
 
 
 def data_within(state: str, claims: list[dict[str, Any]]) -> str:
-    """Return what data a cluster in ``state`` would take with it, in words: its volume ``claims``, which only a running one tells of. Empty for none.
+    """Return which data would be lost with a cluster in ``state``, in words: its volume ``claims``, which only a running one shows. Empty for none.
 
     >>> data_within("stopped", [])
-    'not to be seen while it is stopped'
+    'unknown while it is stopped'
     """
     if state in ("stopped", "paused", "unready"):
-        return f"not to be seen while it is {state}"
+        return f"unknown while it is {state}"
     names = [claim["metadata"]["name"] for claim in claims] if state == "running" else []
     return f"volume claim {', '.join(names)}" if names else ""
 

@@ -1,4 +1,4 @@
-"""Objects of the project's own."""
+"""The project's own Kubernetes objects."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ..plugin_utils import own_objects
 
 
 def own_files(patterns: list[str], bases: list[str]) -> list[str]:
-    """Return the files that the patterns match, each once, in the order of the patterns and by name."""
+    """Return the files that the patterns match, without duplicates, in the order of the patterns and by name."""
     found = (path for pattern in patterns for path in own_objects.found(pattern, [Path(base).expanduser() for base in bases]))
     return list(dict.fromkeys(str(path) for path in found))
 
 
 def own_kinds(record: list[dict[str, Any]], names: list[dict[str, str]]) -> list[str]:
-    """Return the kinds, as k8s_prune takes them, that are in the ConfigMap of a release before, none or one, or among ``names``.
+    """Return the kinds, in the format of k8s_prune, in an earlier release's ConfigMap (none or one) or among ``names``.
 
-    The data of a PersistentVolumeClaim could not be had again, so those are never pruned.
+    PersistentVolumeClaims are never pruned, because their data could not be recovered.
     """
     before = [kind for each in record for kind in json.loads((each.get("data") or {}).get("kinds") or "[]")]
     return sorted({*before, "ConfigMap", *(each["kind"] for each in names)} - {"PersistentVolumeClaim"})

@@ -1,4 +1,4 @@
-"""What the app runs, and how its health is asked for, as Kubernetes objects."""
+"""The app's processes and probes, as parts of Kubernetes objects."""
 
 from __future__ import annotations
 

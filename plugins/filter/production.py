@@ -1,4 +1,4 @@
-"""What is production."""
+"""Whether an environment is production."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from ..module_utils.environments import environments
 
 DOCUMENTATION = """
 name: is_production
-short_description: Whether one of the names of an environment says that it is production
+short_description: Whether one of an environment's names says that it is production
 description:
-  - A word of it does, such as C(prod) in C(polls-prod), as the audit reads names.
+  - True if a word of a name does, such as C(prod) in C(polls-prod). The audit uses the same rule.
 options:
   _input: {description: "Names, such as those of the environment and its namespace.", type: list, elements: str, required: true}
 """

@@ -1,4 +1,4 @@
-"""What is true of a provider."""
+"""Properties of providers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DOCUMENTATION = """
 name: provider_property
 short_description: A property of a provider
 description:
-  - By the table of plugins/module_utils/providers.py. Of C(auto), and of any other name that is no provider's, nothing particular is true.
+  - Looks it up in plugins/module_utils/providers.py. C(auto), like any other name that is not a provider's, has no special properties.
 options:
   _input: {description: "A provider's name, such as C(berth_provider) or C(cluster_facts.provider).", type: str, required: true}
   name: {description: The property's name., type: str, required: true}

@@ -1,4 +1,4 @@
-"""What is said and decided of an environment's instances in RDS, of which a restore makes a second one."""
+"""Messages and decisions about an environment's RDS instances. A restore creates a second one."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from ..module_utils.aws.databases import RESTORING, SERVING, final_name
 
 
 def restore_refused(given: Mapping[str, str], in_rds: bool) -> str:
-    """Return why the options of a restore do not go together, empty where they do.
+    """Return why the options of a restore do not go together, empty if they do.
 
     Args:
-        given: The options (ops_...) with their values, empty for those that are not given.
+        given: The options (ops_...) with their values, empty if they are not given.
         in_rds: Whether the database is in RDS.
 
     >>> restore_refused({"ops_snapshot": "a", "ops_time": "b"}, True)
-    'ops_snapshot and ops_time are both given: give one of them.'
+    'ops_snapshot and ops_time are both given: use only one of them.'
     """
     names = [name for name, value in given.items() if value]
     if in_rds and "ops_file" in names:
-        return "ops_file is given, and the database is in RDS, where no file takes its place. Leave it out; -e ops_snapshot=NAME restores a snapshot."
+        return "ops_file is given, but the database is in RDS, which cannot be restored from a file. Use -e ops_snapshot=NAME to restore a snapshot."
     if in_rds:
-        return f"{', '.join(names[:-1])} and {names[-1]} are {'both' if len(names) == 2 else 'all'} given: give one of them." if len(names) > 1 else ""
+        return f"{', '.join(names[:-1])} and {names[-1]} are {'both' if len(names) == 2 else 'all'} given: use only one of them." if len(names) > 1 else ""
     others = [name for name in names if name != "ops_file"]
     if others:
-        return f"{' and '.join(others)} {'are' if len(others) > 1 else 'is'} for berth_database: rds. Here -e ops_file=FILE names the backup."
+        return f"{' and '.join(others)} {'are' if len(others) > 1 else 'is'} for berth_database: rds only. Here, name the backup with -e ops_file=FILE."
     return ""
 
 
 def rds_tags(wanted: dict[str, str], live: dict[str, str]) -> dict[str, str]:
-    """Return the tags of an instance: those that are wanted, and those by which it is known what a restore has made of it.
+    """Return the tags of an instance: the wanted ones, and those that a restore uses to keep track of it.
 
     >>> rds_tags({"team": "web"}, {"berth:serving-since": "2027-03-27T12:00:00Z", "old": "x"})
     {'team': 'web', 'berth:serving-since': '2027-03-27T12:00:00Z'}
@@ -40,38 +40,38 @@ def rds_tags(wanted: dict[str, str], live: dict[str, str]) -> dict[str, str]:
 
 
 def rds_protected(found: dict[str, Any], where: str, environment: str) -> list[str]:
-    """Return which instances are protected from deletion, and what to do; nothing where none is.
+    """Return which instances are protected from deletion, and what to do about it.
 
     Args:
         found: As the module rds_instances_info returns them.
         where: Where berth_deletion_protection is set.
-        environment: Whose they are.
+        environment: The environment's name.
     """
     said = []
     for one in found["instances"]:
         if one.get("deletion_protection"):
             said.append(
                 f"RDS instance {one['db_instance_identifier']} is protected from deletion. Set berth_deletion_protection: false in {where}, "
-                "run site.yml --tags cluster, then destroy again."
+                "run site.yml --tags cluster, then run destroy.yml again."
             )
     for one in found["others"]:
         if one.get("deletion_protection"):
             name = one["db_instance_identifier"]
             command = f"ansible-playbook playbooks/ops/restore.yml -i inventories/{environment} -e ops_remove={name}"
-            said.append(f"RDS instance {name}, which a restore has made or left, is protected from deletion. {command} removes it.")
+            said.append(f"RDS instance {name}, left by a restore, is protected from deletion. {command} removes it.")
     return [f"Nothing was removed: {said[0]}", *said[1:]] if said else []
 
 
 def rds_removals(found: dict[str, Any], name: str, now: datetime, purge: bool) -> list[dict[str, str]]:
-    """Return what is removed with an environment: each ``instance`` and the name of its last ``snapshot``, empty for none.
+    """Return which instances are removed with an environment: each ``instance`` and the name of its final ``snapshot``, empty for none.
 
-    The snapshot of the one in use has the latest time in its name. RDS makes none of an instance that is still being made.
+    The snapshot of the one in use has the latest time in its name. RDS cannot snapshot an instance that is still being created.
 
     Args:
         found: As the module rds_instances_info returns them.
-        name: That of the environment's resources.
-        now: When, in UTC.
-        purge: Whether the data go too.
+        name: The name of the environment's resources.
+        now: The current time in UTC.
+        purge: Whether to delete the data too.
     """
     there = [one for one in [*found["instances"], *found["others"]] if one["db_instance_status"] != "deleting"]
     return [
@@ -84,53 +84,53 @@ def rds_removals(found: dict[str, Any], name: str, now: datetime, purge: bool) -
 
 
 def rds_restore_asked(restored: dict[str, str], environment: str) -> str:
-    """Return what a restore in RDS asks to be confirmed.
+    """Return what a restore in RDS asks the user to confirm.
 
     Args:
-        restored: What the module rds_restore foretells.
-        environment: Whose database it is.
+        restored: What the module rds_restore returned in check mode.
+        environment: The environment's name.
     """
     what = f"the data of {restored['source']}, in the new RDS instance {restored['instance']}" if restored["source"] else f"RDS instance {restored['instance']}"
-    kept = f". What was written since stays in {restored['previous']} only" if restored["previous"] else ""
-    return f"The app of {environment} goes over to {what}{kept}"
+    kept = f". Data written since then stays in {restored['previous']} only" if restored["previous"] else ""
+    return f"The app of {environment} will switch to {what}{kept}"
 
 
 def rds_restore_said(restored: dict[str, str], environment: str, began: str, ended: str, check: bool) -> str:
-    """Return what a restore in RDS says at its end.
+    """Return the final message of a restore in RDS.
 
     Args:
         restored: What the module rds_restore returned.
-        environment: Whose database it is.
-        began, ended: When the app went over, in UTC.
+        environment: The environment's name.
+        began, ended: When the app switched over, in UTC.
         check: Whether nothing was done.
     """
     if check:
-        return f"{rds_restore_asked(restored, environment)}. Nothing was changed, for this was a check."
+        return f"{rds_restore_asked(restored, environment)}. Nothing was changed, because this was a check."
     instance, previous = restored["instance"], restored["previous"]
     data = f" with the data of {restored['source']}" if restored["source"] else ""
-    said = [f"The app of {environment} uses RDS instance {instance}{data}. It went over from {began} to {ended} UTC, each old pod serving until a new one did."]
+    said = [f"The app of {environment} uses RDS instance {instance}{data}. It switched from {began} to {ended} UTC; each old pod served until a new one did."]
     if not previous:
         return said[0]
     command = f"ansible-playbook playbooks/ops/restore.yml -i inventories/{environment}"
-    said.append(f"What those wrote meanwhile is in {previous} only, which is kept and costs as much as before.")
+    said.append(f"Data that the old pods wrote meanwhile is in {previous} only, which is kept and costs as much as before.")
     return " ".join(said) + f"\n{command} -e ops_instance={previous} goes back to it, and\n{command} -e ops_remove={previous} removes it."
 
 
 def rds_restore_failed(failure: str, restored: dict[str, str], environment: str) -> str:
-    """Return why the app did not go over to a restored instance, and what to do.
+    """Return why the app did not switch to a restored instance, and what to do.
 
     Args:
         failure: What went wrong.
         restored: What the module rds_restore returned.
-        environment: Whose database it is.
+        environment: The environment's name.
     """
     previous = restored["previous"]
     if not previous:
-        return f"{failure}\nThe same command again goes on from here."
+        return f"{failure}\nRun the same command again to continue from here."
     site = f"ansible-playbook site.yml -i inventories/{environment}"
     return (
-        f"{failure}\nRDS instance {previous} is in use again, and {restored['instance']} is kept: the same command again goes on from here, and {site} brings "
-        f"whatever has gone over back to {previous}."
+        f"{failure}\nRDS instance {previous} is in use again; {restored['instance']} is kept. Run the same command again to continue, or run {site} "
+        f"to bring everything that has switched over back to {previous}."
     )
 
 

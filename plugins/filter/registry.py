@@ -1,4 +1,4 @@
-"""How a registry is asked, and under which name its logins are kept."""
+"""The address of a registry's API, and the name of its logins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DOCUMENTATION = """
 name: registry_api
 short_description: The address of a registry's API
 description:
-  - Turns C(host[:port][/path]) into the root of the API, that of Docker Hub included. The filter C(registry_login) gives the name of its logins.
+  - Turns C(host[:port][/path]) into the root of the API, also for Docker Hub. The filter C(registry_login) gives the name of its logins.
 options:
   _input: {description: "The registry, C(host[:port][/path]).", type: str, required: true}
 """

@@ -1,4 +1,4 @@
-"""What a run says at the end of the release that it has made."""
+"""The final message of a release."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 
 def release_summary(app: dict[str, Any], name: str, environment: str, url: str, version: str) -> str:
-    """Return where the app answers, which release that is, and the two commands that are of use now.
+    """Return where the app answers, which release it is, and the two commands to use next.
 
     Args:
         app: The fact ``app_facts``.
-        name: The app's.
-        environment: The inventory's.
-        url: Where it answers, empty where this machine reaches no node.
-        version: The release's; empty for one that is only looked at (check mode), of which nothing more is said.
+        name: The app's name.
+        environment: The inventory's name.
+        url: Where it answers, empty if this machine cannot reach a node.
+        version: The release's version; empty in check mode, which prints nothing more about it.
     """
     command = f"ansible-playbook playbooks/ops/{{}}.yml -i inventories/{environment}"
     where = f"answers at {url}" if url else f"runs; this machine reaches no node of the cluster: {command.format('open')}"

@@ -1,4 +1,4 @@
-"""What containers request, and what they may not exceed."""
+"""Requests and limits of containers."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ..module_utils.kube.resources import with_resources
 
 DOCUMENTATION = """
 name: with_resources
-short_description: Put some requests and limits in the place of others
+short_description: Override some requests and limits
 description:
-  - What is not given follows what is, so that no limit is below its request.
+  - Values that are not given follow those that are, so that no limit is below its request.
 options:
   _input: {description: C(requests) and C(limits)., type: dict, required: true}
-  given: {description: Those that go before., type: dict, required: true}
+  given: {description: The values that override them., type: dict, required: true}
 """
 
 

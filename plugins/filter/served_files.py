@@ -1,4 +1,4 @@
-"""The web server beside the app, which shows visitors its uploads and static files."""
+"""The web server next to the app, which serves uploads and static files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the app's source lies."""
+"""The location of the app's source."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ..module_utils.image import checkout
 
 
 def checked(source: str) -> str:
-    """Return a source that nothing is seen to be wrong with.
+    """Return a source after checking it.
 
     Raises:
-        AnsibleFilterError: Something is.
+        AnsibleFilterError: Something is wrong with it.
     """
     if wrong := checkout.source_problem(source):
         raise AnsibleFilterError(f"{checkout.SOURCE} {wrong}.")
@@ -21,7 +21,7 @@ def checked(source: str) -> str:
 
 
 def source_directory(source: str, environment: str) -> str:
-    """Return the directory of a source: itself, or where the checkout of a repository is for an environment.
+    """Return the directory of a source: the source itself, or an environment's checkout of the repository.
 
     >>> source_directory("../shop", "dev")
     '../shop'
@@ -30,7 +30,7 @@ def source_directory(source: str, environment: str) -> str:
 
 
 def source_repository(source: str) -> str:
-    """Return the address of a source that is a repository, "" of a directory.
+    """Return the address of a source that is a repository, "" for a directory.
 
     >>> source_repository("../shop"), source_repository("git@example.com:acme/shop.git")
     ('', 'git@example.com:acme/shop.git')

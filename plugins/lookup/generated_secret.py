@@ -1,4 +1,4 @@
-"""A secret that Berth makes up once and keeps outside git."""
+"""A secret that Berth generates once and keeps outside git."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ansible.plugins.lookup import LookupBase
 
 DOCUMENTATION = """
 name: generated_secret
-short_description: Read a secret from a file, and make it up when the file is not there
+short_description: Read a secret from a file, or generate it if the file does not exist
 description:
   - The file has mode 0600 and its directory 0700. A file that others can read is refused.
-  - In check mode nothing is written; the answer is then a placeholder.
+  - In check mode nothing is written, and a missing secret is a placeholder.
 options:
   _terms:
     description: Paths of the files.
@@ -39,9 +39,9 @@ PLACEHOLDER = "made-up-by-the-first-real-run"
 
 
 def generated_secret(path: Path, check_mode: bool = False) -> str:
-    """Return the secret kept in ``path``; make it up when there is none.
+    """Return the secret in ``path``; generate it if there is none.
 
-    Raises :class:`AnsibleError` when the file is empty, readable by others or cannot be written.
+    Raises :class:`AnsibleError` if the file is empty, readable by others, or cannot be written.
     """
     try:
         if not path.exists():
@@ -53,9 +53,9 @@ def generated_secret(path: Path, check_mode: bool = False) -> str:
             raise AnsibleError(f"{path} can be read by others (mode {mode & 0o777:04o}). Run: chmod 600 {path}")
         secret = path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise AnsibleError(f"The secret {path} cannot be kept: {error.strerror} ({error.filename}). Check berth_secrets_directory.") from None
+        raise AnsibleError(f"The secret {path} cannot be read or written: {error.strerror} ({error.filename}). Check berth_secrets_directory.") from None
     if not secret:
-        raise AnsibleError(f"{path} is empty. Write the secret into it, or remove it to have a new one made.")
+        raise AnsibleError(f"{path} is empty. Write the secret into it, or remove it to generate a new one.")
     return secret
 
 
@@ -68,7 +68,7 @@ def _write(path: Path, secret: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     try:
-        os.link(half, path)  # unlike a rename it never replaces the secret that another process made meanwhile
+        os.link(half, path)  # unlike a rename, it never replaces a secret that another process has created meanwhile
     except FileExistsError:
         pass
     finally:

@@ -18,7 +18,7 @@ DOCUMENTATION = """
 name: provider
 short_description: What provides the environment's cluster
 description:
-  - The provider that C(berth_provider) comes to, which for C(auto) is the one that the environment lives in, or the first that works here.
+  - Resolves C(berth_provider). C(auto) is the provider of the environment's existing cluster, or the first one that works here.
   - Takes no terms, and reads C(berth_provider), C(berth_kubeconfig), C(minikube_driver) and C(minikube_force).
 """
 
@@ -40,8 +40,8 @@ def provider(wanted: Any, kubeconfig: str, driver: str | None = "", force: Any =
     Args:
         wanted: ``berth_provider``.
         kubeconfig: The environment's own.
-        driver: ``minikube_driver``, which minikube has to be able to drive here.
-        force: ``minikube_force``, with which minikube drives for root.
+        driver: ``minikube_driver``, which must be usable here.
+        force: ``minikube_force``, which allows minikube for root.
     """
     return decide(str(wanted), kubeconfig, driver or "", boolean(force or False, strict=False))[0]
 
@@ -50,10 +50,10 @@ class LookupModule(LookupBase):
     """The lookup plugin."""
 
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
-        """Return the environment's provider; a runbook that no preflight came before refuses one that there is not."""
+        """Return the environment's provider, and refuse an unknown one, because preflight does not run before every runbook."""
         found = provider(*self._templar.template(DECISIVE))
         if found not in PROVIDERS:
             where = Inventory.of(variables or {}, self._loader, Path(__file__).resolve().parents[2]).where_set("berth_provider")
             *others, last = ["auto", *PROVIDERS]
-            raise AnsibleError(f"berth_provider in {where} is {found}, which Berth does not know. Set it to {', '.join(others)} or {last}.")
+            raise AnsibleError(f"berth_provider in {where} is {found}, which is not a provider. Set it to {', '.join(others)} or {last}.")
         return [found]

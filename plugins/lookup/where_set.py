@@ -1,4 +1,4 @@
-"""The file and line in which an inventory sets a variable."""
+"""The file and line that set a variable in an inventory."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ..plugin_utils.inventory.locate import Inventory
 
 DOCUMENTATION = """
 name: where_set
-short_description: Say where the inventory sets a variable
+short_description: Return where the inventory sets a variable
 description:
-  - For messages that say what to change. Of a variable that the inventory does not set it is the file in which it belongs.
+  - For messages that say what to change. For a variable that the inventory does not set, it is the file to set it in.
 options:
-  _terms: {description: "Names of variables; none for the file in which the environment's variables belong.", type: list, elements: str}
+  _terms: {description: "Names of variables; none for the file for the environment's variables.", type: list, elements: str}
 """
 
 EXAMPLES = """
@@ -25,7 +25,7 @@ EXAMPLES = """
 """
 
 RETURN = """
-_raw: {description: "Files, each with C(:line) where it sets the variable, relative to the project.", type: list, elements: str}
+_raw: {description: "Files relative to the project, each with C(:line) if it sets the variable.", type: list, elements: str}
 """
 
 
@@ -33,6 +33,6 @@ class LookupModule(LookupBase):
     """The lookup plugin."""
 
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
-        """Return the place of each variable in ``terms``, or of the environment's variables."""
+        """Return where each variable in ``terms`` is set, or the file for the environment's variables."""
         inventory = Inventory.of(variables or {}, self._loader, Path(__file__).resolve().parents[2])
         return [inventory.where_set(term) for term in terms] or [inventory.home()]

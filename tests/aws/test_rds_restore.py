@@ -191,7 +191,7 @@ def test_the_runbook_has_the_app_use_the_restored_database_and_a_release_that_fa
         play(aws.instance, tmp_path, "tests/aws/playbooks/release.yml", **given)
         assert (host(), service()) == (name, name)
         said = " ".join(play(aws.instance, tmp_path, "playbooks/ops/restore.yml", **given).split())
-        assert f"The app of rehearsal uses RDS instance {name}-r01 with the data of snapshot {name}-before-easter. It went over from" in said
+        assert f"The app of rehearsal uses RDS instance {name}-r01 with the data of snapshot {name}-before-easter. It switched from" in said
         assert (host(), service()) == (f"{name}-r01", f"{name}-r01")
         assert RESTORING not in read(aws, f"{name}-r01")["tags"]
         # As one leaves it that was cut off before the last step.

@@ -111,7 +111,7 @@ def test_the_runbook_backs_up_without_a_cluster_and_prints_the_name(aws: Emulate
     try:
         printed = " ".join(play(aws.instance, tmp_path, "playbooks/ops/backup.yml").split())
         (made,) = set(there(aws)) - before
-        assert f"RDS snapshot {made} has the data of rehearsal." in printed
+        assert f"RDS snapshot {made} contains the data of rehearsal." in printed
         assert "Not backed up" not in printed
         volumes = {"media": {"path": "/data/media", "size": "1Gi"}}
         told = " ".join(play(aws.instance, tmp_path, "playbooks/ops/backup.yml", "--check", berth_app_volumes=volumes).split())

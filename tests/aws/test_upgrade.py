@@ -99,13 +99,13 @@ def test_all_that_is_in_the_way_is_named_before_anything_is_changed(aws: Emulate
     assert "Deprecated APIs removed in Kubernetes v1.35. Deprecated API usage detected. Mend it." in told
     assert f"berth_eks_addons.metrics-server: {OLD} does not run with Kubernetes 1.35; set it to v0.9.0-eksbuild.1" in told
     assert "PodDisruptionBudget polls/polls (minAvailable 2) lets no pod be evicted" in told
-    assert "To be looked at: Pod polls/by-hand belongs to no Deployment" in " ".join(printed.split())
+    assert "Check before the upgrade: Pod polls/by-hand belongs to no Deployment" in " ".join(printed.split())
     assert versions(aws) == ("1.34", "1.34", OLD)
 
 
 def test_with_auto_mode_a_budget_is_a_warning(aws: Emulated, upgrade: Upgrade, api: Api) -> None:
     hold(api, [budget(0)], [pod("a")])
-    assert "To be looked at: PodDisruptionBudget polls/polls" in " ".join(upgrade("1.35", "--check", berth_eks_compute="auto").split())
+    assert "Check before the upgrade: PodDisruptionBudget polls/polls" in " ".join(upgrade("1.35", "--check", berth_eks_compute="auto").split())
 
 
 def test_nodes_that_are_not_replaced_name_what_blocks_them_and_the_next_run_goes_on(aws: Emulated, upgrade: Upgrade, api: Api) -> None:

@@ -230,7 +230,9 @@ def test_an_unknown_instance_type_is_named_with_its_variable_and_the_nearest() -
 
 
 def test_a_type_that_auto_mode_does_not_run_is_named() -> None:
-    assert refused(auto=True, types=("t3.large",)).startswith("berth_eks_nodes.types.0: the prices for eu-central-1 of 2026-10-02 have no instance type of Auto")
+    assert refused(auto=True, types=("t3.large",)).startswith(
+        "berth_eks_nodes.types.0: the prices for eu-central-1 of 2026-10-02 have no instance type of Auto"
+    )
 
 
 def test_an_unknown_class_of_rds_is_named_with_its_variable_and_the_nearest() -> None:

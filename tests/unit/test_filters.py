@@ -252,9 +252,9 @@ def test_an_app_that_is_not_there_is_said_to_be_missing(live: list[Json], missin
 @pytest.mark.parametrize(
     ("network", "zones", "words"),
     [
-        ("10.60.0.0/16", ["a"], "berth_aws_zones has to name two or three zones"),
-        ("10.60.0.0/16", ["a", "a"], "each once"),
-        ("10.60.0.0/16", ["a", "b", "c", "d"], "two or three zones"),
+        ("10.60.0.0/16", ["a"], "berth_aws_zones must have two or three different zones"),
+        ("10.60.0.0/16", ["a", "a"], "but it has a, a"),
+        ("10.60.0.0/16", ["a", "b", "c", "d"], "two or three different zones"),
         ("10.60.0.0/24", ["a", "b"], "berth_aws_network is a /24"),
         ("10.0.0.0/8", ["a", "b"], "berth_aws_network is a /8"),
         ("10.60.0.1/16", ["a", "b"], "berth_aws_network: 10.60.0.1/16 has host bits set"),
@@ -274,7 +274,7 @@ def test_subnets_do_not_overlap_and_stay_when_a_zone_is_added() -> None:
 
 
 def test_an_unknown_access_policy_is_refused_with_its_variable() -> None:
-    with pytest.raises(AnsibleFilterError, match="berth_eks_access: policy root of arn is none of cluster-admin, admin, edit, view"):
+    with pytest.raises(AnsibleFilterError, match="berth_eks_access: policy root of arn is not one of: cluster-admin, admin, edit, view"):
         aws.access_entries([{"principal": "arn", "policy": "root"}])
 
 
@@ -318,9 +318,9 @@ def test_what_waits_for_the_maintenance_window_is_not_asked_for_again() -> None:
         ("running", ["data-database-0"], "volume claim data-database-0"),
         ("running", ["a", "b"], "volume claim a, b"),
         ("running", [], ""),
-        ("stopped", [], "not to be seen while it is stopped"),
-        ("paused", [], "not to be seen while it is paused"),
-        ("unready", [], "not to be seen while it is unready"),
+        ("stopped", [], "unknown while it is stopped"),
+        ("paused", [], "unknown while it is paused"),
+        ("unready", [], "unknown while it is unready"),
         ("absent", [], ""),
         ("partial", [], ""),
     ],

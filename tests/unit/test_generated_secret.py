@@ -59,13 +59,13 @@ def test_an_empty_file_is_refused(tmp_path: Path, content: str) -> None:
 
 def test_where_no_file_can_be_the_variable_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(AnsibleError, match=r"file/key cannot be kept: .*Check berth_secrets_directory"):
+    with pytest.raises(AnsibleError, match=r"file/key cannot be read or written: .*Check berth_secrets_directory"):
         lookup.generated_secret(tmp_path / "file/key")
 
 
 def test_a_link_that_leads_nowhere_is_an_error_and_not_an_endless_wait(tmp_path: Path) -> None:
     (tmp_path / "key").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(AnsibleError, match="key cannot be kept: No such file"):
+    with pytest.raises(AnsibleError, match="key cannot be read or written: No such file"):
         lookup.generated_secret(tmp_path / "key")
 
 

@@ -128,11 +128,11 @@ CERTAIN = [
         "inv/group_vars/secrets",
         "for the group secrets, which does not exist; move inv/group_vars/all.yml to inv/group_vars/all/main.yml, then move it to inv/group_vars/all/secrets",
     ),
-    ({"inv/group_vars/vault/a.yml": X, "inv/group_vars/vault/b.yml": X}, "inv/group_vars/vault", "group called vault"),
+    ({"inv/group_vars/vault/a.yml": X, "inv/group_vars/vault/b.yml": X}, "inv/group_vars/vault", "group vault"),
     ({"inv/group_vars/berht.yml": X}, "inv/group_vars/berht.yml", "for the group berht, which does not exist, did you mean berth?"),
-    ({"inv/group_vars/dev.yml": X}, "inv/group_vars/dev.yml", "for a group called dev"),
-    ({"inv/group_vars/all.vars.yml": X}, "inv/group_vars/all.vars.yml", "for a group called all.vars"),
-    ({"inv/group_vars/all.d/a.yml": X}, "inv/group_vars/all.d", "for a group called all.d"),
+    ({"inv/group_vars/dev.yml": X}, "inv/group_vars/dev.yml", "for the group dev"),
+    ({"inv/group_vars/all.vars.yml": X}, "inv/group_vars/all.vars.yml", "for the group all.vars"),
+    ({"inv/group_vars/all.d/a.yml": X}, "inv/group_vars/all.d", "for the group all.d"),
     ({"inv/host_vars/production.yml": X}, "inv/host_vars/production.yml", "for the host production, which does not exist; its name must be one of dev"),
     ({"inv/host_vars/devel.yml": X}, "inv/host_vars/devel.yml", "did you mean dev?"),
     (
@@ -145,16 +145,20 @@ CERTAIN = [
         "inv/group_vars/all.yml",
         "it reads inv/group_vars/all/ instead; move it to inv/group_vars/all/all.yml",
     ),
-    ({"inv/group_vars/all.yml": X, "inv/group_vars/all": None}, "inv/group_vars/all.yml", "it reads inv/group_vars/all/ in its place"),
+    ({"inv/group_vars/all.yml": X, "inv/group_vars/all": None}, "inv/group_vars/all.yml", "it reads inv/group_vars/all/ instead"),
     (
         {"inv/group_vars/berth.yml": X, "inv/group_vars/berth.yaml": X},
         "inv/group_vars/berth.yaml",
         "it reads inv/group_vars/berth.yml instead; move its content into inv/group_vars/berth.yml",
     ),
-    ({"inv/group_vars/all.json": '{"x": 1}', "inv/group_vars/all": X}, "inv/group_vars/all.json", "it reads inv/group_vars/all in its place"),
-    ({"inv/host_vars/dev.yml": X, "inv/host_vars/dev/x.yml": X}, "inv/host_vars/dev.yml", "it reads inv/host_vars/dev/ in its place"),
+    ({"inv/group_vars/all.json": '{"x": 1}', "inv/group_vars/all": X}, "inv/group_vars/all.json", "it reads inv/group_vars/all instead"),
+    ({"inv/host_vars/dev.yml": X, "inv/host_vars/dev/x.yml": X}, "inv/host_vars/dev.yml", "it reads inv/host_vars/dev/ instead"),
     ({"inv/group_vars/all.YML": X}, "inv/group_vars/all.YML", "its name does not end in .yml, .yaml, .json; rename it to all.yml"),
-    ({"inv/group_vars/all/vars.d/a.yml": X}, "inv/group_vars/all/vars.d/a.yml", "it ignores directories with a dot in their name; rename inv/group_vars/all/vars.d"),
+    (
+        {"inv/group_vars/all/vars.d/a.yml": X},
+        "inv/group_vars/all/vars.d/a.yml",
+        "it ignores directories with a dot in their name; rename inv/group_vars/all/vars.d",
+    ),
     ({"inv/vault.yml": "vault_x: 1\n"}, "inv/vault.yml", "variables belong in inv/group_vars; move it to inv/group_vars/all/vault.yml"),
     ({"inv/all.yml": "berth_app_name: x\n"}, "inv/all.yml", "move it to inv/group_vars/all/main.yml"),
 ]
@@ -165,7 +169,7 @@ UNCERTAIN = [
     ({"inv/group_vars/all/.vault.yml": VAULT}, "inv/group_vars/all/.vault.yml", "names that start with a dot"),
     ({"inv/group_vars/.all.yml": X}, "inv/group_vars/.all.yml", "names that start with a dot"),
     ({"group_vars/all.yml": X}, "group_vars/all.yml", "it reads group_vars in inv and playbooks only; move it to inv/group_vars/all/main.yml"),
-    ({"playbooks/group_vars/prod.yml": X}, "playbooks/group_vars/prod.yml", "for a group called prod"),  # perhaps one of another inventory
+    ({"playbooks/group_vars/prod.yml": X}, "playbooks/group_vars/prod.yml", "for the group prod"),  # perhaps one of another inventory
 ]
 NOTHING = [
     {"inv/group_vars/all.yml": X, "inv/group_vars/berth/a.yml": X, "inv/host_vars/dev.json": '{"x": 1}'},

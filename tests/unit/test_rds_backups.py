@@ -57,9 +57,9 @@ def test_of_the_whole_ones_the_newest_stay_and_a_failed_one_counts_for_nothing(s
 
 def test_a_backup_says_its_name_what_went_and_the_way_back() -> None:
     said = rds_backup_said({"snapshot": "b", "removed": ["a", "c"]}, "prod", 7, False)
-    assert said[:2] == ["RDS snapshot b has the data of prod.", "Removed: a, c. 7 are kept (berth_rds_keep_snapshots)."]
+    assert said[:2] == ["RDS snapshot b contains the data of prod.", "Removed: a, c. 7 are kept (berth_rds_keep_snapshots)."]
     assert said[2:] == [
-        "ansible-playbook playbooks/ops/restore.yml -i inventories/prod -e ops_snapshot=b puts them back; "
+        "ansible-playbook playbooks/ops/restore.yml -i inventories/prod -e ops_snapshot=b restores them; "
         "a new environment gets them with berth_rds_snapshot: b in its inventory."
     ]
 

@@ -281,7 +281,7 @@ def test_everything_that_is_wrong_with_a_snapshot_is_said_at_once() -> None:
         ({"ops_snapshot": "a", "ops_time": NOON}, True, "ops_snapshot and ops_time are both given"),
         ({"ops_snapshot": "a", "ops_time": NOON, "ops_remove": "b"}, True, "ops_snapshot, ops_time and ops_remove are all given"),
         ({"ops_instance": "a", "ops_remove": "a"}, True, "ops_instance and ops_remove are both given"),
-        ({"ops_file": "polls.dump"}, True, "no file takes its place"),
+        ({"ops_file": "polls.dump"}, True, "cannot be restored from a file"),
         ({"ops_time": NOON}, False, "ops_time is for berth_database: rds"),
         ({"ops_file": "polls.dump", "ops_snapshot": "a", "ops_time": NOON}, False, "ops_snapshot and ops_time are for berth_database: rds"),
         ({"ops_file": "polls.dump", "ops_time": ""}, False, ""),
@@ -302,13 +302,13 @@ COMMAND = "ansible-playbook playbooks/ops/restore.yml -i inventories/prod"
 
 def test_a_restore_says_when_the_app_went_over_and_the_way_back() -> None:
     said = rds_restore_said(DONE, "prod", "12:00:05", "12:01:10", False)
-    assert f"uses RDS instance polls-prod-r01 with the data of snapshot {SNAPSHOT}. It went over from 12:00:05 to 12:01:10 UTC, each old pod serving" in said
+    assert f"uses RDS instance polls-prod-r01 with the data of snapshot {SNAPSHOT}. It switched from 12:00:05 to 12:01:10 UTC; each old pod served" in said
     assert f"{COMMAND} -e ops_instance=polls-prod goes back" in said and f"{COMMAND} -e ops_remove=polls-prod removes" in said
     assert "ops_" not in rds_restore_said(DONE | {"previous": ""}, "prod", "12:00:05", "12:01:10", False)
 
 
 def test_a_check_says_what_would_be_done_and_that_nothing_was() -> None:
-    assert rds_restore_said(DONE, "prod", "", "", True) == f"{rds_restore_asked(DONE, 'prod')}. Nothing was changed, for this was a check."
+    assert rds_restore_said(DONE, "prod", "", "", True) == f"{rds_restore_asked(DONE, 'prod')}. Nothing was changed, because this was a check."
 
 
 def test_a_restore_that_failed_says_what_is_in_use() -> None:

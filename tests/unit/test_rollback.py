@@ -519,14 +519,14 @@ def test_the_earlier_release_waits_some_seconds_for_the_rules_that_let_it_reach_
 
 
 def test_a_release_that_does_not_answer_is_told_with_its_last_lines() -> None:
-    with pytest.raises(AnsibleFilterError, match=r"did not say which migrations it has, so nothing was changed\. Its last lines:\nUnknown command"):
+    with pytest.raises(AnsibleFilterError, match=r"did not report which migrations it has, so nothing was changed\. Its last lines:\nUnknown command"):
         filters.unknown_migrations(["Unknown command"])
 
 
 def test_a_database_that_has_gone_further_is_refused_with_the_commands_that_undo_it() -> None:
     schema = {"unknown": ["polls.0002_more", "shop.0001_initial"], "undo": ["migrate shop zero", "migrate polls 0001_initial"]}
     words = filters.schema_refusal(schema, "1.2", "/k", "dev", "polls").splitlines()
-    assert words[0] == "Nothing was changed. The database has gone further than version 1.2, which does not have: polls.0002_more, shop.0001_initial."
+    assert words[0] == "Nothing was changed. The database has migrations that version 1.2 does not have: polls.0002_more, shop.0001_initial."
     assert words[1].endswith("-e ops_database=unchecked")
     assert words[-2:] == [
         "  kubectl --kubeconfig /k --namespace dev exec deployment/polls -- python manage.py migrate shop zero",
@@ -549,15 +549,15 @@ def test_releases_are_shown_as_a_table() -> None:
             True,
             "4",
             "polls runs version 1.2 again (as revision 4), not 1.3 (revision 3). So do polls-clearsessions. "
-            "polls-beat: removed, for that version did not have it.\nIts settings",
+            "Removed, because that version did not have it: polls-beat.\nIts settings",
         ),
         (
             True,
             "",
             "polls would go back to version 1.2 (revision 2) from 1.3 (revision 3). So would polls-clearsessions. "
-            "polls-beat: would be removed, for that version did not have it.",
+            "polls-beat would be removed, because that version did not have it.",
         ),
-        (False, "2", "polls runs version 1.2 (revision 2) already; nothing was changed."),
+        (False, "2", "polls already runs version 1.2 (revision 2); nothing was changed."),
     ],
 )
 def test_what_was_done_is_said(changed: bool, revision: str, words: str) -> None:
@@ -568,7 +568,7 @@ def test_what_was_done_is_said(changed: bool, revision: str, words: str) -> None
 
 def test_it_is_said_whose_configuration_runs() -> None:
     went = {"changed": True, "target": {"version": "1.2", "revision": 2}, "left": {"version": "1.3", "revision": 3}, "followed": [], "removed": []}
-    assert "Its settings and secrets are those of the release that was left;" in filters.rollback_report(went, "polls", "4", "current")
+    assert "Its settings and secrets are the ones of the release that it replaced;" in filters.rollback_report(went, "polls", "4", "current")
 
 
 WENT: Json = {"changed": True, "target": {"version": "1.2"}, "removed": []}
@@ -579,10 +579,10 @@ WENT: Json = {"changed": True, "target": {"version": "1.2"}, "removed": []}
     [
         (None, True, ""),
         (WENT | {"changed": False}, True, ""),
-        (WENT, True, "The app and its processes have gone back to version 1.2; its pods serve. The database is as the release left it."),
-        (WENT, False, "gone back to version 1.2; not all of its pods serve yet (playbooks/ops/status.yml)."),
-        (WENT | {"removed": ["polls-beat"]}, True, "version 1.2; polls-beat, which that did not have, is removed; its pods serve."),
-        ({"changed": False, "removed": []}, True, "No release before it was complete, so there is none to go back to"),
+        (WENT, True, "The app and its processes have gone back to version 1.2; its pods are serving. The database is as the failed release left it."),
+        (WENT, False, "gone back to version 1.2; not all of its pods are serving yet (playbooks/ops/status.yml)."),
+        (WENT | {"removed": ["polls-beat"]}, True, "version 1.2; polls-beat removed, because that version did not have it; its pods are serving."),
+        ({"changed": False, "removed": []}, True, "No earlier release was complete, so there is none to go back to"),
     ],
 )
 def test_a_release_that_failed_says_why_and_then_what_runs(went: Json | None, whole: bool, words: str) -> None:
@@ -605,5 +605,5 @@ def test_a_release_that_ran_with_another_database_is_told_with_both_ways(before:
     said = filters.other_database({"target": {"version": "1.2", "revision": 2}, "logins": {"target": before, "left": now}})
     assert bool(said) is refused
     if refused:
-        assert said.startswith("Nothing was changed. Version 1.2 (revision 2) ran with another database than today's")
+        assert said.startswith("Nothing was changed. Version 1.2 (revision 2) used a different database")
         assert f"{before}, not in {now}." in said and "-e ops_configuration=current" in said and "-e ops_database=unchecked" in said

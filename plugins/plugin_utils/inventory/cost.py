@@ -340,8 +340,7 @@ def _assumptions(wanted: Environment, prices: Prices) -> list[str]:
     if wanted.auto:
         size = " and ".join(dict.fromkeys((str(wanted.nodes[0]), str(wanted.nodes[1]))))
         found.append(
-            f"Auto Mode chooses nodes by the pods' requests, without a limit of its own: this counts {size} {wanted.types[0]}; "
-            "change that with berth_eks_nodes"
+            f"Auto Mode chooses nodes by the pods' requests, without a limit of its own: this counts {size} {wanted.types[0]}; change that with berth_eks_nodes"
         )
     if not wanted.own_network:
         found.append("the VPC is managed outside Berth: its NAT gateways and endpoints are not counted")
