@@ -1,68 +1,68 @@
-"""Make, change, upgrade and delete an EKS cluster."""
+"""Create, change, upgrade or delete an EKS cluster."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: eks_cluster
-short_description: Make, change, upgrade and delete an EKS cluster
+short_description: Create, change, upgrade or delete an EKS cluster
 description:
-  - Makes a cluster, and changes everything of one that AWS allows to change. What cannot be changed is refused, with
-    what it is, what is wanted and what to do.
-  - An option that is left out is left as it is. A new cluster has the private endpoint only, authentication by access
+  - Creates a cluster, and changes every setting that AWS allows to change. A change that AWS does not allow is refused, with
+    the current value, the wanted value and advice.
+  - Options that are omitted are not changed. A new cluster has the private endpoint only, authentication by access
     entries only, no administrator by default and standard support, unless the options say otherwise.
-  - A cluster whose creation failed is deleted and made again.
+  - A cluster whose creation failed is deleted and created again.
 options:
   name: {description: The cluster's name., type: str, required: true}
   state:
-    description: Whether the cluster is there.
+    description: Whether the cluster exists.
     type: str
     choices: [present, absent]
     default: present
   version:
     description:
-      - The Kubernetes version, like V('1.34'). A new cluster gets EKS's default when left out.
-      - Goes up one minor version at a time, and never down.
+      - The Kubernetes version, such as V('1.34'). A new cluster gets EKS's default if omitted.
+      - Can only be raised, by one minor version at a time.
     type: str
   role_arn: {description: The IAM role of the control plane. Needed for a new cluster; cannot be changed., type: str}
   subnet_ids:
-    description: Subnets of the control plane's network interfaces, in two zones at least. Needed for a new cluster.
+    description: Subnets of the control plane's network interfaces, in at least two zones. Needed for a new cluster.
     type: list
     elements: str
   security_group_ids:
-    description: Security groups of the control plane's network interfaces, besides EKS's own.
+    description: Security groups of the control plane's network interfaces, in addition to EKS's own.
     type: list
     elements: str
   endpoint_private_access: {description: Whether the API server answers within the VPC. A new cluster's does., type: bool}
   endpoint_public_access: {description: Whether the API server answers outside the VPC. A new cluster's does not., type: bool}
   public_access_cidrs:
-    description: Networks (CIDR) from which the public endpoint is reached.
+    description: Networks (CIDR) that may reach the public endpoint.
     type: list
     elements: str
   public_to_world:
-    description: Allows the public endpoint to be reached from everywhere. Without it V(0.0.0.0/0) and V(::/0) are refused.
+    description: Allows the public endpoint to be open to the whole internet. Without it V(0.0.0.0/0) and V(::/0) are refused.
     type: bool
     default: false
   authentication_mode:
-    description: Who may come in. Only goes from V(CONFIG_MAP) to V(API_AND_CONFIG_MAP) to V(API), one step at a time.
+    description: How the cluster authenticates users. Can only go from V(CONFIG_MAP) to V(API_AND_CONFIG_MAP) to V(API), one step at a time.
     type: str
     choices: [CONFIG_MAP, API_AND_CONFIG_MAP, API]
   bootstrap_cluster_creator_admin_permissions:
-    description: Whether whoever makes the cluster becomes its administrator. Is only heeded for a new cluster.
+    description: Whether the creator of the cluster becomes its administrator. Applies to a new cluster only.
     type: bool
     default: false
   bootstrap_self_managed_addons:
     description:
-      - Whether EKS puts unmanaged copies of vpc-cni, kube-proxy and coredns into a new cluster.
-      - AWS refuses it together with Auto Mode.
+      - Whether EKS installs unmanaged copies of vpc-cni, kube-proxy and coredns in a new cluster.
+      - Cannot be combined with Auto Mode.
     type: bool
     default: false
   logging:
-    description: The control plane's logs that go to CloudWatch, V([]) for none.
+    description: The control-plane logs to send to CloudWatch, V([]) for none.
     type: list
     elements: str
     choices: [api, audit, authenticator, controllerManager, scheduler]
   kms_key_arn:
-    description: The KMS key that encrypts Secrets. Can be added to a cluster without; cannot be changed or taken away.
+    description: The KMS key that encrypts Secrets. Can be added to a cluster that has none; cannot be changed or removed.
     type: str
   service_ipv4_cidr: {description: The network of Services. Cannot be changed., type: str}
   ip_family:
@@ -70,40 +70,40 @@ options:
     type: str
     choices: [ipv4, ipv6]
   auto_mode:
-    description: Whether EKS looks after nodes, load balancers and volumes (Auto Mode).
+    description: Whether EKS manages nodes, load balancers and volumes (Auto Mode).
     type: bool
   auto_mode_node_pools:
-    description: EKS's own node pools in Auto Mode. Both in a new cluster.
+    description: EKS's built-in node pools in Auto Mode. A new cluster has both.
     type: list
     elements: str
     choices: [general-purpose, system]
   auto_mode_node_role_arn:
     description:
       - The IAM role of Auto Mode's nodes. Cannot be changed while Auto Mode is on.
-      - With O(state=absent), that role is waited for too, until it can be deleted.
+      - With O(state=absent), the module also waits until this role can be deleted.
     type: str
   upgrade_policy:
-    description: What happens at the end of standard support. V(EXTENDED) costs 0.60 instead of 0.10 dollars an hour from then on.
+    description: What happens at the end of standard support. V(EXTENDED) costs 0.60 instead of 0.10 dollars an hour after that.
     type: str
     choices: [STANDARD, EXTENDED]
   deletion_protection: {description: Whether AWS refuses to delete the cluster., type: bool}
   zonal_shift: {description: Whether Application Recovery Controller may move traffic out of an impaired zone., type: bool}
   wait:
-    description: Whether to wait until all is done. Without it only the last change is not waited for.
+    description: Whether to wait until the last change is complete. Earlier changes are always waited for.
     type: bool
     default: true
   wait_timeout:
-    description: Seconds to wait for everything together. A new cluster takes 9 to 16 minutes, an upgrade about as long.
+    description: Total seconds to wait. A new cluster takes 9 to 16 minutes, an upgrade about as long.
     type: int
     default: 2400
 attributes:
-  check_mode: {support: full, description: Says what would change. What AWS makes up for a new cluster is empty.}
+  check_mode: {support: full, description: Says what would change. Values that AWS would generate for a new cluster are empty.}
   diff_mode: {support: full, description: Shows the options that change.}
 extends_documentation_fragment: [amazon.aws.tags, amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 """
 
 EXAMPLES = """
-- name: Start making the cluster
+- name: Start creating the cluster
   berth.platform.eks_cluster:
     name: polls-prod
     version: "1.34"
@@ -124,7 +124,7 @@ EXAMPLES = """
     name: polls-prod
     version: "1.35"
 
-- name: Lift the protection
+- name: Turn off deletion protection
   berth.platform.eks_cluster:
     name: polls-prod
     deletion_protection: false
@@ -143,9 +143,9 @@ cluster:
   contains:
     name: {description: Its name., type: str}
     arn: {description: Its ARN., type: str}
-    status: {description: "C(CREATING), C(ACTIVE), C(UPDATING), C(DELETING) or C(FAILED); C(ABSENT) in check mode before it is made.", type: str}
+    status: {description: "C(CREATING), C(ACTIVE), C(UPDATING), C(DELETING) or C(FAILED); C(ABSENT) in check mode before it is created.", type: str}
     version: {description: The Kubernetes version., type: str}
-    endpoint: {description: The API server's URL; empty while it is being made., type: str}
+    endpoint: {description: The API server's URL; empty while the cluster is being created., type: str}
     certificate_authority: {description: "C(data) is the API server's CA, in PEM and base64.", type: dict}
     identity: {description: "C(oidc.issuer) is the URL of the OIDC issuer.", type: dict}
     resources_vpc_config: {description: "Subnets, security groups, endpoint access; C(cluster_security_group_id) is EKS's own.", type: dict}
@@ -230,18 +230,18 @@ SETTINGS = (
     "deletion_protection",
     "zonal_shift",
 )
-"""The options that say how a cluster is, and that EKS describes."""
+"""The options for settings that EKS describes."""
 
 NEW = {"endpoint_private_access": True, "endpoint_public_access": False, "authentication_mode": "API", "upgrade_policy": "STANDARD"}
-"""What a new cluster gets where the options are left out."""
+"""The defaults of a new cluster's options."""
 
 LETTING_GO = 120
-"""Seconds for which Auto Mode's instance profile may hold the nodes' role after its cluster: github.com/aws/containers-roadmap/issues/2531."""
+"""Seconds for which Auto Mode's instance profile may hold the nodes' role after the cluster is deleted: github.com/aws/containers-roadmap/issues/2531."""
 
 NEEDED = ("role_arn", "subnet_ids")
 """The options that a new cluster needs."""
 
-ANOTHER = "Make a cluster of another name and move over, or leave the option as it is."
+ANOTHER = "Create a cluster with another name and migrate to it, or leave the option as it is."
 FIXED = {"role_arn": ANOTHER, "service_ipv4_cidr": ANOTHER, "ip_family": ANOTHER}
 
 
@@ -251,7 +251,7 @@ def main() -> None:
 
 
 def work(aws: Aws) -> dict[str, Any]:
-    """Make the cluster as wanted."""
+    """Create, change or delete the cluster."""
     name = aws.options["name"]
     cluster = Resource(aws, "describe_cluster", "cluster", {"name": name}, {"name": name})
     if aws.options["state"] == "absent":
@@ -269,10 +269,10 @@ def work(aws: Aws) -> dict[str, Any]:
 
 
 def remove(aws: Aws, cluster: Resource) -> dict[str, Any]:
-    """Delete the cluster, or say what is in the way."""
+    """Delete the cluster, or refuse with the reason."""
     live = cluster.look() or {}
     if live.get("deletionProtection"):
-        raise Refused("deletion protection is on. Set deletion_protection to false with state: present first, if it is really to go.")
+        raise Refused("deletion protection is on. To delete the cluster, set deletion_protection to false with state: present first.")
     nodes = aws.list("list_nodegroups", "nodegroups", clusterName=aws.options["name"])
     if nodes:
         raise Refused(f"it still has node groups: {', '.join(nodes)}. Delete them first.")
@@ -283,7 +283,7 @@ def remove(aws: Aws, cluster: Resource) -> dict[str, Any]:
 
 
 def let_go(aws: Aws, role: str) -> None:
-    """Wait until no instance profile holds the nodes' role, or for so long: what removes the role takes it out of those that are left."""
+    """Wait for a limited time until no instance profile holds the nodes' role. The task that deletes the role removes it from the remaining profiles."""
     iam = connect(aws.module, "iam")
 
     def look() -> tuple[str, str]:
@@ -298,13 +298,13 @@ def let_go(aws: Aws, role: str) -> None:
 
 
 def wanted(aws: Aws) -> dict[str, Any]:
-    """Return the settings that the options name, lists sorted."""
+    """Return the settings in the options, with lists sorted."""
     settings = {name: aws.options[name] for name in SETTINGS if aws.options[name] is not None}
     return {name: sorted(set(value)) if isinstance(value, list) else value for name, value in settings.items()}
 
 
 def settings_of(cluster: dict[str, Any]) -> dict[str, Any]:
-    """Return a described cluster's settings, by option."""
+    """Return the settings by option of a cluster as EKS describes it."""
     vpc, network = cluster.get("resourcesVpcConfig") or {}, cluster.get("kubernetesNetworkConfig") or {}
     logs, compute = (cluster.get("logging") or {}).get("clusterLogging") or [], cluster.get("computeConfig") or {}
     return {
@@ -315,7 +315,7 @@ def settings_of(cluster: dict[str, Any]) -> dict[str, Any]:
         "endpoint_private_access": vpc.get("endpointPrivateAccess", False),
         "endpoint_public_access": vpc.get("endpointPublicAccess", True),
         "public_access_cidrs": sorted(vpc.get("publicAccessCidrs") or []),
-        # A cluster from before access entries says nothing.
+        # A cluster older than access entries has no such field.
         "authentication_mode": (cluster.get("accessConfig") or {}).get("authenticationMode") or "CONFIG_MAP",
         "logging": sorted(log for setup in logs if setup.get("enabled") for log in setup.get("types") or []),
         "kms_key_arn": next((setup["provider"]["keyArn"] for setup in cluster.get("encryptionConfig") or []), ""),
@@ -334,7 +334,7 @@ def settings_of(cluster: dict[str, Any]) -> dict[str, Any]:
 
 
 def create(aws: Aws) -> dict[str, Any]:
-    """Begin a cluster and return it described; in check mode as it would be, as far as that is known."""
+    """Start creating a cluster, and return its description; in check mode, what is known of it in advance."""
     settings = NEW | wanted(aws)
     missing = [name for name in NEEDED if not settings.get(name)]
     if missing:
@@ -385,29 +385,29 @@ def refuse_auto_mode(settings: dict[str, Any]) -> None:
     """Refuse Auto Mode without what it needs.
 
     Raises:
-        Refused: It says what is missing.
+        Refused: Something is missing; the text names it.
     """
     if not settings.get("auto_mode"):
         return
     if settings["authentication_mode"] == "CONFIG_MAP":
         raise Refused("Auto Mode needs access entries: set authentication_mode to API.")
     if settings["auto_mode_node_pools"] and not settings.get("auto_mode_node_role_arn"):
-        raise Refused("Auto Mode's node pools need auto_mode_node_role_arn; without it set auto_mode_node_pools to [] and make pools of your own.")
+        raise Refused("Auto Mode's node pools need auto_mode_node_role_arn; without it set auto_mode_node_pools to [] and create your own pools.")
 
 
 def endpoints(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return who reaches the API server, as EKS takes it."""
+    """Return the access to the API server, as EKS's parameter."""
     access = {"endpointPrivateAccess": settings["endpoint_private_access"], "endpointPublicAccess": settings["endpoint_public_access"]}
     return access | ({"publicAccessCidrs": settings["public_access_cidrs"]} if settings["endpoint_public_access"] else {})
 
 
 def encryption(settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the encryption of Secrets, as EKS takes it."""
+    """Return the encryption of Secrets, as EKS's parameter."""
     return [{"resources": ["secrets"], "provider": {"keyArn": settings["kms_key_arn"]}}]
 
 
 def automation(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return Auto Mode's three parts; EKS takes them together only."""
+    """Return Auto Mode's three parts; EKS accepts them only together."""
     on = settings["auto_mode"]
     compute: dict[str, Any] = {"enabled": on}
     if on:
@@ -421,15 +421,15 @@ def automation(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def open_access(aws: Aws, settings: dict[str, Any]) -> None:
-    """Fill in and check the networks that reach the public endpoint.
+    """Fill in and check the networks that may reach the public endpoint.
 
     Raises:
-        Refused: It is open to the world without public_to_world, or a network is none.
+        Refused: It is open to the world without public_to_world, or a network is invalid.
     """
     if not settings["endpoint_public_access"]:
         return
     if not settings.get("public_access_cidrs"):
-        settings["public_access_cidrs"] = ["0.0.0.0/0"]  # What EKS makes of none.
+        settings["public_access_cidrs"] = ["0.0.0.0/0"]  # EKS's default for an empty list.
     for network in settings["public_access_cidrs"]:
         try:
             everything = ipaddress.ip_network(network).prefixlen == 0
@@ -445,10 +445,10 @@ def open_access(aws: Aws, settings: dict[str, Any]) -> None:
 
 
 def change(aws: Aws, cluster: Resource, live: dict[str, Any]) -> None:
-    """Begin what makes the live cluster as wanted.
+    """Start the updates of the live cluster.
 
     Raises:
-        Refused: Something that is wanted cannot be had.
+        Refused: A change is not possible.
     """
     now, settings = settings_of(live), wanted(aws)
     goal = now | settings
@@ -467,17 +467,17 @@ def change(aws: Aws, cluster: Resource, live: dict[str, Any]) -> None:
         refuse_auto_mode(goal)
     aws.note(found)
     for operation, parameters in updates(set(found), goal):
-        # The one call of EKS that has another name for the cluster's name.
+        # The only EKS operation that uses another parameter for the cluster's name.
         name = "clusterName" if operation == "associate_encryption_config" else "name"
         cluster.update(operation, **{name: live["name"]}, **parameters)
     aws.retag(live["arn"], live.get("tags"))
 
 
 def refuse(found: Differences, now: dict[str, Any]) -> None:
-    """Refuse what EKS cannot do.
+    """Refuse changes that EKS does not support.
 
     Raises:
-        Refused: It names the options.
+        Refused: There are some; the text names the options.
     """
     fixed = dict(FIXED)
     if now["kms_key_arn"]:
@@ -492,13 +492,13 @@ def refuse(found: Differences, now: dict[str, Any]) -> None:
 
 
 def refuse_mode(live: str, wanted: str) -> None:
-    """Refuse an authentication mode that does not come next."""
+    """Refuse an authentication mode that is not the next one."""
     step = MODES.index(wanted) - MODES.index(live)
     if step < 0:
-        raise Refused(f"authentication_mode is {live}, and EKS does not go back to {wanted}. Leave it at {live}, or make a cluster of another name.")
+        raise Refused(f"authentication_mode is {live}, and EKS does not go back to {wanted}. Leave it at {live}, or create a cluster with another name.")
     if step > 1:
         raise Refused(
-            f"authentication_mode goes from {live} to {wanted} in two steps. Set API_AND_CONFIG_MAP first, make the access entries, then set {wanted}."
+            f"authentication_mode goes from {live} to {wanted} in two steps. Set API_AND_CONFIG_MAP first, create the access entries, then set {wanted}."
         )
 
 
@@ -506,20 +506,20 @@ def refuse_version(live: str, wanted: str) -> None:
     """Refuse a Kubernetes version that is not the next one."""
     (major, now), (wanted_major, then) = minor(live), minor(wanted)
     if (wanted_major, then) < (major, now):
-        raise Refused(f"version is {live}, and EKS does not go back to {wanted}. Leave version at {live} or above, or make a cluster of another name.")
+        raise Refused(f"version is {live}, and EKS does not go back to {wanted}. Leave version at {live} or above, or create a cluster with another name.")
     if wanted_major != major or then > now + 1:
         raise Refused(
             f"version is {live}, and EKS goes up one minor version at a time. "
-            f"Set version to {major}.{now + 1} first, upgrade the nodes, then go on to {wanted}."
+            f"Set version to {major}.{now + 1} first, upgrade the nodes, then continue to {wanted}."
         )
 
 
 def updates(names: set[str], goal: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the calls for the settings that differ; UpdateClusterConfig takes one kind of change at a time.
+    """Yield the calls for the settings that differ; UpdateClusterConfig accepts one kind of change at a time.
 
     Args:
         names: The settings that differ.
-        goal: All settings as they are to be.
+        goal: All settings as they should be.
     """
     config = "update_cluster_config"
     if names & {"subnet_ids", "security_group_ids"}:

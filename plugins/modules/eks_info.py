@@ -1,10 +1,10 @@
-"""Read an EKS cluster with all that belongs to it."""
+"""Read an EKS cluster and everything that belongs to it."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: eks_info
-short_description: Read an EKS cluster with all that belongs to it
+short_description: Read an EKS cluster and everything that belongs to it
 description: Reads a cluster, its node groups, add-ons, access entries with their policies, and Pod Identity associations. Changes nothing.
 options:
   name: {description: The cluster's name., type: str, required: true}
@@ -24,7 +24,7 @@ EXAMPLES = """
 RETURN = """
 cidr_blocks: {description: The networks (CIDR) of the cluster's VPC., returned: always, type: list, elements: str}
 exists: {description: Whether there is such a cluster., returned: always, type: bool}
-cluster: {description: "The cluster as M(eks_cluster) returns it, empty when there is none.", returned: always, type: dict}
+cluster: {description: "The cluster as M(eks_cluster) returns it, empty if there is none.", returned: always, type: dict}
 node_groups: {description: The node groups as M(eks_node_group) returns them., returned: always, type: list, elements: dict}
 addons: {description: The add-ons as M(eks_addon) returns them., returned: always, type: list, elements: dict}
 access_entries: {description: The access entries as M(eks_access_entry) returns them., returned: always, type: list, elements: dict}
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def work(aws: Aws) -> dict[str, Any]:
-    """Read it all."""
+    """Read everything."""
     name = aws.options["name"]
     cluster = aws.find("describe_cluster", "cluster", name=name)
     return {
@@ -66,7 +66,7 @@ def work(aws: Aws) -> dict[str, Any]:
 
 
 def cidr_blocks(aws: Aws, vpc: str) -> list[str]:
-    """Return the networks of a VPC; none when there is none (yet)."""
+    """Return the networks of a VPC; none if there is no VPC (yet)."""
     if not vpc:
         return []
     found = connect(aws.module, "ec2").describe_vpcs(VpcIds=[vpc])["Vpcs"]
@@ -74,7 +74,7 @@ def cidr_blocks(aws: Aws, vpc: str) -> list[str]:
 
 
 def each(aws: Aws, listing: str, listed: str, describing: str, described: str, key: str) -> list[dict[str, Any]]:
-    """Return everything that is listed, described; what has gone in between is left out."""
+    """Return the descriptions of all listed items, without those that were deleted in between."""
     cluster = {"clusterName": aws.options["name"]}
     found = aws.list(listing, listed, **cluster)
     identifiers = sorted(one[key] if isinstance(one, dict) else one for one in found)
@@ -83,7 +83,7 @@ def each(aws: Aws, listing: str, listed: str, describing: str, described: str, k
 
 
 def access_entries(aws: Aws) -> list[dict[str, Any]]:
-    """Return the access entries with their policies; none of a cluster whose authentication mode has none."""
+    """Return the access entries with their policies; none if the cluster's authentication mode does not support them."""
     try:
         entries = each(aws, "list_access_entries", "accessEntries", "describe_access_entry", "accessEntry", "principalArn")
     except aws.client.exceptions.InvalidRequestException:

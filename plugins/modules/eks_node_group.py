@@ -1,20 +1,20 @@
-"""Make, change, upgrade and delete a managed node group of an EKS cluster."""
+"""Create, change, upgrade or delete a managed node group of an EKS cluster."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: eks_node_group
-short_description: Make, change, upgrade and delete a managed node group of an EKS cluster
+short_description: Create, change, upgrade or delete a managed node group of an EKS cluster
 description:
-  - Makes a node group, and changes everything of one that AWS allows to change. What cannot be changed is refused, with
-    what it is, what is wanted and what to do.
-  - An option that is left out is left as it is.
-  - A node group whose creation failed is deleted and made again. A wait ends with EKS's reason when there is one.
+  - Creates a node group, and changes every setting that AWS allows to change. A change that AWS does not allow is refused, with
+    the current value, the wanted value and advice.
+  - Options that are omitted are not changed.
+  - A node group whose creation failed is deleted and created again. If a wait fails, the message contains EKS's reason, if there is one.
 options:
   name: {description: The node group's name., type: str, required: true}
   cluster_name: {description: The cluster's name., type: str, required: true}
   state:
-    description: Whether the node group is there.
+    description: Whether the node group exists.
     type: str
     choices: [present, absent]
     default: present
@@ -25,8 +25,8 @@ options:
     elements: str
   ami_type:
     description:
-      - The nodes' system. A new node group without a launch template has V(AL2023_x86_64_STANDARD); cannot be changed.
-      - V(CUSTOM) is what a launch template with an image of its own has, and is not given with it.
+      - The nodes' operating system. A new node group without a launch template gets V(AL2023_x86_64_STANDARD). Cannot be changed.
+      - V(CUSTOM) is EKS's name for a launch template with its own image. Do not set it; omit the option.
     type: str
     choices:
       - AL2023_x86_64_STANDARD
@@ -42,68 +42,68 @@ options:
       - BOTTLEROCKET_ARM_64_NVIDIA
       - CUSTOM
   instance_types:
-    description: Instance types, in the order of preference. Cannot be changed.
+    description: Instance types, in order of preference. Cannot be changed.
     type: list
     elements: str
   capacity_type:
     description: How instances are bought. Cannot be changed.
     type: str
     choices: [ON_DEMAND, SPOT]
-  disk_size: {description: "Size of a node's disk in GiB, where no launch template says it. Cannot be changed.", type: int}
+  disk_size: {description: "Size of a node's disk in GiB, without a launch template. Cannot be changed.", type: int}
   launch_template:
     description:
-      - The EC2 launch template with what a node group itself has no option for, like IMDSv2 and its hop limit.
-      - Its version can be changed (the nodes are replaced), the template cannot.
+      - The EC2 launch template for settings that a node group itself has no option for, such as IMDSv2 and its hop limit.
+      - The version can be changed, which replaces the nodes. The template itself cannot.
     type: dict
     suboptions:
-      id: {description: The template's id; this or the name., type: str}
-      name: {description: The template's name; this or the id., type: str}
+      id: {description: The template's ID; either this or the name., type: str}
+      name: {description: The template's name; either this or the ID., type: str}
       version: {description: The template's version; its default version for a new node group., type: str}
   scaling:
-    description: How many nodes there are.
+    description: The number of nodes.
     type: dict
     suboptions:
-      min_size: {description: The fewest nodes., type: int, required: true}
-      max_size: {description: The most nodes., type: int, required: true}
+      min_size: {description: Minimum number of nodes., type: int, required: true}
+      max_size: {description: Maximum number of nodes., type: int, required: true}
       desired_size:
         description:
-          - How many nodes there are to be now.
-          - When left out a new node group begins with the fewest, and later an autoscaler's choice is let be as long as
-            it is between the fewest and the most.
+          - The number of nodes to run now.
+          - If omitted, a new node group starts with the minimum, and later an autoscaler's choice is kept as long as
+            it is between the minimum and the maximum.
         type: int
   update_config:
-    description: How many nodes may be missing during an update.
+    description: How many nodes may be unavailable during an update.
     type: dict
     suboptions:
-      max_unavailable: {description: Number of nodes; this or the percentage., type: int}
-      max_unavailable_percentage: {description: Per cent of the nodes; this or the number., type: int}
+      max_unavailable: {description: Number of nodes; either this or the percentage., type: int}
+      max_unavailable_percentage: {description: Percentage of the nodes; either this or the number., type: int}
   version:
-    description: The nodes' Kubernetes version, like V('1.34'); not above the cluster's. A new node group has the cluster's.
+    description: The nodes' Kubernetes version, such as V('1.34'). Not above the cluster's, which is the default of a new node group.
     type: str
-  release_version: {description: The AMI's release, like V(1.34.2-20261101). The newest when a new version is given without., type: str}
+  release_version: {description: The AMI's release, such as V(1.34.2-20261101). A new version without it gets the newest release., type: str}
   force_update:
-    description: Whether an update goes on where a PodDisruptionBudget does not let pods be evicted.
+    description: Whether an update continues if a PodDisruptionBudget prevents pods from being evicted.
     type: bool
     default: false
-  labels: {description: The nodes' labels that EKS looks after; others of them go., type: dict}
+  labels: {description: The node labels that EKS manages; others that it managed before are removed., type: dict}
   taints:
-    description: The nodes' taints that EKS looks after; others of them go.
+    description: The node taints that EKS manages; others that it managed before are removed.
     type: list
     elements: dict
     suboptions:
       key: {description: The taint's key., type: str, required: true}
       value: {description: The taint's value., type: str, default: ''}
       effect:
-        description: What it does.
+        description: The taint's effect.
         type: str
         required: true
         choices: [NO_SCHEDULE, NO_EXECUTE, PREFER_NO_SCHEDULE]
   wait:
-    description: Whether to wait until all is done. Without it only the last change is not waited for.
+    description: Whether to wait until the last change is complete. Earlier changes are always waited for.
     type: bool
     default: true
   wait_timeout:
-    description: Seconds to wait for everything together. A new node group takes 2 to 4 minutes, an update some minutes a node.
+    description: Total seconds to wait. A new node group takes 2 to 4 minutes, an update a few minutes per node.
     type: int
     default: 2400
 attributes:
@@ -113,7 +113,7 @@ extends_documentation_fragment: [amazon.aws.tags, amazon.aws.common.modules, ama
 """
 
 EXAMPLES = """
-- name: Make the nodes
+- name: Create the nodes
   berth.platform.eks_node_group:
     cluster_name: polls-prod
     name: general
@@ -145,15 +145,15 @@ node_group:
   type: dict
   contains:
     nodegroup_name: {description: Its name., type: str}
-    nodegroup_arn: {description: Its ARN; empty in check mode before it is made., type: str}
+    nodegroup_arn: {description: Its ARN; empty in check mode before it is created., type: str}
     status:
-      description: "C(CREATING), C(ACTIVE), C(UPDATING), C(DELETING), C(DEGRADED) or C(..._FAILED); C(ABSENT) in check mode before it is made."
+      description: "C(CREATING), C(ACTIVE), C(UPDATING), C(DELETING), C(DEGRADED) or C(..._FAILED); C(ABSENT) in check mode before it is created."
       type: str
     version: {description: The nodes' Kubernetes version., type: str}
     release_version: {description: The AMI's release., type: str}
-    scaling_config: {description: The fewest, the most and the desired nodes., type: dict}
-    resources: {description: "C(auto_scaling_groups) names the groups of EC2 behind it.", type: dict}
-    health: {description: "C(issues) says what is wrong, each with C(code), C(message) and C(resource_ids).", type: dict}
+    scaling_config: {description: The minimum, maximum and desired number of nodes., type: dict}
+    resources: {description: "C(auto_scaling_groups) lists its EC2 Auto Scaling groups.", type: dict}
+    health: {description: "C(issues) lists what is wrong, each with C(code), C(message) and C(resource_ids).", type: dict}
     labels: {description: The nodes' labels., type: dict}
     tags: {description: Its tags., type: dict}
 """
@@ -242,7 +242,7 @@ CREATION = {
 NEEDED = ("node_role_arn", "subnet_ids")
 """The options that a new node group needs."""
 
-ANOTHER = "Make a node group of another name, then delete this one; or leave the option as it is."
+ANOTHER = "Create a node group with another name, then delete this one; or leave the option as it is."
 FIXED = dict.fromkeys(["node_role_arn", "subnet_ids", "ami_type", "instance_types", "capacity_type", "disk_size"], ANOTHER)
 
 
@@ -252,7 +252,7 @@ def main() -> None:
 
 
 def work(aws: Aws) -> dict[str, Any]:
-    """Make the node group as wanted."""
+    """Create, change or delete the node group."""
     cluster, name = aws.options["cluster_name"], aws.options["name"]
     names = {"clusterName": cluster, "nodegroupName": name}
     group = Resource(aws, "describe_nodegroup", "nodegroup", names, {"name": cluster, "nodegroupName": name})
@@ -269,7 +269,7 @@ def work(aws: Aws) -> dict[str, Any]:
 
 
 def wanted(aws: Aws) -> dict[str, Any]:
-    """Return the settings that the options name, in the form in which they are compared.
+    """Return the settings in the options, in the form used for comparison.
 
     Raises:
         Refused: The numbers of nodes contradict each other.
@@ -283,7 +283,7 @@ def wanted(aws: Aws) -> dict[str, Any]:
         if not fewest <= settings["scaling"].get("desired_size", fewest) <= most:
             raise Refused(f"scaling contradicts itself: min_size {fewest}, desired_size {settings['scaling'].get('desired_size', '-')}, max_size {most}.")
     if settings.get("launch_template", {}).get("version", "").startswith("$"):
-        raise Refused("launch_template.version is to be a number: EKS does not follow $Latest and $Default, and nobody could tell what the nodes run.")
+        raise Refused("launch_template.version must be a number: EKS does not follow $Latest and $Default, so it would be unclear what the nodes run.")
     if "subnet_ids" in settings:
         settings["subnet_ids"] = sorted(settings["subnet_ids"])
     if "labels" in settings:
@@ -294,7 +294,7 @@ def wanted(aws: Aws) -> dict[str, Any]:
 
 
 def settings_of(group: dict[str, Any]) -> dict[str, Any]:
-    """Return a described node group's settings, by option."""
+    """Return the settings by option of a node group as EKS describes it."""
     settings = {ours: group.get(theirs) for theirs, ours in CREATION.items()}
     return settings | {
         "subnet_ids": sorted(group.get("subnets") or []),
@@ -306,24 +306,24 @@ def settings_of(group: dict[str, Any]) -> dict[str, Any]:
 
 
 def sorted_taints(taints: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Return taints in one order, with all keys."""
+    """Return taints sorted, with all keys."""
     full = [{"key": taint["key"], "value": taint.get("value") or "", "effect": taint["effect"]} for taint in taints]
     return sorted(full, key=lambda taint: (taint["key"], taint["effect"], taint["value"]))
 
 
 def scaling(settings: dict[str, int]) -> dict[str, int]:
-    """Return the numbers of nodes as EKS takes them."""
+    """Return the numbers of nodes, as EKS's parameter."""
     return {"minSize": settings["min_size"], "maxSize": settings["max_size"], "desiredSize": settings["desired_size"]}
 
 
 def update_config(settings: dict[str, int]) -> dict[str, int]:
-    """Return how many nodes may be missing, as EKS takes it."""
+    """Return how many nodes may be unavailable, as EKS's parameter."""
     names = {"max_unavailable": "maxUnavailable", "max_unavailable_percentage": "maxUnavailablePercentage"}
     return {names[name]: value for name, value in settings.items() if name in names}
 
 
 def create(aws: Aws, names: dict[str, str]) -> dict[str, Any]:
-    """Begin a node group and return it described; in check mode as it would be, as far as that is known."""
+    """Start creating a node group, and return its description; in check mode, what is known of it in advance."""
     settings = wanted(aws)
     missing = [name for name in NEEDED if not settings.get(name)]
     if missing:
@@ -331,7 +331,7 @@ def create(aws: Aws, names: dict[str, str]) -> dict[str, Any]:
     if "launch_template" not in settings:
         settings = {"ami_type": "AL2023_x86_64_STANDARD"} | settings
     if settings.get("ami_type") == "CUSTOM":
-        raise Refused("ami_type CUSTOM is what EKS calls the image of a launch template: leave ami_type out and name the image in the template.")
+        raise Refused("ami_type CUSTOM is EKS's name for the image of a launch template. Omit ami_type, and name the image in the template.")
     tags = strings(aws.options["tags"] or {})
     aws.note({name: (None, value) for name, value in {**settings, "tags": tags}.items() if value not in ([], {})})
     if "scaling" in settings:
@@ -345,17 +345,17 @@ def create(aws: Aws, names: dict[str, str]) -> dict[str, Any]:
 
 
 def change(aws: Aws, group: Resource, live: dict[str, Any]) -> None:
-    """Begin what makes the live node group as wanted.
+    """Start the updates of the live node group.
 
     Raises:
-        Refused: Something that is wanted cannot be had.
+        Refused: A change is not possible.
     """
     now, settings = settings_of(live), wanted(aws)
     if "scaling" in settings:
         fewest, most = settings["scaling"]["min_size"], settings["scaling"]["max_size"]
         settings["scaling"] = {"desired_size": min(max(now["scaling"].get("desired_size", fewest), fewest), most)} | settings["scaling"]
     if "update_config" in settings:
-        # EKS describes more of it than the option has.
+        # EKS's description has more fields than the option.
         now["update_config"] = {name: value for name, value in now["update_config"].items() if name in aws.options["update_config"]}
     if "launch_template" in settings:
         settings["launch_template"] = (now["launch_template"] or {}) | settings["launch_template"]
@@ -368,17 +368,17 @@ def change(aws: Aws, group: Resource, live: dict[str, Any]) -> None:
         parameters = {theirs: found[ours][1] for theirs, ours in CREATION.items() if ours in found and ours in ("version", "release_version")}
         if "launch_template" in found:
             template = found["launch_template"][1]
-            # EKS takes the id or the name, not both.
+            # EKS accepts either the ID or the name.
             parameters["launchTemplate"] = {name: value for name, value in template.items() if name != "name" or "id" not in template}
         group.update("update_nodegroup_version", **group.names, **parameters, force=aws.options["force_update"])
     aws.retag(live["nodegroupArn"], live.get("tags"))
 
 
 def refuse(found: dict[str, tuple[Any, Any]]) -> None:
-    """Refuse what EKS cannot do.
+    """Refuse changes that EKS does not support.
 
     Raises:
-        Refused: It names the options.
+        Refused: There are some; the text names the options.
     """
     fixed = dict(FIXED)
     if "launch_template" in found:
@@ -389,7 +389,7 @@ def refuse(found: dict[str, tuple[Any, Any]]) -> None:
     if "version" in found:
         live, then = found["version"]
         if minor(then) < minor(live):
-            raise Refused(f"version is {live}, and EKS does not take nodes back to {then}. Make a node group of another name, then delete this one.")
+            raise Refused(f"version is {live}, and EKS cannot downgrade nodes to {then}. Create a node group with another name, then delete this one.")
 
 
 def configuration(found: dict[str, tuple[Any, Any]]) -> dict[str, Any]:
@@ -403,7 +403,7 @@ def configuration(found: dict[str, tuple[Any, Any]]) -> dict[str, Any]:
         }
     if "taints" in found:
         live, then = found["taints"]
-        # EKS knows a taint by key and effect; to remove one that only gets another value would remove it.
+        # EKS identifies a taint by key and effect, so a taint whose value changes must not be in the list to remove.
         kept = {(taint["key"], taint["effect"]) for taint in then}
         parameters["taints"] = {
             "addOrUpdateTaints": [taint for taint in then if taint not in live],

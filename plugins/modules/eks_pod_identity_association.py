@@ -6,22 +6,22 @@ DOCUMENTATION = """
 module: eks_pod_identity_association
 short_description: Give a service account of an EKS cluster an IAM role
 description:
-  - Looks after the Pod Identity association of a service account; there is at most one.
-  - An option that is left out is left as it is.
+  - Manages the Pod Identity association of a service account, which has at most one.
+  - Options that are omitted are not changed.
 options:
   cluster_name: {description: The cluster's name., type: str, required: true}
   namespace: {description: The service account's namespace., type: str, required: true}
   service_account: {description: The service account., type: str, required: true}
   state:
-    description: Whether the association is there.
+    description: Whether the association exists.
     type: str
     choices: [present, absent]
     default: present
   role_arn:
-    description: The IAM role; it has to trust C(pods.eks.amazonaws.com). Needed for O(state=present).
+    description: The IAM role, which must trust C(pods.eks.amazonaws.com). Needed for O(state=present).
     type: str
-  target_role_arn: {description: "A role, also of another account, that O(role_arn) then assumes.", type: str}
-  disable_session_tags: {description: "Whether the session goes without the tags that name cluster, namespace and service account.", type: bool}
+  target_role_arn: {description: "A role that O(role_arn) then assumes, possibly in another account.", type: str}
+  disable_session_tags: {description: "Whether to omit the session tags for cluster, namespace and service account.", type: bool}
 attributes:
   check_mode: {support: full, description: Says what would change.}
   diff_mode: {support: full, description: Shows the options that change.}
@@ -43,8 +43,8 @@ association:
   returned: when O(state=present)
   type: dict
   contains:
-    association_id: {description: Its id; empty in check mode before it is made., type: str}
-    association_arn: {description: Its ARN; empty in check mode before it is made., type: str}
+    association_id: {description: Its id; empty in check mode before it is created., type: str}
+    association_arn: {description: Its ARN; empty in check mode before it is created., type: str}
     role_arn: {description: The IAM role., type: str}
     namespace: {description: The service account's namespace., type: str}
     service_account: {description: The service account., type: str}
@@ -77,13 +77,13 @@ def main() -> None:
 
 
 def work(aws: Aws) -> dict[str, Any]:
-    """Make the association as wanted."""
+    """Create, change or delete the association."""
     key = {"clusterName": aws.options["cluster_name"], "namespace": aws.options["namespace"], "serviceAccount": aws.options["service_account"]}
     listed = aws.list("list_pod_identity_associations", "associations", **key)
     identifier = {"clusterName": key["clusterName"], "associationId": listed[0]["associationId"]} if listed else {}
     live = aws.find("describe_pod_identity_association", "association", **identifier) if identifier else None
     if live and live.get("ownerArn"):
-        raise Refused(f"it belongs to the add-on {live['ownerArn']}. Change it there: pod_identity_associations of eks_addon.")
+        raise Refused(f"it belongs to the add-on {live['ownerArn']}. Change it with pod_identity_associations of eks_addon.")
     if aws.options["state"] == "absent":
         if live:
             aws.note({"state": ("present", "absent")})

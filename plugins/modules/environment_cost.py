@@ -4,14 +4,14 @@ from __future__ import annotations
 
 DOCUMENTATION = """
 module: environment_cost
-short_description: Say what an environment in AWS costs
+short_description: Calculate what an environment in AWS costs
 description:
-  - Calculates by the inventory of the host and by the prices of its region, which the project keeps in a file. AWS is not asked.
-  - What the inventory leaves out is taken from the roles' defaults, what it cannot say is assumed and told.
-  - Fails with one message where it names a type, a class, a version or a region without a price.
+  - Calculates the cost from the host's inventory and the prices of its region, which the project keeps in a file. Does not ask AWS.
+  - Uses the roles' defaults for what the inventory omits. States its assumptions about what the inventory cannot say.
+  - Fails with one message if the inventory names a type, class, version or region without a price.
 options:
-  budget: {description: "USD a month, to compare with.", type: int}
-  today: {description: "The day of the calculation, as 2027-03-27. By default the present one; a version's standard support ends some day.",
+  budget: {description: "The budget in USD a month.", type: int}
+  today: {description: "The date of the calculation, such as 2027-03-27; by default today. It decides whether a version has standard support.",
     type: str, default: ""}
 attributes:
   check_mode: {support: full, description: Reads only.}
@@ -26,7 +26,7 @@ EXAMPLES = """
 
 RETURN = """
 text: {description: "The bill as a table, at most 88 columns wide.", type: str, returned: success}
-least: {description: "USD a month with the fewest nodes and the storage of the beginning.", type: float, returned: success}
+least: {description: "USD a month with the fewest nodes and the initial storage.", type: float, returned: success}
 most: {description: "USD a month with the most nodes and storage that the inventory allows.", type: float, returned: success}
 items: {description: "name, least and most (USD a month) and the variable that changes it, of each item.", type: list, elements: dict, returned: success}
 """

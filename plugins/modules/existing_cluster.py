@@ -1,31 +1,31 @@
-"""Take on a cluster that somebody else made."""
+"""Use an existing cluster that Berth did not create."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: existing_cluster
-short_description: Take on a cluster that somebody else made
+short_description: Use an existing cluster that Berth did not create
 description:
-  - Copies one context of a kubeconfig into the environment's own, and tells what the cluster offers.
-  - Before that it lists everything that a release does and the context's user may not, and refuses a cluster that is not the environment's.
+  - Copies one context of a kubeconfig into the environment's own kubeconfig, and returns what the cluster offers.
+  - Before that, it lists all permissions that a release needs and the context's user lacks, and refuses a cluster that is not the environment's.
   - Changes nothing in the cluster, and nothing in the source.
 options:
-  source: {description: The kubeconfig that leads to the cluster., type: path, required: true}
+  source: {description: The kubeconfig of the cluster., type: path, required: true}
   context: {description: The context in it., type: str, required: true}
   kubeconfig: {description: "The environment's own kubeconfig, written with mode 0600.", type: path, required: true}
   namespace: {description: The app's namespace., type: str, required: true}
   accept: {description: Identity of the cluster to accept instead of the recorded one., type: str, default: ""}
-  needs_storage: {description: "Whether a volume will be claimed, for a database in the cluster.", type: bool, default: false}
-  storage_class: {description: "The storage class to claim it from, empty for the default one.", type: str, default: ""}
+  needs_storage: {description: "Whether a database in the cluster will need a volume.", type: bool, default: false}
+  storage_class: {description: "The volume's storage class; empty for the default one.", type: str, default: ""}
   volumes: {description: "The storage class of each of the app's volumes, by name; empty for the default one.", type: dict, default: {}}
-  needs_metrics: {description: Whether pods will be scaled by their load., type: bool, default: false}
-  needs_registry: {description: Whether its nodes have to pull from a registry that listens on this machine only., type: bool, default: false}
+  needs_metrics: {description: Whether pods will be autoscaled., type: bool, default: false}
+  needs_registry: {description: Whether the nodes must pull from a registry that listens on this machine only., type: bool, default: false}
 attributes:
-  check_mode: {support: full, description: Reads and refuses as ever, and writes no kubeconfig.}
+  check_mode: {support: full, description: Reads and refuses as usual, but writes no kubeconfig.}
 """
 
 EXAMPLES = """
-- name: Take on the cluster
+- name: Use the cluster
   berth.platform.existing_cluster:
     source: ~/.kube/config
     context: kind-dev
@@ -37,15 +37,15 @@ EXAMPLES = """
 RETURN = """
 endpoint: {description: The API server's address., type: str, returned: always}
 version: {description: Kubernetes' version., type: str, returned: always}
-storage_classes: {description: "Their names, null when the user may not read them.", type: list, elements: str, returned: always}
-architectures: {description: "Those of its nodes, as far as the user may read them.", type: list, elements: str, returned: always}
+storage_classes: {description: "Their names; null if the user may not read them.", type: list, elements: str, returned: always}
+architectures: {description: "The architectures of the nodes that the user may read.", type: list, elements: str, returned: always}
 storage_class: {description: "The default one, or empty.", type: str, returned: always}
 metrics: {description: Whether the metrics API is served., type: bool, returned: always}
 gateway: {description: Whether the Gateway API is served., type: bool, returned: always}
-load_balancer: {description: Whether a Service has got an address from a load balancer., type: bool, returned: always}
-offers: {description: What the cluster offers as one line., type: str, returned: always}
-nodes: {description: "The addresses of each node, null when the user may not read them.", type: list, elements: list, returned: always}
-node_address: {description: "A node's address that this machine reaches, or empty.", type: str, returned: always}
+load_balancer: {description: Whether a Service has an address from a load balancer., type: bool, returned: always}
+offers: {description: What the cluster offers, in one line., type: str, returned: always}
+nodes: {description: "The addresses of each node; null if the user may not read them.", type: list, elements: list, returned: always}
+node_address: {description: "A node's address that this machine can reach, or empty.", type: str, returned: always}
 """
 
 import os
@@ -62,7 +62,7 @@ from ..module_utils.machine.artifacts import foreign
 
 
 def problems(options: dict[str, Any], cluster: client.Cluster, offered: dict[str, Any]) -> list[str]:
-    """Return what keeps the app from being released to the cluster, a sentence each."""
+    """Return what prevents a release of the app to the cluster, a sentence each."""
     found = []
     if denied := refused(cluster, options["namespace"], options["needs_storage"], bool(options["volumes"])):
         rights = "\n".join(f"  {one}" for one in denied)
@@ -74,11 +74,11 @@ def problems(options: dict[str, Any], cluster: client.Cluster, offered: dict[str
     classes = offered["storage_classes"]
     for variable, storage_class in wanted.items() if classes is not None else ():
         if storage_class and storage_class not in classes:
-            found.append(f"{variable} is {storage_class}, and there is no such StorageClass; there is {', '.join(classes) or 'none'}")
+            found.append(f"{variable} is {storage_class}, but there is no such StorageClass; there is {', '.join(classes) or 'none'}")
         elif not storage_class and not offered["storage_class"]:
             found.append(f"no StorageClass is the default: set {variable} to one of them ({', '.join(classes) or 'there is none'})")
     if options["needs_metrics"] and not offered["metrics"]:
-        found.append("berth_app_autoscaling is set, and nothing serves metrics.k8s.io: install metrics-server, or unset it")
+        found.append("berth_app_autoscaling is set, but nothing serves metrics.k8s.io: install metrics-server, or unset it")
     if why := foreign(offered["architectures"], platform.machine()):
         found.append(f"its {why}: run this on a machine like the nodes")
     if options["needs_registry"] and (why := elsewhere(offered["nodes"])):
@@ -90,7 +90,7 @@ def problems(options: dict[str, Any], cluster: client.Cluster, offered: dict[str
 
 
 def write(path: Path, document: dict[str, Any]) -> None:
-    """Write a kubeconfig that nobody else can read, in one step."""
+    """Write a kubeconfig atomically, readable by its owner only."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_suffix(".new")
     temporary.unlink(missing_ok=True)
@@ -128,7 +128,7 @@ def main() -> None:
             module.fail_json(msg=refusal)
         offered = capabilities(cluster)
         if found := problems(options, cluster, offered):
-            module.fail_json(msg="\n".join(["This cluster cannot take the app, and nothing was changed:", *(f"- {one}" for one in found)]))
+            module.fail_json(msg="\n".join(["The app cannot be released to this cluster, and nothing was changed:", *(f"- {one}" for one in found)]))
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         changed = yaml.safe_load(text) != document or path.stat().st_mode & 0o777 != 0o600
         if changed and not module.check_mode:

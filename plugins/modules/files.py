@@ -13,27 +13,27 @@ DOCUMENTATION = """
 module: files
 short_description: Write many files, or remove them, in one task
 description:
-  - Writes each file whole or not at all. A task costs a good part of a second, so a role with a dozen files gives them to one.
+  - Writes each file atomically. A task takes most of a second, so one task for a dozen files saves time.
 options:
   files:
-    description: The files. The directories above them are made with mode 0755.
+    description: The files. Parent directories are created with mode 0755.
     type: list
     elements: dict
     default: []
     suboptions:
-      path: {description: Where., type: path, required: true}
+      path: {description: The path of the file., type: path, required: true}
       content: {description: The text of the file., type: str}
-      src: {description: A file whose content it has to have., type: path}
-      link: {description: "Whether to make a hard link of C(src) where both are on one file system, for large files.", type: bool, default: false}
+      src: {description: A file to copy the content from., type: path}
+      link: {description: "Whether to hard-link C(src) if both are on the same file system, for large files.", type: bool, default: false}
       mode: {description: "The file's mode, in octal.", type: str, default: "0644"}
   absent:
-    description: Files and directories to remove, with all that is in them.
+    description: Files and directories to remove, with their content.
     type: list
     elements: path
     default: []
 attributes:
   check_mode: {support: full, description: Says what would change.}
-  diff_mode: {support: full, description: "Shows the text, except of files that only their owner may read."}
+  diff_mode: {support: full, description: "Shows the text, except for files that only their owner may read."}
 """
 
 EXAMPLES = """
@@ -56,7 +56,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 
 def differs(path: Path, content: str | None, src: Path | None, mode: int) -> bool:
-    """Whether the file at ``path`` is not as it has to be."""
+    """Whether the file at ``path`` differs from what it should be."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -66,13 +66,13 @@ def differs(path: Path, content: str | None, src: Path | None, mode: int) -> boo
     if src is not None:
         source = src.stat()
         same_file = (status.st_dev, status.st_ino) == (source.st_dev, source.st_ino)
-        # shutil.copy2 keeps the time, so a copy is told from another version without reading gigabytes.
+        # shutil.copy2 keeps the time, so a changed file is recognised without reading gigabytes.
         return not same_file and (status.st_size, int(status.st_mtime)) != (source.st_size, int(source.st_mtime))
     return path.read_bytes() != (content or "").encode()
 
 
 def write(path: Path, content: str | None, src: Path | None, mode: int, link: bool = False) -> None:
-    """Put the file in place in one step."""
+    """Write the file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(f".{path.name}.berth")
     half.unlink(missing_ok=True)
@@ -86,23 +86,23 @@ def write(path: Path, content: str | None, src: Path | None, mode: int, link: bo
         half.chmod(mode)
         half.replace(path)
     finally:
-        half.unlink(missing_ok=True)  # rename leaves it when both are links of one file
+        half.unlink(missing_ok=True)  # rename leaves it if both are links to the same file
 
 
 def copy(src: Path, target: Path, link: bool) -> None:
-    """Give ``target``, which does not exist, the content of ``src``: a link of it where that is wanted and possible."""
+    """Create ``target`` with the content of ``src``: as a hard link if that is wanted and possible."""
     if link:
-        with contextlib.suppress(OSError):  # a link does not cross file systems
+        with contextlib.suppress(OSError):  # hard links do not cross file systems
             os.link(src, target)
             return
-    # Nobody but the owner may read it before it has its mode.
+    # Until it has its mode, only the owner may read it.
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     shutil.copyfile(src, target)
     shutil.copystat(src, target)
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a directory with all that is in it."""
+    """Remove a file, or a directory with its content."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

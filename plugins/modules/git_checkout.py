@@ -1,24 +1,24 @@
-"""Have a checkout of a repository."""
+"""Check out a Git repository."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: git_checkout
-short_description: Have the checkout of a Git repository that an image is built from
+short_description: Check out the Git repository that an image is built from
 description:
-  - Fetches no more than the one commit, and only where the branch or tag leads to another one than before. Submodules are on.
-  - Nothing that the repository brings is run. It asks no question; this user's own configuration of git and SSH says how a login is known.
-  - The directory is a cache. What was changed in it by hand goes when another commit is fetched.
+  - Fetches a single commit, and only if the branch or tag points to another one than before. Includes submodules.
+  - Runs nothing from the repository, and never prompts. Logins come from this user's own configuration of git and SSH.
+  - The directory is a cache. Changes made in it by hand are lost when another commit is fetched.
 options:
-  repository: {description: "Its address, C(https://), C(ssh://), C(file://) or C(git@host:path).", type: str, required: true}
-  version: {description: "A branch, a tag or a whole commit; empty for the repository's default branch.", type: str, default: ""}
+  repository: {description: "The repository's address, C(https://), C(ssh://), C(file://) or C(git@host:path).", type: str, required: true}
+  version: {description: "A branch, a tag or a full commit ID; empty for the repository's default branch.", type: str, default: ""}
   commit:
-    description: The one that has to be there, which an earlier step of the run has looked at; empty for the one that C(version) leads to now.
+    description: The commit that an earlier step of the run has checked; empty for the one that C(version) points to now.
     type: str
     default: ""
-  directory: {description: The checkout. What lies beside it is the module's own., type: path, required: true}
+  directory: {description: The checkout. The module owns everything next to it, too., type: path, required: true}
 attributes:
-  check_mode: {support: full, description: "The same: it is a cache."}
+  check_mode: {support: full, description: "Checks out as usual, because the directory is a cache."}
 """
 
 EXAMPLES = """
@@ -30,7 +30,7 @@ EXAMPLES = """
 """
 
 RETURN = """
-commit: {description: The commit whose files are there., type: str, returned: always}
+commit: {description: The commit that is checked out., type: str, returned: always}
 """
 
 from pathlib import Path

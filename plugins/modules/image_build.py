@@ -6,39 +6,39 @@ DOCUMENTATION = """
 module: image_build
 short_description: Build an image from a Dockerfile and push it, or keep it as an archive
 description:
-  - Builds with Docker where its engine answers, else with buildah in a storage of its own.
-  - What pip on this machine is told by its files and the environment, and the certificate authorities that it and the machine trust, reach the
-    build as secrets named C(pip_conf) and C(ca_bundle), and never a layer. What names a file of this machine is left out, with a note in the log.
-  - C(HTTP_PROXY) and the like of the environment are set for what C(RUN) runs, and in no layer.
-  - The first build of a O(period) takes no layer of an earlier one, and pulls again the images that the Dockerfile names without a digest.
-    One that cannot be had then is used as it is, which the log says.
-  - With O(sbom) it writes what is in the image, before that is pushed.
-  - Two runs never build images of one repository at once; the second takes what the first has built from the same content.
-  - What C(RUN) runs is in containers, in a network that leads to other machines and not to this one, its loopback and a cloud's metadata included.
-    Of this machine it reaches what the configuration of pip and npm, those variables and the build arguments name. Docker reaches none of its loopback.
+  - Builds with Docker if its engine answers, else with buildah in its own storage.
+  - Passes pip's configuration on this machine, from its files and the environment, and the CAs that pip and the machine trust, to the
+    build as the secrets C(pip_conf) and C(ca_bundle), never in a layer. Settings that name a file on this machine are omitted, with a note in the log.
+  - Sets C(HTTP_PROXY) and the like from the environment for C(RUN), but in no layer.
+  - The first build in a O(period) reuses no earlier layers, and pulls the images again that the Dockerfile names without a digest.
+    If that fails, it uses the existing copy and says so in the log.
+  - With O(sbom), writes a bill of materials before the image is pushed.
+  - Concurrent runs never build images of the same repository; the second one reuses what the first has built from the same content.
+  - C(RUN) runs in containers whose network reaches other machines, but not this one, its loopback or cloud metadata.
+    On this machine it reaches only what the pip and npm configuration, those variables and the build arguments name. Docker cannot reach its loopback.
 options:
   source: {description: The build context., type: path, required: true}
   dockerfile: {description: The Dockerfile., type: path, required: true}
   arguments: {description: Build arguments., type: dict, default: {}}
-  bases: {description: "Images that the build starts from, as archives by image name; loaded where they are missing.", type: dict, default: {}}
-  mirrors: {description: "Where other images that the Dockerfile names are pulled from instead, by prefix.", type: dict, default: {}}
+  bases: {description: "Base images as archives, by image name; loaded if they are missing.", type: dict, default: {}}
+  mirrors: {description: "Mirrors, by prefix, for other images in the Dockerfile.", type: dict, default: {}}
   registry: {description: "The registry, C(host[:port][/path]).", type: str}
-  username: {description: Who logs in to the registry., type: str, default: ""}
-  password: {description: With which password., type: str, default: ""}
-  repository: {description: The repository in it., type: str}
+  username: {description: The user name for the registry., type: str, default: ""}
+  password: {description: The password for the registry., type: str, default: ""}
+  repository: {description: The repository in the registry., type: str}
   tags: {description: "The tags to push, at least one.", type: list, elements: str}
-  archive: {description: "The archive to write instead of pushing. Earlier ones of the same image beside it are removed.", type: path}
+  archive: {description: "The archive to write instead of pushing. Earlier archives of the same image next to it are removed.", type: path}
   ref: {description: The image's name in the archive., type: str}
   directory: {description: "Where a loopback registry keeps its images, for the claim that image_prune respects.", type: str, default: ""}
   environment: {description: The environment that claims the image., type: str, default: ""}
-  digest: {description: "A digest that the registry has already: nothing is built then, it only gets the tags.", type: str, default: ""}
-  engine: {description: What builds., type: str, choices: [auto, buildah, docker], default: auto}
-  period: {description: "Since which day layers and images count as new, as image_period gives it; empty for any age.", type: str, default: ""}
+  digest: {description: "A digest that is already in the registry. Nothing is built then, only tagged.", type: str, default: ""}
+  engine: {description: The engine., type: str, choices: [auto, buildah, docker], default: auto}
+  period: {description: "The day since which layers and images count as new, from image_period; empty for any age.", type: str, default: ""}
   storage: {description: Where buildah keeps layers between builds., type: path, required: true}
   log: {description: The build's log., type: path, required: true}
   sbom: {description: "The file for the image's bill of materials (CycloneDX), C(*.cdx.json).", type: path}
 attributes:
-  check_mode: {support: full, description: "Says that it would build, and does nothing."}
+  check_mode: {support: full, description: "Says that it would build, but does nothing."}
 """
 
 EXAMPLES = """
@@ -54,7 +54,7 @@ EXAMPLES = """
 """
 
 RETURN = """
-engine: {description: "What built it, empty where nothing was built.", type: str, returned: always}
+engine: {description: "The engine that built it; empty if nothing was built.", type: str, returned: always}
 seconds: {description: How long it took., type: int, returned: always}
 """
 
@@ -87,30 +87,30 @@ from ..module_utils.machine.artifacts_make import apt_sources
 from ..module_utils.progress import report
 from ..module_utils.rollout import symptoms
 
-# What a build gets of a proxy, for RUN alone. docs.docker.com/build/building/variables, "Pre-defined build arguments"
+# The proxy variables that a build gets, for RUN only. docs.docker.com/build/building/variables, "Pre-defined build arguments"
 PROXIES = tuple(name for word in ("HTTP", "HTTPS", "FTP", "NO", "ALL") for name in (f"{word}_PROXY", f"{word.lower()}_proxy"))
-# Where buildah looks for mirrors of registries. github.com/containers/image/blob/main/docs/containers-registries.conf.5.md
+# Where buildah finds mirrors of registries. github.com/containers/image/blob/main/docs/containers-registries.conf.5.md
 REGISTRIES = ("/etc/containers/registries.conf", "~/.config/containers/registries.conf")
 
 
 def own_registries() -> bool:
-    """Whether buildah is told here where registries are, and asks others than their names say."""
+    """Whether buildah is configured here to use other registries than the image names say."""
     places = [Path(os.environ.get("CONTAINERS_REGISTRIES_CONF") or place).expanduser() for place in REGISTRIES]
     files = [file for place in places for file in (place, *Path(f"{place}.d").glob("*.conf")) if file.is_file()]
     return any(re.search(r"^\s*location\s*=", file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE) for file in files)
 
 
 def secret_options(secrets: dict[str, Path]) -> list[str]:
-    """Return the options that give a build its secrets."""
+    """Return the options that pass secrets to a build."""
     return [word for name, file in secrets.items() for word in ("--secret", f"id={name},src={file}")]
 
 
-SHOWN = 15  # of the last lines of a build that fails
-KEPT = 200  # lines before the last: pip says at length what failed, and the reason before that
+SHOWN = 15  # of the last lines of a failed build
+KEPT = 200  # lines to search: pip prints the reason first, and then a lot about what failed
 
 
 class Build:
-    """One build; what it runs goes to ``log``."""
+    """One build; the output of its commands goes to ``log``."""
 
     def __init__(self, parameters: dict[str, Any]) -> None:
         self.parameters = parameters
@@ -121,7 +121,7 @@ class Build:
 
     @cached_property
     def text(self) -> str:
-        """The Dockerfile's text, empty where it is none: the engine says so."""
+        """The Dockerfile's text, empty if it is not text: the engine will say so."""
         return dockerfiles.read(self.dockerfile) if self.dockerfile.is_file() else ""
 
     @cached_property
@@ -138,7 +138,7 @@ class Build:
         """Run a command with more environment variables, reporting the build's steps; raise :class:`ImageError` with its last lines.
 
         Args:
-            within: What runs it, where something does.
+            within: A command to run it with, if any.
         """
         tail: list[str] = []
         with self.log.open("a", buffering=1, encoding="utf-8") as log:
@@ -164,17 +164,17 @@ class Build:
             raise ImageError(f"{why}{Path(command[0]).name} failed. Its last lines ({self.log}):\n{words}")
 
     def output(self, *command: str) -> str:
-        """Return what a read-only command prints, empty when it fails."""
+        """Return the output of a read-only command, empty if it fails."""
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         return done.stdout.strip() if done.returncode == 0 else ""
 
     @cached_property
     def pip_options(self) -> pip.Options:
-        """What this machine's pip is told."""
+        """This machine's pip configuration."""
         return pip.read_options(pip.configuration_files(os.environ), os.environ)
 
     def named(self) -> Iterator[tuple[str, Place]]:
-        """Yield where this machine's settings lead a build, each with the setting's name."""
+        """Yield the places that this machine's settings point a build to, each with the setting's name."""
         found = [(f"pip's {name}", word) for name, word in pip.addresses(self.pip_options)]
         if re.search(r"\b(?:p?npm|yarn)\b", self.text):
             found += [("npm's registry", word) for word in build_settings.registries(build_settings.npmrc(os.environ))]
@@ -186,10 +186,10 @@ class Build:
 
     @contextlib.contextmanager
     def secrets(self, suite: str) -> Iterator[dict[str, Path]]:
-        """Yield what the build is told of this machine's network, as a file for each secret's ID.
+        """Yield the network settings of this machine for the build, as a file for each secret's ID.
 
         Args:
-            suite: The release of Debian that apt's sources name, "" for no sources.
+            suite: The Debian release for apt's sources, "" for no sources.
         """
         options = self.pip_options
         certificates, notes = pip.authorities(options, os.environ)
@@ -200,7 +200,7 @@ class Build:
             texts["apt_sources"] = "".join(f"{line}\n" for line in apt_sources(suite))
         storage = Path(self.parameters["storage"])
         storage.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Not where nobody removes it after a run that was killed.
+        # Not in a place where it would stay after a run that was killed.
         with tempfile.TemporaryDirectory(prefix="secrets-", dir=storage) as directory:
             files = {name: Path(directory, name) for name, text in texts.items() if text}
             for name, file in files.items():
@@ -209,14 +209,14 @@ class Build:
             yield files
 
     def told(self, text: str, secrets: dict[str, Path]) -> str:
-        """Return a Dockerfile's text with what leads its RUNs to the secrets."""
+        """Return a Dockerfile's text with the secrets added to its RUN instructions."""
         return build_settings.told(text, secrets, self.parameters["bases"], self.parameters["arguments"])
 
     def suite(self, buildah: list[str]) -> str:
-        """Return the release of Debian for whose packages the build needs sources, "" where every image brings its own.
+        """Return the Debian release whose package sources the build needs, "" if every image brings its own.
 
         Args:
-            buildah: Buildah's command; empty for an engine that has none of Berth's images.
+            buildah: Buildah's command; empty for an engine without Berth's images.
         """
         if build_settings.takes_them(self.instructions):
             return "SUITE" if build_settings.APT.id in self.text else ""  # for the Dockerfile to replace
@@ -227,45 +227,45 @@ class Build:
 
     @contextlib.contextmanager
     def login(self, host: str) -> Iterator[str]:
-        """Yield a directory whose config.json has the credentials for a host, for this one push or pull; "" where there are none."""
+        """Yield a directory whose config.json has the credentials for a host, for one push or pull; "" if there are none."""
         with login(host, self.parameters["username"] if host == self.parameters["registry"] else "", self.parameters["password"]) as directory:
             yield directory
 
     def keep(self, write: Callable[[Path], None]) -> None:
-        """Have the image's archive written; it appears whole, and the earlier ones of the same image go."""
+        """Write the image's archive atomically, and remove earlier ones of the same image."""
         archive = Path(self.parameters["archive"])
         report(f"writing {archive.name}")
         archive.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = archive.with_suffix(".new")
-        temporary.unlink(missing_ok=True)  # buildah adds to an archive that is there
+        temporary.unlink(missing_ok=True)  # buildah adds to an existing archive
         write(temporary)
         for earlier in archive.parent.glob(archive.name.rpartition("-")[0] + "-*.tar"):
             earlier.unlink()
         temporary.rename(archive)
 
     def unpruned(self) -> contextlib.AbstractContextManager[None]:
-        """Return what keeps other runs from pruning the registry meanwhile."""
+        """Return a context in which other runs do not prune the registry."""
         directory = self.parameters.get("directory")
         return lock(Path(directory, "berth/lock"), alone=False) if directory else contextlib.nullcontext()
 
     def mark(self, what: str) -> Path:
-        """Return the file that says of which period something is."""
+        """Return the file that records the period of something."""
         return Path(self.parameters["storage"], f"{re.sub(r'[^A-Za-z0-9.-]', '_', what)}.period")
 
     def outdated(self, what: str) -> bool:
-        """Whether something is of an earlier period, or of nobody knows which."""
+        """Whether something is from an earlier or an unknown period."""
         period = self.parameters.get("period")
         return bool(period) and not (self.mark(what).exists() and self.mark(what).read_text(encoding="utf-8") == period)
 
     def renewed(self, what: str) -> None:
-        """Note that something is of this period now."""
+        """Record that something is now from this period."""
         if period := self.parameters.get("period"):
             self.mark(what).parent.mkdir(parents=True, exist_ok=True)
             self.mark(what).write_text(period, encoding="utf-8")
 
     @contextlib.contextmanager
     def cache(self) -> Iterator[list[str]]:
-        """Yield Docker's option to rebuild layers of an earlier period, where there are any, and note it once the block has ended well."""
+        """Yield Docker's option to rebuild layers of an earlier period, if needed, and record it once the block has succeeded."""
         layers = f"layers of {self.parameters['repository']}"
         if not self.outdated(layers):
             yield []
@@ -281,10 +281,10 @@ class Build:
         return [word for name, value in self.parameters["arguments"].items() for word in ("--build-arg", f"{name}={value}")]
 
     def missing(self, there: Callable[[str], str]) -> Iterator[tuple[dockerfiles.Image, str]]:
-        """Yield the images that the Dockerfile names and the engine lacks or has of an earlier period, each with where it is pulled from.
+        """Yield the Dockerfile's images that the engine lacks or has from an earlier period, each with the address to pull it from.
 
         Args:
-            there: Returns what an engine has under an image's name, "" for nothing.
+            there: Returns the ID of an image in the engine, "" if it is not there.
         """
         for image in dockerfiles.images(self.instructions, self.parameters["arguments"]):
             if image.name in self.parameters["bases"]:
@@ -299,13 +299,13 @@ class Build:
         except ImageError as error:
             if not there:
                 raise
-            report(f"{image.name} cannot be pulled again, so the copy that is here is used")
-            self.note(f"{image.name} is used as it is: {error}")
+            report(f"{image.name} cannot be pulled again, so the existing copy is used")
+            self.note(f"{image.name}: the existing copy is used: {error}")
         else:
             self.renewed(image.name)
 
     def pull(self, buildah: list[str], image: dockerfiles.Image, address: str) -> None:
-        """Pull an image that is not there; a registry that does not answer is told from an image that it does not have."""
+        """Pull a missing image. The error distinguishes a registry that does not answer from an image that does not exist."""
         reference = re.sub(r"\Ahttps?://", "", address)
         host = reference.partition("/")[0]
         plain = address.startswith("http://") or local(host)
@@ -325,7 +325,7 @@ class Build:
 
     @contextlib.contextmanager
     def laid_out(self, storage: Path, secrets: dict[str, Path]) -> Iterator[list[str]]:
-        """Yield buildah's options and context: what the content's hash sees and nothing else, whatever this buildah makes of the ignore file."""
+        """Yield buildah's options and context: exactly what the content's hash covers, however this buildah reads the ignore file."""
         entries = list(context(self.source, self.dockerfile, "buildah"))
         known = dockerfiles.for_buildah(self.text)
         text = dockerfiles.of_period(self.told(known, secrets), self.parameters.get("period") or "")
@@ -341,26 +341,26 @@ class Build:
             yield ["--file", str(dockerfile), "--ignorefile", str(ignore), str(place)]
 
     def buildah(self) -> None:
-        """Build and push with buildah, with a storage of its own that nobody prunes meanwhile."""
+        """Build and push with buildah, with its own storage, which is not pruned meanwhile."""
         storage = Path(self.parameters["storage"])
         with lock(storage / "lock", alone=False):
             self.build_with_buildah(storage)
 
     @contextlib.contextmanager
     def blaming(self, reach: Reach) -> Iterator[None]:
-        """Tell what a build asked for in vain, in the log and where the build fails."""
+        """Report what a build could not reach, in the log and in the failure."""
         try:
             yield
         except ImageError as error:
             words = "".join(f"The build did not reach {where}: {why}.\n" for where, why in list(reach.problems.items())[:5])
             if any(why.startswith("refused") for why in reach.problems.values()):
-                words += "Of this machine a build reaches only what the configuration of pip and npm, HTTP_PROXY and the like, or a build argument names.\n"
+                words += "On this machine, a build reaches only what the pip and npm configuration, HTTP_PROXY and the like, or a build argument names.\n"
             raise ImageError(f"{words}{error}") from error
         finally:
             self.note(*(f"the build did not reach {where}: {why}." for where, why in reach.problems.items()))
 
     def refuse_loopback(self) -> None:
-        """Refuse settings that lead a build in Docker to this machine's loopback, which it does not reach.
+        """Refuse settings that point a build in Docker to this machine's loopback, which it cannot reach.
 
         Raises:
             ImageError: There are some.
@@ -369,8 +369,8 @@ class Build:
             found = addresses(host, port)
             if found and all(address.is_loopback for address in found):
                 raise ImageError(
-                    f"{name} names {host}:{port}, which is this machine's loopback, and a build in Docker has a loopback of its own. "
-                    "Set it to an address of this machine that containers reach, and have that server listen there, or set image_engine: buildah."
+                    f"{name} names {host}:{port}, which is on this machine's loopback, but a build in Docker has its own loopback. "
+                    "Set it to an address of this machine that containers can reach, and have the server listen there, or set image_engine: buildah."
                 )
 
     def build_with_buildah(self, storage: Path) -> None:
@@ -379,7 +379,7 @@ class Build:
         if any(instruction.documents for instruction in self.instructions):
             dockerfiles.refuse_documents(self.dockerfile, self.instructions, self.output("buildah", "--version").split()[2])
         for image, archive in self.parameters["bases"].items():
-            # A base that was made again has another archive, and its name has to lead to that one.
+            # A base image that was rebuilt has another archive, and its name must point to that one.
             mark = storage / f"{image.replace('/', '_')}.archive"
             known = mark.read_text(encoding="utf-8") if mark.exists() else ""
             if known != archive or not self.output(*buildah, "images", "--quiet", image):
@@ -400,8 +400,8 @@ class Build:
             network(reach) as within,
             self.blaming(reach),
         ):
-            # The host's network is here the one that it runs within, whatever the Dockerfile asks for.
-            # What is missing has just been pulled, by name; --pull means another thing in each version. Only Docker's format knows SHELL.
+            # The host's network is the one that this process runs in, whatever the Dockerfile requests.
+            # Missing images have just been pulled by name; --pull differs between versions. Only Docker's format supports SHELL.
             shell = any(instruction.keyword == "SHELL" for instruction in self.instructions)
             self.run(
                 *buildah,
@@ -436,16 +436,16 @@ class Build:
             self.run(*buildah, "push", "--quiet", *options, self.ref, f"docker://{self.ref}")
 
     def itemize(self, files: Callable[[], dict[str, bytes]], identity: str) -> None:
-        """Write what is in the image. A bill that cannot be written is no reason not to build; the log says why.
+        """Write the image's bill of materials. A failure is logged, but does not fail the build.
 
         Args:
-            files: Returns the files that say so.
+            files: Returns the files that list what is installed.
             identity: The builder's ID of the image.
         """
         if not self.parameters.get("sbom"):
             return
         path = Path(self.parameters["sbom"])
-        path.unlink(missing_ok=True)  # one of an earlier build of this content
+        path.unlink(missing_ok=True)  # from an earlier build of this content
         try:
             bill = sbom.document(files(), self.parameters["repository"], path.name.removesuffix(".cdx.json"), identity, datetime.datetime.now(datetime.UTC))
             sbom.write(bill, path)
@@ -456,7 +456,7 @@ class Build:
             self.note(f"{path} lists what is in the image.")
 
     def container(self, *command: str) -> str:
-        """Make a container, in which nothing runs, and return its ID.
+        """Create a container without running anything in it, and return its ID.
 
         Raises:
             ImageError: There is none.
@@ -467,7 +467,7 @@ class Build:
         return done.stdout.strip()
 
     def files_of_buildah(self, buildah: list[str], image: str) -> dict[str, bytes]:
-        """Return the files of an image in buildah's storage that say what is installed."""
+        """Return the files of an image in buildah's storage that list what is installed."""
         container = self.container(*buildah, "from", "--pull-never", "--quiet", image)
         try:
             return sbom.read_tree(Path(self.container(*buildah, "mount", container)))
@@ -475,7 +475,7 @@ class Build:
             self.output(*buildah, "rm", container)
 
     def files_of_docker(self) -> dict[str, bytes]:
-        """Return the files of the image in Docker's engine that say what is installed."""
+        """Return the files of the image in Docker's engine that list what is installed."""
         container = self.container("docker", "create", self.ref, "none")
         try:
             with subprocess.Popen(["docker", "export", container], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
@@ -489,7 +489,7 @@ class Build:
             self.build_with_docker()
 
     def build_with_docker(self) -> None:
-        """Build and push with Docker's engine, while nobody removes what builds have left."""
+        """Build and push with Docker's engine, while nothing prunes its cache."""
         self.refuse_loopback()
         for image, archive in self.parameters["bases"].items():
             if not self.output("docker", "image", "ls", "--quiet", image):
@@ -509,15 +509,15 @@ class Build:
             if present or address != needed.name:
                 self.renew(needed, present, partial(pull, needed.name, address))
             else:
-                self.renewed(needed.name)  # the engine itself asks the image's own registry
-        # By name: the value may have a password.
+                self.renewed(needed.name)  # the engine itself contacts the image's own registry
+        # By name, because the value may contain a password.
         proxies = [word for name in PROXIES if os.environ.get(name) for word in ("--build-arg", name)]
         with (
             self.secrets(self.suite([])) as secrets,
             self.cache() as cache,
             tempfile.TemporaryDirectory(prefix="context-", dir=self.parameters["storage"]) as directory,
         ):
-            # The ignore file is looked for beside the Dockerfile, then in the source. docs.docker.com/build/concepts/context
+            # The ignore file next to the Dockerfile takes precedence over the one in the source. docs.docker.com/build/concepts/context
             dockerfile = Path(directory, self.dockerfile.name)
             dockerfile.write_bytes(self.told(self.text, secrets).encode("utf-8", "surrogateescape"))
             if (ignore := Path(f"{self.dockerfile}.dockerignore")).is_file():
@@ -547,7 +547,7 @@ class Build:
             self.run("docker", "push", "--quiet", self.ref, **environment)
 
     def made_meanwhile(self) -> str:
-        """Return what the tags are to lead to where another run has made an image of this content in the meantime, "" where none has."""
+        """Return what to tag if another run has built an image of this content in the meantime, "" otherwise."""
         parameters = self.parameters
         if parameters["archive"]:
             return parameters["archive"] if Path(parameters["archive"]).is_file() else ""
@@ -556,12 +556,12 @@ class Build:
 
     @cached_property
     def claims(self) -> Claims | None:
-        """What the environments of this machine know of the images, None for a registry that others share."""
+        """The claims of this machine's environments on images, None for a shared registry."""
         directory = self.parameters["directory"]
         return Claims(Path(directory), self.parameters["repository"], self.parameters["environment"]) if directory else None
 
     def name(self, existing: str) -> None:
-        """Let every tag lead to what ``existing``, a tag or digest, leads to, and claim it for the environment."""
+        """Point every tag to the image of ``existing``, a tag or digest, and claim it for the environment."""
         parameters = self.parameters
         registry = Registry(parameters["registry"], username=parameters["username"], password=parameters["password"])
         with self.unpruned():
@@ -574,12 +574,12 @@ class Build:
                 self.claims.note(parameters["tags"][0], digest)
 
     def make(self) -> str:
-        """Make the image where nobody has, name it, and return the engine that made it, "" where it was there.
+        """Build the image if it does not exist, tag it, and return the engine that built it, "" if it existed.
 
-        One run at a time: of two that made the same content, each would let the same tags lead to an image of its own.
+        One run at a time: two that build the same content would each point the same tags to their own image.
 
         Raises:
-            ImageError: It cannot be made, pushed or named.
+            ImageError: It cannot be built, pushed or tagged.
         """
         parameters = self.parameters
         with lock(self.mark(f"builds of {parameters['repository'] or self.ref}").with_suffix(".lock"), alone=True, wait=True):

@@ -1,28 +1,28 @@
-"""Whether an image has to be built at all."""
+"""Find out whether an image must be built at all."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: image_info
-short_description: Tell what image a source tree gives, and whether it is there already
+short_description: Identify the image of a source tree, and find out whether it exists
 description:
-  - Hashes what goes into the build, and asks the registry for the tag C(content-HASH), or looks for the archive of that name, so that unchanged content is
-    known before a build starts. Changes nothing, but for what it remembers in O(users).
-  - With a loopback registry, believes no tag, but what Berth itself noted when it pushed.
+  - Hashes everything that goes into the build, and looks for the tag C(content-HASH) in the registry, or for an archive of that name, so that unchanged
+    content is recognised before a build starts. Changes nothing except O(users).
+  - With a loopback registry, it trusts no tags, only what Berth itself recorded when it pushed.
 options:
   source: {description: The build context., type: path, required: true}
   dockerfile: {description: The Dockerfile., type: path, required: true}
-  inputs: {description: Build arguments and whatever else changes the result., type: dict, default: {}}
+  inputs: {description: Build arguments, and anything else that changes the result., type: dict, default: {}}
   registry: {description: "The registry, C(host[:port][/path]).", type: str}
-  username: {description: Who logs in to the registry., type: str, default: ""}
-  password: {description: With which password., type: str, default: ""}
-  archives: {description: "Where images lie as archives, for nodes that pull from no registry.", type: path}
+  username: {description: The user name for the registry., type: str, default: ""}
+  password: {description: The password for the registry., type: str, default: ""}
+  archives: {description: "The directory of image archives, for nodes that do not pull from a registry.", type: path}
   repository: {description: The repository in the registry., type: str, required: true}
-  directory: {description: "Where a loopback registry keeps its images, and so which environment has claimed which.", type: str, default: ""}
-  environment: {description: The environment that asks., type: str, default: ""}
-  engine: {description: What builds the image., type: str, choices: [auto, buildah, docker], default: auto}
+  directory: {description: "Where a loopback registry keeps its images, with the environments' claims on them.", type: str, default: ""}
+  environment: {description: The environment that the image is for., type: str, default: ""}
+  engine: {description: The engine that builds the image., type: str, choices: [auto, buildah, docker], default: auto}
   users:
-    description: "The file that remembers which image runs as which user; empty where nobody wants to know."
+    description: "The file that records which image runs as which user; empty if that is not needed."
     type: path
     default: ""
 attributes:
@@ -39,18 +39,18 @@ EXAMPLES = """
 """
 
 RETURN = """
-content_tag: {description: The tag that names the content., type: str, returned: always}
-version: {description: The tag that names the release., type: str, returned: always}
-digest: {description: "The digest, empty when the registry does not have the content.", type: str, returned: always}
-tagged: {description: Whether the release's tag leads to that digest., type: bool, returned: always}
+content_tag: {description: The tag of the content., type: str, returned: always}
+version: {description: The tag of the release., type: str, returned: always}
+digest: {description: "The digest; empty if the registry does not have the content.", type: str, returned: always}
+tagged: {description: Whether the release's tag points to that digest., type: bool, returned: always}
 ref: {description: "What pods run, C(registry/repository@digest), or C(registry/repository:content_tag) before it is built.", type: str, returned: always}
-archive: {description: "The image's archive, empty with a registry.", type: str, returned: always}
+archive: {description: "The image's archive; empty with a registry.", type: str, returned: always}
 complete: {description: "Whether there is nothing to build, push, tag or claim.", type: bool, returned: always}
-engine: {description: "What can build it: C(docker), C(buildah), or empty when nothing can.", type: str, returned: when it has to be built}
+engine: {description: "The engine that can build it, C(docker) or C(buildah); empty if there is none.", type: str, returned: when it must be built}
 user:
   description:
-    - The numbers of the user and the group that the image runs as, such as C(1000:1000); C(0:0) is root.
-    - Of an image that is not built yet, those of the last one before it. Empty where that is not known, or nobody wants to know.
+    - The numeric user and group that the image runs as, such as C(1000:1000); C(0:0) is root.
+    - For an image that is not built yet, those of the previous one. Empty if they are not known or not needed.
   type: str
   returned: always
 registry_answers: {description: Whether the registry answered., type: bool, returned: always}
@@ -69,10 +69,10 @@ from ..module_utils.image.registry import ImageError, Registry, engine, version
 
 
 def in_registry(module: AnsibleModule, content: str, release: str) -> dict[str, Any]:
-    """Return what a registry has of an image.
+    """Return the state of an image in a registry.
 
     Raises:
-        ImageError: It does not answer, and this is no check of a machine that has none yet.
+        ImageError: The registry does not answer, unless this is a check and the machine has no registry yet.
     """
     options, repository, content_tag = module.params, module.params["repository"], f"content-{content}"
     registry = Registry(options["registry"], username=options["username"], password=options["password"])
@@ -96,7 +96,7 @@ def in_registry(module: AnsibleModule, content: str, release: str) -> dict[str, 
 
 
 def in_archive(options: dict[str, Any], content: str, release: str) -> dict[str, Any]:
-    """Return what lies in the directory of archives; the content's own tag is what pods run, for an archive has no digest in a registry."""
+    """Return the state of an image in the directory of archives. Pods run it by its content tag, because an archive has no registry digest."""
     name = f"{options['repository']}-content-{content}.tar"
     archive = Path(options["archives"]) / name
     ref = f"localhost/{options['repository']}:content-{content}"
@@ -105,10 +105,10 @@ def in_archive(options: dict[str, Any], content: str, release: str) -> dict[str,
 
 
 def user(options: dict[str, Any], found: dict[str, Any], content: str) -> str:
-    """Return the numbers of the user and the group of the image, as ``user`` of RETURN has them.
+    """Return the image's numeric user and group, as ``user`` in RETURN.
 
     Raises:
-        ImageError: They cannot be found out.
+        ImageError: They cannot be determined.
     """
     if not options["users"]:
         return ""

@@ -1,32 +1,32 @@
-"""Remove images that nothing needs any more."""
+"""Remove images that are no longer needed."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: image_prune
-short_description: Remove an app's images that nothing needs any more
+short_description: Remove an app's images that are no longer needed
 description:
-  - Keeps the newest, and each that an object of the cluster refers to, a revision to go back to included, and those of other environments.
-  - Looks in the loopback registry, in the storage of the engine that builds, and in the containerd of a node that is this machine.
-  - The storage is pruned after the module's end, by a process of its own.
-  - Removes nothing from the registry or the node where the cluster does not say what it refers to, and nothing from where a build is under way.
+  - Keeps the newest images, those that an object in the cluster refers to (including revisions to roll back to), and those of other environments.
+  - Prunes the loopback registry, the storage of the build engine, and containerd if this machine is a node.
+  - A separate process prunes the storage after the module has ended.
+  - Removes nothing from the registry or the node if the cluster cannot be asked, and nothing from where a build is running.
 options:
   kubeconfig: {description: The cluster's kubeconfig., type: path, required: true}
   registry: {description: "The registry, C(host[:port]).", type: str, required: true}
-  repository: {description: The repository in it., type: str, required: true}
+  repository: {description: The repository in the registry., type: str, required: true}
   environment: {description: The environment that prunes., type: str, required: true}
-  keep: {description: How many images are kept, the newest., type: int, required: true}
-  directory: {description: "Where the loopback registry keeps its images, empty for another registry.", type: str, default: ""}
-  engine: {description: What has built., type: str, choices: [buildah, docker, ""], default: ""}
+  keep: {description: How many of the newest images to keep., type: int, required: true}
+  directory: {description: "Where the loopback registry keeps its images; empty for another registry.", type: str, default: ""}
+  engine: {description: The engine that has built the images., type: str, choices: [buildah, docker, ""], default: ""}
   storage: {description: Where buildah keeps layers between builds., type: path, required: true}
   ctr: {description: The ctr program of the node's containerd., type: path, required: true}
-  address: {description: "That containerd's socket; where there is none, there is no such node.", type: path, required: true}
+  address: {description: "The socket of that containerd. Without one, this machine is not a node.", type: path, required: true}
 attributes:
-  check_mode: {support: full, description: "Says what the registry would lose, and removes nothing."}
+  check_mode: {support: full, description: "Says what would be removed from the registry, but removes nothing."}
 """
 
 EXAMPLES = """
-- name: Remove images that nothing needs any more
+- name: Remove images that are no longer needed
   berth.platform.image_prune:
     kubeconfig: .cache/dev/kubeconfig
     registry: localhost:5001
@@ -41,9 +41,9 @@ EXAMPLES = """
 """
 
 RETURN = """
-removed: {description: The digests that the registry has lost., type: list, elements: str, returned: always}
-node: {description: The digests that the node has lost., type: list, elements: str, returned: always}
-reason: {description: "Why something was left alone, empty where nothing was.", type: str, returned: always}
+removed: {description: The digests that were removed from the registry., type: list, elements: str, returned: always}
+node: {description: The digests that were removed from the node., type: list, elements: str, returned: always}
+reason: {description: "Why something was not pruned, or empty.", type: str, returned: always}
 """
 
 import time
@@ -58,7 +58,7 @@ from ..module_utils.kube.client import Cluster, KubeError
 
 
 def registry(options: dict[str, Any], check: bool) -> dict[str, Any]:
-    """Prune the loopback registry and the node; return what went."""
+    """Prune the loopback registry and the node; return what was removed."""
     answer: dict[str, Any] = {"removed": [], "node": [], "reason": ""}
     if not options["directory"]:
         return answer
@@ -66,7 +66,7 @@ def registry(options: dict[str, Any], check: bool) -> dict[str, Any]:
     full_name = f"{options['registry']}/{name}"
     repository, claims = prune.Repository(directory, name), Claims(directory, name, options["environment"])
     if not repository.pushed():
-        return answer  # not even a lock is made where there is no registry yet
+        return answer  # without a registry, not even a lock is created
     try:
         with lock(directory / "berth/lock", alone=True):
             pushed, now = repository.pushed(), time.time()
@@ -121,7 +121,7 @@ def main() -> None:
     )
     options = module.params
     if options["engine"] and not module.check_mode:
-        prune.in_background(lambda: layers(options))  # removing takes seconds where the disk is busy
+        prune.in_background(lambda: layers(options))  # removing takes seconds if the disk is busy
     answer = registry(options, module.check_mode)
     module.exit_json(changed=bool(answer["removed"] or answer["node"]), **answer)
 

@@ -1,25 +1,25 @@
-"""Look for known vulnerabilities in an image."""
+"""Scan an image for known vulnerabilities."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: image_scan
-short_description: Look for known vulnerabilities in an image
+short_description: Scan an image for known vulnerabilities
 description:
-  - Reads what image_build wrote of the image, and asks a scanner of this machine (grype or trivy), or looks into an offline copy of OSV's database.
-  - Vulnerabilities for which there is no fixed version are counted only, for nothing can be done about them.
+  - Reads the image's bill of materials from image_build, and uses a scanner on this machine (grype or trivy), or an offline copy of OSV's database.
+  - Vulnerabilities without a fixed version are only counted, because nothing can be done about them.
 options:
-  image: {description: What the image is called in messages., type: str, required: true}
+  image: {description: The image's name for messages., type: str, required: true}
   sbom: {description: The image's bill of materials (CycloneDX)., type: path, required: true}
-  action: {description: What happens where one is found., type: str, choices: [warn, refuse], required: true}
+  action: {description: What to do if one is found., type: str, choices: [warn, refuse], required: true}
   database: {description: "A directory or zip file with OSV's records in JSON; empty for a scanner.", type: str, default: ""}
-  ignored: {description: "Which do not count, each with the reason, by their names.", type: dict, default: {}}
+  ignored: {description: "Vulnerabilities to ignore, by name, each with the reason.", type: dict, default: {}}
 attributes:
-  check_mode: {support: full, description: "Reads only. Of an image that is yet to be built it says that it would look."}
+  check_mode: {support: full, description: "Reads only. For an image that is not built yet, it says that it would scan."}
 """
 
 EXAMPLES = """
-- name: Look for known vulnerabilities in the image
+- name: Scan the image for known vulnerabilities
   berth.platform.image_scan:
     image: polls
     sbom: ~/.cache/berth/sboms/polls/content-12.cdx.json
@@ -28,9 +28,9 @@ EXAMPLES = """
 """
 
 RETURN = """
-scanner: {description: "What looked, empty where nothing did.", type: str, returned: success}
-findings: {description: "What was found and has a fixed version, a line each.", type: list, elements: str, returned: always}
-unfixed: {description: How many have no fixed version., type: int, returned: always}
+scanner: {description: "The scanner; empty if there was none.", type: str, returned: success}
+findings: {description: "The vulnerabilities with a fixed version, a line each.", type: list, elements: str, returned: always}
+unfixed: {description: The number of vulnerabilities without a fixed version., type: int, returned: always}
 """
 
 import json
@@ -55,24 +55,24 @@ def main() -> None:
     )
     options, path = module.params, Path(module.params["sbom"])
     if module.check_mode and not path.is_file():
-        module.exit_json(changed=False, scanner="", findings=[], unfixed=0, msg=f"{options['image']} is looked at once it is built")
+        module.exit_json(changed=False, scanner="", findings=[], unfixed=0, msg=f"{options['image']} will be scanned once it is built")
 
     def unknown(text: str) -> None:
-        """Say that nothing is known of the image, which is as bad as a finding."""
+        """Report that nothing is known about the image, which is as bad as a finding."""
         if options["action"] == "refuse":
-            module.fail_json(msg=f"{text}\nSo it is not released, for berth_scan is refuse.", findings=[], unfixed=0)
+            module.fail_json(msg=f"{text}\nIt is not released, because berth_scan is refuse.", findings=[], unfixed=0)
         module.warn(text)
         module.exit_json(changed=False, scanner="", findings=[], unfixed=0)
 
     if not path.is_file():
         unknown(
-            f"It is not known what {options['image']} is made of: there is no {path}. It was built elsewhere, or its builder's storage could not be read, "
-            "as the build's log says then. Set berth_image_max_age to another number, and it is built here."
+            f"The content of {options['image']} is not known: there is no {path}. It was built elsewhere, or its builder's storage could not be read; "
+            "the build's log would say so. Change berth_image_max_age to have it built here."
         )
     program = scan.scanner(options["database"])
     try:
         if not program:
-            raise scan.ScanError(f"Nothing here looks for vulnerabilities: {scan.INSTALL}.")
+            raise scan.ScanError(f"There is no vulnerability scanner here: {scan.INSTALL}.")
         if program == "osv":
             packages = scan.read_packages(json.loads(path.read_text(encoding="utf-8")))
             findings, notes = scan.look_up(packages, scan.records(Path(options["database"]).expanduser()))
@@ -86,7 +86,7 @@ def main() -> None:
     for remark in scan.remarks(result):
         module.warn(remark)
     if text and options["action"] == "refuse":
-        module.fail_json(msg=f"{text}\nSo it is not released, for berth_scan is refuse.", findings=lines, unfixed=result.unfixed)
+        module.fail_json(msg=f"{text}\nIt is not released, because berth_scan is refuse.", findings=lines, unfixed=result.unfixed)
     if text:
         module.warn(text)
     module.exit_json(changed=False, scanner=program, findings=lines, unfixed=result.unfixed)

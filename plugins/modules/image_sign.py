@@ -6,19 +6,19 @@ DOCUMENTATION = """
 module: image_sign
 short_description: Sign an image in its registry with cosign
 description:
-  - Signs the digest with a private key, unless the record says that this key has, and the registry still has a signature.
-  - Nothing is written to Sigstore's public log. C(cosign verify --key cosign.pub --insecure-ignore-tlog=true) checks the signature.
+  - Signs the digest with a private key, unless the record says that this key has signed it and the registry still has a signature.
+  - Writes nothing to Sigstore's public log. C(cosign verify --key cosign.pub --insecure-ignore-tlog=true) checks the signature.
 options:
   registry: {description: "The registry, C(host[:port][/path]).", type: str, required: true}
-  username: {description: Who logs in to it., type: str, default: ""}
-  password: {description: With which password., type: str, default: ""}
-  repository: {description: The repository in it., type: str, required: true}
-  digest: {description: "The image's digest; empty while it is not built, in check mode.", type: str, required: true}
-  key: {description: The private key that C(cosign generate-key-pair) made., type: path, required: true}
-  key_password: {description: "Its password, which cosign gets in its environment.", type: str, default: ""}
-  record: {description: The file in which it is written down which key has signed., type: path, required: true}
+  username: {description: The user name for the registry., type: str, default: ""}
+  password: {description: The password for the registry., type: str, default: ""}
+  repository: {description: The repository in the registry., type: str, required: true}
+  digest: {description: "The image's digest; empty in check mode before it is built.", type: str, required: true}
+  key: {description: The private key from C(cosign generate-key-pair)., type: path, required: true}
+  key_password: {description: "The key's password, which is passed to cosign in its environment.", type: str, default: ""}
+  record: {description: The file that records which key has signed., type: path, required: true}
 attributes:
-  check_mode: {support: full, description: "Says whether it would sign, and does nothing."}
+  check_mode: {support: full, description: "Says whether it would sign, but does nothing."}
 """
 
 EXAMPLES = """
@@ -62,7 +62,7 @@ def main() -> None:
     options, record = module.params, Path(module.params["record"])
     name = f"{options['registry']}/{options['repository']}@{options['digest']}"
     if module.check_mode and not options["digest"]:
-        module.exit_json(changed=True, signed=name, msg="the image is signed once it is pushed")
+        module.exit_json(changed=True, signed=name, msg="the image will be signed once it is pushed")
     registry = Registry(options["registry"], username=options["username"], password=options["password"])
     try:
         there = signature.signed(registry, options["repository"], options["digest"], options["key"], record)

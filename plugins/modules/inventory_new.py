@@ -6,15 +6,15 @@ DOCUMENTATION = """
 module: inventory_new
 short_description: Write the first inventory of a Django project
 description:
-  - Reads the project, without running anything of it, and writes an inventory with what its files say, a comment where that is a guess,
-    and a placeholder for what nobody but its owner knows, which preflight names.
-  - Writes only variables that C(specification) has. What cannot be said by them is a comment.
-  - An inventory that is there is left alone.
+  - Reads the project without running any of its code, and writes an inventory from its files, with a comment for each guess
+    and a placeholder for each value that only the project's owner knows. Preflight reports the placeholders.
+  - Writes only variables in C(specification). Everything else is a comment.
+  - Leaves an existing inventory alone.
 options:
-  source: {description: "The project, a directory, or the address of a Git repository, of which the default branch is read.", type: str, required: true}
-  environment: {description: "The environment's name, which is its namespace's, too.", type: str, required: true}
-  directory: {description: Where inventories are., type: path, required: true}
-  specification: {description: The argument specification that has all variables., type: path, required: true}
+  source: {description: "The project's directory, or the address of a Git repository, whose default branch is read.", type: str, required: true}
+  environment: {description: "The name of the environment and of its namespace.", type: str, required: true}
+  directory: {description: The directory of inventories., type: path, required: true}
+  specification: {description: The argument specification with all variables., type: path, required: true}
 attributes:
   check_mode: {support: full, description: Says what it would write.}
   diff_mode: {support: full, description: Shows the files.}
@@ -30,8 +30,8 @@ EXAMPLES = """
 """
 
 RETURN = """
-directory: {description: "The inventory, relative to the directory of the run where it is in it.", type: str, returned: success}
+directory: {description: "The inventory, relative to the current directory if it is inside it.", type: str, returned: success}
 asked: {description: Environment variables of the app that have a placeholder., type: list, elements: str, returned: success}
-said: {description: "What is left to do, a line each, the command to run the last.", type: list, elements: str, returned: success}
+said: {description: "What is left to do, a line each. The last one is the command to run.", type: list, elements: str, returned: success}
 lacking: {description: "Lines that the project's settings lack.", type: list, elements: str, returned: success}
 """

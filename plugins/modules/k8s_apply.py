@@ -4,36 +4,36 @@ from __future__ import annotations
 
 DOCUMENTATION = """
 module: k8s_apply
-short_description: Apply the objects of many templates with kubernetes.core.k8s, where that changes something
+short_description: Apply the objects of many templates with kubernetes.core.k8s, if that changes anything
 description:
-  - Reads the live objects first, in Ansible's own process. Objects that an apply would leave as they are cost a request each and no module;
-    the others go to C(kubernetes.core.k8s) in one task, which applies them from the API server's side, by the field manager C(berth).
-  - A field that a template no longer has leaves the object. A field that no template has ever had is left to whoever sets it, such as the number
-    of pods to an autoscaler. Where somebody else has set a field that a template has to another value, nothing is changed, and the message names
-    it; see O(take_over).
-  - Objects that an earlier Berth applied from its own side are taken over, and lose the annotation in which it kept a copy of them.
-  - Refuses to change an object that is there already and does not carry the labels C(app.kubernetes.io/managed-by) and
-    C(app.kubernetes.io/instance) of the template, so that nothing is touched that Berth did not make.
+  - Reads the live objects first, in Ansible's own process. Objects that an apply would not change cost one request each and no module;
+    C(kubernetes.core.k8s) applies the others in one task, by server-side apply with the field manager C(berth).
+  - A field that is no longer in a template is removed from the object. A field that was never in a template is left alone, such as the number
+    of pods that an autoscaler sets. If another manager has set a field of a template to a different value, nothing is changed, and the message names
+    the field; see O(take_over).
+  - Takes over objects that an earlier version of Berth applied client-side, and removes its last-applied annotation from them.
+  - Refuses to change an existing object that does not have the labels C(app.kubernetes.io/managed-by) and
+    C(app.kubernetes.io/instance) of the template, so that objects that Berth did not create are never touched.
   - Values of Secrets appear in no output, diff or log.
 options:
   kubeconfig: {description: The kubeconfig of the cluster., type: path, required: true}
   context: {description: "A context in it, empty for its current one.", type: str, default: ""}
-  namespace: {description: The namespace of objects that name none., type: str, required: true}
-  templates: {description: "The templates of the role, in the order in which they are applied.", type: list, elements: str, default: []}
+  namespace: {description: The namespace of objects that do not name one., type: str, required: true}
+  templates: {description: "The role's templates, in the order of application.", type: list, elements: str, default: []}
   adopt:
     description: >-
-      Whether an object that is there without these labels is taken over, in a cluster that is the environment's own. Of it is changed what the template names.
+      Whether to take over an existing object without these labels, in a cluster that belongs to the environment. Only fields in the template are changed.
     type: bool
     default: false
-  take_over: {description: "Whether to set the fields that somebody else has set to other values.", type: bool, default: false}
-  files: {description: "Manifests of the project's own; one whose name ends in C(.j2) is a template.", type: list, elements: path, default: []}
-  app: {description: "The app that those objects are labelled for.", type: str, default: ""}
-  names: {description: "The names (regular expressions) that those objects may not have, by kind.", type: dict, default: {}}
+  take_over: {description: "Whether to overwrite fields that another manager has set to different values.", type: bool, default: false}
+  files: {description: "The project's own manifests; a name that ends in C(.j2) is a template.", type: list, elements: path, default: []}
+  app: {description: "The app for the labels of those objects.", type: str, default: ""}
+  names: {description: "Reserved names (regular expressions) that those objects must not have, by kind.", type: dict, default: {}}
 attributes:
   check_mode:
     support: full
-    description: The API server tries the objects out. Where it cannot (no cluster yet, no namespace yet) they are reported as to be made.
-  diff_mode: {support: full, description: "Shows a new object as the template has it, and another as the API server has it before and after."}
+    description: Uses the API server's dry run. If that is not possible (no cluster yet, no namespace yet), the objects are reported as new.
+  diff_mode: {support: full, description: "Shows a new object as in the template, and an existing one as the API server has it before and after."}
 """
 
 EXAMPLES = """
@@ -45,7 +45,7 @@ EXAMPLES = """
 """
 
 RETURN = """
-objects: {description: "The live objects, in the order of the templates; in check mode those that exist.", type: list, elements: dict, returned: always}
-names: {description: "C(kind) and C(name) of all, as k8s_prune takes them.", type: list, elements: dict, returned: always}
+objects: {description: "The live objects, in the order of the templates; in check mode only those that exist.", type: list, elements: dict, returned: always}
+names: {description: "C(kind) and C(name) of all, in the format of k8s_prune.", type: list, elements: dict, returned: always}
 applied: {description: "Kind and name of the objects that were (or in check mode would be) changed.", type: list, elements: str, returned: always}
 """

@@ -1,39 +1,39 @@
-"""Run a command of manage.py once, as a Job with the image and the configuration of the release that serves."""
+"""Run a manage.py command once, as a Job with the image and the configuration of the serving release."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: k8s_command
-short_description: Run a command of C(manage.py) once, with the release that serves
+short_description: Run a C(manage.py) command once, with the serving release
 description:
-  - Makes a Job with image, configuration, resources and security context of a Deployment's newest release that has ready pods.
-  - Reports what the command prints while it runs, and returns all of it. Values of the Secrets that its pod refers to are replaced by C(***).
-  - The Job is removed when it has ended, and when whoever waits for it is ended. Several may run at a time.
+  - Creates a Job with the image, configuration, resources and security context of a Deployment's newest release that has ready pods.
+  - Shows the command's output while it runs, and returns all of it. Values of the Secrets that its pod refers to are replaced by C(***).
+  - The Job is removed when it has ended, or when the run that waits for it is interrupted. Several may run at a time.
 options:
   kubeconfig:
-    description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) when left out.
+    description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) if omitted.
     type: path
-  context: {description: Context of the kubeconfig; its current one when left out., type: str}
+  context: {description: Context of the kubeconfig; its current one if omitted., type: str}
   namespace: {description: Namespace of the Deployment., type: str, required: true}
-  name: {description: "Name of the Deployment, which is the app's.", type: str, required: true}
-  command: {description: "The arguments of C(manage.py), as a shell takes them apart.", type: str, required: true}
-  timeout: {description: Seconds after which it is ended., type: int, default: 3600}
+  name: {description: "Name of the Deployment, which is the app's name.", type: str, required: true}
+  command: {description: "The arguments of C(manage.py), quoted as in a shell.", type: str, required: true}
+  timeout: {description: Seconds after which the command is stopped., type: int, default: 3600}
   interactive:
     description:
-      - Whether the command gets the terminal of the run, to ask and to be typed to. What is typed, such as a password, is on no command line and in no log.
+      - Whether to connect the command to the run's terminal, for prompts. What you type, such as a password, appears on no command line and in no log.
     type: bool
     default: false
   otherwise:
-    description: With O(interactive), the command where the run has no terminal. Without it, that is refused.
+    description: With O(interactive), the command to run instead if the run has no terminal. Without it, the module refuses to run.
     type: str
     default: ""
 attributes:
-  check_mode: {support: full, description: Says with which release it would be run.}
-  diff_mode: {support: none, description: Nobody knows what a command changes.}
+  check_mode: {support: full, description: Says which release would run it.}
+  diff_mode: {support: none, description: It is not known what a command changes.}
 """
 
 EXAMPLES = """
-- name: Make an administrator
+- name: Create an administrator
   berth.platform.k8s_command:
     kubeconfig: .cache/dev/kubeconfig
     namespace: polls-dev
@@ -42,11 +42,11 @@ EXAMPLES = """
 """
 
 RETURN = """
-words: {description: "The arguments of C(manage.py), taken apart.", type: list, elements: str, returned: success}
+words: {description: "The arguments of C(manage.py), as a list.", type: list, elements: str, returned: success}
 version: {description: "The release's version.", type: str, returned: success}
 image: {description: "The release's image.", type: str, returned: success}
-rc: {description: "The command's exit code.", type: int, returned: when it has ended by itself}
-lines: {description: "What it printed, nothing where it had a terminal.", type: list, elements: str, returned: when it was run}
+rc: {description: "The command's exit code.", type: int, returned: when it has exited by itself}
+lines: {description: "Its output; empty if it had a terminal.", type: list, elements: str, returned: when it was run}
 """
 
 import contextlib
@@ -74,7 +74,7 @@ from ..module_utils.rollout.model import Finding, Patience, Snapshot
 from ..module_utils.rollout.reading import event_subjects
 
 Object = Mapping[str, Any]
-LOOK = 0.5  # seconds between two looks
+LOOK = 0.5  # seconds between two polls
 PATIENCE = 120.0  # seconds for which the API server may be silent while a command runs
 
 
@@ -83,7 +83,7 @@ class Failed(Exception):
 
     Args:
         message: For the user.
-        rc: The command's exit code; None where it has not ended by itself.
+        rc: The command's exit code; None if it has not exited by itself.
     """
 
     def __init__(self, message: str, rc: int | None = None) -> None:
@@ -96,7 +96,7 @@ def chosen(cluster: Cluster, namespace: str, name: str) -> rollback.Release:
 
     Raises:
         Failed: There is none.
-        KubeError: The API server does not answer, or not to this user.
+        KubeError: The API server does not answer, or denies this user.
     """
     try:
         deployment = cluster.get("Deployment", namespace, name)
@@ -105,17 +105,17 @@ def chosen(cluster: Cluster, namespace: str, name: str) -> rollback.Release:
     found = rollback.releases(deployment, cluster.items("ReplicaSet", namespace)) if deployment else []
     release = commands.serving(found)
     if release is None:
-        raise Failed(f"Nothing was run: there is no release of {name} in the namespace {namespace}, whose image would run it. site.yml releases the app.")
+        raise Failed(f"Nothing was run: there is no release of {name} in the namespace {namespace} to run it with. Release the app with site.yml.")
     return release
 
 
 class Run:
-    """One command that runs as a Job.
+    """A command that runs as a Job.
 
     Args:
         cluster: Where it runs.
-        namespace: Of the Job.
-        job: As the API server has made it.
+        namespace: The Job's namespace.
+        job: The Job, as the API server returned it.
         words: The arguments of ``manage.py``.
     """
 
@@ -128,11 +128,11 @@ class Run:
         self._patience = Patience()
 
     def look(self) -> bool:
-        """Look once, report what is new, and return whether the command has ended well.
+        """Poll once, show new output, and return whether the command has succeeded.
 
         Raises:
-            Failed: It has ended badly, or it is certain that it will not begin.
-            KubeError: The API server does not answer, or not to this user.
+            Failed: It has failed, or it is certain that it will not start.
+            KubeError: The API server does not answer, or denies this user.
         """
         self.job = {**self.cluster.get("Job", self.namespace, self.name), "kind": "Job"}
         pods = self.cluster.items("Pod", self.namespace, labelSelector=f"batch.kubernetes.io/job-name={self.name}")
@@ -142,44 +142,44 @@ class Run:
             self._read(pods[-1]["metadata"]["name"])
         if commands.overdue(self.job):
             limit = self.job["spec"]["activeDeadlineSeconds"]
-            self._fail(f"took longer than {limit} s and was ended", "Where it needs its time, give it more by ops_timeout (seconds).")
+            self._fail(f"took longer than {limit} s and was stopped", "If it needs more time, raise ops_timeout (seconds).")
         if how:
             if message := commands.ended(self.words, how, self.output.lines):
                 raise Failed(message, how["exitCode"])
             return True
         if self.began and (not pods or condition(self.job, "Failed")):
-            self._fail("was ended, for its pod was removed", "Run it again, where it may be run twice.")
+            self._fail("was stopped, because its pod was removed", "Run it again, if it is safe to run twice.")
         if not self.began:
             self._expect(pods)
         return False
 
     def talk(self, terminal: str) -> None:
-        """Wait for the pod, and let the command have the terminal until it has ended.
+        """Wait for the pod, and connect the command to the terminal until it has ended.
 
         Raises:
-            Failed: It has ended badly, or it is certain that it will not begin.
-            KubeError: The API server does not answer, or not to this user.
+            Failed: It has failed, or it is certain that it will not start.
+            KubeError: The API server does not answer, or denies this user.
         """
         while not self.began:
             self.look()
             time.sleep(0 if self.began else LOOK)
         pods = self.cluster.items("Pod", self.namespace, labelSelector=f"batch.kubernetes.io/job-name={self.name}")
         command = ["python", "manage.py", *self.words]
-        report("the terminal is the command's now")
+        report("the command now has the terminal")
         try:
             connection = self.cluster.execute(self.namespace, pods[-1]["metadata"]["name"], "manage", command, stdin=True, terminal=True)
             code = session.converse(connection, terminal, commands.exit_code)
         except (session.Ended, client.WebSocketException, OSError) as error:
-            self._fail(f"lost its connection ({str(error).rstrip('.')}) and was ended", "Run it again, where it may be run twice.")
+            self._fail(f"lost its connection ({str(error).rstrip('.')}) and was stopped", "Run it again, if it is safe to run twice.")
         if code:
-            raise Failed(f"manage.py {self.words[0]} ended with exit code {code}; what it said is above.", code)
+            raise Failed(f"manage.py {self.words[0]} ended with exit code {code}; its output is above.", code)
 
     def _expect(self, pods: Sequence[Object]) -> None:
-        """See whether a pod that has not begun still can."""
+        """Fail if a pod that has not started cannot start any more."""
         snapshot = Snapshot(self.job, pods=pods, now=self.cluster.now)
         events: list[Object] = []
         for uid in event_subjects(snapshot):
-            with contextlib.suppress(client.Forbidden):  # they only make the explanation better
+            with contextlib.suppress(client.Forbidden):  # they only improve the explanation
                 events += self.cluster.items("Event", self.namespace, fieldSelector=f"involvedObject.uid={uid}")
         verdict = judge(Snapshot(self.job, pods=pods, events=events, now=self.cluster.now))
         finding: Finding | None = self._patience.certain(verdict.findings, time.monotonic())
@@ -204,7 +204,7 @@ def follow(run: Run) -> None:
     """Follow a command until it has ended.
 
     Raises:
-        Failed, KubeError: see there.
+        Failed, KubeError: As for Run.look.
     """
     heard = time.monotonic()
     while True:
@@ -213,7 +213,7 @@ def follow(run: Run) -> None:
                 return
             heard = time.monotonic()
         except Unreachable as error:
-            # The command goes on without the API server.
+            # The command keeps running without the API server.
             if time.monotonic() - heard > PATIENCE:
                 raise
             report(f"{error}; trying again")
@@ -222,14 +222,14 @@ def follow(run: Run) -> None:
 
 @contextlib.contextmanager
 def begun(cluster: Cluster, namespace: str, job: dict[str, Any], words: Sequence[str]) -> Iterator[Run]:
-    """Make a Job, and remove it in the end, also where whoever waits for it is told to end.
+    """Create a Job, and remove it in the end, even if the run is interrupted.
 
     Raises:
-        KubeError: The API server refuses it.
+        KubeError: The API server rejects it.
     """
 
     def leave(*_: Any) -> NoReturn:
-        raise Failed("The run was ended, and the command with it.")
+        raise Failed("The run was interrupted, and the command was stopped.")
 
     before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
     made = cluster.create("Job", namespace, job)
@@ -260,8 +260,8 @@ def main() -> None:
     terminal = session.terminal(os.getpid()) if options["interactive"] else ""
     if options["interactive"] and not terminal and not module.check_mode:
         if not options["otherwise"]:
-            way = f"run it in one, or give ops/manage a command that asks nothing, as in -e 'ops_command=\"{options['command']} --help\"'"
-            module.fail_json(msg=f"Nothing was run: manage.py {options['command']} needs a terminal, and this run has none; {way}.")
+            way = f"run it in a terminal, or run ops/manage with a command that does not prompt, such as -e 'ops_command=\"{options['command']} --help\"'"
+            module.fail_json(msg=f"Nothing was run: manage.py {options['command']} needs a terminal, but this run has none; {way}.")
         options["command"] = options["otherwise"]
     if wrong := formats.command(options["command"]):
         module.fail_json(msg=f"Nothing was run: the command {wrong}.")

@@ -1,13 +1,13 @@
-"""Say what keeps pods from being evicted."""
+"""Report what prevents pods from being evicted."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: k8s_evictions_info
-short_description: Say what keeps pods from being evicted
+short_description: Report what prevents pods from being evicted
 description:
-  - Looks at all PodDisruptionBudgets and pods of a cluster, before nodes are drained.
-  - Two requests, and changes nothing.
+  - Checks all PodDisruptionBudgets and pods of a cluster, before nodes are drained.
+  - Sends two requests, and changes nothing.
 options:
   kubeconfig: {description: The kubeconfig., type: path, required: true}
 requirements: [kubernetes]
@@ -17,15 +17,15 @@ attributes:
 """
 
 EXAMPLES = """
-- name: Look what stands in the way of new nodes
+- name: Check what blocks the replacement of nodes
   berth.platform.k8s_evictions_info:
     kubeconfig: .cache/prod/kubeconfig
   register: __evictions
 """
 
 RETURN = """
-blocked: {description: "What lets pods not be evicted now, a sentence each with what to do.", returned: always, type: list, elements: str}
-lost: {description: "Pods that nothing makes again once they are evicted, a sentence each.", returned: always, type: list, elements: str}
+blocked: {description: "What prevents evictions now, a sentence each with advice.", returned: always, type: list, elements: str}
+lost: {description: "Pods that nothing recreates once they are evicted, a sentence each.", returned: always, type: list, elements: str}
 """
 
 from typing import Any
@@ -38,10 +38,10 @@ PATHS = {"poddisruptionbudgets": "/apis/policy/v1/poddisruptionbudgets", "pods":
 
 
 def listed(cluster: client.Cluster, plural: str) -> list[dict[str, Any]]:
-    """Return everything of a kind, in all namespaces.
+    """Return all objects of a kind, in all namespaces.
 
     Raises:
-        client.KubeError: The API server does not answer, or refuses to tell.
+        client.KubeError: The API server does not answer, or denies the request.
     """
     status, answer = cluster.ask(PATHS[plural])
     if status == 200:

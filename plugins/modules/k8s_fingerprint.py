@@ -4,23 +4,23 @@ from __future__ import annotations
 
 DOCUMENTATION = """
 module: k8s_fingerprint
-short_description: Fingerprint contents with a key of the namespace's own
+short_description: Fingerprint contents with the namespace's own key
 description:
-  - A fingerprint changes when its content does, so a ConfigMap or Secret can be named by it.
-  - A plain hash in a name, which many may read, would let a weak password be guessed. This one is an HMAC with a random key, which lies in a Secret.
+  - A fingerprint changes with its content, so it can be part of the name of a ConfigMap or Secret.
+  - Names are widely readable, and a plain hash would allow a weak password to be guessed. This is an HMAC with a random key, which is kept in a Secret.
 options:
   kubeconfig: {description: The kubeconfig of the cluster., type: path, required: true}
   context: {description: "A context in it, empty for its current one.", type: str, default: ""}
   namespace: {description: The namespace that holds the key., type: str, required: true}
   key: {description: The Secret with the key., type: str, required: true}
   labels: {description: Its labels., type: dict, default: {}}
-  contents: {description: "What to fingerprint, plain data by name.", type: dict, required: true}
+  contents: {description: "The contents to fingerprint: plain data by name.", type: dict, required: true}
   make_key:
-    description: Whether to make a missing key. Where it is missing and not made, nothing that is named by it exists either, and the fingerprints fit nothing.
+    description: Whether to create a missing key. Without a key, the fingerprints match nothing, because nothing that uses them exists yet.
     type: bool
     default: false
 attributes:
-  check_mode: {support: full, description: "Makes no key, and needs no cluster."}
+  check_mode: {support: full, description: "Creates no key, and needs no cluster."}
 """
 
 EXAMPLES = """
@@ -35,5 +35,5 @@ EXAMPLES = """
 """
 
 RETURN = """
-fingerprints: {description: "10 hexadecimal digits by name, as O(contents).", type: dict, returned: success}
+fingerprints: {description: "10 hexadecimal digits for each name in O(contents).", type: dict, returned: success}
 """

@@ -6,26 +6,26 @@ DOCUMENTATION = """
 module: k8s_ingress
 short_description: Wait for an Ingress's load balancer, or remove both
 description:
-  - Waits until an Ingress's controller has given it an address. Where it cannot, the controller's words are the message.
-  - Removes an Ingress with its class and the class's parameters, which are of the same name, and waits until the controller has let the Ingress go.
-    AWS' controller does so after its load balancer is gone.
-  - What does not carry Berth's labels is left alone.
+  - Waits until an Ingress's controller has given it an address. If the controller cannot, the message contains its reason.
+  - Removes an Ingress with its class and the class's parameters, which have the same name, and waits until the controller has released the Ingress.
+    AWS's controller does so after its load balancer is gone.
+  - Leaves objects without Berth's labels alone.
 options:
   kubeconfig: {description: Path of the kubeconfig., type: path, required: true}
   namespace: {description: The Ingress's namespace., type: str, required: true}
-  name: {description: "The Ingress's name, which is the app's.", type: str, required: true}
+  name: {description: "The Ingress's name, which is the app's name.", type: str, required: true}
   state:
-    description: Whether the Ingress is there. V(present) changes nothing.
+    description: Whether the Ingress exists. V(present) changes nothing.
     type: str
     choices: [present, absent]
     default: present
-  api: {description: "An API that the cluster has to serve, as C(group/version).", type: str, default: ""}
-  wait: {description: "Whether to wait for the address, or until all is gone.", type: bool, default: true}
+  api: {description: "An API that the cluster must serve, as C(group/version).", type: str, default: ""}
+  wait: {description: "Whether to wait for the address, or until everything is gone.", type: bool, default: true}
   wait_timeout: {description: Seconds to wait., type: int, default: 600}
-  patience: {description: "Seconds for which a warning of the controller may stand before it is the end, for some pass by themselves.", type: int, default: 120}
+  patience: {description: "Seconds before a warning of the controller counts as a failure, because some resolve by themselves.", type: int, default: 120}
 requirements: [kubernetes]
 attributes:
-  check_mode: {support: full, description: "Says what would be removed, and waits for nothing."}
+  check_mode: {support: full, description: "Says what would be removed, without waiting."}
   diff_mode: {support: full, description: Shows what is removed.}
 """
 
@@ -39,10 +39,10 @@ EXAMPLES = """
 """
 
 RETURN = """
-exists: {description: Whether the Ingress is there., type: bool, returned: always}
-ours: {description: Whether it carries Berth's labels., type: bool, returned: always}
-address: {description: "Where its load balancer answers, empty while there is none.", type: str, returned: always}
-host: {description: "The host name that it is for, empty when there is none.", type: str, returned: always}
+exists: {description: Whether the Ingress exists., type: bool, returned: always}
+ours: {description: Whether it has Berth's labels., type: bool, returned: always}
+address: {description: "The address of its load balancer; empty if there is none.", type: str, returned: always}
+host: {description: "The Ingress's host name; empty if it has none.", type: str, returned: always}
 annotations: {description: Its annotations., type: dict, returned: always}
 """
 
@@ -58,16 +58,16 @@ from ..module_utils.progress import report
 
 OWNER = {"app.kubernetes.io/managed-by": "berth"}
 INSTANCE = "app.kubernetes.io/instance"
-PAUSE = 2.0  # seconds between two looks
+PAUSE = 2.0  # seconds between two polls
 ABSENT: dict[str, Any] = {"exists": False, "ours": False, "address": "", "host": "", "annotations": {}}
 
 
 class Refused(Exception):
-    """What cannot be done or has failed; the text is for the user."""
+    """Something cannot be done or has failed; the text is for the user."""
 
 
 class Ingress:
-    """One Ingress, and what it needs."""
+    """One Ingress with its class and parameters."""
 
     def __init__(self, module: AnsibleModule) -> None:
         self.options: dict[str, Any] = module.params
@@ -77,7 +77,7 @@ class Ingress:
         self.end = time.monotonic() + module.params["wait_timeout"]
 
     def serves(self) -> None:
-        """Look whether the cluster serves the API that is needed.
+        """Check that the cluster serves the required API.
 
         Raises:
             Refused: It does not.
@@ -85,23 +85,23 @@ class Ingress:
         api = self.options["api"]
         if api and self.cluster.ask(f"/apis/{api}")[0] == 404:
             raise Refused(
-                f"The cluster does not serve {api}, which EKS Auto Mode brings along: its load balancing is off. "
+                f"The cluster does not serve {api}, which is part of EKS Auto Mode: its load balancing is off. "
                 "Set berth_eks_compute: auto and run site.yml --tags cluster."
             )
 
     def find(self, kind: str = "Ingress") -> dict[str, Any] | None:
-        """Return the Ingress, or what is of its name; None when there is none."""
+        """Return the Ingress, or another kind of object with its name; None if there is none."""
         try:
             return self.cluster.get(kind, self.namespace, self.name)
         except NotFound:
             return None
 
     def ours(self, found: dict[str, Any]) -> bool:
-        """Whether an object carries the labels by which it is Berth's."""
+        """Whether an object has Berth's labels."""
         return (OWNER | {INSTANCE: self.name}).items() <= (found["metadata"].get("labels") or {}).items()
 
     def described(self, found: dict[str, Any] | None) -> dict[str, Any]:
-        """Return what the module returns of an Ingress."""
+        """Return the module's result for an Ingress."""
         if not found:
             return dict(ABSENT)
         return {
@@ -113,7 +113,7 @@ class Ingress:
         }
 
     def warning(self) -> str:
-        """Return the controller's last word about the Ingress, when it is a warning."""
+        """Return the controller's latest event for the Ingress, if it is a warning."""
         try:
             events = self.cluster.items("Event", self.namespace, fieldSelector=f"involvedObject.kind=Ingress,involvedObject.name={self.name}")
         except Forbidden:
@@ -121,7 +121,7 @@ class Ingress:
         return entry.warning(events)
 
     def addressed(self) -> dict[str, Any]:
-        """Wait for the address and return the Ingress described.
+        """Wait for the address, and return the module's result.
 
         Raises:
             Refused: There is no address, with the controller's reason.
@@ -141,7 +141,7 @@ class Ingress:
                 told = said
                 report(f"Ingress {self.name}: {said or 'no address yet'}")
             if said and now - since >= self.options["patience"]:
-                raise Refused(f"The load balancer of Ingress {self.name} cannot be made. {said}. {entry.advice(said)}")
+                raise Refused(f"The load balancer of Ingress {self.name} cannot be created. {said}. {entry.advice(said)}")
             if now >= self.end:
                 why = f"{said}. {entry.advice(said)}" if said else entry.SILENT
                 raise Refused(f"Ingress {self.name} has no address after {self.options['wait_timeout']} s. {why}")
@@ -151,10 +151,10 @@ class Ingress:
         """Remove the Ingress, its class and the class's parameters; return what was, or would be, removed.
 
         Raises:
-            Refused: The controller does not let the Ingress go.
+            Refused: The controller does not release the Ingress.
         """
         gone = []
-        # The class tells the controller whose Ingress it is: it goes after it.
+        # The class links the Ingress to its controller, so it is removed after the Ingress.
         for kind in ("Ingress", "IngressClass", "IngressClassParams"):
             found = self.find(kind)
             if not found or not self.ours(found):
@@ -169,7 +169,7 @@ class Ingress:
                     said = self.warning() if kind == "Ingress" else ""
                     raise Refused(
                         f"{kind} {self.name} is still there after {self.options['wait_timeout']} s; it waits for {waits}. "
-                        + (f"{said}. {entry.advice(said)}" if said else "Its controller says nothing; run the same command again to wait on.")
+                        + (f"{said}. {entry.advice(said)}" if said else "Its controller reports nothing; run the same command again to keep waiting.")
                     )
                 time.sleep(PAUSE)
         return gone

@@ -1,4 +1,4 @@
-"""The last log lines of several pods, in the order of time."""
+"""The last log lines of several pods, in chronological order."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ DOCUMENTATION = """
 module: k8s_logs
 short_description: Read the last log lines of pods together
 description:
-  - Returns the last lines of all containers of the pods that a selector matches, in the order of time, each with its time and its pod.
-  - Lines of JSON become text. Control characters are removed.
-  - Values of the Secrets that a pod refers to are replaced by C(***), as far as the user may read them.
+  - Returns the last lines of all containers of the pods that match a selector, in chronological order, each with its time and pod.
+  - Converts JSON lines to text. Removes control characters.
+  - Replaces values of the Secrets that a pod refers to with C(***), if the user may read the Secrets.
 options:
   kubeconfig: {description: The kubeconfig., type: path, required: true}
   namespace: {description: The pods' namespace., type: str, required: true}
-  selector: {description: Labels that the pods have., type: dict, required: true}
-  lines: {description: "How many lines, of all pods together.", type: int, default: 50}
-  probes: {description: "Whether to return the lines of an access log that are of Kubernetes' health checks and of nothing else.", type: bool, default: false}
-  previous: {description: "Whether to read the run before the present one, which crashed.", type: bool, default: false}
+  selector: {description: Labels of the pods., type: dict, required: true}
+  lines: {description: "The number of lines, of all pods together.", type: int, default: 50}
+  probes: {description: "Whether to include access log lines of Kubernetes' health checks.", type: bool, default: false}
+  previous: {description: "Whether to read the log of the previous run, which crashed.", type: bool, default: false}
 attributes:
   check_mode: {support: full, description: Reads only.}
   diff_mode: {support: none, description: Nothing is changed.}
@@ -31,9 +31,9 @@ EXAMPLES = """
 """
 
 RETURN = """
-lines: {description: "The lines, the latest last.", type: list, elements: str, returned: always}
+lines: {description: "The lines, the newest last.", type: list, elements: str, returned: always}
 pods: {description: The pods' names., type: list, elements: str, returned: always}
-notes: {description: "Containers without a log, each with the reason, and how many lines were left out.", type: list, elements: str, returned: always}
+notes: {description: "Containers without a log, each with the reason, and how many lines were omitted.", type: list, elements: str, returned: always}
 """
 
 from collections.abc import Mapping
@@ -49,11 +49,11 @@ from ..module_utils.kube.redact import redact, unshown
 from ..module_utils.rollout.reading import pod_state
 
 LOOK = 2000
-"""Lines of a container that are looked at for those that no health check made: more than an hour of these."""
+"""Lines of a container to search for lines that do not come from health checks: more than an hour of these."""
 
 
 def logs(cluster: Cluster, namespace: str, pods: list[dict[str, Any]], options: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
-    """Return the log of each container by a short name, and why some have none, or less than all.
+    """Return the log of each container by a short name, and why some have none, or not everything.
 
     Raises:
         Unreachable: The API server does not answer.
@@ -83,7 +83,7 @@ def logs(cluster: Cluster, namespace: str, pods: list[dict[str, Any]], options: 
                 else:
                     notes.append(f"{source}: {error}" if state == "Running" else f"{source} has no log: its pod is {state}")
     if left_out:
-        notes.append(f"{left_out} lines of Kubernetes' health checks are left out; -e ops_probes=true shows them")
+        notes.append(f"{left_out} lines of Kubernetes' health checks are omitted; -e ops_probes=true shows them")
     return found, notes
 
 
@@ -104,7 +104,7 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     namespace, lines = module.params["namespace"], module.params["lines"]
     if lines < 1:
-        module.fail_json(msg=f"lines is {lines}; give the number of lines that you want to see.")
+        module.fail_json(msg=f"lines is {lines}; set it to the number of lines that you want to see.")
     try:
         cluster = Cluster(module.params["kubeconfig"], None)
         selector = ",".join(f"{name}={value}" for name, value in module.params["selector"].items())

@@ -1,18 +1,18 @@
-"""Whether a namespace is there, and whose it is."""
+"""Read a namespace and its labels."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: k8s_namespace_info
-short_description: Read a namespace, or why it cannot be read
+short_description: Read a namespace, or the reason why it cannot be read
 description:
-  - One request, so that a role can decide before it changes anything; C(kubernetes.core.k8s_info) takes twice the time.
-  - A cluster that is not there, or does not answer, is an answer and not a failure.
+  - Sends one request, so that a role can decide before it changes anything. C(kubernetes.core.k8s_info) takes twice as long.
+  - A missing cluster, or one that does not answer, is a result and not a failure.
 options:
   kubeconfig: {description: Path of the kubeconfig., type: path, required: true}
   name: {description: The namespace., type: str, required: true}
   wait_absent:
-    description: Seconds to wait until the namespace and everything in it is gone, and to fail after; 0 does not wait.
+    description: Seconds to wait until the namespace and everything in it is gone, before failing; 0 does not wait.
     type: int
     default: 0
 requirements: [kubernetes]
@@ -38,9 +38,9 @@ RETURN = """
 reachable: {description: Whether the API server answered., type: bool, returned: always}
 reason: {description: "Why it is not C(reachable), and what to do.", type: str, returned: always}
 exists: {description: Whether the namespace exists., type: bool, returned: always}
-phase: {description: "C(Active) or C(Terminating); empty when it does not exist.", type: str, returned: always}
+phase: {description: "C(Active) or C(Terminating); empty if it does not exist.", type: str, returned: always}
 labels: {description: Its labels., type: dict, returned: always}
-removal: {description: "What its removal waits for, as the API server says it.", type: str, returned: always}
+removal: {description: "What its removal waits for, according to the API server.", type: str, returned: always}
 """
 
 import json
@@ -54,14 +54,14 @@ from ..module_utils.kube import client
 
 
 class Namespaces(client.Cluster):
-    """The namespaces of one API server: the one kind here that itself lives in no namespace."""
+    """The namespaces of one API server: the only kind here that is not namespaced."""
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """Return a namespace as the API server has it, None when it does not exist.
+        """Return a namespace as the API server has it, None if it does not exist.
 
         Raises:
             client.Unreachable: The API server does not answer, or not now.
-            client.KubeError: It refuses to tell.
+            client.KubeError: It denies the request.
         """
         response = self._send("GET", f"/api/v1/namespaces/{name}", None)
         if response.status == 404:
@@ -78,10 +78,10 @@ class Namespaces(client.Cluster):
 
 
 def answer(kubeconfig: str, name: str) -> dict[str, Any]:
-    """Return what there is to know about a namespace; the keys are those of RETURN.
+    """Return the module's result for a namespace; the keys are those of RETURN.
 
     Raises:
-        client.KubeError: The kubeconfig cannot be used, or the API server refuses to tell.
+        client.KubeError: The kubeconfig cannot be used, or the API server denies the request.
     """
     answered = {"reachable": True, "reason": "", "exists": False, "phase": "", "labels": {}, "removal": ""}
     silent = {**answered, "reachable": False}
@@ -91,10 +91,10 @@ def answer(kubeconfig: str, name: str) -> dict[str, Any]:
     try:
         found = Namespaces(kubeconfig, None).read(name)
     except client.Unreachable as error:
-        return {**silent, "reason": f"{error}. Run playbooks/cluster.yml first; it starts a cluster that stands still."}
+        return {**silent, "reason": f"{error}. Run playbooks/cluster.yml first; it starts a stopped cluster."}
     if found is None:
         return answered
-    # Until its removal these conditions are absent; then true for what is in the way.
+    # These conditions are absent until its removal, then true for what blocks it.
     # https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/namespace-v1/
     removal = [one["message"] for one in found["status"].get("conditions") or [] if one["status"] == "True"]
     return {
@@ -126,7 +126,7 @@ def main() -> None:
             time.sleep(1)
             found = answer(kubeconfig, name)
         if found["exists"] and wait:
-            reason = found["removal"] or "it says nothing about why"
+            reason = found["removal"] or "it gives no reason"
             module.fail_json(msg=f"The namespace {name} is still there after {wait} seconds: {reason}.")
         module.exit_json(changed=False, **found)
     except client.KubeError as error:

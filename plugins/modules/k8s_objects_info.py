@@ -6,17 +6,17 @@ DOCUMENTATION = """
 module: k8s_objects_info
 short_description: Read objects of several kinds
 description:
-  - Reads in Ansible's own process, a request for each kind; C(kubernetes.core.k8s_info) reads one kind and takes a second longer.
-  - What does not exist is left out, and so is a kind that the cluster does not serve.
+  - Runs in Ansible's own process, with one request for each kind. C(kubernetes.core.k8s_info) reads one kind and takes a second longer.
+  - Omits objects that do not exist, and kinds that the cluster does not serve.
 options:
   kubeconfig: {description: The kubeconfig of the cluster., type: path, required: true}
   context: {description: "A context in it, empty for its current one.", type: str, default: ""}
   namespace: {description: The namespace to read in., type: str, required: true}
-  kinds: {description: "The kinds to read, not C(Secret).", type: list, elements: str, required: true}
-  name: {description: "Name of the one object of each kind, empty for all.", type: str, default: ""}
-  selector: {description: "Labels that the objects carry, all of them; not together with O(name).", type: dict, default: {}}
+  kinds: {description: "The kinds to read, except C(Secret).", type: list, elements: str, required: true}
+  name: {description: "Name of the object to read of each kind; empty for all objects.", type: str, default: ""}
+  selector: {description: "Labels that the objects must all have; ignored with O(name).", type: dict, default: {}}
 attributes:
-  check_mode: {support: full, description: Reads only. Of a cluster that does not answer it finds nothing.}
+  check_mode: {support: full, description: Reads only. Returns nothing if the cluster does not answer.}
 """
 
 EXAMPLES = """

@@ -190,7 +190,7 @@ def test_an_update_waits_for_the_one_that_somebody_else_began(aws: Emulated) -> 
         ({"version": "stable"}, "version stable is none of EKS"),
         ({"authentication_mode": "CONFIG_MAP"}, "authentication_mode is API, and EKS does not go back to CONFIG_MAP"),
         ({"role_arn": "arn:aws:iam::123456789012:role/berth-other"}, "role_arn cannot be changed: it is arn:aws:iam::123456789012:role/berth-eks, wanted"),
-        ({"service_ipv4_cidr": "10.99.0.0/16"}, "service_ipv4_cidr cannot be changed: it is 172.20.0.0/16, wanted is 10.99.0.0/16. Make a cluster of another"),
+        ({"service_ipv4_cidr": "10.99.0.0/16"}, "service_ipv4_cidr cannot be changed: it is 172.20.0.0/16, wanted is 10.99.0.0/16. Create a cluster with"),
         ({"ip_family": "ipv6"}, "ip_family cannot be changed: it is ipv4, wanted is ipv6."),
         ({"kms_key_arn": f"{KEY}b"}, f"kms_key_arn cannot be changed: it is {KEY}a, wanted is {KEY}b."),
         ({"kms_key_arn": ""}, f"kms_key_arn cannot be changed: it is {KEY}a, wanted is nothing."),
@@ -319,7 +319,7 @@ def test_a_protected_cluster_is_not_deleted_and_the_message_says_how_to_lift_tha
         answer = aws.run(eks_cluster, check=check, name=aws.name, state="absent")
         assert answer["msg"] == (
             f"EKS cluster {aws.name} in eu-central-1: deletion protection is on. "
-            "Set deletion_protection to false with state: present first, if it is really to go."
+            "To delete the cluster, set deletion_protection to false with state: present first."
         )
 
 

@@ -191,9 +191,9 @@ def test_many_changes_are_made_in_one_run(cluster: Emulated) -> None:
         ({"subnet_ids": ["subnet-0a"]}, "subnet_ids cannot be changed: it is subnet-"),
         ({"node_role_arn": "arn:aws:iam::123456789012:role/berth-other"}, "node_role_arn cannot be changed: it is arn:aws:iam::123456789012:role/berth-ec2"),
         ({"launch_template": {"name": "other"}, "disk_size": None}, "launch_template cannot be changed: it is nothing, wanted is "),
-        ({"version": "1.32"}, "version is 1.33, and EKS does not take nodes back to 1.32."),
+        ({"version": "1.32"}, "version is 1.33, and EKS cannot downgrade nodes to 1.32."),
         ({"scaling": {"min_size": 3, "max_size": 2}}, "scaling contradicts itself: min_size 3, desired_size -, max_size 2."),
-        ({"launch_template": {"name": "other", "version": "$Latest"}, "disk_size": None}, "launch_template.version is to be a number"),
+        ({"launch_template": {"name": "other", "version": "$Latest"}, "disk_size": None}, "launch_template.version must be a number"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )

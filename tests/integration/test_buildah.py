@@ -246,7 +246,7 @@ def test_a_build_asks_for_names_where_this_machine_does_be_it_its_own_loopback(p
 
 def test_a_build_that_fails_says_what_of_this_machine_it_asked_for_in_vain(project: Project, machine: Machine) -> None:
     port = machine.serve("own", MACHINE)
-    with pytest.raises(ImageError, match=rf"\AThe build did not reach {MACHINE}:{port}: refused, for it is this machine\.\nOf this machine a build"):
+    with pytest.raises(ImageError, match=rf"\AThe build did not reach {MACHINE}:{port}: refused, for it is this machine\.\nOn this machine, a build"):
         machine.run(lambda: project.perl(ASK, f"exit(ask(1, '{MACHINE}', {port}, 'hello') eq 'no')"))
 
 

@@ -261,7 +261,7 @@ def test_a_volume_needs_a_default_storage_class_or_a_named_one(take_on: Any, api
 def test_volumes_of_the_app_need_their_classes_and_the_rights_to_make_them(take_on: Any, api: Reviewing) -> None:
     api.answers[STORAGE] = (200, {"items": [{"metadata": {"name": "slow"}}]})
     assert "set berth_app_volumes.media.storage_class to one of them (slow)" in take_on(volumes={"media": ""})["msg"]
-    assert "berth_app_volumes.media.storage_class is fast, and there is no such StorageClass; there is slow" in take_on(volumes={"media": "fast"})["msg"]
+    assert "berth_app_volumes.media.storage_class is fast, but there is no such StorageClass; there is slow" in take_on(volumes={"media": "fast"})["msg"]
     assert "failed" not in take_on(volumes={"media": "slow"})
     assert {"create", "patch"} <= {verb for verb, resource, *_ in api.asked if resource == "persistentvolumeclaims"}
 

@@ -240,7 +240,7 @@ def test_a_command_that_fails_is_told_with(why: str, answer: Callable[..., Json]
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_run_that_is_ended_takes_its_command_with_it(number: int, answer: Callable[..., Json], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(k8s_command.time, "sleep", lambda _: os.kill(os.getpid(), number))
-    assert "the command with it" in answer(([], [pod(RUNS)], []))["msg"]
+    assert "the command was stopped" in answer(([], [pod(RUNS)], []))["msg"]
     assert FakeCluster.deleted == ["Job polls-manage-x1 j-1"]
 
 

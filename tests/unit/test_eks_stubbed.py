@@ -127,4 +127,4 @@ def test_an_association_of_an_addon_is_not_taken_from_it(stub: Stub, capsys: pyt
     )
     options = {"cluster_name": "polls", "namespace": "kube-system", "service_account": "csi", "role_arn": OTHER}
     answer = ask(eks_pod_identity_association, capsys, stubber, **options)
-    assert "it belongs to the add-on arn:of:the:addon. Change it there: pod_identity_associations of eks_addon." in answer["msg"]
+    assert "it belongs to the add-on arn:of:the:addon. Change it with pod_identity_associations of eks_addon." in answer["msg"]

@@ -749,7 +749,7 @@ def test_an_image_that_cannot_be_had_anew_is_used_as_it_is_and_asked_for_again_n
         shutil.rmtree(tmp_path / "src", ignore_errors=True)
         lines = buildah(tmp_path, "FROM ghcr.io/denied:1", monkeypatch, silent, period="2026-11-13")
         assert [line for line in lines if line.startswith("bud")]
-        assert "note: ghcr.io/denied:1 is used as it is: " in (tmp_path / "log").read_text(encoding="utf-8")
+        assert "note: ghcr.io/denied:1: the existing copy is used: " in (tmp_path / "log").read_text(encoding="utf-8")
         (tmp_path / "log").unlink()
 
 

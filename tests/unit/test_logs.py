@@ -100,7 +100,7 @@ def test_the_lines_of_health_checks_are_counted_and_shown_on_demand(capsys: pyte
     monkeypatch.setattr(FakeCluster, "logs", {"polls-aaa": text, "polls-bbb": ""})
     answer = logs(capsys, probes=probes, lines=1)
     assert answer["lines"] == [f"2026-11-22 21:00:0{'2 aaa GET /readyz' if probes else '1 aaa GET /polls/'} 200"]
-    notes = ["3 lines of Kubernetes' health checks are left out; -e ops_probes=true shows them"]
+    notes = ["3 lines of Kubernetes' health checks are omitted; -e ops_probes=true shows them"]
     assert answer["notes"] == ([] if probes else notes)
 
 
@@ -117,4 +117,4 @@ def test_an_api_server_that_does_not_answer_is_the_message(capsys: pytest.Captur
 
 
 def test_a_number_of_lines_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert logs(capsys, lines=0)["msg"] == "lines is 0; give the number of lines that you want to see."
+    assert logs(capsys, lines=0)["msg"] == "lines is 0; set it to the number of lines that you want to see."

@@ -313,7 +313,7 @@ def test_a_check_says_what_would_be_done_and_that_nothing_was() -> None:
 
 def test_a_restore_that_failed_says_what_is_in_use() -> None:
     said = rds_restore_failed("The Job failed.", DONE, "prod")
-    assert said.startswith("The Job failed.\nRDS instance polls-prod is in use again, and polls-prod-r01 is kept")
+    assert said.startswith("The Job failed.\nRDS instance polls-prod is in use again; polls-prod-r01 is kept")
     assert "in use again" not in rds_restore_failed("The Job failed.", DONE | {"previous": ""}, "prod")
 
 

@@ -123,7 +123,7 @@ def test_an_image_with_a_known_vulnerability_is_refused_with_what_to_do(image: A
         "Packages of the system come with the base image: name a newer one in the Dockerfile, or upgrade the package in it. "
         "Where Berth made the Dockerfile, a newer Berth has a newer one. What the Dockerfile installs is renewed every berth_image_max_age days.",
         "If one does not concern the app, add its name with the reason to berth_scan_ignore.",
-        "So it is not released, for berth_scan is refuse.",
+        "It is not released, because berth_scan is refuse.",
     ]
 
 
@@ -152,9 +152,9 @@ def test_what_the_database_does_not_know_of_is_told(image: Any) -> None:
 
 def test_an_image_of_which_nothing_is_known_is_refused_or_told(image: Any, tmp_path: Path) -> None:
     nowhere = str(tmp_path / "content-2.cdx.json")
-    assert "Set berth_image_max_age to another number, and it is built here." in image([], [OTHER], sbom=nowhere)["msg"]
-    assert "It is not known what polls is made of" in image([], [OTHER], sbom=nowhere, action="warn")["warnings"][0]
-    assert image([], [OTHER], sbom=nowhere, check=True)["msg"] == "polls is looked at once it is built"
+    assert "Change berth_image_max_age to have it built here." in image([], [OTHER], sbom=nowhere)["msg"]
+    assert "The content of polls is not known" in image([], [OTHER], sbom=nowhere, action="warn")["warnings"][0]
+    assert image([], [OTHER], sbom=nowhere, check=True)["msg"] == "polls will be scanned once it is built"
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_a_wrong_password_is_told_with_the_variable_that_has_it(signer: Signer) 
 
 
 def test_in_check_mode_nothing_is_signed_nor_asked_of_an_image_that_is_not_built(signer: Signer) -> None:
-    assert signer.sign(check=True, digest="")["msg"] == "the image is signed once it is pushed"
+    assert signer.sign(check=True, digest="")["msg"] == "the image will be signed once it is pushed"
     assert signer.sign(check=True)["changed"]
     assert not signer.record.exists()
 
