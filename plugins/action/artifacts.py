@@ -1,4 +1,4 @@
-"""Have binaries and images in a cache. The documentation is in plugins/modules/artifacts.py."""
+"""Provide binaries and images in a cache. The documentation is in plugins/modules/artifacts.py."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ..module_utils.machine.artifacts import OPTIONS, ArtifactError, from_cache,
 
 
 class ActionModule(ActionBase):
-    """The action plugin: a look at a cache that is whole needs no process of its own, which would take most of a second."""
+    """The action plugin: checking a complete cache needs no separate process, which would take most of a second."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Answer from the cache, and leave to the module what has still to be made or removed."""
+        """Answer from the cache, and run the module only if something must be made or removed."""
         result = super().run(tmp, task_vars)
         _, options = self.validate_argument_spec(argument_spec=OPTIONS)
         try:

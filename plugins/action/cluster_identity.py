@@ -1,4 +1,4 @@
-"""Hold an environment to its own cluster. The documentation is in plugins/modules/cluster_identity.py."""
+"""Bind an environment to its own cluster. The documentation is in plugins/modules/cluster_identity.py."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
             return result | {"failed": True, "msg": str(error)}
 
     def _compare(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Refuse a kubeconfig that leads elsewhere; where nothing answers to it, nothing can be changed either."""
+        """Refuse a kubeconfig that points to another cluster. If no cluster answers, nothing can be changed either."""
         kubeconfig = given["kubeconfig"]
         found = ""
         identities.refuse_owner(kubeconfig, given["environment"], given["place"])
@@ -54,7 +54,7 @@ class ActionModule(ActionBase):
         return {"changed": False, "cluster": found}
 
     def _record(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Record the cluster, and refuse another than the recorded one."""
+        """Record the cluster, and refuse any other than the recorded one."""
         kubeconfig, check = given["kubeconfig"], self._task.check_mode
         if check and not Path(kubeconfig).exists():
             return {"changed": True, "cluster": ""}
@@ -67,7 +67,7 @@ class ActionModule(ActionBase):
         except Unreachable as error:
             if check:
                 return {"changed": False, "cluster": ""}
-            raise KubeError(f"{error}. Run playbooks/cluster.yml; it starts a cluster that stands still.") from error
+            raise KubeError(f"{error}. Run playbooks/cluster.yml; it starts a stopped cluster.") from error
         changed = record != identities.read(kubeconfig)
         if changed and not check:
             identities.write(kubeconfig, record)

@@ -27,10 +27,10 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def read(cluster: Cluster, namespace: str) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
-    """Return the objects by kind, and why the kinds that are left out could not be read.
+    """Return the objects by kind, and why the omitted kinds could not be read.
 
     Raises:
-        KubeError: The API server does not answer, or not to this user.
+        KubeError: The API server does not answer, or denies this user.
     """
     found: dict[str, list[dict[str, Any]]] = {}
     unread: dict[str, str] = {}
@@ -50,8 +50,8 @@ def _namespace(cluster: Cluster, name: str) -> dict[str, Any]:
 
 
 def others(cluster: Cluster, facts: dict[str, Any], unread: dict[str, str]) -> tuple[str, ...]:
-    """Return the names of what else is in the cluster, as far as that can be known, and note in ``unread`` where it cannot."""
-    if not providers.of(facts.get("provider")).borrowed:  # who makes a cluster knows its environments
+    """Return the names of the cluster's other users if they can be known, otherwise note that in ``unread``."""
+    if not providers.of(facts.get("provider")).borrowed:  # a provider that creates clusters knows their environments
         return tuple(facts.get("shared_with") or [])
     try:
         return tuple(each["metadata"]["name"] for each in cluster.items("Namespace", ""))
@@ -66,7 +66,7 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return what was found."""
+        """Return the findings."""
         result, variables = super().run(tmp, task_vars), task_vars or {}
         _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
         try:

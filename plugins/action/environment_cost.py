@@ -1,4 +1,4 @@
-"""Say what an environment in AWS costs. The documentation is in plugins/modules/environment_cost.py."""
+"""Calculate what an environment in AWS costs. The documentation is in plugins/modules/environment_cost.py."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the bill as text and as data, or one message that says why there is none."""
+        """Return the bill as text and data, or one message with the reason why there is none."""
         result, variables = super().run(tmp, task_vars), task_vars or {}
         _, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
         try:
             today = date.fromisoformat(arguments["today"]) if arguments["today"] else datetime.now(UTC).date()
         except ValueError:
-            return result | {"failed": True, "msg": f"today has to be a date like 2027-03-27, and is {arguments['today']!r}."}
+            return result | {"failed": True, "msg": f"today must be a date like 2027-03-27, but is {arguments['today']!r}."}
         if problems := self._wrong(variables):
             return result | {"failed": True, "msg": "\n".join(self._line(problem, variables) for problem in problems)}
         try:
@@ -48,7 +48,7 @@ class ActionModule(ActionBase):
         }
 
     def _wrong(self, variables: dict[str, Any]) -> list[Problem]:
-        """Return what is not of its type; preflight, which checks everything, need not have been run."""
+        """Return values with a wrong type. Preflight, which checks everything, may not have run."""
         options = self._loader.load_from_file(str(PROJECT / SPECIFICATION))["argument_specs"]["main"]["options"]
         read = [name for name, option in options.items() if name.startswith(cost.PREFIXES) and not option.get("no_log")]
         return types({name: self._templar.template(variables[name]) for name in read if name in variables}, options)

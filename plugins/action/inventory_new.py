@@ -21,10 +21,10 @@ from ..module_utils.kube import client
 from ..plugin_utils import preflight
 from ..plugin_utils.project import environments, inventory
 
-FIRST = 30080  # the first node port that is tried
-LONGEST = 30  # characters of an app's name, which leaves some for those of its processes
-PLAIN = ("app", "backend", "code", "project", "server", "src", "web")  # names of directories that say nothing of what is in them
-ADMIN = "/etc/kubernetes/admin.conf"  # the kubeconfig of a cluster that kubeadm made on this machine
+FIRST = 30080  # the first node port to try
+LONGEST = 30  # characters of an app's name, which leaves room for the names of its processes
+PLAIN = ("app", "backend", "code", "project", "server", "src", "web")  # directory names that say nothing about the content
+ADMIN = "/etc/kubernetes/admin.conf"  # the kubeconfig of a kubeadm cluster on this machine
 ARGUMENTS = {
     "source": {"type": "str", "required": True},
     "environment": {"type": "str", "required": True},
@@ -71,10 +71,10 @@ class ActionModule(ActionBase):
 
 
 def fetch(repository: str, place: Path) -> None:
-    """Have the checkout of a repository.
+    """Check out a repository.
 
     Raises:
-        AnsibleActionFail: That cannot be done.
+        AnsibleActionFail: That is not possible.
     """
     try:
         checkout.Checkout(repository, "", place).update()
@@ -83,21 +83,21 @@ def fetch(repository: str, place: Path) -> None:
 
 
 def refuse(source: Path, environment: str, target: Path) -> None:
-    """Refuse what no inventory can be written for.
+    """Refuse arguments that no inventory can be written for.
 
     Raises:
-        AnsibleActionFail: The reason and the way.
+        AnsibleActionFail: With the reason and what to do.
     """
     if wrong := formats.namespace(environment):
         raise AnsibleActionFail(f"Nothing was written: the environment's name {wrong}.")
     if target.exists():
-        raise AnsibleActionFail(f"Nothing was written: {target} is there already, and is left alone. Choose another name for env=, or remove it first.")
+        raise AnsibleActionFail(f"Nothing was written: {target} already exists and was left alone. Choose another name for env=, or remove it first.")
     if not source.is_dir():
-        raise AnsibleActionFail(f"Nothing was written: source={source} is not a directory. Name the project's, as in source=../shop.")
+        raise AnsibleActionFail(f"Nothing was written: source={source} is not a directory. Set it to the project's directory, such as source=../shop.")
 
 
 def app_name(source: Path, environment: str) -> str:
-    """Return a name for the app: that of the project's directory, or of the environment where that is none."""
+    """Return a name for the app: the project directory's name, or the environment's if that is not valid."""
     said = source.parent.name if source.name.lower() in PLAIN else source.name
     words = re.sub(r"\A[^a-z]+", "", re.sub(r"[^a-z0-9]+", "-", said.lower())).strip("-")
     name = words if len(words) <= LONGEST else words[: LONGEST + 1].rpartition("-")[0] or words[:LONGEST]
@@ -106,7 +106,7 @@ def app_name(source: Path, environment: str) -> str:
 
 
 def source_value(source: Path, target: Path) -> str:
-    """Return what ``berth_app_source`` is to say: relative to the inventory where both are in one place, so that a clone elsewhere finds it."""
+    """Return the value of ``berth_app_source``: relative to the inventory if both are in the same place, so that a clone elsewhere works too."""
     project = target.parents[1]
     if source.is_relative_to(project.parent) and len(project.parts) > 2:
         return "{{ (inventory_dir ~ '/" + os.path.relpath(source, target) + "') | realpath }}"
@@ -114,7 +114,7 @@ def source_value(source: Path, target: Path) -> str:
 
 
 def taken_ports(others: list[environments.Environment]) -> Iterator[int]:
-    """Yield the node ports of other inventories, those of the clusters that can be asked, and what listens on this machine."""
+    """Yield the node ports of other inventories and of reachable clusters, and the ports in use on this machine."""
     kubeconfigs = {ADMIN}
     for other in others:
         if str(port := other.values.get("berth_app_node_port", "")).isdigit():
@@ -126,20 +126,20 @@ def taken_ports(others: list[environments.Environment]) -> Iterator[int]:
             try:
                 _, answer = client.Cluster(path, None, guarded=False).ask("/api/v1/services")
             except client.KubeError:
-                continue  # it is stopped, and its environments' inventories are looked at anyway
+                continue  # it is stopped, and its environments' inventories are checked anyway
             ports = [port for service in answer.get("items") or [] for port in service["spec"].get("ports") or []]
             yield from (port["nodePort"] for port in ports if port.get("nodePort"))
     yield from (listener.port for listener in preflight.listeners())
 
 
 def free_port(taken: Iterator[int]) -> int:
-    """Return the first node port that is free, 0 for Kubernetes to choose where there is none."""
+    """Return the first free node port, 0 to let Kubernetes choose if there is none."""
     used = set(taken)
     return next((port for port in range(FIRST, formats.NODE_PORTS.stop) if port not in used), 0)
 
 
 def write(files: dict[Path, str]) -> None:
-    """Write an inventory whole or not at all: a directory is put in its place when everything is in it."""
+    """Write an inventory atomically: the directory is moved into place when it is complete."""
     target = next(iter(files)).parent
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".berth-new-", dir=target.parent) as half:

@@ -1,4 +1,4 @@
-"""Apply objects where that changes something. The documentation is in plugins/modules/k8s_apply.py."""
+"""Apply objects if that changes anything. The documentation is in plugins/modules/k8s_apply.py."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..plugin_utils.inventory.locate import Inventory
 
 PROJECT = Path(__file__).resolve().parents[2]
 ATTEMPTS = 5
-"""How often an object is read again that somebody else changes at the same time."""
+"""How often to read an object again that something else is changing at the same time."""
 
 ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},
@@ -38,10 +38,10 @@ ARGUMENTS = {
 
 
 class Dumper(yaml.SafeDumper):
-    """Writes what is there twice in full twice, as the API server does."""
+    """Writes repeated values in full, as the API server does."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Make no anchors."""
+        """Use no anchors."""
         return True
 
 
@@ -63,7 +63,7 @@ class ActionModule(ActionBase):
         inventory = Inventory.of(task_vars or {}, self._loader, Path(__file__).resolve().parents[2])
         if owner := identity.belongs_elsewhere(arguments["kubeconfig"], environment):
             return result | {"failed": True, "msg": self._not_ours(arguments["kubeconfig"], owner, inventory)}
-        # Ansible's own kinds of strings, which only its own code knows, become plain ones.
+        # Convert Ansible's own string types, which only its own code knows, to plain strings.
         wanted = json.loads(json.dumps(self._objects(arguments) + self._own(arguments), default=str))
         try:
             cluster = self._cluster(arguments)
@@ -102,7 +102,7 @@ class ActionModule(ActionBase):
         }
 
     def _objects(self, arguments: dict[str, Any]) -> list[dict[str, Any]]:
-        """Render the templates into objects with a namespace. The lookup ``template`` does the same, and copies every variable for each file."""
+        """Render the templates into objects with a namespace. The lookup ``template`` does the same, but copies every variable for each file."""
         found = []
         for name in arguments["templates"]:
             text = trust_as_template(self._loader.get_text_file_contents(self._find_needle("templates", name)))
@@ -110,7 +110,7 @@ class ActionModule(ActionBase):
             try:
                 found += apply.flatten(apply.documents(rendered))
             except ValueError as error:
-                raise AnsibleActionFail(f"The template {name} does not make Kubernetes objects: {error}") from None
+                raise AnsibleActionFail(f"The template {name} does not produce Kubernetes objects: {error}") from None
         for item in found:
             if item["kind"] not in CLUSTER_SCOPED:
                 item["metadata"].setdefault("namespace", arguments["namespace"])
@@ -126,39 +126,39 @@ class ActionModule(ActionBase):
             try:
                 objects = own_objects.of_text(text)
             except ValueError as error:
-                raise AnsibleActionFail(f"{path} does not make Kubernetes objects: {error}.") from None
+                raise AnsibleActionFail(f"{path} does not contain Kubernetes objects: {error}.") from None
             for item in objects:
                 if wrong := own_objects.problem(item, arguments["namespace"], arguments["app"], arguments["names"]):
                     raise AnsibleActionFail(f"{path}: {wrong}. Nothing of it was applied.")
                 if any((item["kind"], item["metadata"]["name"]) == (other["kind"], other["metadata"]["name"]) for other in found):
-                    raise AnsibleActionFail(f"{path}: {title(item)} is there twice. Nothing of it was applied.")
+                    raise AnsibleActionFail(f"{path}: {title(item)} is defined twice. Nothing of it was applied.")
                 item["metadata"].setdefault("namespace", arguments["namespace"])
                 found.append(own_objects.prepared(item, arguments["app"]))
         return found
 
     def _refuse_unknown(self, cluster: Cluster, wanted: list[dict[str, Any]]) -> None:
-        """Refuse objects of the project's own that the cluster does not know, or that are of no namespace; a check asks nobody who does not answer."""
+        """Refuse the project's own objects of a kind that the cluster does not serve or that is not namespaced. A check skips this if the cluster is silent."""
         for item in wanted:
             try:
                 _plural, namespaced = cluster.resource(kind_of(item))
             except UnknownKind as error:
-                way = "Install what brings it, or take the object out of berth_app_objects"
-                raise AnsibleActionFail(f"{title(item)} cannot be made. {error}. {way}.") from None
+                way = "Install what provides it, or remove the object from berth_app_objects"
+                raise AnsibleActionFail(f"{title(item)} cannot be created. {error}. {way}.") from None
             except Unreachable:
                 if self._task.check_mode:
                     return
                 raise
             if not namespaced:
-                raise AnsibleActionFail(f"{title(item)} is of no namespace, so it is not the app's; apply it with kubectl. Nothing of it was applied.")
+                raise AnsibleActionFail(f"{title(item)} is not namespaced, so it is not part of the app; apply it with kubectl. Nothing of it was applied.")
 
     def _cluster(self, arguments: dict[str, Any]) -> Cluster | None:
-        """Return the API server; in check mode None where there is no kubeconfig yet."""
+        """Return the API server; in check mode None if there is no kubeconfig yet."""
         if self._task.check_mode and not Path(arguments["kubeconfig"]).exists():
             return None
         return Cluster(arguments["kubeconfig"], arguments["context"] or None)
 
     def _live(self, cluster: Cluster | None, wanted: list[dict[str, Any]]) -> list[dict[str, Any] | None]:
-        """Read each of the objects, None where it does not exist; in check mode also where no cluster answers yet."""
+        """Read each object, None if it does not exist, or in check mode if no cluster answers yet."""
         if cluster is None:
             return [None] * len(wanted)
         found: list[dict[str, Any] | None] = []
@@ -174,24 +174,24 @@ class ActionModule(ActionBase):
         return found
 
     def _trials(self, cluster: Cluster | None, wanted: list[dict[str, Any]], live: list[dict[str, Any] | None], arguments: dict[str, Any]) -> list[Trial]:
-        """Try the objects out that may be refused; in check mode also those that are to be made, where there is a namespace for them."""
+        """Dry-run the objects that may be rejected; in check mode also the new ones, if their namespace exists."""
         tells = self._task.check_mode and None in live and self._namespace_is_there(cluster, arguments["namespace"])
         force = arguments["take_over"] or arguments["adopt"]
-        real = not self._task.check_mode  # a check asks nobody who may not answer
+        real = not self._task.check_mode  # in a check the cluster may not answer
         return [
             trial.attempt(cluster, item, there, force) if cluster and (there or tells or (real and trial.may_be_taken(item))) else Trial(item, there)
             for item, there in zip(wanted, live, strict=True)
         ]
 
     def _tried(self, changing: list[Trial], arguments: dict[str, Any]) -> dict[str, Any]:
-        """Return the objects as they would be, or the failure where the API server would refuse one."""
+        """Return the objects as they would be, or the failure if the API server would reject one."""
         if refused := next((trial.refusal for trial in changing if trial.refusal), None):
             message = refusals.describe(json.dumps(refused), [trial.wanted for trial in changing], arguments["namespace"], applied=False)
             return {"failed": True, "msg": message}
         return {"objects": [trial.after for trial in changing if trial.after]}
 
     def _apply(self, cluster: Cluster | None, arguments: dict[str, Any], changing: list[Trial], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Give the objects that change to kubernetes.core.k8s; return the live ones, or the failure."""
+        """Pass the objects that change to kubernetes.core.k8s; return the live ones, or the failure."""
         if not cluster or not changing:
             return {"objects": []}
         try:
@@ -213,7 +213,7 @@ class ActionModule(ActionBase):
         return {"objects": found}
 
     def _write(self, arguments: dict[str, Any], objects: list[dict[str, Any]], force: bool, task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Have kubernetes.core.k8s apply objects from the API server's side, and return what it returns."""
+        """Have kubernetes.core.k8s apply objects by server-side apply, and return its result."""
         module_arguments = {
             "kubeconfig": arguments["kubeconfig"],
             **({"context": arguments["context"]} if arguments["context"] else {}),
@@ -221,7 +221,7 @@ class ActionModule(ActionBase):
             "apply": True,
             "server_side_apply": {"field_manager": ownership.MANAGER, "force_conflicts": force},
         }
-        # Secrets may be among the arguments: the module must not log them, and its result is cleaned by whoever called.
+        # The arguments may contain Secrets: the module must not log them, and the caller cleans its result.
         secret, self._task.no_log = self._task.no_log, True
         try:
             return self._execute_module("kubernetes.core.k8s", module_args=module_arguments, task_vars=task_vars)
@@ -230,7 +230,7 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _write_here(cluster: Cluster, objects: list[dict[str, Any]], force: bool) -> dict[str, Any]:
-        """Apply objects that kubernetes.core.k8s cannot, for the client it goes by escapes emoji as YAML does not take them; return what it would."""
+        """Apply objects that kubernetes.core.k8s cannot, because its client escapes emoji in a way that YAML rejects; return the same result."""
         done = []
         try:
             for each in objects:
@@ -243,10 +243,10 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def hand_over(cluster: Cluster, wanted: dict[str, Any], live: dict[str, Any]) -> None:
-        """Make all that is Berth's of an object its apply's; controllers write to it meanwhile.
+        """Transfer the ownership of Berth's fields of an object to server-side apply, while controllers may write to it.
 
         Raises:
-            KubeError: It cannot be changed, or somebody else changes it all the time.
+            KubeError: It cannot be changed, or something else keeps changing it.
         """
         kind, namespace, name = kind_of(wanted), wanted["metadata"].get("namespace", ""), wanted["metadata"]["name"]
         for left in reversed(range(ATTEMPTS)):
@@ -261,7 +261,7 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def remove_autoscalers(cluster: Cluster, scaled: list[dict[str, Any]]) -> None:
-        """Remove our autoscalers of what has a fixed number of pods from now on: until they are gone they set theirs.
+        """Remove our autoscalers of workloads that now have a fixed number of pods: they would keep scaling them.
 
         Raises:
             KubeError: They cannot be read or removed.
@@ -282,7 +282,7 @@ class ActionModule(ActionBase):
         return True
 
     def _diff(self, trial: Trial, made: dict[str, Any] | None) -> dict[str, Any]:
-        # Of a new object is shown what the template says, of another what the API server makes of it.
+        # A new object is shown as in the template, an existing one as the API server would store it.
         before, after = apply.difference(trial.live, made if trial.live and made else trial.wanted)
         return {
             "before_header": title(trial.wanted),
@@ -293,14 +293,14 @@ class ActionModule(ActionBase):
 
     def _not_ours(self, kubeconfig: str, owner: str, inventory: Inventory) -> str:
         return (
-            f"{kubeconfig} is the kubeconfig of the environment {owner}, so nothing of {inventory.host} is written with it. "
-            f"Set berth_kubeconfig in {inventory.where_set('berth_kubeconfig')} to a path of its own."
+            f"{kubeconfig} is the kubeconfig of the environment {owner}, so it is not used for {inventory.host}. "
+            f"Set berth_kubeconfig in {inventory.where_set('berth_kubeconfig')} to another path."
         )
 
     def _refusal(self, foreign: list[str], namespace: str, inventory: Inventory) -> str:
         return (
             f"Not Berth's, so not changed, in namespace {namespace}: {', '.join(foreign)}. "
-            "The labels app.kubernetes.io/managed-by and app.kubernetes.io/instance of what Berth makes are missing or differ. "
+            "The labels app.kubernetes.io/managed-by and app.kubernetes.io/instance that Berth sets are missing or different. "
             f"Set berth_namespace ({inventory.where_set('berth_namespace')}) or berth_app_name ({inventory.where_set('berth_app_name')}) "
             "to a name of your own, or remove or label the objects."
         )

@@ -1,4 +1,4 @@
-"""Provide a certificate with an authority of its own. The documentation is in plugins/modules/k8s_certificate.py."""
+"""Provide a certificate with its own CA. The documentation is in plugins/modules/k8s_certificate.py."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ ARGUMENTS = {
     "labels": {"type": "dict", "default": {}},
     "make": {"type": "bool", "default": False},
 }
-# Nobody renews it, for the authority's key is thrown away: so it outlives the environment.
+# It cannot be renewed, because the CA's key is discarded, so it is made to outlive the environment.
 VALID = datetime.timedelta(days=3650)
 
 
 def authority(now: datetime.datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """Return a new authority and its key."""
+    """Return a new CA and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Berth, authority of one environment")])
     usage = x509.KeyUsage(
@@ -52,7 +52,7 @@ def authority(now: datetime.datetime) -> tuple[x509.Certificate, ec.EllipticCurv
 
 
 def certificate(names: list[str]) -> dict[str, bytes]:
-    """Return ``tls.crt``, ``tls.key`` and ``ca.crt`` in PEM for a server of these names, at least one; nobody has the authority's key afterwards."""
+    """Return ``tls.crt``, ``tls.key`` and ``ca.crt`` in PEM for a server with these names, at least one. The CA's key is not kept."""
     now = datetime.datetime.now(datetime.UTC)
     issuer, issuer_key = authority(now)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -72,17 +72,17 @@ def certificate(names: list[str]) -> dict[str, bytes]:
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime.datetime) -> x509.CertificateBuilder:
-    """Return what every certificate has; it is valid an hour ago already, for clocks differ."""
+    """Return the common parts of every certificate. It is valid from an hour ago, because clocks differ."""
     builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key).serial_number(x509.random_serial_number())
     return builder.not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + VALID)
 
 
 def read(cluster: Cluster, namespace: str, name: str) -> str:
-    """Return the authority that a Secret holds, in PEM.
+    """Return the CA in a Secret, in PEM.
 
     Raises:
-        NotFound: There is no such Secret, or no authority in it.
-        KubeError: see there.
+        NotFound: There is no such Secret, or it has no CA.
+        KubeError: The API server does not answer, or denies the request.
     """
     data = cluster.get("Secret", namespace, name).get("data") or {}
     if not data.get("ca.crt"):
@@ -91,10 +91,10 @@ def read(cluster: Cluster, namespace: str, name: str) -> str:
 
 
 def missing(cluster: Cluster, namespace: str, name: str, names: list[str]) -> list[str]:
-    """Return those of ``names`` that a certificate does not have; all of them where it is none.
+    """Return the ``names`` that a certificate does not have; all of them if it is not a certificate.
 
     Raises:
-        KubeError: see there.
+        KubeError: The API server does not answer, or denies the request.
     """
     data = cluster.get("Secret", namespace, name).get("data") or {}
     try:
@@ -106,10 +106,10 @@ def missing(cluster: Cluster, namespace: str, name: str, names: list[str]) -> li
 
 
 def make(cluster: Cluster, namespace: str, name: str, names: list[str], labels: dict[str, str]) -> str:
-    """Make the Secret, and return the authority; that of another run where it was quicker.
+    """Create the Secret, and return the CA; another run's if that was faster.
 
     Raises:
-        KubeError: The API server refuses to.
+        KubeError: The API server rejects it.
     """
     data = {key: base64.b64encode(pem).decode() for key, pem in certificate(names).items()}
     body = {
@@ -129,7 +129,7 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the authority."""
+        """Return the CA."""
         result = super().run(tmp, task_vars)
         _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
         namespace, secret = given["namespace"], given["secret"]

@@ -1,4 +1,4 @@
-"""Let a volume claim grow, or say why it cannot. The documentation is in plugins/modules/k8s_claim.py."""
+"""Expand a volume claim, or say why that is not possible. The documentation is in plugins/modules/k8s_claim.py."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Grow the claim and return its size before."""
+        """Expand the claim, and return its size before."""
         result = super().run(tmp, task_vars) | {"changed": False, "before": "", "recreated": False}
         _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
         wanted = Wanted(**{name: given[name] for name in ("name", "size", "storage_class", "size_variable", "class_variable")})
@@ -54,7 +54,7 @@ class ActionModule(ActionBase):
             if patch and not check:
                 grow(cluster, given["namespace"], wanted, claim, patch, given["timeout"])
             recreated = release(cluster, given["namespace"], given["statefulset"], wanted, check)
-        except NotFound:  # it is still to be made
+        except NotFound:  # it does not exist yet
             return result
         except Unreachable as error:
             return result if check else result | {"failed": True, "msg": str(error)}
@@ -73,10 +73,10 @@ def _storage_class(cluster: Cluster, claim: dict[str, Any]) -> dict[str, Any] | 
 
 
 def grow(cluster: Cluster, namespace: str, wanted: Wanted, claim: dict[str, Any], patch: volumes.Operations, timeout: float) -> None:
-    """Patch the claim, which shows that it is to grow until all else is done, and wait until its volume has grown.
+    """Patch the claim, whose size shows until the end that there is something to do, and wait until its volume has grown.
 
     Raises:
-        KubeError: The API server refuses, or it took longer than ``timeout`` seconds.
+        KubeError: The API server rejects it, or it took longer than ``timeout`` seconds.
     """
     storage_class = _storage_class(cluster, claim) or {}
     if storage_class.get("provisioner") in volumes.UNLIMITED:
@@ -87,16 +87,16 @@ def grow(cluster: Cluster, namespace: str, wanted: Wanted, claim: dict[str, Any]
     end = time.monotonic() + timeout
     while not volumes.grown(wanted, claim):
         if time.monotonic() > end:
-            raise KubeError(f"The volume {wanted.name} has not grown to {wanted.size} after {timeout} s; playbooks/ops/status.yml says how it is.")
+            raise KubeError(f"The volume {wanted.name} has not grown to {wanted.size} after {timeout} s; playbooks/ops/status.yml shows its state.")
         report(f"volume {wanted.name}: growing to {wanted.size}")
         time.sleep(1)
         claim = cluster.get("PersistentVolumeClaim", namespace, wanted.name)
 
 
 def release(cluster: Cluster, namespace: str, name: str, wanted: Wanted, check: bool) -> bool:
-    """Delete a StatefulSet whose template of the claim says something else, and leave its pod: the next apply makes it again, and it takes the pod over.
+    """Delete a StatefulSet whose claim template differs, but keep its pod: the next apply creates it again, and it adopts the pod.
 
-    Returns whether it was, or in check mode would be.
+    Returns whether it was deleted, or in check mode would be.
     """
     if not name:
         return False

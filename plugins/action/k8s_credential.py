@@ -22,7 +22,7 @@ ARGUMENTS = {
 
 
 def accepted(kubeconfig: Path) -> bool:
-    """Whether the API server knows the user of a kubeconfig.
+    """Whether the API server accepts the user of a kubeconfig.
 
     Raises:
         Unreachable: It does not answer.
@@ -37,36 +37,36 @@ def accepted(kubeconfig: Path) -> bool:
 
 
 def token(administrator: Path, account: Account, days: int) -> str:
-    """Return a new token of an account (kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1).
+    """Return a new token for an account (kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1).
 
     Raises:
-        KubeError, Unreachable: The API server gives none.
+        KubeError, Unreachable: The API server issues none.
     """
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": days * credential.DAY}}
     path = f"/api/v1/namespaces/{account.namespace}/serviceaccounts/{account.name}/token"
     status, answer = Cluster(str(administrator), None).ask(path, body)
     if status != 201:
         said = answer.get("message") or status
-        raise KubeError(f"The API server gives no token for the ServiceAccount {account.name} in namespace {account.namespace}: {said}")
+        raise KubeError(f"The API server issues no token for the ServiceAccount {account.name} in namespace {account.namespace}: {said}")
     return str(answer["status"]["token"])
 
 
 def provide(path: Path, administrator: Path, account: Account, days: int, check: bool = False) -> str:
-    """Write the kubeconfig where it is due, and return why as a phrase; "" where nothing was to be written.
+    """Write the kubeconfig if needed, and return the reason as a phrase; "" if nothing was written.
 
     Raises:
-        KubeError, Unreachable: There is no administrator, or the API server gives no token; in check mode neither matters.
+        KubeError, Unreachable: There is no administrator, or the API server issues no token; in check mode neither matters.
         OSError: The kubeconfig cannot be written.
     """
     known = credential.read(administrator)
     if known is None:
-        if check:  # the cluster is still to be made
+        if check:  # the cluster does not exist yet
             return "there is none"
         raise KubeError(f"{administrator}, the kubeconfig of the cluster's administrator, cannot be read. Run again as root.")
     reason = credential.due(path, known, account, days, time.time())
     try:
         if not reason and not accepted(path):
-            reason = "the API server did not accept it any more"
+            reason = "the API server no longer accepted it"
     except Unreachable:
         if not check:
             raise
@@ -81,7 +81,7 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Write the kubeconfig where it is due."""
+        """Write the kubeconfig if needed."""
         result = super().run(tmp, task_vars)
         _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
         path, account = Path(given["kubeconfig"]), Account(given["account_namespace"], given["account"])

@@ -1,4 +1,4 @@
-"""Fingerprint contents with a namespace's own key. The documentation is in plugins/modules/k8s_fingerprint.py."""
+"""Fingerprint contents with the namespace's own key. The documentation is in plugins/modules/k8s_fingerprint.py."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ DIGITS = 10
 
 
 def fingerprint(key: bytes, content: Any) -> str:
-    """Return 10 hexadecimal digits that change when ``content`` (plain data) does, and tell nothing of it without the key."""
+    """Return 10 hexadecimal digits that change when ``content`` (plain data) does, and reveal nothing about it without the key."""
     text = json.dumps(content, sort_keys=True, default=str)
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:DIGITS]
 
 
 def read_key(cluster: Cluster, namespace: str, name: str) -> bytes:
-    """Return the key that a namespace's Secret holds.
+    """Return the key in a namespace's Secret.
 
     Raises:
-        NotFound: There is no such Secret, or nothing in it.
-        KubeError: see there.
+        NotFound: There is no such Secret, or it has no key.
+        KubeError: The API server does not answer, or denies the request.
     """
     data = cluster.get("Secret", namespace, name).get("data") or {}
     if not data.get("key"):
@@ -45,10 +45,10 @@ def read_key(cluster: Cluster, namespace: str, name: str) -> bytes:
 
 
 def make_key(cluster: Cluster, namespace: str, name: str, labels: dict[str, str]) -> bytes:
-    """Make the Secret with a random key, and return the key; that of another run where it was quicker.
+    """Create the Secret with a random key, and return the key; another run's if that was faster.
 
     Raises:
-        KubeError: The API server refuses to.
+        KubeError: The API server rejects it.
     """
     key = secrets.token_bytes(32)
     body = {
@@ -78,7 +78,7 @@ class ActionModule(ActionBase):
                 self._task.check_mode,
                 lambda cluster: read_key(cluster, namespace, secret),
                 (lambda cluster: make_key(cluster, namespace, secret, given["labels"])) if given["make_key"] else None,
-                b"",  # without a key nothing that is fingerprinted exists yet
+                b"",  # without a key, nothing that uses a fingerprint exists yet
             )
         except KubeError as error:
             return result | {"failed": True, "msg": str(error)}

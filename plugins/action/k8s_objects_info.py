@@ -14,7 +14,7 @@ ARGUMENTS = {
     "kubeconfig": {"type": "path", "required": True},
     "context": {"type": "str", "default": ""},
     "namespace": {"type": "str", "required": True},
-    # What is read is shown with -v.
+    # With -v, Ansible shows what was read.
     "kinds": {"type": "list", "elements": "str", "required": True, "choices": sorted(KINDS.keys() - {"Secret"})},
     "name": {"type": "str", "default": ""},
     "selector": {"type": "dict", "default": {}},
@@ -22,23 +22,23 @@ ARGUMENTS = {
 
 
 def read(cluster: Cluster, kinds: list[str], namespace: str, name: str, selector: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the objects, each with its ``kind``; what does not exist is left out.
+    """Return the objects, each with its ``kind``, without those that do not exist.
 
     Args:
         cluster: The API server to ask.
         kinds: Kinds as in KINDS.
-        namespace: The one that they are in.
-        name: Of the one object of each kind; empty for all.
-        selector: Labels that each carries, with their values; not looked at where there is a name.
+        namespace: Their namespace.
+        name: The name of the object to read of each kind; empty for all.
+        selector: Labels that each must have, with their values; ignored with a name.
 
     Raises:
-        KubeError: The API server does not answer, or refuses to.
+        KubeError: The API server does not answer, or denies the request.
     """
     query = {"labelSelector": ",".join(f"{key}={value}" for key, value in selector.items())} if selector else {}
     found: list[dict[str, Any]] = []
     for kind in kinds:
         with contextlib.suppress(NotFound):
-            # Who may get an object is not always allowed to list its kind.
+            # A user who may get an object is not always allowed to list its kind.
             found += [cluster.get(kind, namespace, name) | {"kind": kind}] if name else cluster.items(kind, namespace, **query)
     return found
 
@@ -49,7 +49,7 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return what there is: in check mode nothing, where the cluster is still to be made or to be started."""
+        """Return the objects; none in check mode if the cluster has yet to be created or started."""
         result = super().run(tmp, task_vars)
         _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
         if self._task.check_mode and not Path(given["kubeconfig"]).exists():

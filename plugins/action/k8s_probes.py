@@ -1,4 +1,4 @@
-"""Ask a Deployment's newest pod for its health. The documentation is in plugins/modules/k8s_probes.py."""
+"""Check the probes of a Deployment's newest pod. The documentation is in plugins/modules/k8s_probes.py."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ ARGUMENTS = {
 
 
 def asked(cluster: Cluster, namespace: str, name: str) -> tuple[dict[str, int], list[str]]:
-    """Return the status of each path, and what is wrong with any.
+    """Return the status of each path, and any problems.
 
     Raises:
-        KubeError: There is no ready pod of the newest revision, or the API server does not let us ask it.
+        KubeError: There is no ready pod of the newest revision, or the API server does not allow the request.
     """
     pod = newest_ready(cluster, namespace, name)
     if pod is None:
@@ -44,16 +44,16 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the answers, or fail with what is wrong with them."""
+        """Return the answers, or fail with the problems."""
         result = super().run(tmp, task_vars) | {"changed": False, "answers": {}}
         _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
         try:
             answers, wrong = asked(Cluster(given["kubeconfig"], given["context"] or None), given["namespace"], given["name"])
         except Forbidden as error:
-            return result | {"warnings": [f"The health of the app's pods was not asked for. {error}"]}
+            return result | {"warnings": [f"The probes of the app's pods were not checked. {error}"]}
         except KubeError as error:
             return result | {"failed": True, "msg": str(error)}
         if wrong:
-            lines = ["The app runs, and its health is not what it looks like.", *wrong]
+            lines = ["The app runs, but is not as healthy as it looks.", *wrong]
             return result | {"failed": True, "msg": "\n".join(lines), "answers": answers}
         return result | {"answers": answers}

@@ -32,12 +32,12 @@ def compared(live: dict[str, Any] | None, data: dict[str, str], now: str) -> dic
 
 
 def own_annotations(live: dict[str, Any]) -> dict[str, str]:
-    """Return a Secret's annotations but for that of the last apply, which is the whole Secret."""
+    """Return a Secret's annotations without last-applied, which contains the whole Secret."""
     return {name: value for name, value in (live["metadata"].get("annotations") or {}).items() if name != LAST_APPLIED}
 
 
 def labelled(cluster: Cluster, namespace: str, labels: dict[str, str]) -> dict[str, dict[str, str]]:
-    """Return the annotations of the Secrets that carry all of ``labels``, by name; none without labels."""
+    """Return the annotations of the Secrets that have all ``labels``, by name; none without labels."""
     if not labels:
         return {}
     found = cluster.items("Secret", namespace, labelSelector=",".join(f"{key}={value}" for key, value in sorted(labels.items())))
@@ -50,7 +50,7 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return how the Secret is; nothing of what it holds."""
+        """Return the Secret's state, without its data."""
         result = super().run(tmp, task_vars) | {"changed": False, "labelled": {}}
         _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
         if self._task.check_mode and not Path(given["kubeconfig"]).exists():

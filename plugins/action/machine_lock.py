@@ -1,4 +1,4 @@
-"""Have this machine alone for what changes it. The documentation is in plugins/modules/machine_lock.py."""
+"""Lock this machine for changes. The documentation is in plugins/modules/machine_lock.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Take the lock in the mode that is asked for. It belongs to the whole run, whose processes share its descriptors."""
+        """Take the lock in the requested mode. It belongs to the whole run, whose processes share its descriptors."""
         result = super().run(tmp, task_vars)
         _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
         if not self._task.check_mode and (run := Run.inherited(Display().display)):

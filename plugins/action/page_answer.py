@@ -1,4 +1,4 @@
-"""Ask a page until the app answers it. The documentation is in plugins/modules/page_answer.py."""
+"""Request a page until the app answers. The documentation is in plugins/modules/page_answer.py."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the answer; silence and errors are asked again, until the time is over."""
+        """Return the answer. Retry on silence and errors until the time is up."""
         result = super().run(tmp, task_vars) | {"changed": False}
         _, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
         end = time.monotonic() + given["timeout"]
@@ -50,7 +50,7 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _raised(given: dict[str, Any]) -> str:
-        """Return what the page raises in a pod, as far as that can be asked."""
+        """Return the exception that the page raises in a pod, if that can be found out."""
         try:
             cluster = Cluster(given["kubeconfig"], None)
         except KubeError:
@@ -59,22 +59,22 @@ class ActionModule(ActionBase):
 
 
 def unstyled(url: str, static: str = "") -> str:
-    """Return why visitors see a page without its style sheet; empty where they see it, or where there is no such page.
+    """Return why visitors see a page without its style sheet; empty if they see it, or if there is no such page.
 
     Args:
         url: The page.
-        static: At which URL the web server beside the app shows static files; empty where there is none.
+        static: The URL at which the web server next to the app serves static files; empty without one.
     """
     page = access.ask(url, ASK)
     sheet = access.style_sheet(page) if page.good else ""
     if not sheet or (answer := access.ask(sheet, ASK)).good:
         return ""
-    what = f"{sheet}, the style sheet of {page.url}, is not served: {answer.text}. Pages come without styles and pictures."
+    what = f"{sheet}, the style sheet of {page.url}, is not served: {answer.text}. Pages have no styles and pictures."
     if not static:
         return (
-            f"{what} Serve the static files in the project with WhiteNoise (whitenoise.readthedocs.io), or name where its image has them in "
+            f"{what} Serve the static files in the project with WhiteNoise (whitenoise.readthedocs.io), or set the directory that has them in the image in "
             "berth_app_static, and have the image run collectstatic."
         )
     if not urllib.parse.urlsplit(sheet).path.startswith(static):
-        return f"{what} Visitors are shown static files at {static}: set berth_app_static.url to STATIC_URL of the settings, which is another."
-    return f"{what} Have the image run collectstatic, and set berth_app_static.path to where that puts the files (STATIC_ROOT)."
+        return f"{what} Static files are served at {static}: set berth_app_static.url to STATIC_URL in the settings, which is different."
+    return f"{what} Have the image run collectstatic, and set berth_app_static.path to the directory that it writes to (STATIC_ROOT)."

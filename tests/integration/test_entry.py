@@ -322,7 +322,7 @@ def test_a_warning_that_stands_is_the_message_with_what_to_do(ask: Callable[...,
     FakeCluster.objects["Ingress"] = ingress()
     FakeCluster.events = [event("couldn't auto-discover subnets")]
     said = ask(patience=0)["msg"]
-    assert said.startswith("The load balancer of Ingress polls cannot be made. FailedBuildModel: couldn't auto-discover subnets. Two public subnets")
+    assert said.startswith("The load balancer of Ingress polls cannot be created. FailedBuildModel: couldn't auto-discover subnets. Two public subnets")
 
 
 def test_a_controller_that_says_nothing_is_said_to(ask: Callable[..., Json]) -> None:

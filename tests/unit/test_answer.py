@@ -136,9 +136,9 @@ def test_a_page_whose_style_sheet_is_not_served_is_told_with_both_addresses(page
 @pytest.mark.parametrize(
     ("static", "way"),
     [
-        ("", "WhiteNoise (whitenoise.readthedocs.io), or name where its image has them in berth_app_static"),
-        ("/static/", "set berth_app_static.path to where that puts the files (STATIC_ROOT)"),
-        ("/assets/", "set berth_app_static.url to STATIC_URL of the settings"),
+        ("", "WhiteNoise (whitenoise.readthedocs.io), or set the directory that has them in the image in berth_app_static"),
+        ("/static/", "set berth_app_static.path to the directory that it writes to (STATIC_ROOT)"),
+        ("/assets/", "set berth_app_static.url to STATIC_URL in the settings"),
     ],
 )
 def test_whoever_shows_static_files_is_told_what_to_change(static: str, way: str) -> None:

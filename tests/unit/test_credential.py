@@ -193,7 +193,7 @@ def test_an_administrators_kubeconfig_of_before_is_replaced_once_by_a_token_that
 def test_a_token_that_was_taken_back_is_replaced(api: Api, administrator: Path, tmp_path: Path) -> None:
     credential.provide(tmp_path / "kubeconfig", administrator, ACCOUNT, 365)
     api.queue.append((401, {"message": "Unauthorized"}))
-    assert credential.provide(tmp_path / "kubeconfig", administrator, ACCOUNT, 365) == "the API server did not accept it any more"
+    assert credential.provide(tmp_path / "kubeconfig", administrator, ACCOUNT, 365) == "the API server no longer accepted it"
 
 
 @pytest.mark.parametrize("made", [True, False])
@@ -216,7 +216,7 @@ def test_a_check_passes_while_the_cluster_stands_still(tmp_path: Path) -> None:
 def test_without_a_token_the_kubeconfig_of_before_stays_and_the_reason_is_said(api: Api, administrator: Path, tmp_path: Path) -> None:
     path = written(tmp_path / "kubeconfig", ADMINISTRATOR)
     api.answers[TOKEN] = (404, {"message": 'serviceaccounts "dev" not found'})
-    with pytest.raises(KubeError, match='gives no token for the ServiceAccount dev in namespace berth-accounts: serviceaccounts "dev" not found'):
+    with pytest.raises(KubeError, match='issues no token for the ServiceAccount dev in namespace berth-accounts: serviceaccounts "dev" not found'):
         credential.provide(path, administrator, ACCOUNT, 365)
     assert yaml.safe_load(path.read_text()) == ADMINISTRATOR
 

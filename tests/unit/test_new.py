@@ -1022,7 +1022,7 @@ def test_a_name_that_no_environment_can_have_is_refused(tmp_path: Path, name: st
 
 
 def test_an_inventory_that_is_there_is_left_alone(tmp_path: Path) -> None:
-    with pytest.raises(AnsibleActionFail, match="is there already, and is left alone"):
+    with pytest.raises(AnsibleActionFail, match="already exists and was left alone"):
         action.refuse(tmp_path, "shop-dev", tmp_path)
 
 
