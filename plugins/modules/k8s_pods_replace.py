@@ -1,22 +1,22 @@
-"""Replace pods that began before a point in time, and wait until others serve in their place."""
+"""Replace pods that started before a point in time, and wait until their replacements are ready."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: k8s_pods_replace
-short_description: Replace pods that began before a point in time, and wait until others serve in their place
+short_description: Replace pods that started before a point in time, and wait until their replacements are ready
 description:
-  - Deletes the pods at once rather than one by one, so it is meant for pods that do not work any more, as after a change of the database's password.
-  - Their controllers make others, from the same template. A rollout that is under way or has failed is not touched.
-  - That they are not ready in time is a warning and no failure, for it may be what the next release mends.
+  - Deletes all pods at once rather than one by one, so it is meant for pods that no longer work, as after a change of the database password.
+  - Their controllers create new ones from the same template. A rollout that is in progress or has failed is not touched.
+  - If they are not ready in time, that is a warning and not a failure, because the next release may fix it.
 options:
   kubeconfig:
-    description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) when left out.
+    description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) if omitted.
     type: path
-  context: {description: Context of the kubeconfig; its current one when left out., type: str}
+  context: {description: Context of the kubeconfig; its current one if omitted., type: str}
   namespace: {description: Namespace of the pods., type: str, required: true}
   pods: {description: Names of the pods., type: list, elements: str, required: true}
-  before: {description: "RFC 3339. It is waited for, so that a pod that takes another's place has begun after it.", type: str, required: true}
+  before: {description: "RFC 3339. The module waits for it, so that the replacements start after it.", type: str, required: true}
   timeout: {description: Seconds to wait., type: int, default: 60}
 attributes:
   check_mode: {support: full, description: "Says which pods it would replace."}
@@ -33,7 +33,7 @@ EXAMPLES = """
 
 RETURN = """
 replaced: {description: Names of the pods that were replaced., type: list, elements: str, returned: success}
-ready: {description: Whether as many pods are ready as were before., type: bool, returned: success}
+ready: {description: Whether as many pods are ready as before., type: bool, returned: success}
 """
 
 import time
@@ -49,27 +49,27 @@ from ..module_utils.kube.objects import condition
 from ..module_utils.progress import report
 
 Pod = Mapping[str, Any]
-LOOK = 0.5  # seconds between two looks
+LOOK = 0.5  # seconds between two polls
 
 
 def controller(pod: Pod) -> str:
-    """Return the uid of what makes a pod again; empty for a pod that nothing does."""
+    """Return the UID of the controller that recreates a pod; empty if there is none."""
     references = pod["metadata"].get("ownerReferences") or []
     return next((reference["uid"] for reference in references if reference.get("controller")), "")
 
 
 def serving(pods: Iterable[Pod]) -> Counter[str]:
-    """Count the pods that are ready and stay, by their controllers."""
+    """Count the ready pods that are not terminating, by controller."""
     return Counter(controller(pod) for pod in pods if condition(pod, "Ready") and not pod["metadata"].get("deletionTimestamp"))
 
 
 def replace(
     cluster: Cluster, namespace: str, names: Iterable[str], before: str, timeout: float, sleep: Callable[[float], None] = time.sleep
 ) -> tuple[list[str], bool]:
-    """Replace pods; return the names of those that were there, and whether as many are ready as before.
+    """Replace pods; return the names of those that existed, and whether as many are ready as before.
 
     Raises:
-        KubeError: The API server does not answer, or refuses to.
+        KubeError: The API server does not answer, or denies the request.
     """
     pods = cluster.items("Pod", namespace)
     while cluster.now < before:
@@ -109,7 +109,7 @@ def main() -> None:
     except KubeError as error:
         module.fail_json(msg=str(error))
     if not ready:
-        module.warn(f"The pods that took the place of {', '.join(replaced)} are not ready after {options['timeout']} s; playbooks/ops/status.yml says why.")
+        module.warn(f"The replacements of {', '.join(replaced)} are not ready after {options['timeout']} s; playbooks/ops/status.yml says why.")
     module.exit_json(changed=bool(replaced), replaced=replaced, ready=ready)
 
 

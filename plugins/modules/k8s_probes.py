@@ -4,11 +4,11 @@ from __future__ import annotations
 
 DOCUMENTATION = """
 module: k8s_probes
-short_description: Ask a Deployment's newest pod for its health, and refuse what only looks like health
+short_description: Check the probes of a Deployment's newest pod, more strictly than the kubelet
 description:
   - Sends the requests of the pod's startup, readiness and liveness probes to a ready pod of the newest revision, through the API server.
-  - Any answer but 200 to 299 is a failure. The kubelet takes a redirect for good health, and asks for a wrong liveness path only when the release is over.
-  - Where the user may not reach ports of pods (C(pods/portforward)), it warns and asks nothing.
+  - Any status outside 200 to 299 is a failure. The kubelet accepts a redirect, and would notice a wrong liveness path only after the release.
+  - If the user may not connect to ports of pods (C(pods/portforward)), it only warns.
 options:
   kubeconfig: {description: The kubeconfig of the cluster., type: path, required: true}
   context: {description: "A context in it, empty for its current one.", type: str, default: ""}
@@ -20,7 +20,7 @@ attributes:
 """
 
 EXAMPLES = """
-- name: Ask the new pods for their health
+- name: Check the probes of the new pods
   berth.platform.k8s_probes:
     kubeconfig: .cache/dev/kubeconfig
     namespace: polls-dev
@@ -28,5 +28,5 @@ EXAMPLES = """
 """
 
 RETURN = """
-answers: {description: "The status of each path that was asked, by path.", type: dict, returned: success}
+answers: {description: "The status of each requested path, by path.", type: dict, returned: success}
 """

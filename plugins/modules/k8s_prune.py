@@ -1,34 +1,34 @@
-"""Remove objects that are labelled as ours and no longer declared."""
+"""Remove objects that have our labels but are no longer declared."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: k8s_prune
-short_description: Remove what is no longer declared
+short_description: Remove objects that are no longer declared
 description:
-  - Removes the objects of a namespace that carry all labels of O(selector) and are not in O(keep).
-  - What an object of another kind owns (a CronJob its Jobs) is left to its owner.
-  - What an object owns goes after it, e.g. the pods of a Job.
+  - Removes the objects in a namespace that have all labels in O(selector) and are not in O(keep).
+  - Leaves objects that another object owns (such as a CronJob's Jobs) to their owner.
+  - Objects that a removed object owns are removed after it, such as the pods of a Job.
   - PersistentVolumeClaims and Namespaces are never removed.
 options:
   kubeconfig:
-    description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) when left out.
+    description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) if omitted.
     type: path
   context:
-    description: Context of the kubeconfig; its current one when left out.
+    description: Context of the kubeconfig; its current one if omitted.
     type: str
   namespace:
-    description: Namespace to look in. Nothing outside of it is touched.
+    description: Namespace to prune. Nothing outside it is touched.
     type: str
     required: true
   selector:
     description:
-      - Labels that an object must carry, all of them, with these values.
-      - Must include C(app.kubernetes.io/managed-by), so that what others made cannot be meant.
+      - Labels that an object must have, all of them, with these values.
+      - Must include C(app.kubernetes.io/managed-by), so that it cannot match objects that others created.
     type: dict
     required: true
   keep:
-    description: What is declared, and so stays.
+    description: The declared objects, which are kept.
     type: list
     elements: dict
     required: true
@@ -42,7 +42,7 @@ options:
         type: str
         required: true
   kinds:
-    description: Kinds to look at; one that is not among Berth's as C(apiVersion/kind), such as C(monitoring.coreos.com/v1/ServiceMonitor).
+    description: Kinds to prune. Write a kind that Berth does not use itself as C(apiVersion/kind), such as C(monitoring.coreos.com/v1/ServiceMonitor).
     type: list
     elements: str
     default:
@@ -61,11 +61,11 @@ options:
       - Role
       - RoleBinding
   keep_referenced:
-    description: Whether a ConfigMap or Secret stays while a pod, or anything that makes pods (a ReplicaSet of an earlier release, too), refers to it.
+    description: Whether to keep a ConfigMap or Secret while a pod, or anything that creates pods (such as a ReplicaSet of an earlier release), refers to it.
     type: bool
     default: false
   wait:
-    description: Seconds to wait until what was removed is gone with all that it owned; 0 does not wait. That it takes longer is no failure.
+    description: Seconds to wait until the removed objects and everything that they owned are gone; 0 does not wait. Taking longer is not a failure.
     type: int
     default: 0
 attributes:
@@ -74,7 +74,7 @@ attributes:
     description: Says what would be removed.
   diff_mode:
     support: full
-    description: Shows kinds and names only, never what the objects hold.
+    description: Shows kinds and names only, never the objects' content.
 """
 
 EXAMPLES = """
@@ -93,7 +93,7 @@ EXAMPLES = """
 
 RETURN = """
 removed:
-  description: What was removed, or would be in check mode, in the order of the kinds and by name.
+  description: The objects that were removed, or would be in check mode, in the order of the kinds and by name.
   returned: always
   type: list
   elements: dict
@@ -132,23 +132,23 @@ DEFAULT_KINDS = (
     "RoleBinding",
 )
 PROTECTED = ("PersistentVolumeClaim", "PersistentVolume", "Namespace")
-"""Kinds whose removal takes data along that cannot be had again."""
+"""Kinds whose removal deletes data that cannot be recovered."""
 
 
 def refusal(selector: Mapping[str, Any], kinds: Iterable[str]) -> str:
     """Return why this must not be pruned, or an empty string.
 
     Args:
-        selector: Labels that the objects carry.
-        kinds: Kinds to look at.
+        selector: Labels of the objects.
+        kinds: Kinds to prune.
     """
     if not selector.get(MANAGED_BY):
-        return f"The selector names no {MANAGED_BY}, so it could mean objects that others made. Add {MANAGED_BY} to selector."
+        return f"The selector has no {MANAGED_BY}, so it could match objects that others created. Add {MANAGED_BY} to selector."
     protected = [kind for kind in kinds if kind in PROTECTED]
     if protected:
         return (
-            f"{' and '.join(protected)} objects are never pruned, for their data would be lost. "
-            "Take them out of kinds; playbooks/destroy.yml removes data, when it is told to."
+            f"{' and '.join(protected)} objects are never pruned, because their data would be lost. "
+            "Remove them from kinds; playbooks/destroy.yml removes data if you tell it to."
         )
     unknown = [kind for kind in kinds if kind not in DEFAULT_KINDS and "/" not in kind]
     if unknown:
@@ -157,15 +157,15 @@ def refusal(selector: Mapping[str, Any], kinds: Iterable[str]) -> str:
 
 
 def surplus(objects: Iterable[Mapping[str, Any]], keep: Iterable[Mapping[str, str]], selector: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the objects that are to be removed.
+    """Return the objects to remove.
 
     Args:
         objects: As listed, each with its ``kind``.
-        keep: What is declared: ``kind`` and ``name`` of each.
-        selector: Labels that an object must carry. The API server has selected by them already; an answer that does
-            not fit is left alone all the same.
+        keep: The declared objects: ``kind`` and ``name`` of each.
+        selector: Labels that an object must have. The API server has already selected by them; an object in its answer that does
+            not match is left alone anyway.
 
-    An object with an owner is left to it, and one that is being deleted is gone as far as we are concerned.
+    An object with an owner is left to its owner, and one that is being deleted counts as gone.
     """
     declared = {(each["kind"], each["name"]) for each in keep}
     found = []
@@ -182,12 +182,12 @@ def surplus(objects: Iterable[Mapping[str, Any]], keep: Iterable[Mapping[str, st
 
 
 def _order(kind: str) -> tuple[int, str]:
-    """Return what kinds are sorted by; those of others come last."""
+    """Return the sort key of a kind; kinds that Berth does not use come last."""
     return (DEFAULT_KINDS.index(kind) if kind in DEFAULT_KINDS else len(DEFAULT_KINDS), kind)
 
 
 def listed(cluster: Cluster, kinds: Iterable[str], namespace: str, query: str) -> list[Mapping[str, Any]]:
-    """Return the objects of these kinds that carry the labels of ``query``, as the API writes a selector."""
+    """Return the objects of these kinds that have the labels in ``query``, which is a selector as in the API."""
     objects: list[Mapping[str, Any]] = []
     for kind in kinds:
         # An API that this cluster does not serve has no objects.
@@ -197,10 +197,10 @@ def listed(cluster: Cluster, kinds: Iterable[str], namespace: str, query: str) -
 
 
 def unreferenced(cluster: Cluster, namespace: str, going: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return of the objects that are to go those that nothing which makes pods refers to.
+    """Return the objects to remove, without those that something that creates pods refers to.
 
     Raises:
-        KubeError: What refers to them cannot be read.
+        KubeError: The objects that may refer to them cannot be read.
     """
     if not any(each["kind"] in ("ConfigMap", "Secret") for each in going):
         return going
@@ -246,8 +246,8 @@ def main() -> None:
         for each in going:
             name = each["metadata"]["name"]
             if not module.check_mode:
-                # Either way the garbage collector takes what the object owns (pods of a Job, ReplicaSets): after it, or before it where
-                # somebody waits for that. Without a policy the API of Jobs would leave the pods behind.
+                # Either way, the garbage collector removes what the object owns (a Job's pods, ReplicaSets): after it, or before it if
+                # this module waits. Without a policy, the API of Jobs would leave the pods behind.
                 # https://kubernetes.io/docs/concepts/architecture/garbage-collection/#cascading-deletion
                 policy = "Foreground" if options["wait"] else "Background"
                 cluster.delete(each["kind"], options["namespace"], name, each["metadata"]["uid"], policy)

@@ -1,26 +1,26 @@
-"""Note that a release is complete, with all that belongs to it."""
+"""Record that a release is complete, with everything that belongs to it."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: k8s_released
-short_description: Note that a release is complete, with all that belongs to it
+short_description: Record that a release is complete, with everything that belongs to it
 description:
-  - Notes on the ReplicaSet of each Deployment's newest revision when it was complete (annotation C(berth/completed)), where the last note is not there already.
-  - It is what a release that fails goes back to; see M(k8s_rollback). A user who may not write there is warned.
+  - Records when each Deployment's newest revision was complete, in the annotation C(berth/completed) of its ReplicaSet, unless it is the last one recorded.
+  - A release that fails goes back to this revision; see M(k8s_rollback). If the user may not write the annotation, the module only warns.
 options:
   kubeconfig:
-    description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) when left out.
+    description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) if omitted.
     type: path
-  context: {description: Context of the kubeconfig; its current one when left out., type: str}
+  context: {description: Context of the kubeconfig; its current one if omitted., type: str}
   namespace: {description: Namespace of the Deployments., type: str, required: true}
   deployments: {description: Names of the Deployments., type: list, elements: str, required: true}
 attributes:
-  check_mode: {support: full, description: "Says what it would note."}
+  check_mode: {support: full, description: "Says what it would record."}
 """
 
 EXAMPLES = """
-- name: Note that the release is complete
+- name: Record that the release is complete
   berth.platform.k8s_released:
     kubeconfig: .cache/dev/kubeconfig
     namespace: polls-dev
@@ -28,7 +28,7 @@ EXAMPLES = """
 """
 
 RETURN = """
-noted: {description: Names of the Deployments whose revision was noted., type: list, elements: str, returned: success}
+noted: {description: Names of the Deployments whose revision was recorded., type: list, elements: str, returned: success}
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -39,10 +39,10 @@ from ..module_utils.rollout import rollback
 
 
 def note(cluster: Cluster, namespace: str, names: list[str], check: bool) -> list[str]:
-    """Note that the Deployments' newest revisions are complete; return the names of those that were not noted.
+    """Record that the Deployments' newest revisions are complete; return the names of those that were not recorded before.
 
     Raises:
-        KubeError: The API server does not answer, or not to this user.
+        KubeError: The API server does not answer, or denies this user.
     """
     replicasets = cluster.items("ReplicaSet", namespace)
     noted = []
@@ -68,7 +68,7 @@ def main() -> None:
         cluster = Cluster(module.params["kubeconfig"], module.params["context"])
         noted = note(cluster, module.params["namespace"], module.params["deployments"], module.check_mode)
     except Forbidden as error:
-        module.warn(f"It is not noted that the release is complete, so a later one that fails does not go back to it. {error}")
+        module.warn(f"The release is complete, but that could not be recorded, so a later release that fails will not go back to it. {error}")
     except KubeError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=bool(noted), noted=noted)

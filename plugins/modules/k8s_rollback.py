@@ -1,24 +1,24 @@
-"""Let a Deployment go back to an earlier release."""
+"""Roll a Deployment back to an earlier release."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: k8s_rollback
-short_description: Let a Deployment go back to an earlier release
+short_description: Roll a Deployment back to an earlier release
 description:
-  - Makes the pod template of an earlier revision what the Deployment wants, with that revision's annotations, as C(kubectl rollout undo) does.
+  - Restores the pod template and the annotations of an earlier revision, as C(kubectl rollout undo) does.
     The label C(app.kubernetes.io/version) goes back with it.
-  - CronJobs that run the image and the configuration of the release that is left run the other one's from then on, as its user.
-  - Deployments of the app's processes go to their own revision of that release. A process that the release did not have is removed.
-  - A release that was gone back from is noted (annotation C(berth/left) of its ReplicaSet), so that going back once more goes further back.
-  - The configuration goes back with it, for the pod template names the ConfigMap and the Secret of its release.
-  - Does not wait; see M(k8s_rollout). The database stays as it is.
+  - CronJobs that run the image and configuration of the current release switch to those of the earlier release, and to its user.
+  - Deployments of the app's processes go back to their own revision of that release. A process that the release did not have is removed.
+  - Marks the release that it leaves (annotation C(berth/left) of its ReplicaSet), so that a second rollback goes further back.
+  - The configuration goes back too, because the pod template names the ConfigMap and the Secret of its release.
+  - Does not wait; see M(k8s_rollout). The database is not changed.
 options:
   kubeconfig:
-    description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) when left out.
+    description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) if omitted.
     type: path
   context:
-    description: Context of the kubeconfig; its current one when left out.
+    description: Context of the kubeconfig; its current one if omitted.
     type: str
   namespace:
     description: Namespace of the Deployment.
@@ -30,44 +30,44 @@ options:
     required: true
   revision:
     description:
-      - The revision to go back to, also by a number that it had before.
-      - With 0, the newest one with another image or configuration that was not gone back from.
+      - The revision to go back to. A number that it had earlier works too.
+      - 0 is the newest one with another image or configuration that is not marked as left.
     type: int
     default: 0
   configuration:
-    description: Whether the earlier release runs with its own configuration or with that of the release that is left.
+    description: Whether the earlier release runs with its own configuration or with the current one.
     type: str
     choices: [release, current]
     default: release
   cron_selector:
-    description: Labels of the CronJobs that follow; none when empty.
+    description: Labels of the CronJobs that follow; empty for none.
     type: dict
     default: {}
   process_selector:
-    description: Labels of the Deployments that go back with it, the app's processes; none when empty.
+    description: Labels of the Deployments of the app's processes, which go back too; empty for none.
     type: dict
     default: {}
   undo:
     description:
-      - Whether to go to the release that was complete last, with all that belongs to it (M(k8s_released)), where it is not that already.
-      - Without one that is kept, nothing is changed.
+      - Whether to go back to the last complete release (M(k8s_released)), unless it is the current one.
+      - If no complete release is kept, nothing is changed.
     type: bool
     default: false
 attributes:
   check_mode:
     support: full
-    description: Says to which release it would go back.
+    description: Says which release it would go back to.
   diff_mode:
     support: full
     description: Shows version, revision and image.
 seealso:
   - name: kubectl rollout undo
-    description: What goes back with a revision is what goes back there.
+    description: This module restores the same parts of a revision.
     link: https://kubernetes.io/docs/reference/kubectl/generated/kubectl_rollout/kubectl_rollout_undo/
 """
 
 EXAMPLES = """
-- name: Go back to the release before
+- name: Go back to the previous release
   berth.platform.k8s_rollback:
     kubeconfig: .cache/dev/kubeconfig
     namespace: polls-dev
@@ -79,38 +79,38 @@ EXAMPLES = """
 
 RETURN = """
 target:
-  description: The release that it went back to, with the revision that it was before.
-  returned: success, with O(undo) when a release was complete
+  description: The release that it went back to, with its earlier revision number.
+  returned: success; with O(undo) only if a release was complete
   type: dict
   contains:
     revision: {description: The Deployment's revision number., type: int}
     version: {description: "The release's version, from the annotation C(kubernetes.io/change-cause).", type: str}
     image: {description: The first container's image., type: str}
-    environment: {description: "The ConfigMaps and Secrets of its environment, as C(envFrom) names them.", type: list, elements: dict}
-    user: {description: "The numbers of the user and the group that its pods run as, such as C(1000:1000).", type: str}
+    environment: {description: "The ConfigMaps and Secrets in its C(envFrom).", type: list, elements: dict}
+    user: {description: "The numeric user and group of its pods, such as C(1000:1000).", type: str}
     created: {description: "When it was first released, RFC 3339.", type: str}
-    ready: {description: Pods of it that were ready., type: int}
-    current: {description: Whether it was what the Deployment wanted already., type: bool}
+    ready: {description: The number of its ready pods., type: int}
+    current: {description: Whether it was the current release., type: bool}
 left:
-  description: The release that was left, as RV(target).
+  description: The release that it left, in the form of RV(target).
   returned: success
   type: dict
 history:
-  description: All releases that are kept, the newest first, each as RV(target).
+  description: All kept releases, the newest first, each in the form of RV(target).
   returned: success
   type: list
   elements: dict
 logins:
   description:
-    - The Secrets of the database logins that C(target) and C(left) were released with, which are called after server, database and user.
-    - Empty where a release does not say. Not returned without O(configuration=release), with which the database goes back.
-  returned: success, where there is a release to go back to
+    - The Secrets of the database logins of C(target) and C(left). Their names depend on server, database and user.
+    - Empty if not known. Returned only with O(configuration=release), because only then the database settings go back.
+  returned: success, if there is a release to go back to
   type: dict
   contains:
-    target: {description: That of RV(target)., type: str}
-    left: {description: That of RV(left)., type: str}
-followed: {description: CronJobs and Deployments of processes that run the other release now., returned: success, type: list, elements: str}
-removed: {description: Deployments of processes that the other release did not have., returned: success, type: list, elements: str}
+    target: {description: The login of RV(target)., type: str}
+    left: {description: The login of RV(left)., type: str}
+followed: {description: CronJobs and Deployments of processes that now run the earlier release., returned: success, type: list, elements: str}
+removed: {description: Deployments of processes that the earlier release did not have., returned: success, type: list, elements: str}
 """
 
 from typing import Any
@@ -131,13 +131,13 @@ def shown(release: Release) -> str:
 
 
 def selected(cluster: Cluster, kind: str, namespace: str, selector: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the objects of a kind that carry all labels of ``selector``; none where it is empty."""
+    """Return the objects of a kind that have all labels in ``selector``; none if it is empty."""
     query = ",".join(f"{key}={value}" for key, value in selector.items())
     return cluster.items(kind, namespace, labelSelector=query) if query else []
 
 
 def login(cluster: Cluster, namespace: str, release: Release) -> str:
-    """Return the Secret of the database login that a release runs with, whatever its variables are called; "" where that is not known."""
+    """Return the Secret of a release's database login, whatever its variables are called; "" if it is not known."""
     for name in (source["secretRef"]["name"] for source in release.environment if "secretRef" in source):
         if name.startswith(database_variables.LOGIN):
             return str(name)
@@ -150,11 +150,11 @@ def login(cluster: Cluster, namespace: str, release: Release) -> str:
 
 
 def go_back(cluster: Cluster, options: dict[str, Any], check: bool) -> dict[str, Any]:
-    """Go back and return what the module returns.
+    """Go back, and return the module's result.
 
     Raises:
         Refused: There is no release to go back to.
-        KubeError: The API server does not let us, or the Deployment was changed meanwhile.
+        KubeError: The API server denies it, or the Deployment was changed meanwhile.
     """
     namespace, name = options["namespace"], options["name"]
     try:

@@ -6,30 +6,30 @@ DOCUMENTATION = """
 module: k8s_rollout
 short_description: Wait for rollouts, and say why one fails
 description:
-  - Waits until all given Deployments, StatefulSets, DaemonSets and Jobs have reached the state that is wanted of them.
-  - Fails as soon as one of them is certain to fail, and says what is wrong, in which pod and container, with its last
+  - Waits until all given Deployments, StatefulSets, DaemonSets and Jobs have reached their desired state.
+  - Fails as soon as one of them is certain to fail. The message says what is wrong, in which pod and container, with the last
     log lines and events, and what to do about it.
-  - Pods without a readiness probe must have run for 5 seconds, or for the C(minReadySeconds) of their workload; Kubernetes itself calls them ready
-    as they start.
-  - All must be complete at the same time. One that was complete and crashes while another is waited for fails the wait.
-  - Of a Job that looks at a Django project before its release, in an init container C(berth-checks), it says what the project lacks, in words.
-    What does not keep the release from working is a warning.
-  - Only pods of the current revision count, and of an attempt from before the wait only what has happened since.
-  - Changes nothing. Values of the Secrets that a pod refers to are replaced by C(***) in what is shown of its output,
-    as far as the user may read them.
+  - Pods without a readiness probe must have run for 5 seconds, or for the C(minReadySeconds) of their workload; Kubernetes itself considers them ready
+    when they start.
+  - All must be complete at the same time. If one that was complete crashes during the wait for another, the wait fails.
+  - For a Job that checks a Django project before its release, in an init container C(berth-checks), it explains what the project lacks.
+    Findings that do not prevent the release from working are warnings.
+  - Only pods of the current revision count, and only what has happened since the wait began.
+  - Changes nothing. Values of the Secrets that a pod refers to are replaced by C(***) in its output,
+    if the user may read the Secrets.
 options:
   kubeconfig:
-    description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) when left out.
+    description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) if omitted.
     type: path
   context:
-    description: Context of the kubeconfig; its current one when left out.
+    description: Context of the kubeconfig; its current one if omitted.
     type: str
   namespace:
     description: Namespace of the workloads.
     type: str
     required: true
   workloads:
-    description: What is waited for, all together.
+    description: The workloads to wait for, all together.
     type: list
     elements: dict
     required: true
@@ -44,31 +44,31 @@ options:
         type: str
         required: true
   timeout:
-    description: Seconds to wait for all of them.
+    description: Total seconds to wait.
     type: int
     default: 300
   log_lines:
-    description: How many of a container's last log lines are shown; 0 for none.
+    description: How many of a container's last log lines to show; 0 for none.
     type: int
     default: 20
   scheduling_grace:
     description:
-      - Seconds until a pod that fits on no node is given up.
-      - A cluster autoscaler has to say within this time that it makes a node; then the pod is waited for to the end.
+      - Seconds to wait for a pod that fits on no node.
+      - If a cluster autoscaler reports within this time that it adds a node, the module waits for the pod until the timeout.
     type: int
     default: 30
 attributes:
   check_mode:
     support: full
-    description: Does not wait; returns the current state, also of workloads that are not there yet.
+    description: Does not wait; returns the current state, including that of workloads that do not exist yet.
   diff_mode:
     support: none
     description: Nothing is changed.
 notes:
-  - Where the environment variable E(BERTH_PROGRESS) names a file, each change of state is appended to it as a line.
+  - If the environment variable E(BERTH_PROGRESS) names a file, each change of state is appended to it as a line.
 seealso:
   - name: kubectl rollout status
-    description: What complete means here is what it means there.
+    description: A rollout is complete by the same rules.
     link: https://kubernetes.io/docs/reference/kubectl/generated/kubectl_rollout/kubectl_rollout_status/
 """
 
@@ -102,21 +102,21 @@ workloads:
     revision:
       description:
         - The Deployment's revision number, the name of a StatefulSet's or DaemonSet's ControllerRevision, a Job's uid.
-        - Empty when the workload does not exist.
+        - Empty if the workload does not exist.
       type: str
-    replicas: {description: "Pods that are wanted, or completions of a Job.", type: int}
-    ready: {description: "Pods that are ready, or succeeded ones of a Job.", type: int}
-    images: {description: "Images of its containers, those of init containers last.", type: list, elements: str}
-    log: {description: "Last log lines of a complete Job, when not in check mode.", type: list, elements: str}
+    replicas: {description: "Desired pods, or completions of a Job.", type: int}
+    ready: {description: "Ready pods, or succeeded pods of a Job.", type: int}
+    images: {description: "Images of its containers, init containers last.", type: list, elements: str}
+    log: {description: "Last log lines of a complete Job, except in check mode.", type: list, elements: str}
   sample:
     - {kind: Deployment, name: polls, revision: "3", replicas: 2, ready: 2, images: ["localhost:5000/polls@sha256:..."]}
 waited:
-  description: Seconds that were waited.
+  description: How long the module waited, in seconds.
   returned: always
   type: float
 failure:
-  description: What the message says, for a program.
-  returned: when a rollout failed or was not complete in time
+  description: The failure in machine-readable form.
+  returned: if a rollout failed or was not complete in time
   type: dict
   contains:
     kind: {description: Kind of the workload., type: str}
@@ -147,15 +147,15 @@ from ..module_utils.rollout.pods import failing_page, refused_pod
 from ..module_utils.rollout.reading import current_pods, event_subjects, events_of, failed_run, selector_of, succeeded, unbound_claims
 
 POLL = 0.5
-"""Seconds between two looks."""
+"""Seconds between two polls."""
 LOOK = 2.0
-"""Seconds between two looks into a pod that refuses its probes."""
+"""Seconds between two inspections of a pod that fails its probes."""
 LOG_LOOK = 200
-"""Lines of its log that may say where it listens."""
+"""Lines of its log to search for where it listens."""
 LOG_RAISED = 2000
-"""Lines of its log that may have the traceback of a page that fails."""
+"""Lines of its log to search for the traceback of a failing page."""
 LOG_TRIES = 5
-"""How often the log of a run that crashed is asked for, POLL seconds apart, while the node has none."""
+"""How often to request the log of a crashed container, POLL seconds apart, while the node has none."""
 NOT_LOOKED: tuple[float, Sequence[tuple[str, int]]] = (-LOOK, ())
 
 
@@ -164,7 +164,7 @@ class Failed(Exception):
 
     Args:
         message: For the user.
-        failure: As the module returns it.
+        failure: The module's result.
     """
 
     def __init__(self, message: str, failure: Mapping[str, str]) -> None:
@@ -177,10 +177,10 @@ class Rollout:
 
     Args:
         cluster: Where it runs.
-        namespace: Of the workload.
+        namespace: The workload's namespace.
         kind, name: The workload.
-        log_lines: How many lines of a log are shown.
-        scheduling_grace: Seconds until a pod that fits on no node is given up.
+        log_lines: How many lines of a log to show.
+        scheduling_grace: Seconds to wait for a pod that fits on no node.
     """
 
     def __init__(self, cluster: Cluster, namespace: str, kind: str, name: str, log_lines: int, scheduling_grace: int) -> None:
@@ -195,7 +195,7 @@ class Rollout:
         self._looked = NOT_LOOKED
 
     def state(self) -> dict[str, Any]:
-        """Return the workload's state as the module returns it; zeros for one that was never seen."""
+        """Return the workload's state for the module's result; zeros if it was never seen."""
         if self.verdict:
             return self.verdict.state
         return {"kind": self.kind, "name": self.name, "revision": "", "replicas": 0, "ready": 0, "images": []}
@@ -204,10 +204,10 @@ class Rollout:
         """Read the workload once and return whether it is complete.
 
         Raises:
-            Failed: It is certain that it will not be.
+            Failed: It is certain that it will not complete.
             KubeError: It could not be read.
         """
-        if self.kind == "Job" and self._was_complete():  # for good, also when it is removed
+        if self.kind == "Job" and self._was_complete():  # for good, even if it is removed
             return True
         self.snapshot = self._observe()
         self.since = self.since or self.cluster.now
@@ -225,7 +225,7 @@ class Rollout:
         return False
 
     def overdue(self, timeout: int) -> Failed:
-        """Return the failure of a wait whose time is over, with the best explanation there is."""
+        """Return the failure of a wait that timed out, with the best available explanation."""
         headline = f"The {self.kind} {self.name} is not complete after {timeout} s"
         finding = best(self.verdict.findings) if self.verdict else None
         if not finding:
@@ -234,14 +234,14 @@ class Rollout:
         return self._failed(finding, headline)
 
     def remarks(self) -> str:
-        """Return what a complete Job that has looked at a project says of it, "" for nothing, and of every other Job."""
+        """Return the findings of a complete Job that checks a project, "" for none, or for any other Job."""
         containers = dig(self.snapshot.workload, "spec", "template", "spec", "initContainers") if self.snapshot else None
         looks = any(each["name"] == checks.CONTAINER for each in containers or [])
         report = checks.read(self.log_tail(checks.CONTAINER)) if looks else None
         return checks.warning(report) if report else ""
 
     def log_tail(self, container: str = "") -> list[str]:
-        """Return the last log lines of a complete Job, without secrets, those of its first main container by default; none when they cannot be had."""
+        """Return the last log lines of a complete Job without secrets, by default of its first main container; none if they are not available."""
         if not self.snapshot:
             return []
         selector = selector_of(self.snapshot.workload)
@@ -256,7 +256,7 @@ class Rollout:
         return []
 
     def _was_complete(self) -> bool:
-        """Whether it was complete at the look before."""
+        """Whether it was complete at the previous poll."""
         return self.verdict is not None and self.verdict.complete
 
     def _tell(self, progress: str) -> None:
@@ -279,7 +279,7 @@ class Rollout:
         )
         snapshot = replace(snapshot, now=self.cluster.now)
         claims = {name: self._find("PersistentVolumeClaim", name) for name in unbound_claims(current_pods(snapshot))}
-        # A claim that may not be read tells nothing; one that does not exist does.
+        # A missing claim explains something; one that may not be read does not.
         snapshot = replace(snapshot, claims={name: claim for name, (known, claim) in claims.items() if known})
         events: list[Mapping[str, Any]] = []
         for uid in event_subjects(snapshot):
@@ -288,7 +288,7 @@ class Rollout:
         return replace(snapshot, sockets=self._sockets(snapshot))
 
     def _sockets(self, snapshot: Snapshot) -> Sequence[tuple[str, int]]:
-        """Return what listens in a pod that refuses its probes, read every few polls; by its log where nothing can be run in it."""
+        """Return what listens in a pod that fails its probes, read every few polls; from its log if no command can run in it."""
         refused = refused_pod(snapshot)
         if not refused:
             self._looked = NOT_LOOKED
@@ -312,14 +312,14 @@ class Rollout:
         return self.cluster.items(kind, self.namespace, **query)
 
     def _optional(self, kind: str, **query: str) -> list[dict[str, Any]]:
-        """List what only makes the explanation better: without the permission the wait goes on."""
+        """List objects that only improve the explanation: without the permission the wait continues."""
         try:
             return self._list(kind, **query)
         except Forbidden:
             return []
 
     def _find(self, kind: str, name: str) -> tuple[bool, dict[str, Any] | None]:
-        """Return whether an object could be looked for, and the object when there is one."""
+        """Return whether an object could be requested, and the object if it exists."""
         try:
             return True, self.cluster.get(kind, self.namespace, name)
         except NotFound:
@@ -331,7 +331,7 @@ class Rollout:
         return current_pods(self.snapshot) if self.snapshot else []
 
     def _keep_log(self) -> None:
-        """Keep the log of a Job's latest failed run: the Job's end may delete its pod."""
+        """Keep the log of a Job's latest failed run, because its pod may be deleted when the Job ends."""
         for pod in reversed(self._pods()):
             failed = failed_run(pod)
             if failed:
@@ -341,7 +341,7 @@ class Rollout:
                 return
 
     def _failed(self, finding: Finding, headline: str = "") -> Failed:
-        """Gather what explains a finding and make the failure of it."""
+        """Collect the explanation of a finding, and return it as a failure."""
         lines: list[str] = []
         if finding.log and finding.pod:
             lines = self._log(finding.pod, finding.container, finding.log == "previous")
@@ -375,7 +375,7 @@ class Rollout:
         return Failed(message, failure)
 
     def _log(self, pod: str, container: str, previous: bool) -> list[str]:
-        """Return a container's last lines without secrets; none when there is no log to be had."""
+        """Return a container's last lines without secrets; none if there is no log."""
         if not self.log_lines:
             return []
         query: dict[str, str | int] = {"tailLines": self.log_lines}
@@ -395,14 +395,14 @@ class Rollout:
                     return redact(text, self._secrets()).splitlines()[-self.log_lines :]
             if not (gone and previous and again):
                 break
-            # The kubelet is about to start it once more: the run of before has been removed, and the one that crashed is not yet that of before.
+            # The kubelet is about to restart it: the previous container has been removed, and the crashed one is not yet the previous one.
             time.sleep(POLL)
         return []
 
     def _raised(self, finding: Finding, pod: Mapping[str, Any]) -> list[str]:
-        """Return the traceback of the page that a probe asks for in vain; none where that is not what is wrong.
+        """Return the traceback of the page that a probe requests; none if that is not the problem.
 
-        A server that could not load the app says so once, before the lines of many requests. Else the page is asked for.
+        A server that could not load the app logs that once, before the lines of many requests. Otherwise, request the page.
         """
         probe = failing_page(self.snapshot.workload, finding) if self.snapshot else None
         if probe is None:
@@ -423,23 +423,23 @@ def wait(rollouts: list[Rollout], timeout: int) -> None:
     """Wait until all rollouts are complete.
 
     Args:
-        rollouts: They are looked at in turn, twice a second.
-        timeout: Seconds for all together.
+        rollouts: The rollouts, polled in turn, twice a second.
+        timeout: Total seconds.
 
     Raises:
-        Failed: One is certain not to complete, or the time is over.
-        KubeError: One does not exist or may not be read, or the API server did not answer until the time was over.
+        Failed: One is certain not to complete, or the time is up.
+        KubeError: One does not exist or may not be read, or the API server did not answer until the time was up.
     """
     deadline = time.monotonic() + timeout
     pending = rollouts
     silent: Unreachable | None = None
     while True:
         try:
-            # All of them each time: one that was complete may crash while another is waited for.
+            # Poll all of them each time: one that was complete may crash during the wait for another.
             pending = [rollout for rollout in rollouts if not rollout.look()]
             silent = None
         except Unreachable as error:
-            # A control plane that restarts, or a connection that breaks, is no verdict on the rollout.
+            # A control plane that restarts, or a connection that breaks, says nothing about the rollout.
             if silent is None:
                 report(f"{error}; trying again")
             silent = error
@@ -450,12 +450,12 @@ def wait(rollouts: list[Rollout], timeout: int) -> None:
             break
         time.sleep(min(POLL, left))
     if silent:
-        raise Unreachable(f"{silent}. It was tried for {timeout} s; see whether the cluster runs (playbooks/cluster.yml).")
+        raise Unreachable(f"{silent}. Gave up after {timeout} s; check that the cluster runs (playbooks/cluster.yml).")
     raise pending[0].overdue(timeout)
 
 
 def current(rollouts: list[Rollout]) -> None:
-    """Look at each rollout once, for check mode; one that is missing or fails is no error there."""
+    """Poll each rollout once, for check mode. One that is missing or fails is not an error there."""
     for rollout in rollouts:
         try:
             rollout.look()

@@ -27,27 +27,27 @@ def names(objects: list[Any]) -> list[tuple[str, str]]:
         (
             {"app.kubernetes.io/instance": "polls"},
             ["Service"],
-            ("The selector names no app.kubernetes.io/managed-by, so it could mean objects that others made. Add app.kubernetes.io/managed-by to selector."),
+            ("The selector has no app.kubernetes.io/managed-by, so it could match objects that others created. Add app.kubernetes.io/managed-by to selector."),
         ),
         (
             {"app.kubernetes.io/managed-by": ""},
             ["Service"],
-            ("The selector names no app.kubernetes.io/managed-by, so it could mean objects that others made. Add app.kubernetes.io/managed-by to selector."),
+            ("The selector has no app.kubernetes.io/managed-by, so it could match objects that others created. Add app.kubernetes.io/managed-by to selector."),
         ),
         (
             OURS,
             ["Service", "PersistentVolumeClaim"],
             (
-                "PersistentVolumeClaim objects are never pruned, for their data would be lost. "
-                "Take them out of kinds; playbooks/destroy.yml removes data, when it is told to."
+                "PersistentVolumeClaim objects are never pruned, because their data would be lost. "
+                "Remove them from kinds; playbooks/destroy.yml removes data if you tell it to."
             ),
         ),
         (
             OURS,
             ["Namespace"],
             (
-                "Namespace objects are never pruned, for their data would be lost. "
-                "Take them out of kinds; playbooks/destroy.yml removes data, when it is told to."
+                "Namespace objects are never pruned, because their data would be lost. "
+                "Remove them from kinds; playbooks/destroy.yml removes data if you tell it to."
             ),
         ),
         (

@@ -473,7 +473,7 @@ def test_who_may_not_note_it_is_warned_and_no_more(api: Api, tmp_path: Path, cap
     api.answers[f"{APPS}/replicasets/polls-2"] = (403, {"message": "no"})
     result = noted(api, tmp_path, capsys)
     assert (result["changed"], result.get("failed", False)) == (False, False)
-    assert "so a later one that fails does not go back to it" in warnings[0]
+    assert "so a later release that fails will not go back to it" in warnings[0]
 
 
 def test_what_is_not_released_cannot_go_back(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

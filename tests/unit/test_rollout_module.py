@@ -265,7 +265,7 @@ def test_a_connection_that_breaks_for_a_while_does_not_fail_the_wait() -> None:
 def test_a_connection_that_stays_broken_is_said_when_the_time_is_over() -> None:
     """With how long it was tried."""
     cluster = FakeCluster(Deployment=Unreachable("The API server https://127.0.0.1:6443 does not answer"))
-    with pytest.raises(Unreachable, match=r"does not answer\. It was tried for 20 s"):
+    with pytest.raises(Unreachable, match=r"does not answer\. Gave up after 20 s"):
         k8s_rollout.wait([rollout(cluster)], timeout=20)
 
 
