@@ -18,14 +18,14 @@ from ..plugin_utils import commands, screen, steps
 DOCUMENTATION = """
 name: berth_output
 type: stdout
-short_description: A line a step, and with -v Ansible's default output, with each failure told once and as text
+short_description: One line per step, with each failure shown once and as text; with -v Ansible's default output
 description:
   - Without C(-v), a play is a step. It is a line with its seconds or, where it changed or said something, a heading with a line for each task that did.
     The end is the recap, what changed, and the seconds of each phase. On a terminal the last line says what is under way.
   - The message of a task with the variable C(summary=true) is the last that is printed.
   - With C(-v), and with C(ANSIBLE_STDOUT_CALLBACK=ansible.builtin.default), the output is Ansible's own.
-  - The default callback tells a failure twice, once with the place in the playbook and once as data. Without C(-v), this one prints its message only.
-  - What a terminal would obey in what is printed, such as escape sequences in a pod's log, is written out. Ansible's own colours stay.
+  - The default callback shows a failure twice, once with its position in the playbook and once as data. Without C(-v), this one prints only its message.
+  - Control sequences in the output, such as escape sequences in a pod's log, are printed as text. Ansible's own colours stay.
 extends_documentation_fragment:
   - default_callback
   - result_format_callback

@@ -1,4 +1,4 @@
-"""Clusters on this machine are asked without a proxy."""
+"""Access clusters on this machine without a proxy."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..plugin_utils import run
 DOCUMENTATION = """
 name: no_proxy
 type: notification
-short_description: Ask clusters on this machine without the proxy that the environment names
+short_description: Access clusters on this machine without the environment's proxy
 description:
-  - Keeps whatever the run starts from asking a cluster or a registry on this machine through a proxy that the environment names (C(NO_PROXY)), as soon
-    as the kubeconfig of an environment leads to one.
-  - Does nothing where the environment names no proxy.
+  - Sets C(NO_PROXY) so that processes of the run do not access a cluster or a registry on this machine through the environment's proxy, as soon
+    as an environment's kubeconfig points to such a cluster.
+  - Does nothing if the environment has no proxy.
 requirements:
   - to be listed in C(callbacks_enabled)
 """

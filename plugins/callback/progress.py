@@ -17,8 +17,8 @@ name: progress
 type: notification
 short_description: Show the progress of long tasks
 description:
-  - Prints what modules report through the file that C(BERTH_PROGRESS) names, and the elapsed time of a task that says nothing.
-  - With the callback C(berth_output) and without C(-v), this is the last line of a terminal, which is written again and again. Elsewhere it is a line
+  - Prints what modules report through the file in C(BERTH_PROGRESS), and the elapsed time of a silent task.
+  - With the callback C(berth_output) and without C(-v), this is the last line of the terminal, which is overwritten. Elsewhere it is a line
     now and then.
 requirements:
   - to be listed in C(callbacks_enabled)

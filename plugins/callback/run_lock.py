@@ -17,12 +17,12 @@ name: run_lock
 type: notification
 short_description: Let one run at a time touch an environment
 description:
-  - Takes the environment's lock when a playbook starts, and says for whom it waits when another run holds it. The kernel releases it when the run
-    ends, however it ends; of a run that was killed, when the task that it was at has ended.
+  - Takes the environment's lock when a playbook starts, and reports which run holds it if it has to wait. The kernel releases it when the run
+    ends, however it ends. If the run is killed, that is when its current task has ended.
   - Runs of different environments do not wait for each other, but for one that changes what they share on this machine (C(machine_lock)). Environments
-    whose cluster is elsewhere (C(berth_provider) C(eks) or C(existing)) have nothing to do with that.
+    whose cluster is elsewhere (C(berth_provider) C(eks) or C(existing)) are not affected.
   - Root's runs on this machine's cluster have their locks in C(/run/berth-locks), whatever their cache is; all others in Berth's cache.
-  - A playbook that changes nothing of the cluster says so with the variable C(run_lock=false) of each of its plays, and never waits.
+  - A playbook that does not change the cluster sets the variable C(run_lock=false) in each of its plays, and never waits.
 requirements:
   - to be listed in C(callbacks_enabled)
 """
@@ -66,5 +66,5 @@ class CallbackModule(CallbackBase):
         try:
             self._run = run_lock.Run(*places(play), playbook, self._display.display)
         except OSError as error:
-            way = "Let this user write there; where that is the cache, XDG_CACHE_HOME may name another."
-            raise AnsibleError(f"The lock of a run cannot be made: {error}. {way}") from None
+            way = "Let this user write there. If it is the cache, XDG_CACHE_HOME can name another one."
+            raise AnsibleError(f"The lock of the run cannot be created: {error}. {way}") from None

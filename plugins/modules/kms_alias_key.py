@@ -1,33 +1,33 @@
-"""Make a KMS key together with its alias."""
+"""Create a KMS key together with its alias."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: kms_alias_key
-short_description: Make a KMS key together with its alias
+short_description: Create a KMS key together with its alias
 description:
   - A key that has been made is found again by its alias only. M(amazon.aws.kms_key) reads what a new key has before it gives it the alias, which a permission
     by tags may not allow for minutes (docs.aws.amazon.com/kms/latest/developerguide/tag-authorization.html); every run would make one more then.
-  - Here nothing comes in between, and nothing of a key that is there is changed.
+  - This module calls nothing in between, and does not change an existing key.
 options:
   alias: {description: "The alias, without C(alias/).", type: str, required: true}
   description: {description: What the key is for., type: str, default: ""}
   tags: {description: Tags of a new key., type: dict, default: {}}
 attributes:
-  check_mode: {support: full, description: Says whether a key would be made.}
-  diff_mode: {support: full, description: Shows a key that is made.}
+  check_mode: {support: full, description: Says whether a key would be created.}
+  diff_mode: {support: full, description: Shows a new key.}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 """
 
 EXAMPLES = """
-- name: Have a key of that name
+- name: Provide a key with that alias
   berth.platform.kms_alias_key:
     alias: polls-prod
     tags: {berth:environment: prod}
 """
 
 RETURN = """
-key_arn: {description: "The key's ARN; empty in check mode before it is made.", type: str, returned: always}
+key_arn: {description: "The key's ARN; empty in check mode before it is created.", type: str, returned: always}
 """
 
 import time
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def work(aws: Aws) -> dict[str, Any]:
-    """Return the key of that alias, made where there is none."""
+    """Return the key with that alias; create it if there is none."""
     alias = f"alias/{aws.options['alias']}"
     if found := named(aws, alias):
         return {"key_arn": found["Arn"]}
@@ -64,7 +64,7 @@ def work(aws: Aws) -> dict[str, Any]:
 
 
 def named(aws: Aws, alias: str) -> dict[str, Any]:
-    """Return the key of an alias, {} where KMS knows none."""
+    """Return the key of an alias, {} if there is none."""
     try:
         return aws.client.describe_key(KeyId=alias)["KeyMetadata"]
     except is_boto3_error_code("NotFoundException"):
@@ -72,10 +72,10 @@ def named(aws: Aws, alias: str) -> dict[str, Any]:
 
 
 def name(aws: Aws, alias: str, key: str) -> None:
-    """Give a new key its alias, as soon as all of KMS knows the key.
+    """Give a new key its alias, once the key is visible everywhere in KMS.
 
     Raises:
-        Refused: KMS does not get to know it, or had the alias all along and did not show it.
+        Refused: The key does not become visible, or the alias existed but KMS did not show it.
     """
     end = time.monotonic() + session.PATIENCE
     while True:

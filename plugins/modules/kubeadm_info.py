@@ -1,4 +1,4 @@
-"""What is on this machine in the way of a cluster."""
+"""Read the state of this machine's kubeadm cluster."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ DOCUMENTATION = """
 module: kubeadm_info
 short_description: Read the state of this machine's kubeadm cluster
 description:
-  - One read on which the role bases all its decisions. Changes nothing.
+  - Reads everything that the role bases its decisions on. Changes nothing.
 options:
   address: {description: "Host and port of the API server.", type: str, required: true}
   deployments: {description: "Deployments that belong to the cluster, as C(namespace/name).", type: list, elements: str, default: []}
-  inputs: {description: "A checksum of what a running cluster can take on, compared with the one it has taken on.", type: str, default: ""}
+  inputs: {description: "A checksum of the settings that can be applied to a running cluster, compared with the applied one.", type: str, default: ""}
   kubeconfig: {description: "The environment's kubeconfig, compared with the cluster's.", type: path, required: true}
-  renew_days: {description: Days before their end from which on certificates are to be renewed., type: int, default: 60}
+  renew_days: {description: Days before expiry when certificates should be renewed., type: int, default: 60}
   packages: {description: Debian packages that the cluster needs., type: list, elements: str, default: []}
-  settings: {description: "What cannot be changed once a cluster is made, compared with what it was made with.", type: dict, default: {}}
+  settings: {description: "The settings that cannot be changed after creation, compared with those that the cluster was created with.", type: dict, default: {}}
 attributes:
   check_mode: {support: full, description: Reads only.}
 """
@@ -30,14 +30,14 @@ EXAMPLES = """
 RETURN = """
 state:
   description:
-    - C(absent), nothing is there; C(foreign), a cluster that Berth did not make; C(partial), a creation or removal was cut off;
-      C(stopped), made but nothing of it runs; C(unready), made but not wholly running; C(running).
+    - C(absent), there is no cluster; C(foreign), a cluster that Berth did not create; C(partial), a creation or removal was interrupted;
+      C(stopped), created but not running; C(unready), created but not fully running; C(running).
   type: str
   returned: always
-reason: {description: Why it is none of C(absent) and C(running)., type: str, returned: always}
+reason: {description: The reason for any state except C(absent) and C(running)., type: str, returned: always}
 outdated:
   description:
-    - Pods and workloads that are ready by the API server's account, as C(namespace/name), and not on this machine. None when it does not answer.
+    - Pods and workloads that are ready according to the API server, but not on this machine, as C(namespace/name). None if it does not answer.
   type: list
   elements: str
   returned: always
@@ -46,10 +46,10 @@ certificates:
   type: list
   elements: dict
   returned: always
-renewal: {description: "Why certificates are to be renewed, a phrase each.", type: list, elements: str, returned: always}
+renewal: {description: "Why certificates should be renewed, a phrase each.", type: list, elements: str, returned: always}
 environments: {description: The environments that use the cluster., type: list, elements: str, returned: always}
 changed_settings: {description: "Settings that differ from those the cluster was made with, each with C(was) and C(wanted).", type: dict, returned: always}
-kubeconfig_foreign: {description: Whether the kubeconfig leads to a cluster that is not this one., type: bool, returned: always}
+kubeconfig_foreign: {description: Whether the kubeconfig points to another cluster., type: bool, returned: always}
 missing_packages: {description: Packages that are not installed., type: list, elements: str, returned: always}
 manager: {description: "C(systemd) or C(runit).", type: str, returned: always}
 cgroup_version: {description: 1 or 2., type: int, returned: always}
@@ -92,7 +92,7 @@ def state(address: str, deployments: list[str], inputs: str, outdated: list[str]
 
 
 def renewal(found: list[dict[str, Any]], days: int) -> list[str]:
-    """Return why certificates are to be renewed, as phrases; empty when none is."""
+    """Return why certificates should be renewed, as phrases; empty if there is no need."""
     ends = [f"{each['path']} {'ended' if each['seconds'] < 0 else 'ends'} {each['ends']}" for each in certificates.ending(found, days)]
     return ends + (["an earlier renewal was cut off"] if cluster.renewing() else [])
 
@@ -107,7 +107,7 @@ def authority(kubeconfig: Path) -> bytes | None:
 
 
 def foreign(kubeconfig: Path) -> bool:
-    """Whether the environment's kubeconfig leads to a cluster that is neither this one nor an earlier one of Berth's on this machine."""
+    """Whether the environment's kubeconfig points to a cluster that is neither this one nor an earlier one that Berth created on this machine."""
     if not kubeconfig.exists() or cluster.ours(kubeconfig.read_text(encoding="utf-8")):
         return False
     admin = cluster.KUBERNETES / "admin.conf"

@@ -1,24 +1,24 @@
-"""Run kubeadm init, with its progress and with the reason when it fails."""
+"""Run kubeadm init, with progress, and with the reason if it fails."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: kubeadm_init
-short_description: Make the control plane with C(kubeadm init)
+short_description: Create the control plane with C(kubeadm init)
 description:
-  - Reports kubeadm's phases as they begin, and ends with kubeadm's and the kubelet's own last words when it fails.
-  - Ends as soon as the kubelet is certain not to come up, for which kubeadm itself would wait until its time is up.
-  - Leaves a mark when all of it is done. Where the mark is, nothing is done.
+  - Reports kubeadm's phases as they start. If it fails, the message ends with the last lines of kubeadm and the kubelet.
+  - Stops as soon as it is certain that the kubelet will not come up. kubeadm itself would wait until its timeout.
+  - Leaves a marker file when everything is done, and does nothing if the file exists.
 options:
   config: {description: kubeadm's configuration file., type: path, required: true}
-  ignore: {description: Preflight checks of kubeadm that may fail., type: list, elements: str, default: []}
-  timeout: {description: Seconds after which it has failed., type: int, default: 300}
+  ignore: {description: kubeadm preflight checks to ignore., type: list, elements: str, default: []}
+  timeout: {description: Seconds after which it fails., type: int, default: 300}
 attributes:
   check_mode: {support: full, description: Says whether it would run.}
 """
 
 EXAMPLES = """
-- name: Make the control plane
+- name: Create the control plane
   berth.platform.kubeadm_init:
     config: /var/lib/berth/kubeadm/init.yaml
 """
@@ -53,7 +53,7 @@ def tail(path: Path, lines: int) -> str:
 
 
 def end_with_the_kubelet(process: subprocess.Popen[str], machine: Systemd | Runit, ended: threading.Event) -> None:
-    """End kubeadm once the kubelet, for which it waits, is certain not to come up; set ``ended`` then."""
+    """Stop kubeadm once it is certain that the kubelet, which it waits for, will not come up; set ``ended`` then."""
     watch = None
     while process.poll() is None:
         if (cluster.KUBELET / "config.yaml").exists():  # until kubeadm has written it, the service only waits for it
@@ -65,7 +65,7 @@ def end_with_the_kubelet(process: subprocess.Popen[str], machine: Systemd | Runi
 
 
 def generate_encryption_key() -> None:
-    """Write the key with which the API server encrypts secrets in etcd, where there is none: what etcd has can be read with no other.
+    """Create the key with which the API server encrypts secrets in etcd, unless it exists: the data in etcd cannot be read with another key.
 
     kubernetes.io/docs/tasks/administer-cluster/encrypt-data
     """
@@ -96,7 +96,7 @@ def main() -> None:
         module.exit_json(changed=not cluster.INITIALIZED.exists(), seconds=0)
     generate_encryption_key()
     log = cluster.LOGS / "kubeadm-init.log"
-    private_directory(log.parent)  # the kubelet's logs of pods lie there too
+    private_directory(log.parent)  # the kubelet's pod logs are there too
     command = [
         str(cluster.DIRECTORY / "bin" / "kubeadm"),
         "init",
@@ -108,7 +108,7 @@ def main() -> None:
     ]
     machine, ended = backend(), threading.Event()
     started, since = time.monotonic(), time.time()
-    # kubeadm would give the control plane the proxies of its environment, and they lead to none of the cluster's own addresses.
+    # kubeadm would pass the proxies in its environment to the control plane, but they do not reach the cluster's own addresses.
     environment = {**proxies.without(os.environ), "PATH": f"{cluster.DIRECTORY / 'bin'}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)

@@ -6,7 +6,7 @@ DOCUMENTATION = """
 module: kubeadm_join
 short_description: Record that an environment uses this machine's cluster
 description:
-  - The cluster is there, and other environments' runs go on meanwhile; each adds its name to what is recorded then.
+  - The cluster exists, and runs of other environments may record themselves at the same time. Each adds its name to the current record.
 options:
   environment: {description: The environment., type: str, required: true}
 attributes:

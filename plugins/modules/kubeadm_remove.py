@@ -1,17 +1,17 @@
-"""Take this machine's kubeadm cluster away."""
+"""Remove this machine's kubeadm cluster."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: kubeadm_remove
-short_description: Remove the cluster that Berth made on this machine, and only it
+short_description: Remove the cluster that Berth created on this machine, and nothing else
 description:
-  - Removes its processes, containers, mounts, interfaces, packet filter rules and files, and says which. Refuses where Berth made no cluster.
-  - Can be run again after it was cut off. Packages that were installed stay.
+  - Removes its processes, containers, mounts, interfaces, packet filter rules and files, and reports them. Refuses if Berth did not create the cluster.
+  - Can be run again after an interruption. Installed packages stay.
 options:
-  environment: {description: "The environment that no longer uses the cluster. While others do, only its own traces go.", type: str, default: ""}
-  namespace: {description: "The environment's namespace, which has to be named while others use the cluster.", type: str, default: ""}
-  purge: {description: "Remove the volumes too, and so the data of databases in the cluster.", type: bool, default: false}
+  environment: {description: "The environment that no longer uses the cluster. While others use it, only its own traces are removed.", type: str, default: ""}
+  namespace: {description: "The environment's namespace, required while others use the cluster.", type: str, default: ""}
+  purge: {description: "Whether to remove the volumes too, including the data of databases in the cluster.", type: bool, default: false}
 attributes:
   check_mode: {support: full, description: Says whether there is something to remove.}
 """
@@ -25,8 +25,8 @@ EXAMPLES = """
 
 RETURN = """
 removed: {description: "What was removed, as phrases.", type: list, elements: str, returned: always}
-stays: {description: "Why the cluster stays and what removes it, empty where it does not.", type: str, returned: always}
-kept: {description: "Where the volumes are that were kept, empty when there are none.", type: str, returned: always}
+stays: {description: "Why the cluster stays and how to remove it; empty if it was removed.", type: str, returned: always}
+kept: {description: "Where the kept volumes are; empty if there are none.", type: str, returned: always}
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -1,33 +1,33 @@
-"""Renew the certificates of the cluster that kubeadm made on this machine."""
+"""Renew the certificates of this machine's kubeadm cluster."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: kubeadm_renew
-short_description: Renew the certificates of this machine's cluster that end soon, or have ended
+short_description: Renew the certificates of this machine's cluster that expire soon, or have expired
 description:
-  - Renews them on the disk; the cluster may stand still. Has what runs of the control plane and the kubelet start again with them, and waits for the server.
-  - The authorities stay, and so do other kubeconfigs, until they end themselves.
-  - A renewal that was cut off is done again.
+  - Renews them on disk; the cluster may be stopped. Restarts the control plane and the kubelet if they are running, and waits for the API server.
+  - The CAs and other kubeconfigs stay until they expire themselves.
+  - An interrupted renewal is repeated.
 options:
   address: {description: "Host and port of the API server.", type: str, required: true}
   config: {description: "kubeadm's configuration file, which says how long certificates last.", type: path, required: true}
-  days: {description: Days before their end from which on certificates are renewed., type: int, default: 60}
-  grace: {description: Seconds that the control plane's processes get to end by themselves., type: int, default: 20}
-  timeout: {description: Seconds that the control plane gets to answer again., type: int, default: 120}
+  days: {description: Days before expiry when certificates are renewed., type: int, default: 60}
+  grace: {description: Seconds for the control plane's processes to exit by themselves., type: int, default: 20}
+  timeout: {description: Seconds for the control plane to answer again., type: int, default: 120}
 attributes:
   check_mode: {support: full, description: Says which it would renew.}
 """
 
 EXAMPLES = """
-- name: Renew certificates that end
+- name: Renew certificates that expire
   berth.platform.kubeadm_renew:
     address: 10.245.0.1:6443
     config: /var/lib/berth/kubeadm/init.yaml
 """
 
 RETURN = """
-renewed: {description: "The certificates that were renewed, by their files.", type: list, elements: str, returned: always}
+renewed: {description: "The files of the renewed certificates.", type: list, elements: str, returned: always}
 """
 
 import json
@@ -43,7 +43,7 @@ from ..module_utils.machine import kubeadm as cluster
 from ..module_utils.machine.service import ServiceError, backend, last_words
 from ..module_utils.progress import report
 
-# The kubelet starts their containers again. Cut off by the kernel (proc_pid_comm(5)), as program() of machine/kubeadm.py returns them.
+# The kubelet restarts their containers. The names are truncated by the kernel (proc_pid_comm(5)), as program() in machine/kubeadm.py returns them.
 CONTROL_PLANE = ("kube-apiserver", "kube-controller", "kube-scheduler")
 
 
@@ -63,41 +63,41 @@ def kubeadm(*arguments: str) -> None:
 
 
 def renew(kinds: set[str], config: str) -> None:
-    """Renew the certificates of these kinds on the disk. Each file is replaced whole."""
+    """Renew the certificates of these kinds on disk. Each file is replaced atomically."""
     if "control plane" in kinds:
         kubeadm("certs", "renew", "all", "--config", config)
     if "kubelet" in kinds:
-        # Not into kubeadm's own place: what is there stays until its successor is whole.
+        # Not in kubeadm's own directory: the old files stay until the new ones are complete.
         made = cluster.DIRECTORY / "kubeadm" / "renewed"
         shutil.rmtree(made, ignore_errors=True)
         kubeadm("init", "phase", "kubeconfig", "kubelet", "--config", config, "--kubeconfig-dir", str(made))
         os.replace(made / "kubelet.conf", cluster.KUBERNETES / "kubelet.conf")
         made.rmdir()
-        # With these it would go on as before.
+        # With the old files it would continue as before.
         for path in (cluster.KUBELET / "pki").glob("kubelet-client-*.pem"):
             path.unlink()
     if "kubelet serving" in kinds:
-        for name in ("kubelet.crt", "kubelet.key"):  # the kubelet makes them where they are missing
+        for name in ("kubelet.crt", "kubelet.key"):  # the kubelet creates them if they are missing
             (cluster.KUBELET / "pki" / name).unlink(missing_ok=True)
 
 
 def start_anew(kinds: set[str], grace: float) -> bool:
-    """Have what runs read its new certificates; return whether an API server is to be waited for."""
+    """Restart the running processes with their new certificates; return whether to wait for the API server."""
     machine = backend()
     if "control plane" in kinds:
-        report("the control plane starts again")
+        report("the control plane is restarting")
         running = [child for shim in cluster.shims() for child in cluster.children(shim)]
-        for group in (CONTROL_PLANE, ("etcd",)):  # an API server whose etcd is gone does not end by itself
+        for group in (CONTROL_PLANE, ("etcd",)):  # an API server without its etcd does not exit by itself
             cluster.end_processes([pid for pid in running if cluster.program(pid) in group], time.monotonic() + grace)
     if not machine.running("kubelet"):
         return False  # it starts later, and the control plane with it
-    report("the kubelet starts again")
-    machine.restart("kubelet")  # for the control plane's sake too: it waits longer each time before it starts a container again
+    report("the kubelet is restarting")
+    machine.restart("kubelet")  # this also resets its back-off for restarting the control plane's containers
     return True
 
 
 def wait(address: str, timeout: float) -> None:
-    """Wait until the API server answers to the renewed administrator and the node is ready.
+    """Wait until the API server accepts the renewed administrator and the node is ready.
 
     Raises:
         RenewError: It did not within ``timeout`` seconds.

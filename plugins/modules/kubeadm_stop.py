@@ -1,16 +1,16 @@
-"""Stop this machine's kubeadm cluster, to go on with it later."""
+"""Stop this machine's kubeadm cluster, to start it again later."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: kubeadm_stop
-short_description: Stop the cluster that Berth made on this machine, and keep all of it
+short_description: Stop the cluster that Berth created on this machine, without removing anything
 description:
-  - Stops the kubelet, then the containers, then containerd, and undoes their mounts. Removes nothing; the role's C(main) makes it run again.
-  - Without systemd a cluster that was not stopped stays stopped after a boot; a stopped one stays so with systemd too.
-  - Can be run again after it was cut off.
+  - Stops the kubelet, then the containers, then containerd, and undoes their mounts. Removes nothing; the role's C(main) starts it again.
+  - A stopped cluster stays stopped after a reboot. Without systemd, a running one does not start after a reboot either.
+  - Can be run again after an interruption.
 options:
-  grace: {description: Seconds that containers get to end by themselves., type: int, default: 30}
+  grace: {description: Seconds for containers to exit by themselves., type: int, default: 30}
 attributes:
   check_mode: {support: full, description: Says whether there is something to stop.}
   diff_mode: {support: none, description: Nothing to show.}

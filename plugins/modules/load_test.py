@@ -1,28 +1,28 @@
-"""Visitors who load an app's page, and how its pods take it."""
+"""Load-test a page of the app, and watch its pods."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: load_test
-short_description: Load a page of the app's, and watch its pods meanwhile
+short_description: Load-test a page of the app, and watch its pods
 description:
-  - Lets visitors ask for a page, each about once a second, and reads each 2 s how many pods are ready and how many the autoscaler wants.
-  - Draws requests a second, latency and pods over time.
-  - The visitors are Locust's (U(https://locust.io)), which is installed when it is first wanted, with what draws, into an environment of its own.
-  - Changes nothing in the cluster, and refuses more than a test needs, and pages of other sites.
+  - Simulates visitors who request a page about once a second each, and reads every 2 s how many pods are ready and how many the autoscaler wants.
+  - Plots requests per second, latency and pods over time.
+  - Uses Locust (U(https://locust.io)). The first run installs it and the plotting library in a separate virtual environment.
+  - Changes nothing in the cluster. Refuses more load than a test needs, and pages of other sites.
 options:
   kubeconfig: {description: The kubeconfig., type: path, required: true}
   namespace: {description: The app's namespace., type: str, required: true}
   name: {description: The name of the app's Deployment., type: str, required: true}
   url: {description: The page., type: str, required: true}
-  address: {description: "Where the app answers, as M(berth.platform.app_url) finds it; the page has to be there.", type: str, required: true}
-  users: {description: "How many visitors at a time, 1 to 100.", type: int, default: 20}
-  seconds: {description: "For how long, 10 to 600.", type: int, default: 60}
+  address: {description: "Where the app answers, from M(berth.platform.app_url); the page must be on it.", type: str, required: true}
+  users: {description: "The number of concurrent visitors, 1 to 100.", type: int, default: 20}
+  seconds: {description: "The duration in seconds, 10 to 600.", type: int, default: 60}
   program: {description: "The directory with locustfile.py, plot.py and requirements.txt (playbooks/ops/files/loadtest).", type: path, required: true}
-  environment: {description: The directory of the environment in which they run., type: path, required: true}
-  plot: {description: The PNG file that is written., type: path, required: true}
+  environment: {description: The directory of the virtual environment., type: path, required: true}
+  plot: {description: The PNG file to write., type: path, required: true}
 attributes:
-  check_mode: {support: full, description: Says what would be refused and loads nothing.}
+  check_mode: {support: full, description: Checks the options, but does not load the page.}
   diff_mode: {support: none, description: Nothing to show.}
 """
 
@@ -71,9 +71,9 @@ from ..module_utils.loadtest import Look
 from ..module_utils.machine import environment
 from ..module_utils.progress import report
 
-EACH = 2.0  # seconds between two looks at the pods
-END = 120.0  # seconds that visitors get besides, to begin in and for the last answers; each waits 30 at most
-ASK = 10.0  # seconds that the page gets before
+EACH = 2.0  # seconds between two polls of the pods
+END = 120.0  # extra seconds for the visitors to start, and for the last answers; each waits 30 at most
+ASK = 10.0  # seconds for the page to answer before the test
 
 
 class Failed(Exception):
@@ -137,7 +137,7 @@ def load(python: Path, url: str, cluster: Cluster, given: Mapping[str, Any]) -> 
     """Load a page; return what came of it, and write its drawing.
 
     Raises:
-        Failed, KubeError: see there.
+        Failed, KubeError: As for watched().
     """
     program, seconds = Path(given["program"]), given["seconds"]
     with tempfile.TemporaryDirectory(prefix="berth.") as home:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 DOCUMENTATION = """
 module: machine_lock
-short_description: Have this machine alone for what changes it
+short_description: Lock this machine for changes
 description:
-  - Runs of different environments use this machine's cluster at the same time. One that is about to make, stop or remove it waits here until the others
-    have ended, and others wait for it, until it says that it shares the machine again or ends.
-  - What was read before may have changed when the task ends.
+  - Runs of different environments share this machine's cluster. One that is about to create, stop or remove it waits here until the others
+    have ended. Others then wait for it until it shares the machine again, or ends.
+  - Anything that was read before this task may have changed when it ends.
 options:
-  alone: {description: "Whether to be alone, or to share the machine again.", type: bool, required: true}
+  alone: {description: "Whether to lock the machine, or to share it again.", type: bool, required: true}
 attributes:
-  check_mode: {support: full, description: "Nothing is changed, so nobody waits."}
+  check_mode: {support: full, description: "Nothing is changed, so it does not wait."}
 """
 
 EXAMPLES = """

@@ -6,29 +6,29 @@ DOCUMENTATION = """
 module: pod_command
 short_description: Run a command in a container, with files of this machine as its input and output
 description:
-  - Unlike M(kubernetes.core.k8s_exec), what the command reads and writes is data of any kind and size and goes from file to file.
-  - A file appears under its name once it is whole, readable by its user alone.
-  - With a O(recipient) it is encrypted as it is written, and one that is encrypted is decrypted as it is read; in clear it is on no disk.
-  - The container needs C(sh) and C(head) where there is an input, which Kubernetes' older protocols cannot end.
+  - Unlike M(kubernetes.core.k8s_exec), it streams data of any kind and size from and to files.
+  - A file appears under its name only when it is complete, readable by its owner only.
+  - With a O(recipient), output is encrypted while it is written, and encrypted input is decrypted while it is read. Plaintext is never on disk.
+  - With an input, the container needs C(sh) and C(head), because Kubernetes' older protocols cannot signal its end.
 options:
   kubeconfig:
-    description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) when left out.
+    description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) if omitted.
     type: path
-  context: {description: Context of the kubeconfig; its current one when left out., type: str}
+  context: {description: Context of the kubeconfig; its current one if omitted., type: str}
   namespace: {description: Namespace of the pod., type: str, required: true}
   pod: {description: Name of the pod., type: str, required: true}
   container: {description: Name of the container in it., type: str, required: true}
   command: {description: "The command, with its arguments.", type: list, elements: str, required: true}
   input: {description: The file that the command reads., type: path}
-  content: {description: "What the command reads instead of a file, such as a password.", type: str}
-  output: {description: "The file that the command's output makes, which must not be there yet. Without it the output is thrown away.", type: path}
+  content: {description: "Input for the command instead of a file, such as a password.", type: str}
+  output: {description: "The file for the command's output, which must not exist yet. Without it, the output is discarded.", type: path}
   recipient:
-    description: "For whom the output is encrypted, with age (C(age1...), C(ssh-ed25519 ...)) or GnuPG (a fingerprint); empty for not at all."
+    description: "The recipient to encrypt the output for, with age (C(age1...), C(ssh-ed25519 ...)) or GnuPG (a fingerprint); empty for no encryption."
     type: str
     default: ""
   identity: {description: "The file with the identity that decrypts an input of age; GnuPG has its own keys.", type: str, default: ""}
 attributes:
-  check_mode: {support: full, description: "Looks whether pod and input are there, and whether it can be encrypted or decrypted, and runs nothing."}
+  check_mode: {support: full, description: "Checks that the pod and the input exist, and that encryption or decryption works, but runs nothing."}
   diff_mode: {support: none, description: What the command changes is not known.}
 seealso:
   - name: The protocol of exec
@@ -52,7 +52,7 @@ RETURN = """
 output: {description: "O(output), where the file is, or would be.", type: str, returned: success}
 size: {description: "Bytes that the command has written, or has been given to read.", type: int, returned: success}
 rc: {description: "The command's exit code, where it has ended.", type: int, returned: when it has run}
-stderr: {description: "The end of what it said.", type: str, returned: when it has run}
+stderr: {description: "The end of its error output.", type: str, returned: when it has run}
 """
 
 import io
@@ -204,7 +204,7 @@ def copied(cluster: Cluster, options: dict[str, Any], size: int) -> dict[str, An
     """Run the command from file to file, and return what ``run`` does.
 
     Raises:
-        KubeError, Refused: see there.
+        KubeError, Refused: As for run().
         EncryptionError, OSError: A file cannot be read or written.
     """
     if options["content"] is not None:

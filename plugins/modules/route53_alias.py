@@ -1,14 +1,14 @@
-"""Lead a host name to a load balancer in Route 53, and take it away."""
+"""Point a host name to a load balancer in Route 53, or remove it."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: route53_alias
-short_description: Lead a host name to a load balancer in Route 53, and take it away
+short_description: Point a host name to a load balancer in Route 53, or remove it
 description:
-  - An alias record of type A, and beside it a TXT record C(_berth.HOST) that says whose it is, both in one change.
-  - A name that has records without that TXT record is somebody else's. It is neither changed nor removed.
-  - There is no AAAA record, for the load balancer has IPv4 addresses only.
+  - Creates an alias record of type A and a TXT record C(_berth.HOST) that identifies the owner, both in one change.
+  - A name that has records without that TXT record belongs to someone else. It is neither changed nor removed.
+  - There is no AAAA record, because the load balancer has only IPv4 addresses.
 options:
   host: {description: The host name., type: str, required: true}
   zone: {description: "The public hosted zone, by name or id.", type: str, required: true}
@@ -30,7 +30,7 @@ extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.mo
 """
 
 EXAMPLES = """
-- name: Lead the host name to the load balancer
+- name: Point the host name to the load balancer
   berth.platform.route53_alias:
     environment: prod
     name: polls-prod
@@ -42,7 +42,7 @@ EXAMPLES = """
 
 RETURN = """
 zone_id: {description: "The hosted zone, empty where there is none any more.", type: str, returned: always}
-exists: {description: Whether the host name leads to the load balancer., type: bool, returned: always}
+exists: {description: Whether the host name points to the load balancer., type: bool, returned: always}
 """
 
 import re
@@ -75,7 +75,7 @@ def mark(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def work(aws: Aws) -> dict[str, Any]:
-    """Make the records as wanted."""
+    """Create, change or delete the records."""
     options = aws.options
     try:
         zone = find_zone(aws.client, options["zone"], options["host"])

@@ -1,16 +1,16 @@
-"""Make, change and delete the network of an environment."""
+"""Create, change or delete the network of an environment."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: vpc
-short_description: Make, change and delete the network of an environment
+short_description: Create, change or delete the network of an environment
 description:
   - A VPC with its subnets, internet gateway, NAT gateways with their addresses, route tables and endpoints, in one task. It reads all of it
-    with a few calls and makes what is missing, so that a run that was cut off goes on where it was.
+    with a few calls and makes what is missing, so that a run after an interruption continues where that one stopped.
   - What belongs to the environment is known by the tag C(berth:environment), never by its name. Nothing without that tag is changed or deleted,
     but for what EKS leaves in the VPC.
-  - Tags that others add, such as load balancers do, are let be.
+  - Tags that others add, such as load balancers, are not changed.
 options:
   environment: {description: "The environment; the value of the tag C(berth:environment).", type: str, required: true}
   name: {description: "The VPC's name, and the beginning of all others.", type: str, required: true}
@@ -21,11 +21,11 @@ options:
     default: present
   vpc_id:
     description:
-      - With O(state=absent), a VPC that somebody else looks after. Of it go only the environment's own security groups, and what its cluster has left there.
+      - With O(state=absent), a VPC that is managed outside Berth. Only the environment's security groups, and what its cluster has left there, are deleted.
     type: str
   cidr: {description: The VPC's network. Cannot be changed., type: str}
   subnets:
-    description: The subnets. One that is there and not in the list stays.
+    description: The subnets. Existing ones that are not in the list are kept.
     type: list
     elements: dict
     default: []
@@ -33,7 +33,7 @@ options:
       name: {description: "The subnet's name, after the VPC's.", type: str, required: true}
       zone: {description: The availability zone. Cannot be changed., type: str, required: true}
       cidr: {description: The network., type: str, required: true}
-      public: {description: "Whether it leads to the internet gateway, and instances get public addresses.", type: bool, required: true}
+      public: {description: "Whether it routes to the internet gateway, and instances get public addresses.", type: bool, required: true}
       tags: {description: Tags besides the common ones., type: dict, default: {}}
   nat:
     description: NAT gateways for the private subnets. V(one) is the cheapest and fails with its zone; V(zone) is one in each zone.
@@ -140,7 +140,7 @@ def main() -> None:
 
 
 def work(aws: Aws) -> dict[str, Any]:
-    """Make the network as wanted."""
+    """Create, change or delete the network."""
     network = Network(aws)
     return network.present() if aws.options["state"] == "present" else network.absent()
 

@@ -1,4 +1,4 @@
-"""Objects of the project's own: where their manifests are, and what Berth does not apply."""
+"""The project's own objects: where their manifests are, and what Berth does not apply."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from ..module_utils.kube.apply import INSTANCE, MANAGED_BY, OWN, documents, flatten
 
 TEMPLATE = ".j2"
-"""The end of a file's name whose content is a template; others are taken as they are, braces too."""
+"""The suffix of files that are templates; others are used unchanged, including braces."""
 APART = frozenset({"Namespace", "Node", "PersistentVolume", "StorageClass", "IngressClass", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"})
-"""Kinds that are surely of no namespace; of others the API server says it."""
+"""Kinds that are certainly not namespaced; for others, the API server knows."""
 
 
 def found(pattern: str, bases: Iterable[Path]) -> list[Path]:
@@ -38,11 +38,11 @@ def of_text(text: str) -> list[dict[str, Any]]:
     """
     read = documents(text)
     if wrong := next((each for each in read if each is not None and not isinstance(each, dict)), None):
-        raise ValueError(f"{type(wrong).__name__} in the place of an object")
+        raise ValueError(f"{type(wrong).__name__} instead of an object")
     try:
         objects = flatten(read)
     except AttributeError as error:
-        raise ValueError("a List has something in the place of an object") from error
+        raise ValueError("a List contains something other than an object") from error
     for each in objects:
         for key in ("apiVersion", "kind"):
             if not isinstance(each, dict) or not isinstance(each.get(key), str):
@@ -54,7 +54,7 @@ def of_text(text: str) -> list[dict[str, Any]]:
 
 
 def problem(item: Mapping[str, Any], namespace: str, app: str, names: Mapping[str, Iterable[str]]) -> str:
-    """Return why an object is not applied, "" where nothing is wrong with it.
+    """Return why an object is not applied, "" if nothing is wrong with it.
 
     Args:
         item: The object.
@@ -64,16 +64,16 @@ def problem(item: Mapping[str, Any], namespace: str, app: str, names: Mapping[st
     """
     title, metadata = f"{item['kind']} {item['metadata']['name']}", item["metadata"]
     if item["kind"] in APART:
-        return f"{title} is of no namespace, so it is not the app's; apply it with kubectl"
+        return f"{title} is not namespaced, so it is not part of the app; apply it with kubectl"
     if metadata.get("namespace", namespace) != namespace:
-        return f"{title} is of the namespace {metadata['namespace']}, and the app's is {namespace}; take its namespace out, or apply it with kubectl"
+        return f"{title} is in the namespace {metadata['namespace']}, but the app's is {namespace}; remove its namespace, or apply it with kubectl"
     if any(re.fullmatch(each, metadata["name"]) for each in names.get(item["kind"], ())):
-        return f"{title} has the name of one of Berth's own; call it {app}-own-{metadata['name']}"
+        return f"{title} has a name that Berth uses itself; call it {app}-own-{metadata['name']}"
     return ""
 
 
 def taken(app: str, processes: Iterable[str], schedules: Iterable[str], aliases: Iterable[str]) -> dict[str, list[str]]:
-    """Return the names (regular expressions) of what Berth makes itself in the app's namespace, by kind."""
+    """Return the names (regular expressions) that Berth itself uses in the app's namespace, by kind."""
     name, any_hash = re.escape(app), "[0-9a-f]+"
     mine = [name, *(f"{name}-{re.escape(process)}" for process in processes)]
     configuration = [f"{name}-{any_hash}", "database.*"]
@@ -96,7 +96,7 @@ def taken(app: str, processes: Iterable[str], schedules: Iterable[str], aliases:
 
 
 def prepared(item: Mapping[str, Any], app: str) -> dict[str, Any]:
-    """Return an object with the labels by which a release finds it again."""
+    """Return an object with the labels that identify it in later releases."""
     labels = {**(item["metadata"].get("labels") or {}), MANAGED_BY: "berth", INSTANCE: app, OWN: "true"}
     return {**_stored(item), "metadata": {**item["metadata"], "labels": labels}}
 

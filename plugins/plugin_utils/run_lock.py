@@ -1,4 +1,4 @@
-"""Which runs wait for each other.
+"""Locks between runs.
 
 A run has its environment to itself. What belongs to this machine, such as its cluster, it shares with the runs of other environments,
 until a step changes it and has to be alone. The kernel gives a lock back when the last process that a run has started lets go of it.
@@ -18,13 +18,13 @@ from typing import Any
 
 MACHINE = "run.lock"
 GATE = "run-gate.lock"
-"""Held by who waits to be alone, so that nobody who came later keeps them waiting."""
+"""Held by a run that waits to be alone, so that later runs cannot overtake it."""
 VARIABLE = "BERTH_RUN_LOCKS"
 """The environment variable with the descriptors of a run's locks, which its processes inherit (JSON)."""
 POLL = 0.5
 """Seconds between two attempts."""
 SPEAK = 30.0
-"""Seconds between two lines of who waits."""
+"""Seconds between two messages of a waiting run."""
 
 Say = Callable[[str], None]
 
@@ -51,7 +51,7 @@ def alive(pid: int) -> bool:
 
 
 def take(handle: int, mode: int, holders: Callable[[], str], say: Say) -> None:
-    """Take a lock (LOCK_EX or LOCK_SH), and tell now and then for whom it waits; ``holders`` describes them."""
+    """Take a lock (LOCK_EX or LOCK_SH), and report now and then which runs it waits for; ``holders`` describes them."""
     began: float | None = None
     spoke = 0.0
     while True:

@@ -419,7 +419,7 @@ def test_where_no_lock_can_be_made_the_variable_is_named(tmp_path: Path, monkeyp
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr(callback.run, "environments", lambda _play: {"dev": "eks"})
-    with pytest.raises(AnsibleError, match="The lock of a run cannot be made: .*XDG_CACHE_HOME may name another"):
+    with pytest.raises(AnsibleError, match="The lock of the run cannot be created: .*XDG_CACHE_HOME can name another"):
         callback.CallbackModule()._take_locks(None, "site.yml")
 
 
