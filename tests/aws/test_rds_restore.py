@@ -204,7 +204,7 @@ def test_the_runbook_has_the_app_use_the_restored_database_and_a_release_that_fa
         assert re.search(r"changed=0 ", again), again
         cluster.failing = "polls-release"
         failed = " ".join(play(aws.instance, tmp_path, "playbooks/ops/restore.yml", good=False, ops_instance=name, **given).split())
-        assert f"RDS instance {name}-r01 is in use again, and {name} is kept" in failed
+        assert f"RDS instance {name}-r01 is in use again; {name} is kept" in failed
         assert host() == f"{name}-r01"
         found = aws.run(rds_instances_info, environment="rehearsal", name=name)["instances"]
         assert [one["db_instance_identifier"] for one in found] == [f"{name}-r01"]
