@@ -6,8 +6,8 @@ DOCUMENTATION = r"""
 module: minikube
 short_description: Start, stop or delete a minikube profile
 description:
-  - Reads the profile's state first, and does only what leads from there to O(state).
-  - A profile, a container or a volume of the name that this module did not make, or made for another O(kubeconfig), is never touched.
+  - Reads the profile's state first, and takes only the steps from there to O(state).
+  - Never touches a profile, container or volume of that name that this module did not create, or created for another O(kubeconfig).
   - A setting that an existing profile cannot take is refused, with its live and its wanted value; minikube itself would ignore most of them
     with a warning. A newer Kubernetes version, other feature gates and other extra configuration are taken on.
   - The user's C(~/.minikube), C(~/.kube/config) and current context are left alone.

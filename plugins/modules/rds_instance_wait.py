@@ -4,10 +4,10 @@ from __future__ import annotations
 
 DOCUMENTATION = """
 module: rds_instance_wait
-short_description: Wait until an RDS instance works, or is gone
+short_description: Wait until an RDS instance is available, or is gone
 description:
-  - M(amazon.aws.rds_instance) waits too, but ends neither early in a state that lasts until somebody does something, such as C(storage-full),
-    nor says meanwhile what it waits for.
+  - M(amazon.aws.rds_instance) waits too, but does not stop early in a state that needs intervention, such as C(storage-full),
+    and does not report what it waits for.
   - Changes nothing.
 options:
   db_instance_identifier: {description: The instance's name., type: str, required: true}

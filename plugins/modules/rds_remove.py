@@ -6,14 +6,14 @@ DOCUMENTATION = """
 module: rds_remove
 short_description: Remove an instance of RDS that an environment does not use any more
 description:
-  - Takes its protection from deletion away, removes it, and waits until it is gone. The one in use is refused.
-  - Its data are kept in a last snapshot, but for those of a restore that the app never went over to, which are in what it was made of.
+  - Turns off its deletion protection, deletes it, and waits until it is gone. Refuses to delete the one in use.
+  - Keeps its data in a final snapshot, unless it is a restore that the app never switched to, whose data is still in its source.
 options:
   environment: {description: "The environment's name, as the tag C(berth:environment) has it.", type: str, required: true}
   name: {description: The name of its resources., type: str, required: true}
   db_instance_identifier: {description: The instance., type: str, required: true}
-  skip_final_snapshot: {description: Whether its data go too., type: bool, default: false}
-  wait_timeout: {description: Seconds to wait for everything together., type: int, default: 3600}
+  skip_final_snapshot: {description: Whether to delete its data too., type: bool, default: false}
+  wait_timeout: {description: Total seconds to wait., type: int, default: 3600}
 attributes:
   check_mode: {support: full, description: Says what would be removed and kept.}
   diff_mode: {support: none, description: An instance is removed.}
@@ -21,7 +21,7 @@ extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.mo
 """
 
 EXAMPLES = """
-- name: Remove the instance of before the restore
+- name: Remove the instance from before the restore
   berth.platform.rds_remove:
     environment: prod
     name: polls-prod

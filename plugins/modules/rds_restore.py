@@ -6,18 +6,18 @@ DOCUMENTATION = """
 module: rds_restore
 short_description: Restore a database in RDS into a new instance
 description:
-  - Makes an instance of a snapshot or a point in time beside the one in use, with that one's class, network and groups, and waits until it works.
-  - The one in use stays as it is, and in use; M(berth.platform.rds_serve) changes over.
-  - A restore that was cut off is gone on with.
-  - M(amazon.aws.rds_instance) takes over nothing of the instance in use, and does not know whose a snapshot is.
+  - Creates an instance from a snapshot or a point in time, with the class, network and groups of the one in use, and waits until it is available.
+  - The one in use is not changed and stays in use; M(berth.platform.rds_serve) switches over.
+  - An interrupted restore is continued.
+  - M(amazon.aws.rds_instance) copies nothing from the instance in use, and does not know which environment a snapshot belongs to.
 options:
   environment: {description: "The environment's name, as the tag C(berth:environment) has it.", type: str, required: true}
   name: {description: The name of its resources., type: str, required: true}
   snapshot: {description: "The snapshot, by its name or ARN. By default the newest of the environment.", type: str}
   time: {description: "The point in time, with its zone.", type: str}
-  instance: {description: "An instance that is there, to go over to; nothing is made then.", type: str}
-  instance_tags: {description: Tags besides Berth's own., type: dict, default: {}}
-  wait_timeout: {description: Seconds to wait for everything together., type: int, default: 7200}
+  instance: {description: "An existing instance to switch to. Nothing is created then.", type: str}
+  instance_tags: {description: Tags in addition to Berth's own., type: dict, default: {}}
+  wait_timeout: {description: Total seconds to wait., type: int, default: 7200}
 attributes:
   check_mode: {support: full, description: Says what would be restored, or why it cannot be.}
   diff_mode: {support: none, description: An instance is made.}

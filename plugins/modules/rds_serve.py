@@ -6,8 +6,8 @@ DOCUMENTATION = """
 module: rds_serve
 short_description: Say which of an environment's instances of RDS is in use
 description:
-  - Tags the instance with C(berth:serving-since), by which every run of Berth finds it, on whatever machine.
-  - Changes nothing of the app, nor of any instance but for its tags.
+  - Tags the instance with C(berth:serving-since), by which every run of Berth finds it, on any machine.
+  - Changes nothing except the instance's tags.
 options:
   environment: {description: "The environment's name, as the tag C(berth:environment) has it.", type: str, required: true}
   name: {description: The name of its resources., type: str, required: true}
@@ -31,7 +31,7 @@ EXAMPLES = """
 """
 
 RETURN = """
-since: {description: "Since when it is in use, in UTC; empty for one that never gave way to another.", returned: success, type: str}
+since: {description: "Since when it is in use, in UTC; empty if no other instance was ever in use.", returned: success, type: str}
 """
 
 from datetime import UTC, datetime

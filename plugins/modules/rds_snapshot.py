@@ -6,10 +6,10 @@ DOCUMENTATION = """
 module: rds_snapshot
 short_description: Back an RDS instance up with a snapshot
 description:
-  - Makes a snapshot, named after the environment and the time in UTC, waits until it is whole, then removes the oldest of those that it made before.
-  - An instance that is busy, as while RDS makes its daily backup, is waited for.
-  - Only snapshots whose name and tags both say that this module made them for this environment are removed.
-  - M(amazon.aws.rds_instance_snapshot) neither waits for a busy instance nor bounds how many there are.
+  - Creates a snapshot, named after the environment and the time in UTC, waits until it is complete, then removes the oldest ones that it created before.
+  - Waits for a busy instance, for example during RDS's daily backup.
+  - Removes only snapshots whose name and tags both say that this module created them for this environment.
+  - M(amazon.aws.rds_instance_snapshot) neither waits for a busy instance nor limits the number of snapshots.
 options:
   db_instance_identifier: {description: The instance's name., type: str, required: true}
   environment: {description: "The environment's name, as the tag C(berth:environment) has it.", type: str, required: true}
@@ -21,7 +21,7 @@ options:
     description: Further tags of the snapshot.
     type: dict
     default: {}
-  wait_timeout: {description: Seconds to wait for everything together., type: int, default: 3600}
+  wait_timeout: {description: Total seconds to wait., type: int, default: 3600}
 attributes:
   check_mode: {support: full, description: Says what would be made and removed.}
   diff_mode: {support: none, description: A snapshot is made in every run.}

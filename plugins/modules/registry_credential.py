@@ -1,13 +1,13 @@
-"""Who may push to the registry of this machine."""
+"""Credentials for this machine's registry."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: registry_credential
-short_description: Generate who may use the loopback registry
+short_description: Generate the credentials for the loopback registry
 description:
-  - Any user of the machine reaches a port of 127.0.0.1. So the registry asks for a password that only root can read.
-  - Writes the password, its hash for the registry, and what containerd has to know to pull from it. A password that is there stays.
+  - Any user of the machine can connect to a port on 127.0.0.1, so the registry requires a password that only root can read.
+  - Writes the password, its hash for the registry, and containerd's configuration for pulling. An existing password is kept.
 options:
   directory: {description: Where the files of the password are., type: path, required: true}
   registry: {description: "The registry, C(host:port).", type: str, required: true}
@@ -17,7 +17,7 @@ attributes:
 """
 
 EXAMPLES = """
-- name: Generate who may push
+- name: Generate the credentials
   berth.platform.registry_credential:
     directory: /var/lib/berth/registry/berth
     registry: localhost:5001
@@ -96,7 +96,7 @@ def main() -> None:
                 half.write_text(content, encoding="utf-8")
                 half.replace(path)
     except OSError as error:
-        module.fail_json(msg=f"Who may push to the registry {registry} cannot be written down: {error}.")
+        module.fail_json(msg=f"The credentials for the registry {registry} cannot be written: {error}.")
     password = known if module.check_mode else password
     module.exit_json(changed=bool(differs), username=USERNAME if password else "", password=password)
 

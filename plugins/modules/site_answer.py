@@ -6,8 +6,8 @@ DOCUMENTATION = """
 module: site_answer
 short_description: Ask a public site for its page, as a visitor does, until it answers
 description:
-  - Asks C(https://HOST) for the page, looks at the certificate and follows redirects. While there is no page it asks again, until the time is over.
-  - Where the name does not resolve yet, the load balancer is asked for the same page by its address, so that the message says which of the two is at fault.
+  - Requests the page from C(https://HOST), checks the certificate and follows redirects. Retries until there is a page or the time is up.
+  - If the name does not resolve yet, it requests the same page from the load balancer's address, so that the message says which of the two is at fault.
 options:
   host: {description: The site's host name., type: str, required: true}
   path: {description: The path of the page., type: str, default: /}
