@@ -61,7 +61,7 @@ options:
       https_proxy: {description: For HTTPS., type: str}
       no_proxy: {description: Where none is used. By default this machine and minikube's own networks., type: str}
   certificates:
-    description: Files (PEM) with certificate authorities that the node trusts besides the usual ones. No file is needed for the kubeconfig.
+    description: Files (PEM) with certificate authorities that the node trusts in addition to the usual ones. The kubeconfig needs no file.
     type: list
     elements: path
     default: []

@@ -77,7 +77,7 @@ def removable(found: Databases, name: str, own: str) -> Mapping[str, Any]:
     """Return the instance that is to be removed; ``own`` is the name of the environment's resources.
 
     Raises:
-        Refused: It is in use, or none of the environment's.
+        Refused: It is in use, or does not belong to the environment.
     """
     others = ", ".join(map(identifier, found.others)) or "none"
     target = found.named(name)

@@ -34,7 +34,7 @@ options:
       zone: {description: The availability zone. Cannot be changed., type: str, required: true}
       cidr: {description: The network., type: str, required: true}
       public: {description: "Whether it routes to the internet gateway, and instances get public addresses.", type: bool, required: true}
-      tags: {description: Tags besides the common ones., type: dict, default: {}}
+      tags: {description: Tags in addition to the common ones., type: dict, default: {}}
   nat:
     description: NAT gateways for the private subnets. V(one) is the cheapest and fails with its zone; V(zone) is one in each zone.
     type: str

@@ -1,4 +1,4 @@
-"""The IAM roles of an environment, the policies of whoever runs Berth for it, and the bounds of both."""
+"""The IAM roles of an environment, the policies of its deployer, and the permissions boundaries of both."""
 
 from __future__ import annotations
 

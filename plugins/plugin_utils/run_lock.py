@@ -102,7 +102,7 @@ class Run:
 
     @classmethod
     def inherited(cls, say: Say) -> Run | None:
-        """Return the locks of the run that this process belongs to; None where it has none of its own."""
+        """Return the locks of the run that this process belongs to; None if it has no locks."""
         run = cls.__new__(cls)
         try:
             known = json.loads(os.environ[VARIABLE])
