@@ -164,7 +164,7 @@ def test_a_job_that_fails_is_told_soon_with_its_log(run: Callable[..., Json], ap
     """The migration's own words."""
     apply(job("migrate", pod_spec(image, "echo 'ProgrammingError: no such table'; exit 1")))
     result = wait(run, ("Job", "migrate"))
-    assert result["msg"].startswith("The Job failed as often as it may (backoffLimit): container web ended with exit code 1.\n")
+    assert result["msg"].startswith("The Job used up its retries (backoffLimit): container web ended with exit code 1.\n")
     assert "  ProgrammingError: no such table\n" in result["msg"]
     assert result["waited"] < SOON
 
@@ -192,7 +192,7 @@ def test_a_job_that_succeeds_at_its_second_try_is_complete(run: Callable[..., Js
 @pytest.mark.parametrize(
     ("change", "summary"),
     [
-        ({"nodeSelector": {"example.org/none": "such"}}, "No node suits the pod"),
+        ({"nodeSelector": {"example.org/none": "such"}}, "No node matches the pod's placement rules"),
         ({"resources": {"requests": {"memory": "900Ti"}}}, "No node has room for the pod (memory)"),
     ],
     ids=["node selector", "memory"],
@@ -228,7 +228,7 @@ def test_a_claim_for_a_storage_class_that_does_not_exist_fails_soon(run: Callabl
         )
     )
     result = wait(run, ("StatefulSet", "postgresql"))
-    assert result["msg"].startswith("The PersistentVolumeClaim data-postgresql-0 wants the StorageClass none, which does not exist.\n")
+    assert result["msg"].startswith("The PersistentVolumeClaim data-postgresql-0 needs the StorageClass none, which does not exist.\n")
     assert result["waited"] < SOON
 
 
@@ -365,6 +365,6 @@ def test_a_volume_that_cannot_be_made_is_told_with_the_claims_event(
         result = wait(run, ("StatefulSet", "postgresql"))
     finally:
         storage.delete_storage_class(namespace)
-    assert result["msg"].startswith("No volume can be made for the PersistentVolumeClaim data-postgresql-0.\n")
+    assert result["msg"].startswith("No volume can be created for the PersistentVolumeClaim data-postgresql-0.\n")
     assert "/there-is-no-such-path" in result["msg"]
     assert 45 <= result["waited"] < 45 + SOON

@@ -298,14 +298,14 @@ CASES = {
         "manage",
         True,
         files={"manage.py": None, "code/manage.py": MANAGE},
-        says=("There is no manage.py in ", "/code; where Berth makes it, set berth_app_directory"),
+        says=("There is no manage.py in ", "/code; if Berth generates it, set berth_app_directory"),
         follows=Case(files={"manage.py": MANAGE}),
     ),
     "manage.py names settings that are not there": Case(
         "settings-module",
         True,
         files={"manage.py": MANAGE.replace("shop.settings", "shop.setings")},
-        says=("no settings module shop.setings", "that is there: shop.settings."),
+        says=("no settings module shop.setings", "that exists: shop.settings."),
         follows=Case(environment={"DJANGO_SETTINGS_MODULE": "shop.settings"}),
     ),
     "the environment names settings that are not there": Case(
@@ -365,7 +365,7 @@ CASES = {
         "urls",
         True,
         files={"shop/urls.py": URLS + "    import goods.views\n"},
-        says=("(ROOT_URLCONF shop.urls): there is no module goods.views in the project (shop/urls.py:",),
+        says=("(ROOT_URLCONF shop.urls): the project has no module goods.views (shop/urls.py:",),
         follows=Case(files={"goods/views.py": ""}),
     ),
     "the URLs that others include import what is not there": Case(
@@ -413,11 +413,11 @@ CASES = {
         follows=Case(files={"stripe_of_nobody.py": ""}),
     ),
     # --- What is told of errors
-    "errors are sent by mail, and nobody is to get any": Case("logging", swap={LOGS: ""}, says=("With DEBUG off, nothing writes what a page raises",)),
+    "errors are sent by mail, and nobody is to get any": Case("logging", swap={LOGS: ""}, says=("With DEBUG off, exceptions of pages are not logged",)),
     "errors go to a file in the pod": Case(
         "logging",
         settings='LOGGING["handlers"]["console"] = {"class": "logging.FileHandler", "filename": "/tmp/berth-errors", "delay": True}',
-        says=("nothing writes what a page raises to the log (shop/settings.py:",),
+        says=("exceptions of pages are not logged (shop/settings.py:",),
     ),
     "errors go to the console only while DEBUG is on": Case(
         "logging",
@@ -497,7 +497,7 @@ CASES = {
             '    "django.contrib.sessions.middleware.SessionMiddleware",\n': "",
             '    "django.contrib.auth.middleware.AuthenticationMiddleware",\n': "",
         },
-        says=("Leave it out of berth_app_schedules, as with []",),
+        says=("Remove it from berth_app_schedules, e.g. with []",),
         follows=Case(given={"schedules": []}),
     ),
     # --- Settings
@@ -517,7 +517,7 @@ CASES = {
     "the key is in the source": Case(
         "secret-key",
         swap={READ_KEY: 'SECRET_KEY = "django-insecure-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789"'},
-        says=("the image has in shop/settings.py:", "DJANGO_SECRET_KEY"),
+        says=("stored in the image, in shop/settings.py:", "DJANGO_SECRET_KEY"),
     ),
     "the key is the default of a variable": Case(
         "secret-key",
@@ -529,18 +529,18 @@ CASES = {
         "secret-key",
         files={".env": f"SECRET_KEY={KEY[::-1]}\n"},
         swap={READ_KEY: 'SECRET_KEY = open(BASE_DIR / ".env").read().strip()[11:]'},
-        says=("the image has in .env:1",),
+        says=("stored in the image, in .env:1",),
     ),
     "each process makes a key": Case(
         "secret-key",
         swap={READ_KEY: "from django.core.management.utils import get_random_secret_key\nSECRET_KEY = get_random_secret_key()"},
-        says=("Each process makes a SECRET_KEY",),
+        says=("Each process generates its own SECRET_KEY",),
     ),
     "the key is empty": Case(
         "secret-key",
         True,
         settings='SECRET_KEY = os.environ.get("SECRET_KEY", "")',
-        says=("nobody can sign in",),
+        says=("nobody can log in",),
         follows=Case(environment={"SECRET_KEY": KEY}),
     ),
     "manage.py and wsgi.py take other settings": Case(
@@ -555,19 +555,19 @@ CASES = {
         "database", swap={PLAIN_DATABASES: SQLITE.replace("/srv/data/db.sqlite3", "/etc/passwd")}, says=("a pod cannot write to",)
     ),
     "the database is a file that is lost": Case(
-        "database", swap={PLAIN_DATABASES: SQLITE.replace('"/srv/data/db.sqlite3"', 'BASE_DIR / "db.sqlite3"')}, says=("lost with it",)
+        "database", swap={PLAIN_DATABASES: SQLITE.replace('"/srv/data/db.sqlite3"', 'BASE_DIR / "db.sqlite3"')}, says=("lost with the pod",)
     ),
     "the database is in memory": Case(
-        "database", swap={PLAIN_DATABASES: SQLITE.replace("/srv/data/db.sqlite3", ":memory:")}, says=("in the memory of each process",)
+        "database", swap={PLAIN_DATABASES: SQLITE.replace("/srv/data/db.sqlite3", ":memory:")}, says=("in each process's memory",)
     ),
     "the database is on localhost": Case(
-        "database", True, settings='DATABASES["default"]["HOST"] = "localhost"', says=("DATABASES (shop/settings.py:", "leads to localhost")
+        "database", True, settings='DATABASES["default"]["HOST"] = "localhost"', says=("DATABASES (shop/settings.py:", "points to localhost")
     ),
     "the database is reached without a host": Case(
-        "database", True, settings='DATABASES["default"]["HOST"] = ""', says=("DATABASES (shop/settings.py:", "leads to localhost")
+        "database", True, settings='DATABASES["default"]["HOST"] = ""', says=("DATABASES (shop/settings.py:", "points to localhost")
     ),
-    "the database is another server": Case("database", settings='DATABASES["default"]["HOST"] = "db.example.com"', says=("leads to the host db.example.com",)),
-    "the database has another name": Case("database", settings='DATABASES["default"]["NAME"] = "other"', says=("and has another name than it",), mends=False),
+    "the database is another server": Case("database", settings='DATABASES["default"]["HOST"] = "db.example.com"', says=("points to the host db.example.com",)),
+    "the database has another name": Case("database", settings='DATABASES["default"]["NAME"] = "other"', says=("but with a different name",), mends=False),
     "the database is what other variables say": Case(
         "database",
         True,
@@ -603,7 +603,7 @@ if "DATABASE_URL" in os.environ:
     ),
     # --- Visitors and probes
     "ALLOWED_HOSTS lacks the probes' host": Case(
-        "probe", True, settings='ALLOWED_HOSTS = ["127.0.0.1"]', says=("lacks localhost, the host by which Kubernetes",)
+        "probe", True, settings='ALLOWED_HOSTS = ["127.0.0.1"]', says=("lacks localhost, the Host header of Kubernetes",)
     ),
     "ALLOWED_HOSTS lacks the visitors' hosts": Case(
         "hosts",
@@ -630,7 +630,7 @@ if "DATABASE_URL" in os.environ:
         "probe",
         True,
         files={"shop/urls.py": URLS.replace(HEALTH, "")},
-        says=("by GET /readyz and /livez, which answer 404: no pod gets ready", "404", "Add to shop/urls.py:"),
+        says=("with GET /readyz and /livez, which answer 404: no pod becomes ready", "404", "Add to shop/urls.py:"),
     ),
     "another path answers for the app's health": Case(
         "probe",
@@ -644,7 +644,7 @@ if "DATABASE_URL" in os.environ:
         True,
         files={"shop/urls.py": URLS.replace('"livez"', '"health/"')},
         given={"probe": {**PROBE, "readiness": "/healthy", "liveness": "/health/", "variables": PATHS}},
-        says=("by GET /healthy, which answers 404", "Set berth_app_readiness_path: /health/, which answers 200."),
+        says=("with GET /healthy, which answers 404", "Set berth_app_readiness_path: /health/, which answers 200."),
         follows=Case(given={"probe": {**PROBE, "readiness": "/health/", "liveness": "/health/", "variables": PATHS}}),
     ),
     "both probes have variables of their own, and nothing but the admin answers": Case(
@@ -658,7 +658,7 @@ if "DATABASE_URL" in os.environ:
     ),
     "a server before Django may answer the probes": Case("probe", files={"shop/urls.py": URLS.replace(HEALTH, ""), "bin/nginx": "#!/bin/sh\n"}, says=("404",)),
     "pages are redirected to https where there is none": Case(
-        "probe", True, settings="SECURE_SSL_REDIRECT = True", says=("no TLS comes before the app (berth_entry)",)
+        "probe", True, settings="SECURE_SSL_REDIRECT = True", says=("there is no TLS in front of the app (berth_entry)",)
     ),
     "pages but the probes are redirected to https where there is none": Case(
         "https",
@@ -681,7 +681,7 @@ if "DATABASE_URL" in os.environ:
     "cookies want https where there is none": Case(
         "cookies",
         settings="SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True",
-        says=("SESSION_COOKIE_SECURE and CSRF_COOKIE_SECURE are on (shop/settings.py:", "nobody gets logged in"),
+        says=("SESSION_COOKIE_SECURE and CSRF_COOKIE_SECURE are on (shop/settings.py:", "nobody can log in over http"),
     ),
     "cookies want https where there is none, by a variable": Case(
         "cookies",
@@ -695,7 +695,7 @@ if "DATABASE_URL" in os.environ:
         settings=SECURED + "    SECURE_SSL_REDIRECT = True\n",
         given=PUBLIC,
         environment=PUBLIC_ENVIRONMENT,
-        says=("by GET /readyz and /livez, which are redirected to https. [probe]"),
+        says=("with GET /readyz and /livez, which are redirected to https. [probe]"),
     ),
     "pages are redirected to https for ever": Case(
         "https",
@@ -704,14 +704,14 @@ if "DATABASE_URL" in os.environ:
         + "    SECURE_SSL_REDIRECT = True\n    SECURE_REDIRECT_EXEMPT = ['^livez$', '^readyz$']\n",
         given=PUBLIC,
         environment=PUBLIC_ENVIRONMENT,
-        says=("for ever",),
+        says=("endlessly",),
     ),
     "forms are refused behind the entry": Case(
         "csrf",
         settings=SECURED.replace("SECURE_PROXY_SSL_HEADER", "UNUSED"),
         given=PUBLIC,
         environment=PUBLIC_ENVIRONMENT,
-        says=("from https://shop.example.com are refused",),
+        says=("from https://shop.example.com are rejected",),
     ),
     # --- Files
     "nothing serves the static files": Case("static", swap={WHITENOISE: ""}, says=("Nothing serves the static files", "collectstatic")),
@@ -738,13 +738,13 @@ if "DATABASE_URL" in os.environ:
         "static-files",
         refused=True,
         given={"static": {"path": "/srv/nowhere", "url": "/static/"}},
-        says=("no files in /srv/nowhere of the image", "or set berth_app_static.path to ", "/staticfiles, which is STATIC_ROOT (shop/settings.py:"),
+        says=("The image has no files in /srv/nowhere", "or set berth_app_static.path to ", "/staticfiles, which is STATIC_ROOT (shop/settings.py:"),
         mends=False,
     ),
     "the static files that visitors are shown have another address than pages ask for": Case(
         "static-files",
         given={"static": {"path": "goods/static", "url": "/assets/"}},
-        says=("Pages ask for static files at /static/ (STATIC_URL", "Set berth_app_static.url to /static/"),
+        says=("Pages request static files at /static/ (STATIC_URL", "Set berth_app_static.url to /static/"),
         follows=Case(given={"static": {"path": "goods/static", "url": "/static/"}}),
     ),
     "files that are sent have no volume": Case(
@@ -759,7 +759,7 @@ if "DATABASE_URL" in os.environ:
         files={"goods/models.py": FIELD, "goods/migrations/0001_initial.py": FIELD_MIGRATION},
         settings='MEDIA_ROOT = "/srv/media"\nMEDIA_URL = "media/"',
         given={"volumes": ["/srv/media"]},
-        says=("(Good.picture) are kept", "below /media/ (MEDIA_URL (shop/settings.py:", "Set url: /media/ beside path: /srv/media"),
+        says=("(Good.picture) are kept", "below /media/ (MEDIA_URL (shop/settings.py:", "Set url: /media/ next to path: /srv/media"),
         follows=Case(given={"volumes": ["/srv/media"], "shown": ["/media/"]}),
     ),
     "files that are sent are in a part of what is shown": Case(
@@ -767,7 +767,7 @@ if "DATABASE_URL" in os.environ:
         files={"goods/models.py": FIELD, "goods/migrations/0001_initial.py": FIELD_MIGRATION},
         settings='MEDIA_ROOT = "/srv/data/media"\nMEDIA_URL = "media/"',
         given={"volumes": ["/srv/data"], "shown": ["/media/"]},
-        says=("a volume of its own in berth_app_volumes, with path: /srv/data/media and url: /media/",),
+        says=("its own volume in berth_app_volumes, with path: /srv/data/media and url: /media/",),
         follows=Case(given={"volumes": ["/srv/data/media"], "shown": ["/media/"]}),
     ),
     "files that are sent go where the code is": Case(
@@ -807,11 +807,11 @@ if "DATABASE_URL" in os.environ:
         settings=SECURED.replace("SESSION_COOKIE_SECURE", "UNUSED"),
         given=PUBLIC,
         environment=PUBLIC_ENVIRONMENT,
-        says=("1 warning of security (security.W012)",),
+        says=("1 security warning (security.W012)",),
         follows=Case(settings="SESSION_COOKIE_SECURE = True"),
     ),
     "sessions are in each pod's memory": Case(
-        "cache", settings='SESSION_ENGINE = "django.contrib.sessions.backends.cache"', says=("Sessions are in the memory",)
+        "cache", settings='SESSION_ENGINE = "django.contrib.sessions.backends.cache"', says=("Sessions are in each process's memory",)
     ),
     "the cache is in each pod's memory": Case(
         "cache",
@@ -837,7 +837,7 @@ if "DATABASE_URL" in os.environ:
         True,
         files={"bin/gunicorn": "#!/bin/sh\n"},
         given={"commands": {"berth_app_command": ["gunicorn", "shop.wsgi", "--log-file", "-"]}},
-        says=("gunicorn listens on 127.0.0.1 alone", "Add --bind 0.0.0.0:8000 to it"),
+        says=("gunicorn listens on 127.0.0.1 only", "Add --bind 0.0.0.0:8000 to it"),
         follows=Case(given={"commands": {"berth_app_command": ["gunicorn", "shop.wsgi", "--log-file", "-", "--bind", "0.0.0.0:8000"]}}),
     ),
     "the library of the broker is not installed": Case(
@@ -846,7 +846,7 @@ if "DATABASE_URL" in os.environ:
         files=SPEECHLESS,
         given={"commands": {f"berth_app_processes.{name}": ["celery", "-A", "shop", name] for name in ("worker", "beat")}},
         environment={"CELERY_BROKER_URL": "redis://cache:6379/0"},
-        says=("(redis), without which each process", "Add the package redis"),
+        says=("(redis): without it, every Celery process", "Add the package redis"),
         follows=Case(files={"kombu/redis.py": "def transport():\n    return 1\n"}),
     ),
     "the worker's app is not there": Case(
@@ -1214,15 +1214,15 @@ def printed(report: Mapping[str, Any]) -> list[str]:
 def test_all_is_said_at_once_what_does_not_work_first() -> None:
     lines = checks.refusal(FOUND, "shop-release-1", "shop-dev").splitlines()
     assert lines == [
-        "The project is not ready to be released, and nothing of it was (Job shop-release-1 in namespace shop-dev, container berth-checks).",
+        "The project is not ready to be released, so nothing was released (Job shop-release-1 in namespace shop-dev, container berth-checks).",
         "It would not work:",
         "- The image has no command gunicorn, which berth_app_command runs. [command]",
         "  Correct berth_app_command, or add the package gunicorn to the project's requirements.",
         "It would work, but:",
-        "- DEBUG is on (shop/settings.py:9): an error shows visitors the source and the settings. [debug]",
+        "- DEBUG is on (shop/settings.py:9): error pages show visitors the source and the settings. [debug]",
         "  Add to shop/settings.py:",
         '      DEBUG = os.environ.get("DJANGO_DEBUG") == "1"',
-        "Where one of them is meant to be so, name it in berth_app_checks_ignore: [command]. With berth_app_checks: warn the project is released all the same.",
+        "If one of them is intended, name it in berth_app_checks_ignore: [command]. With berth_app_checks: warn, the project is released anyway.",
     ]
 
 

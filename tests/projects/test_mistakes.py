@@ -116,9 +116,9 @@ def name_the_directory(team: Team, told: Ran) -> None:
         (serve_elsewhere, "nothing listens on port", set_variables),
         (forget_a_requirement, "is not installed", add_the_package),
         (import_what_is_not_there, "mail_of_nobody", mend_the_line),
-        (ask_for_another_path, "no pod gets ready", set_variables),
+        (ask_for_another_path, "no pod becomes ready", set_variables),
         (break_the_first_page, "500 in ", mend_the_line),
-        (write_to_the_root, "the app may not write to /srv/spool", name_the_directory),
+        (write_to_the_root, "the app cannot write to /srv/spool", name_the_directory),
     ],
 )
 def test_the_mistake_is_told_and_the_advice_mends_it(

@@ -119,9 +119,9 @@ def test_a_number_that_is_a_revisions_now_goes_before_one_that_another_had() -> 
     ("replicasets", "wanted", "message"),
     [
         ([], 0, "the Deployment polls has no revision yet"),
-        ([replicaset(3)], 0, r"no release of polls to go back to, for it is the only one\. To choose one, name its revision:\n  revision   3  1.3"),
-        ([replicaset(3), replicaset(2, **{rollback.LEFT: "2"})], 0, r"each of the others was gone back from(.|\n)*revision   2  1.2 .* gone back from"),
-        (THREE, 8, r"polls has no revision 8\. It has these:\n  revision   3  1.3  since \S+  runs\n  revision   2"),
+        ([replicaset(3)], 0, r"no release of polls to roll back to: the current one is the only one\. To choose one, name its revision:\n  revision   3  1.3"),
+        ([replicaset(3), replicaset(2, **{rollback.LEFT: "2"})], 0, r"each of the others was rolled back from(.|\n)*revision   2  1.2 .* rolled back from"),
+        (THREE, 8, r"polls has no revision 8\. Its revisions are:\n  revision   3  1.3  since \S+  runs\n  revision   2"),
     ],
 )
 def test_where_there_is_none_it_says_so_with_those_that_there_are(replicasets: list[Json], wanted: int, message: str) -> None:

@@ -169,7 +169,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
             )
         ),
         "image-denied",
-        f"The image {IMAGE} cannot be pulled: the registry refuses access, or has no such repository",
+        f"The image {IMAGE} cannot be pulled: the registry denies access, or has no such repository",
         0,
         "ErrImagePull",
     ),
@@ -214,7 +214,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "a registry's rate limit",
         of_deployment(waiting("ErrImagePull", f"{PULL}429 Too Many Requests: toomanyrequests: You have reached your pull rate limit")),
         "registry",
-        f"The image {IMAGE} cannot be pulled: the registry's rate limit is reached",
+        f"The image {IMAGE} cannot be pulled: the registry's rate limit has been reached",
         TRANSIENT,
         "ErrImagePull",
     ),
@@ -268,7 +268,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "an image that runs as root where that is forbidden",
         of_deployment(waiting("CreateContainerConfigError", "container has runAsNonRoot and image will run as root (pod: polls)")),
         "config",
-        "The image of container web runs as root, which the pod forbids (runAsNonRoot)",
+        "The image of container web runs as root, which the pod does not allow (runAsNonRoot)",
         RETRIED,
         "CreateContainerConfigError",
     ),
@@ -408,7 +408,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "a quota that wants requests",
         refused('pods "polls-2-abcde" is forbidden: failed quota: polls: must specify limits.memory for: web; requests.cpu for: web'),
         "quota",
-        "The quota polls wants requests and limits in the pod",
+        "The quota polls requires requests and limits in the pod",
         SETTLED,
         "FailedCreate",
     ),
@@ -416,7 +416,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "a LimitRange",
         refused('pods "polls-2-abcde" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi'),
         "quota",
-        "A LimitRange refuses the pod",
+        "A LimitRange rejects the pod",
         SETTLED,
         "FailedCreate",
     ),
@@ -427,7 +427,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
             'allowPrivilegeEscalation != false (container "web" must set securityContext.allowPrivilegeEscalation=false)'
         ),
         "pod-security",
-        "Pod Security (restricted:latest) refuses the pod",
+        "Pod Security (restricted:latest) rejects the pod",
         SETTLED,
         "FailedCreate",
     ),
@@ -435,7 +435,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "an admission webhook that says no",
         refused('admission webhook "images.example.org" denied the request: only signed images'),
         "webhook",
-        "The admission webhook images.example.org refuses the pod",
+        "The admission webhook images.example.org rejects the pod",
         SETTLED,
         "FailedCreate",
     ),
@@ -478,7 +478,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "a node selector that no node meets",
         of_unschedulable("0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. "),
         "placement",
-        "No node suits the pod",
+        "No node matches the pod's placement rules",
         SCHEDULING,
         "Unschedulable",
     ),
@@ -486,7 +486,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "a node that is starting",
         of_unschedulable("0/1 nodes are available: 1 node(s) had untolerated taint(s) {node.kubernetes.io/not-ready: }."),
         "placement",
-        "No node suits the pod",
+        "No node matches the pod's placement rules",
         STARTING_NODE,
         "Unschedulable",
     ),
@@ -505,7 +505,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "a claim without a StorageClass",
         with_claim(claim(), ("FailedBinding", "no persistent volumes available for this claim and no storage class is set")),
         "volume",
-        "The PersistentVolumeClaim data-postgresql-0 has no StorageClass, and none is the default",
+        "The PersistentVolumeClaim data-postgresql-0 has no StorageClass, and the cluster has no default one",
         CREATED_SOON,
         "Unschedulable",
     ),
@@ -513,7 +513,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "a claim for a StorageClass that does not exist",
         with_claim(claim(storage_class="gp3"), ("ProvisioningFailed", 'storageclass.storage.k8s.io "gp3" not found')),
         "volume",
-        "The PersistentVolumeClaim data-postgresql-0 wants the StorageClass gp3, which does not exist",
+        "The PersistentVolumeClaim data-postgresql-0 needs the StorageClass gp3, which does not exist",
         CREATED_SOON,
         "Unschedulable",
     ),
@@ -521,7 +521,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "a claim whose provisioner fails again and again",
         with_claim(claim(storage_class="gp3"), ("ProvisioningFailed", UNAUTHORIZED), count=3),
         "volume",
-        "No volume can be made for the PersistentVolumeClaim data-postgresql-0",
+        "No volume can be created for the PersistentVolumeClaim data-postgresql-0",
         TRANSIENT,
         "Unschedulable",
     ),
@@ -529,7 +529,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "a claim whose provisioner failed once, and tries again",
         with_claim(claim(storage_class="gp3"), ("ProvisioningFailed", UNAUTHORIZED)),
         "volume",
-        "No volume can be made for the PersistentVolumeClaim data-postgresql-0",
+        "No volume can be created for the PersistentVolumeClaim data-postgresql-0",
         NEVER,
         "Unschedulable",
     ),
@@ -537,7 +537,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "a claim whose provisioner fails for the node that was chosen",
         with_claim(claim(storage_class="gp3"), ("ProvisioningFailed", UNAUTHORIZED), count=3, chosen=True),
         "volume",
-        "No volume can be made for the PersistentVolumeClaim data-postgresql-0",
+        "No volume can be created for the PersistentVolumeClaim data-postgresql-0",
         TRANSIENT,
         "Pending",
     ),
@@ -609,10 +609,10 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "ProgressDeadlineExceeded",
     ),
     (
-        "a Job that failed as often as it may",
+        "a Job that used up its retries",
         of_failed_job("BackoffLimitExceeded", "Job has reached the specified backoff limit"),
         "job",
-        "The Job failed as often as it may (backoffLimit): container web ended with exit code 1",
+        "The Job used up its retries (backoffLimit): container web ended with exit code 1",
         0,
         "BackoffLimitExceeded",
     ),
@@ -628,7 +628,7 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "a Job that its podFailurePolicy ends",
         Snapshot(job(condition("Failed", "True", "PodFailurePolicy", "Container web failed with exit code 42"))),
         "job",
-        "The Job failed, and another try would not mend that",
+        "The Job failed, and a retry would not help",
         0,
         "PodFailurePolicy",
     ),
@@ -646,8 +646,8 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
 @pytest.mark.parametrize(
     ("message", "way"),
     [
-        ('secret "polls-2d5888bb02" not found', "run site.yml without --tags, or with config among them"),
-        ('configmap "polls-0011223344" not found', "run site.yml without --tags, or with config among them"),
+        ('secret "polls-2d5888bb02" not found', "run site.yml without --tags, or include the tag config"),
+        ('configmap "polls-0011223344" not found', "run site.yml without --tags, or include the tag config"),
         ('secret "polls-tls" not found', "berth_app_secrets or berth_app_settings"),
     ],
 )
@@ -735,7 +735,7 @@ def test_a_job_that_took_too_long_is_told_with_the_command_that_was_at_work() ->
     ending = pod(workload, waiting("PodInitializing"), phase="Running")
     ending["status"]["initContainerStatuses"] = [done, at_work]
     found = judge(Snapshot(workload, pods=[ending]), SINCE).findings[0]
-    assert found.summary == "The Job took longer than its 300 s (activeDeadlineSeconds): container migrate was at work"
+    assert found.summary == "The Job took longer than its 300 s (activeDeadlineSeconds): container migrate was still running"
     assert (found.container, found.log) == ("migrate", "current")
 
 
@@ -855,7 +855,7 @@ def test_a_pod_without_a_readiness_probe_must_run_for_a_while(now: str, complete
     pods = [ready_pod(newest, "polls-2-a"), ready_pod(newest, "polls-2-b"), evicted]
     verdict = judge(Snapshot(workload, pods=pods, replicasets=[newest], now=now), SINCE)
     assert verdict.complete is complete
-    assert ("must stay so for 5 s" in verdict.progress) is not complete
+    assert ("must stay ready for 5 s" in verdict.progress) is not complete
 
 
 def test_a_pod_without_a_readiness_probe_that_has_just_crashed_is_not_complete() -> None:
@@ -1249,7 +1249,7 @@ def test_the_message_holds_the_log_and_the_events() -> None:
         "  KeyError: 'DJANGO_SECRET_KEY'\n"
         "Events:\n"
         "  BackOff: Back-off restarting failed container web in pod polls-2-abcde (3 times)\n"
-        "What to do: Mend what the log shows; a missing setting belongs in berth_app_settings or berth_app_secrets."
+        "What to do: Fix what the log shows; a missing setting belongs in berth_app_settings or berth_app_secrets."
     )
 
 

@@ -225,10 +225,10 @@ def of_provisioner(count: int) -> FakeCluster:
 @pytest.mark.parametrize(
     ("count", "beginning"),
     [
-        (4, "No volume can be made for the PersistentVolumeClaim data-postgresql-0.\n"),
+        (4, "No volume can be created for the PersistentVolumeClaim data-postgresql-0.\n"),
         (
             1,
-            "The StatefulSet postgresql is not complete after 200 s: no volume can be made for the PersistentVolumeClaim",
+            "The StatefulSet postgresql is not complete after 200 s: no volume can be created for the PersistentVolumeClaim",
         ),
     ],
     ids=["again and again", "once"],

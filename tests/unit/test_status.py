@@ -187,7 +187,7 @@ def test_a_release_that_crashes_is_named_with_its_cause(capsys: pytest.CaptureFi
     assert (problem["kind"], problem["name"], problem["pod"], problem["cause"]) == ("Deployment", "polls", "polls-2-abcde", "crash")
     assert problem["summary"].startswith("The container web crashes: it ")
     assert "log: CRITICAL no database with ***" in answer["text"]
-    assert "do: Mend what the log shows" in answer["text"]
+    assert "do: Fix what the log shows" in answer["text"]
     assert "CrashLoopBackOff" in answer["text"]
     assert answer["status"]["release"]["since"] is None
     assert "revision  2, being rolled out" in answer["text"]

@@ -65,7 +65,7 @@ MAKES = ['  File "/srv/app/manage.py", line 9, in main', '  File "/srv/app/shop/
 LOGS: list[tuple[list[str], str, str, str]] = [
     ([*SETTINGS, *PROJECT, "ModuleNotFoundError: No module named 'celery'"], "module", "the module celery is not installed", "Add the package celery"),
     ([*PROJECT, "ModuleNotFoundError: No module named 'rest_framework.authtoken'"], "module", "rest_framework.authtoken", "package djangorestframework"),
-    ([*PROJECT, "ModuleNotFoundError: No module named 'shop.util'"], "module", "there is no module shop.util in the project", "or in berth_app_command."),
+    ([*PROJECT, "ModuleNotFoundError: No module named 'shop.util'"], "module", "the project has no module shop.util", "or in berth_app_command."),
     ([*SETTINGS, "ModuleNotFoundError: No module named 'config'"], "settings-module", "there is no settings module config", "DJANGO_SETTINGS_MODULE"),
     (["django.core.exceptions.ImproperlyConfigured: Error loading psycopg2 or psycopg module"], "module", "driver psycopg2", "package psycopg2-binary"),
     ([*KOMBU, "AttributeError: 'NoneType' object has no attribute 'Redis'"], "module", "client of Celery's broker, redis, is not", "Add the package redis to"),
@@ -75,10 +75,10 @@ LOGS: list[tuple[list[str], str, str, str]] = [
     (["ImportError: libGL.so.1: cannot open shared object file"], "library", "the shared library libGL.so.1", "libgl1, to berth_app_p"),
     (["uwsgi: error while loading shared libraries: libpcre2-8.so.0: cannot open shared object file"], "library", "libpcre2-8.so.0", "probably libpcre2-8-0,"),
     (["OSError: cannot load library 'libgobject-2.0-0': error"], "library", "libgobject-2.0-0", "libglib2.0-0"),
-    ([*MKDIR, "OSError: [Errno 30] Read-only file system: '/srv/cache'"], "writable", "may not write to /srv/cache", "berth_app_writable: {/srv/cache: 64Mi}"),
+    ([*MKDIR, "OSError: [Errno 30] Read-only file system: '/srv/cache'"], "writable", "cannot write to /srv/cache", "berth_app_writable: {/srv/cache: 64Mi}"),
     (["OSError: [Errno 30] Read-only file system: '/var/lib/shop/x.db'"], "writable", "/var/lib/shop/x.db", "berth_app_writable: {/var/lib/shop: 64Mi}"),
     (["PermissionError: [Errno 13] Permission denied: '/srv/media/a.png'"], "writable", "/srv/media/a.png", "berth_app_writable: {/srv/media: 64Mi}"),
-    ([*MAKES, "OSError: [Errno 30] Read-only file system: '/srv/app/shop/css/a.css'"], "writable", "css/a.css", "run python manage.py make_css, and leave"),
+    ([*MAKES, "OSError: [Errno 30] Read-only file system: '/srv/app/shop/css/a.css'"], "writable", "css/a.css", "run python manage.py make_css, and remove"),
     ([*MAKES, "OSError: [Errno 30] Read-only file system: '/srv/app/out/css/a.css'"], "writable", "css/a.css", "berth_app_writable: {/srv/app/out/css: 64Mi}"),
     ([*PROJECT, "OSError: [Errno 30] Read-only file system: '/srv/app/debug.log'"], "writable", "/srv/app/debug.log", "{/srv/app/data: 64Mi}: one at"),
     (["OSError: [Errno 30] Read-only file system: '/srv/app/debug.log'", "ValueError: Unable to configure handler"], "writable", "", "{/srv/app/data: 64Mi}"),
@@ -98,8 +98,8 @@ LOGS: list[tuple[list[str], str, str, str]] = [
     (["Unknown command: 'seed'", "Type 'manage.py help' for usage."], "command", "manage.py has no command seed", "INSTALLED_APPS"),
     (["sh: 1: celery: not found"], "command", "the image has no command celery", "Correct berth_app_command"),
     (["[ERROR] Worker (pid:8) was sent SIGKILL! Perhaps out of memory?"], "memory", "killed", "berth_app_resources"),
-    (["nginx: [emerg] bind() to 0.0.0.0:8080 failed (98: Address already in use)"], "port", "port 8080 of the pod is taken", "Set berth_app_port: 8080"),
-    (["[ERROR] Connection in use: ('0.0.0.0', 8080)"], "port", "port 8080 of the pod is taken", "Set berth_app_port: 8080 where the app serves pages"),
+    (["nginx: [emerg] bind() to 0.0.0.0:8080 failed (98: Address already in use)"], "port", "port 8080 of the pod is taken", "set berth_app_port: 8080"),
+    (["[ERROR] Connection in use: ('0.0.0.0', 8080)"], "port", "port 8080 of the pod is taken", "If the app serves pages there, set berth_app_port: 8080"),
     (["ERROR: [Errno 98] error while attempting to bind on address ('0.0.0.0', 8081): address already in use"], "port", "8081", "berth_app_port: 8081"),
     (["berth_app_static: /code/static is not in the image"], "static", "/code/static is not in the image", "run python manage.py collectstatic"),
     (["berth_app_static: /code/static has no files in the image"], "static", "/code/static has no files", "correct the path in berth_app_static"),
@@ -108,7 +108,7 @@ LOGS: list[tuple[list[str], str, str, str]] = [
         ['  File "/srv/app/goods/migrations/0002_fill.py", line 6, in fill', "django.db.utils.DataError: value too long", "", "  Applying goods.0002_fill..."],
         "migration",
         "the migration goods.0002_fill fails (/srv/app/goods/migrations/0002_fill.py:6): django.db.utils.DataError: value too long",
-        "Mend that migration, then run the playbook again. What it had done is undone",
+        "Fix that migration, then run the playbook again. Its changes were rolled back",
     ),
     (["ModuleNotFoundError: No module named 'yaml'", "  Applying goods.0002_fill..."], "module", "yaml", "PyYAML"),
     # The last one counts, and what follows it does not matter.
@@ -124,26 +124,30 @@ BUILDS: list[tuple[list[str], str, str]] = [
     ),
     (
         [*PROJECT, "ModuleNotFoundError: No module named 'shop.util'", 'Error: building at STEP "RUN python manage.py collectstatic": exit status 1'],
-        "there is no module shop.util in the project (/srv/app/shop/settings.py:3). ",
+        "the project has no module shop.util (/srv/app/shop/settings.py:3). ",
         "Correct its name where it is imported, or in the Dockerfile.",
     ),
     (
         [*ENVIRON, "KeyError: 'BUCKET'"],
-        "the environment variable BUCKET is not set (/srv/app/shop/settings.py:2). A build has no variable ",
+        "the environment variable BUCKET is not set (/srv/app/shop/settings.py:2). A build has none of the environment's variables",
         "a default, or set it",
     ),
-    ([*PROJECT, "KeyError: 'BUCKET'"], "KeyError: 'BUCKET' (/srv/app/shop/settings.py:3). Mend it there. ", "a build has no variable of the environment"),
+    ([*PROJECT, "KeyError: 'BUCKET'"], "KeyError: 'BUCKET' (/srv/app/shop/settings.py:3). Fix it there. ", "a build has none of the environment's variables"),
     (
         [f"#9 1.23 {line}" for line in (*PROJECT, "ImportError: cannot import name 'y' from 'x' (/x.py)", "")],
-        "ImportError: cannot import name 'y' from 'x' (/x.py) (/srv/app/shop/settings.py:3). Mend it there.",
-        "Mend it there.",
+        "ImportError: cannot import name 'y' from 'x' (/x.py) (/srv/app/shop/settings.py:3). Fix it there.",
+        "Fix it there.",
     ),
-    ([*PROJECT, "ValueError: x"], "ValueError: x (/srv/app/shop/settings.py:3). Mend it there. Where a variable is what it lacks: a build has no variable", ""),
+    (
+        [*PROJECT, "ValueError: x"],
+        "ValueError: x (/srv/app/shop/settings.py:3). Fix it there. If a variable is missing: a build has none of the environment's variables",
+        "",
+    ),
     (['  File "/srv/app/manage.py", line 9, in <module>', *LOG_FILE], "there is no directory /srv/app/log for the log file shop.log. ", "Let LOGGING write to"),
     (
         ['  File "/srv/app/shop/settings.py", line 7', "    DEBUG = = 1", "SyntaxError: invalid syntax"],
         "SyntaxError: invalid syntax (/srv/app/shop/",
-        "Mend it there",
+        "Fix it there",
     ),
     (["123 static files copied", "exit status 1"], "", ""),
 ]
@@ -236,7 +240,7 @@ def test_every_server_says_where_it_listens(line: str, socket: tuple[str, int]) 
         ([("0.0.0.0", 8000)], ""),
         ([("0.0.0.0", 8000), ("0.0.0.0", 9100)], ""),
         ([("0.0.0.0", 8001)], "Set berth_app_port: 8001, or let the app listen on 8000."),
-        ([("0.0.0.0", 8001), ("0.0.0.0", 9100)], "the one of 8001 and 9100 that serves pages"),
+        ([("0.0.0.0", 8001), ("0.0.0.0", 9100)], "whichever of 8001 and 9100 serves pages"),
         ([("127.0.0.1", 8000)], "Let the server listen on 0.0.0.0:8000: in berth_app_command, or in the Dockerfile's CMD."),
         ([("127.0.0.1", 8001)], "Let the server listen on 0.0.0.0:8001: in berth_app_command, or in the Dockerfile's CMD, and set berth_app_port: 8001."),
         ([("0.0.0.0", 9100), ("127.0.0.1", 8000)], "Let the server listen on 0.0.0.0:8000"),
@@ -277,13 +281,13 @@ def failed_with(status: int) -> str:
         (failed_with(400), (), "answer", ANSWERED, "Host header is localhost, which ALLOWED_HOSTS may lack"),
         (failed_with(401), (), "answer", ANSWERED, "without a login"),
         (failed_with(500), (), "answer", ERRORS, "Mend what the app's log shows."),
-        (failed_with(503), (), "readiness", NEVER, "what it waits for"),
-        (failed_with(429), (), "readiness", NEVER, "what it waits for"),
-        (REFUSED, (), "readiness", NEVER, "what it waits for"),
-        (REFUSED, [("0.0.0.0", 8000)], "readiness", NEVER, "what it waits for"),
+        (failed_with(503), (), "readiness", NEVER, "what it is waiting for"),
+        (failed_with(429), (), "readiness", NEVER, "what it is waiting for"),
+        (REFUSED, (), "readiness", NEVER, "what it is waiting for"),
+        (REFUSED, [("0.0.0.0", 8000)], "readiness", NEVER, "what it is waiting for"),
         (REFUSED, [("0.0.0.0", 8001)], "port", LISTENS, "Set berth_app_port: 8001"),
         (REFUSED, [("127.0.0.1", 8000)], "loopback", LISTENS, "0.0.0.0:8000"),
-        ("Startup probe failed: context deadline exceeded", (), "readiness", NEVER, "what it waits for"),
+        ("Startup probe failed: context deadline exceeded", (), "readiness", NEVER, "what it is waiting for"),
     ],
 )
 def test_what_the_app_answers_its_probe_decides_whether_the_release_can_succeed(message: str, sockets: Any, cause: str, grace: float, words: str) -> None:
@@ -371,7 +375,7 @@ def test_a_release_on_the_wrong_port_ends_with_the_right_one(table: str | Except
     held = {"Deployment": [snapshot.workload], "ReplicaSet": list(snapshot.replicasets), "Pod": list(snapshot.pods), "Event": list(snapshot.events)}
     cluster = Pods({("polls-2-abcde", "web", False): log}, **held)
     cluster.table = table
-    with pytest.raises(k8s_rollout.Failed, match=r"runs but is not ready: nothing listens on port 8000, and the app listens on 8001") as failed:
+    with pytest.raises(k8s_rollout.Failed, match=r"runs but is not ready: nothing listens on port 8000: the app listens on 8001") as failed:
         k8s_rollout.wait([rollout(cluster)], timeout=300)
     assert failed.value.failure["cause"] == "port"
     assert "What to do: Set berth_app_port" in str(failed.value)
@@ -400,7 +404,7 @@ RAISED = ["Traceback (most recent call last):", '  File "/code/shop/views.py", l
 @pytest.mark.parametrize(
     ("log", "raised", "says", "way"),
     [
-        ("GET /ht/ 500\n", RAISED, RAISED[-1], "Mend what the page raises."),
+        ("GET /ht/ 500\n", RAISED, RAISED[-1], "Fix the error that the page raises."),
         ("GET /ht/ 500\n", ["Traceback", "ModuleNotFoundError: No module named 'celery'"], "ModuleNotFoundError", "Add the package celery"),
         ("\n".join([*RAISED, ""]), ["ValueError: this is not asked for"], RAISED[-1], "Mend what the app's log shows."),
         ("GET /ht/ 500\n", [], "GET /ht/ 500", "Mend what the app's log shows."),
@@ -445,9 +449,9 @@ def test_a_workload_that_is_no_deployment_is_judged_as_ever() -> None:
 @pytest.mark.parametrize(
     ("error", "way"),
     [
-        ("NameError: name 'GoodList' is not defined", "Mend it there."),
-        ("ImportError: cannot import name 'y' from 'x' (/x.py)", "Mend it there."),
-        ("ValueError: no level LOUD", "Mend it there, or set what it lacks in berth_app_settings or berth_app_secrets."),
+        ("NameError: name 'GoodList' is not defined", "Fix it there."),
+        ("ImportError: cannot import name 'y' from 'x' (/x.py)", "Fix it there."),
+        ("ValueError: no level LOUD", "Fix it there, or set what is missing in berth_app_settings or berth_app_secrets."),
     ],
 )
 def test_an_error_of_the_code_is_not_said_to_be_one_of_the_settings(error: str, way: str) -> None:

@@ -1,4 +1,4 @@
-"""What the look at a project before its release has found (roles/app/files/checks.py), in words: what is wrong, where, and the fewest lines to add."""
+"""The findings of the project check before a release (roles/app/files/checks.py) in words: what is wrong, where, and the fewest lines that fix it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..kube.probes import DEFAULT_PATHS, HOST
 from . import symptoms
 
 CONTAINER = "berth-checks"
-"""The container of a release's Job that looks at the project."""
+"""The container of a release's Job that checks the project."""
 MARK = "berth-checks "
-"""What the line with its findings begins with."""
+"""The start of the log line with its findings."""
 IGNORE = "berth_app_checks_ignore"
 SECURE = 'os.environ.get("DJANGO_SECURE") == "1"'
-"""Whether TLS ends before the app, as roles/config says it."""
+"""Whether TLS is terminated in front of the app, as roles/config sets it."""
 
 Facts = Mapping[str, Any]
 
@@ -28,9 +28,9 @@ class Told(NamedTuple):
 
     Attributes:
         what: What is wrong and where, as a sentence without its full stop.
-        way: What to do, in sentences, "" where the lines are all.
+        way: What to do, in sentences; "" if adding the lines is enough.
         lines: Lines of Python to add.
-        file: The file to add them to, "" for the settings'.
+        file: The file to add them to; "" for the settings file.
     """
 
     what: str
@@ -40,9 +40,9 @@ class Told(NamedTuple):
 
 
 def read(lines: Iterable[str]) -> dict[str, Any] | None:
-    """Return what the look has printed into a log: ``findings``, each with ``id``, ``severity`` and ``facts``, and what is known of the settings.
+    """Return what the check printed to a log: ``findings``, each with ``id``, ``severity`` and ``facts``, and what is known about the settings.
 
-    None is returned for a log that does not have it.
+    Returns None if the log has no such report.
     """
     for line in reversed(list(lines)):
         if line.startswith(MARK):
@@ -55,10 +55,10 @@ def read(lines: Iterable[str]) -> dict[str, Any] | None:
 
 
 def given(release: Facts) -> dict[str, Any]:
-    """Return what the look has to know of a release, and nothing that changes while the release stays the same, such as how many pods there are.
+    """Return what the check has to know about a release, without anything that can change within a release, such as the number of pods.
 
     Args:
-        release: What roles/app is told, by the same names: ``checks``, ``checks_ignore``, ``command``, ``processes``, ``release_commands``, ``schedules``,
+        release: The variables of roles/app, by the same names: ``checks``, ``checks_ignore``, ``command``, ``processes``, ``release_commands``, ``schedules``,
             ``probe``, ``readiness_path``, ``liveness_path``, ``path``, ``hosts``, ``public_host``, ``database_env``, ``database_aliases``, ``replicas``,
             ``autoscaling``, ``static``, ``volumes`` and ``writable``.
     """
@@ -92,18 +92,18 @@ def given(release: Facts) -> dict[str, Any]:
 
 
 def _path_variable(kind: str, release: Facts) -> str:
-    """Return the variable that decides a probe's path: one of its own wins over berth_app_probe."""
+    """Return the variable that decides a probe's path: a variable of its own takes precedence over berth_app_probe."""
     shared = release["probe"].get("path") or DEFAULT_PATHS[kind]
     return "berth_app_probe" if release[f"{kind}_path"] == shared else f"berth_app_{kind}_path"
 
 
 def container(base: Facts, script: str, release: Facts) -> dict[str, Any]:
-    """Return the container that looks at the project, made from that of the release's commands."""
+    """Return the container that checks the project, based on the container of the release's commands."""
     return {**base, "name": CONTAINER, "command": ["python", "-c", script, json.dumps(given(release), sort_keys=True)]}
 
 
 def symptom(report: Facts) -> symptoms.Symptom | None:
-    """Return the first finding that keeps a release from working as what a log tells, None where there is none."""
+    """Return the first finding that keeps a release from working, as the symptom of a log; None if there is no such finding."""
     refused = [found for found in report["findings"] if found["severity"] == "refuse"]
     if not refused:
         return None
@@ -114,25 +114,25 @@ def symptom(report: Facts) -> symptoms.Symptom | None:
 
 
 def refusal(report: Facts, job: str, namespace: str) -> str:
-    """Return the message of a release that cannot work."""
+    """Return the message for a release that cannot work."""
     refused = [found for found in _sorted(report) if found["severity"] == "refuse"]
     others = [found for found in _sorted(report) if found["severity"] != "refuse"]
-    first = f"The project is not ready to be released, and nothing of it was (Job {job} in namespace {namespace}, container {CONTAINER})."
+    first = f"The project is not ready to be released, so nothing was released (Job {job} in namespace {namespace}, container {CONTAINER})."
     lines = [first, "It would not work:", *_told(refused, report)]
     if others:
         lines += ["It would work, but:", *_told(others, report)]
     example = refused[0]["id"] if refused else others[0]["id"]
-    lines.append(f"Where one of them is meant to be so, name it in {IGNORE}: [{example}]. With berth_app_checks: warn the project is released all the same.")
+    lines.append(f"If one of them is intended, name it in {IGNORE}: [{example}]. With berth_app_checks: warn, the project is released anyway.")
     return "\n".join(lines)
 
 
 def warning(report: Facts) -> str:
-    """Return what to say of a release that goes on, "" for nothing."""
+    """Return the warning for a release that goes ahead; "" for none."""
     found = _sorted(report)
     if not found:
         return ""
     lines = ["The project can be released, but:", *_told(found, report)]
-    lines.append(f"Where one of them is meant to be so, name it in {IGNORE}: [{found[0]['id']}].")
+    lines.append(f"If one of them is intended, name it in {IGNORE}: [{found[0]['id']}].")
     return "\n".join(lines)
 
 
@@ -152,13 +152,13 @@ def _told(findings: Iterable[Facts], report: Facts) -> list[str]:
 
 
 def tell(found: Facts, report: Facts) -> Told:
-    """Return a finding in words; one of a later version that is not known here by its name."""
+    """Return a finding in words. A finding of a later version, unknown here, is reported by its name."""
     make = _TEXTS.get(found["id"])
-    return make(found["facts"], report) if make else Told(f"The check {found['id']} has found something")
+    return make(found["facts"], report) if make else Told(f"The check {found['id']} found a problem")
 
 
 def to_add(told: Told, report: Facts) -> list[str]:
-    """Return the lines to add, with the import that they need where the settings lack it."""
+    """Return the lines to add, with the import that they need if the settings lack it."""
     needs = any("os.environ" in line for line in told.lines) and not report.get("os")
     return [*(["import os"] if needs else []), *told.lines]
 
@@ -169,7 +169,7 @@ def _at(facts: Facts) -> str:
 
 # --- What cannot be loaded ---------------------------------------------------------------------------------------
 def _loading(subject: str) -> Callable[[Facts, Facts], Told]:
-    """Return how it is told that something cannot be loaded."""
+    """Return the function that says that something cannot be loaded."""
 
     def told(facts: Facts, _report: Facts) -> Told:
         what = subject.format(name=facts.get("name") or "of the settings", variable=facts.get("variable", ""))
@@ -178,50 +178,50 @@ def _loading(subject: str) -> Callable[[Facts, Facts], Told]:
         if missing := facts["missing"]:
             return Told(f"{what}: the environment variable {missing} is not set{_at(facts)}", f"Set {missing} in {symptoms.variable_of(missing)}.")
         if facts.get("own"):
-            return Told(f"{what}: there is no module {facts['own']} in the project{_at(facts)}", "Correct its name there, or add the module.")
+            return Told(f"{what}: the project has no module {facts['own']}{_at(facts)}", "Correct its name there, or add the module.")
         symptom = symptoms.of_log(facts["trace"], facts.get("variable") or "berth_app_command")
         if symptom:
             return Told(f"{what}: {symptom.summary}{_at(facts)}", symptom.advice)
         words = facts["trace"][-1].strip() if facts["trace"] else "it fails"
-        way = "." if symptoms.is_in_code(words) else ", or set what it lacks in berth_app_settings or berth_app_secrets."
-        return Told(f"{what}: {words.rstrip('.')}{_at(facts)}", f"Mend it there{way}")
+        way = "." if symptoms.is_in_code(words) else ", or set what is missing in berth_app_settings or berth_app_secrets."
+        return Told(f"{what}: {words.rstrip('.')}{_at(facts)}", f"Fix it there{way}")
 
     return told
 
 
 def _django(_facts: Facts, _report: Facts) -> Told:
     return Told(
-        "The image's command python has no Django, so no command of manage.py runs",
-        "Install the project's requirements for the python that the image's PATH finds first.",
+        "The image's python cannot import Django, so no manage.py command runs",
+        "Install the project's requirements for the python that comes first in the image's PATH.",
     )
 
 
 def _manage(facts: Facts, _report: Facts) -> Told:
-    what = f"There is no manage.py in {facts['directory']}, the image's WORKDIR"
+    what = f"There is no manage.py in the image's WORKDIR, {facts['directory']}"
     if facts["found"]:
         there = f"{facts['directory'].rstrip('/')}/{facts['found'][0]}"
-        return Told(what, f"End the Dockerfile with WORKDIR {there}; where Berth makes it, set berth_app_directory to the directory with manage.py.")
-    return Told(what, "End the Dockerfile with a WORKDIR that has it; where Berth makes it, set berth_app_directory to the directory with manage.py.")
+        return Told(what, f"End the Dockerfile with WORKDIR {there}; if Berth generates it, set berth_app_directory to the directory with manage.py.")
+    return Told(what, "End the Dockerfile with the WORKDIR that has it; if Berth generates it, set berth_app_directory to the directory with manage.py.")
 
 
 def _settings_module(facts: Facts, _report: Facts) -> Told:
     what = "Neither DJANGO_SETTINGS_MODULE nor manage.py names a settings module"
     if facts["module"]:
         what = f"There is no settings module {facts['module']} in {facts['directory']} (DJANGO_SETTINGS_MODULE, or what manage.py names)"
-    there = f"one that is there: {', '.join(facts['found'])}" if facts["found"] else "the module of the project's settings"
+    there = f"one that exists: {', '.join(facts['found'])}" if facts["found"] else "the project's settings module"
     return Told(what, f"Set DJANGO_SETTINGS_MODULE in berth_app_settings to {there}.")
 
 
 def _settings_differ(facts: Facts, _report: Facts) -> Told:
     return Told(
-        f"manage.py takes the settings {facts['manage']}, and what serves takes {facts['serves']} (wsgi.py, asgi.py)",
-        f"Set DJANGO_SETTINGS_MODULE: {facts['serves']} in berth_app_settings, so that migrations and pages have the same ones.",
+        f"manage.py uses the settings {facts['manage']}, and the web server uses {facts['serves']} (wsgi.py, asgi.py)",
+        f"Set DJANGO_SETTINGS_MODULE: {facts['serves']} in berth_app_settings, so that migrations and pages use the same settings.",
     )
 
 
 # --- Settings ----------------------------------------------------------------------------------------------------
 def _debug(facts: Facts, _report: Facts) -> Told:
-    what = f"DEBUG is on{_at(facts)}: an error shows visitors the source and the settings"
+    what = f"DEBUG is on{_at(facts)}: error pages show visitors the source and the settings"
     if facts["variable"]:
         return Told(what, f'Set {facts["variable"]}: "{facts["value"]}" in berth_app_settings.')
     return Told(what, lines=['DEBUG = os.environ.get("DJANGO_DEBUG") == "1"'])
@@ -229,9 +229,9 @@ def _debug(facts: Facts, _report: Facts) -> Told:
 
 def _secret_key(facts: Facts, report: Facts) -> Told:
     what = {
-        "source": f"SECRET_KEY is one that the image has in {facts['place']}, so it is no secret: with it a visitor can make a session of anybody",
-        "random": f"Each process makes a SECRET_KEY of its own{_at(facts)}: a session that one pod began is unknown to the others",
-        "empty": f"SECRET_KEY is empty{_at(facts)}: nobody can sign in",
+        "source": f"SECRET_KEY is stored in the image, in {facts['place']}, so it is not secret: anyone who has it can forge any user's session",
+        "random": f"Each process generates its own SECRET_KEY{_at(facts)}: a session that one pod starts is not valid in the others",
+        "empty": f"SECRET_KEY is empty{_at(facts)}: nobody can log in",
     }[facts["kind"]]
     if facts["variable"]:
         return Told(what, f"Set {facts['variable']} in berth_app_secrets to a long random text.")
@@ -248,21 +248,21 @@ def _database(facts: Facts, report: Facts) -> Told:
         package = symptoms.package_name(facts["lacks"])
         return Told(f"The database's driver {facts['lacks']} is not installed{at}", f"Add the package {package} to the project's requirements.")
     what = {
-        "none": "has no database, and berth_app_release_commands has migrate",
-        "local": "leads to localhost, where a pod has no database",
-        "other": f"leads to the host {facts.get('host')}, and not to the environment's database",
-        "parts": f"leads to the environment's database, and has another {' and '.join(facts.get('parts', []))} than it",
-        "sqlite": f"is the SQLite file {facts.get('file')}, which is not in the image and which a pod cannot make",
+        "none": "has no database, but berth_app_release_commands runs migrate",
+        "local": "points to localhost, where a pod has no database",
+        "other": f"points to the host {facts.get('host')}, not to the environment's database",
+        "parts": f"points to the environment's database, but with a different {' and '.join(facts.get('parts', []))}",
+        "sqlite": f"is the SQLite file {facts.get('file')}, which is not in the image and which a pod cannot create",
         "readonly": f"is the SQLite file {facts.get('file')}, which a pod cannot write to",
-        "lost": f"is the SQLite file {facts.get('file')}, of which each pod has its own, and which is lost with it",
-        "memory": "is in the memory of each process",
+        "lost": f"is the SQLite file {facts.get('file')}: each pod has its own, which is lost with the pod",
+        "memory": "is in each process's memory",
     }[kind]
     what = f"DATABASES{at} {what}"
     return _to_database(what, facts, report)
 
 
 def _to_database(what: str, facts: Facts, report: Facts) -> Told:
-    """Return how the settings get the environment's database: by the variables that they ask for, else by lines that do."""
+    """Return how the settings get the environment's database: from the variables that they read, or else with lines to add."""
     names: dict[str, str] = facts["env"]
     parts = {part: name for name in reversed(facts["asked"]) if (part := database_part(name)) and name not in names.values()}
     asked = {part: parts[part] for part in ("url", "host", "port", "name", "user", "password") if part in parts}
@@ -271,7 +271,7 @@ def _to_database(what: str, facts: Facts, report: Facts) -> Told:
     chooses = f" Set {engine}: django.db.backends.postgresql in berth_app_settings." if engine and "postgres" not in facts["engine"] else ""
     if {"url", "host"} & asked.keys():
         given = ", ".join(f"{part}: {name}" for part, name in asked.items())
-        return Told(what, f"Set berth_app_database_env: {{{given}}}, the variables that the settings ask for.{chooses}{more}")
+        return Told(what, f"Set berth_app_database_env: {{{given}}}, the variables that the settings read.{chooses}{more}")
     keys = {"HOST": "host", "PORT": "port", "NAME": "name", "USER": "user", "PASSWORD": "password"}
     pairs = [f'"{key}": os.environ["{names[part]}"]' for key, part in keys.items()]
     if facts["tls"]:
@@ -285,12 +285,12 @@ def _to_database(what: str, facts: Facts, report: Facts) -> Told:
 
 def _cache(facts: Facts, _report: Facts) -> Told:
     if facts["sessions"]:
-        what = f"Sessions are in the memory of each process{_at(facts)}, and there are several pods: a visitor is signed out from one request to the next"
+        what = f"Sessions are in each process's memory{_at(facts)}, and there are several pods: visitors are logged out from one request to the next"
         return Told(what, lines=['SESSION_ENGINE = "django.contrib.sessions.backends.db"'])
-    what = f"CACHES is in the memory of each process{_at(facts)}, and there are several pods: each knows only what it has kept itself"
+    what = f"CACHES is in each process's memory{_at(facts)}, and there are several pods: each one sees only what it has cached itself"
     if facts["asked"]:
         names = ", ".join(facts["asked"])
-        return Told(what, f"Set berth_cache: cluster and berth_cache_env: [{names}], from which the settings take it.")
+        return Told(what, f"Set berth_cache: cluster and berth_cache_env: [{names}], which the settings read.")
     cache = '    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": os.environ["REDIS_URL"]}}'
     return Told(
         what,
@@ -303,18 +303,18 @@ def _broker(facts: Facts, _report: Facts) -> Told:
     if scheme := facts.get("scheme"):
         name = scheme.partition("+")[0]
         package = {"redis": "redis", "rediss": "redis", "sentinel": "redis", "sqla": "sqlalchemy"}.get(name, f"celery[{name}]")
-        what = f"The image has no library that speaks to Celery's broker ({scheme}), without which each process of Celery's ends at once"
+        what = f"The image has no client library for Celery's broker ({scheme}): without it, every Celery process exits at once"
         return Told(what, f"Add the package {package} to the requirements that the image installs.")
-    where = "is on localhost, where a pod has none" if facts["local"] else f"is {facts['host']}, which no setting or secret of the environment names"
+    where = "is on localhost, where a pod has none" if facts["local"] else f"is {facts['host']}, which no setting or secret of the environment mentions"
     names = [name for name in facts["asked"] if name.endswith(("_URL", "_URI", "BROKER"))]
-    way = f"Set berth_cache: cluster and berth_cache_env: [{', '.join(names)}], from which the settings take it."
+    way = f"Set berth_cache: cluster and berth_cache_env: [{', '.join(names)}], which the settings read."
     if not names:
-        way = 'Set berth_cache: cluster, and let the settings take the broker from os.environ["REDIS_URL"].'
+        way = 'Set berth_cache: cluster, and let the settings read the broker from os.environ["REDIS_URL"].'
     return Told(f"Celery's broker {where}", way)
 
 
 def _logging(facts: Facts, report: Facts) -> Told:
-    what = f"With DEBUG off, nothing writes what a page raises to the log{_at(facts)}: of a page that answers 500, nobody is told why"
+    what = f"With DEBUG off, exceptions of pages are not logged{_at(facts)}: when a page answers 500, nobody learns why"
     if "LOGGING" not in report.get("has", ()):
         console = '"handlers": {"console": {"class": "logging.StreamHandler"}}, "root": {"handlers": ["console"], "level": "WARNING"}'
         return Told(what, lines=[f'LOGGING = {{"version": 1, "disable_existing_loggers": False, {console}}}'])
@@ -330,13 +330,13 @@ def _logging(facts: Facts, report: Facts) -> Told:
 # --- What visitors and probes ask for ------------------------------------------------------------------------------
 def _probe(facts: Facts, report: Facts) -> Told:
     cause, paths = facts["cause"], list(dict.fromkeys(facts["paths"]))
-    asks = f"Kubernetes asks for the app's health by GET {' and '.join(paths)}, which"
+    asks = f"Kubernetes checks the app's health with GET {' and '.join(paths)}, which"
     plural = len(paths) > 1
     if cause == "host":
-        what = f"ALLOWED_HOSTS{_at(facts)} lacks {facts['host']}, the host by which Kubernetes asks for the app's health: no pod gets ready"
+        what = f"ALLOWED_HOSTS{_at(facts)} lacks {facts['host']}, the Host header of Kubernetes' health checks: no pod becomes ready"
         return _to_hosts(what, facts, report)
     if cause == "https":
-        bare = "" if facts["public"] else ", and no TLS comes before the app (berth_entry)"
+        bare = "" if facts["public"] else ", and there is no TLS in front of the app (berth_entry)"
         return _to_exempt(f"{asks} {'are' if plural else 'is'} redirected to https{bare}", facts, report)
     if facts["answers"]:
         path = facts["answers"]
@@ -348,17 +348,17 @@ def _probe(facts: Facts, report: Facts) -> Told:
         "from django.urls import path",
         f'urlpatterns += [path(name, lambda request: HttpResponse("ok")) for name in [{names}]]',
     ]
-    way = f"Set the path in {' and '.join(facts['variables'])} to one that answers 200 without a login, or answer it:"
+    way = f"Set the path in {' and '.join(facts['variables'])} to one that answers 200 without a login, or serve it:"
     return Told(f"{asks} {_answer(facts, plural)}", way, lines, facts["urls"])
 
 
 def _answer(facts: Facts, plural: bool) -> str:
-    leads = f", which leads to {facts['location']}" if facts["location"] else ""
-    return f"{'answer' if plural else 'answers'} {facts['status']}{leads}" + (": no pod gets ready" if facts["cause"] in ("path", "login") else "")
+    leads = f", a redirect to {facts['location']}" if facts["location"] else ""
+    return f"{'answer' if plural else 'answers'} {facts['status']}{leads}" + (": no pod becomes ready" if facts["cause"] in ("path", "login") else "")
 
 
 def _to_exempt(what: str, facts: Facts, report: Facts) -> Told:
-    """Return how probes are left out of the redirect to https; where no TLS comes before the app, so is everything else."""
+    """Return how to exempt probes from the redirect to https; without TLS in front of the app, everything is exempt."""
     if not facts["public"]:
         return _without_tls(what, facts)
     patterns = ", ".join(f'r"^{re.escape(each.lstrip("/"))}$"' for each in dict.fromkeys(facts["paths"]))
@@ -367,7 +367,7 @@ def _to_exempt(what: str, facts: Facts, report: Facts) -> Told:
 
 
 def _hosts(facts: Facts, report: Facts) -> Told:
-    what = f"ALLOWED_HOSTS{_at(facts)} lacks {', '.join(facts['lacking'])}, by which visitors ask for the site: they get a 400"
+    what = f"ALLOWED_HOSTS{_at(facts)} lacks {', '.join(facts['lacking'])}, which visitors use to reach the site: they get a 400"
     return _to_hosts(what, facts, report)
 
 
@@ -383,18 +383,18 @@ PROXY = [f"if {SECURE}:", '    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROT
 
 def _https(facts: Facts, _report: Facts) -> Told:
     if facts["kind"] == "loop":
-        return Told(f"Pages are redirected to https for ever{_at(facts)}, for the app does not see that visitors came by it", lines=PROXY)
-    return _without_tls(f"Pages are redirected to https{_at(facts)}, and no TLS comes before the app (berth_entry)", facts)
+        return Told(f"Pages are redirected to https endlessly{_at(facts)}: the app cannot tell that visitors already use https", lines=PROXY)
+    return _without_tls(f"Pages are redirected to https{_at(facts)}, and there is no TLS in front of the app (berth_entry)", facts)
 
 
 def _cookies(facts: Facts, _report: Facts) -> Told:
     names = " and ".join(facts["names"])
-    what = f"{names} {'are' if len(facts['names']) > 1 else 'is'} on{_at(facts)}, and no TLS comes before the app (berth_entry)"
-    return _without_tls(f"{what}: browsers send such cookies by https only, some also to localhost, so by http nobody gets logged in", facts)
+    what = f"{names} {'are' if len(facts['names']) > 1 else 'is'} on{_at(facts)}, and there is no TLS in front of the app (berth_entry)"
+    return _without_tls(f"{what}: browsers send such cookies over https only, some also to localhost, so nobody can log in over http", facts)
 
 
 def _without_tls(what: str, facts: Facts) -> Told:
-    """Return how settings that want TLS are off where there is none."""
+    """Return how to switch off settings that need TLS where there is none."""
     if facts["off"]:
         given = " and ".join(f'{variable}: "{value}"' for variable, value in facts["off"].items())
         return Told(what, f"Set {given} in berth_app_settings.")
@@ -402,11 +402,11 @@ def _without_tls(what: str, facts: Facts) -> Told:
 
 
 def _csrf(facts: Facts, _report: Facts) -> Told:
-    return Told(f"Forms that are sent from https://{facts['host']} are refused (403), for the app does not see that visitors came by https", lines=PROXY)
+    return Told(f"Forms sent from https://{facts['host']} are rejected (403): the app cannot tell that visitors use https", lines=PROXY)
 
 
 # --- Files and models ----------------------------------------------------------------------------------------------
-COLLECT = "Have the Dockerfile run python manage.py collectstatic --noinput when the source is there."
+COLLECT = "Have the Dockerfile run python manage.py collectstatic --noinput after the source is copied."
 
 
 def _root(report: Facts) -> str:
@@ -420,46 +420,46 @@ def _static(facts: Facts, report: Facts) -> Told:
     before = ("*MIDDLEWARE[:1], ", ", *MIDDLEWARE[1:]") if "MIDDLEWARE" in report.get("has", ()) else ("", "")
     lines = [] if facts["root"] else [_root(report)]
     lines.append(f'MIDDLEWARE = [{before[0]}"whitenoise.middleware.WhiteNoiseMiddleware"{before[1]}]')
-    return Told("Nothing serves the static files: pages come without style sheets and pictures", needs + COLLECT, lines)
+    return Told("Nothing serves the static files: pages load without style sheets and images", needs + COLLECT, lines)
 
 
 def _collectstatic(facts: Facts, report: Facts) -> Told:
     if not facts["root"]:
-        return Told("The static files are nowhere to be collected: STATIC_ROOT is not set", COLLECT, [_root(report)])
-    lacks = "lacks static files of the project" if facts["filled"] else "has no files in the image"
-    return Told(f"STATIC_ROOT, {facts['root']}{_at(facts)}, {lacks}: pages come without style sheets and pictures", COLLECT)
+        return Told("The static files cannot be collected: STATIC_ROOT is not set", COLLECT, [_root(report)])
+    lacks = "lacks some of the project's static files" if facts["filled"] else "has no files in the image"
+    return Told(f"STATIC_ROOT, {facts['root']}{_at(facts)}, {lacks}: pages load without style sheets and images", COLLECT)
 
 
 def _static_files(facts: Facts, _report: Facts) -> Told:
     if url := facts.get("url"):
-        what = f"Pages ask for static files at {facts['asked']} (STATIC_URL{_at(facts)}), and visitors are shown those at {url} (berth_app_static)"
+        what = f"Pages request static files at {facts['asked']} (STATIC_URL{_at(facts)}), but they are served at {url} (berth_app_static)"
         return Told(what, f"Set berth_app_static.url to {facts['asked']}, or STATIC_URL to {url}.")
     elsewhere = f", or set berth_app_static.path to {facts['root']}, which is STATIC_ROOT{_at(facts)}" if facts["root"] else ""
-    return Told(f"There are no files in {facts['path']} of the image, which visitors are to be shown (berth_app_static)", f"{COLLECT[:-1]}{elsewhere}.")
+    return Told(f"The image has no files in {facts['path']}, which is to be served to visitors (berth_app_static)", f"{COLLECT[:-1]}{elsewhere}.")
 
 
 def _media(facts: Facts, report: Facts) -> Told:
     fate = "where they are lost with the pod" if facts["lost"] else "where a pod cannot write"
-    what = f"Files that are sent ({facts['field']}) go to MEDIA_ROOT{_at(facts)}, {facts['root']}, {fate}"
+    what = f"Uploaded files ({facts['field']}) go to MEDIA_ROOT{_at(facts)}, {facts['root']}, {fate}"
     if facts["code"]:
         line = {"path": 'MEDIA_ROOT = BASE_DIR / "media"', "text": 'MEDIA_ROOT = BASE_DIR + "/media"'}.get(report.get("base", ""), 'MEDIA_ROOT = "/srv/media"')
-        return Told(what, "Give them a directory of their own, and name it in berth_app_volumes, as in {media: {path: ..., size: 1Gi}}.", [line])
+        return Told(what, "Give them their own directory, and name it in berth_app_volumes, as in {media: {path: ..., size: 1Gi}}.", [line])
     more = f", url: {facts['url']}" if not files_url(facts.get("url") or "") else ""
-    shown = " Without the url, visitors are not shown them." if more else ""
+    shown = " Without the url, they are not served to visitors." if more else ""
     return Told(what, f"Set berth_app_volumes: {{media: {{path: {facts['root']}, size: 1Gi{more}}}}}.{shown}")
 
 
 def _media_url(facts: Facts, _report: Facts) -> Told:
-    what = f"Files that are sent ({facts['field']}) are kept, and visitors who ask for them below {facts['url']} (MEDIA_URL{_at(facts)}) get a 404"
+    what = f"Uploaded files ({facts['field']}) are kept, but visitors who request them below {facts['url']} (MEDIA_URL{_at(facts)}) get a 404"
     if not facts["whole"]:
-        return Told(what, f"Give MEDIA_ROOT a volume of its own in berth_app_volumes, with path: {facts['root']} and url: {facts['url']}.")
-    return Told(what, f"Set url: {facts['url']} beside path: {facts['root']} in berth_app_volumes; everybody may read them then.")
+        return Told(what, f"Give MEDIA_ROOT its own volume in berth_app_volumes, with path: {facts['root']} and url: {facts['url']}.")
+    return Told(what, f"Set url: {facts['url']} next to path: {facts['root']} in berth_app_volumes; anyone can then read them.")
 
 
 def _migrations(facts: Facts, _report: Facts) -> Told:
     names = ", ".join(facts["apps"])
-    way = f"Run python manage.py makemigrations {' '.join(facts['apps'])}, and keep what it writes."
-    return Told(f"Models have changes that no migration has: {names}", way)
+    way = f"Run python manage.py makemigrations {' '.join(facts['apps'])}, and commit the files that it writes."
+    return Told(f"Models have changes without a migration: {names}", way)
 
 
 # --- Commands and Django's checks ----------------------------------------------------------------------------------
@@ -475,11 +475,11 @@ _ADDRESS = {"daphne": "-b 0.0.0.0", "uvicorn": "--host 0.0.0.0"}
 def _command(facts: Facts, _report: Facts) -> Told:
     name, variable = facts["name"], facts["variable"]
     if facts["kind"] == "loopback":
-        what = f"By {variable}, {name} listens on 127.0.0.1 alone, where nobody outside the pod reaches it"
-        return Told(what, f"Add {_ADDRESS.get(name, '--bind 0.0.0.0:8000')} to it, word by word; the port is that of berth_app_port.")
-    if name == "clearsessions":  # which Berth runs where nothing else is said
-        what = f"manage.py has no command {name}, which {variable} runs: the project has no sessions"
-        return Told(what, f"Leave it out of {variable}, as with [], or add django.contrib.sessions to INSTALLED_APPS.")
+        what = f"With {variable}, {name} listens on 127.0.0.1 only, where nothing outside the pod can reach it"
+        return Told(what, f"Add {_ADDRESS.get(name, '--bind 0.0.0.0:8000')} to it, word by word; the port is berth_app_port.")
+    if name == "clearsessions":  # which Berth runs by default
+        what = f"manage.py has no command {name}, which {variable} runs: the project does not use sessions"
+        return Told(what, f"Remove it from {variable}, e.g. with [], or add django.contrib.sessions to INSTALLED_APPS.")
     if facts["kind"] == "manage":
         return Told(f"manage.py has no command {name}, which {variable} runs", f"Correct {variable}, or add the app that has it to INSTALLED_APPS.")
     kind = "command" if facts["kind"] == "program" else "module"
@@ -490,14 +490,14 @@ def _command(facts: Facts, _report: Facts) -> Told:
 
 def _check(facts: Facts, _report: Facts) -> Told:
     errors = "error" if facts["count"] == 1 else "errors"
-    return Told(f"Django's own checks find {facts['count']} {errors}: {'; '.join(facts['errors'])}", " ".join(facts["hints"]) or "Mend them in the project.")
+    return Told(f"Django's own checks find {facts['count']} {errors}: {'; '.join(facts['errors'])}", " ".join(facts["hints"]) or "Fix them in the project.")
 
 
 def _deploy(facts: Facts, _report: Facts) -> Told:
     count = len(facts["ids"])
     return Told(
-        f"Django gives {count} {'warning' if count == 1 else 'warnings'} of security ({', '.join(facts['ids'])})",
-        "ansible-playbook playbooks/ops/manage.yml -e 'ops_command=\"check --deploy\"' with the inventory shows them.",
+        f"Django gives {count} security {'warning' if count == 1 else 'warnings'} ({', '.join(facts['ids'])})",
+        "To see them, run ansible-playbook playbooks/ops/manage.yml -e 'ops_command=\"check --deploy\"' with the inventory.",
     )
 
 

@@ -1,6 +1,6 @@
-"""A command that is run once with a release's image and configuration: the Job that does it, and what comes of it.
+"""A command that is run once with a release's image and configuration: the Job that runs it, and its result.
 
-Everything here is a function of plain dicts, as the API server returns them; nothing is read from a cluster.
+All functions take plain dicts, as the API server returns them; nothing is read from a cluster.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ Object = Mapping[str, Any]
 COMPONENT = "command"
 """The label of such a Job and its pod."""
 KEPT = 600
-"""Seconds for which Kubernetes keeps a Job that ended after whoever began it was killed."""
+"""Seconds for which Kubernetes keeps a Job that ended after its caller was killed."""
 LAST = 20
-"""Lines of its output that are told of a command that fails."""
+"""Lines of output that the message of a failed command shows."""
 _OF_POD = ("automountServiceAccountToken", "enableServiceLinks", "imagePullSecrets", "securityContext", "serviceAccountName", "volumes")
 _OF_CONTAINER = ("envFrom", "image", "imagePullPolicy", "resources", "securityContext", "volumeMounts", "workingDir")
 
 
 def serving(found: Sequence[Release]) -> Release | None:
-    """Return of a Deployment's releases, the newest first, the newest that has ready pods; the newest of all where none has any."""
+    """Return the newest of a Deployment's releases (newest first) that has ready pods; if none has any, the newest of all."""
     return next((each for each in found if each.ready), found[0] if found else None)
 
 
 def labels(app: str) -> dict[str, str]:
-    """Return the labels of an app's commands, by which network policies know them."""
-    # Not the app's name: a release removes what has that and is not declared by it.
+    """Return the labels of an app's commands, which network policies select."""
+    # Not the app's name: a release removes objects that carry it and are not declared.
     names = {"name": "manage", "instance": app, "component": COMPONENT, "managed-by": "berth"}
     return {f"app.kubernetes.io/{key}": value for key, value in names.items()}
 
 
 def job(release: Release, app: str, words: Sequence[str], timeout: int, waits: bool = False) -> dict[str, Any]:
-    """Return the Job that runs ``manage.py`` as a release's pods would.
+    """Return the Job that runs ``manage.py`` the way a release's pods would.
 
     Args:
-        release: Whose image, configuration and security context it has.
+        release: The release whose image, configuration and security context it uses.
         app: The app's name.
         words: The arguments of ``manage.py``.
         timeout: Seconds after which Kubernetes ends it.
-        waits: Whether its pod only waits, for the command is started in it from a terminal.
+        waits: Whether its pod only waits, because the command is started in it from a terminal.
     """
     command = ["python", "-c", f"import time; time.sleep({timeout})"] if waits else ["python", "manage.py", *words]
     pod = dig(release.replicaset, "spec", "template", "spec") or {}
     container = {key: release.container[key] for key in _OF_CONTAINER if key in release.container}
-    # What it prints is seen when it is printed, and not when some buffer is full.
+    # Output is visible as soon as it is printed, not once a buffer is full.
     environment = [*(release.container.get("env") or []), {"name": "PYTHONUNBUFFERED", "value": "1"}]
     spec = {key: pod[key] for key in _OF_POD if key in pod} | {
         "restartPolicy": "Never",
@@ -72,7 +72,7 @@ def job(release: Release, app: str, words: Sequence[str], timeout: int, waits: b
 
 
 class Output:
-    """What a command has printed so far, put together from looks at the end of its log."""
+    """What a command has printed so far, assembled from repeated reads of the end of its log."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -80,11 +80,11 @@ class Output:
 
     @property
     def since(self) -> str:
-        """The second from which on the next look has to be, RFC 3339; empty before the first line."""
+        """The second from which the next read has to start, RFC 3339; empty before the first line."""
         return f"{self._latest[-1][:19]}Z" if self._latest else ""
 
     def add(self, log: str) -> list[str]:
-        """Take a look, whose lines have times as with ``timestamps=true``, and return the lines that are new."""
+        """Add a read, whose lines have times as with ``timestamps=true``, and return the lines that are new."""
         known = Counter(self._latest)
         new = []
         for stamped in log.splitlines():
@@ -100,19 +100,19 @@ class Output:
 
 
 def state(pod: Object | None) -> tuple[bool, Object | None]:
-    """Return whether a command's container has begun, and how it ended: its ``terminated`` state, None where it has not."""
+    """Return whether a command's container has started, and how it ended: its ``terminated`` state, or None if it has not ended."""
     status = dig(pod or {}, "status", "containerStatuses", 0, "state") or {}
     return bool(status.get("running") or status.get("terminated")), status.get("terminated")
 
 
 def overdue(job: Object) -> bool:
-    """Whether Kubernetes ends a Job, or has ended it, because its time is over."""
+    """Whether Kubernetes is ending a Job, or has ended it, because it exceeded its deadline."""
     found = condition(job, "FailureTarget") or condition(job, "Failed") or {}
     return found.get("reason") == "DeadlineExceeded"
 
 
 def exit_code(status: bytes) -> int | None:
-    """Return the exit code that the status of a connection to a container has, None where it has none.
+    """Return the exit code in the status of a connection to a container, or None if it has none.
 
     https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/apimachinery/pkg/util/remotecommand/constants.go
     """
@@ -126,14 +126,14 @@ def exit_code(status: bytes) -> int | None:
 
 
 def failure(words: Sequence[str], why: str, lines: Sequence[str], way: str = "") -> str:
-    """Return the message of a command that failed: why, its last lines and, where there is one, a way out."""
+    """Return the message of a command that failed: why, its last lines and, if known, what to do."""
     said = [f"manage.py {words[0]} {why}."]
     said += ["Its last lines:", *(f"  {line}" for line in lines[-LAST:])] if lines else ["It printed nothing."]
     return "\n".join([*said, *([f"What to do: {way}"] if way else [])])
 
 
 def ended(words: Sequence[str], how: Object, lines: Sequence[str]) -> str:
-    """Return the message of a command by its ``terminated`` state; empty where it did well."""
+    """Return the message of a command by its ``terminated`` state; empty if it succeeded."""
     if not how.get("exitCode"):
         return ""
     return failure(words, ending(how), lines, advice("memory", {}) if how.get("reason") == "OOMKilled" else "")

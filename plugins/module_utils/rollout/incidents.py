@@ -1,6 +1,6 @@
-"""What went wrong in a namespace in the last hour and is over: restarts, and pods that were evicted. From Kubernetes objects to data.
+"""What went wrong in a namespace in the last hour and is over: restarts and evicted pods, from Kubernetes objects to data.
 
-A pod that was replaced, or a container that runs again, hides its trouble from anybody who looks a minute later.
+Once a pod has been replaced or its container restarted, the problem can no longer be seen a minute later.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from .reading import event_time, parse_time
 
 Object = Mapping[str, Any]
 HOUR = timedelta(hours=1)
-"""As long as the API server keeps events (--event-ttl)."""
+"""How long the API server keeps events (--event-ttl)."""
 
 # What a message of the kubelet means, and what to do. Messages: pkg/kubelet/eviction/helpers.go and eviction_manager.go of Kubernetes 1.36.
 EVICTIONS: tuple[tuple[str, str], ...] = (
     (r'Usage of EmptyDir volume "(?P<volume>[^"]+)" exceeds', "Give the directory more room in berth_app_writable, or let the app write less there."),
     (r"ephemeral local storage usage|exceeds its local ephemeral storage limit", "Let the app write less, or to a volume."),
-    (r"low on resource: (?:ephemeral-storage|inodes|nodefs|imagefs)", "Free space on the node's disk: df -h there."),
+    (r"low on resource: (?:ephemeral-storage|inodes|nodefs|imagefs)", "Free space on the node's disk: df -h on the node shows the usage."),
     (r"low on resource: memory", "Lower requests in berth_app_resources or berth_app_replicas, or give the node more memory."),
     (r"low on resource: pids", "Let the app start fewer processes."),
 )
-MEMORY = "Raise the memory limit in berth_app_resources, or let the process use less."
-PROBE = "See its log of that time (playbooks/ops/logs.yml); give it more CPU in berth_app_resources, or correct berth_app_liveness_path."
+MEMORY = "Raise the memory limit in berth_app_resources, or reduce the memory that the process uses."
+PROBE = "Check its log of that time (playbooks/ops/logs.yml); give it more CPU in berth_app_resources, or correct berth_app_liveness_path."
 CRASH = "Its log says why (playbooks/ops/logs.yml)."
 
 
 @dataclass(frozen=True)
 class Incident:
-    """One trouble that is over."""
+    """A problem that is over."""
 
     pod: str
     container: str
-    """Empty where it was the whole pod."""
+    """Empty if it was the whole pod."""
     at: str
     """RFC 3339."""
     text: str
@@ -45,15 +45,15 @@ class Incident:
     advice: str
     times: int = 1
     previous: bool = False
-    """Whether the log of the container's previous run tells more."""
+    """Whether the log of the container's previous run says more."""
 
 
 def incidents(pods: Iterable[Object], events: Iterable[Object], now: str) -> list[dict[str, Any]]:
-    """Return what happened in the hour before ``now`` (RFC 3339), the latest first, each as the fields of Incident.
+    """Return what happened in the hour before ``now`` (RFC 3339), latest first, each as the fields of Incident.
 
     Args:
-        pods: Of the namespace, those that have ended as well.
-        events: Of the namespace.
+        pods: The namespace's pods, including those that have ended.
+        events: The namespace's events.
         now: The cluster's time.
     """
     held, told = list(pods), list(events)
@@ -79,7 +79,7 @@ def _evictions(pods: Iterable[Object], events: Iterable[Object]) -> Iterator[Inc
 
 def _evicted(pod: str, at: str, message: str) -> Incident:
     said = " ".join(message.split()).rstrip(". ")
-    advice = next((advice for pattern, advice in EVICTIONS if re.search(pattern, said)), "See the node: kubectl describe node.")
+    advice = next((advice for pattern, advice in EVICTIONS if re.search(pattern, said)), "Check the node: kubectl describe node.")
     return Incident(pod, "", at, f"was evicted by its node: {said}", advice)
 
 
@@ -93,7 +93,7 @@ def _restarts(pods: Iterable[Object], events: Iterable[Object]) -> Iterator[Inci
                 yield Incident(pod["metadata"]["name"], status["name"], ended.get("finishedAt") or "", text, advice, status["restartCount"], True)
     names = {pod["metadata"]["name"] for pod in pods}
     for (name, container), event in probed.items():
-        if name not in names:  # replaced since: only the event is left of it
+        if name not in names:  # replaced since: only its event is left
             yield Incident(name or "", container, event_time(event), _PROBED, PROBE, event.get("count") or 1)
 
 
@@ -101,14 +101,14 @@ _PROBED = "did not answer its liveness probe and was restarted"
 
 
 def _probe(event: Object) -> re.Match[str] | None:
-    """Match an event by which the kubelet says that it restarts a container for its probe (pkg/kubelet/kuberuntime/kuberuntime_manager.go)."""
+    """Match an event in which the kubelet says that it restarts a container because of its probe (pkg/kubelet/kuberuntime/kuberuntime_manager.go)."""
     if event.get("reason") != "Killing":
         return None
     return re.match(r"Container (\S+) failed (?:liveness|startup) probe", str(event.get("message")))
 
 
 def _restart(ended: Object, probed: bool) -> tuple[str, str] | None:
-    """Say why a container was started again, and what to do; None where it was no trouble: its machine was stopped, or it was asked to end."""
+    """Say why a container was restarted, and what to do; None if it was no problem: its machine was stopped, or it was told to stop."""
     code, reason = ended.get("exitCode"), ended.get("reason")
     if reason == "OOMKilled":
         return "used more memory than its limit, was killed (OOMKilled) and restarted", MEMORY

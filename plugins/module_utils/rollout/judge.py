@@ -1,14 +1,14 @@
 """Decide from Kubernetes objects whether a rollout is complete, can still succeed, or is certain to fail.
 
-Everything here is a function of plain dicts, as the API server returns them; nothing is read from a cluster.
+All functions take plain dicts, as the API server returns them; nothing is read from a cluster.
 `judge` looks at one snapshot of a workload and lists what is wrong with it (findings). A finding says how long it
-must be seen in a row before it is certain (its grace); `model.Patience` keeps those clocks and `message.describe` makes the message.
+must be seen without a break before it is certain (its grace); `model.Patience` keeps those clocks and `message.describe` writes the message.
 
 What counts as evidence:
 
 - Only pods of the current revision: the newest ReplicaSet's, the update revision's, the Job's own.
-- Of an attempt that began before the wait, only what happened since the wait began: a back-off of up to five
-  minutes shows an old error that may have been cured since, e.g. a registry that was down.
+- For an attempt that began before the wait, only what happened since the wait began: a back-off of up to five
+  minutes shows an old error that may have been resolved since, e.g. a registry that was down.
   https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy
 
 Reasons and messages are those of Kubernetes 1.36: pkg/kubelet/images/types.go, pkg/kubelet/images/image_manager.go,
@@ -42,12 +42,12 @@ from .workload import evictions, refusals, workload_findings
 
 
 def judge(snapshot: Snapshot, since: str = "", scheduling_grace: float = SCHEDULING) -> Verdict:
-    """Say where a workload stands and what is wrong with it.
+    """Report the state of a workload and what is wrong with it.
 
     Args:
-        snapshot: The workload and what belongs to it.
+        snapshot: The workload and the objects that belong to it.
         since: The cluster's time when the wait began, RFC 3339; empty to count everything as new.
-        scheduling_grace: Seconds until a pod that fits on no node is given up.
+        scheduling_grace: Seconds before a pod that fits on no node counts as failed.
     """
     workload = snapshot.workload
     complete, note = _JUDGES[workload["kind"]](workload)
@@ -56,7 +56,7 @@ def judge(snapshot: Snapshot, since: str = "", scheduling_grace: float = SCHEDUL
         # The Job's own status follows its pods' containers two or three seconds later.
         complete = condition(workload, "Failed") is None and len(succeeded(pods)) >= wanted_pods(workload)
     if complete and unproved(workload) and not _proved(pods, snapshot.now):
-        complete, note = False, f"must stay so for {STAYS.seconds} s, for there is no readiness probe"
+        complete, note = False, f"must stay ready for {STAYS.seconds} s, as there is no readiness probe"
     verdict = Verdict(complete, _progress(workload, pods, complete, note), state_of(snapshot))
     if complete:
         return verdict
@@ -71,7 +71,7 @@ def judge(snapshot: Snapshot, since: str = "", scheduling_grace: float = SCHEDUL
 
 
 def unproved(workload: Object) -> bool:
-    """Tell whether a workload's pods count as ready without having shown anything."""
+    """Whether a workload's pods count as ready without having proved that they work."""
     spec = workload.get("spec") or {}
     containers = dig(spec, "template", "spec", "containers") or []
     return workload["kind"] != "Job" and not spec.get("minReadySeconds") and not all(container.get("readinessProbe") for container in containers)
@@ -112,7 +112,7 @@ def state_of(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-# These four follow kubectl rollout status, with OnDelete added, which kubectl does not wait for:
+# These four follow kubectl rollout status, plus OnDelete, which kubectl does not wait for:
 # https://github.com/kubernetes/kubectl/blob/v0.36.3/pkg/polymorphichelpers/rollout_status.go
 
 
@@ -134,7 +134,7 @@ def _statefulset(workload: Object) -> tuple[bool, str]:
     if (status.get("readyReplicas") or 0) < wanted:
         return False, ""
     if dig(workload, "spec", "updateStrategy", "type") == "OnDelete":
-        return True, "new revision waits for its pods to be deleted" if _outdated(status) else ""
+        return True, "the new revision waits for the old pods to be deleted" if _outdated(status) else ""
     partition = dig(workload, "spec", "updateStrategy", "rollingUpdate", "partition") or 0
     return (status.get("updatedReplicas") or 0) >= wanted - partition, ""
 
@@ -179,7 +179,7 @@ def _progress(workload: Object, pods: Sequence[Object], complete: bool, note: st
     return text + (f", {note}" if note else "")
 
 
-# Which of several findings explains best: the more specific first.
+# Which of several findings explains the problem best: more specific ones come first.
 RANK = {
     cause: rank
     for rank, cause in enumerate(

@@ -1,4 +1,4 @@
-"""The message about a finding: what is wrong, the evidence, and what to do."""
+"""The message for a finding: what is wrong, the evidence, and what to do."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .symptoms import Symptom
 
 _LINE = 1000  # characters of a line in a message: a log line of JSON may hold a whole traceback
 _EVENTS = 3
-PAGE_RAISES = "What it raises, by its whole log or by asking for the page in the pod:"
+PAGE_RAISES = "What the page raises, from the full log or from a request in the pod:"
 
 
 def best(findings: Iterable[Finding]) -> Finding | None:
-    """Return the finding that explains best why a workload is not complete; one that is more than a deadline."""
+    """Return the finding that best explains why a workload is not complete; any other finding explains more than a deadline."""
     found = list(findings)
     return next((finding for finding in found if finding.cause != "deadline"), found[0] if found else None)
 
@@ -37,18 +37,18 @@ def describe(
     symptom: Symptom | None = None,
     raised: Sequence[str] = (),
 ) -> str:
-    """Make the one message of a failed rollout.
+    """Return the message of a failed rollout.
 
     Args:
-        state: As in Verdict.state.
+        state: Verdict.state.
         finding: What is wrong.
-        namespace: Of the workload.
-        headline: Put before what is wrong, e.g. that the time is over.
+        namespace: The workload's namespace.
+        headline: Comes before what is wrong, e.g. that the wait timed out.
         log_lines: The container's last lines.
-        events: Of the pod or the workload, the latest first.
-        workload: As read, for advice that depends on what it is.
+        events: The events of the pod or the workload, latest first.
+        workload: The workload as read, for advice that depends on its kind.
         symptom: What the log says, or the traceback.
-        raised: The traceback of the page that a probe asks for, where the last log lines have none.
+        raised: The traceback of the page that a probe requests, if the last log lines have none.
     """
     summary = f"{finding.summary}: {symptom.summary}" if symptom else finding.summary
     lines = [f"{headline}: {summary[0].lower()}{summary[1:]}." if headline else f"{summary}."]
@@ -69,7 +69,7 @@ def describe(
     if told:
         lines.append("Events:")
         lines += [f"  {line}" for line in told]
-    way = "Mend what the page raises." if raised else advice_of(finding, workload or {})
+    way = "Fix the error that the page raises." if raised else advice_of(finding, workload or {})
     lines.append(f"What to do: {symptom.advice if symptom else way}")
     return "\n".join(lines)
 
@@ -78,7 +78,7 @@ _BY_LOG = ("crash", "ended", "readiness", "liveness", "job", "job-deadline")
 
 
 def symptom_of(finding: Finding, lines: Sequence[str], workload: Object) -> Symptom | None:
-    """Return what a log says about a finding that only the log explains; None where it says nothing that is known, or the finding is plain."""
+    """Return what a log says about a finding that only the log explains; None if it says nothing known, or the finding explains itself."""
     if finding.container == checks.CONTAINER and (report := checks.read(lines)):
         return checks.symptom(report)
     erring = finding.cause == "answer" and STATUS.search(finding.message) and finding.grace == ERRORS
@@ -88,7 +88,7 @@ def symptom_of(finding: Finding, lines: Sequence[str], workload: Object) -> Symp
 
 
 def folded(lines: Iterable[str]) -> list[str]:
-    """Return lines with those that follow each other and are the same as one.
+    """Return the lines with consecutive duplicates merged into one.
 
     >>> folded(["Not Found: /readyz", "Not Found: /readyz", "ok"])
     ['Not Found: /readyz (2 times)', 'ok']
@@ -98,7 +98,7 @@ def folded(lines: Iterable[str]) -> list[str]:
 
 
 def event_lines(events: Iterable[Object], known: str = "") -> list[str]:
-    """Return the latest warnings as lines: each message once, whatever names it quotes, and none that is known."""
+    """Return the latest warnings as lines: each message once, regardless of the names in it, without the one already known."""
     lines: list[str] = []
     told = {_shape(known)}
     for event in events:

@@ -1,6 +1,6 @@
-"""Find out what a page of the app raises, by asking for it in one of its pods.
+"""Find out what a page of the app raises, by requesting it in one of its pods.
 
-With DEBUG off, Django's own LOGGING sends the traceback of a page that fails to ADMINS, and to nobody where there are none: the pod's log has only the 500.
+With DEBUG off, Django's default LOGGING sends the traceback of a failing page to ADMINS, if there are any: the pod's log shows only the 500.
 https://docs.djangoproject.com/en/stable/ref/logging/#default-logging-configuration
 """
 
@@ -18,10 +18,10 @@ from . import symptoms
 from .reading import newest_ready
 
 MARK = "berth-page-error "
-"""What the line with the traceback begins with."""
-TIMEOUT = 30.0  # seconds: on a busy node a project takes several to be loaded
+"""The start of the line with the traceback."""
+TIMEOUT = 30.0  # seconds: on a busy node a project takes several to load
 
-# Run by `manage.py shell`, which has the settings as every command has. Middleware and views run as for a visitor; what wraps the application does not.
+# Run by `manage.py shell`, which loads the settings like every command. Middleware and views run as for a visitor; WSGI or ASGI wrappers do not.
 SCRIPT = """
 import json, traceback
 from django.core.signals import got_request_exception
@@ -43,13 +43,13 @@ print({mark!r} + json.dumps("\\n".join(raised[-1:])))
 
 
 def ask(cluster: Cluster, pod: Object, path: str, host: str) -> list[str]:
-    """Return the traceback of what a page raises, without secrets; none where it raises nothing, or where that cannot be asked.
+    """Return the traceback of what a page raises, without secrets; no lines if it raises nothing, or if the page cannot be requested.
 
     Args:
         cluster: The API server.
-        pod: One that runs the app, as read.
+        pod: A pod that runs the app, as read.
         path: The page, as ``/polls/``.
-        host: What the request's Host header says.
+        host: The request's Host header.
     """
     script = SCRIPT.format(path=path, host=host, mark=MARK)
     meta, containers = pod["metadata"], pod["spec"]["containers"]
@@ -63,7 +63,7 @@ def ask(cluster: Cluster, pod: Object, path: str, host: str) -> list[str]:
 
 
 def read(said: str) -> list[str]:
-    """Return the lines of the traceback in what the script has printed.
+    """Return the lines of the traceback in the script's output.
 
     >>> read('berth-page-error "Traceback (most recent call last):\\\\nKeyError: 1\\\\n"')
     ['Traceback (most recent call last):', 'KeyError: 1']
@@ -78,7 +78,7 @@ def read(said: str) -> list[str]:
 
 
 def last_traceback(log: Sequence[str]) -> list[str]:
-    """Return the last traceback of a log, with the error's first line; none where there is none.
+    """Return the last traceback of a log, with the error's first line; no lines if there is none.
 
     >>> last_traceback(["starting", "Traceback (most recent call last):", '  File "a.py", line 1', "ValueError: no", "GET / 500"])
     ['Traceback (most recent call last):', '  File "a.py", line 1', 'ValueError: no']
@@ -91,14 +91,14 @@ def last_traceback(log: Sequence[str]) -> list[str]:
 
 
 def told(lines: Sequence[str]) -> str:
-    """Return what a page raises in one sentence with the place in the project, and what to do where that is known; "" for no lines.
+    """Return in one sentence what a page raises and where in the project, and what to do if that is known; "" for no lines.
 
     >>> told(['  File "/code/shop/views.py", line 7, in index', "    1 / 0", "ZeroDivisionError: division by zero"])
     'it raises ZeroDivisionError: division by zero (/code/shop/views.py:7)'
     """
     if not lines:
         return ""
-    # An exception's text may have several lines, which come after the last place; the first is enough.
+    # An exception's text may have several lines, after the last place; the first is enough.
     last = max((index for index, line in enumerate(lines) if line.startswith("  File ")), default=-1)
     words = next((line for line in lines[last + 1 :] if line[:1].strip()), lines[-1]).strip().rstrip(".")[:500]
     symptom = symptoms.of_log(lines)
@@ -106,7 +106,7 @@ def told(lines: Sequence[str]) -> str:
 
 
 def of_url(cluster: Cluster, namespace: str, name: str, url: str) -> list[str]:
-    """Return the traceback of what a page of a Deployment's app raises, as ``ask`` does; the pod need not be reached by the page's URL."""
+    """Return the traceback of what a page of a Deployment's app raises, like ``ask``; the page's URL need not be reachable."""
     where = urllib.parse.urlsplit(url)
     try:
         pod = newest_ready(cluster, namespace, name)

@@ -1,4 +1,4 @@
-"""What is wrong with a pod that finds no node, or whose volumes are not there."""
+"""What is wrong with a pod that no node accepts, or whose volumes are missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SCALING_EVENTS = ("TriggeredScaleUp", "Nominated")
 
 
 def unschedulable(snapshot: Snapshot, pod: Object, message: str, events: Sequence[Object], since: str, scheduling_grace: float) -> Iterable[Finding]:
-    """Yield why no node takes the pod, by the scheduler's ``message``; an autoscaler that makes a node is given ``scheduling_grace`` seconds."""
+    """Yield why no node accepts the pod, from the scheduler's ``message``; an autoscaler that is adding a node gets ``scheduling_grace`` seconds."""
     where = {"pod": name_of(pod)}
     if claim := claim_problem(snapshot, pod, message, since):
         summary, detail, grace = claim
@@ -38,16 +38,16 @@ def unschedulable(snapshot: Snapshot, pod: Object, message: str, events: Sequenc
         summary = f"No node has room for the pod ({', '.join(lacking) or 'too many pods'})"
         yield Finding("resources", summary, "Unschedulable", message, **where, grace=grace)
     elif "no nodes available" in message or message.startswith("0/0 nodes"):
-        yield Finding("resources", "The cluster has no node", "Unschedulable", message, **where, grace=grace)
+        yield Finding("resources", "The cluster has no nodes", "Unschedulable", message, **where, grace=grace)
     else:
-        yield Finding("placement", "No node suits the pod", "Unschedulable", message, **where, grace=grace)
+        yield Finding("placement", "No node matches the pod's placement rules", "Unschedulable", message, **where, grace=grace)
 
 
 def claim_problem(snapshot: Snapshot, pod: Object, message: str, since: str) -> tuple[str, str, float] | None:
     """Return (summary, message, grace) for the claim that keeps a pod from a node, or None.
 
     Args:
-        message: The scheduler's, empty while it waits for the volume of a node that it has chosen.
+        message: The scheduler's message, empty while it waits for the volume on a node that it has chosen.
     """
     for name in unbound_claims([pod]):
         if name not in snapshot.claims:
@@ -67,22 +67,22 @@ def claim_problem(snapshot: Snapshot, pod: Object, message: str, since: str) -> 
             said = str(event.get("message"))
             if "no storage class is set" in said:
                 return (
-                    f"The PersistentVolumeClaim {name} has no StorageClass, and none is the default",
+                    f"The PersistentVolumeClaim {name} has no StorageClass, and the cluster has no default one",
                     said,
                     CREATED_SOON,
                 )
             if re.search(r"storageclass\S* \"[^\"]+\" not found", said):
                 return (
-                    f"The PersistentVolumeClaim {name} wants the StorageClass {storage_class}, which does not exist",
+                    f"The PersistentVolumeClaim {name} needs the StorageClass {storage_class}, which does not exist",
                     said,
                     CREATED_SOON,
                 )
             if event.get("reason") == "ProvisioningFailed":
-                # A provisioner tries again, and the second try often ends what the first began.
+                # A provisioner retries, and the second try often completes what the first began.
                 again = sum(dig(each, "series", "count") or each.get("count") or 1 for each in failures) > 1
                 counts = is_of_this_attempt(event_time(event), dig(claim, "metadata", "creationTimestamp"), since)
                 grace = TRANSIENT if again and counts else NEVER
-                return f"No volume can be made for the PersistentVolumeClaim {name}", said, grace
+                return f"No volume can be created for the PersistentVolumeClaim {name}", said, grace
         if not message or "unbound immediate PersistentVolumeClaims" in message:
             said = str(events[0].get("message")) if events else ""
             return f"The PersistentVolumeClaim {name} is not bound to a volume", said, NEVER
@@ -104,7 +104,7 @@ def mount_findings(pod: Object, events: Sequence[Object], since: str) -> Iterabl
             grace = CREATED_SOON if counts else NEVER
             yield Finding("config", f"{summary}, which a volume needs", reason, said, name_of(pod), grace=grace)
         elif reason == "FailedCreatePodSandBox":
-            yield Finding("container", "The pod's network or sandbox cannot be made", reason, said, name_of(pod))
+            yield Finding("container", "The pod's network or sandbox cannot be created", reason, said, name_of(pod))
         else:
             yield Finding("mount", "A volume cannot be mounted", reason, said, name_of(pod))
         return

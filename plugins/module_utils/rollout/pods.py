@@ -17,7 +17,7 @@ from .reading import container_statuses, current_pods, ending, event_time, event
 
 
 def pod_findings(snapshot: Snapshot, pod: Object, since: str, scheduling_grace: float) -> Iterable[Finding]:
-    """Yield what keeps a pod of the current revision from being ready."""
+    """Yield what keeps a pod of the current revision from becoming ready."""
     if is_ready(pod) or dig(pod, "metadata", "deletionTimestamp"):
         return
     if dig(pod, "status", "phase") in ("Succeeded", "Failed"):
@@ -64,7 +64,7 @@ def _container_findings(snapshot: Snapshot, pod: Object, status: Object, events:
         cause = "command" if _NO_COMMAND.search(message) else "container"
         yield Finding(cause, summary, reason, message, **where, grace=grace)
     elif snapshot.workload["kind"] != "Job":
-        # A Job counts its own failures (backoffLimit): a container that ends is not its end.
+        # A Job counts its own failures (backoffLimit): one container that ends is not the end of the Job.
         yield from _crash(snapshot.workload, snapshot.sockets, pod, status, reason, message, events, where, since)
 
 
@@ -82,7 +82,7 @@ _CREATE_REASONS = (
     "PreStartHookError",
     "PostStartHookError",
 )
-# An overloaded node or runtime; the kubelet's own cache of Secrets that has not caught up.
+# An overloaded node or runtime, or the kubelet's cache of Secrets is behind.
 _TRANSIENT = re.compile(
     r"failed to sync|deadline exceeded|timed? ?out|is reserved for|connection refused|unavailable|try again",
     re.IGNORECASE,
@@ -90,24 +90,24 @@ _TRANSIENT = re.compile(
 _NO_COMMAND = re.compile(r"executable file not found|no such file or directory|permission denied|exec format error")
 
 
-# As roles/config names them, by a fingerprint of what they hold.
+# Named by roles/config, with a fingerprint of their contents.
 _OWN = re.compile(r'(?:secret|configmap) "[^"]+-[0-9a-f]{10}" not found')
-CONFIGURE = "The inventory's settings or secrets have changed since they were applied: run site.yml without --tags, or with config among them."
+CONFIGURE = "The inventory's settings or secrets have changed since they were applied: run site.yml without --tags, or include the tag config."
 
 
 def _missing(container: str, message: str) -> str:
-    """Name the Secret or ConfigMap, or the key in one, that a container cannot be configured without."""
+    """Name the missing Secret or ConfigMap, or the missing key in one, that a container needs."""
     if match := re.search(r"couldn't find key (\S+) in (Secret|ConfigMap) [^/\s]+/(\S+)", message):
         return f"The {match[2]} {match[3]} has no key {match[1]}, which container {container} needs"
     if match := re.search(r'(secret|configmap) "([^"]+)" not found', message):
         kind = "Secret" if match[1] == "secret" else "ConfigMap"
         return f"There is no {kind} {match[2]}, which container {container} needs"
     if "runAsNonRoot" in message:
-        return f"The image of container {container} runs as root, which the pod forbids (runAsNonRoot)"
+        return f"The image of container {container} runs as root, which the pod does not allow (runAsNonRoot)"
     return f"The container {container} cannot be configured"
 
 
-BUSY = "The web server for files has more connections than it can hold: raise berth_app_replicas, so that each pod has fewer."
+BUSY = "The web server for files has more connections than it can handle: raise berth_app_replicas, so that each pod has fewer."
 
 
 def _crash(
@@ -128,11 +128,11 @@ def _crash(
     about = [event for event in events if name in _event_container(event)]
     unready = [event for event in about if event.get("reason") == "Unhealthy"]
     down = bool(dig(status, "state", "terminated", "exitCode"))
-    # An init container keeps its end as its state until the back-off is over: only then it is said to wait.
+    # An init container stays terminated until the back-off is over: only then does it show as waiting.
     looping = reason == "CrashLoopBackOff" or (restarts >= (1 if down else 2) and ended and not status.get("ready"))
     if looping:
         counts = is_of_this_attempt(ended.get("finishedAt"), dig(pod, "metadata", "creationTimestamp"), since)
-        # One that runs again may come up this time; the back-off says that it came down at least twice.
+        # One that runs again may come up this time; the back-off means that it has ended at least twice.
         patience = CREATED_SOON if running else 0
         cause, summary = _crash_cause(name, ended, restarts if running else restarts + 1, about)
         yield Finding(
@@ -143,7 +143,7 @@ def _crash(
             **where,
             grace=patience if counts else NEVER,
             advice=BUSY if (name, cause) == (served_files.CONTAINER, "memory") else "",
-            # A container that is waiting or running again has its last run's log as the previous one's, except
+            # The last run's log of a container that is waiting or running again is the previous log, except
             # in the moment between its end and the back-off.
             log="current" if dig(status, "state", "terminated") else "previous",
         )
@@ -167,11 +167,11 @@ def _crash(
 # pkg/probe/http/http.go of Kubernetes 1.36.
 STATUS = re.compile(r"HTTP probe failed with statuscode: (\d+)")
 _LATER = (408, 425, 429)
-"""Answers of 4xx that ask to come again: https://www.iana.org/assignments/http-status-codes"""
+"""4xx answers that ask the client to retry: https://www.iana.org/assignments/http-status-codes"""
 
 
 def _web_probe(workload: Object, container: str, event: str) -> probes.Probe | None:
-    """Return the request that an event of a web pod's probe is about, None for that of any other workload, which no variable describes."""
+    """Return the request of the web pod's probe that an event is about; None for any other workload, whose probes no variable describes."""
     if label_of(workload, "app.kubernetes.io/component") != "web":
         return None
     spec: dict[str, Any] = next((each for each in dig(workload, "spec", "template", "spec", "containers") or [] if each["name"] == container), {})
@@ -180,13 +180,13 @@ def _web_probe(workload: Object, container: str, event: str) -> probes.Probe | N
 
 
 def _of_others(workload: Object, container: str) -> set[int]:
-    """Return the ports of a pod's other containers, which listen in the same network."""
+    """Return the ports of a pod's other containers, which share its network."""
     others = [each for each in dig(workload, "spec", "template", "spec", "containers") or [] if each["name"] != container]
     return {port["containerPort"] for each in others for port in each.get("ports") or []}
 
 
 def _unready(workload: Object, name: str, event: str, sockets: Sequence[tuple[str, int]]) -> tuple[str, str, str, float]:
-    """Return (cause, summary, advice, grace) for a container that runs and is not ready; ``event`` is its probe's latest message."""
+    """Return (cause, summary, advice, grace) for a container that runs but is not ready; ``event`` is its probe's latest message."""
     plain = "readiness", f"The container {name} runs but is not ready", "", NEVER
     probe = _web_probe(workload, name, event)
     if probe is None:
@@ -206,7 +206,7 @@ def _unready(workload: Object, name: str, event: str, sockets: Sequence[tuple[st
 
 
 def refused_pod(snapshot: Snapshot) -> tuple[str, str] | None:
-    """Return the pod and the container of a web pod that refuses its probe's connections, None where none does."""
+    """Return the pod and the container of a web pod that refuses its probe's connections, or None."""
     for pod in current_pods(snapshot):
         for status in dig(pod, "status", "containerStatuses") or []:
             if not dig(status, "state", "running") or status.get("ready"):
@@ -219,7 +219,7 @@ def refused_pod(snapshot: Snapshot) -> tuple[str, str] | None:
 
 
 def failing_page(workload: Object, finding: Finding) -> probes.Probe | None:
-    """Return the request of a web pod's probe that the app answers with an error of its own, None where a finding is another."""
+    """Return the request of a web pod's probe that the app answers with an error of its own; None for any other finding."""
     match = STATUS.search(finding.message) if finding.cause == "answer" else None
     return _web_probe(workload, finding.container, finding.message) if match and int(match[1]) >= 500 else None
 
@@ -239,9 +239,9 @@ def _crash_cause(name: str, ended: Object, runs: int, events: Sequence[Object]) 
 
 
 def _killed_by(events: Sequence[Object], code: int | None) -> str:
-    """Return the probe for which the kubelet ended a container, "" where it ended otherwise.
+    """Return the probe because of which the kubelet stopped a container; "" if it ended for another reason.
 
-    One that ends by itself answers no probe either, so that exit code 0 needs the kubelet's own word.
+    A container that ends by itself also stops answering probes, so exit code 0 needs the kubelet's own event.
     """
     pattern, reason = (r"\w+ \S+ failed (liveness|startup) probe", "Killing") if code == 0 else (r"(?i)(liveness|startup) probe", "Unhealthy")
     if code not in (0, 137, 143):

@@ -11,7 +11,7 @@ from .model import YOUNG, Snapshot
 
 
 def owned_by(thing: Object, owner: Object) -> bool:
-    """Tell whether ``owner`` is the controller of an object (by uid: names come back)."""
+    """Whether ``owner`` is the controller of an object (by uid: names are reused)."""
     references = dig(thing, "metadata", "ownerReferences") or []
     uid = dig(owner, "metadata", "uid")
     return any(reference.get("controller") and reference.get("uid") == uid for reference in references)
@@ -24,13 +24,13 @@ def template_images(workload: Object) -> list[str]:
 
 
 def newest_replicaset(snapshot: Snapshot) -> Object | None:
-    """Return the Deployment's ReplicaSet with the highest revision, or None before there is one."""
+    """Return the Deployment's ReplicaSet with the highest revision, or None if there is none yet."""
     owned = [each for each in snapshot.replicasets if owned_by(each, snapshot.workload)]
     return max(owned, key=revision_number, default=None)
 
 
 def current_pods(snapshot: Snapshot) -> list[Object]:
-    """Return the pods of the workload's current revision, the oldest first."""
+    """Return the pods of the workload's current revision, oldest first."""
     workload = snapshot.workload
     kind = workload["kind"]
     if kind == "Deployment":
@@ -50,10 +50,10 @@ def current_pods(snapshot: Snapshot) -> list[Object]:
 
 
 def newest_ready(cluster: Cluster, namespace: str, name: str) -> Object | None:
-    """Return a ready pod of a Deployment's newest revision, None where there is none.
+    """Return a ready pod of a Deployment's newest revision, or None.
 
     Raises:
-        KubeError: The API server does not answer, or not to this user, or there is no such Deployment.
+        KubeError: The API server does not answer or refuses this user, or there is no such Deployment.
     """
     workload = {**cluster.get("Deployment", namespace, name), "kind": "Deployment"}
     selector = selector_of(workload)
@@ -64,7 +64,7 @@ def newest_ready(cluster: Cluster, namespace: str, name: str) -> Object | None:
 def event_subjects(snapshot: Snapshot) -> list[str]:
     """Return the uids of the objects whose events can explain why a workload is not complete.
 
-    At most four, so that a poll stays cheap: pods of one workload mostly fail alike.
+    At most four, so that a poll stays cheap: the pods of a workload mostly fail in the same way.
     """
     pods = current_pods(snapshot)
     troubled = [pod for pod in pods if not is_ready(pod) and dig(pod, "status", "phase") != "Succeeded"]
@@ -77,9 +77,9 @@ def event_subjects(snapshot: Snapshot) -> list[str]:
 
 
 def unbound_claims(pods: Iterable[Object]) -> list[str]:
-    """Return the names of the claims of the pods that wait for a node, in order and once each.
+    """Return the names of the claims of pods that wait for a node, in order and without duplicates.
 
-    A pod whose volume is being made for the node that was chosen has neither the node nor a condition yet:
+    While a pod's volume is being created for the chosen node, the pod has neither the node nor a condition:
     https://kubernetes.io/docs/concepts/storage/storage-classes/#volume-binding-mode
     """
     names: dict[str, None] = {}
@@ -92,7 +92,7 @@ def unbound_claims(pods: Iterable[Object]) -> list[str]:
 
 
 def selector_of(workload: Object) -> str:
-    """Return a workload's selector as a query takes it, e.g. ``app=polls,tier in (web)``."""
+    """Return a workload's selector as a query parameter, e.g. ``app=polls,tier in (web)``."""
     parts = [f"{key}={value}" for key, value in (dig(workload, "spec", "selector", "matchLabels") or {}).items()]
     for rule in dig(workload, "spec", "selector", "matchExpressions") or []:
         key, values = rule["key"], ",".join(rule.get("values") or [])
@@ -101,12 +101,12 @@ def selector_of(workload: Object) -> str:
 
 
 def label_of(thing: Object, name: str) -> str:
-    """Return the value of a label, "" where there is none."""
+    """Return the value of a label, or ""."""
     return dig(thing, "metadata", "labels", name) or ""
 
 
 def revision_number(thing: Object) -> int:
-    """Return a ReplicaSet's revision as its Deployment counts it, 0 where it says none."""
+    """Return a ReplicaSet's revision as its Deployment counts it, 0 if it has none."""
     try:
         return int(dig(thing, "metadata", "annotations", "deployment.kubernetes.io/revision") or 0)
     except ValueError:
@@ -114,24 +114,24 @@ def revision_number(thing: Object) -> int:
 
 
 def daemonset_revision(snapshot: Snapshot) -> str:
-    """Return the name of a DaemonSet's newest ControllerRevision, "" before there is one."""
+    """Return the name of a DaemonSet's newest ControllerRevision, "" if there is none yet."""
     owned = [each for each in snapshot.revisions if owned_by(each, snapshot.workload)]
     newest = max(owned, key=lambda each: each.get("revision") or 0, default=None)
     return newest["metadata"]["name"] if newest else ""
 
 
 def is_ready(pod: Object) -> bool:
-    """Whether the pod takes part in its Services."""
+    """Whether the pod receives traffic from its Services."""
     return condition(pod, "Ready") is not None and not dig(pod, "metadata", "deletionTimestamp")
 
 
 def live_pods(pods: Iterable[Object]) -> list[Object]:
-    """Return the pods that neither have ended nor are being deleted."""
+    """Return the pods that have not ended and are not being deleted."""
     return [pod for pod in pods if not dig(pod, "metadata", "deletionTimestamp") and dig(pod, "status", "phase") not in ("Failed", "Succeeded")]
 
 
 def wanted_pods(workload: Object) -> int:
-    """Return how many pods the workload is to have."""
+    """Return how many pods the workload should have."""
     kind, spec, status = workload["kind"], workload.get("spec") or {}, workload.get("status") or {}
     if kind == "DaemonSet":
         return status.get("desiredNumberScheduled") or 0
@@ -143,7 +143,7 @@ def wanted_pods(workload: Object) -> int:
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """Return a time of RFC 3339 to the second, None for anything else."""
+    """Return an RFC 3339 time to the second, None for anything else."""
     # Events carry microseconds (eventTime) or seconds; the seconds are enough.
     try:
         return datetime.strptime((text or "")[:19], "%Y-%m-%dT%H:%M:%S")
@@ -152,18 +152,18 @@ def parse_time(text: str | None) -> datetime | None:
 
 
 def event_time(event: Object) -> str:
-    """Return when an event was last seen, RFC 3339; empty where it does not say."""
+    """Return when an event was last seen, RFC 3339; empty if it does not say."""
     return dig(event, "series", "lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or dig(event, "metadata", "creationTimestamp") or ""
 
 
 def events_of(events: Iterable[Object], uid: str | None) -> list[Object]:
-    """Return an object's events, the latest first."""
+    """Return an object's events, latest first."""
     mine = [event for event in events if uid and dig(event, "involvedObject", "uid") == uid]
     return sorted(mine, key=lambda event: event_time(event)[:19], reverse=True)
 
 
 def began_at(workload: Object) -> str:
-    """Return when the workload's spec was last changed: the latest write that is not one of its controller."""
+    """Return when the workload's spec was last changed: the latest write that is not its controller's."""
     writes = [
         entry.get("time") or ""
         for entry in dig(workload, "metadata", "managedFields") or []
@@ -173,13 +173,13 @@ def began_at(workload: Object) -> str:
 
 
 def is_young(began: str | None, since: str) -> bool:
-    """Tell whether an attempt that began then is the one that is waited for since ``since``."""
+    """Whether an attempt that began then is the one that has been waited for since ``since``."""
     start, wait = parse_time(began), parse_time(since)
     return start is None or wait is None or start >= wait - YOUNG
 
 
 def is_of_this_attempt(seen: str | None, began: str | None, since: str) -> bool:
-    """Tell whether what the cluster saw at ``seen`` belongs to the attempt that is waited for."""
+    """Whether what the cluster saw at ``seen`` belongs to the attempt that is waited for."""
     at, start, wait = parse_time(seen), parse_time(began), parse_time(since)
     if is_young(began, since):
         return at is None or start is None or at >= start
@@ -187,7 +187,7 @@ def is_of_this_attempt(seen: str | None, began: str | None, since: str) -> bool:
 
 
 def succeeded(pods: Iterable[Object]) -> list[Object]:
-    """Return the pods of a Job whose containers have all ended well, also those that the kubelet does not call Succeeded yet."""
+    """Return a Job's pods whose containers have all succeeded, including those that the kubelet does not report as Succeeded yet."""
     return [pod for pod in pods if dig(pod, "status", "phase") == "Succeeded" or _ended_well(pod)]
 
 
@@ -229,13 +229,13 @@ def pod_state(pod: Object) -> str:
 
 
 def container_statuses(pod: Object) -> list[Object]:
-    """Return the statuses of a pod's containers, those of the init containers first."""
+    """Return the statuses of a pod's containers, init containers first."""
     status = pod.get("status") or {}
     return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 
 
 def telling_container(pod: Object) -> Object | None:
-    """Return the status of the container that made a pod fail, else of the one that ran when it was ended, else of the first main one."""
+    """Return the status of the container that made a pod fail, else of the one that was running when the pod was stopped, else of the first main one."""
     statuses = container_statuses(pod)
     failed = (each for each in statuses if (dig(each, "state", "terminated", "exitCode") or dig(each, "lastState", "terminated", "exitCode")) not in (None, 0))
     running = (each for each in statuses if dig(each, "state", "running"))
@@ -244,7 +244,7 @@ def telling_container(pod: Object) -> Object | None:
 
 
 def failed_run(pod: Object) -> tuple[str, str, bool] | None:
-    """Return the latest failed run in a pod: container, an identity of the run, whether it is the previous one's."""
+    """Return the latest failed run in a pod: the container, an identity of the run, and whether it is the container's previous run."""
     for status in container_statuses(pod):
         for key in ("state", "lastState"):
             ended = dig(status, key, "terminated")
@@ -255,11 +255,11 @@ def failed_run(pod: Object) -> tuple[str, str, bool] | None:
 
 
 def exit_of(status: Object | None) -> str:
-    """Return what became of a container, to be added to a sentence; "" where nothing is known."""
+    """Return what happened to a container, to be added to a sentence; "" if nothing is known."""
     if not status:
         return ""
     if dig(status, "state", "running"):
-        return f": container {status['name']} was at work"
+        return f": container {status['name']} was still running"
     ended = dig(status, "state", "terminated") or dig(status, "lastState", "terminated")
     return f": container {status['name']} {ending(ended)}" if ended else ""
 
@@ -274,7 +274,7 @@ def ending(ended: Object) -> str:
     if ended.get("reason") == "OOMKilled":
         return "was killed for using more memory than its limit (OOMKilled)"
     if ended.get("signal"):
-        return f"was ended by signal {ended['signal']}"
+        return f"was terminated by signal {ended['signal']}"
     return f"ended with exit code {ended.get('exitCode', 0)}"
 
 

@@ -1,7 +1,7 @@
-"""Decide to which release a Deployment goes back, and what has to be changed for it.
+"""Decide to which release a Deployment is rolled back, and what has to change for it.
 
-Everything here is a function of plain dicts, as the API server returns them; nothing is read from a cluster. What goes back with a
-revision, and what stays, is as kubectl has it: https://github.com/kubernetes/kubectl/blob/v0.36.3/pkg/polymorphichelpers/rollback.go
+All functions take plain dicts, as the API server returns them; nothing is read from a cluster. What a rollback reverts, and what it keeps,
+follows kubectl: https://github.com/kubernetes/kubectl/blob/v0.36.3/pkg/polymorphichelpers/rollback.go
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Operations = list[dict[str, Any]]
 """A JSON patch (RFC 6902)."""
 
 LEFT = "berth/left"
-"""Annotation of a ReplicaSet: the revision that it was when the Deployment went back from it."""
+"""Annotation of a ReplicaSet: its revision when the Deployment was rolled back from it."""
 COMPLETED = "berth/completed"
-"""Annotation of a ReplicaSet: when the release that it is of was complete last, with all that belongs to it (RFC 3339)."""
+"""Annotation of a ReplicaSet: when its release was last complete, with everything that belongs to it (RFC 3339)."""
 REVISION = "deployment.kubernetes.io/revision"
 REVISIONS = "deployment.kubernetes.io/revision-history"
-"""Annotation of a ReplicaSet: the revisions that it was before, separated by commas."""
+"""Annotation of a ReplicaSet: its earlier revisions, separated by commas."""
 VERSION = "kubernetes.io/change-cause"
 VERSION_LABEL = "app.kubernetes.io/version"
 HASH = "pod-template-hash"
-"""The label by which the Deployment's controller tells ReplicaSets' pods apart; no part of the template that was given."""
+"""The label by which the Deployment's controller tells ReplicaSets' pods apart; not part of the declared template."""
 STAYS = (
     "kubectl.kubernetes.io/last-applied-configuration",
     REVISION,
@@ -40,11 +40,11 @@ STAYS = (
     LEFT,
     COMPLETED,
 )
-"""Annotations that do not go back with a revision."""
+"""Annotations that a rollback does not revert."""
 
 
 class Refused(Exception):
-    """There is no release to go back to; the text is the message."""
+    """There is no release to roll back to; the text is the message."""
 
 
 @dataclass(frozen=True)
@@ -55,50 +55,50 @@ class Release:
     version: str
     image: str
     created: str
-    """When its ReplicaSet was made, RFC 3339."""
+    """When its ReplicaSet was created, RFC 3339."""
     ready: int
-    """Pods of it that are ready."""
+    """The number of its pods that are ready."""
     current: bool
-    """Whether it is what the Deployment wants now."""
+    """Whether it is the one that the Deployment declares now."""
     left: bool
-    """Whether the Deployment went back from it, and has not come to it again."""
+    """Whether the Deployment was rolled back from it and has not returned to it."""
     completed: str
-    """When it was complete last with all that belongs to it, RFC 3339; empty where it never was, or that was not noted."""
+    """When it was last complete with everything that belongs to it, RFC 3339; empty if it never was, or if that was not recorded."""
     earlier: tuple[int, ...]
-    """Revisions that it was before."""
+    """Its earlier revisions."""
     replicaset: Object
 
     @property
     def container(self) -> Object:
-        """The description of its first container."""
+        """Its first container, from the pod template."""
         return dig(self.replicaset, "spec", "template", "spec", "containers", 0) or {}
 
     @property
     def environment(self) -> list[Object]:
-        """The ConfigMaps and Secrets that its environment comes from, as ``envFrom`` of a container names them."""
+        """The ConfigMaps and Secrets of its environment, as in a container's ``envFrom``."""
         return self.container.get("envFrom") or []
 
     @property
     def user(self) -> str:
-        """The numbers of the user and the group that its pods run as, such as ``1000:1000``."""
+        """The numeric user and group that its pods run as, such as ``1000:1000``."""
         return user(self.replicaset)
 
     def is_release_of(self, other: Release) -> bool:
-        """Whether it runs what ``other`` does: a restart makes another revision of the same release."""
+        """Whether it runs the same as ``other``: a restart creates another revision of the same release."""
         return (self.image, self.environment) == (other.image, other.environment)
 
     def told(self) -> dict[str, Any]:
-        """Return what a module returns of it."""
+        """Return what a module returns about it."""
         names = ("revision", "version", "image", "environment", "user", "created", "ready", "current")
         return {name: getattr(self, name) for name in names}
 
 
 def releases(deployment: Object, replicasets: Iterable[Object]) -> list[Release]:
-    """Return a Deployment's revisions as far as they are kept, the newest first.
+    """Return the revisions of a Deployment that are still kept, newest first.
 
     Args:
         deployment: The Deployment.
-        replicasets: Any, those of others too.
+        replicasets: Any ReplicaSets, including those of other Deployments.
     """
     mine = [(_number(_annotation(each, REVISION)), each) for each in replicasets if owned_by(each, deployment)]
     newest = max((number for number, _ in mine), default=0)
@@ -120,54 +120,54 @@ def releases(deployment: Object, replicasets: Iterable[Object]) -> list[Release]
 
 
 def choose(name: str, found: Sequence[Release], wanted: int) -> Release:
-    """Return the release to go back to; the current one when that is what is wanted.
+    """Return the release to roll back to; the current one if that is the one wanted.
 
     Args:
-        name: The Deployment's.
-        found: Its releases, the newest first.
-        wanted: A revision, also one that is another by now; 0 for the newest with another image or configuration that was not gone back
-            from: one with the same of both was restarted or given other resources.
+        name: The Deployment's name.
+        found: Its releases, newest first.
+        wanted: A revision, possibly one that has since been renumbered; 0 for the newest with another image or configuration that was not
+            rolled back from: one with the same image and configuration was only restarted or given other resources.
 
     Raises:
         Refused: There is none.
     """
     current = next((each for each in found if each.current), None)
     if current is None:
-        raise Refused(f"Nothing was changed: the Deployment {name} has no revision yet, so there is none to go back to.")
+        raise Refused(f"Nothing was changed: the Deployment {name} has no revision yet, so there is none to roll back to.")
     if wanted:
         match = next((each for each in found if wanted == each.revision), None) or next((each for each in found if wanted in each.earlier), None)
         if match is None:
-            raise Refused(f"Nothing was changed: {name} has no revision {wanted}. It has these:\n{table(found)}")
+            raise Refused(f"Nothing was changed: {name} has no revision {wanted}. Its revisions are:\n{table(found)}")
         return match
     others = [each for each in found if not each.is_release_of(current)]
     match = next((each for each in others if not each.left), None)
     if match is None:
-        why = "each of the others was gone back from" if others else "it is the only one"
-        raise Refused(f"Nothing was changed: there is no release of {name} to go back to, for {why}. To choose one, name its revision:\n{table(found)}")
+        why = "each of the others was rolled back from" if others else "the current one is the only one"
+        raise Refused(f"Nothing was changed: there is no release of {name} to roll back to: {why}. To choose one, name its revision:\n{table(found)}")
     return match
 
 
 def last_complete(found: Sequence[Release]) -> Release | None:
-    """Return the release that was complete last, None where none of those that are kept is known to have been."""
+    """Return the release that was complete last; None if no kept release is known to have been complete."""
     return max((each for each in found if each.completed), key=lambda each: each.completed, default=None)
 
 
 def companion(found: Sequence[Release], target: Release, complete: bool) -> Release | None:
-    """Return which of a process's revisions belongs to a release of the app: the one that was complete last, or else the newest.
+    """Return the revision of a process that belongs to a release of the app: the one that was complete last, or else the newest.
 
     Args:
-        found: Those of the process, the newest first.
+        found: The process's revisions, newest first.
         target: The app's release.
         complete: Whether it must have been complete.
 
-    None where the release did not have the process.
+    Returns None if the release did not have the process.
     """
     mine = [each for each in found if each.is_release_of(target) and (each.completed or not complete)]
     return max(mine, key=lambda each: (each.completed, each.revision), default=None)
 
 
 def completing(found: Sequence[Release], now: str) -> Operations:
-    """Return the patch of the current revision's ReplicaSet that notes that it is complete; empty where the last note is about it."""
+    """Return the patch that records on the current revision's ReplicaSet that it is complete; empty if the last such record is about it."""
     last, current = last_complete(found), next((each for each in found if each.current), None)
     if current is None or current is last:
         return []
@@ -177,12 +177,12 @@ def completing(found: Sequence[Release], now: str) -> Operations:
 
 
 def operations(deployment: Object, release: Release, environment: Sequence[Object] | None = None) -> Operations:
-    """Return the patch that makes ``release`` what the Deployment wants. It fails where the Deployment has been changed meanwhile.
+    """Return the patch that makes the Deployment declare ``release``. It fails if the Deployment has been changed in the meantime.
 
     Args:
         deployment: As read.
-        release: The one to go to.
-        environment: Another configuration for it, as ``envFrom`` of a container names it; None for its own.
+        release: The release to switch to.
+        environment: Another configuration for it, as in a container's ``envFrom``; None for its own.
     """
     template = copy.deepcopy(dict(release.replicaset["spec"]["template"]))
     template.get("metadata", {}).get("labels", {}).pop(HASH, None)
@@ -205,14 +205,14 @@ def operations(deployment: Object, release: Release, environment: Sequence[Objec
 
 
 def leaving(release: Release, target: Release) -> Operations:
-    """Return the patch that notes on a release's ReplicaSet that the Deployment went back from it; empty where it goes forward."""
+    """Return the patch that records on a release's ReplicaSet that the Deployment was rolled back from it; empty if it moves forward."""
     if target.created >= release.created:
         return []
     return [{"op": "add", "path": f"/metadata/annotations/{LEFT.replace('/', '~1')}", "value": str(release.revision)}]
 
 
 def following(cronjob: Object, left: Release, target: Release, environment: Sequence[Object]) -> Operations:
-    """Return the patch that lets a CronJob run the target's image as its user, with ``environment``, where it runs what was left; empty where it does not."""
+    """Return the patch that moves a CronJob from the ``left`` release to the target's image, user and ``environment``; empty if it does not run ``left``."""
     containers = dig(cronjob, "spec", "jobTemplate", "spec", "template", "spec", "containers") or []
     path = "/spec/jobTemplate/spec/template/spec"
     changed: Operations = []
@@ -226,11 +226,11 @@ def following(cronjob: Object, left: Release, target: Release, environment: Sequ
 
 
 def table(found: Sequence[Release]) -> str:
-    """Return releases as lines for people, the newest first."""
+    """Return releases as lines for people, newest first."""
     width = max((len(each.version) for each in found), default=0)
     lines = []
     for each in found:
-        state = "runs" if each.current else "gone back from" if each.left else ""
+        state = "runs" if each.current else "rolled back from" if each.left else ""
         lines.append(f"  revision {each.revision:>3}  {each.version:<{width}}  since {each.created}  {state}".rstrip())
     return "\n".join(lines)
 

@@ -1,6 +1,6 @@
-"""Say what is wrong with an app from the last lines of its log, and what to do, with the inventory's variable.
+"""Say what is wrong with an app from the last lines of its log, and what to do about it, with the inventory variable.
 
-Everything here is a function of text. Only what Python, Django, the servers and the dynamic linker say word for word counts.
+All functions take text. Only the exact words of Python, Django, the servers and the dynamic linker count.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 SIZE = "64Mi"
-"""What a directory of berth_app_writable gets in an example."""
+"""The size of a directory of berth_app_writable in examples."""
 
 
 @dataclass(frozen=True)
 class Symptom:
-    """What a log tells."""
+    """What a log says."""
 
     cause: str
-    """A word for a program: module, library, writable, setting, ..."""
+    """A keyword for programs: module, library, writable, setting, ..."""
     summary: str
     """What is wrong, as half a sentence."""
     advice: str
@@ -27,11 +27,11 @@ class Symptom:
 
 
 def of_log(lines: Sequence[str], command: str = "the container's command") -> Symptom | None:
-    """Return what the last telling lines of a log say, None where they say nothing that is known.
+    """Return what the last meaningful lines of a log say; None if they say nothing known.
 
     Args:
-        lines: The log's end, the oldest line first.
-        command: What names the container's command in the inventory.
+        lines: The end of the log, oldest line first.
+        command: How the inventory names the container's command.
     """
     for index in range(len(lines) - 1, -1, -1):
         for pattern, explain in _PATTERNS:
@@ -41,19 +41,19 @@ def of_log(lines: Sequence[str], command: str = "the container's command") -> Sy
 
 
 _NOT_OWN = re.compile(r"/(?:site|dist)-packages/|/lib/python3")
-"""What the path has of a file of Python or of its packages."""
+"""Parts of the path of a file of Python or of its packages."""
 
 _ERROR = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|ImproperlyConfigured)\b.*")
 
 
 def of_build(lines: Sequence[str], own: bool = True) -> str:
-    """Return why the project could not be loaded while its image was built, and what to do, in sentences; "" where nothing is told of that.
+    """Return why the project could not be loaded while its image was built, and what to do, in sentences; "" if the log does not say.
 
     Args:
-        lines: The build's last lines, the oldest first.
+        lines: The build's last lines, oldest first.
         own: Whether the Dockerfile is the project's own.
     """
-    said = [re.sub(r"^#\d+ [\d.]+ ", "", line) for line in lines]  # as Docker numbers them
+    said = [re.sub(r"^#\d+ [\d.]+ ", "", line) for line in lines]  # Docker's numbering
     error = next((index for index in range(len(said) - 1, -1, -1) if _ERROR.match(said[index])), None)
     if error is None:
         return ""
@@ -64,22 +64,22 @@ def of_build(lines: Sequence[str], own: bool = True) -> str:
         return f"{found.summary}{at}. {_unset(found.summary, own)}"
     if found and found.cause != "crash":
         return f"{found.summary}{at}. {found.advice}"
-    told = f"{trace[-1].strip().rstrip('.')}{at}. Mend it there."
+    told = f"{trace[-1].strip().rstrip('.')}{at}. Fix it there."
     way = _unset("", own)
-    return told if is_in_code(trace[-1]) else f"{told} Where a variable is what it lacks: {way[0].lower()}{way[1:]}"
+    return told if is_in_code(trace[-1]) else f"{told} If a variable is missing: {way[0].lower()}{way[1:]}"
 
 
 def _unset(summary: str, own: bool) -> str:
-    """Return what to do about a variable of the environment that a build lacks, which a symptom's summary may name."""
+    """Return what to do about an environment variable that a build lacks and that a symptom's summary may name."""
     name = next(iter(re.findall(r"environment variable (\w+)", summary)), "NAME")
     way = f"set it in that line, as in RUN {name}=build python manage.py collectstatic --noinput"
     if not own:
         way = "set it in that line of a Dockerfile of your own; playbooks/ops/dockerfile.yml writes one"
-    return f"A build has no variable of the environment: give the setting that asks for one a default, or {way}."
+    return f"A build has none of the environment's variables: give the setting that needs one a default, or {way}."
 
 
 def is_in_code(error: str) -> bool:
-    """Whether an error is one that no variable of the environment mends.
+    """Whether no environment variable can fix an error.
 
     >>> is_in_code("NameError: name 'Good' is not defined"), is_in_code("ValueError: no level LOUD")
     (True, False)
@@ -88,7 +88,7 @@ def is_in_code(error: str) -> bool:
 
 
 def telling(lines: Sequence[str]) -> str:
-    """Return the line of a log that tells most, its last error or else its last line; "" where there is none.
+    """Return the most informative line of a log: its last error, or else its last line; "" if there is none.
 
     >>> telling(["django.db.utils.DataError: value too long", "  Applying shop.0002..."]), telling(["one", "two"])
     ('django.db.utils.DataError: value too long', 'two')
@@ -97,7 +97,7 @@ def telling(lines: Sequence[str]) -> str:
 
 
 def place(lines: Sequence[str]) -> str:
-    """Return the last place of a traceback that is in the project, with parentheses, to come after what is wrong; "" for none.
+    """Return the last place in the project that a traceback names, in parentheses, to follow what is wrong; "" for none.
 
     >>> place(['  File "/code/shop/views.py", line 7, in index', '  File "/usr/lib/python3.12/json/decoder.py", line 9, in decode'])
     ' (/code/shop/views.py:7)'
@@ -109,7 +109,7 @@ def place(lines: Sequence[str]) -> str:
 
 # -- Modules and libraries ---------------------------------------------------------------------------------------
 
-# Packages whose name is not that of their module.
+# Packages whose name differs from their module's.
 _PACKAGES = {
     "MySQLdb": "mysqlclient", "PIL": "Pillow", "allauth": "django-allauth", "bs4": "beautifulsoup4", "compressor": "django-compressor",
     "corsheaders": "django-cors-headers", "crispy_forms": "django-crispy-forms", "cv2": "opencv-python-headless", "dateutil": "python-dateutil",
@@ -131,7 +131,7 @@ _LIBRARIES = {
 
 
 def package_name(module: str) -> str:
-    """Return the package on PyPI that probably has a module.
+    """Return the package on PyPI that probably provides a module.
 
     >>> package_name("PIL"), package_name("django_tables2")
     ('Pillow', 'django-tables2')
@@ -141,7 +141,7 @@ def package_name(module: str) -> str:
 
 
 def package_of(library: str) -> str:
-    """Return the Debian package that probably has a shared library, by the rule for their names where it is no exception.
+    """Return the Debian package that probably provides a shared library, by Debian's naming rule unless it is a known exception.
 
     https://www.debian.org/doc/debian-policy/ch-sharedlibs.html#run-time-shared-libraries
 
@@ -166,11 +166,11 @@ def _module(match: re.Match[str], lines: Sequence[str], command: str) -> Symptom
             "Set DJANGO_SETTINGS_MODULE in berth_app_settings to the module of the project's settings.",
         )
     if any(f"/{top}/" in file or file.endswith(f"/{top}.py") for file in _files(lines)):
-        return Symptom("module", f"there is no module {missing} in the project", f"Correct its name where it is imported, or in {command}.")
+        return Symptom("module", f"the project has no module {missing}", f"Correct its name where it is imported, or in {command}.")
     return Symptom(
         "module",
         f"the module {missing} is not installed",
-        f"Add the package {package_name(top)} to the project's requirements; where {missing} is the project's own, "
+        f"Add the package {package_name(top)} to the project's requirements; if {missing} is the project's own, "
         f"correct its name where it is imported, or in {command}.",
     )
 
@@ -186,7 +186,7 @@ def _client(match: re.Match[str], _lines: Sequence[str], _command: str) -> Sympt
 
 
 def _broker(_match: re.Match[str], lines: Sequence[str], _command: str) -> Symptom | None:
-    # Kombu goes on without the client of a broker until it is used (kombu/transport/redis.py).
+    # Kombu runs without a broker's client until it is used (kombu/transport/redis.py).
     if not any('/kombu/transport/redis.py"' in line for line in lines[-4:]):
         return None
     return Symptom("module", "the client of Celery's broker, redis, is not installed", "Add the package redis to the project's requirements.")
@@ -197,33 +197,33 @@ def _library(match: re.Match[str], _lines: Sequence[str], _command: str) -> Symp
     return Symptom(
         "library",
         f"the image lacks the shared library {library}",
-        f"Add the Debian package that has it, probably {package_of(library)}, to berth_app_packages where Berth makes the Dockerfile, "
-        "else to what your Dockerfile installs with apt-get.",
+        f"Add the Debian package that provides it, probably {package_of(library)}, to berth_app_packages if Berth generates the Dockerfile, "
+        "otherwise to your Dockerfile's apt-get install.",
     )
 
 
 def _migration(match: re.Match[str], lines: Sequence[str], command: str) -> Symptom | None:
-    # It is the last line, for Python keeps what it prints until it ends; where it does not, the traceback goes on in that line.
+    # It is the last line, because Python buffers its output until it ends; if it does not, the traceback continues on that line.
     earlier = lines[:-1]
     error = telling([line for line in earlier if _ERROR.match(line)])
     if not error or of_log(earlier, command):
-        return None  # what is known of the error says more
+        return None  # the known error says more
     summary = f"the migration {match['name']} fails{place(earlier)}: {error.rstrip('.')}"
-    undone = "What it had done is undone, unless it says atomic = False; those before it stay."
-    return Symptom("migration", summary, f"Mend that migration, then run the playbook again. {undone}")
+    undone = "Its changes were rolled back, unless it sets atomic = False; earlier migrations stay applied."
+    return Symptom("migration", summary, f"Fix that migration, then run the playbook again. {undone}")
 
 
 # -- Files -------------------------------------------------------------------------------------------------------
 
 
 def _files(lines: Sequence[str]) -> list[str]:
-    """Return the files of the tracebacks, without those of Python and of its packages."""
+    """Return the files in the tracebacks, without those of Python and its packages."""
     files = [match[1] for line in lines if (match := re.search(r'File "(/[^"]+)"', line))]
     return [file for file in files if not _NOT_OWN.search(file)]
 
 
 def _importer(lines: Sequence[str]) -> str:
-    """Return the file whose import failed: the last one of the traceback that is not Python's own machinery."""
+    """Return the file whose import failed: the last one in the traceback that is not Python's import machinery."""
     files = [match[1] for line in lines if (match := re.search(r'File "([^"]+)"', line))]
     return next((file for file in reversed(files) if "importlib" not in file), "")
 
@@ -234,31 +234,31 @@ def _write(match: re.Match[str], lines: Sequence[str], command: str) -> Symptom:
         return _relative_write(path, command)
     makes_directory = any(re.search(r"\bmkdir\b|\bmakedirs\b", line) for line in lines[-4:-1])
     directory = path if makes_directory else path.parent
-    summary = f"the app may not write to {path}"
+    summary = f"the app cannot write to {path}"
     if made_by := _manage_command(directory, lines):
-        run = f"have the Dockerfile run python manage.py {made_by}, and leave that out of {command} or of the script that it runs."
-        return Symptom("writable", summary, f"What is made among the code belongs in the image: {run}")
+        run = f"have the Dockerfile run python manage.py {made_by}, and remove that from {command} or from the script that it runs."
+        return Symptom("writable", summary, f"Files that are generated next to the code belong in the image: {run}")
     if not _has_code(directory, makes_directory, lines):
-        lost = "What the image has there is hidden, and what the app writes there is lost with the pod."
+        lost = "This hides the image's files there, and what the app writes there is lost with the pod."
         return Symptom("writable", summary, f"Name the directory in berth_app_writable: {{{directory}: {SIZE}}}. {lost}")
     return Symptom(
         "writable",
         summary,
         f"Let the app write below /tmp, or to a directory without code that berth_app_writable names, such as {{{directory / 'data'}: {SIZE}}}: "
-        f"one at {directory} would hide what the image has there.",
+        f"one at {directory} would hide the image's files there.",
     )
 
 
 def _log_file(match: re.Match[str], lines: Sequence[str], _command: str) -> Symptom | None:
     if not any('/logging/__init__.py"' in line for line in lines[-6:]):
-        return None  # whatever else is looked for may be there another time
+        return None  # any other file may exist at another time
     path = PurePosixPath(match["path"])
     way = "Let LOGGING write to the console (logging.StreamHandler), whose lines playbooks/ops/logs.yml shows, or to a file below /tmp."
     return Symptom("directory", f"there is no directory {path.parent} for the log file {path.name}", way)
 
 
 def _relative_write(path: PurePosixPath, command: str) -> Symptom:
-    summary = f"the app may not write to {path} in its working directory"
+    summary = f"the app cannot write to {path} in its working directory"
     if path.name.startswith("celerybeat-schedule"):
         return Symptom("writable", summary, f"Add --schedule /tmp/celerybeat-schedule to {command}.")
     return Symptom("writable", summary, "Give it a path below /tmp, or below a directory without code that berth_app_writable names.")
@@ -269,18 +269,18 @@ _DATA = ("cache", "data", "files", "log", "logs", "media", "static", "staticfile
 
 
 def _manage_command(directory: PurePosixPath, lines: Sequence[str]) -> str:
-    """Return the command of manage.py that writes to a directory of the package which it is a part of, "" for none."""
+    """Return the manage.py command that writes to a directory of its own package; "" for none."""
     found = (re.fullmatch(r"(?P<package>/.+)/management/commands/(?P<name>\w+)\.py", file) for file in _files(lines))
     return next((match["name"] for match in found if match and directory.is_relative_to(match["package"])), "")
 
 
 def _has_code(directory: PurePosixPath, is_new: bool, lines: Sequence[str]) -> bool:
-    """Whether a directory has, or may well have, the project's code, which an empty volume there would hide."""
+    """Whether a directory contains, or may well contain, the project's code, which an empty volume there would hide."""
     if str(directory) == "/" or any(file.startswith(f"{directory}/") for file in _files(lines)):
         return True
     if is_new or directory.name in _DATA:
         return False
-    # The log's end need not have the project's own lines: /code, /srv/app and /usr/src/app are where images have it.
+    # The end of the log may not mention the project's own files: images keep them in /code, /srv/app or /usr/src/app.
     return len(directory.parts) <= 3 or directory.name in _CODE
 
 
@@ -290,7 +290,7 @@ _SECRET = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|PRIVATE|CREDENTIAL|KEY|DSN|_
 
 
 def variable_of(name: str) -> str:
-    """Return the inventory's variable in which an environment variable of the app belongs."""
+    """Return the inventory variable that an environment variable of the app belongs in."""
     return "berth_app_secrets" if _SECRET.search(name) else "berth_app_settings"
 
 
@@ -300,10 +300,10 @@ def _setting(match: re.Match[str], _lines: Sequence[str], _command: str) -> Symp
 
 
 def _key(match: re.Match[str], lines: Sequence[str], command: str) -> Symptom:
-    # A dictionary of the project's own has keys in capitals as well: only os.environ raises from its own code.
+    # A dictionary of the project may also have keys in capitals: only os.environ raises from its own code.
     if any(re.search(r'File "(?:<frozen os>|[^"]*/os\.py)"', line) for line in lines[-4:]):
         return _setting(match, lines, command)
-    return Symptom("crash", f"the key {match['name']} is missing", "Mend what the log shows.")
+    return Symptom("crash", f"the key {match['name']} is missing", "Fix what the log shows.")
 
 
 def _fixed(cause: str, summary: str, advice: str) -> Callable[[re.Match[str], Sequence[str], str], Symptom]:
@@ -320,7 +320,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Sequence[str], 
         (r"(?P<name>lib[\w.+-]+): cannot open shared object file", _library),
         (r"cannot load library '(?P<name>lib[^']+)'", _library),
         (r"failed to find (?P<name>libmagic)", _fixed("library", "the image lacks the shared library libmagic.so.1", (
-            "Add the Debian package libmagic1 to berth_app_packages where Berth makes the Dockerfile, else to what your Dockerfile installs with apt-get."))),
+            "Add the Debian package libmagic1 to berth_app_packages if Berth generates the Dockerfile, otherwise to your Dockerfile's apt-get install."))),
         (r"Error loading (?P<name>psycopg2|psycopg|MySQLdb)\b", _driver),
         (r"ModuleNotFoundError: No module named '(?P<name>[^']+)'", _module),
         (r"ImportError: (?:The )?(?P<name>[\w.-]+)(?: library)? is not installed", _client),
@@ -330,30 +330,30 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Sequence[str], 
         (r"\[Errno (?:30|13)\] (?:Read-only file system|Permission denied): b?'(?P<path>[^']+)'", _write),
         (r"\[Errno 2\] No such file or directory: '(?P<path>/[^']+)'", _log_file),
         (r"sqlite3\.OperationalError: (?:attempt to write a readonly database|unable to open database file)", _fixed(
-            "sqlite", "its database is a SQLite file, which a pod cannot write",
+            "sqlite", "its database is a SQLite file, which a pod cannot write to",
             "Let the settings' DATABASES read DATABASE_NAME, DATABASE_USER, DATABASE_PASSWORD, DATABASE_HOST and DATABASE_PORT from the environment.")),
         (r"django\.db\.utils\.OperationalError: (?:attempt to write a readonly database|unable to open database file)", _fixed(
-            "sqlite", "its database is a SQLite file, which a pod cannot write",
+            "sqlite", "its database is a SQLite file, which a pod cannot write to",
             "Let the settings' DATABASES read DATABASE_NAME, DATABASE_USER, DATABASE_PASSWORD, DATABASE_HOST and DATABASE_PORT from the environment.")),
         (r"Set the (?P<name>\w+) environment variable", _setting),
         (r"UndefinedValueError: (?P<name>\w+) not found", _setting),
         (r"EnvError: Environment variable \"(?P<name>\w+)\" not set", _setting),  # environs
         (r"^KeyError: '(?P<name>[A-Z][A-Z0-9_]+)'", _key),
         (r"can't open file '(?P<path>\S*manage\.py)'", _fixed("directory", "there is no {path} in the image", (
-            "Set berth_app_directory to the directory with manage.py where Berth makes the Dockerfile, else end yours with a WORKDIR that has it."))),
+            "Set berth_app_directory to the directory with manage.py if Berth generates the Dockerfile, otherwise end yours with the WORKDIR that has it."))),
         (r"^Unknown command: '(?P<name>[^']+)'", _fixed("command", "manage.py has no command {name}", (
             "Correct {variable}, or add the app that has the command to the settings' INSTALLED_APPS."))),
         (r"(?:^|: )(?P<name>[\w./-]+): (?:command )?not found$", _fixed("command", "the image has no command {name}", "Correct {variable}, or install it.")),
         (r"(?:bind\(\) to [\d.]+:|Connection in use: \('[^']*', |bind on address \('[^']*', )(?P<port>808[01])\b", _fixed(
             "port", "port {port} of the pod is taken by another program", (
-                "Set berth_app_port: {port} where the app serves pages there: the web server for files takes another port then. Else let the app leave it."))),
+                "If the app serves pages there, set berth_app_port: {port}: the web server for files then uses another port. Otherwise move the app off it."))),
         (r"^berth_app_static: (?P<path>/\S+) (?P<what>is not in the image|has no files in the image)", _fixed(
-            "static", "the static files are not there: {path} {what}", (
-                "Have the Dockerfile run python manage.py collectstatic --noinput when the source is there, or correct the path in berth_app_static."))),
+            "static", "the static files are missing: {path} {what}", (
+                "Have the Dockerfile run python manage.py collectstatic --noinput after the source is copied, or correct the path in berth_app_static."))),
         (r"^berth_app_static: (?P<path>/\S+) (?P<what>cannot be (?:read|copied): .+)", _fixed(
-            "static", "the static files are not shown to visitors: {path} {what}", (
-                "Let berth_app_user read the directory in the image, with chmod in the Dockerfile; where its disk is full, it has more than 2 GiB of files."))),
-        (r"was sent SIGKILL! Perhaps out of memory", _fixed("memory", "a worker was killed, probably for the memory that it used", (
+            "static", "the static files cannot be served to visitors: {path} {what}", (
+                "Let berth_app_user read the directory in the image, with chmod in the Dockerfile; if the disk is full, the files exceed 2 GiB."))),
+        (r"was sent SIGKILL! Perhaps out of memory", _fixed("memory", "a worker was killed, probably because it used too much memory", (
             "Raise the memory limit in berth_app_resources, or run fewer workers."))),
     )
 )  # fmt: skip
@@ -366,7 +366,7 @@ ANY = "0.0.0.0"
 
 
 def listening(table: str) -> list[tuple[str, int]]:
-    """Return (address, port) of each socket that listens, from the text of /proc/net/tcp and /proc/net/tcp6; only loopback is told from the rest.
+    """Return (address, port) of each listening socket, from the text of /proc/net/tcp and /proc/net/tcp6; only loopback is distinguished.
 
     https://docs.kernel.org/networking/proc_net_tcp.html
     """
@@ -374,7 +374,7 @@ def listening(table: str) -> list[tuple[str, int]]:
     for line in table.splitlines():
         match = re.match(r"\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) \S+ 0A ", line)
         if match:
-            # Words of four bytes in the order of a little-endian machine: 127.0.0.1, ::1, and 127.0.0.1 in an address of version 6.
+            # Words of four bytes, little-endian: 127.0.0.1, ::1, and 127.0.0.1 as an IPv6 address.
             local = re.fullmatch(r"[0-9A-F]{6}7F|0{24}01000000|0{16}FFFF0000[0-9A-F]{6}7F", match[1])
             found[LOOPBACK if local else ANY, int(match[2], 16)] = None
     return sorted(found, key=lambda socket: (socket[0] == LOOPBACK, socket[1]))
@@ -387,7 +387,7 @@ _LISTENS = re.compile(
 
 
 def listening_by_log(lines: Sequence[str]) -> list[tuple[str, int]]:
-    """Return (address, port) where the app's server says in its log that it listens."""
+    """Return each (address, port) on which the app's server says in its log that it listens."""
     found: dict[tuple[str, int], None] = {}
     for line in lines:
         if match := _LISTENS.search(line):
@@ -396,7 +396,7 @@ def listening_by_log(lines: Sequence[str]) -> list[tuple[str, int]]:
 
 
 def wrong_port(port: int, sockets: Sequence[tuple[str, int]], command: str) -> Symptom | None:
-    """Return why nothing answers at ``port`` while the app listens elsewhere; None while nothing listens, or where it does listen there."""
+    """Return why nothing answers on ``port`` while the app listens elsewhere; None if nothing listens yet, or if it does listen there."""
     others = [number for address, number in sockets if address != LOOPBACK]
     if port in others or not sockets:
         return None
@@ -405,9 +405,9 @@ def wrong_port(port: int, sockets: Sequence[tuple[str, int]], command: str) -> S
         more = "" if number == port else f", and set berth_app_port: {number}"
         return Symptom(
             "loopback",
-            f"it listens on {LOOPBACK}:{number} only, where nobody outside the pod reaches it",
+            f"it listens on {LOOPBACK}:{number} only, where nothing outside the pod can reach it",
             f"Let the server listen on {ANY}:{number}: in {command}, or in the Dockerfile's CMD{more}.",
         )
     named = " and ".join(str(number) for number in others)
-    choice = f"Set berth_app_port: {others[0]}" if len(others) == 1 else f"Set berth_app_port to the one of {named} that serves pages"
-    return Symptom("port", f"nothing listens on port {port}, and the app listens on {named}", f"{choice}, or let the app listen on {port}.")
+    choice = f"Set berth_app_port: {others[0]}" if len(others) == 1 else f"Set berth_app_port to whichever of {named} serves pages"
+    return Symptom("port", f"nothing listens on port {port}: the app listens on {named}", f"{choice}, or let the app listen on {port}.")

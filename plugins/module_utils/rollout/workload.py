@@ -1,4 +1,4 @@
-"""What is wrong with a workload itself: its deadline, its Job's end, pods that may not be made, pods that are evicted."""
+"""What is wrong with a workload itself: its deadline, a failed Job, pods that cannot be created, pods that are evicted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .reading import (
 
 
 def workload_findings(snapshot: Snapshot, since: str) -> Iterable[Finding]:
-    """Yield what is wrong with the workload itself: it is paused, its deadline is over, its Job has failed."""
+    """Yield what is wrong with the workload itself: it is paused, its deadline has passed, its Job has failed."""
     workload = snapshot.workload
     kind = workload["kind"]
     spec = workload.get("spec") or {}
@@ -51,7 +51,7 @@ def workload_findings(snapshot: Snapshot, since: str) -> Iterable[Finding]:
 
 def _job_findings(snapshot: Snapshot) -> Iterable[Finding]:
     job = snapshot.workload
-    # FailureTarget comes first and Failed when the pods are gone, with their logs (Kubernetes 1.31 on).
+    # FailureTarget comes first, Failed only when the pods and their logs are gone (since Kubernetes 1.31).
     failed = condition(job, "Failed") or condition(job, "FailureTarget")
     if failed:
         pods = current_pods(snapshot)
@@ -77,13 +77,13 @@ def _job_findings(snapshot: Snapshot) -> Iterable[Finding]:
 
 # https://kubernetes.io/docs/concepts/workloads/controllers/job/#handling-pod-and-container-failures
 _JOB_REASONS = {
-    "BackoffLimitExceeded": "The Job failed as often as it may (backoffLimit)",
+    "BackoffLimitExceeded": "The Job used up its retries (backoffLimit)",
     "DeadlineExceeded": "The Job took longer than its {seconds} s (activeDeadlineSeconds)",
-    "PodFailurePolicy": "The Job failed, and another try would not mend that",
-    "FailedIndexes": "Indexes of the Job failed",
-    "MaxFailedIndexesExceeded": "More indexes of the Job failed than may (maxFailedIndexes)",
+    "PodFailurePolicy": "The Job failed, and a retry would not help",
+    "FailedIndexes": "Some indexes of the Job failed",
+    "MaxFailedIndexesExceeded": "More indexes of the Job failed than allowed (maxFailedIndexes)",
 }
-# (What the API server's refusal says, cause, summary, grace). The first that matches counts.
+# (Pattern in the API server's refusal, cause, summary, grace). The first match counts.
 _REFUSALS: tuple[tuple[str, str, str, float], ...] = (
     (
         r'failed calling webhook "(?P<name>[^"]+)"',
@@ -93,16 +93,16 @@ _REFUSALS: tuple[tuple[str, str, str, float], ...] = (
     ),
     (r"object has been modified|status unknown for quota|etcdserver|timeout", "refused", "", TRANSIENT),
     (r"exceeded quota: (?P<name>[^,]+)", "quota", "The quota {name} has no room for the pod", CREATED_SOON),
-    (r"failed quota: (?P<name>[^:]+)", "quota", "The quota {name} wants requests and limits in the pod", SETTLED),
+    (r"failed quota: (?P<name>[^:]+)", "quota", "The quota {name} requires requests and limits in the pod", SETTLED),
     (
         r"(?:maximum|minimum|limit to request ratio) .*? per (?:Pod|Container)",
         "quota",
-        "A LimitRange refuses the pod",
+        "A LimitRange rejects the pod",
         SETTLED,
     ),
-    (r'violates PodSecurity "(?P<name>[^"]+)"', "pod-security", "Pod Security ({name}) refuses the pod", SETTLED),
-    (r'admission webhook "(?P<name>[^"]+)" denied', "webhook", "The admission webhook {name} refuses the pod", SETTLED),
-    (r"ValidatingAdmissionPolicy '(?P<name>[^']+)'", "webhook", "The admission policy {name} refuses the pod", SETTLED),
+    (r'violates PodSecurity "(?P<name>[^"]+)"', "pod-security", "Pod Security ({name}) rejects the pod", SETTLED),
+    (r'admission webhook "(?P<name>[^"]+)" denied', "webhook", "The admission webhook {name} rejects the pod", SETTLED),
+    (r"ValidatingAdmissionPolicy '(?P<name>[^']+)'", "webhook", "The admission policy {name} rejects the pod", SETTLED),
     (
         r'serviceaccount "(?P<name>[^"]+)" not found',
         "serviceaccount",
@@ -110,14 +110,14 @@ _REFUSALS: tuple[tuple[str, str, str, float], ...] = (
         CREATED_SOON,
     ),
     (r"being terminated", "terminating", "The namespace is being deleted", SETTLED),
-    (r"is invalid|Invalid value|is forbidden", "refused", "The API server refuses the pod", CREATED_SOON),
+    (r"is invalid|Invalid value|is forbidden", "refused", "The API server rejects the pod", CREATED_SOON),
 )
 
 
 def refusals(snapshot: Snapshot, pods: Sequence[Object], since: str) -> Iterable[Finding]:
-    """Find pods that the API server does not let the controller create.
+    """Find pods that the API server does not allow the controller to create.
 
-    A Deployment shows it as a condition of its ReplicaSet, the other kinds only as events.
+    A Deployment shows this as a condition of its ReplicaSet, other kinds only as events.
     """
     workload = snapshot.workload
     if len(live_pods(pods)) >= wanted_pods(workload):
@@ -140,7 +140,7 @@ def refusals(snapshot: Snapshot, pods: Sequence[Object], since: str) -> Iterable
         return
     counts = is_of_this_attempt(seen, began_at(workload), since)
     status = workload.get("status") or {}
-    # Pods of the previous revision that still go may make room in the quota.
+    # Pods of the previous revision that are still terminating may free quota.
     steady = ":".join(str(status.get(key) or 0) for key in ("replicas", "updatedReplicas", "availableReplicas", "active"))
     for pattern, cause, summary, grace in _REFUSALS:
         if match := re.search(pattern, message):
@@ -157,7 +157,7 @@ def refusals(snapshot: Snapshot, pods: Sequence[Object], since: str) -> Iterable
 
 
 def evictions(pods: Sequence[Object], since: str) -> Iterable[Finding]:
-    """Find a node that evicts each new pod: three of the revision, for fewer may be chance."""
+    """Find a node that evicts every new pod: three pods of the revision, as fewer may be chance."""
     out = [
         pod
         for pod in pods
