@@ -86,7 +86,7 @@ class ActionModule(ActionBase):
             return result | {"failed": True, "msg": refusals.conflict(taken, arguments["namespace"])}
         if not self._task.check_mode and (refused := trial.refused(trials)):
             text = refusals.describe(json.dumps(refused.refusal), [refused.wanted], arguments["namespace"], applied=False)
-            return result | {"failed": True, "msg": f"{text}\nNothing of this step was changed."}
+            return result | {"failed": True, "msg": f"{text}\nThis step changed nothing."}
         changing = [trial for trial in trials if trial.changes]
         answer = self._tried(changing, arguments) if self._task.check_mode else self._apply(cluster, arguments, changing, task_vars or {})
         if answer.get("failed"):

@@ -319,7 +319,7 @@ def test_a_user_without_permission_is_told_which_one_is_missing(
         )
     )
     result = wait(run, ("Deployment", "polls"), kubeconfig=str(weak))
-    assert result["msg"].startswith(f"Kubernetes does not let this user get deployments in namespace {namespace}: ")
+    assert result["msg"].startswith(f"Kubernetes does not allow this user to get deployments in namespace {namespace}: ")
     assert result["msg"].endswith('Grant it with a Role: apiGroups ["apps"], resources ["deployments"], verbs ["get"].')
 
 

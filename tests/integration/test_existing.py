@@ -124,7 +124,7 @@ def test_what_is_not_there_or_cannot_be_seen_is_told_too(take_on: Any, api: Revi
     api.answers |= {"/apis": (200, {"groups": []}), "/api/v1/services": (403, {}), STORAGE: (200, {"items": []})}
     assert take_on()["offers"] == "Kubernetes v1.36.3; default StorageClass: none; metrics: no; load balancer: none seen; Gateway API: no"
     api.answers[STORAGE] = (403, {})
-    assert "; default StorageClass: not to be read by this user; " in take_on()["offers"]
+    assert "; default StorageClass: not readable by this user; " in take_on()["offers"]
 
 
 def test_a_node_is_named_only_when_it_can_be_reached_from_here(source: Path) -> None:

@@ -232,7 +232,7 @@ def test_a_check_passes_while_the_kubeconfig_leads_nowhere_because_the_cluster_i
 def test_a_run_without_a_cluster_names_the_playbook_that_makes_one(role: Callable[..., tuple[int, str]]) -> None:
     code, printed = role()
     assert code != 0
-    assert "(berth_kubeconfig): the environment was not made yet, or was destroyed. site.yml makes it." in printed
+    assert "(berth_kubeconfig): the environment was not created yet, or was destroyed. site.yml creates it." in printed
 
 
 def test_a_removal_without_a_cluster_has_nothing_to_do(role: Callable[..., tuple[int, str]]) -> None:

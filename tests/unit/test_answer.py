@@ -190,13 +190,17 @@ def test_each_request_of_the_kubelets_is_made_once() -> None:
     [
         (200, "", ""),
         (204, "", ""),
-        (301, "https://localhost/livez", "answers 301, which leads to https://localhost/livez: Kubernetes takes that for good health, however the app is."),
+        (
+            301,
+            "https://localhost/livez",
+            "answers 301, a redirect to https://localhost/livez: Kubernetes counts that as healthy, whatever the state of the app.",
+        ),
         (301, "https://localhost/livez", 'What to do: SECURE_SSL_REDIRECT sends it to https: add r"^livez$" to SECURE_REDIRECT_EXEMPT'),
-        (302, "/login/", "Kubernetes takes that for good health"),
+        (302, "/login/", "Kubernetes counts that as healthy"),
         (400, "", "the request's Host header is localhost, which ALLOWED_HOSTS may lack"),
         (401, "", "Kubernetes would restart the pods over and over. What to do: set berth_app_liveness_path to a path that answers 200, without a login."),
         (404, "", "set berth_app_liveness_path to a path that answers 200"),
-        (500, "", "Kubernetes would restart the pods over and over. What to do: mend what the app's log shows."),
+        (500, "", "Kubernetes would restart the pods over and over. What to do: fix what the app's log shows."),
         (0, "connection refused", "does not answer (connection refused). What to do: set berth_app_port"),
     ],
 )

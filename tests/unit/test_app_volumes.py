@@ -107,8 +107,8 @@ def test_pods_whose_user_the_image_alone_decides_are_copied_without_one() -> Non
         ({"storage_class": "efs"}, [*NODES, GP3, EFS], []),
         ({"shared": True}, [*NODES, GP3], []),
         ({}, [*NODES, GP3, EFS], ["media: the cluster has 2 nodes", "storage class gp3", "storage_class to a class that can be shared (efs)"]),
-        ({}, [*NODES, GP3], ["there is none that Berth knows", "EFS"]),
-        ({"storage_class": "efs"}, [*NODES, GP3, EFS, claim("ReadWriteOnce")], ["stays in the class that it was made in", "volume of another name", "(efs)"]),
+        ({}, [*NODES, GP3], ["the cluster has none that Berth knows", "EFS"]),
+        ({"storage_class": "efs"}, [*NODES, GP3, EFS, claim("ReadWriteOnce")], ["storage class cannot be changed", "volume with another name", "(efs)"]),
     ],
 )
 def test_pods_on_several_nodes_need_a_class_that_can_be_shared(differs: Json, there: list[Json], said: list[str]) -> None:
@@ -245,7 +245,7 @@ def test_the_directories_of_an_image_are_read_from_its_dockerfile(dockerfile: st
 
 
 def test_what_cannot_be_changed_is_looked_up_where_the_volume_is_set() -> None:
-    problem = fixed.Problem("berth_app_volumes.media.size", "5Gi", "is 1Gi, and the volume shop-media has 5Gi and cannot become smaller")
+    problem = fixed.Problem("berth_app_volumes.media.size", "5Gi", "is 1Gi, but the volume shop-media has 5Gi and cannot shrink")
     said = fixed.message([problem], lambda *path: ":".join(path))
     assert "(berth_app_volumes:media:size)" in said and "set berth_app_volumes.media.size: 5Gi again" in said
 

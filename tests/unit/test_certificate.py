@@ -99,5 +99,5 @@ def test_a_secret_without_an_authority_is_not_taken_for_one(api: Api, cluster: C
 
 def test_a_refusal_names_the_secret(api: Api, cluster: Cluster) -> None:
     api.answers[SECRETS] = (403, {"message": "secrets is forbidden"})
-    with pytest.raises(KubeError, match="does not let Berth make Secret database-tls in namespace polls-dev: secrets is forbidden"):
+    with pytest.raises(KubeError, match="does not allow Berth to create Secret database-tls in namespace polls-dev: secrets is forbidden"):
         certificates.make(cluster, "polls-dev", "database-tls", NAMES, {})

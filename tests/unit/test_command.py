@@ -222,7 +222,7 @@ FAILURES: dict[str, tuple[list[Any], int | None, list[str], list[str]]] = {
         ["manage.py check did not begin", "InvalidImageName"],
         [],
     ),
-    "a permission": ([Forbidden("Kubernetes does not let this user get jobs")], None, ["does not let this user"], []),
+    "a permission": ([Forbidden("Kubernetes does not allow this user to get jobs")], None, ["does not allow this user"], []),
 }
 
 

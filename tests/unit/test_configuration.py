@@ -82,7 +82,7 @@ def test_a_key_that_another_run_has_made_meanwhile_is_taken(api: Api, cluster: C
 
 def test_a_key_that_may_not_be_made_is_told(api: Api, cluster: Cluster) -> None:
     api.answers[SECRETS] = (403, {"message": "secrets is forbidden"})
-    with pytest.raises(KubeError, match="does not let Berth make Secret k in namespace polls-dev: secrets is forbidden"):
+    with pytest.raises(KubeError, match="does not allow Berth to create Secret k in namespace polls-dev: secrets is forbidden"):
         fingerprints.make_key(cluster, "polls-dev", "k", {})
 
 

@@ -32,14 +32,14 @@ def budget(allowed: int, healthy: int = 2, needed: int = 2, expected: int = 2, n
 
 def test_a_budget_that_never_allows_an_eviction_is_named_with_its_pods_and_nodes() -> None:
     assert obstacles([budget(0)], [pod("a"), pod("b")]) == [
-        "PodDisruptionBudget polls/polls (minAvailable 2) lets no pod be evicted: 2 of 2 pods are healthy and 2 have to be (a on node-1, b on node-1). "
-        "It never does with 2: run more pods, or lower what it asks for."
+        "PodDisruptionBudget polls/polls (minAvailable 2) does not allow any eviction: 2 of 2 pods are healthy and 2 have to be (a on node-1, b on node-1). "
+        "With 2 it never allows one: run more pods, or lower the budget's requirement."
     ]
 
 
 def test_a_budget_that_waits_for_an_unhealthy_pod_says_so() -> None:
     (sentence,) = obstacles([budget(0, healthy=1, needed=1)], [pod("a"), pod("b")])
-    assert sentence.endswith("1 of 2 pods are healthy and 1 have to be (a on node-1, b on node-1). Mend the pods that are not healthy, and it does.")
+    assert sentence.endswith("1 of 2 pods are healthy and 1 have to be (a on node-1, b on node-1). Fix the pods that are not healthy, and it will.")
 
 
 def test_many_pods_are_not_all_named() -> None:
@@ -70,7 +70,7 @@ def test_a_budget_that_allows_an_eviction_is_no_matter() -> None:
 
 def test_a_pod_under_two_budgets_cannot_be_evicted_whatever_they_allow() -> None:
     (sentence,) = obstacles([budget(1), budget(1, name="second")], [pod("a")])
-    assert sentence.startswith("Pod polls/a is covered by several PodDisruptionBudgets, polls, second, so it cannot be evicted at all.")
+    assert sentence.startswith("Pod polls/a is covered by several PodDisruptionBudgets, polls, second, so it can never be evicted.")
 
 
 def test_a_pod_that_auto_mode_may_not_move_is_named() -> None:
@@ -79,7 +79,7 @@ def test_a_pod_that_auto_mode_may_not_move_is_named() -> None:
 
 
 def test_a_pod_that_nothing_makes_anew_is_named() -> None:
-    assert lost([pod("a"), pod("by-hand", owners=[])]) == ["Pod polls/by-hand belongs to no Deployment or the like: evicted, it is gone for good."]
+    assert lost([pod("a"), pod("by-hand", owners=[])]) == ["Pod polls/by-hand is not managed by a Deployment or the like: once evicted, it is gone for good."]
 
 
 @pytest.mark.parametrize(
@@ -129,4 +129,4 @@ def test_a_refusal_is_one_message(api: Api, tmp_path: Path, capsys: pytest.Captu
 
 def test_a_kubeconfig_that_is_not_there_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     failed = run(k8s_evictions_info, capsys, kubeconfig=str(tmp_path / "none"))
-    assert failed["failed"] and "There is no kubeconfig" in failed["msg"] and "site.yml makes it" in failed["msg"]
+    assert failed["failed"] and "There is no kubeconfig" in failed["msg"] and "site.yml creates it" in failed["msg"]

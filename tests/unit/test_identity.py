@@ -102,7 +102,7 @@ def test_a_cluster_with_a_new_authority_is_the_same_as_long_as_its_uid_is(path: 
 @pytest.mark.parametrize("authority", ["authority:aaaa", "authority:bbbb", "server:https://192.0.2.1"])
 def test_another_uid_is_refused_whatever_the_authority(path: str, authority: str) -> None:
     hold(path, HERE)
-    with pytest.raises(IdentityError, match="2222-elsewhere answers, and 1111-here is recorded"):
+    with pytest.raises(IdentityError, match="2222-elsewhere answers, but 1111-here is recorded"):
         hold(path, Identity("2222-elsewhere", authority))
 
 
@@ -124,7 +124,7 @@ def test_a_record_of_an_authority_or_an_address_alone_is_completed(path: str, va
 def test_what_has_nothing_in_common_with_the_record_is_refused_until_it_is_accepted(path: str) -> None:
     record(path)
     unseen = Identity("", "authority:aaaa")
-    with pytest.raises(IdentityError, match="cannot be told .*authority:aaaa .*1111-here.* read the namespace kube-system") as caught:
+    with pytest.raises(IdentityError, match="cannot tell whether .*authority:aaaa .*1111-here.* read the namespace kube-system") as caught:
         hold(path, unseen)
     assert str(caught.value).endswith("-e berth_cluster_id=authority:aaaa")
     assert hold(path, unseen, accept="authority:aaaa")["authority"] == "authority:aaaa"
@@ -161,7 +161,7 @@ def test_an_identity_that_was_accepted_stays_acceptable_when_the_uid_can_be_read
 
 def test_accepting_one_cluster_does_not_let_in_a_third(path: str) -> None:
     hold(path, HERE)
-    with pytest.raises(IdentityError, match="berth_cluster_id is 2222-elsewhere, and .* is 3333-third"):
+    with pytest.raises(IdentityError, match="berth_cluster_id is 2222-elsewhere, but .* is 3333-third"):
         hold(path, Identity("3333-third", "authority:cccc"), accept="2222-elsewhere")
 
 
@@ -191,7 +191,7 @@ def test_no_request_follows_the_one_that_shows_another_cluster(api: Api, path: s
     record(path)
     api.answers[UID] = ANSWERS["elsewhere"]
     cluster = Cluster(path, None)
-    with pytest.raises(WrongCluster, match="leads to another cluster than dev's"):
+    with pytest.raises(WrongCluster, match="points to another cluster than dev's"):
         cluster.delete("Pod", "polls-dev", "polls-1", "u-1", "Background")
     with pytest.raises(WrongCluster):
         cluster.get("Pod", "polls-dev", "polls-1")
@@ -282,7 +282,7 @@ def test_a_place_without_a_record_has_none(tmp_path: Path) -> None:
 def test_a_record_that_cannot_be_read_lets_nothing_through(api: Api, damaged: str) -> None:
     """Else whoever damages it could have any cluster taken for the environment's own."""
     api.answers |= {UID: ANSWERS["here"], "/api/v1/namespaces/polls-dev/pods/x": (200, {"kind": "Pod"})}
-    advice = re.escape(f"{damaged} leads to this environment's cluster; then delete both files and run site.yml")
+    advice = re.escape(f"{damaged} points to this environment's cluster; then delete both files and run site.yml")
     with pytest.raises(IdentityError, match=f"cluster.json, .* (is damaged: it |cannot be read: Is a directory).*{advice}"):
         hold(damaged, HERE, accept=str(HERE), vouched=True)
     with pytest.raises(WrongCluster, match=advice):
@@ -334,7 +334,7 @@ def test_before_anything_is_changed_another_cluster_is_refused_and_nothing_recor
     before = identity.path_beside(path).read_text()
     api.answers[UID] = ANSWERS["elsewhere"]
     passed, said = task(path, step=step)
-    assert not passed and "leads to another cluster than dev's: 2222-elsewhere answers" in said
+    assert not passed and "points to another cluster than dev's: 2222-elsewhere answers" in said
     assert task(path, step=step, accept="2222-elsewhere")[0], "its owner says that it is meant"
     assert identity.path_beside(path).read_text() == before
     assert {(method, url) for method, url, *_ in api.seen} == {("GET", UID)}
@@ -367,7 +367,7 @@ def test_a_check_passes_while_the_kubeconfig_leads_nowhere_because_the_cluster_i
     for step in ("compare", "claim", "record"):
         assert task(path, "--check", step=step)[0], step
     passed, said = task(path)
-    assert not passed and "leads to no cluster: it has no context" in said and "Run playbooks/cluster.yml" in said
+    assert not passed and "does not point to a cluster: it has no context" in said and "Run playbooks/cluster.yml" in said
 
 
 def test_a_place_is_claimed_once_and_not_another_environments(path: str) -> None:

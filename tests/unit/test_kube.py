@@ -93,7 +93,7 @@ def test_an_object_that_is_gone_already_is_deleted_without_complaint(api: Api, c
             {"message": 'User "weak" cannot get resource "pods"'},
             Forbidden,
             (
-                'Kubernetes does not let this user get pods in namespace polls-dev: User "weak" cannot get resource "pods". '
+                'Kubernetes does not allow this user to get pods in namespace polls-dev: User "weak" cannot get resource "pods". '
                 'Grant it with a Role: apiGroups [""], resources ["pods"], verbs ["get"].'
             ),
         ),
@@ -122,7 +122,7 @@ def test_a_refusal_becomes_one_message(api: Api, cluster: Cluster, status: int, 
         (404, "PersistentVolume pv-1 in the cluster: no"),
         (
             403,
-            "Kubernetes does not let this user patch persistentvolumes in the cluster: no. "
+            "Kubernetes does not allow this user to patch persistentvolumes in the cluster: no. "
             'Grant it with a ClusterRole: apiGroups [""], resources ["persistentvolumes"], verbs ["patch"].',
         ),
         (422, "The API server refuses to PATCH PersistentVolume pv-1 in the cluster: no"),
@@ -222,7 +222,7 @@ def test_a_kubeconfig_that_lacks_a_context_is_said_to(tmp_path: Path) -> None:
 
 
 def test_a_kubeconfig_that_is_not_there_is_that_of_an_environment_that_is_not(tmp_path: Path) -> None:
-    with pytest.raises(KubeError, match=r"There is no kubeconfig .*/absent \(berth_kubeconfig\): .* was destroyed\. site\.yml makes it\."):
+    with pytest.raises(KubeError, match=r"There is no kubeconfig .*/absent \(berth_kubeconfig\): .* was destroyed\. site\.yml creates it\."):
         Cluster(str(tmp_path / "absent"), None)
 
 
@@ -230,7 +230,7 @@ def test_a_kubeconfig_without_a_context_leads_to_a_cluster_that_does_not_answer(
     (tmp_path / "kubeconfig").write_text(EMPTIED)
     cluster = Cluster(str(tmp_path / "kubeconfig"), None)
     for ask in (cluster.identity, cluster.version, lambda: cluster.get("Pod", "polls-dev", "x")):
-        with pytest.raises(Unreachable, match="The kubeconfig .*kubeconfig leads to no cluster: it has no context"):
+        with pytest.raises(Unreachable, match="The kubeconfig .*kubeconfig does not point to a cluster: it has no context"):
             ask()
     with pytest.raises(KubeError, match="cannot be used: .*Check berth_kubeconfig"):
         Cluster(str(tmp_path / "kubeconfig"), "dev")

@@ -72,7 +72,7 @@ def test_what_does_not_exist_is_left_out(read: Callable[..., Json]) -> None:
 def test_a_refusal_names_the_permission(read: Callable[..., Json]) -> None:
     """In the words of a Role."""
     result = read({f"{BATCH}/jobs": (403, {"message": "no"})}, kinds=["Job"])
-    assert result["msg"].startswith("Kubernetes does not let this user list jobs in namespace polls-dev: no. Grant it with a Role")
+    assert result["msg"].startswith("Kubernetes does not allow this user to list jobs in namespace polls-dev: no. Grant it with a Role")
 
 
 def test_secrets_are_not_read(read: Callable[..., Json]) -> None:

@@ -158,9 +158,9 @@ def test_a_kind_that_the_cluster_does_not_have_is_told_by_name(tmp_path: Path) -
         api.answers["/apis/gateway.networking.k8s.io/v1"] = (404, {})
         api.answers["/apis/broken.example/v1"] = (503, {"message": "no endpoints"})
         cluster = Cluster(kubeconfig(tmp_path, api.url), None)
-        with pytest.raises(UnknownKind, match="does not know the kind PodMonitor of monitoring.coreos.com/v1; of that it has ServiceMonitor, Wide"):
+        with pytest.raises(UnknownKind, match="does not know the kind PodMonitor of monitoring.coreos.com/v1; that version has ServiceMonitor, Wide"):
             cluster.resource("monitoring.coreos.com/v1/PodMonitor")
-        with pytest.raises(UnknownKind, match="does not know the kind HTTPRoute of gateway.networking.k8s.io/v1; it has nothing of"):
+        with pytest.raises(UnknownKind, match="does not know the kind HTTPRoute of gateway.networking.k8s.io/v1; it does not serve"):
             cluster.resource("gateway.networking.k8s.io/v1/HTTPRoute")
         with pytest.raises(KubeError, match="answers 503 when asked which kinds broken.example/v1 has: no endpoints"):
             cluster.resource("broken.example/v1/X")

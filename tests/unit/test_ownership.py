@@ -350,7 +350,7 @@ def test_a_conflict_names_manager_object_and_fields_and_the_way() -> None:
         "Deployment polls in namespace polls-dev: kubectl has set .spec.replicas.",
     ]
     assert "-e berth_take_over=true" in lines[3] and "manifest" not in lines[3]
-    assert "take the fields out of the manifest" in refusals.conflict([(mine, (Conflict("x", ".spec.a"),))], "polls-dev")
+    assert "remove the fields from the manifest" in refusals.conflict([(mine, (Conflict("x", ".spec.a"),))], "polls-dev")
 
 
 INVALID = {"kind": "Status", "code": 422, "message": "Service polls is invalid: provided port is already allocated"}

@@ -178,7 +178,7 @@ def test_a_check_runs_nothing(said: Any, tmp_path: Path) -> None:
 
 
 def test_a_refusal_is_told(said: Any) -> None:
-    assert said(KubeError("Kubernetes does not let this user run commands"))["msg"].startswith("Kubernetes does not let")
+    assert said(KubeError("Kubernetes does not allow this user to run commands"))["msg"].startswith("Kubernetes does not allow")
 
 
 # --- The way there ---------------------------------------------------------

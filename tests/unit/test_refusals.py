@@ -42,7 +42,7 @@ def test_a_refusal_is_told_in_the_api_servers_words_and_of_its_object(text: str,
 
 def test_only_what_was_applied_is_called_applied() -> None:
     lines = refusals.describe(status("no", "networkpolicies", "b"), SENT, "polls-dev").splitlines()
-    assert lines == ["NetworkPolicy b in namespace polls-dev was refused by the API server: no.", "Applied before it: ConfigMap a, Secret a."]
+    assert lines == ["The API server rejected NetworkPolicy b in namespace polls-dev: no.", "Applied before it: ConfigMap a, Secret a."]
     assert "Applied" not in refusals.describe(status("no", "configmaps", "a"), SENT, "polls-dev")
 
 
@@ -92,8 +92,8 @@ def test_what_would_leave_the_data_behind_is_refused_by_its_variable(wanted: Jso
 def test_what_cannot_be_changed_is_told_in_one_message_with_file_and_way() -> None:
     found = fixed.problems(database(DATABASE_NAME="shop"), database(DATABASE_NAME="polls"))
     lines = fixed.message(found, lambda name: f"all.yml:{len(name)}").splitlines()
-    assert lines[0] == "Nothing of this step was changed:"
-    assert lines[1].startswith("berth_database_name (all.yml:19) is shop and was polls, and cannot be changed: ")
+    assert lines[0] == "This step changed nothing:"
+    assert lines[1].startswith("berth_database_name (all.yml:19) is shop but was polls, and cannot be changed: ")
     assert lines[2].startswith("What to do: set berth_database_name: polls again, or back the database up (playbooks/ops/backup.yml), ")
 
 
@@ -119,11 +119,11 @@ GROWS: Json = {"allowVolumeExpansion": True}
         (wanted("1024Mi"), None, "", ""),
         (wanted("2Gi"), GROWS, "", ""),
         (wanted("1Gi", "local-path"), {}, "", ""),
-        (wanted("2Gi"), {}, "berth_database_storage", "its storage class local-path does not let volumes grow"),
-        (wanted("2Gi"), None, "berth_database_storage", "does not let volumes grow"),
-        (wanted("512Mi"), GROWS, "berth_database_storage", "has 1Gi and cannot become smaller"),
-        (wanted("1000M"), GROWS, "berth_database_storage", "cannot become smaller"),
-        (wanted("2Gi", "fast"), GROWS, "berth_database_storage_class", "stays in the class that it was made in, local-path"),
+        (wanted("2Gi"), {}, "berth_database_storage", "its storage class local-path does not allow volumes to grow"),
+        (wanted("2Gi"), None, "berth_database_storage", "does not allow volumes to grow"),
+        (wanted("512Mi"), GROWS, "berth_database_storage", "has 1Gi and cannot shrink"),
+        (wanted("1000M"), GROWS, "berth_database_storage", "cannot shrink"),
+        (wanted("2Gi", "fast"), GROWS, "berth_database_storage_class", "has the class local-path, which cannot be changed"),
     ],
 )
 def test_a_volume_grows_where_its_class_allows_it_and_nothing_else(what: volumes.Wanted, storage_class: Json | None, variable: str, words: str) -> None:

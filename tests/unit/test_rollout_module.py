@@ -243,7 +243,7 @@ def test_a_volume_that_cannot_be_made_is_told_with_the_claims_event(count: int, 
 
 def test_pods_that_may_not_be_read_fail_the_wait_with_the_permissions_name() -> None:
     """Without pods nothing can be said."""
-    cluster = crashing_cluster(Pod=Forbidden("Kubernetes does not let this user list pods in namespace polls-dev"))
+    cluster = crashing_cluster(Pod=Forbidden("Kubernetes does not allow this user to list pods in namespace polls-dev"))
     with pytest.raises(Forbidden, match="list pods"):
         k8s_rollout.wait([rollout(cluster)], timeout=60)
 

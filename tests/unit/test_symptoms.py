@@ -280,7 +280,7 @@ def failed_with(status: int) -> str:
         (failed_with(404), (), "answer", ANSWERED, "Set berth_app_readiness_path to a path that answers 200, without a login."),
         (failed_with(400), (), "answer", ANSWERED, "Host header is localhost, which ALLOWED_HOSTS may lack"),
         (failed_with(401), (), "answer", ANSWERED, "without a login"),
-        (failed_with(500), (), "answer", ERRORS, "Mend what the app's log shows."),
+        (failed_with(500), (), "answer", ERRORS, "Fix what the app's log shows."),
         (failed_with(503), (), "readiness", NEVER, "what it is waiting for"),
         (failed_with(429), (), "readiness", NEVER, "what it is waiting for"),
         (REFUSED, (), "readiness", NEVER, "what it is waiting for"),
@@ -406,8 +406,8 @@ RAISED = ["Traceback (most recent call last):", '  File "/code/shop/views.py", l
     [
         ("GET /ht/ 500\n", RAISED, RAISED[-1], "Fix the error that the page raises."),
         ("GET /ht/ 500\n", ["Traceback", "ModuleNotFoundError: No module named 'celery'"], "ModuleNotFoundError", "Add the package celery"),
-        ("\n".join([*RAISED, ""]), ["ValueError: this is not asked for"], RAISED[-1], "Mend what the app's log shows."),
-        ("GET /ht/ 500\n", [], "GET /ht/ 500", "Mend what the app's log shows."),
+        ("\n".join([*RAISED, ""]), ["ValueError: this is not asked for"], RAISED[-1], "Fix what the app's log shows."),
+        ("GET /ht/ 500\n", [], "GET /ht/ 500", "Fix what the app's log shows."),
         # uWSGI goes on without the application that it could not load.
         ("\n".join(UNLOADED), ["ValueError: this is not asked for"], "OSError: ", "Let the app write below /tmp"),
     ],

@@ -19,7 +19,7 @@ Object = Mapping[str, Any]
 
 
 def is_of_this_machine(address: str) -> bool:
-    """Whether one of this machine's interfaces has the address: only then may it be bound."""
+    """Whether one of this machine's interfaces has the address: only then can a socket be bound to it."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -36,10 +36,10 @@ def node_addresses(nodes: Iterable[Object]) -> list[str]:
 
 
 def candidates(service: Object, ingresses: Iterable[Object], nodes: Iterable[Object], path: str = "/") -> list[str]:
-    """Return the URLs of a page, by its path, at which a Service may answer, the best first.
+    """Return the URLs at which a Service may answer for a page, given by its path, best first.
 
-    Of a node that is this machine it is the loopback address: by any other name the app may refuse it, and log that it did.
-    On another machine the loopback address may lead to somebody else's cluster, so it is none of them there.
+    For a node that is this machine, the URL uses the loopback address: under any other name the app may refuse the request and log it.
+    On another machine the loopback address may lead to somebody else's cluster, so it is not used there.
     """
     found = []
     name = dig(service, "metadata", "name")
@@ -67,10 +67,10 @@ def _url(address: str, port: int | None) -> str:
 
 
 class WithinSite(urllib.request.HTTPRedirectHandler):
-    """Follows redirects within a site, and takes one that leads elsewhere, such as to https, for the site's answer."""
+    """Follows redirects within a site, and treats a redirect elsewhere, such as to https, as the site's answer."""
 
     def redirect_request(self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> urllib.request.Request | None:
-        """Return the request that follows, None for none."""
+        """Return the request to follow, or None."""
         here, there = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
         if (here.scheme, here.netloc) != (there.scheme, there.netloc):
             return None
@@ -82,9 +82,9 @@ class Answer:
 
     Attributes:
         status: The HTTP status after redirects within the site, 0 for no answer.
-        text: For people: ``200 in 12 ms`` or why there was none.
-        url: Where it comes from, after redirects.
-        body: What it is.
+        text: For people: ``200 in 12 ms``, or why there was no answer.
+        url: The URL that answered, after redirects.
+        body: The content.
     """
 
     def __init__(self, status: int, text: str, url: str = "", body: str = "") -> None:
@@ -97,7 +97,7 @@ class Answer:
 
 
 def ask(url: str, timeout: float) -> Answer:
-    """Ask a URL for its page, past any proxy that the environment names: cluster addresses are not beyond it."""
+    """Request a URL, bypassing any proxy in the environment: cluster addresses are not reached through it."""
     began, body = time.monotonic(), b""
     try:
         with proxies.direct(WithinSite).open(urllib.request.Request(url, headers={"User-Agent": "berth"}), timeout=timeout) as answer:
@@ -122,7 +122,7 @@ class _StyleSheets(html.parser.HTMLParser):
 
 
 def style_sheet(page: Answer) -> str:
-    """Return the URL of the first style sheet that a page names on its own site; empty for none."""
+    """Return the URL of the first style sheet that a page links to on its own site; empty for none."""
     parser = _StyleSheets()
     parser.feed(page.body)
     here = urllib.parse.urlsplit(page.url)

@@ -12,7 +12,7 @@ from .objects import condition, dig
 
 Object = Mapping[str, Any]
 Volume = Mapping[str, Any]
-"""``path`` in the containers, ``size`` and, where they are given, ``storage_class`` and ``shared``."""
+"""``path`` in the containers, ``size`` and, optionally, ``storage_class`` and ``shared``."""
 
 COMPONENT = "volume"
 ONE_NODE, EVERY_NODE = "ReadWriteOnce", "ReadWriteMany"
@@ -30,10 +30,10 @@ SHARED = (
     "smb.csi.k8s.io",
     "org.gluster.glusterfs",
 )
-"""Provisioners whose volumes pods of several nodes can use at once, as https://kubernetes-csi.github.io/docs/drivers.html lists them."""
+"""Provisioners whose volumes can be used by pods on several nodes at once, from https://kubernetes-csi.github.io/docs/drivers.html."""
 DEFAULT = "storageclass.kubernetes.io/is-default-class"
 ELSEWHERE = "an NFS server's, CephFS, Longhorn or, on AWS, EFS"
-"""What has classes whose volumes can be shared."""
+"""Storage whose classes have volumes that can be shared."""
 
 
 def claim_name(app: str, volume: str) -> str:
@@ -47,7 +47,7 @@ def _pod_name(volume: str) -> str:
 
 
 def classes(volumes: Mapping[str, Volume]) -> dict[str, str]:
-    """Return the storage class that each volume asks for, by name; empty for the default one."""
+    """Return the storage class that each volume requests, by the volume's name; empty for the default class."""
     return {name: volume.get("storage_class") or "" for name, volume in volumes.items()}
 
 
@@ -61,7 +61,7 @@ def pod_volumes(volumes: Mapping[str, Volume], app: str) -> list[dict[str, Any]]
 
 
 def mounts(volumes: Mapping[str, Volume]) -> list[dict[str, Any]]:
-    """Return where a container mounts them.
+    """Return a container's mounts of the volumes.
 
     >>> mounts({"media": {"path": "/code/media", "size": "5Gi"}})
     [{'name': 'volume--media', 'mountPath': '/code/media'}]
@@ -70,10 +70,10 @@ def mounts(volumes: Mapping[str, Volume]) -> list[dict[str, Any]]:
 
 
 def security(user: int | str, volumes: Mapping[str, Volume]) -> dict[str, Any]:
-    """Return the security context of a pod whose processes have this number, and that of the group behind a colon, and can write to the volumes.
+    """Return the security context of a pod whose processes run as this user, and group after a colon, and can write to the volumes.
 
-    Without a number they are the user that the image names, as those of a workload are from which somebody has taken it.
-    A volume is made writable for the group once, not each time that a pod begins:
+    Without a number they run as the image's user, as they do in a workload whose number somebody has removed.
+    A volume is made writable for the group once, not each time a pod starts:
     https://kubernetes.io/docs/tasks/configure-pod-container/security-context/#configure-volume-permission-and-ownership-change-policy-for-pods
     """
     found: dict[str, Any] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
@@ -86,18 +86,18 @@ def security(user: int | str, volumes: Mapping[str, Volume]) -> dict[str, Any]:
 
 
 def user(workload: Object) -> str:
-    """Return the numbers of the user and the group that a workload's pods run as, as ``security`` takes them; "" where it has none."""
+    """Return the numeric user and group that a workload's pods run as, in the form that ``security`` takes; "" if it sets none."""
     context = dig(workload, "spec", "template", "spec", "securityContext") or {}
     return f"{context['runAsUser']}:{context.get('runAsGroup', context['runAsUser'])}" if "runAsUser" in context else ""
 
 
 def pods(volumes: Mapping[str, Volume], app: str, there: Iterable[Object]) -> list[dict[str, str]]:
-    """Return ``volume``, ``pod`` and ``path`` of each volume that the web container of a pod has which is ready.
+    """Return ``volume``, ``pod`` and ``path`` of each volume that a ready pod's web container mounts.
 
     Args:
         volumes: By name.
         app: The app's name.
-        there: Live pods. A path is theirs, for the release that runs may have another one than the inventory.
+        there: Live pods. The paths come from them, because the running release may have other paths than the inventory.
     """
     found = []
     for name in volumes:
@@ -115,17 +115,17 @@ def _ready(pod: Object) -> bool:
 
 
 def with_backup(found: Iterable[Mapping[str, str]], backup: str) -> list[Mapping[str, str]]:
-    """Return those of ``found`` (what ``pods`` returns) whose files are in a file beside a backup of the database."""
+    """Return those of ``found`` (what ``pods`` returns) whose files are in a file next to a backup of the database."""
     return [each for each in found if Path(f"{backup}.{each['volume']}.tar").is_file()]
 
 
 def in_the_way(path: str, homes: Iterable[str], sources: Iterable[Path]) -> str:
-    """Return why what is mounted at a path would hide the app's code; empty where it does not.
+    """Return why a mount at a path would hide the app's code; empty if it would not.
 
     Args:
-        path: In the container.
-        homes: Where the code is there.
-        sources: Where it is on this machine.
+        path: The path in the container.
+        homes: The directories with the code in the container.
+        sources: The directories with the code on this machine.
     """
     for home in homes:
         if home == path or home.startswith(f"{path}/"):
@@ -142,8 +142,8 @@ def claims(volumes: Mapping[str, Volume], app: str, labels: Mapping[str, str], t
     Args:
         volumes: By name.
         app: The app's name.
-        labels: Those of a claim.
-        there: The cluster's storage classes, and the claims that exist, whose access mode cannot be changed.
+        labels: The labels of a claim.
+        there: The cluster's storage classes, and the existing claims, whose access mode cannot be changed.
     """
     known = list(there)
     return [
@@ -162,7 +162,7 @@ def claims(volumes: Mapping[str, Volume], app: str, labels: Mapping[str, str], t
 
 
 def unshared(volumes: Mapping[str, Volume], app: str, there: Iterable[Object]) -> str:
-    """Return why pods on several nodes could not use the volumes, with what to do; empty where they can, or there is one node.
+    """Return why pods on several nodes could not use the volumes, and what to do; empty if they can, or if there is one node.
 
     Args:
         volumes: By name.
@@ -180,27 +180,27 @@ def unshared(volumes: Mapping[str, Volume], app: str, there: Iterable[Object]) -
         if EVERY_NODE in _modes(claim_name(app, name), volume, known):
             continue
         storage_class = dig(claim or {}, "spec", "storageClassName") or volume.get("storage_class") or _default(known) or "the cluster's default"
-        text = f"berth_app_volumes.{name}: the cluster has {len(nodes)} nodes, and a volume of the storage class {storage_class} is for pods of one node."
+        text = f"berth_app_volumes.{name}: the cluster has {len(nodes)} nodes, and the storage class {storage_class} has volumes for pods on one node only."
         if claim:
-            way = f"A volume stays in the class that it was made in. Give the files a volume of another name, with {_one_of(good)}, and copy them."
+            way = f"A volume's storage class cannot be changed. Create a volume with another name and {_one_of(good)}, and copy the files."
         else:
-            way = f"Set berth_app_volumes.{name}.storage_class to {_one_of(good)}; where {storage_class} can be shared after all, set shared: true."
+            way = f"Set berth_app_volumes.{name}.storage_class to {_one_of(good)}; if {storage_class} can be shared after all, set shared: true."
         found.append(f"{text} {way}")
     return "\n".join(found)
 
 
 def stranded(image: str, volumes: Mapping[str, Volume], app: str, there: Iterable[Object], where: str) -> str:
-    """Return why the user that an image names could not change the files on the volumes, with what to do; empty where it can.
+    """Return why the user of an image could not change the files on the volumes, and what to do; empty if it can.
 
-    The kubelet gives files to a pod's group (``security``) where a CSI driver mounts a file system for one node, and nowhere else:
+    The kubelet gives files to a pod's group (``security``) only if a CSI driver mounts a file system for one node:
     https://kubernetes-csi.github.io/docs/support-fsgroup.html
 
     Args:
-        image: The numbers of that user and its group; "" where they are not known, or the inventory names a user.
+        image: The numeric user and group; "" if they are not known, or if the inventory names a user.
         volumes: By name.
         app: The app's name.
-        there: The cluster's storage classes, and the claims and Deployments that exist, as far as they may be read.
-        where: Where ``berth_app_user`` is to be set.
+        there: The cluster's storage classes, and the existing claims and Deployments, as far as they may be read.
+        where: Where to set ``berth_app_user``.
     """
     known = list(there)
     runs = next((each for each in known if each.get("kind") == "Deployment" and each["metadata"]["name"] == app), {})
@@ -209,9 +209,9 @@ def stranded(image: str, volumes: Mapping[str, Volume], app: str, there: Iterabl
     if not (old and new and kept) or old == new:
         return ""
     return (
-        f"{app} runs as user {old}, and its image names {new}. What {old} wrote to {' and '.join(kept)} stays {old}'s where a volume is a directory "
-        f"of a node or of a file server, and {new} cannot change it. Set berth_app_user: {old} in {where}, and the app goes on as before. "
-        f"Or give the files to {new} where they lie, and then run site.yml once with -e berth_app_user={new}."
+        f"{app} runs as user {old}, but its image names {new}. Files that {old} wrote to {' and '.join(kept)} still belong to {old} if a volume is a directory "
+        f"on a node or on a file server, and {new} cannot change them. Set berth_app_user: {old} in {where} to keep the app running as before. "
+        f"Or change the files' owner to {new} where they are stored, and then run site.yml once with -e berth_app_user={new}."
     )
 
 
@@ -222,7 +222,11 @@ def _given_to_group(claim: Object, there: list[Object]) -> bool:
 
 
 def _one_of(classes: list[str]) -> str:
-    return f"a class that can be shared ({', '.join(classes)})" if classes else f"a class that can be shared; there is none that Berth knows: {ELSEWHERE}"
+    return (
+        f"a class that can be shared ({', '.join(classes)})"
+        if classes
+        else f"a class that can be shared; the cluster has none that Berth knows, such as {ELSEWHERE}"
+    )
 
 
 def _claim(there: Iterable[Object], name: str) -> Object | None:
@@ -235,7 +239,7 @@ def _default(there: Iterable[Object]) -> str:
 
 
 def _modes(claim: str, volume: Volume, there: list[Object]) -> list[str]:
-    """Return the access modes of a claim: those that it has, else those that its class is made for."""
+    """Return the access modes of a claim: those that it has, or else those that its class supports."""
     if live := _claim(there, claim):
         return list(dig(live, "spec", "accessModes") or [ONE_NODE])
     if "shared" in volume:

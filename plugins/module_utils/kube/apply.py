@@ -1,4 +1,4 @@
-"""Objects as templates make them and as the API server returns them: what they say, whose they are, and what may be shown of them."""
+"""Objects as templates render them and as the API server returns them: what they contain, whose they are, and what may be shown of them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 INSTANCE = "app.kubernetes.io/instance"
 OWN = "berth/own"
-"""The label of what the project's own manifests have made."""
+"""The label of objects from the project's own manifests."""
 NOTED = frozenset({"creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"})
-"""What the API server notes in an object's metadata."""
+"""What the API server records in an object's metadata."""
 LONGEST = 20
 """Lines of a container's command that are shown in full."""
 
@@ -27,12 +27,12 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 def documents(text: str) -> list[Any]:
     """Return the documents of a YAML text whose values were written as JSON.
 
-    JSON writes a character beyond U+FFFF as two surrogates (RFC 8259, 7), which YAML's parser takes for two characters.
+    JSON writes a character beyond U+FFFF as two surrogates (RFC 8259, 7), which YAML's parser reads as two characters.
 
     Raises:
-        ValueError: The text is no YAML, or holds half of such a pair.
+        ValueError: The text is not YAML, or contains half of such a pair.
     """
-    # The parser in C is ten times as fast, and takes no half of a pair.
+    # The C parser is ten times as fast, and does not accept half a pair.
     try:
         found = yaml.safe_load_all(text) if _SURROGATE.search(text) else yaml.load_all(text.encode(), Loader=yaml.CSafeLoader)
         return [_paired(document) for document in found]
@@ -59,13 +59,13 @@ def flatten(documents: list[Any]) -> list[dict[str, Any]]:
 
 
 def autoscalers_of(wanted: dict[str, Any], autoscalers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return of the HorizontalPodAutoscalers those that decide how many pods ``wanted`` has."""
+    """Return the HorizontalPodAutoscalers that decide how many pods ``wanted`` has."""
     target = {"kind": wanted["kind"], "name": wanted["metadata"]["name"]}
     return [each for each in autoscalers if target.items() <= each["spec"]["scaleTargetRef"].items()]
 
 
 def last_applied(live: dict[str, Any]) -> dict[str, Any]:
-    """Return what was applied last, empty for an object that was made by other means."""
+    """Return what was applied last; empty for an object that was created by other means."""
     try:
         return json.loads(live["metadata"].get("annotations", {})[LAST_APPLIED])
     except (KeyError, ValueError):
@@ -73,7 +73,7 @@ def last_applied(live: dict[str, Any]) -> dict[str, Any]:
 
 
 def contains(live: Any, wanted: Any) -> bool:
-    """Whether ``live`` has all that ``wanted`` has. The API server leaves out what is empty, zero or false."""
+    """Whether ``live`` has everything that ``wanted`` has. The API server omits values that are empty, zero or false."""
     if isinstance(wanted, dict):
         if not isinstance(live, dict):
             return not wanted and live is None
@@ -86,12 +86,12 @@ def contains(live: Any, wanted: Any) -> bool:
 
 
 def chosen_by_server(key: str, value: Any) -> bool:
-    """Whether a field leaves its value to the API server."""
+    """Whether the API server chooses the value of a field."""
     return key == "nodePort" and not value
 
 
 def foreign(wanted: dict[str, Any], live: dict[str, Any] | None) -> bool:
-    """Whether the object is there already and does not carry the labels by which ``wanted`` is ours."""
+    """Whether the object exists and does not carry the labels that mark ``wanted`` as ours."""
     labels = wanted["metadata"].get("labels", {})
     if live is None or MANAGED_BY not in labels:
         return False
@@ -100,7 +100,7 @@ def foreign(wanted: dict[str, Any], live: dict[str, Any] | None) -> bool:
 
 
 def visible(wanted: dict[str, Any]) -> dict[str, Any]:
-    """Return the object as it may be shown: a Secret's values are replaced."""
+    """Return the object in a form that may be shown: a Secret's values are replaced."""
     if wanted.get("kind") != "Secret":
         return wanted
     shown = {key: value for key, value in wanted.items() if key not in ("data", "stringData")}
@@ -110,7 +110,7 @@ def visible(wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def difference(live: dict[str, Any] | None, after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what to show before and after an apply, without what the API server keeps for itself; of a Secret only which keys change."""
+    """Return what to show before and after an apply, without the API server's own fields; for a Secret, only which keys change."""
     before, shown = declared(live) if live else {}, declared(after)
     if after["kind"] != "Secret":
         return abridged(before), abridged(shown)
@@ -121,7 +121,7 @@ def difference(live: dict[str, Any] | None, after: dict[str, Any]) -> tuple[dict
 
 
 def abridged(value: Any, within: str = "") -> Any:
-    """Return an object with each program that a container is given as one long text cut down to its first line, its length and its digest.
+    """Return an object in which each long script of a container is shortened to its first line, its length and its digest.
 
     Args:
         value: The object, or a part of it.
@@ -138,7 +138,7 @@ def abridged(value: Any, within: str = "") -> Any:
 
 
 def declared(item: dict[str, Any]) -> dict[str, Any]:
-    """Return what of an object somebody has declared: not how it is doing, nor what the API server and the clients of an apply note in it."""
+    """Return the declared part of an object: without its status and without what the API server and apply clients record in it."""
     metadata = {key: value for key, value in item["metadata"].items() if key not in NOTED}
     annotations = {name: value for name, value in (metadata.pop("annotations", None) or {}).items() if name != LAST_APPLIED}
     metadata |= {"annotations": annotations} if annotations else {}

@@ -1,7 +1,7 @@
 """Talk to a Kubernetes API server by its REST paths.
 
-The kinds that Berth makes are few and known, so neither discovery (a request for each API group) nor the
-dynamic client is needed: one GET is one request. Of others, such as a project brings, the API server is asked.
+The kinds that Berth creates are few and known, so neither discovery (a request for each API group) nor the
+dynamic client is needed: one GET is one request. For other kinds, such as a project's own, the API server is asked.
 The kubeconfig is loaded by the official client, which knows certificates, tokens and exec plugins such as
 ``aws eks get-token``.
 """
@@ -74,19 +74,19 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings", "rbac.authorization.k8s.io"),
 }
 
-# What the library calls the threads that carry a port's data (kubernetes.stream.ws_client).
+# The library's name for the threads that forward a port's data (kubernetes.stream.ws_client).
 FORWARDER = "Kubernetes port forward proxy"
 
-# One of those in a PEM file (RFC 7468).
+# A certificate in a PEM file (RFC 7468).
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----")
 
-# Kinds that live in no namespace.
+# Cluster-scoped kinds.
 CLUSTER_SCOPED = ("ClusterRole", "ClusterRoleBinding", "IngressClass", "IngressClassParams", "Namespace", "Node", "PersistentVolume", "StorageClass")
 
 ESCAPE = re.compile(r"\\(?:u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|.)")
-"""An escape in JSON; of one beyond U+FFFF, its two halves."""
+"""A JSON escape; for a character beyond U+FFFF, both halves."""
 CONTENT = {False: "application/apply-patch+yaml", True: "application/json-patch+json"}
-"""What a patch is, by whether it is a list."""
+"""The content type of a patch, by whether it is a list."""
 
 STDOUT = 1
 """The channel of a command's output (k8s.io/apimachinery/pkg/util/remotecommand)."""
@@ -98,7 +98,7 @@ CONNECTION_OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 ACCOUNT = "system:serviceaccount:berth-accounts:"
-"""How the API server calls the accounts of environments (roles/kubeadm), which have rights in their own namespaces only."""
+"""How the API server names the accounts of environments (roles/kubeadm), which have rights in their own namespaces only."""
 
 
 class KubeError(Exception):
@@ -106,7 +106,7 @@ class KubeError(Exception):
 
 
 class Unreachable(KubeError):
-    """The API server did not answer, or asked to come back later: trying again may help."""
+    """The API server did not answer, or asked the client to retry later: trying again may help."""
 
 
 class Forbidden(KubeError):
@@ -130,7 +130,7 @@ class WrongCluster(KubeError):
 
 
 def kind_of(item: dict[str, Any]) -> str:
-    """Return the kind by which an object is asked for: its ``kind``, or ``apiVersion/kind`` for one that is not in KINDS.
+    """Return the kind to request an object by: its ``kind``, or ``apiVersion/kind`` if that is not in KINDS.
 
     >>> kind_of({"apiVersion": "apps/v1", "kind": "Deployment"}), kind_of({"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor"})
     ('Deployment', 'monitoring.coreos.com/v1/ServiceMonitor')
@@ -145,7 +145,7 @@ def prefix_of(version: str) -> str:
 
 
 def path_of(kind: str, namespace: str, name: str = "") -> str:
-    """Return the REST path of an object, or of a kind's list in a namespace when no name is given."""
+    """Return the REST path of an object, or of a kind's list in a namespace if no name is given."""
     prefix, plural, _group = KINDS[kind]
     place = prefix if kind in CLUSTER_SCOPED else f"{prefix}/namespaces/{namespace}"
     return f"{place}/{plural}" + (f"/{name}" if name else "")
@@ -181,7 +181,7 @@ def in_memory(content: bytes) -> str:
 
 
 def quieten_forwarders() -> None:
-    """Have no traceback printed where a thread that carries a port's data finds its tunnel closed: whoever reads from the port notices the end."""
+    """Suppress the traceback when a port-forwarding thread finds its tunnel closed: the reader of the port notices the end anyway."""
     before = threading.excepthook
     if getattr(before, "__name__", "") == "all_but_forwarders":
         return
@@ -196,12 +196,12 @@ def quieten_forwarders() -> None:
 class Cluster:
     """One API server, as the user of one kubeconfig.
 
-    Where the kubeconfig's cluster is on record (identities), the first request is preceded by a look whether it is that one.
+    If the kubeconfig's cluster is on record (identities), the first request is preceded by a check that it is the same one.
 
     Args:
         kubeconfig: Path of the kubeconfig; None for the client's own default (KUBECONFIG, ~/.kube/config).
         context: Name of a context in it; None for its current context.
-        guarded: Whether only the cluster on record may be talked to.
+        guarded: Whether only the cluster on record may be contacted.
 
     Raises:
         KubeError: The kubeconfig is missing, is not valid or has no such context.
@@ -209,7 +209,7 @@ class Cluster:
 
     def __init__(self, kubeconfig: str | None, context: str | None, guarded: bool = True) -> None:
         self.now = ""
-        """The API server's own time at its latest answer, RFC 3339 in seconds (this machine's clock may differ)."""
+        """The API server's time at its latest answer, RFC 3339 in seconds (this machine's clock may differ)."""
         self._source = kubeconfig or "the default kubeconfig"
         self._kubeconfig, self._context = kubeconfig, context
         self._record = identities.read(kubeconfig) if guarded else {}
@@ -217,11 +217,11 @@ class Cluster:
         self._load()
 
     def resource(self, kind: str) -> tuple[str, bool]:
-        """Return the plural of a kind, named as ``kind_of`` does, and whether it lives in a namespace. Each version of a group is asked for once.
+        """Return the plural of a kind, named as by ``kind_of``, and whether it is namespaced. Each version of a group is requested once.
 
         Raises:
             UnknownKind: The API server does not have it.
-            Unreachable, KubeError: see there.
+            Unreachable, KubeError: As described in those classes.
         """
         if kind in KINDS:
             return KINDS[kind][1], kind not in CLUSTER_SCOPED
@@ -233,15 +233,15 @@ class Cluster:
             found = answer.get("resources") or []
             self._resources[version] = {each["kind"]: (each["name"], each["namespaced"]) for each in found if "/" not in each["name"]}
         if name not in self._resources[version]:
-            known = f" of that it has {', '.join(sorted(self._resources[version]))}" if self._resources[version] else f" it has nothing of {version}"
+            known = f" that version has {', '.join(sorted(self._resources[version]))}" if self._resources[version] else f" it does not serve {version}"
             raise UnknownKind(f"The cluster does not know the kind {name} of {version};{known}")
         return self._resources[version][name]
 
     def path(self, kind: str, namespace: str, name: str = "") -> str:
-        """Return the REST path of an object or of a kind's list, as ``path_of`` does, of any kind that the API server has.
+        """Return the REST path of an object or of a kind's list, like ``path_of``, for any kind that the API server has.
 
         Raises:
-            UnknownKind, Unreachable, KubeError: see there.
+            UnknownKind, Unreachable, KubeError: As described in those classes.
         """
         if kind in KINDS:
             return path_of(kind, namespace, name)
@@ -261,7 +261,7 @@ class Cluster:
                 return
             if self._kubeconfig and not os.path.exists(self._kubeconfig):
                 raise KubeError(
-                    f"There is no kubeconfig {self._source} (berth_kubeconfig): the environment was not made yet, or was destroyed. site.yml makes it."
+                    f"There is no kubeconfig {self._source} (berth_kubeconfig): the environment was not created yet, or was destroyed. site.yml creates it."
                 ) from None
             raise KubeError(
                 f"The kubeconfig {self._source} cannot be used: {' '.join(str(error).split()).rstrip('.')}. "
@@ -269,7 +269,7 @@ class Cluster:
             ) from error
 
     def _leads_nowhere(self) -> bool:
-        """Whether the kubeconfig has no context at all, as ``minikube stop`` leaves it: as good as a cluster that does not answer."""
+        """Whether the kubeconfig has no context at all, as after ``minikube stop``: this counts as a cluster that does not answer."""
         if not self._kubeconfig or self._context:
             return False
         try:
@@ -280,13 +280,13 @@ class Cluster:
         return isinstance(content, dict) and content.get("kind") == "Config" and not content.get("contexts")
 
     def identity(self, patience: float = 0) -> identities.Identity:
-        """Return what tells this cluster from every other: the uid of its namespace kube-system, as far as the user may read it, and its authority.
+        """Return what identifies this cluster: the uid of its namespace kube-system, if the user may read it, and its authority.
 
         Args:
-            patience: Seconds for which the cluster may still be about to let the user in.
+            patience: Seconds for which the cluster may still deny the user access while it is being set up.
 
         Raises:
-            Unreachable, KubeError: see there.
+            Unreachable, KubeError: As described in those classes.
         """
         end = time.monotonic() + patience
         response = self._ask("GET", "/api/v1/namespaces/kube-system", None)
@@ -302,7 +302,7 @@ class Cluster:
         return identities.Identity(uid, self._authority())
 
     def _authority(self) -> str:
-        """Return the fingerprint of the certificates that the kubeconfig trusts; without any, or where none is looked at, the address."""
+        """Return the fingerprint of the certificates that the kubeconfig trusts; if there are none, or none is verified, the address."""
         configuration = self._client.configuration
         if not configuration.ssl_ca_cert or not configuration.verify_ssl:
             return f"server:{configuration.host}"
@@ -312,10 +312,10 @@ class Cluster:
         return f"authority:{hashlib.sha256(content).hexdigest()[:32]}"
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
-        """Read a path of the API, or post ``body`` to it; return the answer's HTTP status and content.
+        """Read a path of the API, or post ``body`` to it, and return the answer's HTTP status and content.
 
         Raises:
-            Unreachable, KubeError: see there; a status of refusal is an answer.
+            Unreachable, KubeError: As described in those classes; a status of refusal is an answer.
         """
         response = self._send("GET" if body is None else "POST", path, body)
         try:
@@ -324,23 +324,23 @@ class Cluster:
             return response.status, {}
 
     def make(self, namespace: str, body: dict[str, Any]) -> bool:
-        """Make a namespaced object; return False where there is one of its name already, such as that of a run that was quicker.
+        """Create a namespaced object; return False if one with that name exists already, e.g. from a concurrent run.
 
         Raises:
-            Unreachable, KubeError: see there; also where the API server refuses to.
+            Unreachable, KubeError: As described in those classes; also if the API server refuses.
         """
         kind, name = body["kind"], body["metadata"]["name"]
         status, answer = self.ask(path_of(kind, namespace), body)
         if status not in (201, 409):
             reason = answer.get("message") or status
-            raise KubeError(f"The API server does not let Berth make {kind} {name} in namespace {namespace}: {reason}")
+            raise KubeError(f"The API server does not allow Berth to create {kind} {name} in namespace {namespace}: {reason}")
         return status == 201
 
     def get(self, kind: str, namespace: str, name: str = "", **query: str | int) -> dict[str, Any]:
         """Read one object, or the list of a kind in a namespace.
 
         Raises:
-            NotFound, Forbidden, Unreachable, KubeError: see there.
+            NotFound, Forbidden, Unreachable, KubeError: As described in those classes.
         """
         return json.loads(self._request("GET", kind, namespace, name, query=query))
 
@@ -349,25 +349,25 @@ class Cluster:
         return [{**item, "kind": kind} for item in self.get(kind, namespace, "", **query).get("items") or []]
 
     def log(self, namespace: str, pod: str, **query: str | int) -> str:
-        """Read a container's log; ``query`` is that of the pod's log subresource.
+        """Read a container's log; ``query`` goes to the pod's log subresource.
 
         Raises:
-            NotFound: There is none, or the node has removed the container that wrote it.
-            Forbidden, Unreachable, KubeError: see there.
+            NotFound: There is no log, or the node has removed the container that wrote it.
+            Forbidden, Unreachable, KubeError: As described in those classes.
         """
         text = self._request("GET", "Pod", namespace, pod, "/log", query).decode("utf-8", "replace")
-        # The kubelet says so in place of the log, with status 200 (GetContainerLogs in kuberuntime_container.go).
+        # The kubelet returns this instead of the log, with status 200 (GetContainerLogs in kuberuntime_container.go).
         if re.fullmatch(r"unable to retrieve container logs for \S+\s*", text):
-            raise NotFound(f"The node has no longer the log that was asked for of Pod {pod} in namespace {namespace}")
+            raise NotFound(f"The node no longer has this log of Pod {pod} in namespace {namespace}")
         return text
 
     def execute(self, namespace: str, pod: str, container: str, command: list[str], stdin: bool = False, terminal: bool = False) -> WSClient:
-        """Start a command in a container, and return the connection that its streams share; with a terminal, what it prints is one stream.
+        """Start a command in a container, and return the connection that its streams share; with a terminal, its output is one stream.
 
         Raises:
-            NotFound, Forbidden, Unreachable, KubeError: see there.
+            NotFound, Forbidden, Unreachable, KubeError: As described in those classes.
         """
-        self.get("Pod", namespace, pod)  # which tells what is wrong in words, and loads new credentials; and only the right cluster gets further
+        self.get("Pod", namespace, pod)  # says what is wrong in words, loads new credentials, and stops at the wrong cluster
         query: list[tuple[str, Any]] = [("container", container), ("stdin", str(stdin).lower()), ("stdout", "true"), ("stderr", str(not terminal).lower())]
         query += [("tty", str(terminal).lower()), ("command", command)]
         url = get_websocket_url(self._client.configuration.host + path_of("Pod", namespace, pod) + "/exec", query)
@@ -376,15 +376,15 @@ class Cluster:
         except WebSocketBadStatusException as error:
             if error.status_code == 403:
                 raise Forbidden(
-                    f"Kubernetes does not let this user run commands in pods of the namespace {namespace}. "
+                    f"Kubernetes does not allow this user to run commands in pods of the namespace {namespace}. "
                     'Grant it with a Role: apiGroups [""], resources ["pods/exec"], verbs ["create", "get"].'
                 ) from None
-            raise KubeError(f"The API server runs no command in Pod {pod} in namespace {namespace}, it answers {error.status_code}") from None
+            raise KubeError(f"The API server cannot run a command in Pod {pod} in namespace {namespace}: it answers {error.status_code}") from None
         except (WebSocketException, OSError) as error:
             raise Unreachable(f"The API server {self.endpoint} does not answer: {error}") from error
 
     def output(self, namespace: str, pod: str, container: str, command: list[str], timeout: float = 5.0) -> str:
-        """Return what a short command in a container writes, as far as it does within ``timeout`` seconds; empty where the image has no such command.
+        """Return what a short command in a container prints within ``timeout`` seconds; empty if the image has no such command.
 
         Raises:
             NotFound, Forbidden, Unreachable, KubeError: see ``execute``.
@@ -406,7 +406,7 @@ class Cluster:
         """Yield a function that returns a connection to the port of a pod.
 
         Raises:
-            NotFound, Forbidden, Unreachable, KubeError: see there.
+            NotFound, Forbidden, Unreachable, KubeError: As described in those classes.
         """
         self.get("Pod", namespace, pod)  # as in execute
         url = f"{self._client.configuration.host}{path_of('Pod', namespace, pod)}/portforward"
@@ -417,17 +417,17 @@ class Cluster:
         except ApiException as error:
             if "403" in str(error.reason):
                 raise Forbidden(
-                    f"Kubernetes does not let this user reach ports of pods of the namespace {namespace}. "
+                    f"Kubernetes does not allow this user to reach ports of pods in the namespace {namespace}. "
                     'Grant it with a Role: apiGroups [""], resources ["pods/portforward"], verbs ["create", "get"].'
                 ) from None
-            raise Unreachable(f"The API server leads to no port of Pod {pod} in namespace {namespace}: {error.reason}") from None
+            raise Unreachable(f"The API server cannot forward a port of Pod {pod} in namespace {namespace}: {error.reason}") from None
         try:
             yield tunnel.socket
         finally:
             tunnel.close()
 
     def version(self) -> str:
-        """Return the API server's version, e.g. ``v1.36.3``; empty when it does not tell this user.
+        """Return the API server's version, e.g. ``v1.36.3``; empty if it does not tell this user.
 
         Raises:
             Unreachable: It does not answer.
@@ -439,15 +439,15 @@ class Cluster:
             return ""
 
     def create(self, kind: str, namespace: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Make an object and return it as it is then, with its name where the API server chose that.
+        """Create an object and return the result, including the name if the API server chose it.
 
         Raises:
-            Forbidden, Unreachable, KubeError: see there.
+            Forbidden, Unreachable, KubeError: As described in those classes.
         """
         return json.loads(self._request("POST", kind, namespace, body=body))
 
     def delete(self, kind: str, namespace: str, name: str, uid: str, propagation: str) -> None:
-        """Delete the very object that was read (by uid), and what it owns according to ``propagation``.
+        """Delete exactly the object that was read (by uid), and what it owns according to ``propagation``.
 
         An object that is gone already is not an error.
         """
@@ -456,35 +456,35 @@ class Cluster:
             self._request("DELETE", kind, namespace, name, body=body)
 
     def patch(self, kind: str, namespace: str, name: str, operations: list[dict[str, Any]], subresource: str = "") -> dict[str, Any]:
-        """Apply a JSON patch (RFC 6902) to an object, or to its ``subresource`` such as ``/status``, and return what it is then.
+        """Apply a JSON patch (RFC 6902) to an object, or to its ``subresource`` such as ``/status``, and return the result.
 
         Raises:
-            NotFound, Forbidden, Unreachable, KubeError: see there; also where the patch tests something that is not so any more.
+            NotFound, Forbidden, Unreachable, KubeError: As described in those classes; also if a test in the patch no longer holds.
         """
         return json.loads(self._request("PATCH", kind, namespace, name, subresource, body=operations))
 
     def apply(self, kind: str, namespace: str, name: str, body: dict[str, Any], manager: str, force: bool) -> dict[str, Any]:
-        """Apply an object from the API server's side, and return what it is then; the arguments are those of ``try_apply``.
+        """Apply an object server-side, and return the result; the arguments are those of ``try_apply``.
 
         Raises:
-            NotFound, Forbidden, Unreachable, KubeError: see there; also where others have set a field to something else.
+            NotFound, Forbidden, Unreachable, KubeError: As described in those classes; also if others have set a field to another value.
         """
         query: dict[str, str | int] = {"fieldManager": manager, "force": str(force).lower()}
         return json.loads(self._request("PATCH", kind, namespace, name, query=query, body=body))
 
     def try_apply(self, kind: str, namespace: str, name: str, body: dict[str, Any], manager: str, force: bool) -> tuple[int, dict[str, Any]]:
-        """Return what the API server would answer to a server-side apply, its HTTP status and content; nothing is changed.
+        """Return the HTTP status and content with which the API server would answer a server-side apply; nothing is changed.
 
         Args:
             kind: As ``kind_of`` returns it.
-            namespace: The object's.
-            name: The object's.
+            namespace: The object's namespace.
+            name: The object's name.
             body: The object.
             manager: The field manager.
-            force: Whether it takes over the fields that others have set to something else.
+            force: Whether to take over fields that others have set to another value.
 
         Raises:
-            UnknownKind, Unreachable, KubeError: see there; a status of refusal is an answer.
+            UnknownKind, Unreachable, KubeError: As described in those classes; a status of refusal is an answer.
         """
         query = urlencode({"fieldManager": manager, "force": str(force).lower(), "dryRun": "All"})
         response = self._send("PATCH", f"{self.path(kind, namespace, name)}?{query}", body)
@@ -492,7 +492,7 @@ class Cluster:
             answer = json.loads(response.data)
         except ValueError:
             answer = {}
-        if response.status in (429, 502, 503, 504):  # 500 is the answer to what does not fit the kind's schema
+        if response.status in (429, 502, 503, 504):  # 500 is the answer if the object does not match the kind's schema
             raise Unreachable(f"The API server answers {response.status} for {kind} {name}: {answer.get('message', 'it does not say why')}")
         return response.status, answer
 
@@ -509,7 +509,7 @@ class Cluster:
         url = self.path(kind, namespace, name) + subresource + (f"?{urlencode(query)}" if query else "")
         response = self._send(method, url, body)
         if response.status == 401:
-            # A token of an exec plugin may have run out during a long wait: load the kubeconfig again, once.
+            # A token of an exec plugin may have expired during a long wait: reload the kubeconfig, once.
             self._load()
             response = self._send(method, url, body)
         if date := response.headers.get("Date"):
@@ -527,12 +527,12 @@ class Cluster:
         if response.status == 403 and method == "GET" and self._is_shut_out(said, namespace):
             if name:
                 raise NotFound(f"{where} {place}: there is no such namespace, or the environment's account has no rights in it")
-            return b'{"items": []}'  # as of a namespace that is not there
+            return b'{"items": []}'  # as for a namespace that does not exist
         if response.status == 403:
             verb = {"GET": "get" if name else "list", "DELETE": "delete", "PATCH": "patch", "POST": "create"}[method]
             plural, group = self.resource(kind)[0], KINDS[kind][2] if kind in KINDS else kind.split("/")[0]
             raise Forbidden(
-                f"Kubernetes does not let this user {verb} {plural}{subresource} {place}: {said}. "
+                f"Kubernetes does not allow this user to {verb} {plural}{subresource} {place}: {said}. "
                 f'Grant it with a {role}: apiGroups ["{group}"], resources ["{plural}{subresource}"], verbs ["{verb}"].'
             )
         if response.status == 401:
@@ -540,11 +540,11 @@ class Cluster:
         if response.status == 429 or response.status >= 500:
             raise Unreachable(f"The API server answers {response.status} for {where}: {said}")
         if response.status == 409 and method == "PATCH":
-            raise Changed(f"{where} {place} was changed by somebody else meanwhile: run the same command again")
+            raise Changed(f"{where} {place} was changed by somebody else in the meantime: run the same command again")
         raise KubeError(f"The API server refuses to {method} {where} {place}: {said}")
 
     def _is_shut_out(self, said: str, namespace: str) -> bool:
-        """Whether a refusal is one of all that is in a namespace: an environment's account has its rights from a Role there, so none before there is one."""
+        """Whether a refusal covers a whole namespace: an environment's account gets its rights from a Role in it, so it has none before the Role exists."""
         return ACCOUNT in said and self._ask("GET", f"/api/v1/namespaces/{namespace}", None).status == 403
 
     def _unknown_user(self) -> str:
@@ -559,7 +559,7 @@ class Cluster:
         return self._client.configuration.host
 
     def _credentials(self) -> dict[str, str]:
-        """Return the headers that say who asks."""
+        """Return the headers that authenticate a request."""
         settings = self._client.configuration.auth_settings().values()
         return {setting["key"]: setting["value"] for setting in settings if setting["in"] == "header" and setting["value"]}
 
@@ -567,12 +567,12 @@ class Cluster:
         if str(identities.identity(self._record)):
             if refusal := identities.refusal(self._source, self._record, self.identity()):
                 raise WrongCluster(refusal)
-            self._record = {}  # seen once, it stays that cluster
+            self._record = {}  # once checked, it stays that cluster
         return self._ask(method, path, body)
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | list[dict[str, Any]] | None) -> Any:
         if self._client is None:
-            raise Unreachable(f"The kubeconfig {self._source} leads to no cluster: it has no context")
+            raise Unreachable(f"The kubeconfig {self._source} does not point to a cluster: it has no context")
         configuration = self._client.configuration
         headers = {"Accept": "application/json, */*", "User-Agent": "berth", **self._credentials()}
         if body is not None:
@@ -587,7 +587,7 @@ class Cluster:
                 retries=False,
             )
         except urllib3.exceptions.SSLError as error:
-            raise KubeError(f"The certificate of the API server {configuration.host} does not fit {self._source}: {error}") from error
+            raise KubeError(f"The certificate of the API server {configuration.host} does not match {self._source}: {error}") from error
         except urllib3.exceptions.ProxyError as error:
             host = urlsplit(configuration.host).hostname or configuration.host
             raise Unreachable(f"The API server {configuration.host} does not answer. {proxies.blamed(os.environ, host)}") from error
@@ -596,14 +596,14 @@ class Cluster:
 
 
 def beyond_escapes(body: Any) -> bool:
-    """Whether a content has characters of which JSON makes two escapes, such as emoji."""
+    """Whether content has characters that JSON writes as two escapes, such as emoji."""
     return any(ord(character) > 0xFFFF for character in json.dumps(body, ensure_ascii=False))
 
 
 def encoded(body: dict[str, Any] | list[dict[str, Any]]) -> bytes:
-    """Return a request's body in JSON that is YAML too, as which the API server reads an apply.
+    """Return a request's body as JSON that is also valid YAML, since the API server reads an apply as YAML.
 
-    JSON writes a character beyond U+FFFF as two escapes, and YAML takes neither for one (yaml.org/spec/1.2.2, 5.7), so such a character is itself.
+    JSON writes a character beyond U+FFFF as two escapes, which YAML does not combine (yaml.org/spec/1.2.2, 5.7), so such a character is not escaped.
 
     >>> encoded({"a": "\U0001f5f3"}).decode() == '{"a": "\U0001f5f3"}'
     True
@@ -617,18 +617,18 @@ def encoded(body: dict[str, Any] | list[dict[str, Any]]) -> bytes:
 def read_or_make[T](
     kubeconfig: str, context: str, check: bool, read: Callable[[Cluster], T], make: Callable[[Cluster], T] | None, nothing: T
 ) -> tuple[T, bool]:
-    """Return what an object of the cluster holds, and whether it was made, or in check mode would be.
+    """Return what an object of the cluster contains, and whether it was created, or would be in check mode.
 
     Args:
         kubeconfig: Path of the cluster's kubeconfig; in check mode it may be missing.
         context: A context in it, "" for its current one.
-        check: Whether nothing may be made; then the cluster need not answer either.
-        read: Returns what the object holds; raises NotFound where there is none.
-        make: Makes the object and returns what it holds; None to leave it missing.
-        nothing: What a missing object holds.
+        check: Whether nothing may be created; the cluster then need not answer either.
+        read: Returns what the object contains; raises NotFound if there is none.
+        make: Creates the object and returns what it contains; None to leave it missing.
+        nothing: What to return for a missing object.
 
     Raises:
-        Unreachable, KubeError: see there.
+        Unreachable, KubeError: As described in those classes.
     """
     if check and not Path(kubeconfig).exists():
         return nothing, make is not None

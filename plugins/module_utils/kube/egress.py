@@ -1,11 +1,11 @@
-"""What an app's pods may call besides DNS, the database and the cache."""
+"""What an app's pods may call in addition to DNS, the database and the cache."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# Networks that nobody reaches on the internet: an app that may call the internet is to call nothing of the machine's or the company's own
-# network, and no cloud's metadata, which are link-local. RFC 1122, 1918, 3927, 6598, 6890; 4193, 4291.
+# Networks that are not part of the internet: an app that may call the internet must not call anything on the machine's or the company's own
+# network, nor a cloud's metadata service, which is link-local. RFC 1122, 1918, 3927, 6598, 6890; 4193, 4291.
 PRIVATE_4 = ["0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "224.0.0.0/4"]
 PRIVATE_6 = ["::1/128", "fc00::/7", "fe80::/10", "ff00::/8"]
 INTERNET = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": PRIVATE_4}}, {"ipBlock": {"cidr": "::/0", "except": PRIVATE_6}}]}
@@ -23,7 +23,7 @@ def egress_rules(given: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def egress_problem(given: Any) -> str:
-    """Return what is wrong with what an inventory says, as a phrase; "" for nothing.
+    """Return what is wrong with an inventory's value, as a phrase; "" for nothing.
 
     >>> egress_problem("intranet")
     "is 'intranet': write internet, none, or a list of egress rules of a NetworkPolicy"
@@ -32,7 +32,9 @@ def egress_problem(given: Any) -> str:
         return f"is {given!r}: write internet, none, or a list of egress rules of a NetworkPolicy"
     for number, rule in enumerate([] if isinstance(given, str) else given, 1):
         if not isinstance(rule, dict) or not rule:
-            return f"has rule {number} that is {rule!r}: a rule has to, ports or both; everything everywhere would be allowed without them"
+            return f"has rule {number} that is {rule!r}: a rule needs to, ports or both; without them, everything would be allowed"
         if unknown := sorted(map(str, set(rule) - FIELDS)):
-            return f"has rule {number} with {unknown[0]!r}: a rule has to and ports (kubernetes.io/docs/concepts/services-networking/network-policies)"
+            return (
+                f"has rule {number} with {unknown[0]!r}: a rule has the fields to and ports (kubernetes.io/docs/concepts/services-networking/network-policies)"
+            )
     return ""

@@ -1,4 +1,4 @@
-"""What keeps pods from being evicted, as it happens when a node is drained: kubernetes.io/docs/tasks/run-application/configure-pdb."""
+"""What keeps pods from being evicted when a node is drained: kubernetes.io/docs/tasks/run-application/configure-pdb."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 Object = dict[str, Any]
 
 SHOWN = 5
-"""How many pods a sentence names."""
+"""How many pods a message names."""
 
 # karpenter.sh/docs/concepts/disruption: what keeps EKS Auto Mode from replacing a pod's node.
 KEEP = "karpenter.sh/do-not-disrupt"
 
 
 def obstacles(budgets: list[Object], pods: list[Object]) -> list[str]:
-    """Return what does not let pods be evicted now, a sentence each with what to do.
+    """Return what prevents the eviction of pods now, one message each, with what to do.
 
     Args:
         budgets, pods: All PodDisruptionBudgets and Pods of the cluster, as the API server lists them.
@@ -32,27 +32,27 @@ def obstacles(budgets: list[Object], pods: list[Object]) -> list[str]:
             found.append(_sentence(budget, own))
     for (namespace, several), names in covered.items():
         if len(names) > 1:
-            # The eviction API answers 500 to that: kubernetes.io/docs/concepts/scheduling-eviction/api-eviction
-            text = f"Pod {namespace}/{several} is covered by several PodDisruptionBudgets, {', '.join(names)}, so it cannot be evicted at all."
-            found.append(f"{text} Let only one select it.")
+            # The eviction API answers this with 500: kubernetes.io/docs/concepts/scheduling-eviction/api-eviction
+            text = f"Pod {namespace}/{several} is covered by several PodDisruptionBudgets, {', '.join(names)}, so it can never be evicted."
+            found.append(f"{text} Change the selectors so that only one matches it.")
     for pod in evictable:
         if (pod["metadata"].get("annotations") or {}).get(KEEP) == "true":
-            text = f"Pod {pod['metadata']['namespace']}/{pod['metadata']['name']} has the annotation {KEEP}, so its node is not replaced."
-            found.append(f"{text} Take it off, or end the pod when it may.")
+            text = f"Pod {pod['metadata']['namespace']}/{pod['metadata']['name']} has the annotation {KEEP}, so its node cannot be replaced."
+            found.append(f"{text} Remove the annotation, or delete the pod when that is safe.")
     return found
 
 
 def lost(pods: list[Object]) -> list[str]:
-    """Return pods that nothing makes again once they are evicted, a sentence each."""
+    """Return the pods that nothing recreates once they are evicted, one message each."""
     return [
-        f"Pod {pod['metadata']['namespace']}/{pod['metadata']['name']} belongs to no Deployment or the like: evicted, it is gone for good."
+        f"Pod {pod['metadata']['namespace']}/{pod['metadata']['name']} is not managed by a Deployment or the like: once evicted, it is gone for good."
         for pod in pods
         if _evictable(pod) and not any(owner.get("controller") for owner in pod["metadata"].get("ownerReferences") or [])
     ]
 
 
 def matches(selector: Mapping[str, Any] | None, labels: Mapping[str, str] | None) -> bool:
-    """Whether a label selector of policy/v1 selects something with ``labels``: none selects nothing, an empty one everything.
+    """Whether a policy/v1 label selector matches ``labels``: a missing selector matches nothing, an empty one everything.
 
     The rules are those of kubernetes.io/docs/concepts/overview/working-with-objects/labels.
     """
@@ -75,7 +75,7 @@ def matches(selector: Mapping[str, Any] | None, labels: Mapping[str, str] | None
 
 
 def _evictable(pod: Object) -> bool:
-    """Whether draining a node evicts a pod: it runs, and is neither a DaemonSet's nor the kubelet's own."""
+    """Whether draining a node evicts a pod: it runs, and belongs neither to a DaemonSet nor to the kubelet."""
     owners = {owner.get("kind") for owner in pod["metadata"].get("ownerReferences") or []}
     return pod.get("status", {}).get("phase") in ("Running", "Pending") and not owners & {"DaemonSet", "Node"} and "deletionTimestamp" not in pod["metadata"]
 
@@ -86,8 +86,8 @@ def _sentence(budget: Object, pods: list[Object]) -> str:
     healthy, needed, expected = (status.get(key, 0) for key in ("currentHealthy", "desiredHealthy", "expectedPods"))
     names = [f"{pod['metadata']['name']} on {pod['spec'].get('nodeName') or 'no node yet'}" for pod in pods]
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    text = f"PodDisruptionBudget {budget['metadata']['namespace']}/{budget['metadata']['name']} ({rule}) lets no pod be evicted:"
+    text = f"PodDisruptionBudget {budget['metadata']['namespace']}/{budget['metadata']['name']} ({rule}) does not allow any eviction:"
     text = f"{text} {healthy} of {expected} pods are healthy and {needed} have to be ({', '.join(names[:SHOWN])}{more})."
     if needed >= expected:
-        return f"{text} It never does with {expected}: run more pods, or lower what it asks for."
-    return f"{text} Mend the pods that are not healthy, and it does."
+        return f"{text} With {expected} it never allows one: run more pods, or lower the budget's requirement."
+    return f"{text} Fix the pods that are not healthy, and it will."

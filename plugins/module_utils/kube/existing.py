@@ -1,4 +1,4 @@
-"""What a cluster that somebody else made allows and offers."""
+"""What an existing cluster that Berth did not create allows and offers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-if TYPE_CHECKING:  # preflight reads a kubeconfig here, and does without the client of Kubernetes, which takes long to import
+if TYPE_CHECKING:  # preflight reads a kubeconfig here without the Kubernetes client, which is slow to import
     from .client import Cluster
 
 KUBELET_PORT = 10250  # https://kubernetes.io/docs/reference/networking/ports-and-protocols/
-REACH = 1.0  # seconds that a node has to accept a connection
+REACH = 1.0  # seconds within which a node has to accept a connection
 
 APPLY = ("get", "create", "patch")
-# What a release does in its namespace: API group, resource, verbs. k8s_apply, k8s_rollout, k8s_released and k8s_prune are who does it.
+# What a release does in its namespace: API group, resource, verbs. Used by k8s_apply, k8s_rollout, k8s_released and k8s_prune.
 NEEDED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("", "resourcequotas", APPLY),
     ("", "limitranges", APPLY),
@@ -44,18 +44,18 @@ NEEDED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("networking.k8s.io", "networkpolicies", (*APPLY, "list", "delete")),
     ("policy", "poddisruptionbudgets", (*APPLY, "list", "delete")),
 )
-# And what it does besides where the database is in the cluster.
+# What it does in addition if the database is in the cluster.
 NEEDED_BY_DATABASE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("apps", "statefulsets", (*APPLY, "delete")),
     ("", "persistentvolumeclaims", ("patch",)),
     ("", "pods/exec", ("create", "get")),
 )
-# And where the app has volumes, whose files are backed up through a pod.
+# What it does in addition if the app has volumes, whose files are backed up through a pod.
 NEEDED_BY_VOLUMES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("", "persistentvolumeclaims", ("create", "patch")),
     ("", "pods/exec", ("create", "get")),
 )
-# What runbooks read besides; a status or an audit without it says what it could not read.
+# What runbooks read in addition; without it, a status or an audit says what it could not read.
 READ_BY_RUNBOOKS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("networking.k8s.io", "ingresses", ("get", "list")),
     ("", "limitranges", ("list",)),
@@ -64,11 +64,11 @@ READ_BY_RUNBOOKS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 
 def namespace_rules(namespace: str) -> list[dict[str, list[str]]]:
-    """Return the rules of a Role for all that a run and the runbooks do in a namespace that is there.
+    """Return the rules of a Role for everything that a run and the runbooks do in an existing namespace.
 
-    The namespace itself can only be read: whoever may change its labels sets its pods free
-    (https://kubernetes.io/docs/concepts/security/pod-security-admission/). A resource that is in two lists gets the verbs of both, and what can be
-    listed can be read one by one and watched, as kubectl does.
+    The namespace itself can only be read: anyone who may change its labels can lift the restrictions on its pods
+    (https://kubernetes.io/docs/concepts/security/pod-security-admission/). A resource that is in two lists gets the verbs of both, and a resource
+    that can be listed can also be read individually and watched, as kubectl does.
     """
     verbs: dict[tuple[str, str], list[str]] = {}
     for group, resource, more in (*NEEDED, *NEEDED_BY_DATABASE, *NEEDED_BY_VOLUMES, *READ_BY_RUNBOOKS):
@@ -78,11 +78,11 @@ def namespace_rules(namespace: str) -> list[dict[str, list[str]]]:
 
 
 class ExistingError(Exception):
-    """The kubeconfig cannot be used; the text is for the user and begins with the variable to change."""
+    """The kubeconfig cannot be used; the text is for the user and starts with the variable to change."""
 
 
 def read_context(source: Path, name: str) -> dict[str, Any]:
-    """Return a kubeconfig with nothing but one context of ``source``, its files read in and its paths made absolute.
+    """Return a kubeconfig with only one context of ``source``, its files inlined and its paths made absolute.
 
     Format: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
 
@@ -105,7 +105,7 @@ def read_context(source: Path, name: str) -> dict[str, Any]:
         entries = {one.get("name"): one.get(kind) or {} for one in document.get(f"{kind}s") or []}
         wanted = contexts[name].get(kind)
         if wanted not in entries:
-            raise ExistingError(f"berth_existing_context: {name} of {source} names the {kind} {wanted}, which is not there")
+            raise ExistingError(f"berth_existing_context: {name} of {source} names the {kind} {wanted}, which the file does not have")
         found[kind] = _flat(entries[wanted], source.parent)
     return {
         "apiVersion": "v1",
@@ -118,7 +118,7 @@ def read_context(source: Path, name: str) -> dict[str, Any]:
 
 
 def _flat(entry: dict[str, Any], base: Path) -> dict[str, Any]:
-    """Return a cluster or user with the content of the files that it names; token files stay files, for they change."""
+    """Return a cluster or user with the content of the files that it names; token files stay files, because they change."""
     flat = dict(entry)
     for field in ("certificate-authority", "client-certificate", "client-key"):
         if path := flat.pop(field, None):
@@ -129,21 +129,21 @@ def _flat(entry: dict[str, Any], base: Path) -> dict[str, Any]:
     if "tokenFile" in flat:
         flat["tokenFile"] = str(base / flat["tokenFile"])
     command = (flat.get("exec") or {}).get("command", "")
-    if os.sep in command:  # relative to the kubeconfig, which is going to lie elsewhere
+    if os.sep in command:  # relative to the kubeconfig, which will be in another directory
         flat["exec"] = {**flat["exec"], "command": str(base / command)}
     return flat
 
 
 def refused(cluster: Cluster, namespace: str, database: bool = False, volumes: bool = False) -> list[str]:
-    """Return what the user may not do that a release does, as ``verb resource`` phrases.
+    """Return what a release does but the user may not do, as ``resource: verbs`` phrases.
 
     Asked with SelfSubjectAccessReview (https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/), several at a time.
-    The namespace itself is only created where it is missing; where it is there, rights to this one alone will do, which a Role in it gives
+    The namespace itself is only created if it is missing; if it exists, rights to it alone are enough, which a Role in it grants
     (https://kubernetes.io/docs/reference/access-authn-authz/authorization/: a request for a namespace is one within it).
 
     Args:
-        cluster: The cluster, as the user.
-        namespace: The app's.
+        cluster: The cluster, as this user.
+        namespace: The app's namespace.
         database: Whether the database is in the cluster too.
         volumes: Whether the app has volumes.
 
@@ -173,12 +173,12 @@ def _allowed(cluster: Cluster, group: str, resource: str, verb: str, namespace: 
 
 
 def capabilities(cluster: Cluster, reach: Callable[[str], bool] | None = None) -> dict[str, Any]:
-    """Return what the cluster offers; ``reach`` tells whether a node's address can be reached from here.
+    """Return what the cluster offers; ``reach`` says whether a node's address can be reached from here.
 
     ``version``; ``storage_classes`` and ``storage_class`` (the default one, "" for none); ``metrics``, ``gateway`` (their API groups are served);
-    ``load_balancer`` (a cloud's or an own implementation is seen at work); ``node_address`` (one that can be reached from here, "" for none);
-    ``nodes``, the addresses of each; ``architectures``, each of theirs once. What the user may not read counts as not there, but for storage classes and
-    nodes, which are None then.
+    ``load_balancer`` (a cloud's or another implementation is in use); ``node_address`` (one that can be reached from here, "" for none);
+    ``nodes``, the addresses of each; ``architectures``, each of theirs once. What the user may not read counts as missing, except storage classes and
+    nodes, which are then None.
     """
     _, version = cluster.ask("/version")
     _, groups = cluster.ask("/apis")
@@ -211,21 +211,21 @@ def capabilities(cluster: Cluster, reach: Callable[[str], bool] | None = None) -
 
 
 def described(offered: dict[str, Any]) -> str:
-    """Return what ``capabilities`` found out as one line."""
-    default = "not to be read by this user" if offered["storage_classes"] is None else offered["storage_class"] or "none"
+    """Return what ``capabilities`` found as one line."""
+    default = "not readable by this user" if offered["storage_classes"] is None else offered["storage_class"] or "none"
     return "; ".join(
         (
             f"Kubernetes {offered['version'] or 'of an unknown version'}",
             f"default StorageClass: {default}",
             f"metrics: {'yes' if offered['metrics'] else 'no'}",
-            f"load balancer: {'seen at work' if offered['load_balancer'] else 'none seen'}",
+            f"load balancer: {'in use' if offered['load_balancer'] else 'none seen'}",
             f"Gateway API: {'yes' if offered['gateway'] else 'no'}",
         )
     )
 
 
 def elsewhere(nodes: list[list[str]] | None) -> str:
-    """Return why a node may not reach what listens on this machine's loopback, as a phrase; "" when all nodes are this machine."""
+    """Return why a node may not reach a service on this machine's loopback, as a phrase; "" if all nodes are this machine."""
     if nodes is None:
         return "this user may not list its nodes"
     if not nodes:
@@ -235,7 +235,7 @@ def elsewhere(nodes: list[list[str]] | None) -> str:
 
 
 def own(address: str) -> bool:
-    """Whether an address is this machine's: only to such a one a socket can be bound. Nothing is sent."""
+    """Whether an address is this machine's: a socket can be bound only to such an address. Nothing is sent."""
     with contextlib.suppress(OSError, ValueError), socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as look:
         look.bind((str(ipaddress.ip_address(address)), 0))
         return True
@@ -243,7 +243,7 @@ def own(address: str) -> bool:
 
 
 def reachable(address: str) -> bool:
-    """Whether a node's kubelet accepts a connection from here, and so its node ports do."""
+    """Whether a node's kubelet accepts a connection from here, and so do its node ports."""
     with contextlib.suppress(OSError), socket.create_connection((address, KUBELET_PORT), timeout=REACH):
         return True
     return False

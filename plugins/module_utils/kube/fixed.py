@@ -1,6 +1,6 @@
-"""What of our objects cannot be changed once they exist, and what to do instead. Nothing is read from a cluster.
+"""Fields of our objects that cannot be changed once they exist, and what to do instead. Nothing is read from a cluster.
 
-Kubernetes refuses some of it, with an answer that names none of our variables; PostgreSQL takes some of it, and the data seem to be gone.
+Kubernetes refuses some changes with an answer that names none of our variables; PostgreSQL accepts others, and the data seem to be gone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .objects import dig
 Object = Mapping[str, Any]
 Reader = Callable[[Object], Any]
 
-# Followed to the letter it ends with the same data in an environment that has the other value.
+# Following it exactly results in the same data in an environment with the new value.
 MOVE = (
     "back the database up (playbooks/ops/backup.yml), destroy the environment with its data (playbooks/destroy.yml -e berth_purge=true), "
     "run site.yml with the new value, and restore the backup (playbooks/ops/restore.yml)"
@@ -23,12 +23,12 @@ MOVE = (
 
 @dataclass(frozen=True)
 class Fixed:
-    """A field of one of our objects that stays as it was made."""
+    """A field of one of our objects that stays as it was created."""
 
     kind: str
     name: str
     read: Reader
-    """Returns the field; None where the object does not say."""
+    """Returns the field; None if the object does not have it."""
     variable: str
     why: str
 
@@ -47,45 +47,45 @@ TABLE = (
         "database",
         _environment("DATABASE_NAME"),
         "berth_database_name",
-        "the app would begin with an empty database beside its data",
+        "the app would start with an empty database next to its data",
     ),
     Fixed(
         "StatefulSet",
         "database",
         _environment("DATABASE_USER"),
         "berth_database_user",
-        "the data belong to the user of before",
+        "the data belong to the previous user",
     ),
 )
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A variable that is set to what cannot be."""
+    """A variable that is set to a value that cannot be applied."""
 
     variable: str
     live: str
-    """The value that it has to keep."""
+    """The value that it must keep."""
     phrase: str
-    """What is wrong with the other one."""
+    """What is wrong with the new value."""
 
 
 def problems(wanted: Object, live: Object | None) -> list[Problem]:
-    """Return what an apply of ``wanted`` would change in ``live`` (None: there is none) and cannot."""
+    """Return what an apply of ``wanted`` would have to change in ``live`` (None: there is none) but cannot."""
     found = []
     for row in TABLE:
         if live is not None and (row.kind, row.name) == (wanted["kind"], wanted["metadata"]["name"]):
             before, after = row.read(live), row.read(wanted)
             if None not in (before, after) and before != after:
-                found.append(Problem(row.variable, before, f"is {after} and was {before}, and cannot be changed: {row.why}"))
+                found.append(Problem(row.variable, before, f"is {after} but was {before}, and cannot be changed: {row.why}"))
     return found
 
 
 def message(found: Iterable[Problem], locate: Callable[..., str]) -> str:
-    """Return one message for variables that are set to what cannot be; ``locate`` returns the file and line that set one, "" where none does."""
+    """Return one message for variables whose values cannot be applied; ``locate`` returns the file and line that set one, "" if none does."""
     lines, ways = [], []
     for each in found:
         place = f" ({where})" if (where := locate(*each.variable.split("."))) else ""
         lines.append(f"{each.variable}{place} {each.phrase}.")
         ways.append(f"{each.variable}: {each.live}")
-    return "\n".join(["Nothing of this step was changed:", *lines, f"What to do: set {' and '.join(ways)} again, or {MOVE}."])
+    return "\n".join(["This step changed nothing:", *lines, f"What to do: set {' and '.join(ways)} again, or {MOVE}."])

@@ -1,4 +1,4 @@
-"""Remember which cluster is an environment's own, beside the kubeconfig that leads there."""
+"""Record which cluster is an environment's own, next to the kubeconfig that points to it."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NAME = "cluster.json"
-INVENTORY = "this environment's inventory"  # where a caller does not know the file
+INVENTORY = "this environment's inventory"  # if a caller does not know the file
 
 
 class IdentityError(Exception):
-    """The kubeconfig is another environment's, or leads to another cluster; the text is for the user."""
+    """The kubeconfig is another environment's, or points to another cluster; the text is for the user."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What tells a cluster from every other, as far as it is known.
+    """What identifies a cluster, as far as it is known.
 
     Attributes:
-        uid: That of the namespace kube-system, which stays as long as the cluster; "" where the user may not read it.
+        uid: The uid of the namespace kube-system, which lasts as long as the cluster; "" if the user may not read it.
         authority: What the kubeconfig says: ``authority:`` and the fingerprint of the certificates that it trusts, which may be renewed,
-            or ``server:`` and an address where it trusts none of its own.
+            or ``server:`` and an address if it has none of its own.
     """
 
     uid: str = ""
     authority: str = ""
 
     def __str__(self) -> str:
-        """Return the surest value, which is what the user names it by."""
+        """Return the most reliable value, which is the one the user names."""
         return self.uid or self.authority
 
     def same(self, other: Identity) -> bool | None:
-        """Whether both are of one cluster, by the surest value of a kind that both have; None when they have none."""
+        """Whether both are the same cluster, by the most reliable kind of value that both have; None if they have none in common."""
         if self.uid and other.uid:
             return self.uid == other.uid
         kinds = {one.partition(":")[0] for one in (self.authority, other.authority)}
@@ -42,16 +42,16 @@ class Identity:
 
 
 def path_beside(kubeconfig: str | Path) -> Path:
-    """Return where the record of a kubeconfig's cluster lies."""
+    """Return the path of the record of a kubeconfig's cluster."""
     return Path(kubeconfig).with_name(NAME)
 
 
 def read(kubeconfig: str | Path | None) -> dict[str, str]:
-    """Return what is recorded beside a kubeconfig: ``environment``, ``provider``, ``cluster`` and ``authority``; {} without a record.
+    """Return what is recorded next to a kubeconfig: ``environment``, ``provider``, ``cluster`` and ``authority``; {} without a record.
 
-    ``cluster`` and ``authority`` are its identity, both "" as long as the place is only claimed: a run that was cut off may have left a
-    kubeconfig there. Earlier versions recorded one value only. A record that cannot be read has its ``damage`` instead, what is wrong and
-    what to do, and no cluster is like it: a guard that nobody can ask lets nobody through.
+    ``cluster`` and ``authority`` are its identity, both "" as long as the place is only claimed: an interrupted run may have left a
+    kubeconfig there. Earlier versions recorded one value only. A record that cannot be read has ``damage`` instead, which says what is wrong
+    and what to do, and it matches no cluster: without a readable record, access is denied.
     """
     if not kubeconfig:
         return {}
@@ -62,7 +62,7 @@ def read(kubeconfig: str | Path | None) -> dict[str, str]:
     except OSError as error:
         return _damaged(kubeconfig, f"cannot be read: {error.strerror}")
     except ValueError:
-        return _damaged(kubeconfig, "is damaged: it is no JSON")
+        return _damaged(kubeconfig, "is damaged: it is not JSON")
     for name in ("environment", "provider", "cluster"):
         if not isinstance(found, dict) or not isinstance(found.get(name), str):
             return _damaged(kubeconfig, f"is damaged: it has no {name}")
@@ -73,19 +73,19 @@ def read(kubeconfig: str | Path | None) -> dict[str, str]:
 
 def _damaged(kubeconfig: str | Path, what: str) -> dict[str, str]:
     text = (
-        f"{path_beside(kubeconfig)}, which says what cluster is this environment's, {what}. Nothing was changed. Make sure that {kubeconfig} leads to "
+        f"{path_beside(kubeconfig)}, which records this environment's cluster, {what}. Nothing was changed. Make sure that {kubeconfig} points to "
         "this environment's cluster; then delete both files and run site.yml, which writes them again."
     )
     return {"environment": "", "provider": "", "cluster": "", "authority": "damaged", "damage": text}
 
 
 def identity(record: dict[str, str]) -> Identity:
-    """Return the identity that is recorded, an empty one without a record."""
+    """Return the recorded identity, an empty one if there is no record."""
     return Identity(record.get("cluster", ""), record.get("authority", ""))
 
 
 def write(kubeconfig: str | Path, record: dict[str, str]) -> None:
-    """Replace the record in one step. Raises OSError when it cannot be written."""
+    """Replace the record atomically. Raises OSError if it cannot be written."""
     path = path_beside(kubeconfig)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_suffix(".new")
@@ -94,16 +94,16 @@ def write(kubeconfig: str | Path, record: dict[str, str]) -> None:
 
 
 def belongs_elsewhere(kubeconfig: str | Path | None, environment: str) -> str:
-    """Return the other environment that a kubeconfig was recorded for, "" when it is this one's or nobody's."""
+    """Return the other environment that a kubeconfig is recorded for, "" if it is this one's or has no record."""
     owner = read(kubeconfig).get("environment", "")
     return owner if owner != environment else ""
 
 
 def refuse_owner(kubeconfig: str | Path, environment: str, place: str = INVENTORY) -> None:
-    """Refuse the kubeconfig of another environment, or of one that cannot be told; ``place`` is where the inventory names it.
+    """Refuse the kubeconfig of another or an unknown environment; ``place`` is where the inventory names it.
 
     Raises:
-        IdentityError: It is recorded for another one, or the record cannot be read.
+        IdentityError: It is recorded for another environment, or the record cannot be read.
     """
     if damage := read(kubeconfig).get("damage"):
         raise IdentityError(damage)
@@ -115,10 +115,10 @@ def refuse_owner(kubeconfig: str | Path, environment: str, place: str = INVENTOR
 
 
 def refusal(kubeconfig: str | Path, record: dict[str, str], found: Identity, accept: str = "", source: str = "") -> str:
-    """Return why a kubeconfig that leads to the cluster ``found`` is not used, and how to accept it on purpose; "" when it is used.
+    """Return why a kubeconfig that points to the cluster ``found`` is not used, and how to accept it on purpose; "" if it is used.
 
-    ``accept`` is the identity to take instead of the recorded one; ``source`` is what leads there when that is not the environment's own
-    kubeconfig yet.
+    ``accept`` is the identity to accept instead of the recorded one; ``source`` is the kubeconfig that points there, if that is not the
+    environment's own yet.
     """
     if damage := record.get("damage"):
         return damage
@@ -129,13 +129,13 @@ def refusal(kubeconfig: str | Path, record: dict[str, str], found: Identity, acc
     environment, source, path = record["environment"], source or str(kubeconfig), path_beside(kubeconfig)
     if same is None:
         return (
-            f"It cannot be told whether {source} leads to {environment}'s cluster: {found} is all that this user sees, and {known} is recorded "
-            f"({path}). Nothing was changed there. Let the user read the namespace kube-system, or put the kubeconfig back as it was; or, if you know "
+            f"Berth cannot tell whether {source} points to {environment}'s cluster: {found} is all that this user can read, but {known} is recorded "
+            f"({path}). Nothing was changed there. Let the user read the namespace kube-system, or restore the kubeconfig; or, if you know "
             f"that it is the cluster, accept it once: site.yml -e berth_cluster_id={found}"
         )
     return (
-        f"{source} leads to another cluster than {environment}'s: {found} answers, and {known if found.uid else known.authority} is recorded "
-        f"({path}). Nothing was changed there. Put the right kubeconfig back; or, if {environment} "
+        f"{source} points to another cluster than {environment}'s: {found} answers, but {known if found.uid else known.authority} is recorded "
+        f"({path}). Nothing was changed there. Restore the right kubeconfig; or, if {environment} "
         f"is to live in that cluster from now on, accept it once: site.yml -e berth_cluster_id={found}"
     )
 
@@ -143,27 +143,27 @@ def refusal(kubeconfig: str | Path, record: dict[str, str], found: Identity, acc
 def hold(
     kubeconfig: str, environment: str, provider: str, ask: Callable[[], Identity], accept: str = "", vouched: bool = False, place: str = INVENTORY
 ) -> dict[str, str]:
-    """Return what is to be recorded beside a kubeconfig.
+    """Return what to record next to a kubeconfig.
 
     Args:
-        kubeconfig: The environment's own.
+        kubeconfig: The environment's kubeconfig.
         environment: Its name.
         provider: What provides the cluster.
-        ask: Returns the identity of the cluster that the kubeconfig leads to.
-        accept: Identity of a cluster to take instead of the recorded one: its uid, or its authority where the uid cannot be read.
-        vouched: Whether the provider itself made the cluster for this environment, so that a new identity is that of a cluster made again.
+        ask: Returns the identity of the cluster that the kubeconfig points to.
+        accept: Identity of a cluster to accept instead of the recorded one: its uid, or its authority if the uid cannot be read.
+        vouched: Whether the provider itself created the cluster for this environment, so that a new identity is that of a recreated cluster.
         place: Where the inventory names the kubeconfig, for the message.
 
     Raises:
-        IdentityError: The kubeconfig is another environment's, or leads elsewhere than what is recorded or accepted.
+        IdentityError: The kubeconfig is another environment's, or points to another cluster than the recorded or accepted one.
     """
     record = read(kubeconfig)
     refuse_owner(kubeconfig, environment, place)
     found, known = ask(), identity(record)
     if accept and accept not in (found.uid, found.authority):
-        raise IdentityError(f"berth_cluster_id is {accept}, and the cluster that {kubeconfig} leads to is {found}. Nothing was changed there.")
+        raise IdentityError(f"berth_cluster_id is {accept}, but the cluster that {kubeconfig} points to is {found}. Nothing was changed there.")
     if not vouched and (text := refusal(kubeconfig, record, found, accept)):
         raise IdentityError(text)
-    if found.same(known):  # what cannot be read now stays on record
+    if found.same(known):  # a value that cannot be read now stays on record
         found = Identity(found.uid or known.uid, found.authority or known.authority)
     return {"environment": environment, "provider": provider, "cluster": found.uid, "authority": found.authority}

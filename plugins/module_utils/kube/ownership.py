@@ -1,4 +1,4 @@
-"""Which fields of an object are Berth's, told from its ``managedFields``. Nothing is read from a cluster.
+"""Which fields of an object are Berth's, according to its ``managedFields``. Nothing is read from a cluster.
 
 Who may change what: https://kubernetes.io/docs/reference/using-api/server-side-apply/
 How fields are written (FieldsV1): https://github.com/kubernetes-sigs/structured-merge-diff/blob/v6.3.0/fieldpath/serialize-pe.go
@@ -19,29 +19,29 @@ from .objects import dig
 
 Object = Mapping[str, Any]
 Fields = dict[str, Any]
-"""A FieldsV1: of a field its members, none for one that is owned as a whole. ``.`` is the field itself."""
+"""A FieldsV1: the members of each field, empty for a field that is owned as a whole. ``.`` is the field itself."""
 Operations = list[dict[str, Any]]
 """A JSON patch (RFC 6902)."""
 
 MANAGER = "berth"
 REPLICAS = ".spec.replicas"
 AUTOSCALER = "kube-controller-manager"
-"""The manager by which Kubernetes' own autoscaler sets a number of pods."""
+"""The manager under which Kubernetes' autoscaler sets the number of pods."""
 RESTARTED = ("f:spec", "f:template", "f:metadata", "f:annotations", "f:kubectl.kubernetes.io/restartedAt")
-"""What a rollback may have written back, and is a restart's all the same: without it the pods would be replaced."""
+"""What a rollback may have written back although it belongs to a restart: without it the pods would be replaced."""
 KEY_DEFAULTS = {"protocol": "TCP"}
-"""What an item of a list is known by, where it does not say it."""
+"""Default values of the keys that identify a list item."""
 ADDED = {"protocol": "TCP", "apiVersion": "v1", "kind": "PersistentVolumeClaim", "volumeMode": "Filesystem", "status": {"phase": "Pending"}}
-"""What the API server adds within a field that is owned as a whole."""
+"""What the API server adds inside a field that is owned as a whole."""
 AMOUNTS = frozenset({"limits", "requests", "hard", "default", "defaultRequest", "min", "max"})
-"""Fields of which each member is a quantity."""
+"""Fields whose members are all quantities."""
 IDENTITY = ("name", "namespace")
 MISSING = object()
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """A field that an apply would change and somebody else has set."""
+    """A field that an apply would change but somebody else has set."""
 
     manager: str
     field: str
@@ -49,23 +49,23 @@ class Conflict:
 
 
 def conflicts(status: Object) -> list[Conflict]:
-    """Return the conflicts that an answer to an apply tells of, empty for an answer of another kind."""
+    """Return the conflicts in the answer to an apply, empty for any other answer."""
     causes = [each for each in dig(status, "details", "causes") or [] if each.get("reason") == "FieldManagerConflict"]
     named = [re.search(r'"((?:[^"\\]|\\.)*)"', each.get("message", "")) for each in causes]
     return [Conflict(name[1] if name else "another manager", each.get("field", "")) for each, name in zip(causes, named, strict=True)]
 
 
 def applied(live: Object) -> Fields | None:
-    """Return the fields that Berth's last server-side apply has set, None where there was none."""
+    """Return the fields that Berth's last server-side apply set, None if there was none."""
     return next((entry.get("fieldsV1") or {} for entry in _entries(live) if _is(entry, "Apply", MANAGER)), None)
 
 
 def ours(wanted: Object, live: Object) -> Fields:
     """Return the fields that are Berth's.
 
-    They are those of its applies, those that it patched since, as a rollback does, and those that an earlier Berth applied, which noted
-    all of the object in an annotation. What the API server added then, what somebody else patched by the same client, and a number of pods
-    that an autoscaler is to decide are not among them.
+    They are the fields of its applies, those that it has patched since, as a rollback does, and those that an earlier Berth applied, which
+    recorded the whole object in an annotation. They do not include what the API server added then, what somebody else patched with the same
+    client, and a number of pods that an autoscaler decides.
     """
     fields = _owned(wanted, live)
     return _without(fields, ("f:spec", "f:replicas")) if "replicas" not in (wanted.get("spec") or {}) else fields
@@ -85,9 +85,9 @@ def _owned(wanted: Object, live: Object) -> Fields:
 
 
 def handover(wanted: Object, live: Object) -> Operations:
-    """Return the patch after which all that is Berth's is its apply's, so that the next one removes what it no longer has; empty where it is so.
+    """Return the patch that moves all of Berth's fields to its apply, so that the next apply removes what is no longer declared; empty if they are there.
 
-    As kubectl does it (k8s.io/client-go/util/csaupgrade). A number of pods that an autoscaler is to decide becomes nobody's, and stays as it is.
+    Follows kubectl (k8s.io/client-go/util/csaupgrade). A number of pods that an autoscaler decides loses its owner, and stays as it is.
     """
     fields, before, entries = ours(wanted, live), _predecessors(live), _entries(live)
     gone = [entry for entry in entries if _is(entry, "Apply", MANAGER) or _is(entry, "Update", MANAGER, *before)]
@@ -113,15 +113,15 @@ def hands_over_replicas(wanted: Object, live: Object | None) -> bool:
 
 
 def takes_back_replicas(wanted: Object, live: Object | None) -> bool:
-    """Whether ``wanted`` says the number of pods, and it is somebody else's since the last apply."""
+    """Whether ``wanted`` sets the number of pods, but somebody else has owned it since the last apply."""
     spec = (_owned(wanted, live).get("f:spec") if live else None) or {}
     return bool(spec) and "replicas" in (wanted.get("spec") or {}) and "f:replicas" not in spec
 
 
 def settled(wanted: Object, live: Object | None) -> bool:
-    """Whether an apply of ``wanted`` surely leaves ``live`` (None: there is none) as it is. Of what is not settled the API server can tell.
+    """Whether an apply of ``wanted`` certainly leaves ``live`` (None: there is none) as it is. If not, the API server can tell.
 
-    It is, where what Berth owns is what is wanted, neither more nor less, and has the value that is wanted.
+    It does if Berth owns exactly the fields that are wanted, and they have the wanted values.
     """
     if live is None or live["metadata"].get("deletionTimestamp") or applied(live) is None or handover(wanted, live):
         return False
@@ -131,7 +131,7 @@ def settled(wanted: Object, live: Object | None) -> bool:
 
 
 def pruned(item: Any, fields: Fields, wanted: Any) -> Any:
-    """Return an object without those of ``fields`` that ``wanted`` does not have."""
+    """Return an object without the ``fields`` that ``wanted`` does not have."""
     for key, inner in _members(fields).items():
         there, part = _find(item, key), _find(wanted, key)
         if there is MISSING:
@@ -143,7 +143,7 @@ def pruned(item: Any, fields: Fields, wanted: Any) -> Any:
 
 
 def _replaced(item: Any, key: str, there: Any, left: Any) -> Any:
-    """Return a dict or list with ``left`` in the place of ``there``, which ``key`` names; without it where nothing is left."""
+    """Return a dict or list with ``left`` in place of ``there``, which ``key`` names; without it if nothing is left."""
     if isinstance(item, dict):
         return {name: left if f"f:{name}" == key else value for name, value in item.items() if f"f:{name}" != key or left is not MISSING}
     return [left if each is there else each for each in item if each is not there or left is not MISSING]
@@ -154,12 +154,12 @@ def _entries(live: Object) -> list[Any]:
 
 
 def _is(entry: Object, operation: str, *managers: str) -> bool:
-    """Whether an entry is of that operation upon the object itself, and of one of the managers where some are named."""
+    """Whether an entry is that operation on the object itself, and by one of the managers, if any are named."""
     return entry.get("operation") == operation and not entry.get("subresource") and (not managers or entry.get("manager") in managers)
 
 
 def _predecessors(live: Object) -> list[str]:
-    """Return the managers by which an earlier Berth applied the object, from the client's side; none once it was taken over."""
+    """Return the managers under which an earlier Berth applied the object client-side; none once it has been taken over."""
     path = ("fieldsV1", "f:metadata", "f:annotations", f"f:{LAST_APPLIED}")
     if applied(live) is not None:
         return []
@@ -167,7 +167,7 @@ def _predecessors(live: Object) -> list[str]:
 
 
 def _united(one: Fields | None, other: Fields | None) -> Fields | None:
-    """Return the fields of both."""
+    """Return the union of both."""
     if one is None or other is None:
         return one if other is None else other
     both = {key: _united(one.get(key), other.get(key)) for key in one | other}
@@ -175,9 +175,9 @@ def _united(one: Fields | None, other: Fields | None) -> Fields | None:
 
 
 def _kept(fields: Fields, value: Any, item: bool = False) -> Fields | None:
-    """Return those of the fields that ``value`` has, as an apply owns them, None where it has none of them.
+    """Return the fields that ``value`` has, as an apply owns them; None if it has none of them.
 
-    An apply owns a map by its members only: one that goes with it takes away what others have put there. ``item`` says that it is a list's item.
+    An apply owns a map only through its members: removing the map itself would remove what others have added. ``item`` means it is a list item.
     """
     if not _members(fields):
         return fields
@@ -191,7 +191,7 @@ def _kept(fields: Fields, value: Any, item: bool = False) -> Fields | None:
 
 
 def _without(fields: Fields, path: tuple[str, ...]) -> Fields:
-    """Return the fields without the one at ``path``, and without what only led to it."""
+    """Return the fields without the one at ``path``, and without parents that are empty then."""
     first, *rest = path
     if first not in fields:
         return fields
@@ -204,7 +204,7 @@ def _members(fields: Fields) -> Fields:
 
 
 def _find(value: Any, key: str) -> Any:
-    """Return what a key of FieldsV1 names in a value, MISSING where it names nothing, or more than one thing."""
+    """Return what a FieldsV1 key names in a value; MISSING if it names nothing, or more than one thing."""
     form, _, said = key.partition(":")
     if form == "f":
         return value.get(said, MISSING) if isinstance(value, dict) else MISSING
@@ -221,20 +221,20 @@ def _find(value: Any, key: str) -> Any:
 
 
 def _same(fields: Fields, wanted: Any, live: Any, known: bool, path: tuple[str, ...] = ()) -> bool:
-    """Whether ``fields`` are just those of ``wanted``, and ``live`` has their values.
+    """Whether ``fields`` are exactly those of ``wanted``, and ``live`` has their values.
 
     Args:
-        fields: What is owned.
+        fields: The fields that are owned.
         wanted: A field, with its members.
-        live: The same of the live object.
-        known: Whether the kind is Kubernetes' own, so that it is known what the API server makes of a value.
-        path: Where the field is.
+        live: The same field of the live object.
+        known: Whether the kind is built into Kubernetes, so that it is known how the API server normalizes a value.
+        path: The field's path.
     """
     members = _members(fields)
     if not members:
         return _equal(wanted, live, known, path)
     if isinstance(wanted, dict) and isinstance(live, dict):
-        # An empty list whose items have keys is nobody's.
+        # An empty list whose items have keys has no owner.
         mine = {f"f:{name}": name for name, value in wanted.items() if value != [] or f"f:{name}" in members}
         return mine.keys() == members.keys() and all(
             chosen_by_server(name, wanted[name]) or _same(members[key], wanted[name], live.get(name), known, (*path, name)) for key, name in mine.items()
@@ -243,7 +243,7 @@ def _same(fields: Fields, wanted: Any, live: Any, known: bool, path: tuple[str, 
 
 
 def _same_items(members: Fields, wanted: list[Any], live: list[Any], known: bool, path: tuple[str, ...]) -> bool:
-    """Whether the items that are owned are those that are wanted, in the order in which they are wanted."""
+    """Whether the owned items are the wanted ones, in the wanted order."""
     if len(members) != len(wanted):
         return False
     found = []
@@ -261,14 +261,14 @@ def _place(items: list[Any], item: Any) -> int:
 
 
 def _equal(wanted: Any, live: Any, known: bool, path: tuple[str, ...]) -> bool:
-    """Whether a value that is owned as a whole is as it is wanted."""
+    """Whether a value that is owned as a whole is the wanted one."""
     if isinstance(wanted, dict) and isinstance(live, dict):
         more = {name: value for name, value in live.items() if name not in wanted}
         added = all(known and value == ADDED.get(name, MISSING) for name, value in more.items())
         return added and all(_equal(value, live.get(name), known, (*path, name)) for name, value in wanted.items())
     if isinstance(wanted, list) and isinstance(live, list):
         return len(wanted) == len(live) and all(_equal(one, other, known, path) for one, other in zip(wanted, live, strict=True))
-    if live is None:  # what is empty, zero or false is left out
+    if live is None:  # the API server omits what is empty, zero or false
         return not wanted
     if known and len(path) > 1 and path[-2] in AMOUNTS and quantity(wanted) is not None:
         return quantity(wanted) == quantity(live)

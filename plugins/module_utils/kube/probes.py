@@ -1,6 +1,6 @@
-"""Ask a pod for its health with the requests that the kubelet makes, and judge the answers more strictly than it does.
+"""Check a pod's health with the requests that the kubelet makes, and judge the answers more strictly than it does.
 
-The kubelet takes every status from 200 to 399 for good health, and a redirect elsewhere as well (pkg/probe/http/http.go of Kubernetes 1.36).
+The kubelet accepts every status from 200 to 399 as healthy, and a redirect to another host as well (pkg/probe/http/http.go of Kubernetes 1.36).
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ VARIABLES = {"startupProbe": "berth_app_readiness_path", "readinessProbe": "bert
 TIMEOUT = 10.0  # seconds for an answer
 HOST = "localhost"
 STARTUP = 60
-"""Seconds until an app that does not start is restarted, where the inventory does not say."""
+"""Seconds until an app that does not start is restarted, unless the inventory says otherwise."""
 STAYS = 10
-"""Seconds that a container has to run until its pod counts where being ready shows nothing.
+"""Seconds that a container has to run before its pod counts, if being ready proves nothing.
 
-A server listens, and a process without a probe is ready, before the app's modules are loaded. Those of Celery and Django take 3 to 6 seconds on a busy
-node, and what is missing shows after that.
+A server listens, and a process without a probe is ready, before the app's modules are loaded. Loading Celery and Django takes 3 to 6 seconds on a busy
+node, and a missing module shows only after that.
 """
 DEFAULT_PATHS = {"readiness": "/readyz", "liveness": "/livez"}
-"""The paths that are asked where the inventory names none, as in roles/app/defaults."""
+"""The paths to request if the inventory names none, as in roles/app/defaults."""
 
 
 def of_inventory(given: Object, readiness_path: str, liveness_path: str, port: str = "http") -> dict[str, dict[str, Any]]:
     """Return the probes of the web container.
 
     Args:
-        given: ``berth_app_probe``: ``type`` (http, tcp or command), ``host``, ``command`` and ``startup_seconds``, where they differ from Berth's.
-        readiness_path, liveness_path: What is asked with http.
+        given: ``berth_app_probe``: ``type`` (http, tcp or command), ``host``, ``command`` and ``startup_seconds``, if they differ from Berth's.
+        readiness_path, liveness_path: The paths to request with type http.
         port: The name of the container's port.
     """
     return {
@@ -50,7 +50,7 @@ def startup_seconds(given: Object) -> int:
 
 
 def stays_seconds(given: Object) -> int:
-    """Return how long a web pod has to be ready until it counts: only an answer of the app itself shows that it works.
+    """Return how long a web pod has to be ready before it counts: only an answer of the app itself proves that it works.
 
     >>> stays_seconds({"type": "tcp"}), stays_seconds({})
     (10, 0)
@@ -59,7 +59,7 @@ def stays_seconds(given: Object) -> int:
 
 
 def rollout_seconds(given: Object, timeout: int, pods: int, gate: int = 0) -> int:
-    """Return the seconds for a rollout of web, whose pods are replaced one by one, and each of which may wait ``gate`` seconds for a load balancer.
+    """Return the seconds for a rollout of web, whose pods are replaced one by one, each of which may wait ``gate`` seconds for a load balancer.
 
     >>> rollout_seconds({"type": "tcp"}, 300, 2), rollout_seconds({}, 300, 10, 30)
     (320, 600)
@@ -79,7 +79,7 @@ def _action(given: Object, path: str, port: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Probe:
-    """One request of the kubelet's, which may serve several probes."""
+    """One request of the kubelet, which may serve several probes."""
 
     port: int
     path: str
@@ -88,7 +88,7 @@ class Probe:
 
     @property
     def variables(self) -> list[str]:
-        """The inventory's variables that name the path, each of which wins over berth_app_probe."""
+        """The inventory variables that name the path; each takes precedence over berth_app_probe."""
         return list(dict.fromkeys(VARIABLES[kind] for kind in self.kinds))
 
     @property
@@ -99,14 +99,14 @@ class Probe:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a pod answered: status 0 is silence, and ``text`` why; else ``text`` is where a redirect leads."""
+    """A pod's answer: with status 0 there was none, and ``text`` says why; otherwise ``text`` is a redirect's target."""
 
     status: int
     text: str = ""
 
 
 def probes(container: Object) -> list[Probe]:
-    """Return the HTTP requests by which a container's health is asked for, each once."""
+    """Return the HTTP requests of a container's probes, without duplicates."""
     names = {port.get("name"): port.get("containerPort") for port in container.get("ports") or []}
     found: dict[tuple[int, str, tuple[tuple[str, str], ...]], list[str]] = {}
     for kind in KINDS:
@@ -119,7 +119,7 @@ def probes(container: Object) -> list[Probe]:
 
 
 def ask(probe: Probe, connect: Callable[[int], socket.socket]) -> Answer:
-    """Return what answers a probe's request; ``connect`` returns a connection to a port of the pod."""
+    """Return the answer to a probe's request; ``connect`` returns a connection to a port of the pod."""
     connection = http.client.HTTPConnection("pod", probe.port, timeout=TIMEOUT)
     try:
         connection.sock = connect(probe.port)
@@ -136,44 +136,44 @@ def ask(probe: Probe, connect: Callable[[int], socket.socket]) -> Answer:
 
 
 def problem(probe: Probe, answer: Answer) -> str:
-    """Return what is wrong with an answer and what to do, "" where nothing is."""
+    """Return what is wrong with an answer and what to do; "" if nothing is."""
     if 200 <= answer.status < 300:
         return ""
     restarts = "livenessProbe" in probe.kinds
     if not answer.status:
         return f"{told(probe, answer)}. What to do: {way(probe, answer)}."
     if answer.status < 400:
-        effect = "Kubernetes takes that for good health, however the app is"
+        effect = "Kubernetes counts that as healthy, whatever the state of the app"
     else:
         effect = "Kubernetes would restart the pods over and over" if restarts else "Kubernetes would send them no requests"
     return f"{told(probe, answer)}: {effect}. What to do: {way(probe, answer)}."
 
 
 def told(probe: Probe, answer: Answer) -> str:
-    """Say what a probe's request is answered."""
+    """Say how a probe's request is answered."""
     where = f"{probe.path} on port {probe.port}"
     if not answer.status:
         return f"{where} does not answer ({answer.text})"
-    return f"{where} answers {answer.status}" + (f", which leads to {answer.text}" if answer.text else "")
+    return f"{where} answers {answer.status}" + (f", a redirect to {answer.text}" if answer.text else "")
 
 
 def way(probe: Probe, answer: Answer) -> str:
-    """Say what to do about an answer that does not show good health."""
-    # With /readyz none of them is set, as a rule; then one path for all is the shortest way.
+    """Say what to do about an answer that is not healthy."""
+    # With /readyz usually none of them is set; then one path for all is the simplest fix.
     unset = probe.path == DEFAULT_PATHS["readiness"]
     place = "the path in berth_app_probe" if unset else " and ".join(probe.variables)
     elsewhere = f"set {place} to {'one' if unset else 'a path'} that answers 200"
     if not answer.status:
         return "set berth_app_port to the port on which the app listens"
     if answer.status >= 500:
-        return "mend what the app's log shows"
+        return "fix what the app's log shows"
     if answer.text.startswith("https://"):
         # Django matches without the first slash: https://docs.djangoproject.com/en/stable/ref/settings/#secure-redirect-exempt
         pattern = re.escape(probe.path.lstrip("/"))
         return f'SECURE_SSL_REDIRECT sends it to https: add r"^{pattern}$" to SECURE_REDIRECT_EXEMPT in the settings, or {elsewhere}'
     if answer.status < 400:
-        return f"let the app answer it without a redirect, or {elsewhere}"
+        return f"let the app answer without a redirect, or {elsewhere}"
     if answer.status == 400:
         lacks = f"the request's Host header is {probe.host}, which ALLOWED_HOSTS may lack"
-        return f"{lacks}: add it to the settings, or set the host in berth_app_probe to one that they have"
+        return f"{lacks}: add it to the settings, or set the host in berth_app_probe to one that they allow"
     return f"{elsewhere}, without a login"

@@ -1,4 +1,4 @@
-"""What runs beside web: each process of ``berth_app_processes`` as Kubernetes objects, and what its settings mean."""
+"""What runs next to web: each process of ``berth_app_processes`` as Kubernetes objects, and the meaning of its settings."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from .probes import STAYS
 from .resources import with_resources
 
 Process = Mapping[str, Any]
-"""``command`` and, where they differ, ``replicas``, ``singleton``, ``grace_seconds`` and ``resources``."""
+"""``command`` and, if they differ, ``replicas``, ``singleton``, ``grace_seconds`` and ``resources``."""
 
 COMPONENT = "process"
 LABEL = "berth/process"
-"""The label that has a process's name."""
+"""The label with a process's name."""
 GRACE = 30
-"""Seconds to end in, as Kubernetes has it."""
+"""Kubernetes' default for the seconds that a pod gets to stop."""
 ALONE = {"type": "Recreate"}
 ONE_BY_ONE = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
 
 
 def is_singleton(process: Process) -> bool:
-    """Whether a release ends the old one before the new one begins."""
+    """Whether a release stops the old pod before the new one starts."""
     return check_type_bool(process.get("singleton") or False)
 
 
@@ -33,12 +33,12 @@ def replicas(process: Process) -> int:
 
 
 def grace(process: Process) -> int:
-    """Return the seconds that it gets to end."""
+    """Return the seconds that it gets to stop."""
     return int(process.get("grace_seconds") or GRACE)
 
 
 def rollout_seconds(processes: Mapping[str, Process], timeout: int) -> int:
-    """Return the seconds for a rollout: pods are replaced one by one, each has to stay, and a singleton begins when the one before has ended.
+    """Return the seconds for a rollout: pods are replaced one by one, each has to stay ready, and a singleton starts when the previous one has stopped.
 
     >>> rollout_seconds({"beat": {"singleton": True, "grace_seconds": 60}}, 300)
     370
@@ -49,11 +49,11 @@ def rollout_seconds(processes: Mapping[str, Process], timeout: int) -> int:
 def objects(
     processes: Mapping[str, Process], app: Mapping[str, Any], pod: Mapping[str, Any], container: Mapping[str, Any], timeout: int
 ) -> list[dict[str, Any]]:
-    """Return a Deployment for each process, and a PodDisruptionBudget where it has several pods.
+    """Return a Deployment for each process, and a PodDisruptionBudget if it has several pods.
 
     Args:
         processes: By name.
-        app: The app's ``name``, the release's ``version``, and labels: ``selector`` (those that never change), ``labels`` (all) and ``version_label``.
+        app: The app's ``name``, the release's ``version``, and labels: ``selector`` (the ones that never change), ``labels`` (all) and ``version_label``.
         pod: What every pod of the app has in common.
         container: What every container of the app has in common.
         timeout: Seconds for a rollout.

@@ -1,4 +1,4 @@
-"""Mask the values of Secrets in what is shown of a pod."""
+"""Mask the values of Secrets in a pod's output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|PRIVATE|CREDENTIAL|API_
 
 
 def secret_names(pod_spec: Object) -> list[str]:
-    """Return the names of the Secrets that a pod's environment and volumes refer to, in order and once each."""
+    """Return the names of the Secrets that a pod's environment and volumes refer to, in order and without duplicates."""
     names: dict[str, None] = {}
     for container in _containers(pod_spec):
         for source in container.get("envFrom") or []:
@@ -33,10 +33,10 @@ def secret_names(pod_spec: Object) -> list[str]:
 
 
 def secret_values(pod_spec: Object, secrets: Iterable[Object]) -> set[str]:
-    """Return what must not be shown of a pod's output.
+    """Return the values that must not appear in a pod's output.
 
     Args:
-        pod_spec: Its containers' literal values count when their name says that they are secret.
+        pod_spec: Its containers' literal values count if their names indicate secrets.
         secrets: The Secrets that it refers to, as read (``data`` in base64).
     """
     values: set[str] = set()
@@ -47,7 +47,7 @@ def secret_values(pod_spec: Object, secrets: Iterable[Object]) -> set[str]:
                 text = base64.b64decode(encoded).decode()
             except (binascii.Error, UnicodeDecodeError, ValueError):
                 continue
-            # Of a key or certificate, each line is as secret as the whole.
+            # Each line of a key or certificate is as secret as the whole.
             values.update({text.strip(), *(line.strip() for line in text.splitlines())})
     for container in _containers(pod_spec):
         for variable in container.get("env") or []:
@@ -57,7 +57,7 @@ def secret_values(pod_spec: Object, secrets: Iterable[Object]) -> set[str]:
 
 
 def unshown(cluster: Cluster, namespace: str, *pod_specs: Object) -> set[str]:
-    """Return what must not be shown of the output of some pods, as far as their Secrets may be read; each is read once."""
+    """Return the values that must not appear in the output of some pods, as far as their Secrets may be read; each is read once."""
     secrets = []
     for name in dict.fromkeys(name for spec in pod_specs for name in secret_names(spec)):
         with contextlib.suppress(KubeError):

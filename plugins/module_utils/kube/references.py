@@ -1,4 +1,4 @@
-"""Which ConfigMaps and Secrets pods refer to. Everything here is a function of plain dicts, as the API server returns them."""
+"""Which ConfigMaps and Secrets pods refer to. All functions take plain dicts, as the API server returns them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from .objects import dig
 Object = Mapping[str, Any]
 
 WORKLOADS = ("Pod", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
-"""Kinds that hold a description of pods."""
+"""Kinds with a pod spec."""
 _TEMPLATES = {"Pod": ("spec",), "CronJob": ("spec", "jobTemplate", "spec", "template", "spec")}
 
 
 def pod_path(kind: str) -> tuple[str, ...]:
-    """Return where an object of a kind in WORKLOADS has the description of its pods."""
+    """Return the path of the pod spec in an object of a kind in WORKLOADS."""
     return _TEMPLATES.get(kind, ("spec", "template", "spec"))
 
 
 def pod_spec(workload: Object) -> Object:
-    """Return the description of the pods that an object of a kind in WORKLOADS is or makes."""
+    """Return the spec of the pods that an object of a kind in WORKLOADS is or creates."""
     return dig(workload, *pod_path(workload["kind"])) or {}
 
 
 def references(spec: Object) -> set[tuple[str, str]]:
-    """Return kind and name of each ConfigMap and Secret that a pod's description names.
+    """Return kind and name of each ConfigMap and Secret that a pod spec refers to.
 
     Fields: kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1
     """
@@ -43,7 +43,7 @@ def references(spec: Object) -> set[tuple[str, str]]:
 
 
 def referenced(workloads: Iterable[Object]) -> set[tuple[str, str]]:
-    """Return kind and name of all that any of the objects, each with its ``kind``, refers to."""
+    """Return kind and name of everything that the objects, each with its ``kind``, refer to."""
     return {reference for workload in workloads for reference in references(pod_spec(workload))}
 
 

@@ -14,32 +14,32 @@ from .ownership import Conflict
 Object = Mapping[str, Any]
 
 TAKE_OVER = "berth_take_over"
-"""The variable that has Berth set what others have set."""
+"""The variable that makes Berth overwrite what others have set."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """One refusal; ``index`` is that of the object among those that were sent, None where the answer names none of them."""
+    """A refusal; ``index`` is the object's position among those that were sent, None if the answer names none of them."""
 
     message: str
     index: int | None
 
 
-# What the message says, and what to do. The first that matches counts. Messages of Kubernetes 1.36 (staging/src/k8s.io/apiserver and pkg/).
+# Pattern of the message, and what to do. The first match counts. Messages of Kubernetes 1.36 (staging/src/k8s.io/apiserver and pkg/).
 ADVICE: tuple[tuple[str, str], ...] = (
     (
         r"because it is being terminated",
-        "Wait until the namespace is gone, then run the same command again. What keeps it is in its status: kubectl get namespace {namespace} -o yaml",
+        "Wait until the namespace is gone, then run the same command again. Its status says what is delaying it: kubectl get namespace {namespace} -o yaml",
     ),
     (r"provided port is already allocated", "Another Service has this node port: set berth_app_node_port to another one, or to 0 to let Kubernetes choose."),
-    (r"exceeded quota", "Raise berth_quota, or lower what the message names."),
-    (r"field is immutable|updates to .* are forbidden", "Kubernetes cannot change this field of an object that exists."),
-    (r"object has been modified", "Somebody else changed it meanwhile: run the same command again."),
+    (r"exceeded quota", "Raise berth_quota, or lower the resources that the message names."),
+    (r"field is immutable|updates to .* are forbidden", "Kubernetes cannot change this field of an existing object."),
+    (r"object has been modified", "Somebody else changed it in the meantime: run the same command again."),
 )
 
 
 def read(text: str, sent: Sequence[Object]) -> Refusal:
-    """Return what ``text``, the message of kubernetes.core.k8s, says of one of the objects that were ``sent``.
+    """Return what ``text``, the message of kubernetes.core.k8s, says about one of the objects that were ``sent``.
 
     The module puts the API server's answer, a Status (kubernetes.io/docs/reference/kubernetes-api/common-definitions/status), into its message.
     """
@@ -52,17 +52,17 @@ def read(text: str, sent: Sequence[Object]) -> Refusal:
 
 
 def describe(text: str, sent: Sequence[Object], namespace: str, applied: bool = True) -> str:
-    """Return the message for the user: what was refused and why, what was applied before it, and what to do where that is known.
+    """Return the message for the user: what was refused and why, what was applied before it, and what to do if that is known.
 
     Args:
         text: What the API server or kubernetes.core.k8s says.
-        sent: The objects, in their order.
+        sent: The objects, in order.
         namespace: The namespace.
-        applied: Whether those before it were applied; a check only tries them out.
+        applied: Whether the objects before it were applied; a check only tries them out.
     """
     refusal = read(text, sent)
-    subject = title(sent[refusal.index]) if refusal.index is not None else "An object"
-    lines = [f"{subject} in namespace {namespace} was refused by the API server: {refusal.message}."]
+    subject = title(sent[refusal.index]) if refusal.index is not None else "an object"
+    lines = [f"The API server rejected {subject} in namespace {namespace}: {refusal.message}."]
     if refusal.index and applied:
         lines.append(f"Applied before it: {', '.join(title(item) for item in sent[: refusal.index])}.")
     if advice := next((advice for pattern, advice in ADVICE if re.search(pattern, refusal.message)), ""):
@@ -71,26 +71,26 @@ def describe(text: str, sent: Sequence[Object], namespace: str, applied: bool = 
 
 
 def conflict(taken: Iterable[tuple[Object, Collection[Conflict]]], namespace: str) -> str:
-    """Return the message for objects of which others have set fields that the next apply would set otherwise."""
+    """Return the message for objects in which others have set fields to values other than the next apply's."""
     lines, own = [], False
     for item, found in taken:
         for manager in dict.fromkeys(each.manager for each in found):
             fields = ", ".join(each.field for each in found if each.manager == manager)
             lines.append(f"{title(item)} in namespace {namespace}: {manager} has set {fields}.")
         own |= OWN in item["metadata"].get("labels", {})
-    manifest = ", or take the fields out of the manifest where it is the project's own" if own else ""
+    manifest = ", or remove the fields from the manifest if it is the project's own" if own else ""
     return "\n".join(
         [
-            "Nothing of this step was changed: somebody else has set fields of objects of Berth's to other values than it would.",
+            "This step changed nothing: somebody else has set fields of Berth's objects to other values than Berth would.",
             *lines,
-            f"What to do: to leave them as they are, set the variables behind them to the same values{manifest}. "
-            f"To have Berth set them, run the same ansible-playbook command with -e {TAKE_OVER}=true.",
+            f"What to do: to keep these values, set the corresponding variables to the same values{manifest}. "
+            f"To let Berth overwrite them, run the same ansible-playbook command with -e {TAKE_OVER}=true.",
         ]
     )
 
 
 def title(item: Object) -> str:
-    """Return what people call an object."""
+    """Return an object's name for messages."""
     return f"{item['kind']} {item['metadata']['name']}"
 
 
@@ -103,7 +103,7 @@ def _status(text: str) -> dict[str, Any]:
 
 
 def _names(item: Object) -> set[tuple[str, str]]:
-    """Return what a Status may call an object: by its kind, or by the plural of it, in lower case."""
+    """Return the names that a Status may use for an object: its kind or the kind's plural, in lower case."""
     kind, name = item["kind"].lower(), item["metadata"]["name"]
     plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}es" if kind.endswith("s") else f"{kind}s"
     return {(kind, name), (plural, name)}

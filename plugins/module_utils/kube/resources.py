@@ -1,4 +1,4 @@
-"""What containers request and may not exceed."""
+"""Resource requests and limits of containers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Resources = dict[str, dict[str, Any]]
 
 
 def with_resources(default: Resources, given: Resources) -> Resources:
-    """Return ``default`` with what is ``given`` in its place. What is not given follows: a limit is at least the request, a request at most the limit.
+    """Return ``default`` overridden by what is ``given``. The rest follows: a limit is at least the request, a request at most the limit.
 
     >>> with_resources({"requests": {"memory": "128Mi"}, "limits": {"memory": "256Mi"}}, {"requests": {"memory": "512Mi"}})
     {'requests': {'memory': '512Mi'}, 'limits': {'memory': '512Mi'}}
@@ -29,5 +29,5 @@ def with_resources(default: Resources, given: Resources) -> Resources:
 
 
 def number(value: Any) -> Decimal:
-    """Return the number that a quantity stands for, which is known to be one."""
+    """Return the number of a value that is known to be a quantity."""
     return quantity(value) or Decimal(0)

@@ -1,6 +1,6 @@
-"""Uploads and static files that the app does not serve: an nginx in its pods shows them to visitors, and hands every other request on to the app.
+"""Uploads and static files that the app does not serve: nginx in its pods serves them to visitors, and passes every other request to the app.
 
-``berth_app_volumes`` says with ``url`` which volumes are shown, ``berth_app_static`` where the image has static files. Nothing is read from a cluster here.
+In ``berth_app_volumes``, ``url`` says which volumes are served; ``berth_app_static`` says where the image has static files. Nothing is read from a cluster.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from typing import Any
 
 Volume = Mapping[str, Any]
 Static = Mapping[str, str]
-"""``path`` in the app's image and ``url``; empty where the app serves its static files itself."""
+"""``path`` in the app's image and ``url``; empty if the app serves its static files itself."""
 Resources = dict[str, dict[str, Any]]
 
 CONTAINER = "files"
 RESOURCES: Resources = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}}
-"""A connection to the app takes 64 KiB at most, so this is for more than a thousand of them at a time."""
+"""A connection to the app takes 64 KiB at most, so this is enough for more than a thousand at a time."""
 STATIC_SIZE = "2Gi"
-"""The most that the copy of the static files may take."""
+"""The maximum size of the copy of the static files."""
 LATER = 2
-"""Seconds for which the app outlasts the web server's wait, so that every request that is still accepted can be handed on."""
+"""Seconds for which the app outlives the web server's wait, so that every request that is still accepted can be passed on."""
 ENDS = 35
-"""Seconds that the web server gives what it is answering, a little less than its pod has."""
+"""Seconds that the web server gives requests in progress, a little less than its pod has."""
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 """https://kubernetes.io/docs/reference/labels-annotations-taints/#kubectl-kubernetes-io-default-container"""
 
-# Nothing of the configuration is read by the shell: it is a value, and so is every character in it.
+# The shell does not interpret the configuration: it is the value of a variable.
 COMMAND = ["sh", "-c", 'printf %s "$NGINX_CONFIGURATION" > /tmp/nginx.conf && exec nginx -e stderr -c /tmp/nginx.conf']
 COPY = """\
 import os, shutil, sys, zlib
@@ -66,14 +66,14 @@ except OSError as error:
 if not copied:
     end("has no files in the image")
 """
-"""Python that copies the files of a directory with the time of their change, and nothing else of what they have.
+"""Python that copies a directory's files with their modification times, but no other metadata.
 
-A browser's copy is told by that time and the size. An image that buildah has built has 0 for all of them: there the content makes one, in the past.
+Browsers' caches are validated by that time and the size. In an image built by buildah all times are 0: a time in the past is derived from the content instead.
 """
 
 
 def served(volumes: Mapping[str, Volume], static: Static) -> dict[str, str]:
-    """Return where the web server has the files of each URL that it serves.
+    """Return the web server's directory for each URL that it serves.
 
     >>> served({"media": {"path": "/code/media", "url": "/media/"}, "private": {"path": "/data"}}, {"path": "/code/static", "url": "/static/"})
     {'/media/': '/volumes/media/', '/static/': '/static/'}
@@ -83,7 +83,7 @@ def served(volumes: Mapping[str, Volume], static: Static) -> dict[str, str]:
 
 
 def port(app_port: int) -> int:
-    """Return the port of the web server, which is not the app's.
+    """Return the port of the web server, which differs from the app's.
 
     >>> port(8000), port(8080)
     (8080, 8081)
@@ -92,7 +92,7 @@ def port(app_port: int) -> int:
 
 
 def ports(app_port: int) -> list[dict[str, Any]]:
-    """Return the ports at which web pods take visitors, as a NetworkPolicy has them: without and with the web server, for in a release both kinds do.
+    """Return the ports of web pods for visitors, as in a NetworkPolicy: without and with the web server, because a release may have both kinds of pods.
 
     >>> ports(8000)
     [{'port': 8000, 'protocol': 'TCP'}, {'port': 8080, 'protocol': 'TCP'}]
@@ -101,7 +101,7 @@ def ports(app_port: int) -> list[dict[str, Any]]:
 
 
 def resources(app: Mapping[str, Mapping[str, Any]]) -> Resources:
-    """Return what the web server takes: little, and what a quota may ask every container for as the app has it.
+    """Return the web server's resources: small, plus the app's values for resources that a quota may require of every container.
 
     >>> resources({"requests": {"cpu": 1}, "limits": {"cpu": 2, "example.com/gpu": 1}})
     {'requests': {'cpu': '10m', 'memory': '32Mi'}, 'limits': {'cpu': 2, 'memory': '128Mi'}}
@@ -110,7 +110,7 @@ def resources(app: Mapping[str, Mapping[str, Any]]) -> Resources:
 
 
 def parts(volumes: Mapping[str, Volume], static: Static, app_port: int, image: str, base: Mapping[str, Any], leave: int) -> dict[str, Any]:
-    """Return what a web pod has for it, each part empty where the app serves all itself.
+    """Return the parts of a web pod for the web server; each is empty if the app serves everything itself.
 
     Args:
         volumes: ``berth_app_volumes``.
@@ -118,7 +118,7 @@ def parts(volumes: Mapping[str, Volume], static: Static, app_port: int, image: s
         app_port: The app's port.
         image: The image with nginx.
         base: What every container of the app has in common.
-        leave: Seconds for which a pod that ends still takes requests.
+        leave: Seconds for which a terminating pod still accepts requests.
 
     Returns:
         ``containers``, ``init_containers``, ``volumes`` and ``annotations`` of the pod, ``app_port_name``, and ``later``: how many seconds
@@ -173,7 +173,7 @@ def configuration(urls: Mapping[str, str], app_port: int, static: Static) -> str
     """Return nginx.conf.
 
     Args:
-        urls: Where it has the files of each URL, as ``served`` returns it.
+        urls: The directory for each URL, as ``served`` returns it.
         app_port: The app's port.
         static: ``berth_app_static``.
     """
@@ -182,13 +182,13 @@ def configuration(urls: Mapping[str, str], app_port: int, static: Static) -> str
 
 
 def _location(url: str, directory: str, is_static: bool) -> str:
-    """Return how a URL is served; what visitors have uploaded runs no scripts in the site's name."""
+    """Return the location block of a URL; visitors' uploads cannot run scripts on the site's origin."""
     header = "Cache-Control $static_age" if is_static else "Content-Security-Policy \"script-src 'none'\""
     return _LOCATION.format(url=url, directory=directory, root=directory.rstrip("/"), header=header)
 
 
-# No request or answer is kept on the way: uploads and answers of any size, streams and WebSockets come through as they do without it. A connection
-# to the app serves one request, so that none is lost with one that the app closes. https://nginx.org/en/docs/http/ngx_http_proxy_module.html
+# No request or response is buffered: uploads and responses of any size, streams and WebSockets pass through as they would without nginx. A connection
+# to the app serves one request, so that no request is lost when the app closes a connection. https://nginx.org/en/docs/http/ngx_http_proxy_module.html
 _CONFIGURATION = """\
 daemon off;
 pid /tmp/nginx.pid;

@@ -1,4 +1,4 @@
-"""A terminal of this machine, led to a command that runs in a container."""
+"""A terminal of this machine, connected to a command that runs in a container."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ..progress import report
 
 # Channels of the connection (k8s.io/apimachinery/pkg/util/remotecommand).
 OUT, STATUS, SIZE = 1, 3, 4
-LOOK = 0.02  # seconds between two looks at either side: a key is answered as quickly as people notice
-ALIVE = 5.0  # seconds between two signs of life, without which the run says that the task still takes its time
+LOOK = 0.02  # seconds between two polls of both sides: fast enough that typing feels immediate
+ALIVE = 5.0  # seconds between two signs of life, without which the run reports that the task is still running
 
 
 def terminal(pid: int, proc: Path = Path("/proc")) -> str:
-    """Return the terminal of the ansible-playbook that a process belongs to, "" where it has none.
+    """Return the terminal of the ansible-playbook that a process belongs to, "" if it has none.
 
-    Ansible's workers have no terminal (ansible/executor/process/worker.py). The run's own input says whether somebody types there.
+    Ansible's workers have no terminal (ansible/executor/process/worker.py). The run's own input shows whether it is interactive.
     """
     found = ""
     while pid > 1:
@@ -43,15 +43,15 @@ class Ended(Exception):
 
 
 def converse(connection: Any, path: str, code: Callable[[bytes], int | None]) -> int:
-    """Lead a terminal to a command until that has ended, and return its exit code.
+    """Connect a terminal to a command until the command has ended, and return its exit code.
 
     Args:
         connection: As Cluster.execute returns it.
         path: The terminal.
-        code: Returns the exit code that a status of the connection has, None for one without.
+        code: Returns the exit code in a status of the connection, None if it has none.
 
     Raises:
-        Ended: see there.
+        Ended: The connection broke before the command had ended.
         OSError: The terminal cannot be used.
     """
     device = os.open(path, os.O_RDWR | os.O_NOCTTY)
@@ -69,7 +69,7 @@ def converse(connection: Any, path: str, code: Callable[[bytes], int | None]) ->
 
 
 def _carry(connection: Any, device: int) -> bytes:
-    """Carry what is typed and what is printed from side to side until one of them ends; return the command's status."""
+    """Pass input and output between both sides until one of them ends; return the command's status."""
     status, size, spoke = b"", None, 0.0
     while connection.is_open():
         now = os.get_terminal_size(device)

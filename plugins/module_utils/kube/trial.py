@@ -1,4 +1,4 @@
-"""Have the API server say what an apply would do to an object, and to whom. Nothing is changed."""
+"""Let the API server say what an apply would change in an object, and whose fields. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ class Trial:
 
     wanted: Object
     live: Object | None
-    """As it is; None where there is none."""
+    """The object as it is; None if it does not exist."""
     after: Object | None = None
-    """As it would be; None where the API server could not say, such as of an object whose namespace or kind is still to be made."""
+    """The object as it would be; None if the API server could not say, e.g. because the namespace or the kind does not exist yet."""
     force: bool = False
     """Whether the apply takes over what others have set."""
     patch: ownership.Operations = field(default_factory=list)
-    """What makes all that is Berth's the apply's, before it."""
+    """The patch that moves all of Berth's fields to the apply, before it."""
     conflicts: tuple[ownership.Conflict, ...] = ()
-    """What others have set, and is theirs."""
+    """Fields that others have set and own."""
     refusal: Object | None = None
     """The Status with which the API server refuses the object."""
 
     @property
     def changes(self) -> bool:
-        """Whether the object would become another, or its fields somebody else's."""
+        """Whether the object, or the owner of its fields, would change."""
         if self.live is None or self.after is None or self.patch or self.live["metadata"].get("deletionTimestamp"):
             return True
         return declared(self.live) != declared(self.after) or ownership.applied(self.live) != ownership.applied(self.after)
 
 
 def may_be_taken(wanted: Object) -> bool:
-    """Whether an object that is to be made asks for what somebody else may have already, as a node port.
+    """Whether a new object asks for something that may be taken already, such as a node port.
 
     >>> may_be_taken({"kind": "Service", "spec": {"ports": [{"nodePort": 30080}]}}), may_be_taken({"kind": "Deployment"})
     (True, False)
@@ -51,24 +51,24 @@ def may_be_taken(wanted: Object) -> bool:
 
 
 def refused(trials: Sequence[Trial]) -> Trial | None:
-    """Return the first whose apply the API server is sure to refuse, as it is invalid.
+    """Return the first trial whose apply the API server is certain to refuse because it is invalid.
 
-    A trial alone may fail for lack of the patch that comes before the apply, or by an admission webhook that knows no trials.
+    A trial alone may also fail because the patch before the apply is missing, or because an admission webhook does not support dry runs.
     """
     return next((each for each in trials if each.refusal and each.refusal.get("code") == INVALID and not each.patch), None)
 
 
 def attempt(cluster: Cluster, wanted: Object, live: Object | None, take_over: bool) -> Trial:
-    """Try an apply out. What is surely as it is wanted costs no request.
+    """Try an apply. An object that is certainly as wanted costs no request.
 
     Args:
-        cluster: Where.
+        cluster: The cluster.
         wanted: The object.
-        live: As it is there; None where it is not.
-        take_over: Whether to take over what others have set. What Berth has never applied from the API server's side is taken over.
+        live: The object as it is; None if it does not exist.
+        take_over: Whether to take over what others have set. Fields that Berth has never applied server-side are always taken over.
 
     Raises:
-        Unreachable, KubeError: see there.
+        Unreachable, KubeError: As described in those classes.
     """
     if ownership.settled(wanted, live):
         return Trial(wanted, live, live)
@@ -97,7 +97,7 @@ def _ask(cluster: Cluster, wanted: Object, live: Object | None, force: bool) -> 
 
 
 def _is_ours(cluster: Cluster, wanted: Object, live: Object | None, conflict: ownership.Conflict) -> bool:
-    """Whether what is in the way is Berth's own: a patch of its own, or the number of pods that its own autoscaler has set, which is to go or has gone."""
+    """Whether a conflict is with Berth itself: with its own patch, or with the number of pods set by its own autoscaler, which is or was removed."""
     if conflict.manager == ownership.MANAGER:
         return True
     if conflict.field != ownership.REPLICAS or not ownership.takes_back_replicas(wanted, live):
