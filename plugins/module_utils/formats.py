@@ -1,6 +1,6 @@
-"""Formats that Kubernetes, PostgreSQL and cron ask for.
+"""Formats that Kubernetes, PostgreSQL and cron require.
 
-Each check takes a value and returns what is wrong with it as a phrase, "" when nothing is.
+Each check takes a value and returns what is wrong with it as a phrase, or "".
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ POINTER_SIZE = 8
 # https://kubernetes.io/docs/concepts/configuration/configmap/, and the same of a Secret: a key's characters, and the bytes of all values.
 KEY_LENGTH = 253
 DATA_SIZE = 2**20
-ELSEWHERE = "keep it in a file of the image, or where the app fetches it"
+ELSEWHERE = "keep it in a file in the image, or let the app fetch it"
 NEWLINES = "in YAML | keeps one and |- does not, in a shell echo writes one and printf '%s' does not"
 # https://docs.docker.com/reference/cli/docker/login/, and https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests
 HUB = "docker.io"
@@ -68,16 +68,16 @@ SYSTEM = (
 )
 USERS = 2**31 - 1  # the most that Kubernetes takes
 SQL_LENGTH = 63  # NAMEDATALEN - 1, https://www.postgresql.org/docs/17/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
-# Kinds of names, providers, pattern, and whose they are. Keywords such as user and order are nobody's: whatever Berth and Django send has quotes.
+# Kinds of names, providers, pattern, and who reserves them. Keywords such as user and order are allowed: Berth and Django quote all names.
 # https://www.postgresql.org/docs/17/sql-createrole.html, and RoleSpec and RoleId in src/backend/parser/gram.y: quotes do not help.
 SQL_TAKEN = (
-    (("user",), ("cluster", "rds", "external"), r"public|none|pg_.*", "which PostgreSQL keeps for itself"),
+    (("user",), ("cluster", "rds", "external"), r"public|none|pg_.*", "which PostgreSQL reserves"),
     (("user",), ("cluster", "rds", "external"), r"current_(user|role)|session_user", "which stands for any user in PostgreSQL's statements"),
     (("user",), ("cluster", "rds"), r"postgres", "which is PostgreSQL's administrator"),
     (("name",), ("cluster", "rds", "external"), r"template[01]", "which PostgreSQL makes other databases from"),
-    (("name",), ("cluster", "rds"), r"postgres", "which is there already and not the app's"),
+    (("name",), ("cluster", "rds"), r"postgres", "which exists already and is not the app's"),
     # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.PostgreSQL.CommonDBATasks.Roles.html
-    (("user", "name"), ("rds",), r"rds(_.*|[a-z]*admin|topmgr)", "which AWS keeps for itself"),
+    (("user", "name"), ("rds",), r"rds(_.*|[a-z]*admin|topmgr)", "which AWS reserves"),
 )
 
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscertificatemanager.html
@@ -113,7 +113,7 @@ def label(value: str, length: int = LABEL_LENGTH) -> str:
 def namespace(value: str) -> str:
     """Check a namespace that an app may have to itself."""
     if RESERVED_NAMESPACES.fullmatch(value):
-        return f"{value!r} belongs to the cluster itself; choose a namespace that the app has to itself, such as polls-dev"
+        return f"{value!r} belongs to the cluster itself; choose a namespace for the app alone, such as polls-dev"
     return label(value)
 
 
@@ -125,7 +125,7 @@ def app_name(value: str) -> str:
 def service_name(value: str) -> str:
     """Check a Service's name (RFC 1035)."""
     if value[:1].isdigit():
-        return f"{value!r} begins with a digit, it has to begin with a letter"
+        return f"{value!r} starts with a digit, but it has to start with a letter"
     return label(value)
 
 
@@ -133,7 +133,7 @@ def extension(value: str) -> str:
     """Check the name of an extension of PostgreSQL: https://www.postgresql.org/docs/17/extend-extensions.html."""
     if re.fullmatch(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?", value) and "--" not in value:
         return ""
-    return f"{value!r} is not a name of an extension; write it as pg_available_extensions has it, such as pg_trgm or uuid-ossp"
+    return f"{value!r} is not the name of an extension; write it as in pg_available_extensions, such as pg_trgm or uuid-ossp"
 
 
 def environment_name(value: str) -> str:
@@ -149,8 +149,8 @@ def environment_value(name: str, value: str) -> str:
     """Check that the kernel takes an environment variable; the value is not in the text."""
     size = environment_size(name, value)
     if "\0" in value:
-        return "has a NUL character, with which an environment variable would end"
-    return f"has {size:,} bytes with its name, and the kernel takes at most {VARIABLE_SIZE:,}; {ELSEWHERE}" if size > VARIABLE_SIZE else ""
+        return "has a NUL character, which would end the environment variable"
+    return f"has {size:,} bytes with its name, but the kernel accepts at most {VARIABLE_SIZE:,}; {ELSEWHERE}" if size > VARIABLE_SIZE else ""
 
 
 def environment_size(name: str, value: str) -> int:
@@ -165,7 +165,7 @@ def no_margin(value: str) -> str:
         if character.isspace():
             what = {"\n": "a newline", " ": "a space", "\t": "a tab", "\r": "a carriage return"}.get(character, "white space")
             way = f" ({NEWLINES})" if where == "ends" and character in "\r\n" else ""
-            return f"{where} with {what}, which would be part of it; take it away{way}"
+            return f"{where} with {what}, which would be part of it; remove it{way}"
     return ""
 
 
@@ -178,7 +178,7 @@ def secret(value: str) -> str:
 
 def user_name(value: str) -> str:
     """Check who logs in to a registry (RFC 7617)."""
-    return "has a ':', behind which a registry looks for the password" if ":" in value else no_margin(value)
+    return "has a ':', after which a registry expects the password" if ":" in value else no_margin(value)
 
 
 def port(value: int) -> str:
@@ -251,7 +251,7 @@ def command(value: str) -> str:
     except ValueError:
         return f"{value!r} has a quote that is not closed"
     if any(len(word.encode()) >= VARIABLE_SIZE for word in words):
-        return f"has an argument of more than {VARIABLE_SIZE - 1:,} bytes, and the kernel takes no longer one"
+        return f"has an argument of more than {VARIABLE_SIZE - 1:,} bytes, which is the kernel's limit"
     return "" if words else "is empty; write the arguments of manage.py, like migrate --noinput"
 
 
@@ -260,15 +260,15 @@ def program(value: str) -> str:
     if not value:
         return "is empty; write the program's name"
     if value != "".join(value.split()):
-        return f"{value!r} has a space in it, and no shell takes it apart; write each word by itself, like [gunicorn, --workers, '2']"
+        return f"{value!r} has a space in it, but no shell splits it; write each word separately, like [gunicorn, --workers, '2']"
     return argument(value)
 
 
 def argument(value: str) -> str:
     """Check a word of a command."""
     if "\0" in value:
-        return "has a NUL character, with which the word would end"
-    return f"has {len(value.encode()):,} bytes, and the kernel takes less than {VARIABLE_SIZE:,}" if len(value.encode()) >= VARIABLE_SIZE else ""
+        return "has a NUL character, which would end the word"
+    return f"has {len(value.encode()):,} bytes, but the kernel accepts less than {VARIABLE_SIZE:,}" if len(value.encode()) >= VARIABLE_SIZE else ""
 
 
 def host_name(value: str) -> str:
@@ -292,7 +292,7 @@ def registry(value: str) -> str:
     https://pkg.go.dev/github.com/distribution/reference#pkg-overview: what has neither dot nor port and is not localhost is an account of Docker Hub.
     """
     if "@" in value:
-        return "has a login or a digest in it; write it like registry.example.org:5000, and who logs in as berth_registry_username and berth_registry_password"
+        return "contains a login or a digest; write it like registry.example.org:5000, and set the login in berth_registry_username and berth_registry_password"
     better = re.sub(r"^[a-z]+://", "", value.strip().lower()).rstrip("/")
     better = re.sub(r"/v[12]$", "", better)
     host, slash, path = better.partition("/")
@@ -301,13 +301,15 @@ def registry(value: str) -> str:
         host, name, path = HUB, HUB, re.sub(r"^v[12]/", "", path)
     better = f"{host}{slash}{path}"
     if (colon and (not number.isdecimal() or port(int(number)))) or host_name(name) or (slash and not REPOSITORY.fullmatch(path)):
-        return f"{value!r} is no registry; write it like registry.example.org:5000 or ghcr.io/acme"
+        return f"{value!r} is not a registry; write it like registry.example.org:5000 or ghcr.io/acme"
     if not (colon or "." in name or name in ("localhost", HUB) or name.startswith("[")):
-        return f"{value!r} names an account of Docker Hub, for its host has neither dot nor port; write {HUB}/{name} for that, or the whole host of a registry"
+        return (
+            f"{value!r} names an account of Docker Hub, because its host has neither dot nor port; write {HUB}/{name} for that, or the full host of a registry"
+        )
     if host in WITH_ACCOUNT and not path:
         return f"{value!r} lacks the account that images belong to; write it like {host}/acme"
     if host == HUB and "/" in path:
-        return f"{value!r} has a path, and Docker Hub has none below an account; write {HUB}/{path.partition('/')[0]}"
+        return f"{value!r} has a path, but Docker Hub has none below an account; write {HUB}/{path.partition('/')[0]}"
     return "" if value == better else f"{value!r} is not how images are named; write {better}"
 
 
@@ -354,7 +356,7 @@ def range_of(least: int, most: int) -> Callable[[str], str]:
         except ValueError as error:
             return f"{error}; write it like 172.28.0.0/16"
         if not least <= network.prefixlen <= most:
-            return f"a /{network.prefixlen} is too {'large' if network.prefixlen < least else 'small'}; take one from /{least} to /{most}"
+            return f"a /{network.prefixlen} is too {'large' if network.prefixlen < least else 'small'}; use one from /{least} to /{most}"
         return _ordinary(network.network_address) or _ordinary(network.broadcast_address)
 
     return check
@@ -365,13 +367,13 @@ def node_address(value: str) -> str:
     try:
         return _ordinary(ipaddress.IPv4Address(value))
     except ValueError:
-        return f"{value!r} is no address of IPv4; write it like 172.30.0.1"
+        return f"{value!r} is not an IPv4 address; write it like 172.30.0.1"
 
 
 def _ordinary(address: ipaddress.IPv4Address) -> str:
     """Check an address that a machine's interface may have."""
     special = address.is_loopback or address.is_multicast or address.is_link_local or address.is_reserved or address in ipaddress.IPv4Network("0.0.0.0/8")
-    return f"{address} is no address that an interface has; take a private one" if special else ""
+    return f"{address} cannot be an interface's address; use a private one" if special else ""
 
 
 def ipv4_network(value: str) -> str:
@@ -379,7 +381,7 @@ def ipv4_network(value: str) -> str:
     wrong = network(value)
     if wrong or ipaddress.ip_network(value, strict=False).version == 4:
         return wrong
-    return f"{value!r} is a network of IPv6, and the load balancer has IPv4 addresses only; leave it out"
+    return f"{value!r} is an IPv6 network, but the load balancer has IPv4 addresses only; remove it"
 
 
 def sql_name(value: str) -> str:
@@ -389,7 +391,7 @@ def sql_name(value: str) -> str:
     """
     if re.fullmatch(r"[a-z_][a-z0-9_]*", value) and len(value) <= SQL_LENGTH:
         return ""
-    return f"{value!r} is not a name that PostgreSQL takes: lower-case letters, digits and '_' are allowed, no digit first, at most {SQL_LENGTH} characters"
+    return f"{value!r} is not a name for PostgreSQL: lower-case letters, digits and '_' are allowed, no digit first, at most {SQL_LENGTH} characters"
 
 
 def sql_taken(value: str, kind: str, provider: str, master: str) -> str:
@@ -433,7 +435,7 @@ def files_url(value: str) -> str:
     """Check what the addresses of files begin with, of characters that mean nothing to a web server; no part of it begins with a dot."""
     if re.fullmatch(r"/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)+", value):
         return ""
-    return f"{value!r} is not what addresses of files begin with; write it from one / to another, like /media/, with letters, digits and - _ . ~ between"
+    return f"{value!r} cannot start the addresses of files; write it from one / to another, like /media/, with letters, digits and - _ . ~ between"
 
 
 def directory(value: str) -> str:
@@ -447,7 +449,7 @@ def apart_from_the_system(value: str) -> str:
     """Check that a directory neither hides one in which a container has its programs, nor is a part of one."""
     for place in SYSTEM:
         if value == place or place.startswith(f"{value}/") or value.startswith(f"{place}/"):
-            return f"{value!r} is in the way of the container's {place}; choose a directory of its own, like /data/media"
+            return f"{value!r} overlaps with the container's {place}; choose a directory of its own, like /data/media"
     return ""
 
 
@@ -457,5 +459,5 @@ def user(value: int | str) -> str:
     Root is refused by the Pod Security level of the namespace: https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
     """
     if int(value) == 0:
-        return "0 is root, which no pod of the namespace may be; name the number of another user, such as 1000, that can read the code in the image"
-    return "" if 1 <= int(value) <= USERS else f"{value} is no number of a user; it is from 1 to {USERS}"
+        return "0 is root, which the namespace does not allow; use the number of another user, such as 1000, that can read the code in the image"
+    return "" if 1 <= int(value) <= USERS else f"{value} is not a user number; it has to be from 1 to {USERS}"

@@ -256,7 +256,7 @@ def test_where_no_container_starts_the_build_is_refused_with_the_reason(project:
     runtime.chmod(0o755)
     monkeypatch.setenv("BUILDAH_RUNTIME", str(runtime))
     project.write(Dockerfile="FROM scratch\nCOPY root/ /\nRUN exit 0\n")
-    with pytest.raises(ImageError, match=r"starts no container for RUN: \S+/runtime says: unable to apply cgroup .*: read-only .*Install runc"):
+    with pytest.raises(ImageError, match=r"cannot start a container for RUN: \S+/runtime says: unable to apply cgroup .*: read-only .*Install runc"):
         project.build()
 
 
@@ -266,7 +266,7 @@ def test_where_there_is_no_network_of_its_own_the_build_is_refused_with_the_reas
 
     monkeypatch.setattr(os, "unshare", refuse)
     project.write(Dockerfile="FROM scratch\nCOPY root/ /\nRUN exit 0\n")
-    with pytest.raises(ImageError, match=r"no network of its own \(a network namespace: Operation not permitted\).* Build as root"):
+    with pytest.raises(ImageError, match=r"cannot give a build its own network \(a network namespace: Operation not permitted\).* Build as root"):
         project.build()
 
 

@@ -117,7 +117,7 @@ def test_what_the_cluster_offers_is_told(take_on: Any) -> None:
     found = take_on()
     assert (found["version"], found["storage_class"], found["storage_classes"]) == ("v1.36.3", "fast", ["slow", "fast"])
     assert (found["metrics"], found["node_address"]) == (True, "")
-    assert found["offers"] == "Kubernetes v1.36.3; default StorageClass: fast; metrics: yes; load balancer: seen at work; Gateway API: yes"
+    assert found["offers"] == "Kubernetes v1.36.3; default StorageClass: fast; metrics: yes; load balancer: in use; Gateway API: yes"
 
 
 def test_what_is_not_there_or_cannot_be_seen_is_told_too(take_on: Any, api: Reviewing) -> None:

@@ -61,7 +61,7 @@ def routes(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> N
         ("203.0.113.9", "this machine"),
         ("::ffff:203.0.113.9", "this machine"),
         ("203.0.113.255", "this machine"),
-        ("224.0.0.251", "no single machine"),
+        ("224.0.0.251", "not a single machine"),
         ("10.88.0.7", "inside this machine"),
         ("10.96.0.1", "this machine's cluster"),
         ("::ffff:10.96.0.1", "this machine's cluster"),
@@ -273,7 +273,7 @@ def namespaces() -> set[int]:
 @as_root
 def test_a_network_that_cannot_be_made_is_refused_with_what_it_needs(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sockets, "rules", lambda self, forwarded: "*nonsense\n")
-    with pytest.raises(ImageError, match=r"no network of its own \(iptables-restore: .*\).* Build as root, with CAP_SYS_ADMIN"):
+    with pytest.raises(ImageError, match=r"cannot give a build its own network \(iptables-restore: .*\).* Build as root, with CAP_SYS_ADMIN"):
         machine.run(called, NEIGHBOUR, 9)
 
 

@@ -219,13 +219,13 @@ def test_environments_do_not_share_a_checkout() -> None:
         ("https://git.example.com/acme/shop.git", ""),
         ("git@git.example.com:acme/shop.git", ""),
         ("ssh://git@git.example.com:2222/acme/shop", ""),
-        ("https://robot:hunter2@git.example.com/acme/shop.git", "has a login in it"),
-        ("https://hunter2@git.example.com/acme/shop.git", "has a login in it"),
-        ("ssh://git:hunter2@git.example.com/acme/shop", "has a login in it"),
-        ("http://git.example.com/acme/shop.git", "begins with http://"),
-        ("ext::sh -c hunter2://x", "begins with"),
+        ("https://robot:hunter2@git.example.com/acme/shop.git", "contains a login"),
+        ("https://hunter2@git.example.com/acme/shop.git", "contains a login"),
+        ("ssh://git:hunter2@git.example.com/acme/shop", "contains a login"),
+        ("http://git.example.com/acme/shop.git", "starts with http://"),
+        ("ext::sh -c hunter2://x", "starts with"),
         ("https://git.example.com/", "names no repository"),
-        ("https://[git/x", "is no address"),
+        ("https://[git/x", "is not the address"),
     ],
 )
 def test_an_address_that_cannot_be_fetched_from_is_refused_and_no_login_is_quoted(source: str, wrong: str) -> None:
@@ -236,7 +236,7 @@ def test_an_address_that_cannot_be_fetched_from_is_refused_and_no_login_is_quote
 
 @pytest.mark.parametrize(
     ("version", "wrong"),
-    [("main", ""), ("v1.0+a", ""), ("a" * 40, ""), ("20261129", ""), ("--upload-pack=x", "is no name"), ("a b", "is no name")],
+    [("main", ""), ("v1.0+a", ""), ("a" * 40, ""), ("20261129", ""), ("--upload-pack=x", "is not a valid name"), ("a b", "is not a valid name")],
 )
 def test_a_version_is_a_name_or_a_whole_commit(version: str, wrong: str) -> None:
     said = checkout.version_problem(version)
@@ -247,7 +247,7 @@ def test_a_version_is_a_name_or_a_whole_commit(version: str, wrong: str) -> None
     ("version", "variable", "words"),
     [
         ("v9", "berth_app_ref", "has no branch or tag v9; git ls-remote"),
-        ("0a1b2c3", "berth_app_ref", "looks like the beginning of a commit's number; write all of a commit's number"),
+        ("0a1b2c3", "berth_app_ref", "looks like an abbreviated commit hash; write the full commit hash"),
         ("f" * 40, "berth_app_ref", f"has no commit {'f' * 40} on any branch or tag"),
     ],
 )
@@ -274,7 +274,7 @@ def test_the_way_in_is_said_for_each_kind_of_address(tmp_path: Path, url: str, w
 
 def test_without_git_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ProjectError, match="git is not on this machine; apt-get install git"):
+    with pytest.raises(ProjectError, match="this machine has no git; apt-get install git"):
         Checkout("https://git.example.com/acme/shop.git", "", tmp_path / "x/shop").update()
 
 

@@ -263,10 +263,10 @@ def test_the_mode_of_an_ignored_directory_counts_where_something_below_it_goes_i
 @pytest.mark.parametrize(
     ("rule", "reason"),
     [
-        ("[", r"the character itself is \\\["),
-        ("app/[a-", r"the character itself is \\\["),
-        ("[]", r"the character itself is \\\["),
-        ("[z-a]", "ends before it begins"),
+        ("[", r"write \\\[ for the character itself"),
+        ("app/[a-", r"write \\\[ for the character itself"),
+        ("[]", r"write \\\[ for the character itself"),
+        ("[z-a]", "ends before it starts"),
         ("app\\", "directories are separated by /"),
         ("!", "it names nothing"),
         ("! ", "it names nothing"),

@@ -95,7 +95,7 @@ def test_each_variable_of_the_database_has_one_meaning(given: dict[str, Any], pr
     ("names", "text"),
     [
         (["pghost", "db-1"], ""),
-        (["1db"], "'1db' begins with a digit, it has to begin with a letter"),
+        (["1db"], "'1db' starts with a digit, but it has to start with a letter"),
         (["db.example"], "'db.example' has illegal characters: lower-case letters, digits and '-' are allowed, and a letter or digit at both ends"),
         (["database"], "'database' is the name that it has anyway; remove it"),
         (["shop"], "'shop' is the app's own name (berth_app_name); remove it"),

@@ -259,7 +259,7 @@ def test_a_base_that_cannot_be_had_leads_to_a_mirror_or_to_the_base_that_is_here
     image = Image(2, "FROM", "python:3.12-slim", full_name("python:3.12-slim"))
     said = unreachable(FILE, image, "docker.io", "timed out")
     assert unreachable(FILE, image, "docker.io", "timed out", ["docker.io/library/python:3.13-slim"]).removeprefix(said) == (
-        " That has Python 3.13 and no compiler: what has no wheel for it is compiled with Debian's package build-essential."
+        " It has Python 3.13 and no compiler: packages without a wheel for it need Debian's package build-essential."
     )
     assert said == (
         "src/Dockerfile, line 2: the image python:3.12-slim is not on this machine, and its registry docker.io does not answer (timed out). "
@@ -274,7 +274,7 @@ def test_a_base_that_cannot_be_had_leads_to_a_mirror_or_to_the_base_that_is_here
         ((3, "COPY", "ghcr.io/uv:1"), "ghcr.io", ["line 3: the image ghcr.io/uv:1 is not", "{ghcr.io: mirror.example.org/ghcr.io}", "RUN with pip install"]),
         ((3, "COPY", "biuld"), "docker.io", ["line 3: no stage above is called biuld, and no image on this machine, and its registry docker.io"]),
         ((3, "FROM", "python"), "mirror.example", ["registry mirror.example does not answer", "Correct mirror.example in berth_artifacts_mirrors, or start"]),
-        ((1, "", "docker/dockerfile:1"), "docker.io", ["Remove the line: the engine reads Dockerfiles by itself too."]),
+        ((1, "", "docker/dockerfile:1"), "docker.io", ["Remove the line: the engine reads Dockerfiles without it too."]),
     ],
 )
 def test_what_is_said_of_an_image_is_what_helps_where_it_stands(image: tuple[int, str, str], host: str, words: list[str]) -> None:
@@ -291,32 +291,38 @@ def test_a_here_document_is_refused_where_buildah_does_not_know_it(version: str,
     with pytest.raises(ImageError) as refused:
         refuse_documents(FILE, parse(text), version)
     assert str(refused.value) == (
-        f"src/Dockerfile, line 3: buildah {version} does not know the here-document <<EOF, only 1.33 and later do: "
+        f"src/Dockerfile, line 3: buildah {version} does not support the here-document <<EOF, only 1.33 and later do: "
         "join its commands in lines that end with && \\ instead."
     )
 
 
 def test_what_a_here_document_writes_to_a_file_becomes_a_file_of_the_source() -> None:
-    with pytest.raises(ImageError, match=r"line 2: .*<<EOF, only 1\.33 and later do: write its lines into a file of the source and COPY that instead\."):
+    with pytest.raises(ImageError, match=r"line 2: .*<<EOF, only 1\.33 and later do: put its lines into a file in the source and COPY that instead\."):
         refuse_documents(FILE, parse("FROM a\nCOPY <<EOF /x\nx\nEOF"), "1.28.2")
 
 
 FAILURES = {
-    "an unknown instruction": ('Error: building at STEP "X": Build error: Unknown instruction: "RUNN" &imagebuilder.Step{', "line 3: RUNN is no instruction"),
+    "an unknown instruction": (
+        'Error: building at STEP "X": Build error: Unknown instruction: "RUNN" &imagebuilder.Step{',
+        "line 3: RUNN is not a Dockerfile instruction",
+    ),
     "a flag that it does not know": (
         'building at STEP "COPY --parents a b": COPY only supports the --chmod=<p> --chown=<u> and the --from=<s> flags',
-        "line 5: this machine's buildah does not know --parents of COPY",
+        "line 5: this machine's buildah does not support --parents in COPY",
     ),
-    "a mode in letters": ('building at STEP "COPY --chmod=u+x a b": Error parsing chmod u+x', "line 6: this machine's buildah takes a number in --chmod"),
+    "a mode in letters": (
+        'building at STEP "COPY --chmod=u+x a b": Error parsing chmod u+x',
+        "line 6: this machine's buildah only accepts a number in --chmod",
+    ),
     "a stage that is none": ("Error: COPY --from=$WHERE: no stage or image found with that name", "line 4: $WHERE is neither a stage above that line nor"),
-    "an image that is not here": ("Error: creating build container: python:9: image not known", "line 2: python:9 is no image on this machine"),
+    "an image that is not here": ("Error: creating build container: python:9: image not known", "line 2: this machine has no image python:9"),
     "a mount of what is not there": (
         'level=warning msg="couldn\'t find \\"/x/root/overlay/0a/merged/opt/pip\\" on host to bind mount into container"',
-        "brings /opt/pip, which is not there",
+        "uses /opt/pip, which does not exist",
     ),
     "static files that cannot be collected": (
         "KeyError: 'BUCKET'\nError: building at STEP \"RUN KEY=build python manage.py collectstatic --noinput\": exit status 1",
-        "line 7: collectstatic failed: its last lines say why. Mend that in the project",
+        "line 7: collectstatic failed: its last lines say why. Fix that in the project",
     ),
     "the same, by Docker": (
         'ERROR: failed to solve: process "/bin/sh -c python manage.py collectstatic --noinput" did not complete successfully: exit code: 1',
@@ -324,7 +330,7 @@ FAILURES = {
     ),
     "a package without a wheel, and no compiler": (
         "error: command 'gcc' failed: No such file or directory\n  ERROR: Failed building wheel for netifaces",
-        "netifaces has no wheel for this Python, and cannot be compiled: gcc is missing. Take a version of netifaces that has one, or name the Debian",
+        "netifaces has no wheel for this Python and cannot be compiled: gcc is missing. Use a version of netifaces that has one, or add the Debian",
     ),
     "a package whose headers are missing": (
         "x.c:1:10: fatal error: ldap.h: No such file or directory\nERROR: Failed building wheel for python-ldap",
@@ -336,37 +342,37 @@ FAILURES = {
     ),
     "a package that asks for a program": (
         "Error: pg_config executable not found.\nERROR: Failed to build 'psycopg2' when getting requirements to build wheel",
-        "psycopg2 has no wheel for this Python, and cannot be compiled: pg_config is missing",
+        "psycopg2 has no wheel for this Python and cannot be compiled: pg_config is missing",
     ),
     "a package that is not named again where it fails": (
         "Collecting Django==4.2\nCollecting psycopg2-binary==2.9.6 (from -r requirements.txt)\n  Error: pg_config executable not found.\n"
         "Collecting later==1\nerror: subprocess-exited-with-error",
-        "psycopg2-binary has no wheel for this Python, and cannot be compiled: pg_config is missing",
+        "psycopg2-binary has no wheel for this Python and cannot be compiled: pg_config is missing",
     ),
     "a compiler that setuptools does not find": (
         "  building 'wires.c' extension\n  error: [Errno 2] No such file or directory: 'x86_64-linux-gnu-gcc'\n  ERROR: Failed building wheel for wires",
-        "wires has no wheel for this Python, and cannot be compiled: x86_64-linux-gnu-gcc is missing",
+        "wires has no wheel for this Python and cannot be compiled: x86_64-linux-gnu-gcc is missing",
     ),
     "a requirement without a version in a file with hashes": (
         "Collecting itsdangerous\nERROR: In --require-hashes mode, all requirements must have their versions pinned with ==. These do not:\n"
         "    itsdangerous from https://x.example/itsdangerous-2.2.0-py3-none-any.whl (from -r requirements.txt (line 9))",
-        "itsdangerous has no hash, and other requirements in its file have. Have that file made again with it, as by uv pip compile",
+        "itsdangerous has no hash, but other requirements in its file have one. Generate that file again with it, e.g. with uv pip compile",
     ),
     "a requirement without a hash in a file with hashes": (
         "ERROR: Hashes are required in --require-hashes mode, but they are missing from some requirements. Here is a list of those requirements along "
         "with the hashes their downloaded archives actually had.\nAdd lines like these to your requirements files to prevent tampering. (...)\n"
         "    itsdangerous==2.2.0 --hash=sha256:c6242f",
-        "itsdangerous has no hash, and other requirements in its file have.",
+        "itsdangerous has no hash, but other requirements in its file have one.",
     ),
     "an index that does not answer": (
         "Looking in indexes: https://index.example/simple\nWARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError('<x>: "
         "Failed')': /simple/a/\nERROR: No matching distribution found for a==0.7.0",
-        "pip gets no answer from https://index.example/simple (NewConnectionError). If a line -i or --index-url of the requirements names it, remove",
+        "pip gets no answer from https://index.example/simple (NewConnectionError). If a line with -i or --index-url in the requirements names it, remove",
     ),
     "an index that has answered at the second try": (
         "Looking in indexes: https://index.example/simple\nWARNING: Retrying (Retry(total=4)) after connection broken by 'ReadTimeoutError(x)': /simple/a/\n"
         "Error: pg_config executable not found.\nERROR: Failed to build 'psycopg2'",
-        "psycopg2 has no wheel for this Python, and cannot be compiled: pg_config is missing",
+        "psycopg2 has no wheel for this Python and cannot be compiled: pg_config is missing",
     ),
     "Docker's own pull": (
         'ERROR: failed to solve: python:9: failed to resolve source metadata for docker.io/library/python:9: failed to do request: Head "https://x": '
@@ -396,19 +402,19 @@ def test_a_builders_failure_is_said_with_its_line(words: str, said: str) -> None
             "psycopg2",
             "Error: pg_config executable not found.",
             {"psycopg2": ["libpq-dev"]},
-            "Take psycopg2-binary in its place, which has one, or install Debian ",
+            "Use psycopg2-binary instead, which has one, or install Debian ",
         ),
         ("psycopg2", "Error: pg_config executable not found.", {"psycopg2": ["libpq-dev"]}, "apt-get install --yes build-essential libpq-dev.\n"),
         ("xyz", "error: command 'gcc' failed: No such file or directory", {}, "apt-get install --yes build-essential.\n"),
-        ("xyz", "x.c:1:10: fatal error: y.h: No such file or directory", {}, "apt-get install --yes build-essential, and the one that has y.h.\n"),
-        ("xyz", "error: command 'gcc' failed: No such file or directory", None, "name the Debian packages to compile it with in berth_app_packages.\n"),
+        ("xyz", "x.c:1:10: fatal error: y.h: No such file or directory", {}, "apt-get install --yes build-essential, and the one that provides y.h.\n"),
+        ("xyz", "error: command 'gcc' failed: No such file or directory", None, "add the Debian packages that it is compiled with to berth_app_packages.\n"),
     ],
 )
 def test_what_a_package_is_compiled_with_is_told_with_the_line_that_lacks_it(package: str, lacks: str, known: dict[str, list[str]] | None, way: str) -> None:
     words = f'Collecting {package}\n{lacks}\nError: building at STEP "RUN pip install -r all.txt": while running runtime: exit status 1'
     compiled_with = None if known is None else lambda name: known.get(name, [])
     told = explain(words, FILE, "FROM a\nRUN pip install -r all.txt\n", "", compiled_with)
-    assert told.startswith(f"src/Dockerfile, line 2: {package} has no wheel for this Python, and cannot be compiled: ") and way in told
+    assert told.startswith(f"src/Dockerfile, line 2: {package} has no wheel for this Python and cannot be compiled: ") and way in told
 
 
 def test_what_the_project_lacks_is_told_where_collectstatic_fails() -> None:
@@ -427,7 +433,7 @@ def test_a_builds_reason_is_told_though_much_was_said_after_it(tmp_path: Path) -
     build = image_build.Build({"log": tmp_path / "log", "source": tmp_path, "dockerfile": tmp_path / "Dockerfile", "ref": "x"})
     with pytest.raises(ImageError) as error:
         build.run("sh", "-c", "echo Collecting psycopg2; echo Error: pg_config executable not found; seq 1 60; exit 1")
-    assert "psycopg2 has no wheel for this Python, and cannot be compiled: pg_config is missing" in str(error.value)
+    assert "psycopg2 has no wheel for this Python and cannot be compiled: pg_config is missing" in str(error.value)
     assert str(error.value).splitlines()[-1] == "60"
     assert "\n45\n" not in str(error.value)
 

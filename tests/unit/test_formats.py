@@ -145,7 +145,7 @@ def test_a_registry_that_is_written_otherwise_is_told_as_images_are_named(text: 
 
 @pytest.mark.parametrize("text", NO_REGISTRIES)
 def test_what_is_no_registry_is_refused(text: str) -> None:
-    assert "is no registry" in formats.registry(text)
+    assert "is not a registry" in formats.registry(text)
 
 
 @pytest.mark.parametrize("text", ["https://robot:hunter2@ghcr.io/acme", "robot:hunter2@registry.example.org"])

@@ -320,7 +320,7 @@ def test_a_registry_that_refuses_is_quoted(fake: Fake) -> None:
 
 def test_a_registry_that_lets_nobody_in_names_the_variables(fake: Fake) -> None:
     fake[1].status = 401
-    with pytest.raises(ImageError, match=r"answers 401: it asks for a login: set berth_registry_username and berth_registry_password"):
+    with pytest.raises(ImageError, match=r"answers 401: it requires a login: set berth_registry_username and berth_registry_password"):
         fake[0].digest("polls", "first")
 
 
@@ -806,7 +806,7 @@ def test_an_image_that_its_registry_does_not_give_is_said_with_the_registrys_wor
 
 
 def test_a_here_document_is_refused_before_anything_is_built(building: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ImageError, match=r"line 2: buildah 1\.28\.2 does not know the here-document <<EOF"):
+    with pytest.raises(ImageError, match=r"line 2: buildah 1\.28\.2 does not support the here-document <<EOF"):
         buildah(tmp_path, "FROM base:1\nRUN <<EOF\nx\nEOF", monkeypatch)
     assert "bud" not in building.read_text()
 

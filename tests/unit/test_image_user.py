@@ -97,7 +97,7 @@ def test_no_layer_is_read_for_a_number_and_no_more_than_needed_for_a_name() -> N
     ],
 )
 def test_a_user_that_cannot_be_found_out_leads_to_the_variable(contents: Contents, why: str) -> None:
-    with pytest.raises(ImageError, match=rf"Which user polls runs as cannot be seen: .*{why}.*USER 1000, or set berth_app_user"):
+    with pytest.raises(ImageError, match=rf"Berth cannot tell which user polls runs as: .*{why}.*USER 1000, or set berth_app_user"):
         user.of("polls", lambda: contents)
 
 

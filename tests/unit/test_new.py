@@ -993,7 +993,7 @@ def test_of_two_projects_one_is_taken_and_the_other_named(tmp_path: Path) -> Non
 
 def test_a_directory_without_a_project_is_refused(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM x\n", encoding="utf-8")
-    with pytest.raises(ProjectError, match="is no Django project"):
+    with pytest.raises(ProjectError, match="is not a Django project"):
         inventory_lib.draft(tmp_path, "shop-dev", "shop", "/shop", 30090, KNOWN)
 
 

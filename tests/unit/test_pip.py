@@ -151,14 +151,14 @@ def test_one_file_has_each_section_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variables", "left", "noted"),
     [
-        ({"PIP_FIND_LINKS": "/opt/wheels"}, {}, "pip's find-links goes without /opt/wheels"),
+        ({"PIP_FIND_LINKS": "/opt/wheels"}, {}, "pip's find-links is used without /opt/wheels"),
         ({"PIP_FIND_LINKS": "/opt/wheels https://a.example/wheels"}, {"find-links": "https://a.example/wheels"}, "/opt/wheels"),
         ({"PIP_FIND_LINKS": "wheels ~/wheels file:///wheels"}, {}, "wheels, ~/wheels, file:///wheels"),
-        ({"PIP_INDEX_URL": "file:///srv/simple"}, {}, "index-url goes without file:///srv/simple"),
-        ({"PIP_CONSTRAINT": "/etc/constraints.txt"}, {}, "constraint goes without"),
+        ({"PIP_INDEX_URL": "file:///srv/simple"}, {}, "index-url is used without file:///srv/simple"),
+        ({"PIP_CONSTRAINT": "/etc/constraints.txt"}, {}, "constraint is used without"),
         ({"PIP_CONSTRAINT": "https://a.example/c.txt"}, {"constraint": "https://a.example/c.txt"}, ""),
-        ({"PIP_CLIENT_CERT": "/etc/client.pem"}, {}, "client-cert goes without"),
-        ({"PIP_CACHE_DIR": "/var/cache/pip", "PIP_LOG": "/var/log/pip"}, {}, "log goes without"),
+        ({"PIP_CLIENT_CERT": "/etc/client.pem"}, {}, "client-cert is used without"),
+        ({"PIP_CACHE_DIR": "/var/cache/pip", "PIP_LOG": "/var/log/pip"}, {}, "log is used without"),
         ({"PIP_CERT": "/etc/ssl/own.pem"}, {}, ""),
         ({"PIP_USER": "1", "PIP_REQUIRE_VIRTUALENV": "1"}, {}, ""),
         ({"PIP_NO_BINARY": ":none:", "PIP_PROXY": "http://p:3128"}, {"no-binary": ":none:", "proxy": "http://p:3128"}, ""),
@@ -190,7 +190,7 @@ def test_a_note_says_nothing_of_what_is_kept(tmp_path: Path) -> None:
 def test_a_file_that_pip_refuses_is_named_with_its_line_and_without_its_text(tmp_path: Path, text: str, line: int) -> None:
     with pytest.raises(ImageError) as refused:
         told(tmp_path, {"user": text})
-    assert str(refused.value).startswith(f"{tmp_path / PLACES['user']}, line {line}: pip does not read this file (")
+    assert str(refused.value).startswith(f"{tmp_path / PLACES['user']}, line {line}: pip cannot read this file (")
     assert "s3cret" not in str(refused.value)
 
 
@@ -258,4 +258,6 @@ def test_a_build_gets_both_as_files_that_only_its_user_reads_and_its_log_has_no_
         assert dict(parser["global"]) == {"index-url": "https://me:s3cret@a.example", "cert": "/c"}
         assert Path(given["ca_bundle"]).read_text() == certificate("A")
     assert list((tmp_path / "storage").iterdir()) == []
-    assert (tmp_path / "log").read_text() == ("note: a note\nnote: pip's find-links goes without /opt/wheels: a build has no file of this machine.\n")
+    assert (tmp_path / "log").read_text() == (
+        "note: a note\nnote: pip's find-links is used without /opt/wheels: a build has no access to files of this machine.\n"
+    )

@@ -71,14 +71,14 @@ def test_the_inventory_chooses_among_several(tmp_path: Path, given: str, directo
 @pytest.mark.parametrize(
     ("files", "given", "variable", "text"),
     [
-        ({"README": ""}, {}, "berth_app_source", "is no Django project: there is no manage.py"),
-        ({"manage.py": "from flask_script import Manager\n"}, {}, "berth_app_source", "is no Django project"),
+        ({"README": ""}, {}, "berth_app_source", "is not a Django project: it has no manage.py"),
+        ({"manage.py": "from flask_script import Manager\n"}, {}, "berth_app_source", "is not a Django project"),
         ({"x/wsgi.py": SERVE.format("wsgi", "x.settings")}, {}, "berth_app_source", "it has x/wsgi.py, but no manage.py"),
         ({**started(prefix="web/"), **started(prefix="shop/")}, {}, "berth_app_directory", "has a manage.py: shop, web; set it"),
         (started(), {"directory": "code"}, "berth_app_directory", "code is not a directory"),
         (started(), {"directory": "/"}, "berth_app_directory", "/ is not in"),
         (started(), {"directory": "shop/../../x"}, "berth_app_directory", "shop/../../x is not in"),
-        (started(), {"directory": "shop"}, "berth_app_directory", "shop has no manage.py of Django"),
+        (started(), {"directory": "shop"}, "berth_app_directory", "shop has no Django manage.py"),
         ({"manage.py": MANAGE.format("gone.settings"), "requirements.txt": ""}, {}, "berth_app_settings", "set DJANGO_SETTINGS_MODULE in it"),
         ({**started(), "requirements.txt": "-r base.txt\n"}, {}, "berth_app_source", "requirements.txt includes base.txt, which is not in"),
         ({**started(), "requirements.txt": "-r ../base.txt\n"}, {}, "berth_app_source", "requirements.txt includes ../base.txt, which is not in"),
@@ -118,7 +118,7 @@ def test_settings_for_production_are_taken_instead_of_those_for_development_and_
     files = started(settings=f"shop.conf.{other}")
     found = project(tmp_path, {**files, f"shop/conf/{other}.py": "", "shop/conf/production.py": "", "shop/conf/__init__.py": ""})
     assert found.settings == "shop.conf.production"
-    assert f"manage.py takes shop.conf.{other}" in found.notes[0] and "DJANGO_SETTINGS_MODULE in berth_app_settings" in found.notes[0]
+    assert f"manage.py uses shop.conf.{other}" in found.notes[0] and "DJANGO_SETTINGS_MODULE in berth_app_settings" in found.notes[0]
 
 
 def test_packages_in_src_beside_manage_py_are_found(tmp_path: Path) -> None:

@@ -139,14 +139,14 @@ def test_what_is_ignored_by_any_of_its_names_does_not_count_and_what_is_not_ther
     assert "failed" not in answer
     assert answer["findings"] == []
     assert answer["unfixed"] == 1
-    assert "berth_scan_ignore names CVE-2020-1, which the image does not have; take it out." in answer["warnings"]
+    assert "berth_scan_ignore names CVE-2020-1, which the image does not have; remove it." in answer["warnings"]
 
 
 def test_what_the_database_does_not_know_of_is_told(image: Any) -> None:
     answer = image([*PURLS, MUSL], [OTHER])
     assert answer["warnings"] == [
         "Not looked up: packages of a system whose versions Berth cannot compare (1); grype and trivy can.",
-        "Not looked up: packages of Debian:12 (1), of which the database has no record.",
+        "Not looked up: packages of Debian:12 (1), for which the database has no records.",
     ]
 
 
@@ -160,8 +160,8 @@ def test_an_image_of_which_nothing_is_known_is_refused_or_told(image: Any, tmp_p
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({}, "There are no records of OSV in"),
-        ({"a.json": b"[]"}, "a.json is no record of OSV"),
+        ({}, "There are no OSV records in"),
+        ({"a.json": b"[]"}, "a.json is not an OSV record"),
         ({"a.json": b"{"}, "a.json (berth_scan_database) cannot be read"),
         ({"all.zip": b"PK"}, "all.zip (berth_scan_database) cannot be read"),
     ],
@@ -247,7 +247,7 @@ def test_a_scanner_that_is_installed_gets_the_bill_and_its_answer_counts(
 
 @pytest.mark.parametrize(
     ("text", "code", "words"),
-    [("", 1, "it ended with 1. Its last lines:\nno database\n"), ("no JSON\n", 0, "not the JSON"), ('{"matches": [{}]}\n', 0, "not the JSON")],
+    [("", 1, "it ended with exit code 1. Its last lines:\nno database\n"), ("no JSON\n", 0, "not the JSON"), ('{"matches": [{}]}\n', 0, "not the JSON")],
 )
 def test_a_scanner_that_does_not_answer_lets_no_image_pass(
     image: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, code: int, words: str

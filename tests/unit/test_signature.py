@@ -100,14 +100,14 @@ def test_a_signature_that_fails_is_told_without_the_password_and_done_by_the_nex
     signer.cosign(code=1, error="no such image")
     answer = signer.sign()
     assert answer["failed"]
-    assert answer["msg"] == f"{NAME} is not signed, so it is not released: cosign sign ended with 1. Its last lines:\nError: no such image ********"
+    assert answer["msg"] == f"{NAME} is not signed, so it is not released: cosign sign ended with exit code 1. Its last lines:\nError: no such image ********"
     signer.cosign()
     assert signer.sign()["changed"]
 
 
 def test_a_wrong_password_is_told_with_the_variable_that_has_it(signer: Signer) -> None:
     signer.cosign(code=1, error="signing digest: getting signer: reading key: decrypt: encrypted: decryption failed")
-    assert signer.sign()["msg"].endswith("berth_image_signing_password, or the environment variable COSIGN_PASSWORD, to it.")
+    assert signer.sign()["msg"].endswith("correct berth_image_signing_password, or the environment variable COSIGN_PASSWORD.")
 
 
 def test_in_check_mode_nothing_is_signed_nor_asked_of_an_image_that_is_not_built(signer: Signer) -> None:
@@ -147,7 +147,7 @@ def test_preflight_refuses_a_key_that_could_not_sign(signer: Signer, monkeypatch
     assert said(berth_image_signing_key=key) == said() == {}
     assert "No such file" in said(berth_image_signing_key="/nowhere/key")[variable]
     signer.key.write_text("-----BEGIN PUBLIC KEY-----")
-    assert "is no private key of cosign's; make one with cosign generate-key-pair" in said(berth_image_signing_key=key)[variable]
+    assert "is not a cosign private key; create one with cosign generate-key-pair" in said(berth_image_signing_key=key)[variable]
     signer.key.write_text(KEY)
     without = {"berth_image_signing_key": key, "berth_image_signing_password": None}
     assert "set one of them" in said(**without)["berth_image_signing_password"]
@@ -160,5 +160,5 @@ def test_images_that_do_not_leave_this_machine_need_no_cosign(signer: Signer) ->
 
 
 def test_a_cosign_that_cannot_be_run_is_told(signer: Signer) -> None:
-    with pytest.raises(ImageError, match="cosign version did not end well"):
+    with pytest.raises(ImageError, match="cosign version failed"):
         signature.sign(Registry("ghcr.example"), "polls", DIGEST, str(signer.key), "", signer.record)

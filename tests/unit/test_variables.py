@@ -228,7 +228,7 @@ TOO_LONG = [("x" * (LONGEST + 1), "131,073"), ("x" * 140_000, "140,005"), ("ä" 
 def test_a_value_that_the_kernel_does_not_take_is_refused_by_its_size_in_bytes(value: str, size: str) -> None:
     for given in (told({"BIG": value}), told(None, {"BIG": value})):
         (text,) = given
-        assert f"BIG: has {size} bytes with its name, and the kernel takes at most 131,072" in text
+        assert f"BIG: has {size} bytes with its name, but the kernel accepts at most 131,072" in text
         assert value[:20] not in text
 
 

@@ -1,4 +1,4 @@
-"""What builds a project's style sheets and scripts: a package.json with a script called build. It is read, and nothing of it is run."""
+"""What builds a project's style sheets and scripts: a package.json with a script called build. It is only read; nothing in it is run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 
 # The file that locks the packages, by their manager.
 LOCKS = {"package-lock.json": "npm", "npm-shrinkwrap.json": "npm", "pnpm-lock.yaml": "pnpm", "yarn.lock": "yarn"}
-# What tells a manager how to install, beside package.json.
+# Files next to package.json that tell a package manager how to install.
 CONFIGURATION = (".npmrc", ".pnpmfile.cjs", "pnpm-workspace.yaml", ".yarnrc", ".yarnrc.yml")
 # Scripts that an installation runs: npm's documentation, Using npm, "Scripts" ("npm ci")
 HOOKS = {"preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare"}
-# Directories of what is no part of the site.
+# Directories that are not part of the site.
 APART = {"doc", "docs", "e2e", "example", "examples", "test", "tests", "website"}
 MANAGER = re.compile(r"(npm|pnpm|yarn)@(\d+(?:\.\d+)*)")
-# A version of Node that leaves no choice but the patch release; what has bounds goes with any that is supported.
+# A version of Node that pins all but the patch release; a range accepts any supported version.
 NODE = re.compile(r"\s*[v=^~]?\s*(\d+)(?:\.(?:\d+|x|\*))*\s*")
 
 
@@ -69,8 +69,8 @@ def find(source: Path, directory: str, candidates: Iterable[str], texts: Iterabl
         return described(source, chosen, any("node_modules" in text for text in texts), notes)
     if others:
         notes.append(
-            f"More than one package.json has a script called build, in {', '.join(sorted(others))}, so none is run: what they build is missing unless it is in "
-            "the source. Add one beside manage.py whose script build runs them."
+            f"More than one package.json has a script called build, in {', '.join(sorted(others))}, so none is run: their output is missing unless it is in "
+            "the source. Add one next to manage.py whose script build runs them."
         )
     return None
 
@@ -85,7 +85,7 @@ def described(source: Path, place: str, kept: bool, notes: list[str]) -> Assets:
     version = named[2] if named and named[1] == manager else default_version(manager, root / lock)
     if not lock:
         name = os.path.join(place, "package.json")
-        notes.append(f"{name} has no lock file, so each build takes the newest packages that it allows; `{manager} install` writes one.")
+        notes.append(f"{name} has no lock file, so each build installs the newest packages that it allows; `{manager} install` writes one.")
     node, node_file = wish(root, package)
     return Assets(
         place=place,

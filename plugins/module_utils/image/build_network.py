@@ -1,9 +1,9 @@
-"""A network for what a build runs: it reaches other machines, and nothing of this one.
+"""A network for the commands of a build: they can reach other machines, but nothing on this one.
 
-What a build runs is not ours: a dependency's hook may ask for anything. So it has a network namespace with a loopback of its own and no
-link out of it. The namespace's packet filter turns each TCP connection, and each question for a name, to a relay in this process, which
-makes the connection from this machine unless it leads to this machine. Nothing is changed outside of the namespace, it has no name, and the
-kernel removes it with its last process: so nothing is left where a build is killed.
+A build runs code that is not ours: a dependency's hook may connect to anything. So the build gets a network namespace with its own loopback and
+no link to the outside. The namespace's packet filter redirects each TCP connection and each DNS query to a relay in this process, which connects
+from this machine unless the target is this machine. Nothing is changed outside the namespace, it has no name, and the kernel removes it with its
+last process: so a killed build leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .registry import ImageError, tool
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Place = tuple[str, int]  # a host or an address, and a port
 
-# What clouds tell a machine about itself, its credentials too, where that is no link-local address.
+# Metadata services of clouds, which also hand out credentials, at addresses that are not link-local.
 METADATA = {
     ipaddress.ip_address("fd00:ec2::254"),  # docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
     ipaddress.ip_address("fd20:ce::254"),  # cloud.google.com/compute/docs/metadata/querying-metadata
@@ -138,11 +138,11 @@ def refusal(address: Address, networks: Iterable[ipaddress.IPv4Network | ipaddre
     mapped = getattr(address, "ipv4_mapped", None)
     address = mapped or address
     if address.is_link_local or address in METADATA:
-        return "a cloud tells this machine its secrets there"
+        return "it is a cloud's metadata service, which knows this machine's secrets"
     if address.is_loopback or address.is_unspecified:
         return "it is this machine"
     if address.is_multicast or any(address in network for network in networks):
-        return "it is of this machine's cluster" if not address.is_multicast else "it is no single machine"
+        return "it is part of this machine's cluster" if not address.is_multicast else "it is not a single machine"
     [route] = ip("route", "get", str(address))
     if route.get("type", "unicast") != "unicast":
         return "it is this machine"
@@ -158,7 +158,7 @@ class Reach:
     """
 
     named: Iterable[Place]
-    problems: dict[str, str] = field(default_factory=dict)  # what a build asked for in vain, and why
+    problems: dict[str, str] = field(default_factory=dict)  # what a build could not reach, and why
     allowed: set[tuple[Address, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -187,7 +187,7 @@ class Reach:
             OSError: It does not answer.
         """
         if (address, port) not in self.allowed and (reason := self.refused(address)):
-            raise ImageError(f"refused, for {reason}")
+            raise ImageError(f"refused, because {reason}")
         async with asyncio.timeout(LONGEST_CONNECT):
             return await asyncio.open_connection(str(address), port)
 
@@ -420,12 +420,12 @@ def network(reach: Reach) -> Iterator[list[str]]:
         ImageError: There is none.
     """
     try:
-        # The namespace is the thread's, and of what the thread runs.
+        # The namespace belongs to the thread and to what the thread runs.
         with ThreadPoolExecutor(max_workers=1) as maker:
             descriptor, listening = maker.submit(make, reach).result()
     except ImageError as error:
         raise ImageError(
-            f"This machine gives a build no network of its own ({error}), and this machine's network shows it the services of this machine. "
+            f"This machine cannot give a build its own network ({error}), and in this machine's network it could reach the machine's services. "
             "Build as root, with CAP_SYS_ADMIN and CAP_NET_ADMIN and the packages iproute2, iptables and util-linux, or start Docker."
         ) from error
     try:

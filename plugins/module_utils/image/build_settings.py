@@ -1,4 +1,4 @@
-"""What a build is told of this machine's network, in a Dockerfile that says nothing of it: each RUN gets it, and no layer keeps it."""
+"""The settings of this machine's network for a build whose Dockerfile does not mention them: each RUN gets them, and no layer keeps them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ REPRODUCIBLE = "SOURCE_DATE_EPOCH=1580601600"
 # Only where the stage starts from an image that Berth made, which has no sources of its own.
 APT = Setting("apt_sources", "/etc/apt/sources.list.d/berth.list")
 IDS = {setting.id for setting in (*SETTINGS, APT)}
-ADDED = ",required=false,mode=0444"  # for whoever runs in the image, root or not
+ADDED = ",required=false,mode=0444"  # for any user in the image, root or not
 MOUNT = re.compile(rf" --mount=type=secret,id=(?:{'|'.join(sorted(IDS))}),target=[^\s,]+{ADDED}")
 # A RUN with its own flags, on however many lines. What is added comes after them: up to buildah 1.28 a mount without a type has the one before it's.
 RUN = re.compile(r"\A\s*RUN(?:(?:[ \t]|[\\`][ \t]*\r?\n(?:[ \t]*(?:#[^\n]*)?\n)*)+--[a-z-]+(?:=\S*)?(?=\s))*", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""A source that is a Git repository: its checkout in the cache, as a branch, a tag or a commit has it.
+"""A source that is a Git repository: its checkout in the cache, at a branch, a tag or a commit.
 
 The configuration of a checkout is the one that Berth writes: a repository brings none, and its hooks are not run. Its attributes can name
 filters, which are programs only where this user's own configuration says so.
@@ -48,18 +48,18 @@ def source_problem(source: str) -> str:
         parts = urlsplit(source)
         login = parts.password is not None or (parts.username is not None and parts.scheme != "ssh")
     except ValueError:
-        return "is no address of a repository; write it like https://git.example.com/acme/shop.git"
+        return "is not the address of a repository; write it like https://git.example.com/acme/shop.git"
     if login:
-        way = "leave it out, and have git's credential helper know it, or give this machine a deploy key and write git@git.example.com:acme/shop.git"
-        return f"has a login in it, which would be seen in files and lists of processes; {way}"
+        way = "remove it, and store it in git's credential helper, or give this machine a deploy key and write git@git.example.com:acme/shop.git"
+        return f"contains a login, which would be visible in files and process lists; {way}"
     if parts.scheme not in SCHEMES:
-        return f"begins with {parts.scheme}://, which is not fetched from; {', '.join(f'{one}://' for one in SCHEMES)} and git@host:path are"
+        return f"starts with {parts.scheme}://, which is not supported; {', '.join(f'{one}://' for one in SCHEMES)} and git@host:path are"
     return "" if parts.path.strip("/") else "names no repository; write it like https://git.example.com/acme/shop.git"
 
 
 def version_problem(version: str) -> str:
     """Return what is wrong with the name of a branch, a tag or a commit."""
-    return "" if REFERENCE.fullmatch(version) else f"{version!r} is no name of a branch, a tag or a commit"
+    return "" if REFERENCE.fullmatch(version) else f"{version!r} is not a valid name of a branch, a tag or a commit"
 
 
 def directory(source: str, environment: str) -> str:
@@ -87,7 +87,7 @@ class Checkout:
         self.git_directory, self.note = place.with_name(f"{place.name}.git"), place.with_name(f"{place.name}.commit")
 
     def update(self, commit: str = "") -> str:
-        """Have the files as the reference leads, and return the commit; what is so already is left alone.
+        """Check out the files of the reference, and return the commit; files that are up to date are left alone.
 
         Args:
             commit: The one that the run has looked at, wherever the reference leads by now. While its files are there nobody is asked.
@@ -100,7 +100,7 @@ class Checkout:
         if self.version and (wrong := version_problem(self.version)):
             raise ProjectError(VERSION, wrong)
         if not shutil.which("git"):
-            raise ProjectError(SOURCE, f"{self.source} is a repository, and git is not on this machine; apt-get install git")
+            raise ProjectError(SOURCE, f"{self.source} is a repository, but this machine has no git; apt-get install git")
         self.files.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock(self.files.with_name(f"{self.files.name}.lock"), alone=True, wait=True):
             whole = self.note.is_file() and (self.files / ".git").is_file() and (self.git_directory / "HEAD").is_file()
@@ -130,9 +130,9 @@ class Checkout:
         if not self.version:
             raise ProjectError(SOURCE, f"{self.source} has no commit; push one, or name a branch in {VERSION}")
         if re.fullmatch(r"[0-9a-f]{7,39}", self.version):
-            way = f"write all of a commit's number, as git rev-parse {self.version} shows it"
-            raise ProjectError(VERSION, f"{self.source} has no branch or tag {self.version}, which looks like the beginning of a commit's number; {way}")
-        raise ProjectError(VERSION, f"{self.source} has no branch or tag {self.version}; git ls-remote {self.source} shows those that it has")
+            way = f"write the full commit hash, as git rev-parse {self.version} shows it"
+            raise ProjectError(VERSION, f"{self.source} has no branch or tag {self.version}, which looks like an abbreviated commit hash; {way}")
+        raise ProjectError(VERSION, f"{self.source} has no branch or tag {self.version}; git ls-remote {self.source} lists them")
 
     def check_out(self, reference: str, whole: bool) -> str:
         """Fetch a reference and have its files, and return the commit; ``whole`` is whether the checkout of before can be gone on with."""
@@ -151,7 +151,7 @@ class Checkout:
         except Failed:
             if not COMMIT.fullmatch(reference):
                 raise
-            # Older servers give out no single commit.
+            # Older servers do not serve single commits.
             every = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
             self.within("fetch", "--quiet", "--no-tags", *(["--unshallow"] if self.is_shallow() else []), "origin", *every)
             commit = self.commit(reference)
@@ -180,12 +180,12 @@ class Checkout:
 
     def unreadable(self, error: Failed) -> ProjectError:
         """Return what to say where git fails, with the way."""
-        way = "have git's credential helper know its login, or give this machine a deploy key and write git@host:path"
+        way = "store its login in git's credential helper, or give this machine a deploy key and write git@host:path"
         if SHORT.fullmatch(self.source) or self.source.startswith("ssh://"):
-            way = "give this user a key in ~/.ssh that the repository accepts, and its host a line in ~/.ssh/known_hosts"
+            way = "give this user a key in ~/.ssh that the repository accepts, and add its host to ~/.ssh/known_hosts"
         elif self.source.startswith("file://"):
             way = "name a repository that this user may read"
-        return ProjectError(SOURCE, f"{self.source} cannot be read: {error}; {way}, until git ls-remote {self.source} answers without a question")
+        return ProjectError(SOURCE, f"{self.source} cannot be read: {error}; {way}, until git ls-remote {self.source} works without a prompt")
 
     @cached_property
     def own_ssh(self) -> bool:
@@ -204,7 +204,7 @@ class Checkout:
         """
         environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
         environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **SLOW}
-        environment.pop("SSH_ASKPASS", None)  # a window that nobody sees
+        environment.pop("SSH_ASKPASS", None)  # would open a window that nobody sees
         if not {"GIT_SSH", "GIT_SSH_COMMAND"} & environment.keys() and not self.own_ssh:
             environment["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes -o ConnectTimeout=20"
         done = subprocess.run(
@@ -220,5 +220,5 @@ class Checkout:
         if done.returncode:
             lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
             told = [line for line in lines if line.startswith(("fatal:", "error:", "ERROR:")) or "denied" in line or "verification failed" in line]
-            raise Failed(re.sub(r"\A(?:fatal|error|ERROR): ", "", (told or lines or ["it says nothing"])[0]).rstrip("."))
+            raise Failed(re.sub(r"\A(?:fatal|error|ERROR): ", "", (told or lines or ["git printed nothing"])[0]).rstrip("."))
         return done.stdout

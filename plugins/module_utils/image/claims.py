@@ -1,4 +1,4 @@
-"""Who uses a loopback registry and a builder's storage, so that nobody prunes what another needs."""
+"""Who uses a loopback registry and a builder's storage, so that no environment prunes what another one needs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .registry import Registry
 
 
 class Busy(Exception):
-    """Somebody is using what was to be pruned."""
+    """The storage to prune is in use."""
 
 
 @contextlib.contextmanager
 def lock(file: Path, alone: bool, wait: bool = False) -> Iterator[None]:
-    """Hold a lock, alone or with others; the kernel gives it back when this process ends. To be with others is always waited for.
+    """Hold a lock, exclusive or shared; the kernel releases it when this process ends. A shared lock is always waited for.
 
     Raises:
-        Busy: It is to be held alone and at once, and somebody holds it.
+        Busy: An exclusive lock is wanted at once, but somebody holds the lock.
     """
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with file.open("a") as handle:

@@ -1,4 +1,4 @@
-"""What of a directory goes into an image: the files that a builder sees, and their hash."""
+"""Which files of a directory go into an image: those that a builder sees, and their hash."""
 
 from __future__ import annotations
 
@@ -128,8 +128,8 @@ def problem(rule: str) -> str:
     if re.fullmatch(f"(?:{TOKEN.pattern})*", rule, re.DOTALL):
         return ""
     if re.search(r"(?<!\\)(?:\\\\)*\\\Z", rule):
-        return "a \\ takes the character after it literally, and none follows; directories are separated by /"
-    return "a [ begins a list of characters, such as [a-z], and this is none; the character itself is \\["
+        return "a \\ escapes the character after it, but none follows; directories are separated by /"
+    return "a [ starts a list of characters, such as [a-z], but this is not one; write \\[ for the character itself"
 
 
 def read_rules(file: Path) -> list[Rule]:
@@ -158,7 +158,7 @@ def read_rules(file: Path) -> list[Rule]:
         try:
             rules += [] if wrong else [Rule(exception, re.split(r"[*?\[\\]", rule)[0], matcher(rule))]
         except re.error:
-            wrong = "a range of characters, such as a-z, ends before it begins"
+            wrong = "a range of characters, such as a-z, ends before it starts"
         except Unclear:
             clear = clear and not exception
         if wrong:

@@ -1,4 +1,4 @@
-"""What a Dockerfile says: its instructions and stages, the images and mounts that it names. docs.docker.com/reference/dockerfile"""
+"""Read a Dockerfile: its instructions and stages, and the images and mounts that it names. docs.docker.com/reference/dockerfile"""
 
 from __future__ import annotations
 
@@ -525,7 +525,7 @@ def read(dockerfile: Path) -> str:
 def of_python(brought: Collection[str]) -> str:
     """Return what a Dockerfile's owner has to know of the image of Python that Berth brings, "" where it is not known."""
     version = next((found[1] for name in brought if (found := re.search(r"/python:(\d+\.\d+)", name))), "")
-    return f" That has Python {version} and no compiler: what has no wheel for it is compiled with Debian's package build-essential." if version else ""
+    return f" It has Python {version} and no compiler: packages without a wheel for it need Debian's package build-essential." if version else ""
 
 
 def unreachable(dockerfile: Path, image: Image, host: str, reason: str, brought: Collection[str] = ()) -> str:
@@ -541,7 +541,7 @@ def unreachable(dockerfile: Path, image: Image, host: str, reason: str, brought:
     own = image.name.partition("/")[0]
     said = f"{dockerfile}, line {image.line}: the image {image.written} is not on this machine"
     if not image.keyword:
-        return f"{said}, and its registry {host} does not answer ({reason}). Remove the line: the engine reads Dockerfiles by itself too."
+        return f"{said}, and its registry {host} does not answer ({reason}). Remove the line: the engine reads Dockerfiles without it too."
     if image.keyword != "FROM" and re.fullmatch(r"[\w-]+", image.written):
         said = f"{dockerfile}, line {image.line}: no stage above is called {image.written}, and no image on this machine"
     if host == own:
@@ -552,7 +552,7 @@ def unreachable(dockerfile: Path, image: Image, host: str, reason: str, brought:
         f", or start from the image that Berth brings: ARG PYTHON_IMAGE={image.written} above the first FROM, "
         f"then FROM ${{PYTHON_IMAGE}} in each stage that needs Python.{of_python(brought)}"
         if image.keyword == "FROM"
-        else ", or bring in what is taken from it by another way, such as RUN with pip install."
+        else ", or get the files that are copied from it in another way, such as RUN with pip install."
     )
     return f"{said}, and its registry {host} does not answer ({reason}). {way}"
 
@@ -566,8 +566,8 @@ def refuse_documents(dockerfile: Path, instructions: list[Instruction], version:
     first = next((instruction for instruction in instructions if instruction.documents), None)
     number = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
     if first and number < (1, 33):
-        way = "join its commands in lines that end with && \\" if first.keyword == "RUN" else "write its lines into a file of the source and COPY that"
-        what = f"buildah {version} does not know the here-document <<{first.documents[0]}, only 1.33 and later do"
+        way = "join its commands in lines that end with && \\" if first.keyword == "RUN" else "put its lines into a file in the source and COPY that"
+        what = f"buildah {version} does not support the here-document <<{first.documents[0]}, only 1.33 and later do"
         raise ImageError(f"{dockerfile}, line {first.line}: {what}: {way} instead.")
 
 
@@ -589,44 +589,44 @@ def explain(words: str, dockerfile: Path, text: str, project: str = "", compiled
         return number, next((one.keyword for one in instructions if one.line <= number <= one.line + one.raw.count("\n")), "")
 
     if found := re.search(r"Unknown instruction: \"(\S+?)\"", words):
-        return f"{dockerfile}, line {place(found[1])[0]}: {found[1]} is no instruction of a Dockerfile.\n"
+        return f"{dockerfile}, line {place(found[1])[0]}: {found[1]} is not a Dockerfile instruction.\n"
     if found := re.search(r"(ADD|COPY|RUN) only supports", words):
         flags = [(one.line, name) for one in instructions if one.keyword == found[1] for name, _ in one.flags() if name not in KNOWN_FLAGS]
         for line, name in flags:
-            return f"{dockerfile}, line {line}: this machine's buildah does not know --{name} of {found[1]}: do without it, or build with Docker.\n"
+            return f"{dockerfile}, line {line}: this machine's buildah does not support --{name} in {found[1]}: remove it, or build with Docker.\n"
     if found := re.search(r"parsing chmod (\S+)", words):
-        return f"{dockerfile}, line {place(f'--chmod={found[1]}')[0]}: this machine's buildah takes a number in --chmod, such as 755, not {found[1]}.\n"
+        return f"{dockerfile}, line {place(f'--chmod={found[1]}')[0]}: this machine's buildah only accepts a number in --chmod, such as 755, not {found[1]}.\n"
     if found := re.search(r"from=(\S+?): no stage or image found", words):
         return f"{dockerfile}, line {place(found[1])[0]}: {found[1]} is neither a stage above that line nor an image on this machine.\n"
     if found := re.search(r"(\S+): image not known", words):
-        return f"{dockerfile}, line {place(found[1])[0]}: {found[1]} is no image on this machine.\n"
+        return f"{dockerfile}, line {place(found[1])[0]}: this machine has no image {found[1]}.\n"
     if found := re.search(r"couldn't find \\?\"(\S+?)\\?\" on host to bind mount", words):
         path = re.sub(r".*/(?:merged|context)(?=/)", "", found[1])
-        return f"{dockerfile}: a --mount of RUN brings {path}, which is not there: no stage has made it, or .dockerignore leaves it out.\n"
+        return f"{dockerfile}: a --mount of RUN uses {path}, which does not exist: no stage has created it, or .dockerignore excludes it.\n"
     if found := re.search(r"running container: from (\S+) creating container for \[.*?\]: (?:: )?(.*)", words):
         return (
-            f"{dockerfile}: this machine starts no container for RUN: {found[1]} says: {found[2]}. Without one, what RUN runs is root on this machine. "
-            "Install runc, and build on a machine or in a container that may start containers (with CAP_SYS_ADMIN and cgroups that can be written), "
+            f"{dockerfile}: this machine cannot start a container for RUN: {found[1]} says: {found[2]}. Without one, RUN would run as root here. "
+            "Install runc, and build on a machine or in a container that may start containers (with CAP_SYS_ADMIN and writable cgroups), "
             "or start Docker.\n"
         )
     if found := re.search(r'(?:building at STEP|process) "[^\n]*(manage\.py collectstatic|-m served)', words):
-        why = project or "its last lines say why. Mend that in the project"
+        why = project or "its last lines say why. Fix that in the project"
         return f"{dockerfile}, line {place(found[1])[0]}: collectstatic failed: {why}\n"
     if (index := INDEX.search(words)) and (broken := UNANSWERED.search(words)):
         return (
-            f"{dockerfile}: pip gets no answer from {index[1]} ({broken[1]}). If a line -i or --index-url of the requirements names it, remove that line: "
-            "it comes before this machine's configuration of pip. Otherwise correct that configuration (pip config debug shows its files).\n"
+            f"{dockerfile}: pip gets no answer from {index[1]} ({broken[1]}). If a line with -i or --index-url in the requirements names it, remove that line: "
+            "it overrides this machine's pip configuration. Otherwise correct that configuration (pip config debug shows its files).\n"
         )
     if found := HASHLESS.search(words):
-        way = "Have that file made again with it, as by uv pip compile --generate-hashes requirements.in -o requirements.txt"
-        return f"{dockerfile}: {found[1]} has no hash, and other requirements in its file have. {way}.\n"
+        way = "Generate that file again with it, e.g. with uv pip compile --generate-hashes requirements.in -o requirements.txt"
+        return f"{dockerfile}: {found[1]} has no hash, but other requirements in its file have one. {way}.\n"
     if missing := MISSING.search(words):
         # Where it fails before there is anything to build, the last that was begun is it.
         wheel = WHEEL.search(words) or next(reversed(list(COLLECTING.finditer(words[: missing.start()]))), None)
         what, lacks = wheel[1] if wheel else "a package", next(filter(None, missing.groups()))
         step = re.search(r'(?:building at STEP "RUN |process "/bin/sh -c )([^\n"]+)', words)
         at = f", line {place(step[1])[0]}" if step and step[1].lower() in text.lower() else ""
-        said = f"{dockerfile}{at}: {what} has no wheel for this Python, and cannot be compiled: {lacks} is missing."
+        said = f"{dockerfile}{at}: {what} has no wheel for this Python and cannot be compiled: {lacks} is missing."
         return f"{said} {_to_compile(what, lacks, compiled_with)}.\n"
     if found := re.search(r"failed to solve: (\S+): .*?(dial tcp.*|no such host|i/o timeout|connection refused)", words):
         name = full_name(found[1])
@@ -636,9 +636,9 @@ def explain(words: str, dockerfile: Path, text: str, project: str = "", compiled
 
 def _to_compile(what: str, lacks: str, compiled_with: Callable[[str], list[str]] | None) -> str:
     """Return what to do about a package that has no wheel and lacks something to be compiled with."""
-    other = f"Take {WHEELED[what.lower()]} in its place, which has one" if what.lower() in WHEELED else f"Take a version of {what} that has one"
+    other = f"Use {WHEELED[what.lower()]} instead, which has one" if what.lower() in WHEELED else f"Use a version of {what} that has one"
     if compiled_with is None:
-        return f"{other}, or name the Debian packages to compile it with in berth_app_packages"
+        return f"{other}, or add the Debian packages that it is compiled with to berth_app_packages"
     packages = ["build-essential", *compiled_with(what)]
-    unknown = "" if packages[1:] or lacks in COMPILERS else f", and the one that has {lacks}"
+    unknown = "" if packages[1:] or lacks in COMPILERS else f", and the one that provides {lacks}"
     return f"{other}, or install Debian packages above that line: RUN apt-get update && apt-get install --yes {' '.join(packages)}{unknown}"

@@ -1,4 +1,4 @@
-"""What pip on this machine is told about its network, for the pip of a build: indexes, proxy, authorities."""
+"""The network settings of pip on this machine, for the pip of a build: indexes, proxy, certificate authorities."""
 
 from __future__ import annotations
 
@@ -86,11 +86,11 @@ def read_options(files: list[Path], environment: Mapping[str, str]) -> Options:
         try:
             parser.read(file, encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise ImageError(f"{file} is not UTF-8, so pip does not read it: correct it.") from error
+            raise ImageError(f"{file} is not UTF-8, so pip cannot read it: correct it.") from error
         except configparser.Error as error:  # its text may quote a line with a password
             line = getattr(error, "lineno", None) or next((number for number, _ in getattr(error, "errors", [])), "?")
             what = re.sub(r"(?<!^)([A-Z])", r" \1", type(error).__name__.removesuffix("Error")).lower()
-            raise ImageError(f"{file}, line {line}: pip does not read this file ({what}): correct it.") from error
+            raise ImageError(f"{file}, line {line}: pip cannot read this file ({what}): correct it.") from error
         for section in parser.sections():
             merged.setdefault(section, {}).update({normal(name): value for name, value in parser.items(section)})
     variables = {normal(name[4:]): value for name, value in environment.items() if name.startswith("PIP_") and value}
@@ -117,7 +117,7 @@ def for_build(options: Options, certificates: str) -> tuple[Options, list[str]]:
             words = value.split()
             usable = [word for word in words if name not in PATHS or ADDRESS.match(word)]
             if lost := [word for word in words if word not in usable]:
-                notes.append(f"pip's {name} goes without {', '.join(lost)}: a build has no file of this machine.")
+                notes.append(f"pip's {name} is used without {', '.join(lost)}: a build has no access to files of this machine.")
             if usable:
                 kept.setdefault(section, {})[name] = value if usable == words else "\n".join(usable)
     if certificates:

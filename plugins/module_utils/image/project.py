@@ -1,4 +1,4 @@
-"""What a Django project is made of, read from its files: nothing of it is run."""
+"""What a Django project consists of, read from its files: none of its code is run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\
 
 
 class ProjectError(ImageError):
-    """What keeps a source from being deployed, as a phrase, and the variable that it is about."""
+    """What keeps a source from being deployed, as a phrase, and the variable that it concerns."""
 
     def __init__(self, variable: str, text: str) -> None:
         super().__init__(f"{variable}: {text}.")
@@ -182,18 +182,18 @@ def find_directory(source: Path, wanted: str) -> str:
     if wanted:
         place = os.path.normpath(wanted)
         if place.startswith(("/", "..")):
-            raise ProjectError("berth_app_directory", f"{wanted} is not in {source}; name a directory of it, relative to it")
+            raise ProjectError("berth_app_directory", f"{wanted} is not in {source}; name a directory in it, relative to it")
         if not (source / wanted).is_dir():
             raise ProjectError("berth_app_directory", f"{source / wanted} is not a directory")
         if not is_manage(source / wanted / "manage.py"):
-            raise ProjectError("berth_app_directory", f"{source / wanted} has no manage.py of Django; name the directory that has it")
+            raise ProjectError("berth_app_directory", f"{source / wanted} has no Django manage.py; name the directory that has it")
         return "" if place == "." else place
     candidates = directories(source)
     if not candidates:
-        raise ProjectError("berth_app_source", f"{source} is no Django project: {no_manage(source)}")
+        raise ProjectError("berth_app_source", f"{source} is not a Django project: {no_manage(source)}")
     if len(candidates) > 1:
         names = ", ".join(sorted(candidates))
-        raise ProjectError("berth_app_directory", f"is not set, and more than one directory of {source} has a manage.py: {names}; set it to one of them")
+        raise ProjectError("berth_app_directory", f"is not set, but more than one directory in {source} has a manage.py: {names}; set it to one of them")
     return candidates[0]
 
 
@@ -211,10 +211,8 @@ def no_manage(source: Path) -> str:
     for name in ("wsgi.py", "asgi.py"):
         for found in find_files(source, name):
             if "django" in text_of(source / found):
-                return f"it has {found}, but no manage.py, which releases are made with; add the one that django-admin startproject writes"
-    return (
-        "there is no manage.py in it or in the three levels of directories below, and no Dockerfile; name the directory of the project, or write a Dockerfile"
-    )
+                return f"it has {found}, but no manage.py, which releases need; add the one that django-admin startproject generates"
+    return "it has no manage.py, not even three levels below, and no Dockerfile; name the project's directory, or write a Dockerfile"
 
 
 def find_files(source: Path, name: str) -> Iterator[str]:
@@ -265,7 +263,7 @@ def find_settings(root: Path, notes: list[str]) -> str:
         if len(found) != 1:
             named = f", such as {manage}" if manage else f", such as {found[0]}" if found else ""
             raise ProjectError(
-                "berth_app_settings", f"manage.py in {root} names no settings module that is there; set DJANGO_SETTINGS_MODULE in it to the module{named}"
+                "berth_app_settings", f"manage.py in {root} names no settings module that exists; set DJANGO_SETTINGS_MODULE in it to the module{named}"
             )
         candidates = found
     chosen = candidates[0]
@@ -274,7 +272,7 @@ def find_settings(root: Path, notes: list[str]) -> str:
         chosen = next((f"{package}.{name}" for name in FOR_SERVERS if module_file(root, f"{package}.{name}")), chosen)
     if manage and chosen != manage:
         way = "to use another, set DJANGO_SETTINGS_MODULE in berth_app_settings"
-        notes.append(f"The settings module is {chosen}, while manage.py takes {manage} where nobody names one; {way}.")
+        notes.append(f"The settings module is {chosen}, while manage.py uses {manage} by default; {way}.")
     return chosen
 
 
@@ -528,10 +526,10 @@ def find_dependencies(source: Path, directory: str, notes: list[str]) -> Depende
     for place in places:
         if found := dependencies_at(source, place):
             if not found.locked:
-                notes.append(f"{found.files[0]} has no lock file, so each build takes the newest versions that it allows; `{found.kind} lock` writes one.")
+                notes.append(f"{found.files[0]} has no lock file, so each build installs the newest versions that it allows; `{found.kind} lock` writes one.")
             return found
     known = "requirements.txt, pyproject.toml with dependencies, uv.lock, poetry.lock, pdm.lock or Pipfile"
-    raise ProjectError("berth_app_source", f"{source} does not say which packages it needs: there is no {known}; add one of them")
+    raise ProjectError("berth_app_source", f"{source} does not say which packages it needs: it has no {known}; add one of them")
 
 
 def dependencies_at(source: Path, place: str) -> Dependencies | None:
@@ -608,7 +606,7 @@ def pipenv_dependencies(place: str, root: Path) -> Dependencies | None:
     try:
         locked = json.loads(text_of(lock)).get("default", {}) if lock.is_file() else {}
     except ValueError as error:
-        raise ProjectError("berth_app_source", f"{lock} is damaged: it is no JSON; `pipenv lock` writes it again") from error
+        raise ProjectError("berth_app_source", f"{lock} is damaged: it is not JSON; `pipenv lock` writes it again") from error
     words = json.dumps([packages, locked])
     return Dependencies(
         "pipenv",

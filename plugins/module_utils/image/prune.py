@@ -1,4 +1,4 @@
-"""Images that nothing needs any more: in the loopback registry, in a builder's storage and on the node."""
+"""Images that nothing needs any longer: in the loopback registry, in a builder's storage and on the node."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 from ..kube.client import Cluster, KubeError
 from .claims import Claims, lock
 
-# What may refer to an image: also a revision that runs no pod, to which the app may go back.
+# What may refer to an image, including a revision without pods, to which the app may be rolled back.
 REFERRING = (
     "/api/v1/pods",
     "/apis/apps/v1/controllerrevisions",
@@ -27,7 +27,7 @@ REFERRING = (
     "/apis/batch/v1/cronjobs",
     "/apis/batch/v1/jobs",
 )
-YOUNG = 3600.0  # seconds for which what somebody pushes without Berth is left alone
+YOUNG = 3600.0  # seconds for which images pushed without Berth are left alone
 LAYERS = 3  # how many of a repository's images a builder keeps: only layers of the last ones are built on
 STEP = re.compile(r"^--> (?:Using cache )?([0-9a-f]{11,64})$", re.MULTILINE)  # buildah's log of a build
 
@@ -37,7 +37,7 @@ def referred(cluster: Cluster, repository: str) -> set[str]:
     """Return the tags and digests of a repository, such as ``localhost:5001/polls``, that objects of any namespace refer to.
 
     Raises:
-        KubeError: The API server does not answer, or does not let the user read all of them.
+        KubeError: The API server does not answer, or does not allow the user to read all of them.
     """
     found: set[str] = set()
     for path in REFERRING:
@@ -49,7 +49,7 @@ def referred(cluster: Cluster, repository: str) -> set[str]:
 
 
 def needed(pushed: dict[str, float], claims: Claims, references: set[str], keep: int, now: float) -> set[str]:
-    """Return the digests that stay: the newest, and those that something refers to or another environment claims.
+    """Return the digests to keep: the newest, and those that something refers to or another environment claims.
 
     Args:
         pushed: When each digest came into the registry.
@@ -216,7 +216,7 @@ def prune_docker(storage: Path, repository: str) -> None:
 
 
 def in_background(work: Callable[[], None]) -> None:
-    """Have work done by a process of its own, which holds nothing of this one's and for which nobody waits."""
+    """Run work in a separate process, which inherits no open files and is not waited for."""
     if os.fork():
         return
     try:

@@ -1,4 +1,4 @@
-"""How an image is called, what can build it, and what a registry has of it."""
+"""What an image is named, what can build it, and what a registry has of it."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ class Registry:
             if self.username:
                 raise ImageError(f"The registry {self.host} answers {answer[0]}: it denies access to the user {self.username}.")
             way = "set berth_registry_username and berth_registry_password"
-            raise ImageError(f"The registry {self.host} answers {answer[0]}: it asks for a login: {way}.")
+            raise ImageError(f"The registry {self.host} answers {answer[0]}: it requires a login: {way}.")
         return answer
 
     def _url(self, path: str) -> str:

@@ -1,4 +1,4 @@
-"""What an image is made of: a bill of materials (SBOM) in CycloneDX's format, read from the image's files.
+"""What an image contains: a software bill of materials (SBOM) in CycloneDX format, read from the image's files.
 
 The format is a list of components, so it is written here: cyclonedx.org/docs/1.5/json. What a package is called in it is its
 package URL: github.com/package-url/purl-spec.

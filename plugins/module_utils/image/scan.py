@@ -1,4 +1,4 @@
-"""Known vulnerabilities of what an image is made of: from a scanner of this machine, or an offline copy of OSV's database."""
+"""Known vulnerabilities of an image's packages: from a scanner on this machine, or an offline copy of OSV's database."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RANKS = ("critical", "high", "medium", "moderate", "low", "negligible", "unimpor
 
 
 class ScanError(Exception):
-    """What keeps an image from being looked at; the text is for the user."""
+    """What keeps an image from being scanned; the text is for the user."""
 
 
 @dataclass(frozen=True)
@@ -140,13 +140,13 @@ def records(database: Path) -> Iterator[dict[str, Any]]:
             for name, content in _contents(path):
                 record = json.loads(content)
                 if not isinstance(record, dict) or "id" not in record:
-                    raise ScanError(f"{name} is no record of OSV. berth_scan_database is a directory or zip file of such records in JSON.")
+                    raise ScanError(f"{name} is not an OSV record. berth_scan_database is a directory or zip file of such records in JSON.")
                 number += 1
                 yield record
         except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise ScanError(f"{path} (berth_scan_database) cannot be read: {error}.") from error
     if not number:
-        raise ScanError(f"There are no records of OSV in {database} (berth_scan_database). They are JSON files, or zip files of them.")
+        raise ScanError(f"There are no OSV records in {database} (berth_scan_database). They are JSON files, or zip files of them.")
 
 
 def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -183,7 +183,7 @@ def look_up(packages: Iterable[Package], known: Iterable[dict[str, Any]]) -> tup
                     others = tuple(str(other) for other in [*(record.get("aliases") or []), *(record.get("upstream") or [])])
                     found[record["id"], name, version] = Finding(package.kind, name, version, record["id"], others, _severity(record, entry), fixed)
     notes = [f"packages of a system whose versions Berth cannot compare ({counts.pop('')}); grype and trivy can"] if "" in counts else []
-    notes += [f"packages of {place} ({count}), of which the database has no record" for place, count in counts.items() if place not in places]
+    notes += [f"packages of {place} ({count}), for which the database has no records" for place, count in counts.items() if place not in places]
     return list(found.values()), notes
 
 
@@ -246,7 +246,7 @@ def trivy(answer: dict[str, Any]) -> Iterator[Finding]:
             yield Finding(kind, weakness["PkgName"], weakness["InstalledVersion"], weakness["VulnerabilityID"], others, severity, fixed)
 
 
-# Not --quiet: with it grype 0.121 does not say either why it did not look.
+# Not --quiet: with it grype 0.121 does not say why it failed either.
 COMMANDS: dict[str, tuple[list[str], Callable[[dict[str, Any]], Iterator[Finding]]]] = {
     "grype": (["grype", "--output", "json", "sbom:{}"], grype),
     "trivy": (["trivy", "sbom", "--no-progress", "--format", "json", "{}"], trivy),
@@ -266,14 +266,14 @@ def ask(program: str, bill: Path) -> list[Finding]:
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False, timeout=PATIENCE, env=environment
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ScanError(f"{program} did not look at {bill}: {error}.") from error
+        raise ScanError(f"{program} could not scan {bill}: {error}.") from error
     if done.returncode:
         last = "\n".join(done.stderr.strip().splitlines()[-5:])
-        raise ScanError(f"{program} did not look at {bill}: it ended with {done.returncode}. Its last lines:\n{last}")
+        raise ScanError(f"{program} could not scan {bill}: it ended with exit code {done.returncode}. Its last lines:\n{last}")
     try:
         return list(read(json.loads(done.stdout)))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ScanError(f"{program} looked at {bill}, and its answer is not the JSON that Berth knows. Use another version of it.") from error
+        raise ScanError(f"{program} scanned {bill}, but its output is not the JSON that Berth knows. Use another version of it.") from error
 
 
 # --- What is said ------------------------------------------------------------------
@@ -317,13 +317,13 @@ def message(result: Result, image: str) -> str:
     if result.unfixed:
         lines.append(f"  (and {result.unfixed} that no version fixes yet)")
     if any(finding.kind == "pypi" for finding in result.open):
-        lines.append("Raise Python packages to the fixed version in the project's requirements.")
+        lines.append("Upgrade Python packages to the fixed version in the project's requirements.")
     if any(finding.kind != "pypi" for finding in result.open):
         lines.append(
-            "Packages of the system come with the base image: name a newer one in the Dockerfile, or upgrade the package in it. "
-            "Where Berth made the Dockerfile, a newer Berth has a newer one. What the Dockerfile installs is renewed every berth_image_max_age days."
+            "System packages come with the base image: name a newer one in the Dockerfile, or upgrade the package in it. "
+            "If Berth generates the Dockerfile, a newer Berth has a newer image. What the Dockerfile installs is renewed every berth_image_max_age days."
         )
-    lines.append("If one does not concern the app, add its name with the reason to berth_scan_ignore.")
+    lines.append("If one does not affect the app, add its name with the reason to berth_scan_ignore.")
     return "\n".join(lines)
 
 
@@ -331,5 +331,5 @@ def remarks(result: Result) -> list[str]:
     """Return what else is worth a line."""
     found = [f"Not looked up: {note}." for note in result.notes]
     if result.unused:
-        found.append(f"berth_scan_ignore names {', '.join(result.unused)}, which the image does not have; take it out.")
+        found.append(f"berth_scan_ignore names {', '.join(result.unused)}, which the image does not have; remove it.")
     return found

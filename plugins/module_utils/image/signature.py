@@ -1,4 +1,4 @@
-"""Sign an image in its registry with cosign and a key of the user's."""
+"""Sign an image in its registry with cosign and the user's key."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from .registry import ImageError, Registry, login
 # docs.sigstore.dev/cosign/key_management; earlier versions wrote COSIGN
 KEY = re.compile(r"-----BEGIN ENCRYPTED (SIGSTORE|COSIGN) PRIVATE KEY-----")
 PATIENCE = 300  # seconds
-WRONG_PASSWORD = "The key has another password: set berth_image_signing_password, or the environment variable COSIGN_PASSWORD, to it."
+WRONG_PASSWORD = "The password of the key is wrong: correct berth_image_signing_password, or the environment variable COSIGN_PASSWORD."
 
 
 def problem(key: str) -> str:
     """Return what keeps a key from being used here, "" where nothing does."""
     if not shutil.which("cosign"):
-        return "needs cosign, which this machine does not have; install it (docs.sigstore.dev/cosign/system_config/installation), or leave the key out"
+        return "needs cosign, which this machine does not have; install it (docs.sigstore.dev/cosign/system_config/installation), or remove the key"
     path = Path(key).expanduser()
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        return f"{path} cannot be read: {error.strerror}; name the private key that cosign generate-key-pair made"
-    return "" if KEY.search(text) else f"{path} is no private key of cosign's; make one with cosign generate-key-pair"
+        return f"{path} cannot be read: {error.strerror}; name the private key that cosign generate-key-pair created"
+    return "" if KEY.search(text) else f"{path} is not a cosign private key; create one with cosign generate-key-pair"
 
 
 def statement(key: str, name: str) -> str:
@@ -81,10 +81,10 @@ def _run(words: list[str], environment: dict[str, str]) -> str:
             ["cosign", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False, timeout=PATIENCE, env=environment
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ImageError(f"cosign {words[0]} did not end well: {error}.") from error
+        raise ImageError(f"cosign {words[0]} failed: {error}.") from error
     if done.returncode:
         # It says each error twice.
         lines = [line for line in done.stderr.strip().splitlines() if "error during command execution: " not in line] or done.stderr.strip().splitlines()
         advice = f"\n{WRONG_PASSWORD}" if "decryption failed" in done.stderr else ""
-        raise ImageError(f"cosign {words[0]} ended with {done.returncode}. Its last lines:\n" + "\n".join(lines[-5:]) + advice)
+        raise ImageError(f"cosign {words[0]} ended with exit code {done.returncode}. Its last lines:\n" + "\n".join(lines[-5:]) + advice)
     return done.stdout

@@ -1,4 +1,4 @@
-"""Which user an image runs as: by number, or by a name that its own list of users has."""
+"""Which user an image runs as: by number, or by a name in its /etc/passwd."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ USERS, GROUPS = "etc/passwd", "etc/group"
 LONGEST = 2**20  # bytes; a longer file is no list of users
 KEPT = 50  # images whose users are remembered, as many as bills of what is in them
 ADVICE = (
-    "add USER 1000 as the Dockerfile's last line, or set berth_app_user: 1000. That user reads what everybody may read, and cannot write to files of root: "
+    "add USER 1000 as the Dockerfile's last line, or set berth_app_user: 1000. That user can read what everybody may read, and cannot write to root's files: "
     "RUN chmod -R a+rX . before USER opens those of the WORKDIR, and each directory that the app writes to is a line of berth_app_writable or berth_app_volumes"
 )
 ROOT = ("", "0", "root")
@@ -142,7 +142,7 @@ def problem(user: int | str, app: str, where: str) -> str:
     if user == "" or int(str(user).partition(":")[0]):
         return ""
     return (
-        f"The image of {app} runs as root, which no pod of the namespace may: its Dockerfile has no USER, or USER root, or berth_app_user is 0. "
+        f"The image of {app} runs as root, which the namespace does not allow: its Dockerfile has no USER, or USER root, or berth_app_user is 0. "
         f"{ADVICE[0].upper()}{ADVICE[1:]}. berth_app_user belongs in {where}."
     )
 
@@ -158,7 +158,7 @@ def of(name: str, contents: Callable[[], Contents]) -> str:
     except (LookupError, ValueError, TypeError, EOFError, tarfile.TarError, zlib.error) as error:
         why = error.args[0] if isinstance(error, LookupError) and error.args else error
         way = "Name the user by its number in the Dockerfile, as in USER 1000, or set berth_app_user to it"
-        raise ImageError(f"Which user {name} runs as cannot be seen: {why}. {way}.") from error
+        raise ImageError(f"Berth cannot tell which user {name} runs as: {why}. {way}.") from error
 
 
 class Known:
