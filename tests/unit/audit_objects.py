@@ -194,7 +194,7 @@ FAULTS: dict[str, tuple[str, dict[Place, Json]]] = {
     "a root file system that can be written to": ("root-file-system", changed(NIGHTLY, (*CRON, *WEB[1:], "securityContext", "readOnlyRootFilesystem"), False)),
     "a capability more": ("capabilities-added", changed(SHOP, (*SECURITY, "capabilities", "add"), ["SYS_ADMIN"])),
     "capabilities that nobody dropped": ("capabilities-kept", changed(SHOP, (*SECURITY, "capabilities"), GONE)),
-    "no filter of system calls": ("system-calls", changed(SHOP, (*POD, "securityContext", "seccompProfile"), {"type": "Unconfined"})),
+    "no system call filter": ("system-calls", changed(SHOP, (*POD, "securityContext", "seccompProfile"), {"type": "Unconfined"})),
     "the node's network": ("host", changed(SHOP, (*POD, "hostNetwork"), True)),
     "the node's processes": ("host", changed(SHOP, (*POD, "hostPID"), True)),
     "a path of the node": ("host", changed(SHOP, (*POD, "volumes"), [{"name": "run", "hostPath": {"path": "/var/run/docker.sock"}}])),
@@ -223,7 +223,7 @@ FAULTS: dict[str, tuple[str, dict[Place, Json]]] = {
     "a database that is no StatefulSet": (
         "database-in-deployment", _database("RollingUpdate", {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}),
     ),
-    "fewer pods than were asked for": ("replicas", {place: thing for place, thing in changed(SHOP, ("metadata", "annotations"), {
+    "fewer pods than declared": ("replicas", {place: thing for place, thing in changed(SHOP, ("metadata", "annotations"), {
         APPLIED: json.dumps({"apiVersion": "apps/v1", "spec": {"replicas": 3}})}).items() if place[0] != "HorizontalPodAutoscaler"}),
     "no disruption budget": ("budget", without(("PodDisruptionBudget", "shop"))),
     "a budget of nothing": ("budget-of-nothing", changed(("PodDisruptionBudget", "shop"), ("spec", "maxUnavailable"), 0)),

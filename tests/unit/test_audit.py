@@ -195,7 +195,7 @@ def test_what_berth_does_not_make_so_was_changed_since() -> None:
     objects = changed(SHOP, (*WEB, "securityContext", "privileged"), True)
     objects[SHOP]["metadata"]["labels"] |= MANAGED
     [found] = [each for each in report.findings(live(objects), where) if each.check == "privileged"]
-    assert found.mend == "remove privileged: kubectl edit deployment shop. Berth makes it without this fault, so it was changed since"
+    assert found.mend == "remove privileged: kubectl edit deployment shop. Berth creates it without this fault, so it has been changed since"
 
 
 def test_a_check_names_variables_that_there_are() -> None:
@@ -224,9 +224,9 @@ def test_a_finding_is_told_with_its_place_its_reason_and_its_way_out() -> None:
     assert report.text(seen, report.findings(seen, where), {}).splitlines() == [
         "dev: 1 error",
         "",
-        "         Looked at 12 objects of the namespace shop-dev with 53 checks.",
+        "         Checked 12 objects in the namespace shop-dev with 53 checks.",
         "",
-        "error    readiness: nothing asks whether it can serve",
+        "error    readiness: it has no readiness probe",
         "         Deployment shop, spec.template.spec.containers[web].readinessProbe is not set",
         "  why    visitors are sent to pods that have not started, or cannot reach their",
         "         database.",

@@ -1,4 +1,4 @@
-"""What a check of an audit is: data, and a function that looks at live objects."""
+"""A check of an audit: data, and a function that inspects live objects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .live import Live
 Object = Mapping[str, Any]
 
 SEVERITIES = ("error", "warning", "note")
-"""From the worst on."""
+"""Worst first."""
 ERROR, WARNING, NOTE = SEVERITIES
 UNSHOWN = "(not shown)"
 """Stands for a value that may be a secret."""
@@ -19,12 +19,12 @@ UNSHOWN = "(not shown)"
 
 @dataclass(frozen=True)
 class Fault:
-    """Where a check has found something.
+    """A place where a check found something.
 
     Attributes:
         subject: The object.
         path: The field.
-        value: What it has; never a value that may be secret. Empty for a field that is not there.
+        value: Its value; never one that may be secret. Empty for a missing field.
     """
 
     subject: Object
@@ -41,10 +41,10 @@ class Check:
         severity: One of SEVERITIES.
         says: What is wrong with the object.
         why: Why that matters, in one sentence.
-        field: How it is mended in Kubernetes' terms.
-        berth: How it is mended where Berth made the object, with each variable in braces; empty where Berth has none, for then somebody changed the object.
+        field: How to fix it in Kubernetes' terms.
+        berth: How to fix it if Berth created the object, with each variable in braces; empty if Berth has none, because then somebody changed the object.
         source: Where the rule comes from.
-        needs: The kinds without which it cannot judge.
+        needs: The kinds that it needs to judge.
         find: Returns the faults.
     """
 
@@ -62,5 +62,5 @@ class Check:
 def check(
     severity: str, source: str, says: str, why: str, field: str, berth: str = "", needs: tuple[str, ...] = ()
 ) -> Callable[[Callable[[Live], Iterator[Fault]]], Check]:
-    """Make a check of the function below, which gives it its name."""
+    """Turn the decorated function into a check, which takes its name."""
     return lambda find: Check(find.__name__.replace("_", "-"), severity, says, why, field, berth, source, needs, find)

@@ -1,4 +1,4 @@
-"""The live objects of an environment, and what they have to do with each other. Nothing is read here."""
+"""The live objects of an environment, and how they relate to each other. Nothing is read here."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KINDS = (
     "Namespace",
     "Node",
 )
-"""What an audit looks at."""
+"""The kinds that an audit inspects."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Container:
 
 @dataclass(frozen=True)
 class Live:
-    """What an audit looks at.
+    """The objects that an audit inspects.
 
     Attributes:
         objects: Those of one namespace by kind, each with its ``kind``, and the nodes; a kind that could not be read is absent.

@@ -1,6 +1,6 @@
-"""Checks of what containers run, and of what they may do.
+"""Checks of what containers run, and of their privileges.
 
-Sources are the Pod Security Standards and the CIS benchmark's section on workloads, and what kube-score, Polaris and Kubescape look for.
+Sources are the Pod Security Standards, the CIS benchmark's section on workloads, and the checks of kube-score, Polaris and Kubescape.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ SIDECARS = 3
 
 # --- Images --------------------------------------------------------------------
 @check(
-    ERROR, f"{SCORE} (container-image-tag)", "its image is the latest one, whatever that is",
-    "nobody can tell which version runs, and two pods may run two of them", "name a version or a digest in image", AGAIN,
+    ERROR, f"{SCORE} (container-image-tag)", "its image is latest, whatever that is at the time",
+    "nobody can tell which version runs, and two pods may run different ones", "name a version or a digest in image", AGAIN,
 )  # fmt: skip
 def image_latest(live: Live) -> Iterator[Fault]:
     """An image without a tag is ``latest`` (https://kubernetes.io/docs/concepts/containers/images/#image-names)."""
@@ -46,7 +46,7 @@ def image_latest(live: Live) -> Iterator[Fault]:
 
 @check(
     NOTE, f"{CIS} (image provenance) and https://kubernetes.io/docs/concepts/containers/images/#image-names", "its image has no digest",
-    "a tag can be moved, and then a new pod runs something else than the one beside it", "add its digest to image, as NAME:TAG@sha256:DIGEST", AGAIN,
+    "a tag can be moved, and then a new pod runs something else than its neighbour", "add its digest to image, as NAME:TAG@sha256:DIGEST", AGAIN,
 )  # fmt: skip
 def image_digest(live: Live) -> Iterator[Fault]:
     """A digest names one image for ever. What Berth itself brings to the nodes was checked there (roles/artifacts), and keeps its tag."""
@@ -57,8 +57,8 @@ def image_digest(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    WARNING, "https://12factor.net/build-release-run", "its image was made for one environment",
-    "what was tested in one environment is not what runs in the next", "make one image for all environments and give it the differences with envFrom", AGAIN,
+    WARNING, "https://12factor.net/build-release-run", "its image was built for one environment",
+    "what was tested in one environment is not what runs in the next", "build one image for all environments and pass the differences with envFrom", AGAIN,
 )  # fmt: skip
 def image_of_environment(live: Live) -> Iterator[Fault]:
     """A tag that is an environment's name is of an image with that environment's configuration in it."""
@@ -70,7 +70,7 @@ def image_of_environment(live: Live) -> Iterator[Fault]:
 
 @check(
     NOTE, "https://12factor.net/config", "it takes no configuration from outside",
-    "settings in an image change only with a new image, and whoever has the image has its secrets",
+    "settings in an image change only with a new image, and anyone with the image has its secrets",
     "give the container env, envFrom or a volume of a ConfigMap or Secret", "set {berth_app_settings} and {berth_app_secrets}",
 )  # fmt: skip
 def configuration_in_image(live: Live) -> Iterator[Fault]:
@@ -90,7 +90,7 @@ def _without(live: Live, probe: str) -> Iterator[Fault]:
 
 
 @check(
-    ERROR, f"{SCORE} (pod-probes)", "nothing asks whether it can serve", "visitors are sent to pods that have not started, or cannot reach their database",
+    ERROR, f"{SCORE} (pod-probes)", "it has no readiness probe", "visitors are sent to pods that have not started, or cannot reach their database",
     "set readinessProbe", "run site.yml, which sets what {berth_app_probe} says", needs=("Service",),
 )  # fmt: skip
 def readiness(live: Live) -> Iterator[Fault]:
@@ -99,7 +99,7 @@ def readiness(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    WARNING, f"{POLARIS}reliability/ (livenessProbeMissing)", "nothing asks whether it is alive", "a process that hangs stays until somebody notices",
+    WARNING, f"{POLARIS}reliability/ (livenessProbeMissing)", "it has no liveness probe", "a process that hangs stays that way until somebody notices",
     "set livenessProbe", "run site.yml, which sets what {berth_app_probe} says", needs=("Service",),
 )  # fmt: skip
 def liveness(live: Live) -> Iterator[Fault]:
@@ -112,7 +112,14 @@ def _security(each: Container, field: str) -> str:
     return f"{each.path}.securityContext.{field}"
 
 
-@check(ERROR, STANDARDS, "it runs as root", "who breaks out of the container is root on the node", "set runAsUser to another than 0", "set {berth_app_user}")
+@check(
+    ERROR,
+    STANDARDS,
+    "it runs as root",
+    "an attacker who breaks out of the container is root on the node",
+    "set runAsUser to a number other than 0",
+    "set {berth_app_user}",
+)
 def root(live: Live) -> Iterator[Fault]:
     """The user of the container, or else of the pod, is 0."""
     for each in live.containers():
@@ -121,7 +128,7 @@ def root(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    WARNING, STANDARDS, "it may run as root", "which user it runs as is up to the image, and most say root",
+    WARNING, STANDARDS, "it may run as root", "the image decides which user it runs as, and most run as root",
     "set runAsNonRoot: true, and runAsUser", "set {berth_app_user}",
 )  # fmt: skip
 def root_perhaps(live: Live) -> Iterator[Fault]:
@@ -131,7 +138,7 @@ def root_perhaps(live: Live) -> Iterator[Fault]:
             yield Fault(each.workload, _security(each, "runAsNonRoot"), _shown(each.secured("runAsNonRoot")))
 
 
-@check(ERROR, STANDARDS, "it is privileged", "it can do on the node whatever root can", "remove privileged")
+@check(ERROR, STANDARDS, "it is privileged", "it can do anything on the node that root can", "remove privileged")
 def privileged(live: Live) -> Iterator[Fault]:
     """A privileged container has all devices and capabilities."""
     for each in live.containers():
@@ -140,7 +147,7 @@ def privileged(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    WARNING, STANDARDS, "its processes may gain privileges", "a program with the setuid bit makes root of whoever takes over the app",
+    WARNING, STANDARDS, "its processes may gain privileges", "a setuid program makes an attacker who takes over the app root",
     "set allowPrivilegeEscalation: false",
 )  # fmt: skip
 def escalation(live: Live) -> Iterator[Fault]:
@@ -152,9 +159,10 @@ def escalation(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    WARNING, f"{POLARIS}security/ (notReadOnlyRootFilesystem)", "its root file system can be written to",
-    "who takes over the app can change its code and leave programs behind",
-    "set readOnlyRootFilesystem: true, and mount an emptyDir where it has to write", "name where the app writes in {berth_app_writable} and run site.yml",
+    WARNING, f"{POLARIS}security/ (notReadOnlyRootFilesystem)", "its root file system is writable",
+    "an attacker who takes over the app can change its code and leave programs behind",
+    "set readOnlyRootFilesystem: true, and mount an emptyDir where it has to write",
+    "name the directories that the app writes to in {berth_app_writable}, and run site.yml",
 )  # fmt: skip
 def root_file_system(live: Live) -> Iterator[Fault]:
     """Writable where it is not forbidden."""
@@ -163,7 +171,9 @@ def root_file_system(live: Live) -> Iterator[Fault]:
             yield Fault(each.workload, _security(each, "readOnlyRootFilesystem"), _shown(dig(each.spec, "securityContext", "readOnlyRootFilesystem")))
 
 
-@check(ERROR, STANDARDS, "it has capabilities that pods need not have", "they are parts of root's power over the node or its network", "remove them from add")
+@check(
+    ERROR, STANDARDS, "it has capabilities that pods do not need", "they grant parts of root's power over the node or its network", "remove them from add",
+)  # fmt: skip
 def capabilities_added(live: Live) -> Iterator[Fault]:
     """The restricted standard lets a pod have ``NET_BIND_SERVICE`` only."""
     for each in live.containers():
@@ -173,8 +183,8 @@ def capabilities_added(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    WARNING, STANDARDS, "it keeps the capabilities that every container gets",
-    "some of them, such as to send raw packets, help only who has taken over the app", "set drop: [ALL]",
+    WARNING, STANDARDS, "it keeps the default capabilities",
+    "some of them, such as sending raw packets, only help an attacker", "set drop: [ALL]",
 )  # fmt: skip
 def capabilities_kept(live: Live) -> Iterator[Fault]:
     """The restricted standard drops all of them. To a privileged container dropping means nothing."""
@@ -185,7 +195,7 @@ def capabilities_kept(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    WARNING, STANDARDS, "no filter of system calls is set", "faults of the kernel can be reached that the runtime's own filter keeps away",
+    WARNING, STANDARDS, "no system call filter is set", "it can reach kernel vulnerabilities that the runtime's default filter blocks",
     "set seccompProfile: {type: RuntimeDefault}",
 )  # fmt: skip
 def system_calls(live: Live) -> Iterator[Fault]:
@@ -197,9 +207,9 @@ def system_calls(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    ERROR, STANDARDS, "it shares something with its node", "what the node keeps apart from pods, such as its network, processes or files, is open to it",
-    "remove the field; what has to be kept belongs on a volume claim",
-    "remove the field with kubectl edit; what has to be kept is a line of {berth_app_volumes}",
+    ERROR, STANDARDS, "it shares resources with its node", "what the node isolates from pods, such as its network, processes or files, is open to it",
+    "remove the field; data to keep belongs on a volume claim",
+    "remove the field with kubectl edit; data to keep belongs in {berth_app_volumes}",
 )  # fmt: skip
 def host(live: Live) -> Iterator[Fault]:
     """The node's network, processes, memory, paths and ports."""
@@ -220,7 +230,7 @@ def host(live: Live) -> Iterator[Fault]:
 
 @check(
     WARNING, f"{CIS} (service account tokens) and {KUBESCAPE}c-0034/", "its pods have a token for the Kubernetes API that nothing uses",
-    "who takes over the app can ask the API server, and use whatever rights somebody gives the account some day",
+    "an attacker who takes over the app can call the API server with any rights that the account is ever given",
     "set automountServiceAccountToken: false", needs=("Pod",),
 )  # fmt: skip
 def token(live: Live) -> Iterator[Fault]:
@@ -262,7 +272,7 @@ def _all(limits: list[Any], field: str) -> dict[str, Any]:
 
 
 @check(
-    WARNING, f"{SCORE} (container-resources)", "it does not say how much it needs", "the scheduler packs it onto a node that has no room for it",
+    WARNING, f"{SCORE} (container-resources)", "it does not request resources", "the scheduler may place it on a node that has no room for it",
     "set it in resources.requests", "set {berth_app_resources}", needs=("LimitRange",),
 )  # fmt: skip
 def requests(live: Live) -> Iterator[Fault]:
@@ -271,7 +281,7 @@ def requests(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    WARNING, f"{SCORE} (container-resources)", "its memory has no limit", "a leak takes the node's memory, and the pods beside it are ended",
+    WARNING, f"{SCORE} (container-resources)", "its memory has no limit", "a leak uses up the node's memory, and other pods on the node are killed",
     "set resources.limits.memory", "set {berth_app_resources}", needs=("LimitRange",),
 )  # fmt: skip
 def memory_limit(live: Live) -> Iterator[Fault]:
@@ -282,8 +292,8 @@ def memory_limit(live: Live) -> Iterator[Fault]:
 # --- Secrets -------------------------------------------------------------------
 @check(
     ERROR, f"{KUBESCAPE}c-0012/", "it has a secret in plain text",
-    "whoever may read the object, its history or the repository with its manifest has the secret",
-    "put it into a Secret, name that with secretKeyRef, and change the secret", "move it to {berth_app_secrets}, run site.yml, and change the secret",
+    "anyone who may read the object, its history or the repository with its manifest has the secret",
+    "put it into a Secret, refer to it with secretKeyRef, and change the secret", "move it to {berth_app_secrets}, run site.yml, and change the secret",
 )  # fmt: skip
 def secret_in_environment(live: Live) -> Iterator[Fault]:
     """By name and by shape, in ``env`` and in the words of the command."""
@@ -299,8 +309,8 @@ def secret_in_environment(live: Live) -> Iterator[Fault]:
 # --- What is in one pod --------------------------------------------------------
 @check(
     WARNING, "https://docs.docker.com/engine/containers/multi-service_container/", "several programs run in one container",
-    "Kubernetes sees one of them: the others may hang or end, and nobody restarts them",
-    "give each program a Deployment of its own", "name each in {berth_app_processes}, and one in {berth_app_command}",
+    "Kubernetes watches only one of them: the others may hang or exit, and nothing restarts them",
+    "give each program its own Deployment", "name each in {berth_app_processes}, and one in {berth_app_command}",
 )  # fmt: skip
 def several_programs(live: Live) -> Iterator[Fault]:
     """What can be seen of it: a command that starts several. Its words are not shown, for they may hold a secret."""
@@ -309,12 +319,12 @@ def several_programs(live: Live) -> Iterator[Fault]:
         if found := re.search(SUPERVISORS, " ".join(words)):
             yield Fault(each.workload, f"{each.path}.command", f"it starts {found[0]}")
         elif any(re.fullmatch(SHELL, word) for word in words) and any(re.search(BESIDE, word) for word in words):
-            yield Fault(each.workload, f"{each.path}.command", "a shell that starts one beside another with &")
+            yield Fault(each.workload, f"{each.path}.command", "a shell that starts a background program with &")
 
 
 @check(
     WARNING, "https://kubernetes.io/docs/concepts/workloads/pods/#how-pods-manage-multiple-containers", "its pods are large",
-    "all containers of a pod are scaled, moved and restarted together", "give each program a workload of its own, and a Service where others call it",
+    "all containers of a pod are scaled, moved and restarted together", "give each program its own workload, and a Service if others call it",
 )  # fmt: skip
 def large_pod(live: Live) -> Iterator[Fault]:
     """A database beside an app, or more containers than an app and its helpers."""
@@ -322,14 +332,14 @@ def large_pod(live: Live) -> Iterator[Fault]:
         found = mains(workload)
         databases = [each for each in found if images.keeps_data(each.image)]
         if len(found) > 1 and databases:
-            yield Fault(workload, f"{databases[0].path}.image", f"{databases[0].image}, beside {len(found) - 1} more")
+            yield Fault(workload, f"{databases[0].path}.image", f"{databases[0].image}, next to {len(found) - 1} more")
         elif len(found) > SIDECARS:
             yield Fault(workload, pod_field(workload, "containers"), f"{len(found)} containers")
 
 
 @check(
-    WARNING, f"{KUBESCAPE}c-0073/", "nothing makes this pod again", "it is gone when its node is, and no update rolls it",
-    "make a Deployment of it, or a Job where it ends by itself",
+    WARNING, f"{KUBESCAPE}c-0073/", "nothing recreates this pod", "it is gone when its node is gone, and no update replaces it",
+    "make it a Deployment, or a Job if it ends by itself",
 )  # fmt: skip
 def bare_pod(live: Live) -> Iterator[Fault]:
     """A pod that nothing owns; some operators make their pods themselves."""
@@ -340,7 +350,7 @@ def bare_pod(live: Live) -> Iterator[Fault]:
 
 @check(
     ERROR, "https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/", "this database has no volume",
-    "its data are gone with its pod", "keep its data on a volume claim (volumeClaimTemplates)", "set {berth_database} to cluster, and run site.yml",
+    "its data are lost with its pod", "keep its data on a volume claim (volumeClaimTemplates)", "set {berth_database} to cluster, and run site.yml",
 )  # fmt: skip
 def database_without_volume(live: Live) -> Iterator[Fault]:
     """Neither a claim, nor another volume that outlives the pod."""
@@ -350,8 +360,8 @@ def database_without_volume(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    WARNING, "https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/", "this database is no StatefulSet",
-    "an update may start a second server on the same data", "make a StatefulSet of it", "set {berth_database} to cluster, and run site.yml",
+    WARNING, "https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/", "this database is not a StatefulSet",
+    "an update may start a second server on the same data", "make it a StatefulSet", "set {berth_database} to cluster, and run site.yml",
 )  # fmt: skip
 def database_in_deployment(live: Live) -> Iterator[Fault]:
     """A Deployment starts the new pod before the old one has ended, unless its strategy is ``Recreate``."""

@@ -1,4 +1,4 @@
-"""Checks of what objects have to do with each other: who selects whom, how many there are, who may call them, and what a namespace and a cluster hold."""
+"""Checks of relations between objects: selectors, numbers of pods, network access, and the contents of a namespace and a cluster."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def _budgets(live: Live, workload: Object) -> list[Object]:
 
 
 @check(
-    WARNING, f"{SCORE} (deployment-replicas)", "it has fewer pods than were asked for",
-    "the load that several were meant for is on the others, or nobody serves",
+    WARNING, f"{SCORE} (deployment-replicas)", "it has fewer pods than declared",
+    "the load is on the remaining pods, or nothing serves at all",
     "set spec.replicas", "run site.yml, which sets it", needs=("HorizontalPodAutoscaler",),
 )  # fmt: skip
 def replicas(live: Live) -> Iterator[Fault]:
@@ -58,9 +58,9 @@ def replicas(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    WARNING, f"{SCORE} (deployment-has-poddisruptionbudget)", "no disruption budget keeps some of its pods",
-    "an upgrade of the nodes may end all of them at once", "make a PodDisruptionBudget that selects its pods, with maxUnavailable: 1",
-    "run site.yml, which makes it", needs=("PodDisruptionBudget", "HorizontalPodAutoscaler"),
+    WARNING, f"{SCORE} (deployment-has-poddisruptionbudget)", "no disruption budget protects its pods",
+    "a node upgrade may stop all of them at once", "create a PodDisruptionBudget that selects its pods, with maxUnavailable: 1",
+    "run site.yml, which creates it", needs=("PodDisruptionBudget", "HorizontalPodAutoscaler"),
 )  # fmt: skip
 def budget(live: Live) -> Iterator[Fault]:
     """Of what is wanted several times, by ``replicas`` or by an autoscaler's minimum."""
@@ -70,7 +70,7 @@ def budget(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    WARNING, f"{CONCEPTS}workloads/pods/disruptions/", "it lets no pod go", "a node cannot be emptied, and an upgrade of the cluster waits for ever",
+    WARNING, f"{CONCEPTS}workloads/pods/disruptions/", "it allows no eviction", "a node cannot be drained, and a cluster upgrade waits forever",
     "set maxUnavailable: 1", needs=(*REPLICATED, "HorizontalPodAutoscaler"),
 )  # fmt: skip
 def budget_of_nothing(live: Live) -> Iterator[Fault]:
@@ -86,7 +86,7 @@ def budget_of_nothing(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    WARNING, f"{CONCEPTS}scheduling-eviction/topology-spread-constraints/", "nothing spreads its pods over the nodes",
+    WARNING, f"{CONCEPTS}scheduling-eviction/topology-spread-constraints/", "nothing spreads its pods across nodes",
     "all of them may be on the one node that fails", "set topologySpreadConstraints for kubernetes.io/hostname", "run site.yml, which sets it",
     needs=("Node", "HorizontalPodAutoscaler"),
 )  # fmt: skip
@@ -100,9 +100,9 @@ def spread(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    NOTE, f"{CONCEPTS}cluster-administration/node-autoscaling/", "nothing is seen that makes nodes for it",
-    "once the nodes are full, the pods that it adds stay pending", "run an autoscaler of nodes, such as Karpenter, or the provider's own",
-    "set {berth_eks_compute} to auto, or see to the autoscaler of a cluster that is not Berth's", needs=("Node",),
+    NOTE, f"{CONCEPTS}cluster-administration/node-autoscaling/", "no node autoscaler was found for it",
+    "once the nodes are full, the pods that it adds stay pending", "run a node autoscaler, such as Karpenter, or the provider's own",
+    "set {berth_eks_compute} to auto, or set up an autoscaler in a cluster that Berth did not create", needs=("Node",),
 )  # fmt: skip
 def nodes_of_autoscaler(live: Live) -> Iterator[Fault]:
     """Where nodes can be made. What makes them on other clusters is not always to be seen, so this is a note."""
@@ -114,7 +114,7 @@ def nodes_of_autoscaler(live: Live) -> Iterator[Fault]:
 
 # --- Who selects whom ----------------------------------------------------------
 @check(
-    ERROR, f"{SCORE} (service-targets-pod)", "it selects no pods", "whoever calls it gets no answer", "make spec.selector and the labels of the pods the same",
+    ERROR, f"{SCORE} (service-targets-pod)", "it selects no pods", "its callers get no answer", "make spec.selector match the labels of the pods",
     needs=WORKLOADS,
 )  # fmt: skip
 def service(live: Live) -> Iterator[Fault]:
@@ -125,8 +125,8 @@ def service(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    ERROR, f"{CONCEPTS}services-networking/service/#field-spec-ports", "it leads to a port that its pods do not have", "whoever calls it gets no answer",
-    "make targetPort and the name of the container's port the same", needs=WORKLOADS,
+    ERROR, f"{CONCEPTS}services-networking/service/#field-spec-ports", "it points to a port that its pods do not have", "its callers get no answer",
+    "make targetPort match the name of the container's port", needs=WORKLOADS,
 )  # fmt: skip
 def service_port(live: Live) -> Iterator[Fault]:
     """A number need not be declared, a name has to be."""
@@ -141,7 +141,7 @@ def service_port(live: Live) -> Iterator[Fault]:
 
 @check(
     WARNING, f"{CONCEPTS}overview/working-with-objects/labels/", "it sends requests to different programs",
-    "which of them answers is up to chance", "add a label to spec.selector that only one of them has", needs=WORKLOADS,
+    "chance decides which of them answers", "add a label to spec.selector that only one of them has", needs=WORKLOADS,
 )  # fmt: skip
 def service_of_several(live: Live) -> Iterator[Fault]:
     """Workloads with different images. Two releases of one program behind a Service are meant so."""
@@ -152,8 +152,8 @@ def service_of_several(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    ERROR, f"{CONCEPTS}workloads/controllers/deployment/#selector", "its selector takes pods of another one",
-    "two controllers count each other's pods, and remove them", "add a label to both selector and template that only it has", needs=LASTING,
+    ERROR, f"{CONCEPTS}workloads/controllers/deployment/#selector", "its selector matches pods of another workload",
+    "two controllers count and delete each other's pods", "add a label to both selector and template that only it has", needs=LASTING,
 )  # fmt: skip
 def selectors_overlap(live: Live) -> Iterator[Fault]:
     """A selector has to be of one workload."""
@@ -164,7 +164,7 @@ def selectors_overlap(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    ERROR, f"{SCORE} (horizontalpodautoscaler-has-target)", "it scales something that is not there", "the app does not get more pods under load",
+    ERROR, f"{SCORE} (horizontalpodautoscaler-has-target)", "it scales a workload that does not exist", "the app does not get more pods under load",
     "name the workload in spec.scaleTargetRef", "run site.yml, which does", needs=LASTING,
 )  # fmt: skip
 def autoscaler(live: Live) -> Iterator[Fault]:
@@ -177,8 +177,8 @@ def autoscaler(live: Live) -> Iterator[Fault]:
 
 @check(
     WARNING, "https://kubernetes.io/docs/tasks/run-application/configure-pdb/", "it protects no pods",
-    "an upgrade of the nodes may end all pods that it was meant for at once",
-    "make spec.selector and the labels of the pods the same", needs=WORKLOADS,
+    "a node upgrade may stop all the pods that it should protect at once",
+    "make spec.selector match the labels of the pods", needs=WORKLOADS,
 )  # fmt: skip
 def budget_of_nobody(live: Live) -> Iterator[Fault]:
     """A selector that matches no workload."""
@@ -188,7 +188,7 @@ def budget_of_nobody(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    ERROR, f"{SCORE} (ingress-targets-service)", "it leads to a Service or port that is not there", "visitors get an error from the load balancer",
+    ERROR, f"{SCORE} (ingress-targets-service)", "it points to a Service or port that does not exist", "visitors get an error from the load balancer",
     "name a Service of the namespace, and one of its ports", "run site.yml, which does; {berth_entry} says whether there is an entry", needs=("Service",),
 )  # fmt: skip
 def ingress(live: Live) -> Iterator[Fault]:
@@ -214,7 +214,7 @@ def _backends(found: Object) -> Iterator[tuple[str, Object]]:
 
 
 @check(
-    WARNING, f"{POLARIS}security/ (tlsSettingsMissing)", "visitors come in without TLS", "passwords and sessions can be read on their way",
+    WARNING, f"{POLARIS}security/ (tlsSettingsMissing)", "visitors connect without TLS", "passwords and sessions can be read in transit",
     "set spec.tls, with the Secret of a certificate", "set {berth_entry_host}, and run site.yml",
 )  # fmt: skip
 def ingress_without_tls(live: Live) -> Iterator[Fault]:
@@ -226,8 +226,8 @@ def ingress_without_tls(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    WARNING, f"{CONCEPTS}overview/working-with-objects/common-labels/", "its labels are not those of its pods",
-    "whoever looks for the app by its label finds the object or the pods, but not both", "make metadata.labels and those of the template the same",
+    WARNING, f"{CONCEPTS}overview/working-with-objects/common-labels/", "its labels differ from its pods' labels",
+    "a search by label finds the object or the pods, but not both", "make metadata.labels match the labels of the template",
     "run site.yml, which does",
 )  # fmt: skip
 def labels_disagree(live: Live) -> Iterator[Fault]:
@@ -241,7 +241,7 @@ def labels_disagree(live: Live) -> Iterator[Fault]:
 
 @check(
     WARNING, "https://12factor.net/build-release-run", "one program runs in different versions",
-    "names that disagree have left an old version running, with code that the database may not fit", "name the same image in each", "run site.yml, which does",
+    "an old version was left running, with code that may not match the database", "name the same image in each", "run site.yml, which does",
 )  # fmt: skip
 def versions_differ(live: Live) -> Iterator[Fault]:
     """Workloads of one image's repository. Jobs are left out, for they cannot be changed."""
@@ -256,9 +256,9 @@ def versions_differ(live: Live) -> Iterator[Fault]:
 
 # --- Who may call whom ---------------------------------------------------------
 @check(
-    WARNING, f"{CIS} (network policies) and {CONCEPTS}services-networking/network-policies/", "no network policy closes its pods",
-    "every pod of the cluster may call it", "make a NetworkPolicy with policyTypes: [Ingress] that selects its pods",
-    "run site.yml, which closes the namespace; who may call the app is {berth_app_ingress}", needs=("NetworkPolicy",),
+    WARNING, f"{CIS} (network policies) and {CONCEPTS}services-networking/network-policies/", "no network policy restricts access to its pods",
+    "every pod in the cluster may call it", "create a NetworkPolicy with policyTypes: [Ingress] that selects its pods",
+    "run site.yml, which restricts the namespace; {berth_app_ingress} says who may call the app", needs=("NetworkPolicy",),
 )  # fmt: skip
 def network_policy(live: Live) -> Iterator[Fault]:
     """Without a policy of ``Ingress`` that selects them, pods may be called by all. Policies do not reach pods in the node's network."""
@@ -270,9 +270,9 @@ def network_policy(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    WARNING, f"{SCORE} (service-type)", "it is open beside the app's entry",
-    "whoever reaches a node or its load balancer reaches it, past TLS and what the entry checks",
-    "set spec.type: ClusterIP", "set {berth_entry} to what visitors come in by, and run site.yml",
+    WARNING, f"{SCORE} (service-type)", "it is exposed in addition to the app's entry",
+    "anyone who reaches a node or its load balancer reaches it, bypassing TLS and the entry's checks",
+    "set spec.type: ClusterIP", "set {berth_entry} to the way that visitors connect, and run site.yml",
 )  # fmt: skip
 def service_open(live: Live) -> Iterator[Fault]:
     """The Service of the app's name is the entry."""
@@ -283,8 +283,8 @@ def service_open(live: Live) -> Iterator[Fault]:
 
 # --- Commands at times ---------------------------------------------------------
 @check(
-    WARNING, f"{CONCEPTS}workloads/controllers/cron-jobs/#concurrency-policy", "it may run beside itself",
-    "one that takes longer than its period piles up until the quota or the database is full", "set concurrencyPolicy: Forbid",
+    WARNING, f"{CONCEPTS}workloads/controllers/cron-jobs/#concurrency-policy", "its runs may overlap",
+    "runs that take longer than the period pile up until the quota or the database is full", "set concurrencyPolicy: Forbid",
 )  # fmt: skip
 def cron_beside_itself(live: Live) -> Iterator[Fault]:
     """``Allow`` is the default."""
@@ -294,8 +294,8 @@ def cron_beside_itself(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    WARNING, f"{CONCEPTS}workloads/controllers/job/#job-termination-and-cleanup", "nothing ends it",
-    "one that hangs keeps its place, and with Forbid it never runs again",
+    WARNING, f"{CONCEPTS}workloads/controllers/job/#job-termination-and-cleanup", "it has no time limit",
+    "a run that hangs stays, and with Forbid it never runs again",
     "set activeDeadlineSeconds in spec.jobTemplate.spec", "set timeout in {berth_app_schedules}, and run site.yml",
 )  # fmt: skip
 def cron_without_end(live: Live) -> Iterator[Fault]:
@@ -306,8 +306,8 @@ def cron_without_end(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    WARNING, f"{SCORE} (cronjob-has-deadline)", "it has no deadline to start by",
-    "a run that was late for hours still starts, and after 100 missed ones none does",
+    WARNING, f"{SCORE} (cronjob-has-deadline)", "it has no start deadline",
+    "a run that is hours late still starts, and after 100 missed runs none does",
     "set startingDeadlineSeconds",
 )  # fmt: skip
 def cron_without_start(live: Live) -> Iterator[Fault]:
@@ -319,7 +319,7 @@ def cron_without_start(live: Live) -> Iterator[Fault]:
 
 @check(
     NOTE, f"{CONCEPTS}workloads/controllers/cron-jobs/#jobs-history-limits", "it keeps many ended Jobs",
-    "they and their pods fill lists, and the quota of the namespace",
+    "they and their pods clutter lists and use up the namespace's quota",
     "lower the limit",
 )  # fmt: skip
 def cron_history(live: Live) -> Iterator[Fault]:
@@ -332,7 +332,7 @@ def cron_history(live: Live) -> Iterator[Fault]:
 
 # --- Settings ------------------------------------------------------------------
 @check(
-    ERROR, f"{KUBESCAPE}c-0012/", "it holds a secret", "ConfigMaps are shown to more people than Secrets, and are in nobody's list of what to change",
+    ERROR, f"{KUBESCAPE}c-0012/", "it holds a secret", "more people can read ConfigMaps than Secrets, and nobody looks for secrets to rotate in them",
     "put it into a Secret, and change the secret", "move it from {berth_app_settings} to {berth_app_secrets}, run site.yml, and change the secret",
 )  # fmt: skip
 def secret_in_configmap(live: Live) -> Iterator[Fault]:
@@ -358,8 +358,8 @@ def _declared(live: Live) -> Iterator[Object]:
 
 
 @check(
-    WARNING, f"{CONCEPTS}overview/working-with-objects/object-management/", "a command made it, and no file declares it",
-    "nobody can make it again as it is, nor see who changed it and why", "write its manifest and apply it with kubectl apply, or name it in berth_app_objects",
+    WARNING, f"{CONCEPTS}overview/working-with-objects/object-management/", "a command created it, and no file declares it",
+    "nobody can recreate it as it is, or see who changed it and why", "write its manifest and apply it with kubectl apply, or name it in berth_app_objects",
 )  # fmt: skip
 def by_hand(live: Live) -> Iterator[Fault]:
     """Made with ``kubectl create``, ``run``, ``expose`` or ``autoscale``, and never applied."""
@@ -372,7 +372,7 @@ def by_hand(live: Live) -> Iterator[Fault]:
 
 @check(
     WARNING, f"{CONCEPTS}overview/working-with-objects/object-management/", "somebody changed it since it was applied",
-    "the next apply takes the change back, or the file says something else than what runs", "write the change into its manifest, or apply the manifest again",
+    "the next apply reverts the change, or the file differs from what runs", "write the change into its manifest, or apply the manifest again",
 )  # fmt: skip
 def drift(live: Live) -> Iterator[Fault]:
     """What was applied last and is otherwise now; the number of pods is another check's. A rollback changes Berth's own objects on purpose."""
@@ -387,7 +387,7 @@ def drift(live: Live) -> Iterator[Fault]:
 
 @check(
     WARNING, "https://kubernetes.io/docs/reference/using-api/deprecation-guide/", "it was written with an old version of the API",
-    "Kubernetes does not take its manifest any more", "name the present apiVersion in its manifest",
+    "Kubernetes no longer accepts its manifest", "use the current apiVersion in its manifest",
 )  # fmt: skip
 def old_api(live: Live) -> Iterator[Fault]:
     """As far as the object tells: by its managers, and by what was applied last."""
@@ -399,8 +399,8 @@ def old_api(live: Live) -> Iterator[Fault]:
 
 # --- Namespace and cluster -----------------------------------------------------
 @check(
-    ERROR, f"{CIS} (the default namespace) and {KUBESCAPE}c-0061/", "it is the namespace of whoever names none",
-    "limits, policies and rights are of a namespace, and here they would be everybody's", "give the app a namespace of its own",
+    ERROR, f"{CIS} (the default namespace) and {KUBESCAPE}c-0061/", "it is the default namespace",
+    "limits, policies and rights apply to a namespace, and this one is shared by everyone", "give the app its own namespace",
     "set {berth_namespace} to a namespace of the app's own",
 )  # fmt: skip
 def default_namespace(live: Live) -> Iterator[Fault]:
@@ -410,8 +410,8 @@ def default_namespace(live: Live) -> Iterator[Fault]:
 
 
 @check(
-    WARNING, "https://kubernetes.io/docs/concepts/security/pod-security-admission/", "it takes pods that may do anything",
-    "a mistake in one manifest, or whoever may make pods, gets the node",
+    WARNING, "https://kubernetes.io/docs/concepts/security/pod-security-admission/", "it accepts pods that may do anything",
+    "a mistake in one manifest, or anyone who may create pods, can take over the node",
     "label it pod-security.kubernetes.io/enforce: restricted, or baseline", "run site.yml, which labels it", needs=("Namespace",),
 )  # fmt: skip
 def pod_security(live: Live) -> Iterator[Fault]:
@@ -424,7 +424,7 @@ def pod_security(live: Live) -> Iterator[Fault]:
 
 @check(
     WARNING, f"{CONCEPTS}overview/working-with-objects/namespaces/", "several environments share it",
-    "what is tried in one of them can stop, read or fill the other", "give each environment a namespace of its own",
+    "what is tried in one of them can stop, read or fill the other", "give each environment its own namespace",
     "give each environment an inventory, with {berth_namespace} of its own",
 )  # fmt: skip
 def shared_namespace(live: Live) -> Iterator[Fault]:
@@ -436,7 +436,7 @@ def shared_namespace(live: Live) -> Iterator[Fault]:
 
 @check(
     WARNING, f"{CONCEPTS}security/multi-tenancy/", "development and production share a cluster",
-    "an upgrade, a full node or a stolen right in one of them is one in the other", "give production a cluster of its own",
+    "an upgrade, a full node or a stolen credential in one of them affects the other", "give production its own cluster",
     "set {berth_provider} and {berth_kubeconfig} of one of them to another cluster",
 )  # fmt: skip
 def shared_cluster(live: Live) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""What an audit finds, and how it says so."""
+"""The findings of an audit, and how they are reported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _VALUE = 200
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault of one object, as it is told.
+    """One fault of one object, as reported.
 
     Attributes:
         check: The check's name.
@@ -28,7 +28,7 @@ class Finding:
         object: Kind and name.
         says: What is wrong.
         path: The field.
-        value: What it has, empty for nothing.
+        value: Its value, empty for none.
         why: Why that matters.
         mend: What to do.
         source: Where the rule comes from.
@@ -91,7 +91,7 @@ def mend(check: Check, fault: Fault, where: Callable[[str], str]) -> str:
     if check.berth:
         return check.berth.format_map({variable: _placed(variable, where) for variable in variables(check)})
     kind, name = title(subject).split(" ", 1)
-    return f"{check.field}: kubectl edit {kind.lower()} {name}. Berth makes it without this fault, so it was changed since"
+    return f"{check.field}: kubectl edit {kind.lower()} {name}. Berth creates it without this fault, so it has been changed since"
 
 
 def variables(check: Check) -> list[str]:
@@ -142,7 +142,7 @@ def text(live: Live, found: Sequence[Finding], unread: Mapping[str, str]) -> str
 
 
 def _alike(found: Iterable[Finding]) -> list[list[Finding]]:
-    """Return the findings of one check that are mended alike together, in the order of their first ones."""
+    """Group the findings of one check that have the same fix, in the order of their first findings."""
     groups: dict[tuple[str, str], list[Finding]] = {}
     for each in found:
         groups.setdefault((each.check, each.mend), []).append(each)
@@ -152,9 +152,9 @@ def _alike(found: Iterable[Finding]) -> list[list[Finding]]:
 def _looked(live: Live) -> str:
     where = f"the namespace {live.namespace}"
     if not live.workloads():
-        return f"Nothing runs in {where}, as far as this user may see."
+        return f"Nothing runs in {where}, as far as this user can see."
     looked = sum(len(objects) for kind, objects in live.objects.items() if kind != "Node")
-    return f"Looked at {looked} objects of {where} with {len(judging(live))} checks."
+    return f"Checked {looked} objects in {where} with {len(judging(live))} checks."
 
 
 def _wrap(title: str, words: str, hang: int = 0) -> list[str]:

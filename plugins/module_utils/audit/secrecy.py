@@ -1,4 +1,4 @@
-"""Whether a setting is a secret, by its name or by its shape. Values are looked at and never returned."""
+"""Whether a setting is a secret, by its name or by its shape. Values are inspected but never returned."""
 
 from __future__ import annotations
 
