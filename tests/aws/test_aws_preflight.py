@@ -97,7 +97,7 @@ def test_credentials_that_are_no_good_are_one_problem(aws: Emulated, code: str, 
 def test_another_account_is_refused_before_anything_else_is_looked_at(aws: Emulated) -> None:
     found = problems(aws, account="999999999999", version="1.2")
     assert list(found) == ["berth_aws_account"]
-    assert f"is 999999999999, and the credentials are those of arn:aws:iam::{emulated.ACCOUNT}:" in found["berth_aws_account"]
+    assert f"is 999999999999, but the credentials are those of arn:aws:iam::{emulated.ACCOUNT}:" in found["berth_aws_account"]
 
 
 def test_a_region_that_there_is_not_is_named_with_the_nearest(aws: Emulated) -> None:
@@ -141,7 +141,7 @@ def test_a_cluster_that_its_maker_could_not_use_is_refused_while_there_is_none(a
     given: dict[str, Any] = {"berth_eks_access": [other], "berth_eks_public_access": []}
     printed = " ".join(play(aws.instance, tmp_path, "playbooks/preflight.yml", good=False, **given).split())
     assert f"gives no access to arn:aws:iam::{emulated.ACCOUNT}:user/deployer, who runs this" in printed
-    assert "is empty, so that the API server answers within the VPC only, which is yet to be made" in printed
+    assert "is empty, so the API server answers within the VPC only, which does not exist yet" in printed
 
 
 # --- What AWS offers -------------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def test_all_that_is_wrong_is_said_at_once(aws: Emulated) -> None:
 
 def test_a_type_of_another_processor_than_the_nodes_system_is_refused(aws: Emulated) -> None:
     found = problems(aws, compute="nodes", types=["m7g.large"])
-    assert "m7g.large is arm64, and the nodes' system is x86_64" in found["berth_eks_nodes.types.0"]
+    assert "m7g.large is arm64, but the nodes' system is x86_64" in found["berth_eks_nodes.types.0"]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_zones_without_control_planes_are_refused() -> None:
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        ("1.32", "is 1.32, and the cluster runs 1.33: EKS does not go back"),
+        ("1.32", "is 1.32, but the cluster runs 1.33: EKS does not go back"),
         ("1.35", 'EKS goes up one minor version at a time; set it to "1.34" first'),
         ("1.34", "ansible-playbook playbooks/ops/upgrade.yml -i inventories/"),
     ],
@@ -205,8 +205,8 @@ def test_another_version_than_the_clusters_is_refused_with_the_way_there(aws: Em
     ("more", "variable", "words"),
     [
         ({"network": "10.61.0.0/16"}, "berth_aws_network", "cannot be changed: it is 10.60.0.0/16, wanted is 10.61.0.0/16; put 10.60.0.0/16 back"),
-        ({"zones": ZONES[::-1]}, "berth_aws_zones", "the subnets lie in eu-central-1a, eu-central-1b, in this order, and do not move"),
-        ({"name": "other"}, "berth_aws_name", "cannot be changed: the environment's resources are called"),
+        ({"zones": ZONES[::-1]}, "berth_aws_zones", "the subnets are in eu-central-1a, eu-central-1b, in this order, and cannot be moved"),
+        ({"name": "other"}, "berth_aws_name", "cannot be changed: the environment's resources are named"),
     ],
 )
 def test_what_cannot_be_changed_of_the_network_is_named_with_what_to_do(aws: Emulated, more: dict[str, Any], variable: str, words: str) -> None:
@@ -220,7 +220,7 @@ def test_what_cannot_be_changed_of_the_network_is_named_with_what_to_do(aws: Emu
 def test_a_cluster_does_not_move_to_another_vpc(aws: Emulated) -> None:
     aws.cluster()
     found = problems(aws)
-    assert f"cannot be changed: the cluster lies in {aws.vpc}, which Berth did not make" in found["berth_aws_vpc"]
+    assert f"cannot be changed: the cluster is in {aws.vpc}, which Berth did not create" in found["berth_aws_vpc"]
 
 
 def test_what_cannot_be_changed_of_a_node_group_is_named_with_what_to_do(aws: Emulated) -> None:
@@ -231,17 +231,17 @@ def test_what_cannot_be_changed_of_a_node_group_is_named_with_what_to_do(aws: Em
     assert problems(aws, compute="nodes", types=["t3.large"]) == {}
     found = problems(aws, compute="nodes", types=["t3.xlarge"], zones=[*ZONES, "eu-central-1c"])
     assert "a node group keeps its types, t3.large" in found["berth_eks_nodes.types"]
-    assert "has eu-central-1c, and EKS keeps a cluster to the zones that it was made in, eu-central-1a, eu-central-1b" in found["berth_aws_zones"]
+    assert "has eu-central-1c, but EKS keeps a cluster in the zones that it was created in, eu-central-1a, eu-central-1b" in found["berth_aws_zones"]
     aws.run(eks_cluster, name=aws.name, version="1.34")
     found = problems(aws, compute="nodes", types=["t3.large"], version="1.34")
-    assert "the nodes run 1.33 and the control plane 1.34: an upgrade was cut off" in found["berth_eks_version"]
+    assert "the nodes run 1.33 and the control plane 1.34: an upgrade was interrupted" in found["berth_eks_version"]
 
 
 @pytest.mark.parametrize(
     ("rds", "variable", "words"),
     [
-        ({"version": "15"}, "berth_rds_version", "is 15, and the database runs 16.9: RDS does not go back"),
-        ({"storage_max": 30}, "berth_rds_storage.max", "30 GiB is below what the database has already, 50 GiB"),
+        ({"version": "15"}, "berth_rds_version", "is 15, but the database runs 16.9: RDS cannot downgrade"),
+        ({"storage_max": 30}, "berth_rds_storage.max", "30 GiB is less than the database already has, 50 GiB"),
     ],
 )
 def test_a_database_neither_goes_back_nor_shrinks(aws: Emulated, rds: dict[str, Any], variable: str, words: str) -> None:
@@ -274,7 +274,7 @@ def test_a_new_database_is_made_of_no_snapshot_that_is_not_there_or_is_anothers(
         MasterUserPassword="made-up-for-this",
     )
     arn = rds.create_db_snapshot(DBInstanceIdentifier=other, DBSnapshotIdentifier=other)["DBSnapshot"]["DBSnapshotArn"]
-    assert f"if it is meant, name it by its ARN, {arn}" in problems(aws, rds=RDS | {"app": "polls", "snapshot": other})["berth_rds_snapshot"]
+    assert f"if it is intended, name it by its ARN, {arn}" in problems(aws, rds=RDS | {"app": "polls", "snapshot": other})["berth_rds_snapshot"]
     assert problems(aws, rds=RDS | {"app": "polls", "snapshot": arn}) == {}
 
 
@@ -292,8 +292,8 @@ def test_all_that_is_known_of_a_vpc_is_looked_at(aws: Emulated) -> None:
     try:
         subnet = ec2.create_subnet(VpcId=other, CidrBlock="10.91.0.0/28", AvailabilityZone="eu-central-1a")["Subnet"]["SubnetId"]
         found = problems(aws, vpc={"id": other, "private_subnet_ids": [subnet, aws.subnets[0]]})
-        assert f"{aws.subnets[0]} lies in {aws.vpc}, not in {other}" in found["berth_aws_vpc.private_subnet_ids.1"]
-        assert "all of them lie in eu-central-1a" in found["berth_aws_vpc.private_subnet_ids"]
+        assert f"{aws.subnets[0]} is in {aws.vpc}, not in {other}" in found["berth_aws_vpc.private_subnet_ids.1"]
+        assert "all of them are in eu-central-1a" in found["berth_aws_vpc.private_subnet_ids"]
         assert "has DNS hostnames switched off" in found["berth_aws_vpc.id"]
     finally:
         ec2.delete_subnet(SubnetId=subnet)
@@ -312,7 +312,7 @@ def test_a_subnet_without_free_addresses_is_named() -> None:
     subnet = {"SubnetId": "subnet-1", "VpcId": "vpc-1", "CidrBlock": "10.0.0.0/28", "AvailableIpAddressCount": 3, "AvailabilityZone": "a"}
     answers = {"vpcs": looking.Answer([{"VpcId": "vpc-1"}]), "subnets": looking.Answer([subnet])}
     wanted = {"vpc": {"id": "vpc-1", "private_subnet_ids": ["subnet-1"]}, "region": "x"}
-    assert "has 3 free addresses, and EKS needs 6" in looking.Findings(wanted, answers).network()[0][1]
+    assert "has 3 free addresses, but EKS needs 6" in looking.Findings(wanted, answers).network()[0][1]
 
 
 # --- Quotas and permissions ------------------------------------------------------------------------------------------
@@ -322,8 +322,8 @@ def test_quotas_that_leave_no_room_are_named_with_their_codes(aws: Emulated) -> 
     there = len(aws.client("ec2").describe_vpcs()["Vpcs"])
     tell(aws, quotas={"L-F678F1CE": there, "L-0263D0A3": 1, "L-1194D53C": 0})
     found = problems(aws, nat="zone")
-    assert f"1 more of VPCs would be needed, and {there} of the account's {there} in eu-central-1 are taken" in found["berth_aws_network"]
-    assert "2 more of elastic IP addresses would be needed" in found["berth_aws_nat"] and "L-0263D0A3 of ec2" in found["berth_aws_nat"]
+    assert f"the account's quota of VPCs has no room for 1 more: {there} of {there} in eu-central-1 are in use" in found["berth_aws_network"]
+    assert "quota of elastic IP addresses has no room for 2 more" in found["berth_aws_nat"] and "L-0263D0A3 of ec2" in found["berth_aws_nat"]
     assert "L-1194D53C of eks" in found["berth_aws_name"]
 
 
@@ -341,7 +341,7 @@ def test_refused_permissions_are_listed_by_their_actions(aws: Emulated) -> None:
     found = problems(aws)
     assert list(found) == ["berth_aws_account"]
     assert (
-        "may not ec2:AllocateAddress, ec2:CreateVpc, ec2:DescribeAvailabilityZones, rds:DescribeDBInstances; add these to its IAM policy"
+        "is not allowed to ec2:AllocateAddress, ec2:CreateVpc, ec2:DescribeAvailabilityZones, rds:DescribeDBInstances; add these to its IAM policy"
         in (found["berth_aws_account"])
     )
 
@@ -370,7 +370,7 @@ def test_permissions_without_a_dry_run_are_simulated(aws: Emulated, monkeypatch:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
     statements = [{"Action": ["eks:CreateCluster", "eks:DescribeCluster"], "Resource": [f"arn:aws:eks:eu-central-1:{emulated.ACCOUNT}:cluster/{aws.name}"]}]
     found = problems(aws, statements=statements)
-    assert f"user/{aws.name} may not eks:CreateCluster; add this to its IAM policy" in found["berth_aws_account"]
+    assert f"user/{aws.name} is not allowed to eks:CreateCluster; add this to its IAM policy" in found["berth_aws_account"]
     assert problems(aws) == {}
 
 
@@ -379,4 +379,4 @@ def test_a_look_that_is_not_allowed_is_left_out_and_said(aws: Emulated) -> None:
     tell(aws, faults=[fault])
     answer = aws.run(aws_preflight, **options(aws))
     assert answer["problems"] == []
-    assert any("may not servicequotas:GetServiceQuota" in str(warning) for warning in answer["warnings"])
+    assert any("is not allowed to servicequotas:GetServiceQuota" in str(warning) for warning in answer["warnings"])

@@ -211,7 +211,7 @@ def test_what_cannot_be_is_refused_in_words_and_changes_nothing(cluster: Emulate
 
 
 def test_an_unknown_cluster_is_named(aws: Emulated) -> None:
-    refused = f"there is no EKS cluster {aws.name} in this account and region. Make it first, or correct its name or the region."
+    refused = f"there is no EKS cluster {aws.name} in this account and region. Create it first, or correct its name or the region."
     assert aws.refusal(eks_node_group, **options(aws)) == f"EKS node group {aws.name}/general in eu-central-1: {refused}"
 
 

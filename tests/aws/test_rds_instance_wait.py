@@ -31,7 +31,7 @@ def test_one_that_needs_help_is_not_waited_for_and_the_message_says_where_to_loo
     aws.control(outcomes={f"db/{aws.name}": {"status": "incompatible-parameters"}})
     message = aws.refusal(rds_instance_wait, db_instance_identifier=aws.name)
     assert message == (
-        f"RDS instance {aws.name} is incompatible-parameters: its events in RDS's console say why. Mend what they name, then run the same command again."
+        f"RDS instance {aws.name} is incompatible-parameters: its events in the RDS console say why. Fix what they name, then run the same command again."
     )
 
 

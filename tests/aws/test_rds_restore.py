@@ -91,7 +91,7 @@ def test_a_point_in_time_becomes_an_instance_and_one_outside_the_window_is_refus
     assert read(aws, f"{aws.name}-r01")["tags"][RESTORING] == f"time {time}"
     call(aws, rds_remove, db_instance_identifier=f"{aws.name}-r01")
     message = aws.refusal(rds_restore, environment=ENVIRONMENT, name=aws.name, time="2026-01-01T00:00:00Z")
-    assert re.search(rf"RDS does not go back to 2026-01-01T00:00:00Z, only {aws.name} from 20\S+Z to 20\S+Z\.$", message)
+    assert re.search(rf"RDS cannot restore 2026-01-01T00:00:00Z, only {aws.name} from 20\S+Z to 20\S+Z\.$", message)
     assert there(aws) == {aws.name}
 
 

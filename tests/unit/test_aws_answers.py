@@ -42,7 +42,7 @@ def test_whoever_comes_in_as_administrator_may_make_the_cluster(caller: str, acc
         (SESSION, [entry(f"{ROLE}-eu")], ("berth_eks_access",), "gives no access to"),
         (USER, [entry(ROLE), entry(USER, "view")], ("berth_eks_access", 1, "policy"), "set it to cluster-admin"),
         (USER, [entry(USER, namespaces=["polls"])], ("berth_eks_access", 0, "policy"), "without namespaces"),
-        (f"arn:aws:iam::{ACCOUNT}:root", [entry(USER)], ("berth_aws_account",), "use an IAM role's or user's"),
+        (f"arn:aws:iam::{ACCOUNT}:root", [entry(USER)], ("berth_aws_account",), "use those of an IAM role or user"),
     ],
 )
 def test_whoever_would_be_locked_out_is_told_before_anything_is_made(
@@ -55,9 +55,9 @@ def test_whoever_would_be_locked_out_is_told_before_anything_is_made(
 @pytest.mark.parametrize(
     ("networks", "address", "words"),
     [
-        ([], "", "name the network that you come from, like 203.0.113.7/32"),
+        ([], "", "name the network that you connect from, like 203.0.113.7/32"),
         ([], "198.51.100.7", "like 198.51.100.7/32"),
-        (["203.0.113.0/24"], "198.51.100.7", "does not have 198.51.100.7, from which this machine comes"),
+        (["203.0.113.0/24"], "198.51.100.7", "does not include 198.51.100.7, this machine's public address"),
         (["203.0.113.0/24"], "203.0.113.9", ""),
         (["203.0.113.0/24"], "", ""),
         (["2001:db8::/32", "203.0.113.0/24"], "203.0.113.9", ""),

@@ -40,17 +40,20 @@ def answered(code: str, message: str = "as AWS says") -> boto.ClientError:
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (answered("ExpiredToken"), "the AWS credentials have expired (ExpiredToken). Log in again, then run the same command again: it goes on from here."),
+        (answered("ExpiredToken"), "the AWS credentials have expired (ExpiredToken). Log in again, then run the same command again: it continues from here."),
         (answered("InvalidClientTokenId"), "AWS does not accept the credentials (InvalidClientTokenId: as AWS says)."),
         (answered("AccessDeniedException", "x is not authorized to perform: eks:TagResource on resource: y"), "the permission eks:TagResource is missing"),
         (answered("AccessDenied", "no"), "the permission eks:CreateCluster is missing (AccessDenied: no). Add it to the IAM policy"),
         (answered("ThrottlingException"), "AWS still throttles eks:CreateCluster after 7 attempts"),
-        (answered("ResourceLimitExceededException"), "a quota of the account is used up (eks:CreateCluster: as AWS says). Have it raised in Service Quotas"),
+        (
+            answered("ResourceLimitExceededException"),
+            "a quota of the account is used up (eks:CreateCluster: as AWS says). Request an increase in Service Quotas",
+        ),
         (answered("ServerException", "two\nlines."), "AWS refuses eks:CreateCluster (ServerException): two lines."),
         (boto.NoRegionError(), "no region is set. Give the option region, or AWS_REGION in the environment."),
         (boto.NoCredentialsError(), "no AWS credentials: Unable to locate credentials. Set AWS_PROFILE"),
         (boto.ProfileNotFound(profile="x"), "The config profile (x) could not be found. Correct the option profile or AWS_PROFILE."),
-        (boto.UnauthorizedSSOTokenError(), "the AWS credentials cannot be had: "),
+        (boto.UnauthorizedSSOTokenError(), "the AWS credentials cannot be obtained: "),
         (boto.EndpointConnectionError(endpoint_url="https://eks.nowhere"), "AWS does not answer: Could not connect to the endpoint URL"),
         (boto.ReadTimeoutError(endpoint_url="https://eks.nowhere"), "AWS does not answer: Read timeout on endpoint URL"),
         (boto.ParamValidationError(report="Invalid\nlength"), "Parameter validation failed: Invalid length"),
@@ -128,7 +131,7 @@ def test_tags_are_compared_as_aws_keeps_them(live: dict[str, str], wanted: dict[
 
 @pytest.mark.parametrize("version", ["1", "1.34.1", "latest", "v1.34", ""])
 def test_a_version_that_is_none_is_refused(version: str) -> None:
-    with pytest.raises(Refused, match="is none of EKS: give major and minor as a string"):
+    with pytest.raises(Refused, match="is not an EKS version: give major and minor as a string"):
         eks.minor(version)
 
 
@@ -193,7 +196,7 @@ def test_looks_become_rarer_and_stay_often_enough(monkeypatch: pytest.MonkeyPatc
 
 def test_a_wait_ends_when_its_time_is_over_and_says_what_aws_last_said(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = waiting(monkeypatch, ("CREATING", ""), ("CREATING", "Slow: it is"))
-    with pytest.raises(Refused, match=r"it is still CREATING after 60 s \(wait_timeout\): Slow: it is\. AWS goes on with it"):
+    with pytest.raises(Refused, match=r"it is still CREATING after 60 s \(wait_timeout\): Slow: it is\. AWS is still working on it"):
         Wait(60).until("it", clock.look, ["ACTIVE"], {})
     assert clock.now == 1060
 

@@ -115,12 +115,12 @@ def test_a_file_is_written_as_it_is_read(tmp_path: Path) -> None:
     ("change", "words"),
     [
         ({"hour": {"control_plane": 0.1}}, "lacks hour.extended_support"),
-        ({"date": "soon"}, "has a date that is none"),
-        ({"versions": {"1.35": "some day"}}, "has a date that is none"),
-        ({"versions": ["1.35"]}, "has a date that is none"),
-        ({"instances": {"t3.large": "cheap"}}, "has instances.t3.large: cheap, which is no price"),
-        ({"instances": {"t3.large": -1}}, "has instances.t3.large: -1, which is no price"),
-        ({"instances": ["t3.large"]}, "has instances that are no prices by name"),
+        ({"date": "soon"}, "has an invalid date"),
+        ({"versions": {"1.35": "some day"}}, "has an invalid date"),
+        ({"versions": ["1.35"]}, "has an invalid date"),
+        ({"instances": {"t3.large": "cheap"}}, "has instances.t3.large: cheap, which is not a price"),
+        ({"instances": {"t3.large": -1}}, "has instances.t3.large: -1, which is not a price"),
+        ({"instances": ["t3.large"]}, "has instances that do not map names to prices"),
         ({"source": ...}, "lacks source"),
     ],
 )
@@ -132,7 +132,7 @@ def test_a_broken_file_says_what_is_wrong_with_it(tmp_path: Path, change: dict[s
         price_lists.load(path)
 
 
-@pytest.mark.parametrize(("text", "words"), [("a: [", "cannot be read"), ("- 1", "holds no prices"), ("", "holds no prices"), (None, "is not there")])
+@pytest.mark.parametrize(("text", "words"), [("a: [", "cannot be read"), ("- 1", "contains no prices"), ("", "contains no prices"), (None, "does not exist")])
 def test_what_is_no_file_of_prices_is_said(tmp_path: Path, text: str | None, words: str) -> None:
     path = tmp_path / "none.yml"
     if text is not None:

@@ -1,4 +1,4 @@
-"""Which instances of RDS are an environment's, and which of them is in use."""
+"""Which RDS instances belong to an environment, and which of them is in use."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 SERVING = "berth:serving-since"
-"""The tag that says since when the app has used an instance (UTC): that of the latest is the one in use. The first one, which has the environment's own
-name, needs none. One call changes it, so that whoever looks finds one instance in use at any time.
+"""The tag that says since when the app has used an instance (UTC): the latest one is in use. The first one, which has the environment's own
+name, needs none. One call changes it, so that exactly one instance is in use at any time.
 """
 RESTORING = "berth:restoring"
-"""The tag of an instance that was restored, until the app has gone over to it: what it was made of."""
+"""The tag of a restored instance until the app has switched to it: what it was restored from."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def serving_since(now: datetime, found: Databases) -> str:
 
 
 def never_used(instance: Mapping[str, Any]) -> bool:
-    """Whether an instance was restored and the app never went over to it, or is still being made: what it has is in its source, too."""
+    """Whether an instance was restored but the app never switched to it, or is still being created: its data are in its source, too."""
     tags = tags_of(instance)
     return instance["DBInstanceStatus"] == "creating" or (RESTORING in tags and SERVING not in tags)
 

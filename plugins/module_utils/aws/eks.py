@@ -9,14 +9,14 @@ from .session import GONE, Aws, Refused, snake
 
 FAILURES = ("FAILED", "CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED")
 STILLBORN = ("FAILED", "CREATE_FAILED")
-"""The statuses of what could not be created. It never worked; EKS can only delete it."""
+"""The statuses of resources that could not be created. They never worked; EKS can only delete them."""
 
 STALE = 10.0
-"""Seconds for which EKS may still show how something was before."""
+"""Seconds for which EKS may still show an earlier state."""
 
 
 def reasons(problems: list[Mapping[str, Any]]) -> str:
-    """Return what EKS gives as reasons, in one line.
+    """Return the reasons that EKS gives, in one line.
 
     Args:
         problems: ``health.issues`` of a resource or ``errors`` of an update.
@@ -44,11 +44,11 @@ def minor(version: str) -> tuple[int, int]:
     """Return a Kubernetes version's numbers.
 
     Raises:
-        Refused: It is none.
+        Refused: It is not a version.
     """
     parts = str(version).split(".")
     if len(parts) != 2 or not all(part.isdigit() for part in parts):
-        raise Refused(f"version {version} is none of EKS: give major and minor as a string, like '1.34'.")
+        raise Refused(f"{version} is not an EKS version: give major and minor as a string, like '1.34'.")
     return int(parts[0]), int(parts[1])
 
 
@@ -82,7 +82,7 @@ class Resource:
         self.aws.wait.until(self.aws.subject, self._status, ["ACTIVE"], bad)
 
     def waited(self, described: dict[str, Any]) -> dict[str, Any]:
-        """Return it described when all is done, or as it is now where the task does not wait."""
+        """Return its description when all is done, or its current state if the task does not wait."""
         if self.aws.check or not self.aws.options["wait"]:
             return described
         self.finish()
@@ -90,16 +90,16 @@ class Resource:
         return self.look() or described
 
     def settle(self) -> dict[str, Any] | None:
-        """Wait until EKS has nothing to do with it, and return it; an update or a deletion can begin only then."""
+        """Wait until EKS is not working on it, and return it; an update or a deletion can start only then."""
         self.aws.wait.until(self.aws.subject, self._status, ["ACTIVE", "DEGRADED", *FAILURES, GONE], {})
         return self.look()
 
     def gone(self) -> None:
-        """Wait until it does not exist any more."""
+        """Wait until it no longer exists."""
         self.aws.wait.until(self.aws.subject, self._status, [GONE], {"DELETE_FAILED": STALE})
 
     def update(self, operation: str, **parameters: Any) -> None:
-        """Begin an update; EKS does one at a time, so the one before is waited for."""
+        """Start an update; EKS does one at a time, so the previous one is waited for."""
         if not self.aws.check:
             self.finish()
             self.settle()
@@ -115,11 +115,11 @@ class Resource:
             except Refused as error:
                 if "PodEvictionFailure" not in str(error):
                     raise
-                advice = "A PodDisruptionBudget may forbid it: see the pods on these nodes, or set force_update to evict them all the same."
+                advice = "A PodDisruptionBudget may prevent it: check the pods on these nodes, or set force_update to evict them anyway."
                 raise Refused(f"{error} {advice}") from None
 
     def remove(self, operation: str, **parameters: Any) -> None:
-        """Delete it where it is there, after what EKS is doing with it."""
+        """Delete it if it exists, once EKS is not working on it."""
         live = self.look()
         if live and live["status"] != "DELETING" and (self.aws.check or self.settle()):
             self.aws.note({"state": ("present", "absent")})
@@ -128,11 +128,11 @@ class Resource:
             self.gone()
 
     def without_remains(self, delete: str, needed: tuple[str, ...] = ()) -> dict[str, Any] | None:
-        """Return the described resource; one that is being deleted or could not be created is none, and is cleared away.
+        """Return the described resource; one that is being deleted or could not be created counts as missing, and is removed.
 
         Args:
             delete: What deletes it.
-            needed: Options without which it cannot be made again; then what could not be created is left for its reason to be reported.
+            needed: Options that are needed to recreate it; without them, a resource that could not be created is kept, so that its reason is reported.
         """
         live = self.look()
         if not live or live["status"] not in (*STILLBORN, "DELETING"):
@@ -140,7 +140,7 @@ class Resource:
         if live["status"] in STILLBORN and not all(self.aws.options[name] for name in needed):
             return live
         if live["status"] in STILLBORN:
-            self.aws.module.warn(f"{self.aws.subject} could not be created and is made again: {issues(live) or 'AWS gave no reason'}")
+            self.aws.module.warn(f"{self.aws.subject} could not be created and is recreated: {issues(live) or 'AWS gave no reason'}")
             self.aws.change(delete, **self.names)
         if not self.aws.check:
             self.gone()

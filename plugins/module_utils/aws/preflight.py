@@ -1,7 +1,7 @@
-"""What AWS knows of an environment that is about to be made or changed, and what is wrong by it.
+"""What AWS knows about an environment that is about to be created or changed, and what is wrong with it.
 
-All questions are asked side by side, in at most three rounds: who we are and where, what there is, and, where something is yet to be made, quotas and
-permissions. Nothing is changed: what creates is asked with DryRun.
+All requests of a round run in parallel, in at most three rounds: who we are and where, what exists, and, if something has yet to be created, quotas and
+permissions. Nothing is changed: calls that create something are made with DryRun.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def identity(asker: Callable[[str], Asker], wanted: Mapping[str, Any]) -> tuple[
     if answers["caller"].error:
         raise Refused(explain(answers["caller"].error, "sts", ATTEMPTS))
     if caller["Account"] != wanted["account"]:
-        text = f"is {wanted['account']}, and the credentials are those of {caller['Arn']} in account {caller['Account']}"
+        text = f"is {wanted['account']}, but the credentials are those of {caller['Arn']} in account {caller['Account']}"
         problems.append((("berth_aws_account",), f"{text}; set AWS_PROFILE or the keys in the environment to this account's, or correct the variable"))
     if answers["regions"].value is not None:
         problems += region_problems(region, answers["regions"].value)
@@ -185,7 +185,7 @@ def region_problems(region: str, regions: list[dict[str, Any]]) -> list[Problem]
         near = difflib.get_close_matches(region, status, n=1, cutoff=0.6)
         return [(("berth_aws_region",), f"AWS has no region {region}{f', did you mean {near[0]}?' if near else ''}")]
     if status[region] == "not-opted-in":
-        return [(("berth_aws_region",), f"{region} is not enabled in the account; enable it in AWS's account settings, or take another region")]
+        return [(("berth_aws_region",), f"{region} is not enabled in the account; enable it in AWS's account settings, or use another region")]
     return []
 
 
@@ -211,16 +211,16 @@ def locked_out(caller: str, access: list[Mapping[str, Any]]) -> list[Problem]:
     """
     variable = "berth_eks_access"
     if caller.endswith(":root"):
-        text = "EKS lets no account's root in, whose credentials these are (docs.aws.amazon.com/eks/latest/userguide/access-entries.html)"
-        return [(("berth_aws_account",), f"{text}; use an IAM role's or user's")]
+        text = "EKS gives no access to an account's root user, whose credentials these are (docs.aws.amazon.com/eks/latest/userguide/access-entries.html)"
+        return [(("berth_aws_account",), f"{text}; use those of an IAM role or user")]
     mine = [number for number, entry in enumerate(access) if principal(entry["principal"], caller)]
     if not mine:
         who = "arn:...:role/NAME of the session " + caller if ":assumed-role/" in caller else caller
-        text = f"gives no access to {who}, who runs this, and neither does creating an EKS cluster"
+        text = f"gives no access to {who}, who runs this, and creating an EKS cluster does not give access either"
         return [((variable,), f"{text}; add this user or role with policy: cluster-admin")]
     if any(access[number].get("policy") == "cluster-admin" and not access[number].get("namespaces") for number in mine):
         return []
-    text = f"is not cluster-admin everywhere, and {caller}, who runs this, has to make namespaces and what else belongs to the whole cluster"
+    text = f"is not cluster-admin everywhere, but {caller}, who runs this, has to create namespaces and other cluster-wide objects"
     return [((variable, mine[0], "policy"), f"{text}; set it to cluster-admin, without namespaces")]
 
 
@@ -234,17 +234,17 @@ def unreachable(networks: list[str], address: str) -> list[Problem]:
     name = "berth_eks_public_access"
     example = f"{address}/32" if address else "203.0.113.7/32"
     if not networks:
-        text = "is empty, so that the API server answers within the VPC only, which is yet to be made and which nobody is in"
-        return [((name,), f"{text}; name the network that you come from, like {example}, or run this in a VPC that is there (berth_aws_vpc)")]
+        text = "is empty, so the API server answers within the VPC only, which does not exist yet, so nobody can be in it"
+        return [((name,), f"{text}; name the network that you connect from, like {example}, or run this in an existing VPC (berth_aws_vpc)")]
     if address and not any(ipaddress.ip_address(address) in ipaddress.ip_network(one, strict=False) for one in networks):
-        return [((name,), f"does not have {address}, from which this machine comes into the internet; add {example}")]
+        return [((name,), f"does not include {address}, this machine's public address; add {example}")]
     return []
 
 
 def own_address() -> str:
     """Return from which address this machine comes into the internet, by a service of AWS's; empty where that does not answer."""
     if any(name.startswith("AWS_ENDPOINT_URL") for name in os.environ):
-        return ""  # what is asked is not AWS
+        return ""  # the endpoint is not AWS
     with contextlib.suppress(OSError, ValueError), urllib.request.urlopen("https://checkip.amazonaws.com", timeout=3) as answer:
         return str(ipaddress.ip_address(answer.read(64).decode().strip()))
     return ""
@@ -276,7 +276,7 @@ def inventory_questions(wanted: Mapping[str, Any]) -> dict[str, Question]:
     if wanted["boundary"]:
         questions["boundary"] = Question("iam", "get_policy", "Policy", {"PolicyArn": wanted["boundary"]})
     if rds:
-        # All of them, for a restore may have put another one in use.
+        # All of them, because a restore may have put another one in use.
         questions["instances"] = Question("rds", "describe_db_instances", "DBInstances")
         questions["engines"] = Question("rds", "describe_db_engine_versions", "DBEngineVersions", {"Engine": "postgres"})
         kind = {"Engine": "postgres", "DBInstanceClass": rds["class"], "Vpc": True}
@@ -321,7 +321,7 @@ class Findings:
         if "boundary" not in self.answers or self.answers["boundary"].code not in MISSING:
             return []
         command = f"ansible-playbook {RUNBOOK_PERMISSIONS} -i inventories/{self.wanted['environment']}"
-        text = f"has no policy {self.wanted['boundary']}, without which no role is made; {command} writes it and says how an administrator makes it"
+        text = f"has no policy {self.wanted['boundary']}, without which no role is created; {command} writes it and says how an administrator creates it"
         return [(("berth_aws_account",), text)]
 
     def zones(self) -> list[Problem]:
@@ -333,7 +333,7 @@ class Findings:
             if zone not in zones:
                 found.append((path, f"{self.wanted['region']} has no zone {zone} for this account; it has {', '.join(sorted(zones))}"))
             elif zones[zone]["ZoneId"] in NO_CONTROL_PLANE:
-                found.append((path, f"EKS has no control planes in {zone} ({zones[zone]['ZoneId']}); take another zone"))
+                found.append((path, f"EKS has no control planes in {zone} ({zones[zone]['ZoneId']}); use another zone"))
         return found
 
     # --- The control plane -------------------------------------------------------------------------------------------
@@ -374,41 +374,41 @@ class Findings:
                 found.append((path, f"there is no subnet {identifier} in this account and region"))
                 continue
             if subnet["VpcId"] != vpc["id"]:
-                found.append((path, f"{identifier} lies in {subnet['VpcId']}, not in {vpc['id']}"))
+                found.append((path, f"{identifier} is in {subnet['VpcId']}, not in {vpc['id']}"))
             if subnet["AvailableIpAddressCount"] < FREE_ADDRESSES and not self.get("cluster"):
-                text = f"{identifier} ({subnet['CidrBlock']}) has {subnet['AvailableIpAddressCount']} free addresses, and EKS needs {FREE_ADDRESSES}"
-                found.append((path, f"{text}; free some, or take a larger subnet"))
+                text = f"{identifier} ({subnet['CidrBlock']}) has {subnet['AvailableIpAddressCount']} free addresses, but EKS needs {FREE_ADDRESSES}"
+                found.append((path, f"{text}; free some, or use a larger subnet"))
         zones = {subnet["AvailabilityZone"] for subnet in subnets.values()}
         if len(zones) == 1 and len(subnets) == len(vpc["private_subnet_ids"]):
-            found.append(((name, "private_subnet_ids"), f"all of them lie in {zones.pop()}; EKS and RDS want two zones at least"))
+            found.append(((name, "private_subnet_ids"), f"all of them are in {zones.pop()}; EKS and RDS need at least two zones"))
         for attribute, words in (("enableDnsSupport", "DNS resolution"), ("enableDnsHostnames", "DNS hostnames")):
             if (self.get(attribute) or {}).get("Value") is False:
-                found.append(((name, "id"), f"{vpc['id']} has {words} switched off, and EKS's private endpoint needs it; switch {attribute} on"))
+                found.append(((name, "id"), f"{vpc['id']} has {words} switched off, but EKS's private endpoint needs it; switch {attribute} on"))
         return found
 
     def own_network(self) -> list[Problem]:
         """Return what cannot be changed of the network that is there, be it Berth's or not."""
         vpc, cluster, environment = self.own_vpc(), self.get("cluster"), self.wanted["environment"]
-        begin_anew = f"or destroy the environment and make it again (ansible-playbook playbooks/destroy.yml -i inventories/{environment})"
+        recreate = f"or destroy the environment and create it again (ansible-playbook playbooks/destroy.yml -i inventories/{environment})"
         there = ((cluster or {}).get("resourcesVpcConfig") or {}).get("vpcId")
         if self.wanted["vpc"]:
             if there and there != self.wanted["vpc"]["id"]:
-                return [(("berth_aws_vpc", "id"), f"cannot be changed: the cluster lies in {there}; put that back, {begin_anew}")]
+                return [(("berth_aws_vpc", "id"), f"cannot be changed: the cluster is in {there}; change it back, {recreate}")]
             named = [one["AvailabilityZone"] for one in self.get("subnets") or [] if one["SubnetId"] in self.wanted["vpc"]["private_subnet_ids"]]
             return self.added_zones(("berth_aws_vpc", "private_subnet_ids"), named)
         if there and vpc and there != vpc["VpcId"]:
-            return [(("berth_aws_vpc",), f"cannot be changed: the cluster lies in {there}, which is not Berth's; put that VPC back, {begin_anew}")]
+            return [(("berth_aws_vpc",), f"cannot be changed: the cluster is in {there}, which is not Berth's; change it back to that VPC, {recreate}")]
         if there and not vpc and self.get("vpcs") is not None:
-            return [(("berth_aws_vpc",), f"cannot be changed: the cluster lies in {there}, which Berth did not make; put it back as id, {begin_anew}")]
+            return [(("berth_aws_vpc",), f"cannot be changed: the cluster is in {there}, which Berth did not create; set it as id again, {recreate}")]
         if not vpc:
             return []
         named = {tag["Key"]: tag["Value"] for tag in vpc.get("Tags") or []}.get("berth:name", self.wanted["name"])
         if named != self.wanted["name"]:
-            text = f"cannot be changed: the environment's resources are called {named}, and {self.wanted['name']} would be made beside them"
-            return [(("berth_aws_name",), f"{text}; put {named} back, {begin_anew}")]
+            text = f"cannot be changed: the environment's resources are named {named}, and {self.wanted['name']} would be created next to them"
+            return [(("berth_aws_name",), f"{text}; set it to {named} again, {recreate}")]
         if ipaddress.ip_network(vpc["CidrBlock"]) != ipaddress.ip_network(self.wanted["network"]):
             text = f"cannot be changed: it is {vpc['CidrBlock']}, wanted is {self.wanted['network']}"
-            return [(("berth_aws_network",), f"{text}; put {vpc['CidrBlock']} back, {begin_anew}")]
+            return [(("berth_aws_network",), f"{text}; set it to {vpc['CidrBlock']} again, {recreate}")]
         return self.moved_zones(vpc)
 
     def moved_zones(self, vpc: dict[str, Any]) -> list[Problem]:
@@ -417,7 +417,7 @@ class Findings:
         eighths = list(ipaddress.IPv4Network(self.wanted["network"]).subnets(prefixlen_diff=3))  # as the filter vpc_subnets gives them out
         order = [live[str(network)] for network in eighths if str(network) in live]
         if order and self.wanted["zones"][: len(order)] != order:
-            text = f"the subnets lie in {', '.join(order)}, in this order, and do not move"
+            text = f"the subnets are in {', '.join(order)}, in this order, and cannot be moved"
             return [(("berth_aws_zones",), f"{text}; name these first and in this order")]
         return self.added_zones(("berth_aws_zones",), self.wanted["zones"])
 
@@ -432,8 +432,8 @@ class Findings:
             return []
         has = {places[subnet] for subnet in of_cluster}
         more = sorted(set(wanted) - has)
-        text = f"has {', '.join(more)}, and EKS keeps a cluster to the zones that it was made in, {', '.join(sorted(has))}"
-        return [(path, f"{text}; keep to these, or destroy the environment and make it again")] if more else []
+        text = f"has {', '.join(more)}, but EKS keeps a cluster in the zones that it was created in, {', '.join(sorted(has))}"
+        return [(path, f"{text}; use only these, or destroy the environment and create it again")] if more else []
 
     # --- Nodes -------------------------------------------------------------------------------------------------------
 
@@ -453,9 +453,9 @@ class Findings:
             if kind not in places:
                 found.append((path, f"EC2 has no instance type {kind} in {self.wanted['region']}"))
             elif lacking and not self.wanted["vpc"]:
-                found.append((path, f"EC2 has no {kind} in {', '.join(lacking)}; take another type, or other zones"))
+                found.append((path, f"EC2 has no {kind} in {', '.join(lacking)}; use another type, or other zones"))
             elif kind in processors and ARCHITECTURE not in processors[kind]:
-                found.append((path, f"{kind} is {'/'.join(processors[kind])}, and the nodes' system is {ARCHITECTURE}; take such a type, like t3.large"))
+                found.append((path, f"{kind} is {'/'.join(processors[kind])}, but the nodes' system is {ARCHITECTURE}; use such a type, like t3.large"))
         return found
 
     def node_group(self) -> list[Problem]:
@@ -464,14 +464,14 @@ class Findings:
         if not group or not cluster or self.wanted["compute"] != "nodes":
             return []
         found: list[Problem] = []
-        way = "or move over: set berth_eks_compute: auto, run site.yml, then change it and set berth_eks_compute: nodes again"
+        way = "or migrate: set berth_eks_compute: auto, run site.yml, then change it and set berth_eks_compute: nodes again"
         live = group.get("instanceTypes") or []
         if live and sorted(live) != sorted(self.wanted["types"]):
             text = f"cannot be changed: a node group keeps its types, {', '.join(live)}"
-            found.append((("berth_eks_nodes", "types"), f"{text}; put them back, {way}"))
+            found.append((("berth_eks_nodes", "types"), f"{text}; change them back, {way}"))
         if minor(group["version"]) < minor(cluster["version"]):
-            text = f"the nodes run {group['version']} and the control plane {cluster['version']}: an upgrade was cut off. ansible-playbook {RUNBOOK}"
-            found.append((("berth_eks_version",), f"{text} -i inventories/{self.wanted['environment']} goes on with it"))
+            text = f"the nodes run {group['version']} and the control plane {cluster['version']}: an upgrade was interrupted. ansible-playbook {RUNBOOK}"
+            found.append((("berth_eks_version",), f"{text} -i inventories/{self.wanted['environment']} continues it"))
         return found
 
     # --- The database ------------------------------------------------------------------------------------------------
@@ -490,13 +490,13 @@ class Findings:
             text = f"it has {', '.join(exact or majors)}"
             found.append((("berth_rds_version",), f"RDS has no PostgreSQL {version} in {self.wanted['region']}; {text}"))
         if not options:
-            return [*found, (("berth_rds_class",), f"RDS has no class {kind} for PostgreSQL in {self.wanted['region']}; take another, like db.t4g.medium")]
+            return [*found, (("berth_rds_class",), f"RDS has no class {kind} for PostgreSQL in {self.wanted['region']}; use another, like db.t4g.medium")]
         suiting = [one for one in options if one["EngineVersion"] in versions and one.get("StorageType", "gp3") == "gp3"]
         if versions and not suiting:
             having = sorted({one["EngineVersion"].split(".")[0] for one in options}, key=int)
-            found.append((("berth_rds_class",), f"{kind} does not run PostgreSQL {version}, only {', '.join(having)}; take another class or version"))
+            found.append((("berth_rds_class",), f"{kind} does not run PostgreSQL {version}, only {', '.join(having)}; use another class or version"))
         elif suiting and rds["multi_az"] and not any(one.get("MultiAZCapable") for one in suiting):
-            found.append((("berth_rds_multi_az",), f"{kind} cannot have a standby; take another class, or set it to false"))
+            found.append((("berth_rds_multi_az",), f"{kind} cannot have a standby; use another class, or set it to false"))
         return found
 
     def live_database(self) -> Mapping[str, Any] | None:
@@ -511,16 +511,16 @@ class Findings:
         found: list[Problem] = []
         has, version = live["EngineVersion"], rds["version"]
         if not fits(version, has) and numbers(version) < numbers(has)[: len(numbers(version))]:
-            text = f"is {version}, and the database runs {has}: RDS does not go back"
-            found.append((("berth_rds_version",), f'{text}; put "{has.split(".")[0]}", or restore a snapshot under another name'))
+            text = f"is {version}, but the database runs {has}: RDS cannot downgrade"
+            found.append((("berth_rds_version",), f'{text}; set it to "{has.split(".")[0]}", or restore a snapshot under another name'))
         elif not fits(version, has) and numbers(version)[0] > numbers(has)[0]:
             targets = next((one.get("ValidUpgradeTarget") or [] for one in self.get("engines") or [] if one["EngineVersion"] == has), [])
             if targets and not any(fits(version, one["EngineVersion"]) for one in targets):
                 reachable = sorted({one["EngineVersion"].split(".")[0] for one in targets}, key=int)
-                found.append((("berth_rds_version",), f"RDS does not go from {has} to {version} in one step; it goes to {', '.join(reachable)}"))
+                found.append((("berth_rds_version",), f"RDS cannot upgrade from {has} to {version} in one step; it can upgrade to {', '.join(reachable)}"))
         if rds["storage_max"] < live["AllocatedStorage"]:
-            text = f"{rds['storage_max']} GiB is below what the database has already, {live['AllocatedStorage']} GiB, and storage does not shrink"
-            found.append((("berth_rds_storage", "max"), f"{text}; take more than that"))
+            text = f"{rds['storage_max']} GiB is less than the database already has, {live['AllocatedStorage']} GiB, and storage cannot shrink"
+            found.append((("berth_rds_storage", "max"), f"{text}; set more than that"))
         return found
 
     def snapshot(self) -> list[Problem]:
@@ -557,25 +557,25 @@ def snapshot_problems(rds: Mapping[str, Any], found: Mapping[str, Any] | None, n
     path, given = ("berth_rds_snapshot",), rds["snapshot"]
     if found is None:
         command = f"aws rds describe-db-snapshots --region {region} --query 'DBSnapshots[].DBSnapshotIdentifier'"
-        return [(path, f"RDS has no snapshot {given} in {region}; {command} lists those that there are")]
+        return [(path, f"RDS has no snapshot {given} in {region}; {command} lists the snapshots")]
     if found["Engine"] != "postgres":
-        return [(path, f"{given} is of {found['Engine']}, and the database is PostgreSQL; take a snapshot of that")]
+        return [(path, f"{given} is from {found['Engine']}, but the database is PostgreSQL; use a PostgreSQL snapshot")]
     problems: list[Problem] = []
     if found["Status"] != "available":
-        what = "it has failed: take another one" if found["Status"] == "failed" else "wait until it is available, then run the same command again"
+        what = "it has failed: use another one" if found["Status"] == "failed" else "wait until it is available, then run the same command again"
         problems.append((path, f"{given} is {found['Status']}; {what}"))
     if not found.get("Encrypted"):
-        text = f"{given} is not encrypted, and a database that is made of it would not be either"
+        text = f"{given} is not encrypted, so a database restored from it would not be either"
         problems.append((path, f"{text}; copy it with a KMS key (aws rds copy-db-snapshot --kms-key-id), and name the copy"))
     version, has = rds["version"], found["EngineVersion"]
     if numbers(version)[0] != numbers(has)[0]:
-        after = ", and upgrade once it is there" if numbers(has)[0] < numbers(version)[0] else ""
-        problems.append((("berth_rds_version",), f'is {version}, and the snapshot {given} is of {has}; set it to "{numbers(has)[0]}"{after}'))
+        after = ", and upgrade once it exists" if numbers(has)[0] < numbers(version)[0] else ""
+        problems.append((("berth_rds_version",), f'is {version}, but the snapshot {given} is from {has}; set it to "{numbers(has)[0]}"{after}'))
     elif numbers(version) < numbers(has)[: len(numbers(version))]:
-        problems.append((("berth_rds_version",), f'is {version}, and the snapshot {given} is of {has}: RDS does not go back; set it to "{numbers(has)[0]}"'))
+        problems.append((("berth_rds_version",), f'is {version}, but the snapshot {given} is from {has}: RDS cannot downgrade; set it to "{numbers(has)[0]}"'))
     if rds["storage_max"] < found["AllocatedStorage"]:
-        text = f"{rds['storage_max']} GiB is below what the snapshot {given} has, {found['AllocatedStorage']} GiB, and storage does not shrink"
-        problems.append((("berth_rds_storage", "max"), f"{text}; take more than that"))
+        text = f"{rds['storage_max']} GiB is less than the snapshot {given} has, {found['AllocatedStorage']} GiB, and storage cannot shrink"
+        problems.append((("berth_rds_storage", "max"), f"{text}; set more than that"))
     return problems + _foreign(rds, found, name)
 
 
@@ -585,8 +585,8 @@ def _foreign(rds: Mapping[str, Any], found: Mapping[str, Any], name: str) -> lis
     own = source == name or (source == tags.get("berth:name") and source == f"{rds['app']}-{tags.get(OWNER, '')}")
     if own or rds["snapshot"].startswith("arn:"):  # an ARN is not written by accident
         return []
-    text = f"{rds['snapshot']} is of {source}, which is not known to be a database of {rds['app']}"
-    return [(("berth_rds_snapshot",), f"{text}; if it is meant, name it by its ARN, {found['DBSnapshotArn']}")]
+    text = f"{rds['snapshot']} is from {source}, which is not known to be a database of {rds['app']}"
+    return [(("berth_rds_snapshot",), f"{text}; if it is intended, name it by its ARN, {found['DBSnapshotArn']}")]
 
 
 def numbers(version: str) -> list[int]:
@@ -608,11 +608,11 @@ def upgrade_problem(live: str, version: str, environment: str) -> str:
     if then == now:
         return ""
     if then < now:
-        return f'is {version}, and the cluster runs {live}: EKS does not go back; set it to "{live}", or make the environment again'
+        return f'is {version}, but the cluster runs {live}: EKS does not go back; set it to "{live}", or recreate the environment'
     if then > (now[0], now[1] + 1):
-        return f'is {version}, and the cluster runs {live}: EKS goes up one minor version at a time; set it to "{now[0]}.{now[1] + 1}" first'
+        return f'is {version}, but the cluster runs {live}: EKS goes up one minor version at a time; set it to "{now[0]}.{now[1] + 1}" first'
     command = f"ansible-playbook {RUNBOOK} -i inventories/{environment}"
-    return f"is {version}, and the cluster runs {live}: an upgrade cannot be undone, so {command} shows what stands in its way, asks, and does it"
+    return f"is {version}, but the cluster runs {live}: an upgrade cannot be undone, so {command} shows what blocks it, asks for confirmation, and does it"
 
 
 # --- What is yet to be made ------------------------------------------------------------------------------------------
@@ -654,8 +654,8 @@ def quota_problems(wanted: Mapping[str, Any], answers: Mapping[str, Answer]) -> 
         variable, more = needs[name]
         used = sum(1 for one in have if not (isinstance(one, dict) and owned(one, wanted["environment"])))
         if used + more > quota["Value"]:
-            text = f"{more} more of {words} would be needed, and {used} of the account's {quota['Value']:g} in {wanted['region']} are taken"
-            found.append(((variable,), f"{text}; have the quota {code} of {service} raised in Service Quotas, or remove what is not needed"))
+            text = f"the account's quota of {words} has no room for {more} more: {used} of {quota['Value']:g} in {wanted['region']} are in use"
+            found.append(((variable,), f"{text}; request an increase of the quota {code} of {service} in Service Quotas, or remove what is not needed"))
     return found
 
 
@@ -753,6 +753,6 @@ def look(module: AnsibleAWSModule, wanted: Mapping[str, Any]) -> tuple[list[Prob
         here.denied |= refused_actions(answers)
     missing = sorted(here.denied - set(OPTIONAL))
     if missing:
-        text = f"{caller} may not {', '.join(missing)}; add {'this' if len(missing) == 1 else 'these'} to its IAM policy ({PAGE})"
+        text = f"{caller} is not allowed to {', '.join(missing)}; add {'this' if len(missing) == 1 else 'these'} to its IAM policy ({PAGE})"
         problems.append((("berth_aws_account",), text))
-    return problems, [f"preflight leaves something out, for {caller} may not {action}" for action in sorted(here.denied & set(OPTIONAL))]
+    return problems, [f"preflight skips a check, because {caller} is not allowed to {action}" for action in sorted(here.denied & set(OPTIONAL))]

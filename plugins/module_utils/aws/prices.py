@@ -14,11 +14,11 @@ from typing import Any
 import yaml
 
 DIRECTORY = Path("playbooks/ops/files/prices")
-"""Where the files lie in the project, each named after its region."""
+"""The directory of the files in the project, each named after its region."""
 
 
 class PriceError(Exception):
-    """A price that is not to be had; the text says which and why."""
+    """A price that is not available; the text says which and why."""
 
 
 # --- What AWS sells --------------------------------------------------------------------------------------------------
@@ -171,11 +171,11 @@ def load(path: Path) -> Prices:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise PriceError("is not there") from None
+        raise PriceError("does not exist") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise PriceError(f"cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise PriceError("holds no prices")
+        raise PriceError("contains no prices")
     tables = {name: _table(content, name) for name in ("hour", "month", *TABLES)}
     missing = [f"{name}.{key}" for name, known in (("hour", HOUR), ("month", MONTH)) for key in known if key not in tables[name]]
     missing += [name for name in ("region", "date", "source", "versions") if name not in content]
@@ -185,7 +185,7 @@ def load(path: Path) -> Prices:
         versions = {str(version): datetime.date.fromisoformat(str(end)) for version, end in content["versions"].items()}
         day = datetime.date.fromisoformat(str(content["date"]))
     except (AttributeError, ValueError) as error:
-        raise PriceError(f"has a date that is none: {error}") from error
+        raise PriceError(f"has an invalid date: {error}") from error
     estimated = tuple(map(str, content.get("estimated") or []))
     return Prices(region=str(content["region"]), date=day, source=str(content["source"]), versions=versions, estimated=estimated, **tables)
 
@@ -193,7 +193,7 @@ def load(path: Path) -> Prices:
 def _table(content: Mapping[str, Any], name: str) -> dict[str, Decimal]:
     table = content.get(name) or {}
     if not isinstance(table, dict):
-        raise PriceError(f"has {name} that are no prices by name")
+        raise PriceError(f"has {name} that do not map names to prices")
     found = {}
     for key, value in table.items():
         try:
@@ -201,7 +201,7 @@ def _table(content: Mapping[str, Any], name: str) -> dict[str, Decimal]:
         except InvalidOperation:
             found[str(key)] = Decimal("NaN")
         if not found[str(key)].is_finite() or found[str(key)] < 0:
-            raise PriceError(f"has {name}.{key}: {value}, which is no price")
+            raise PriceError(f"has {name}.{key}: {value}, which is not a price")
     return found
 
 

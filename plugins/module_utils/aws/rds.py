@@ -1,4 +1,4 @@
-"""RDS instances, which of their states mean what, and the snapshots that Berth makes of them."""
+"""RDS instances, the meaning of their states, and the snapshots that Berth makes of them."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ STUCK = (
     "stopped",
     "storage-full",
 )
-"""States that last until somebody does something."""
+"""States that last until somebody intervenes."""
 ADVICE = {
-    **dict.fromkeys(STUCK, "its events in RDS's console say why. Mend what they name, then run the same command again"),
-    "deleting": "when it is gone, run the same command again",
+    **dict.fromkeys(STUCK, "its events in the RDS console say why. Fix what they name, then run the same command again"),
+    "deleting": "once it is gone, run the same command again",
     GONE: "somebody has deleted it. Run the same command again",
 }
-"""What to do about an instance that will not work by itself."""
+"""What to do about an instance that will not recover by itself."""
 
 
 def databases_of(aws: Aws) -> Databases:
@@ -48,7 +48,7 @@ def wait_until_it_works(aws: Aws, name: str) -> None:
         name: The instance's identifier.
 
     Raises:
-        Refused: It never will without somebody's help, or the time is over.
+        Refused: It never will without intervention, or the wait timed out.
     """
 
     def status() -> tuple[str, str]:

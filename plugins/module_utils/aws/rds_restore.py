@@ -1,4 +1,4 @@
-"""What a database is restored from, into which instance, and why it cannot be.
+"""What a database is restored from, into which instance, and why it cannot be restored.
 
 What a restore takes over of the instance of before and what it does not: class, version, size and encryption are those of the snapshot or the time; the
 security groups, the parameter group, the subnet group and a standby have to be named, else they are AWS's defaults; protection from deletion and tags are
@@ -80,7 +80,7 @@ def moment(text: str) -> datetime:
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
-        raise Refused(f"ops_time is {text!r}, which is no time with a zone: write it in UTC, like 2026-11-28T12:00:00Z.")
+        raise Refused(f"ops_time is {text!r}, which is not a time with a zone: write it in UTC, like 2026-11-28T12:00:00Z.")
     return found.astimezone(UTC).replace(microsecond=0)
 
 
@@ -103,8 +103,8 @@ def plan(asked: Asked, found: Found) -> Restore:
     mine = databases(found.instances, asked.environment, asked.name)
     if mine.serving is None:
         raise Refused(
-            f"there is no database of {asked.environment} in RDS whose place another could take. Name a snapshot as berth_rds_snapshot, then run site.yml: "
-            "it makes the database of that."
+            f"{asked.environment} has no database in RDS that could be replaced. Set berth_rds_snapshot to a snapshot, then run site.yml: "
+            "it creates the database from it."
         )
     if asked.instance:
         return _there(asked.instance, mine)
@@ -131,7 +131,7 @@ def _there(wanted: str, mine: Databases) -> Restore:
     target = mine.named(wanted)
     if target is None:
         there = ", ".join(f"{identifier(one)}{' (in use)' if one is mine.serving else ''}" for one in mine.all)
-        raise Refused(f"there is no instance {wanted} of this environment. There are: {there}.")
+        raise Refused(f"this environment has no instance {wanted}. It has: {there}.")
     return Restore(wanted, _previous(target, mine), "")
 
 
@@ -147,8 +147,8 @@ def _previous(target: Mapping[str, Any], mine: Databases) -> str:
 
 def _half_done(half: Mapping[str, Any], mine: Databases) -> str:
     kind, _, what = tags_of(half)[RESTORING].partition(" ")
-    text = f"a restore of {kind} {what} into {identifier(half)} is half done. -e ops_{kind}={what} goes on with it"
-    return f"{text}." if half is mine.serving else f"{text}; -e ops_remove={identifier(half)} removes what there is of it."
+    text = f"a restore of {kind} {what} into {identifier(half)} is incomplete. -e ops_{kind}={what} continues it"
+    return f"{text}." if half is mine.serving else f"{text}; -e ops_remove={identifier(half)} removes what was created."
 
 
 def _free(name: str, instances: Sequence[Mapping[str, Any]]) -> str:
@@ -204,14 +204,14 @@ def _snapshot(asked: Asked, found: Found) -> Mapping[str, Any]:
     said = f"The newest of {asked.name}: {newest}." if newest else f"{asked.name} has none; playbooks/ops/backup.yml makes one."
     if not asked.snapshot:
         if not whole:
-            raise Refused(f"RDS has no whole snapshot of {asked.name}. playbooks/ops/backup.yml makes one, and -e ops_time=TIME takes a point in time.")
+            raise Refused(f"RDS has no complete snapshot of {asked.name}. playbooks/ops/backup.yml makes one, and -e ops_time=TIME restores a point in time.")
         return whole[0]
     named = next((one for one in found.snapshots if asked.snapshot in (one["DBSnapshotIdentifier"], one.get("DBSnapshotArn"))), None)
     if named is None:
         raise Refused(f"RDS has no snapshot {asked.snapshot}. {said}")
     if named not in ours:
         whose = f"{named['DBInstanceIdentifier']}, which is not one of {asked.name}'s databases"
-        raise Refused(f"{asked.snapshot} is of {whose}. {said} A new environment gets the data of another one with berth_rds_snapshot.")
+        raise Refused(f"{asked.snapshot} is from {whose}. {said} To give a new environment another one's data, use berth_rds_snapshot.")
     return named
 
 
@@ -219,14 +219,14 @@ def _unfit(snapshot: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:
     """Return why a snapshot cannot take the place of the database in use."""
     given, found = snapshot["DBSnapshotIdentifier"], []
     if snapshot["Status"] != "available":
-        what = "it has failed; take another one" if snapshot["Status"] == "failed" else "wait until it is available, then run the same command again"
+        what = "it has failed; use another one" if snapshot["Status"] == "failed" else "wait until it is available, then run the same command again"
         found.append(f"{given} is {snapshot['Status']}: {what}.")
     if not snapshot.get("Encrypted"):
-        found.append(f"{given} is not encrypted, and a database that is made of it would not be either: copy it with a KMS key, and name the copy.")
+        found.append(f"{given} is not encrypted, so a database restored from it would not be either: copy it with a KMS key, and name the copy.")
     major, has = (str(one["EngineVersion"]).split(".", maxsplit=1)[0] for one in (live, snapshot))
     if major != has:
         found.append(
-            f"{given} is of PostgreSQL {has}, and the database runs {major}: take one of {major}, or make a new environment of it (berth_rds_snapshot)."
+            f"{given} is from PostgreSQL {has}, but the database runs {major}: use one from {major}, or create a new environment from it (berth_rds_snapshot)."
         )
     return found
 
@@ -239,7 +239,7 @@ def _to_time(asked: Asked, found: Found, mine: Databases, name: str) -> Restore:
     if not source:
         said = "; ".join(f"{instance} from {shown(first)} to {shown(last)}" for instance, (first, last) in windows.items())
         raise Refused(
-            f"RDS does not go back to {shown(wanted)}, only {said}." if said else "RDS keeps no backups by which it could go back to a time, for "
+            f"RDS cannot restore {shown(wanted)}, only {said}." if said else "RDS keeps no backups to restore a point in time from, because "
             "berth_rds_backup_days is 0 or the database is new. Take a snapshot: -e ops_snapshot=NAME."
         )  # fmt: skip
     parameters = {"SourceDBInstanceIdentifier": source, "TargetDBInstanceIdentifier": name, "RestoreTime": wanted, **_copied(live, asked, asked.source)}

@@ -40,13 +40,13 @@ def find_zone(client: Any, wanted: str, host: str) -> Zone:
         pages = client.get_paginator("list_hosted_zones").paginate().build_full_result()["HostedZones"]
         found = [zone for zone in pages if zone["Name"] == name and not zone.get("Config", {}).get("PrivateZone")]
     if not found:
-        raise Refused(f"this account has no public hosted zone {wanted} in Route 53. Correct berth_entry_zone, or leave it out and make the record yourself.")
+        raise Refused(f"this account has no public hosted zone {wanted} in Route 53. Correct berth_entry_zone, or remove it and create the record yourself.")
     if len(found) > 1:
         ids = ", ".join(zone["Id"].removeprefix("/hostedzone/") for zone in found)
         raise Refused(f"there are {len(found)} public hosted zones {wanted}: {ids}. Set berth_entry_zone to the id of the one that the domain is delegated to.")
     zone = Zone(found[0]["Id"].removeprefix("/hostedzone/"), found[0]["Name"].removesuffix("."))
     if found[0].get("Config", {}).get("PrivateZone"):
-        raise Refused(f"the hosted zone {wanted} is a private one, which the internet does not see. Set berth_entry_zone to a public one.")
+        raise Refused(f"the hosted zone {wanted} is private, so it is not visible on the internet. Set berth_entry_zone to a public one.")
     if host and not zone.has(host):
         raise Refused(f"{host} is not in the hosted zone {zone.name}. Correct berth_entry_host or berth_entry_zone.")
     return zone

@@ -1,4 +1,4 @@
-"""What Berth's own modules for AWS have in common: connection, errors in words, comparison, tags and waiting.
+"""What Berth's own modules for AWS have in common: connection, error messages, comparison, tags and waiting.
 
 A module describes what there is, compares it with what is wanted, and asks :class:`Aws` for each change; check mode
 and the diff come about here.
@@ -129,32 +129,32 @@ def explain(error: Exception, service: str, attempts: int = ATTEMPTS) -> str:
     if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError):
         return f"no AWS credentials: {error}. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, in the environment."
     if isinstance(error, boto.CredentialRetrievalError | boto.TokenRetrievalError | boto.SSOError):
-        return f"the AWS credentials cannot be had: {error}. Log in again, then run the same command again."
+        return f"the AWS credentials cannot be obtained: {error}. Log in again, then run the same command again."
     if isinstance(error, ResponseParserError):
-        return "what answers is not AWS, or AWS is in trouble: its answer cannot be read. Check proxies and AWS_ENDPOINT_URL*, then run the same command again."
+        return "the server is not AWS, or AWS has a problem: its answer cannot be read. Check proxies and AWS_ENDPOINT_URL*, then run the same command again."
     if isinstance(error, boto.ParamValidationError):
         return " ".join(str(error).split())
     if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
-        return f"AWS does not answer: {error}. Check the region's name and the network, then run the same command again: it goes on from here."
+        return f"AWS does not answer: {error}. Check the region's name and the network, then run the same command again: it continues from here."
     return " ".join(str(error).split())
 
 
 def _explain_answer(code: str, message: str, action: str, attempts: int) -> str:
     message = " ".join(message.split()).rstrip(".")
     if code in EXPIRED:
-        return f"the AWS credentials have expired ({code}). Log in again, then run the same command again: it goes on from here."
+        return f"the AWS credentials have expired ({code}). Log in again, then run the same command again: it continues from here."
     if code in NOT_ACCEPTED:
         return f"AWS does not accept the credentials ({code}: {message}). Check AWS_PROFILE or the keys in the environment."
     if code in DENIED:
         named = re.search(r"perform:? (\w[\w-]*:\w+)", message)
-        return f"the permission {named[1] if named else action} is missing ({code}: {message}). Add it to the IAM policy of whom the credentials belong to."
+        return f"the permission {named[1] if named else action} is missing ({code}: {message}). Add it to the IAM policy of the credentials' owner."
     if code in THROTTLED:
-        return f"AWS still throttles {action} after {attempts} attempts ({code}: {message}). Run the same command again later: it goes on from here."
+        return f"AWS still throttles {action} after {attempts} attempts ({code}: {message}). Run the same command again later: it continues from here."
     if code in ("ResourceLimitExceededException", "LimitExceeded", "ServiceQuotaExceededException", "SnapshotQuotaExceeded"):
-        return f"a quota of the account is used up ({action}: {message}). Have it raised in Service Quotas, or remove what is not needed."
+        return f"a quota of the account is used up ({action}: {message}). Request an increase in Service Quotas, or remove what is not needed."
     unknown = re.search(r"^No cluster found for name: (\S+)$", message)
     if unknown:
-        return f"there is no EKS cluster {unknown[1]} in this account and region. Make it first, or correct its name or the region."
+        return f"there is no EKS cluster {unknown[1]} in this account and region. Create it first, or correct its name or the region."
     return f"AWS refuses {action} ({code}): {message}."
 
 
@@ -169,7 +169,7 @@ def differences(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Differenc
 
 
 def refuse_fixed(found: Differences, advice: Mapping[str, str]) -> None:
-    """Refuse differences that AWS cannot mend.
+    """Refuse differences that AWS cannot change.
 
     Args:
         found: All differences.
@@ -242,7 +242,7 @@ class Wait:
             if now >= self.end:
                 raise Refused(
                     f"{subject} is still {status or 'gone'} after {self.seconds} s (wait_timeout){f': {reason}' if reason else ''}. "
-                    "AWS goes on with it: run the same command again to wait on, or raise wait_timeout."
+                    "AWS is still working on it: run the same command again to keep waiting, or raise wait_timeout."
                 )
             time.sleep(max(0.0, min(LONGEST_PAUSE, 1 + (now - started) / 60, self.end - now)))
 
