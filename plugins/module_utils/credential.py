@@ -111,13 +111,13 @@ def due(path: Path, administrator: Mapping[str, Any], account: Account, days: fl
     if said.get("sub") != account.user:
         return "it was an administrator's" if not token else "it was another account's"
     if document != kubeconfig(administrator, account, token):
-        return "it led elsewhere"
+        return "it pointed elsewhere"
     if path.stat().st_mode & 0o777 != 0o600:
         return "others could read it"
     begins, ends = float(said.get("iat") or 0), end_of(token)
     if ends - now < (ends - begins) * RENEWED_AT:
-        return "it had ended" if ends <= now else "less than a third of its life was left"
-    return "it lasted longer than it may" if ends - begins > days * DAY + 60 else ""
+        return "it had expired" if ends <= now else "less than a third of its lifetime was left"
+    return "it was valid for longer than allowed" if ends - begins > days * DAY + 60 else ""
 
 
 def write(path: Path, document: Mapping[str, Any]) -> None:

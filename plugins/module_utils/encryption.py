@@ -53,7 +53,7 @@ def recipient_problem(recipient: str) -> str:
     if not recipient or recipient_program(recipient):
         return ""
     return (
-        f"{recipient!r} is no recipient; give one of age (age1...), a public SSH key (ssh-ed25519 ...), "
+        f"{recipient!r} is not a recipient; use an age recipient (age1...), a public SSH key (ssh-ed25519 ...), "
         "or the fingerprint of a GPG key, as gpg --list-keys shows it"
     )
 
@@ -80,7 +80,7 @@ def _decrypting(path: Path, identity: str) -> list[str]:
     if not identity:
         raise EncryptionError(f"{path} is encrypted with age: name the file with your identity in berth_backup_identity.")
     if not Path(identity).is_file():
-        raise EncryptionError(f"berth_backup_identity: there is no file {identity}, and {path} is encrypted with age.")
+        raise EncryptionError(f"berth_backup_identity: there is no file {identity}, but {path} is encrypted with age.")
     return ["age", "--decrypt", "--identity", identity]
 
 
@@ -98,7 +98,7 @@ def _running(command: list[str], why: str, **streams: Any) -> Iterator[subproces
         def failed() -> EncryptionError:
             said.seek(0)
             words = said.read().decode("utf-8", "replace").strip().splitlines()
-            return EncryptionError(f"{why}: {' '.join(words[-3:]) or f'{command[0]} ended with code {process.returncode}'}")
+            return EncryptionError(f"{why}: {' '.join(words[-3:]) or f'{command[0]} ended with exit code {process.returncode}'}")
 
         try:
             yield process

@@ -206,7 +206,7 @@ def ensure(module: AnsibleModule) -> dict[str, Any]:
 
 def interrupted(number: int, frame: Any) -> None:
     """End in an orderly way, minikube first, when somebody ends the run."""
-    raise MinikubeError("The run was ended from outside. Run again: it goes on where it was.")
+    raise MinikubeError("The run was terminated from outside. Run again: it continues where it stopped.")
 
 
 def main() -> None:

@@ -204,7 +204,7 @@ def test_another_version_than_the_clusters_is_refused_with_the_way_there(aws: Em
 @pytest.mark.parametrize(
     ("more", "variable", "words"),
     [
-        ({"network": "10.61.0.0/16"}, "berth_aws_network", "cannot be changed: it is 10.60.0.0/16, wanted is 10.61.0.0/16; put 10.60.0.0/16 back"),
+        ({"network": "10.61.0.0/16"}, "berth_aws_network", "cannot be changed: it is 10.60.0.0/16, wanted is 10.61.0.0/16; set it to 10.60.0.0/16 again"),
         ({"zones": ZONES[::-1]}, "berth_aws_zones", "the subnets are in eu-central-1a, eu-central-1b, in this order, and cannot be moved"),
         ({"name": "other"}, "berth_aws_name", "cannot be changed: the environment's resources are named"),
     ],

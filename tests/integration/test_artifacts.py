@@ -421,7 +421,7 @@ def test_a_run_that_is_ended_says_so_and_takes_its_tools_with_it(machine: Machin
     eventually(lambda: machine.log("go.pid"))
     process.send_signal(signal.SIGTERM)
     result = result_of(process)
-    assert "Run again: it goes on where it was" in result["msg"]
+    assert "Run again: it continues where it stopped" in result["msg"]
     eventually(lambda: not Path(f"/proc/{machine.log('go.pid')[0]}").exists())  # its parent hears of its end a moment later
 
 
@@ -496,7 +496,7 @@ def test_a_failed_build_quotes_the_last_lines_and_names_the_log(machine: Machine
     assert message.startswith("binary 1 of 1: alpha v1.0.0: go failed with status 1:")
     assert "undefined: frobnicate" in message
     assert "line 3\n" not in message
-    log = re.search(r"The whole log is (\S+\.log)\.", message)
+    log = re.search(r"The full log is (\S+\.log)\.", message)
     assert log and "line 3\n" in Path(log[1]).read_text(encoding="utf-8")
 
 

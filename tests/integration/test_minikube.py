@@ -208,8 +208,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 # --- Every state there is, times every state that is wanted -----------------------
 
-REFUSED_LOST = "cannot be started: its container or virtual machine was removed by somebody. What it held is gone. Set minikube_recreate: true"
-REFUSED_FOREIGN = "minikube has a profile dev that Berth did not make"
+REFUSED_LOST = "cannot be started: its container or virtual machine was removed by somebody. Its contents are lost. Set minikube_recreate: true"
+REFUSED_FOREIGN = "minikube has a profile dev that Berth did not create"
 # What is there, how the module calls it, and the steps (or the refusal) to started, stopped and absent.
 STATES: list[tuple[str, dict[str, Any], str, list[str] | str, list[str] | str, list[str] | str]] = [
     ("absent", {}, "absent", ["start", "enable metrics-server"], [], []),
@@ -293,7 +293,7 @@ def test_a_worker_that_does_not_run_makes_a_cluster_unready(part: str, odd: str)
     profiles = {"valid": [{"Name": "dev"}]}
     assert decisions.classify(profiles, "dev", json.dumps([node, worker]), {"made": True})[0] == "running"
     state, reason, _ = decisions.classify(profiles, "dev", json.dumps([node, worker | {part: odd}]), {"made": True})
-    assert (state, reason) == ("unready", "dev-m02 does not run")
+    assert (state, reason) == ("unready", "dev-m02 is not running")
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -307,7 +307,7 @@ def test_a_node_is_stopped_paused_lost_or_else_named_as_minikube_calls_it(odd: s
 def test_a_worker_that_was_removed_costs_a_start_and_not_the_cluster(machine: Machine) -> None:
     machine.given("worker-gone", Nodes=[{"Name": "", "ControlPlane": True, "Worker": True}, {"Name": "m02", "Worker": True}])
     seen = machine.info()
-    assert (seen["state"], seen["reason"]) == ("unready", "dev-m02 does not run")
+    assert (seen["state"], seen["reason"]) == ("unready", "dev-m02 is not running")
     assert machine.run(nodes=2, check=True)["steps"] == ["start"]
     assert machine.run(nodes=2)["steps"] == ["start"]
     assert machine.changes == ["start"]
@@ -390,26 +390,26 @@ def test_a_users_own_minikube_variables_do_not_get_in_the_way(machine: Machine) 
 
 # --- What is refused ------------------------------------------------------------------
 
-ADVICE = "Put it back in inventories/dev/group_vars/all/main.yml, or remove the cluster with playbooks/destroy.yml"
+ADVICE = "Change it back in inventories/dev/group_vars/all/main.yml, or remove the cluster with playbooks/destroy.yml"
 
 
 @pytest.mark.parametrize("state", ["running", "stopped", "paused", "kubelet", "silent", "interrupted"])
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"driver": "podman"}, "minikube_driver: is docker, and podman is wanted"),
-        ({"memory": "3000"}, "minikube_memory: is 6000, and 3000 is wanted"),
-        ({"memory": "4g"}, "minikube_memory: is 6000, and 4096 is wanted"),
-        ({"cpus": "4"}, "minikube_cpus: is 2, and 4 is wanted"),
-        ({"disk": "40g"}, "minikube_disk: is 20000, and 40960 is wanted"),
-        ({"nodes": 2}, "minikube_nodes: is 1, and 2 is wanted"),
-        ({"container_runtime": "docker"}, "minikube_container_runtime: is containerd, and docker is wanted"),
-        ({"cni": "calico"}, "minikube_cni: is bridge, and calico is wanted"),
-        ({"kubernetes_version": "v1.35.1"}, "minikube_kubernetes_version: is v1.36.3, and v1.35.1 is wanted"),
-        ({"base_image": "local/kicbase:v2"}, "minikube_base_image: is local/kicbase:v1, and local/kicbase:v2 is wanted"),
-        ({"registry_mirrors": ["https://m.example.org"]}, 'minikube_registry_mirrors: is [], and ["https://m.example.org"] is wanted'),
-        ({"insecure_registries": ["10.0.0.1:5000"]}, 'minikube_insecure_registries: is [], and ["10.0.0.1:5000"] is wanted'),
-        ({"extra_config": []}, 'minikube_extra_config: is ["kube-proxy.mode=nftables"], and [] is wanted'),
+        ({"driver": "podman"}, "minikube_driver: is docker, but podman is wanted"),
+        ({"memory": "3000"}, "minikube_memory: is 6000, but 3000 is wanted"),
+        ({"memory": "4g"}, "minikube_memory: is 6000, but 4096 is wanted"),
+        ({"cpus": "4"}, "minikube_cpus: is 2, but 4 is wanted"),
+        ({"disk": "40g"}, "minikube_disk: is 20000, but 40960 is wanted"),
+        ({"nodes": 2}, "minikube_nodes: is 1, but 2 is wanted"),
+        ({"container_runtime": "docker"}, "minikube_container_runtime: is containerd, but docker is wanted"),
+        ({"cni": "calico"}, "minikube_cni: is bridge, but calico is wanted"),
+        ({"kubernetes_version": "v1.35.1"}, "minikube_kubernetes_version: is v1.36.3, but v1.35.1 is wanted"),
+        ({"base_image": "local/kicbase:v2"}, "minikube_base_image: is local/kicbase:v1, but local/kicbase:v2 is wanted"),
+        ({"registry_mirrors": ["https://m.example.org"]}, 'minikube_registry_mirrors: is [], but ["https://m.example.org"] is wanted'),
+        ({"insecure_registries": ["10.0.0.1:5000"]}, 'minikube_insecure_registries: is [], but ["10.0.0.1:5000"] is wanted'),
+        ({"extra_config": []}, 'minikube_extra_config: is ["kube-proxy.mode=nftables"], but [] is wanted'),
     ],
 )
 def test_a_setting_that_the_profile_cannot_take_is_named_before_minikube_is_started(machine: Machine, state: str, change: dict[str, Any], line: str) -> None:
@@ -429,16 +429,16 @@ PROXY = "http://me:secret@proxy.example.org:3128"
 @pytest.mark.parametrize(
     ("first", "then", "line"),
     [
-        ({}, {"cni": "auto"}, "minikube_cni: is bridge, and auto is wanted"),
-        ({}, {"cni": ""}, "minikube_cni: is bridge, and auto is wanted"),
-        ({}, {"cni": "/etc/passwd"}, "minikube_cni: is bridge, and /etc/passwd is wanted"),
-        ({"cni": "auto"}, {}, "minikube_cni: is auto, and bridge is wanted"),
-        ({}, {"memory": "max"}, "minikube_memory: is 6000, and max is wanted"),
-        ({}, {"memory": "no-limit"}, "minikube_memory: is 6000, and no-limit is wanted"),
-        ({}, {"cpus": "max"}, "minikube_cpus: is 2, and max is wanted"),
-        ({"disk": ""}, {"disk": "max"}, "minikube_disk: is 20000, and max is wanted"),
-        ({}, {"proxies": {"https_proxy": PROXY}}, "minikube_proxies: is what it was made with, and another value (either may hold a password) is wanted"),
-        ({"proxies": {"https_proxy": PROXY}}, {}, "minikube_proxies: is what it was made with, and another value (either may hold a password) is wanted"),
+        ({}, {"cni": "auto"}, "minikube_cni: is bridge, but auto is wanted"),
+        ({}, {"cni": ""}, "minikube_cni: is bridge, but auto is wanted"),
+        ({}, {"cni": "/etc/passwd"}, "minikube_cni: is bridge, but /etc/passwd is wanted"),
+        ({"cni": "auto"}, {}, "minikube_cni: is auto, but bridge is wanted"),
+        ({}, {"memory": "max"}, "minikube_memory: is 6000, but max is wanted"),
+        ({}, {"memory": "no-limit"}, "minikube_memory: is 6000, but no-limit is wanted"),
+        ({}, {"cpus": "max"}, "minikube_cpus: is 2, but max is wanted"),
+        ({"disk": ""}, {"disk": "max"}, "minikube_disk: is 20000, but max is wanted"),
+        ({}, {"proxies": {"https_proxy": PROXY}}, "minikube_proxies: is the value that it was created with, but another value (either may contain a password) is wanted"),
+        ({"proxies": {"https_proxy": PROXY}}, {}, "minikube_proxies: is the value that it was created with, but another value (either may contain a password) is wanted"),
     ],
 )
 def test_a_setting_that_minikube_does_not_tell_again_is_named_as_well(
@@ -475,7 +475,7 @@ def test_a_manifest_of_the_network_that_holds_something_else_by_now_is_named(mac
     assert not machine.run(cni=str(manifest))["changed"]
     manifest.write_text("kind: Deployment")
     message = machine.run(cni=str(manifest))["msg"]
-    assert f"minikube_cni: is {manifest} as it was at the first start, and what that file holds now is wanted" in message
+    assert f"minikube_cni: is {manifest} as it was at the first start, but its present content is wanted" in message
     manifest.unlink()
     assert machine.run(state="stopped")["changed"]
 
@@ -483,7 +483,7 @@ def test_a_manifest_of_the_network_that_holds_something_else_by_now_is_named(mac
 def test_of_a_profile_of_before_what_was_not_noted_is_noted_and_a_later_change_named(machine: Machine) -> None:
     machine.given("running")
     assert not machine.run(memory="max", proxies={"http_proxy": PROXY})["changed"]
-    assert "minikube_proxies: is what it was made with" in machine.run(memory="max")["msg"]
+    assert "minikube_proxies: is the value that it was created with" in machine.run(memory="max")["msg"]
 
 
 def test_other_extra_arguments_are_given_with_a_start_and_a_word_about_what_it_cannot_do(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -495,7 +495,7 @@ def test_other_extra_arguments_are_given_with_a_start_and_a_word_about_what_it_c
     for check in (True, False):
         warned.clear()
         result = machine.run(**more, check=check)
-        assert (result["steps"], result["reason"]) == (["start"], "the extra arguments are others")
+        assert (result["steps"], result["reason"]) == (["start"], "the extra arguments differ")
         assert len(warned) == 1
         assert "minikube_extra_arguments: the minikube profile dev was started with others" in warned[0]
         assert "remove the cluster with playbooks/destroy.yml" in warned[0]
@@ -528,7 +528,7 @@ def test_a_first_start_that_was_cut_off_is_begun_anew_with_changed_settings(mach
         ({"cpus": "two"}, "minikube_cpus: 'two' is not a number"),
         ({"kubernetes_version": "1.36"}, "minikube_kubernetes_version: '1.36' is not a version"),
         ({"extra_config": ["mode=nftables"]}, "minikube_extra_config: 'mode=nftables' is not component.key=value"),
-        ({"profile": "d"}, "minikube_profile: 'd' is no name for a container"),
+        ({"profile": "d"}, "minikube_profile: 'd' is not a valid container name"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_before_anything_is_made(machine: Machine, change: dict[str, Any], words: str) -> None:
@@ -544,7 +544,7 @@ def test_a_container_or_volume_of_somebody_else_with_our_name_is_not_touched(mac
     (machine.replay / f"{kind}s").write_text("other\ndev\n", encoding="utf-8")
     for check in (True, False):
         message = machine.run(check=check)["msg"]
-        assert f"docker has a {kind} named dev that Berth did not make" in message
+        assert f"docker has a {kind} named dev that Berth did not create" in message
         assert "Set minikube_profile" in message
     assert machine.calls == []
     for state in ("stopped", "absent"):
@@ -576,7 +576,7 @@ def test_a_second_project_with_an_environment_of_the_same_name_does_not_get_the_
     for state in ("started", "stopped", "absent"):
         for check in (True, False):
             message = machine.run(check=check, state=state, **second)["msg"]
-            assert f"the minikube profile dev is that of the environment whose kubeconfig is {first}" in message
+            assert f"the minikube profile dev belongs to the environment whose kubeconfig is {first}" in message
             assert f"if that project was moved or is gone, remove {machine.home}/.minikube/berth/dev.owner, and run again" in message
             assert machine.calls == []
     assert "Set minikube_profile in inventories/dev/group_vars/all/main.yml to another name, or if" in machine.run(**second)["msg"]
@@ -605,13 +605,13 @@ def test_a_profile_is_its_environments_own_by_whatever_name_the_kubeconfig_is_ca
 def test_a_profile_of_before_whose_owner_was_not_noted_is_of_who_uses_it_next(machine: Machine) -> None:
     machine.given("running")
     assert not machine.run()["changed"]
-    assert "is that of the environment" in machine.run(kubeconfig=str(machine.root / "second" / "kubeconfig"))["msg"]
+    assert "belongs to the environment" in machine.run(kubeconfig=str(machine.root / "second" / "kubeconfig"))["msg"]
 
 
 def test_a_first_start_that_was_cut_off_is_its_environments_own(machine: Machine) -> None:
     machine.order(start=["81-start-container-gone failed"])
     machine.run()
-    assert "is that of the environment" in machine.run(kubeconfig=str(machine.root / "second" / "kubeconfig"))["msg"]
+    assert "belongs to the environment" in machine.run(kubeconfig=str(machine.root / "second" / "kubeconfig"))["msg"]
 
 
 def test_a_name_is_free_when_the_cluster_is_deleted(machine: Machine) -> None:
@@ -649,11 +649,11 @@ def test_an_engine_that_is_down_is_not_taken_for_a_lost_cluster(machine: Machine
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"kubernetes_version": "v1.37.0"}, "Kubernetes is v1.36.3, and v1.37.0 is wanted"),
-        ({"feature_gates": {"KubeletInUserNamespace": True, "Other": False}}, "the feature gates are others"),
-        ({"feature_gates": {}}, "the feature gates are others"),
-        ({"extra_config": ["kube-proxy.mode=iptables"]}, "the extra configuration is another"),
-        ({"extra_config": ["kube-proxy.mode=nftables", "kubelet.max-pods=200"]}, "the extra configuration is another"),
+        ({"kubernetes_version": "v1.37.0"}, "Kubernetes is v1.36.3, but v1.37.0 is wanted"),
+        ({"feature_gates": {"KubeletInUserNamespace": True, "Other": False}}, "the feature gates differ"),
+        ({"feature_gates": {}}, "the feature gates differ"),
+        ({"extra_config": ["kube-proxy.mode=iptables"]}, "the extra configuration differs"),
+        ({"extra_config": ["kube-proxy.mode=nftables", "kubelet.max-pods=200"]}, "the extra configuration differs"),
     ],
 )
 def test_a_change_that_a_start_gives_to_a_running_cluster_is_given_once(machine: Machine, change: dict[str, Any], reason: str) -> None:
@@ -676,7 +676,7 @@ def test_a_runtime_that_a_foreign_start_overwrote_in_the_profile_is_repaired(mac
 def test_a_kubeconfig_that_was_deleted_is_written_again(machine: Machine) -> None:
     machine.given("running")
     machine.kubeconfig.unlink()
-    assert machine.run()["reason"] == "the kubeconfig does not lead to the cluster"
+    assert machine.run()["reason"] == "the kubeconfig does not point to the cluster"
     assert machine.kubeconfig.exists()
 
 
@@ -688,14 +688,14 @@ def test_authorities_are_put_where_minikube_takes_them_from_and_removed_again(ma
     assert installed.read_text(encoding="utf-8") == authority.read_text(encoding="utf-8")
     assert not machine.run(certificates=[str(authority)])["changed"]
     authority.write_text("-----BEGIN CERTIFICATE-----\nNEW\n-----END CERTIFICATE-----\n", encoding="utf-8")
-    assert machine.run(certificates=[str(authority)])["reason"] == "the certificate authorities are others"
+    assert machine.run(certificates=[str(authority)])["reason"] == "the certificate authorities differ"
     assert machine.run()["steps"] == ["start"]
     assert not installed.exists()
 
 
 def test_a_file_that_is_no_certificate_is_refused(machine: Machine) -> None:
     (machine.root / "key.pem").write_text("-----BEGIN PRIVATE KEY-----\n", encoding="utf-8")
-    assert "holds no certificate in PEM form" in machine.run(certificates=[str(machine.root / "key.pem")])["msg"]
+    assert "contains no PEM certificate" in machine.run(certificates=[str(machine.root / "key.pem")])["msg"]
     assert "minikube_certificates: /nowhere.pem cannot be read" in machine.run(certificates=["/nowhere.pem"])["msg"]
 
 
@@ -761,7 +761,7 @@ def test_after_a_start_that_failed_before_it_made_anything_nothing_is_deleted(ma
     machine.order(start=["early"])
     assert "K8S_DOWNGRADE_UNSUPPORTED" in machine.run()["msg"]
     (machine.replay / "containers").write_text("dev\n", encoding="utf-8")
-    assert "docker has a container named dev that Berth did not make" in machine.run()["msg"]
+    assert "docker has a container named dev that Berth did not create" in machine.run()["msg"]
     assert not machine.run(state="absent")["changed"]
     assert machine.changes == []
     (machine.replay / "containers").unlink()
@@ -859,7 +859,7 @@ def test_a_cluster_that_does_not_come_up_is_kept_unless_it_may_be_recreated(mach
     change = {"kubernetes_version": "v1.37.0"}  # has a paused one start as well
     message = machine.run(**change)["msg"]
     assert "GUEST_START" in message
-    assert "minikube_recreate: true in inventories/dev/group_vars/all/main.yml has it deleted and made again" in message
+    assert "minikube_recreate: true in inventories/dev/group_vars/all/main.yml deletes and recreates it" in message
     assert "delete" not in machine.changes
     machine.order(**broken)
     result = machine.run(**change, recreate=True)
@@ -871,7 +871,7 @@ def test_a_cluster_that_does_not_come_up_is_kept_unless_it_may_be_recreated(mach
 
 def test_a_start_that_says_done_without_a_cluster_is_no_success(machine: Machine) -> None:
     machine.order(start=["29-start-again-same kubelet"])
-    assert "minikube says that dev has started, but it is unready: the kubelet does not run" in machine.run()["msg"]
+    assert "minikube reports that dev has started, but it is unready: the kubelet is not running" in machine.run()["msg"]
 
 
 def test_a_lost_cluster_is_made_anew_when_that_is_allowed(machine: Machine) -> None:
@@ -897,10 +897,10 @@ def test_a_program_that_is_still_to_be_fetched_is_no_changed_setting(machine: Ma
     missing = str(machine.root / "no-minikube")
     result = machine.run(check=True, binary=missing)
     assert (result["found"], result["steps"]) == ("unready", ["start"])
-    assert result["reason"] == f"{missing} is not there yet, so nobody can ask"
+    assert result["reason"] == f"{missing} does not exist yet, so its state is unknown"
     if config == "whole":
         message = machine.run(check=True, binary=missing, memory="3000")["msg"]
-        assert message.count(" is wanted") == 1 and "minikube_memory: is 6000, and 3000 is wanted" in message
+        assert message.count(" is wanted") == 1 and "minikube_memory: is 6000, but 3000 is wanted" in message
         assert machine.info(binary=missing)["version"] == "v1.36.3"
 
 
@@ -911,7 +911,7 @@ def test_without_the_program_nothing_is_done_and_the_playbook_that_provides_it_i
     missing = str(machine.root / "no-minikube")
     for recreate in (False, True):
         message = machine.run(binary=missing, state=state, recreate=recreate)["msg"]
-        assert message == f"{missing} cannot be run: No such file or directory. Run playbooks/cluster.yml, which provides it, and then this again."
+        assert message == f"{missing} cannot be run: No such file or directory. Run playbooks/cluster.yml, which provides it, then run this again."
     assert content_of(machine.root / "cache") == before
 
 
@@ -1026,7 +1026,7 @@ def test_root_is_told_what_minikube_needs(machine: Machine, monkeypatch: pytest.
     monkeypatch.setattr(decisions.os, "geteuid", lambda: 0)
     driver, reason = decisions.drivable()
     assert driver == ""
-    assert "minikube refuses to drive it as root: run as another user who may use it, or set minikube_force: true" in reason
+    assert "minikube refuses to use it as root: run as another user who may use it, or set minikube_force: true" in reason
     assert decisions.drivable(force=True)[0] == "docker"
     assert decisions.drivable("none")[0] == "none"
 
@@ -1039,7 +1039,7 @@ def test_where_nothing_answers_every_driver_is_named_with_its_reason(machine: Ma
     assert driver == ""
     assert "docker: Cannot connect to the Docker daemon" in reason
     assert "podman: not installed" in reason
-    assert "vfkit: this system is no macOS" in reason
+    assert "vfkit: this system is not macOS" in reason
 
 
 def test_an_engine_that_hangs_does_not_hold_anybody_up(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1115,7 +1115,7 @@ def test_podman_that_sudo_would_ask_a_password_for_is_said(machine: Machine, mon
 def test_a_virtual_machine_of_somebody_else_with_our_name_is_not_touched(machine: Machine, driver: str) -> None:
     program(machine, "virsh", "printf 'dev\nother\n'")
     message = machine.run(driver=driver)["msg"]
-    assert "libvirt has a virtual machine named dev that Berth did not make" in message
+    assert "libvirt has a virtual machine named dev that Berth did not create" in message
     assert machine.calls == []
 
 

@@ -74,7 +74,7 @@ def test_what_the_machine_uses_is_named_with_its_device_and_a_range_that_is_free
 def test_of_a_large_network_only_a_part_is_hidden(hidden: tuple[str, ...], large: dict[str, Any]) -> None:
     found = network.clashes(DEFAULT, [*ORDINARY, large])
     assert [(clash.variable, clash.certain) for clash in found] == [(variable, False) for variable in hidden]
-    assert all(f"hides a part of the route {large['dst']} on {large['dev']}" in clash.text for clash in found)
+    assert all(f"hides part of the route {large['dst']} on {large['dev']}" in clash.text for clash in found)
 
 
 def test_an_interface_and_its_address_are_told_once_and_of_two_the_surer() -> None:
@@ -113,14 +113,14 @@ def test_ranges_that_overlap_with_one_another_are_told() -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "text"),
     [
-        (PODS, "10.244.0.0/25", "a /25 is too small; take one from /8 to /24"),
+        (PODS, "10.244.0.0/25", "a /25 is too small; use one from /8 to /24"),
         (PODS, "10.0.0.0/7", "a /7 is too large"),
         (PODS, "10.244.1.0/16", "has host bits set"),
         (PODS, "fd00::/48", "write it like 172.28.0.0/16"),
         (PODS, "10.244.0.0", "a /32 is too small"),
         (PODS, "127.0.0.0/16", "127.0.0.0 cannot be an interface's address"),
         (PODS, "224.0.0.0/8", "cannot be an interface's address"),
-        (SERVICES, "10.0.0.0/8", "a /8 is too large; take one from /12 to /28"),
+        (SERVICES, "10.0.0.0/8", "a /8 is too large; use one from /12 to /28"),
         (SERVICES, "10.96.0.0/29", "a /29 is too small"),
         (SERVICES, "169.254.0.0/16", "is no address that an interface has"),
         (NODE, "10.245.0.1/24", "is no address of IPv4"),
@@ -148,7 +148,7 @@ def test_a_table_of_free_ranges_has_only_such_as_can_be_taken() -> None:
 
 
 # --- Name servers -----------------------------------------------------------------------------------------------------
-HERE = "which pods do not reach"
+HERE = "which pods cannot reach"
 
 
 @pytest.mark.parametrize(

@@ -422,9 +422,9 @@ class Ending:
     ("lines", "told"),
     [
         (KLOG, "Last errors of s (journalctl --unit berth-s.service):\n" + KLOG[1]),
-        (["line 1", "line 2"], "Last words of s (journalctl --unit berth-s.service):\nline 1\nline 2"),
+        (["line 1", "line 2"], "Last output of s (journalctl --unit berth-s.service):\nline 1\nline 2"),
         ([f"E1128 {n}" for n in range(20)], "Last errors of s (journalctl --unit berth-s.service):\n" + "\n".join(f"E1128 {n}" for n in range(12, 20))),
-        ([], "Last words of s (journalctl --unit berth-s.service):\n(none)"),
+        ([], "Last output of s (journalctl --unit berth-s.service):\n(none)"),
         (
             ['time="2026-11-28" level=info msg="starting"', 'time="2026-11-28" level=fatal msg="listen tcp 127.0.0.1:5001: bind: address already in use"'],
             "Last errors of s (journalctl --unit berth-s.service):\n"
@@ -443,11 +443,11 @@ def test_a_service_that_ends_again_and_again_is_not_waited_for_until_the_time_is
     with pytest.raises(ServiceError) as error:
         service_manager.wait_until_it_listens(Ending(KLOG), "s", str(tmp_path / "socket"), 0, timeout=600)
     assert time.monotonic() - began < 300
-    assert str(error.value) == f"The service s ends again and again. Last errors of s (journalctl --unit berth-s.service):\n{KLOG[1]}"
+    assert str(error.value) == f"The service s keeps exiting. Last errors of s (journalctl --unit berth-s.service):\n{KLOG[1]}"
 
 
 def test_a_service_that_runs_and_does_not_listen_is_told_with_its_address(tmp_path: Path) -> None:
-    with pytest.raises(ServiceError, match=r"The service s does not answer at .*/socket within 0 s\. Last words of s .*:\nhm"):
+    with pytest.raises(ServiceError, match=r"The service s does not answer at .*/socket within 0 s\. Last output of s .*:\nhm"):
         service_manager.wait_until_it_listens(Ending(["hm"], ends=False), "s", str(tmp_path / "socket"), 0, timeout=0)
 
 
@@ -465,7 +465,7 @@ def test_a_service_that_listens_is_up(tmp_path: Path, family: socket.AddressFami
 def test_runit_tells_a_service_that_ends_again_and_again_from_one_that_runs(runit: Runit, capsys: pytest.CaptureFixture[str]) -> None:
     bad = {"name": "s", "command": ["sh", "-c", "echo 'E1128 no /dev/kmsg' >&2; exit 1"], "listens": "/nowhere"}
     answer = run(background_service, capsys, services=[bad], timeout=600)
-    assert answer["msg"] == f"The service s ends again and again. Last errors of s ({service_manager.LOGS}/s/current):\nE1128 no /dev/kmsg"
+    assert answer["msg"] == f"The service s keeps exiting. Last errors of s ({service_manager.LOGS}/s/current):\nE1128 no /dev/kmsg"
     assert runit.log("s", time.time() + 3600) == []
     runit.write(Service("s", ["sleep", "60"]))
     runit.restart("s")
@@ -507,7 +507,7 @@ def test_a_kubelet_that_cannot_start_ends_kubeadm_at_once_with_the_journals_erro
     kubeadm.write_text(f"#!/bin/sh\necho '[kubelet-start] Starting the kubelet'\ntouch {tmp_path}/kubelet/config.yaml\nexec sleep 600\n")
     answer = run(kubeadm_init, capsys, config="init.yaml")
     assert re.sub(r"after \d+ s", "after 0 s", answer["msg"]) == (
-        "The kubelet ends again and again, so kubeadm init was ended after 0 s.\n"
+        "The kubelet keeps exiting, so kubeadm init was ended after 0 s.\n"
         f"Last errors of kubelet (journalctl --unit berth-kubelet.service):\n{KLOG[1]}\n"
         "Run the same command again after mending the cause: it begins the cluster again."
     )

@@ -250,7 +250,7 @@ def test_a_recipient_is_told_by_how_it_is_written(recipient: str, program: str) 
     assert encryption.recipient_program(recipient) == program
     assert bool(encryption.recipient_problem(recipient)) == bool(recipient and not program)
     if recipient and not program:
-        with pytest.raises(EncryptionError, match="berth_backup_recipient: .* is no recipient"):
+        with pytest.raises(EncryptionError, match="berth_backup_recipient: .* is not a recipient"):
             encryption.check_recipient(recipient)
     assert plugin("filter/backup.py").backup_suffix(recipient) == (f".dump.{program}" if program else ".dump")
 

@@ -522,7 +522,7 @@ def test_a_directory_that_cannot_be_removed_is_named_and_the_record_stays(
     monkeypatch.setattr(cluster.shutil, "rmtree", lambda path, ignore_errors: None)
     monkeypatch.setattr(cluster.Removal, "all", cluster.Removal._files)
     answer = run(kubeadm_remove, capsys, environment="dev")
-    assert answer["failed"] and answer["msg"].startswith(f"The cluster is not removed whole: {machine.root}/etc could not be removed whole")
+    assert answer["failed"] and answer["msg"].startswith(f"The cluster is not removed whole: {machine.root}/etc could not be removed completely")
     assert cluster.record() is not None
 
 

@@ -282,7 +282,7 @@ def test_where_the_first_way_fails_the_second_is_gone(tmp_path: Path, recipes: l
 def test_where_no_way_leads_to_it_nothing_is_left_and_the_reason_is_said(tmp_path: Path, recipes: list[list[list[str]]]) -> None:
     recipes += [[["/no/such/program"]], [FAILS]]
     (tmp_path / "requirements.txt").touch()
-    with pytest.raises(environment.NotMade, match=r"^The Python packages for a test \(.*\) did not arrive: error: no index. They come from PyPI"):
+    with pytest.raises(environment.NotMade, match=r"^The Python packages for a test \(.*\) could not be installed: error: no index. They come from PyPI"):
         environment.provide(tmp_path / "x", tmp_path / "requirements.txt", "a test", {"PATH": "/bin:/usr/bin"})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["requirements.txt", "x.lock"]
 

@@ -87,7 +87,7 @@ def test_a_proxy_that_leads_to_no_cluster_is_named_and_not_the_cluster_blamed(tm
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # where nothing listens
     monkeypatch.setenv("no_proxy", "")
     cluster = Cluster(kubeconfig(tmp_path, "https://cluster.example:6443"), None)
-    words = r"The proxy that HTTPS_PROXY names does not lead to cluster\.example\. Correct it, or add cluster\.example to NO_PROXY"
+    words = r"The proxy in HTTPS_PROXY does not connect to cluster\.example\. Correct it, or add cluster\.example to NO_PROXY"
     with pytest.raises(Unreachable, match=words):
         cluster.version()
 

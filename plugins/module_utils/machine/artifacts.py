@@ -276,8 +276,8 @@ def plan_for(settings: Settings, source: str, reason: str) -> Plan:
     unknown = set(settings.wanted) - {spec["name"] for spec in settings.binaries} - set(images)
     if unknown:
         raise ArtifactError(
-            f"artifacts_wanted has {', '.join(sorted(unknown))}, which is neither a binary nor an image of this role. "
-            f"There are: {', '.join(sorted({*binaries, *images}))}."
+            f"artifacts_wanted has {', '.join(sorted(unknown))}, not among the binaries and images of this role. "
+            f"It has: {', '.join(sorted({*binaries, *images}))}."
         )
     if settings.wanted:
         images = {short: entry for short, entry in images.items() if short in settings.wanted}
@@ -557,7 +557,7 @@ def adopt(cache_dir: Path) -> None:
     """
     mark = cache_dir / "CACHEDIR.TAG"
     if not mark.exists() and {path.name for path in cache_dir.iterdir()} - {"lock"}:
-        raise ArtifactError(f"{cache_dir} is not empty and was not made by the artifacts role: set artifacts_cache_dir to another one.")
+        raise ArtifactError(f"{cache_dir} is not empty and was not made by the artifacts role: set artifacts_cache_dir to another directory.")
     mark.write_text(MARK, encoding="utf-8")
     for name in ("binaries", "images", "downloads", "logs", "tmp"):
         (cache_dir / name).mkdir(exist_ok=True)

@@ -148,10 +148,10 @@ def tool_message(tool: str, status: int, log: Path, cache_dir: Path) -> str:
             "set berth_artifacts_source: build."
         )
     elif host:
-        advice = f"{host[1]} could not be reached: check the network and the proxy settings, then run again; what is made already is kept."
+        advice = f"{host[1]} could not be reached: check the network and the proxy settings, then run again; everything that is finished is kept."
     else:
-        advice = "Run again once the cause is gone; what is made already is kept."
-    return f"{tool} failed with status {status}:\n" + "\n".join(lines[-TAIL:]) + f"\nThe whole log is {log}.\n{advice}"
+        advice = "Run again once the cause is fixed; everything that is finished is kept."
+    return f"{tool} failed with status {status}:\n" + "\n".join(lines[-TAIL:]) + f"\nThe full log is {log}.\n{advice}"
 
 
 def full_disk(cache_dir: Path) -> str:
@@ -159,7 +159,7 @@ def full_disk(cache_dir: Path) -> str:
     free = shutil.disk_usage(cache_dir).free / 1e9
     return (
         f"No space is left: {free:.1f} GB are free at {cache_dir}. Downloading takes about 2 GB, building about 14 GB "
-        "with Go's own caches. Make room, or set artifacts_cache_dir (and GOCACHE and GOMODCACHE) to another disk."
+        "with Go's own caches. Free some space, or set artifacts_cache_dir (and GOCACHE and GOMODCACHE) to another disk."
     )
 
 
@@ -202,7 +202,7 @@ def fetch(settings: Settings, address: str, say: Callable[[str], None]) -> Path:
                 cache.fsync(partial)
                 partial.rename(target)
                 return target
-            problem = f"{host} broke off after {partial.stat().st_size} of {whole} bytes"
+            problem = f"{host} closed the connection after {partial.stat().st_size} of {whole} bytes"
         except urllib.error.HTTPError as error:
             if error.code == 416:  # the part is as long as the file, or longer: it cannot be gone on with
                 partial.unlink(missing_ok=True)
@@ -218,10 +218,10 @@ def fetch(settings: Settings, address: str, say: Callable[[str], None]) -> Path:
                 break
             problem = f"{host} does not answer ({reason})"
         except (ValueError, http.client.HTTPException) as error:
-            problem = f"{host} broke off ({error})"
+            problem = f"{host} closed the connection ({error})"
     raise ArtifactError(
-        f"{address} could not be downloaded: {problem}. Check the network and the proxy settings and run again (what "
-        "has come is kept), name a mirror or a directory with the files (file:///...) in berth_artifacts_mirrors, or set "
+        f"{address} could not be downloaded: {problem}. Check the network and the proxy settings and run again (the part that "
+        "was received is kept), name a mirror or a directory with the files (file:///...) in berth_artifacts_mirrors, or set "
         "berth_artifacts_source: build."
     )
 
@@ -269,8 +269,8 @@ def download_binary(work: Work, entry: Entry, what: str) -> None:
         if got != wanted:
             file.unlink()
             raise ArtifactError(
-                f"{address} has the sha256 {got}, but {whose} says {wanted}. The file was removed. A transfer through "
-                "a proxy that alters it does this, and so does a mirror with another release: check "
+                f"{address} has the sha256 {got}, but {whose} says {wanted}. The file was removed. A proxy "
+                "that alters the download can cause this, and so can a mirror with another release: check "
                 "berth_artifacts_mirrors, or set berth_artifacts_source: build."
             )
         with cache.new_entry(settings.cache_dir, entry, {"url": address, "archive_sha256": got, "sha256_from": whose}) as target:
@@ -282,7 +282,7 @@ def download_binary(work: Work, entry: Entry, what: str) -> None:
                     except KeyError:
                         content = None
                     if content is None:
-                        raise ArtifactError(f"{address} holds no {member}: correct `member` in the role's vars.")
+                        raise ArtifactError(f"{address} contains no {member}: correct `member` in the role's vars.")
                     with target.open("wb") as output:
                         shutil.copyfileobj(content, output, 1 << 20)
             else:
@@ -311,7 +311,7 @@ def download_image(work: Work, entry: Entry, what: str) -> None:
             work.run([*query, f"docker://{repository}:{tag}"], log, {})
             answer = re.findall(r"^sha256:[0-9a-f]{64}$", log.read_text(encoding="utf-8"), re.MULTILINE)
             if not answer:
-                raise ArtifactError(f"skopeo names no digest of {repository}:{tag}; what it said is in {log}.")
+                raise ArtifactError(f"skopeo reports no digest for {repository}:{tag}; its output is in {log}.")
             digest = answer[-1]
         with cache.new_entry(settings.cache_dir, entry, details) as target:
             copy = [*skopeo, "copy", *(["--src-tls-verify=false"] if insecure else [])]
@@ -456,7 +456,7 @@ def unpacked(root: Path, build: dict[str, Any], workspace: Path) -> dict[str, Pa
             members = [name for name in archive.getnames() if name.removeprefix("./") == source.lstrip("/")]
             content = archive.extractfile(members[0]) if members else None
             if content is None:
-                raise ArtifactError(f"{', '.join(build['unpack'])} holds no {source}: correct `files` in the role's vars.")
+                raise ArtifactError(f"{', '.join(build['unpack'])} contains no {source}: correct `files` in the role's vars.")
             copy = workspace / source.strip("/").replace("/", "_")
             with copy.open("wb") as output:
                 shutil.copyfileobj(content, output, 1 << 20)
@@ -563,7 +563,7 @@ def make(settings: Settings, plan: Plan) -> list[str]:
             raise ArtifactError(full_disk(settings.cache_dir)) from error
         raise ArtifactError(f"{error.filename or settings.cache_dir}: {error.strerror or error}") from error
     except (tarfile.TarError, subprocess.SubprocessError) as error:
-        raise ArtifactError(f"{error}. Nothing of it was kept; run again to make it again.") from error
+        raise ArtifactError(f"{error}. Nothing of it was kept; run again to create it again.") from error
     finally:
         work.stop()
         signal.signal(signal.SIGTERM, previous)
@@ -572,7 +572,7 @@ def make(settings: Settings, plan: Plan) -> list[str]:
 
 def interrupted(number: int, frame: Any) -> None:
     """End in an orderly way when somebody ends the run."""
-    raise ArtifactError("The run was ended from outside. Run again: it goes on where it was.")
+    raise ArtifactError("The run was terminated from outside. Run again: it continues where it stopped.")
 
 
 def make_binaries(work: Work, plan: Plan) -> list[str]:

@@ -76,8 +76,8 @@ def provide(directory: Path, requirements: Path, what: str, given: Mapping[str, 
         else:
             shutil.rmtree(new, ignore_errors=True)
             raise NotMade(
-                f"The Python packages for {what} ({requirements}) did not arrive: {said}. "
-                "They come from PyPI, or from where pip's configuration says. Mend that, then run the same command again."
+                f"The Python packages for {what} ({requirements}) could not be installed: {said}. "
+                "They come from PyPI, or from the index in pip's configuration. Fix that, then run the same command again."
             )
         (new / ".made-from").write_text(made_from(requirements), encoding="ascii")
         shutil.rmtree(directory, ignore_errors=True)

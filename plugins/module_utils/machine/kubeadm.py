@@ -372,7 +372,7 @@ class Removal:
         if path.exists():
             shutil.rmtree(path, ignore_errors=True)
             if path.exists():
-                raise OSError(f"{path} could not be removed whole; what is left in it: {', '.join(os.listdir(path)[:5])}")
+                raise OSError(f"{path} could not be removed completely; it still contains: {', '.join(os.listdir(path)[:5])}")
             self.removed.append(str(path))
 
 
@@ -486,7 +486,7 @@ def stays(others: Sequence[str]) -> str:
     >>> stays(["shop"])
     'the cluster, for shop. Destroy each with its own inventory or, where that is gone, with a copy of this one whose host has its name'
     """
-    how = "Destroy each with its own inventory or, where that is gone, with a copy of this one whose host has its name"
+    how = "Destroy each with its own inventory or, if that is gone, with a copy of this one whose host has its name"
     return f"the cluster, for {', '.join(others)}. {how}" if others else ""
 
 

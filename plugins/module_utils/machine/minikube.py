@@ -90,7 +90,7 @@ class Observed:
 
     state: str
     reason: str = ""
-    remedy: str = "remove it with the tool that made it"
+    remedy: str = "remove it with the tool that created it"
     silent: bool = False
     config: dict[str, Any] = field(default_factory=dict)
     record: dict[str, Any] | None = None
@@ -142,7 +142,7 @@ def classify(profiles: dict[str, Any], profile: str, status: str, record: dict[s
     """
     names = {kind: [item.get("Name") for item in profiles.get(kind) or []] for kind in ("valid", "invalid")}
     if record is None:
-        return "foreign", f"minikube has a profile {profile} that Berth did not make", False
+        return "foreign", f"minikube has a profile {profile} that Berth did not create", False
     if profile not in names["valid"]:
         return "lost", "its configuration is damaged", False
     nodes = status_of(status)
@@ -159,14 +159,14 @@ def classify(profiles: dict[str, Any], profile: str, status: str, record: dict[s
     if host != "Running":
         return "unready", f"the node is {host or 'in an unknown state'}", False
     if not record.get("made") or (kubelet, server, control.get("Kubeconfig")) == ("Stopped", "Stopped", "Misconfigured"):
-        return "partial", "an earlier start was cut off", False
+        return "partial", "an earlier start was interrupted", False
     if kubelet != "Running":
-        return "unready", "the kubelet does not run", False
+        return "unready", "the kubelet is not running", False
     if server != "Running":
         return "unready", "the API server does not answer", True
     workers = [node.get("Name", "") for node in nodes if node.get("Worker") and {node.get("Host"), node.get("Kubelet")} != {"Running"}]
     if workers:
-        return "unready", f"{', '.join(workers)} does not run", False
+        return "unready", f"{', '.join(workers)} is not running", False
     return "running", "", False
 
 
@@ -210,7 +210,7 @@ def version(text: str) -> tuple[int, ...]:
     """
     found = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)(?:[-+].*)?", text)
     if not found:
-        raise Refusal(f"minikube_kubernetes_version: {text!r} is not a version; write it whole, like v1.36.3")
+        raise Refusal(f"minikube_kubernetes_version: {text!r} is not a version; write it in full, like v1.36.3")
     return tuple(map(int, found.groups()))
 
 
@@ -218,7 +218,7 @@ def unusable(wanted: Wanted) -> list[str]:
     """Return what is wrong with the settings whatever is there, one phrase each, with the variable's name."""
     found = []
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9]", wanted.profile):
-        found.append(f"minikube_profile: {wanted.profile!r} is no name for a container: two or more letters, digits and hyphens")
+        found.append(f"minikube_profile: {wanted.profile!r} is not a valid container name: use two or more letters, digits and hyphens")
     for name in ("memory", "disk"):
         try:
             size = megabytes(getattr(wanted, name))
@@ -272,11 +272,11 @@ def differences(observed: Observed, wanted: Wanted) -> list[tuple[str, str, str]
     elif wanted.cni not in ("", "auto") and "/" not in wanted.cni:  # a path is that of a manifest, which minikube copies
         pairs.append(("cni", kubernetes.get("CNI", ""), wanted.cni))
     if record.get("cni_manifest", wanted.cni_manifest) != wanted.cni_manifest and record.get("cni") == wanted.cni:
-        pairs.append(("cni", f"{wanted.cni} as it was at the first start", "what that file holds now"))
+        pairs.append(("cni", f"{wanted.cni} as it was at the first start", "its present content"))
     if wanted.base_image:
         pairs.append(("base_image", config.get("KicBaseImage", ""), wanted.base_image))
     if record.get("proxies", given(wanted)["proxies"]) != given(wanted)["proxies"]:
-        pairs.append(("proxies", "what it was made with", "another value (either may hold a password)"))
+        pairs.append(("proxies", "the value that it was created with", "another value (either may contain a password)"))
     pairs.append(("registry_mirrors", sorted(config.get("RegistryMirror") or []), sorted(wanted.registry_mirrors)))
     pairs.append(("insecure_registries", sorted(config.get("InsecureRegistry") or []), sorted(wanted.insecure_registries)))
     live, want = observed.kubernetes_version, wanted.kubernetes_version
@@ -315,22 +315,22 @@ def to_take_on(observed: Observed, wanted: Wanted) -> str:
     kubernetes = observed.config.get("KubernetesConfig", {})
     live, want = observed.kubernetes_version, wanted.kubernetes_version
     if live and want and version(want) > version(live):
-        return f"Kubernetes is {live}, and {want} is wanted"
+        return f"Kubernetes is {live}, but {want} is wanted"
     gates = set(filter(None, kubernetes.get("FeatureGates", "").split(",")))
     if gates != set(feature_gates(wanted)):
-        return "the feature gates are others"
+        return "the feature gates differ"
     options = {f"{item['Component']}.{item['Key']}={item['Value']}" for item in kubernetes.get("ExtraOptions") or []}
     recorded = set((observed.record or {}).get("extra_config", []))
     if set(wanted.extra_config) - options or recorded - set(wanted.extra_config):  # minikube adds some of its own
-        return "the extra configuration is another"
+        return "the extra configuration differs"
     if other_arguments(observed, wanted):
-        return "the extra arguments are others"
+        return "the extra arguments differ"
     if wanted.container_runtime and kubernetes.get("ContainerRuntime") != wanted.container_runtime:
         return "a start with another container runtime damaged the profile"
     if not observed.certificates_current:
-        return "the certificate authorities are others"
+        return "the certificate authorities differ"
     if not observed.kubeconfig_current:
-        return "the kubeconfig does not lead to the cluster"
+        return "the kubeconfig does not point to the cluster"
     return ""
 
 
@@ -366,7 +366,7 @@ def to_absent(observed: Observed, wanted: Wanted) -> Plan:
     if observed.state == "absent":
         return Plan([])
     if observed.state == "foreign":
-        raise Refusal(f"{observed.reason}, so it stays; {observed.remedy}.")
+        raise Refusal(f"{observed.reason}, so it is not removed; {observed.remedy}.")
     return Plan(["delete"])
 
 
@@ -388,32 +388,32 @@ def to_started(observed: Observed, wanted: Wanted) -> Plan:
     if problems := unusable(wanted):
         raise Refusal("\n".join(f"{problem} ({wanted.inventory})" for problem in problems))
     if observed.state == "foreign":
-        raise Refusal(f"{observed.reason}, and it is not touched. Set minikube_profile in {wanted.inventory} to another name, or {observed.remedy}.")
+        raise Refusal(f"{observed.reason}, so it is not touched. Set minikube_profile in {wanted.inventory} to another name, or {observed.remedy}.")
     if observed.kubeconfig_foreign:
         raise Refusal(
-            f"The kubeconfig leads to a cluster that is not the minikube profile {wanted.profile}, so it is not overwritten: set "
+            f"The kubeconfig points to a cluster that is not the minikube profile {wanted.profile}, so it is not overwritten: set "
             f"berth_kubeconfig in {wanted.inventory} to a path of its own."
         )
     if unknown := sorted(set(wanted.addons) - observed.known_addons) if observed.known_addons else []:
         raise Refusal(f"minikube_addons: minikube has no addon {', '.join(unknown)}; it has {', '.join(sorted(observed.known_addons))} ({wanted.inventory})")
     if observed.state == "lost" and not (wanted.recreate or not observed.made):
         raise Refusal(
-            f"The minikube profile {wanted.profile} cannot be started: {observed.reason}. What it held is gone. Set minikube_recreate: true in "
-            f"{wanted.inventory} to have it made again, or remove the rest with playbooks/destroy.yml and run again."
+            f"The minikube profile {wanted.profile} cannot be started: {observed.reason}. Its contents are lost. Set minikube_recreate: true in "
+            f"{wanted.inventory} to recreate it, or remove the rest with playbooks/destroy.yml and run again."
         )
     exists = observed.state not in ("absent", "lost")
     changed = differences(observed, wanted) if exists and observed.config else []  # which is not known while the program is to be fetched
     if changed and observed.made:
-        lines = [f"{variable}: is {live}, and {want} is wanted" for variable, live, want in changed]
+        lines = [f"{variable}: is {live}, but {want} is wanted" for variable, live, want in changed]
         raise Refusal(
-            f"The minikube profile {wanted.profile} cannot take a changed setting:\n" + "\n".join(lines) + f"\nPut it back in {wanted.inventory}, "
-            "or remove the cluster with playbooks/destroy.yml and run again; what the cluster holds is lost with it."
+            f"The minikube profile {wanted.profile} cannot apply a changed setting:\n" + "\n".join(lines) + f"\nChange it back in {wanted.inventory}, "
+            "or remove the cluster with playbooks/destroy.yml and run again; the cluster's contents are lost with it."
         )
     if observed.state == "lost" or changed:  # a first start that was cut off has nothing to lose
         return Plan(["delete", "start", *addon_steps(DEFAULT_ADDONS, observed, wanted)], wanted.recreate, observed.reason)
     needed = to_take_on(observed, wanted)
     steps, why = {
-        "absent": (["start"], "there is none yet"),
+        "absent": (["start"], "it does not exist yet"),
         "stopped": (["start"], "it is stopped"),
         "paused": (["unpause", *(["start"] if needed else [])], "it is paused"),
         "partial": (["start"], observed.reason),
@@ -423,8 +423,8 @@ def to_started(observed: Observed, wanted: Wanted) -> Plan:
     enabled = observed.addons if observed.made else observed.addons | DEFAULT_ADDONS  # a first start brings the latter
     addons = addon_steps(enabled, observed, wanted)
     warning = (
-        f"minikube_extra_arguments: the minikube profile {wanted.profile} was started with others. minikube passes over those that only a new "
-        "profile takes; to have them all, remove the cluster with playbooks/destroy.yml and run again."
+        f"minikube_extra_arguments: the minikube profile {wanted.profile} was started with others. minikube ignores those that only a new "
+        "profile accepts; to apply them all, remove the cluster with playbooks/destroy.yml and run again."
     )
     return Plan([*steps, *addons], wanted.recreate, why, warning if exists and other_arguments(observed, wanted) else "")
 
@@ -484,7 +484,7 @@ def drivable(driver: str = "", force: bool = False) -> tuple[str, str]:
         if problem:
             silent.append(f"{name}: {problem}")
         elif os.geteuid() == 0 and name != "none" and not force:
-            return "", f"{name} answers, but minikube refuses to drive it as root: run as another user who may use it, or set minikube_force: true"
+            return "", f"{name} answers, but minikube refuses to use it as root: run as another user who may use it, or set minikube_force: true"
         else:
             return name, f"{name} answers"
     return "", "; ".join(silent)
@@ -504,11 +504,11 @@ def probe(driver: str) -> str:
         "none": ["true"],
     }
     if driver not in commands:
-        return "Berth does not know how to look for it"
+        return "Berth does not know how to check for it"
     if driver == "none" and platform.system() != "Linux":
-        return "this system is no Linux"
+        return "this system is not Linux"
     if driver in ("vfkit", "hyperkit") and not mac:
-        return "this system is no macOS"
+        return "this system is not macOS"
     return answer(commands[driver])[1]
 
 
@@ -543,11 +543,11 @@ def taken(profile: str, driver: str) -> str:
     for name in ENGINES if not driver else [driver] if driver in ENGINES else []:
         for kind, command in (("container", ["ps", "--all", "--format", "{{.Names}}"]), ("volume", ["volume", "ls", "--format", "{{.Name}}"])):
             if profile in answer([*engine(name), *command])[0].split():
-                return f"{name} has a {kind} named {profile} that Berth did not make"
+                return f"{name} has a {kind} named {profile} that Berth did not create"
     if driver in ("kvm", "kvm2"):
         listed, _ = answer(["virsh", "--connect", os.environ.get("LIBVIRT_DEFAULT_URI", "qemu:///system"), "list", "--all", "--name"])
         if profile in listed.split():
-            return f"libvirt has a virtual machine named {profile} that Berth did not make"
+            return f"libvirt has a virtual machine named {profile} that Berth did not create"
     return ""
 
 

@@ -46,10 +46,10 @@ ADVICE = {
     "DRV_": "Set minikube_driver to one that works on this machine.",
     "PROVIDER_": "Set minikube_driver to one that works on this machine.",
     "PR_": "Set minikube_driver to one that works on this machine.",
-    "GUEST_DRIVER_MISMATCH": "Put minikube_driver back, or remove the cluster with playbooks/destroy.yml.",
+    "GUEST_DRIVER_MISMATCH": "Change minikube_driver back, or remove the cluster with playbooks/destroy.yml.",
     "RSRC_INSUFFICIENT_CORES": "Set minikube_cpus.",
-    "RSRC_INSUFFICIENT_STORAGE": "Make room, or set minikube_disk.",
-    "RSRC_": "Set minikube_memory, or end something.",
+    "RSRC_INSUFFICIENT_STORAGE": "Free some space, or set minikube_disk.",
+    "RSRC_": "Set minikube_memory, or stop other programs.",
     "K8S_OLD_": "Set minikube_kubernetes_version.",
     "K8S_NEW_": "Set minikube_kubernetes_version.",
     "K8S_DOWNGRADE_": "Set minikube_kubernetes_version.",
@@ -57,7 +57,7 @@ ADVICE = {
     "K8S_INSTALL_FAILED_CONTAINER_RUNTIME_": "Set minikube_container_runtime.",
     "RUNTIME_": "Set minikube_container_runtime.",
     "INET_": "Set minikube_proxies or minikube_registry_mirrors.",
-    "MK_ADDON_": "Set minikube_addons, or look at its pods.",
+    "MK_ADDON_": "Set minikube_addons, or check the addon's pods.",
 }
 
 # What every module of minikube's takes.
@@ -134,14 +134,14 @@ class Minikube:
             )
         except subprocess.TimeoutExpired:
             raise MinikubeError(
-                f"minikube {' '.join(words)} does not answer within {READ_TIMEOUT} s. See whether the driver does: docker ps, virsh list."
+                f"minikube {' '.join(words)} does not answer within {READ_TIMEOUT} s. Check whether the driver does: docker ps, virsh list."
             ) from None
         except OSError as error:
             raise self.unusable(error) from error
 
     def unusable(self, error: OSError) -> MinikubeError:
         """Return that the program cannot be run, with what helps where it is not there: its pin may have moved since the last run."""
-        advice = " Run playbooks/cluster.yml, which provides it, and then this again." if isinstance(error, FileNotFoundError) else ""
+        advice = " Run playbooks/cluster.yml, which provides it, then run this again." if isinstance(error, FileNotFoundError) else ""
         return MinikubeError(f"{self.binary} cannot be run: {error.strerror}.{advice}")
 
     def answer(self, *words: str) -> Any:
@@ -204,7 +204,7 @@ class Minikube:
         name = " ".join(word for word in words if not word.startswith("-"))
         if late.is_set():
             raise MinikubeError(
-                f"minikube {name} took longer than {timeout:g} s{f', at «{step}»' if step else ''}. Run again, and it goes on; if the network is "
+                f"minikube {name} took longer than {timeout:g} s{f', at «{step}»' if step else ''}. Run again to continue; if the network is "
                 "slow, set minikube_timeout to more."
             )
         if process.returncode:
@@ -277,13 +277,13 @@ class Minikube:
             return Observed("foreign" if reason else "absent", reason, **found)
         if owner := self.other_owner():
             remedy = f"if that project was moved or is gone, remove {self.owner_file}, and run again"
-            reason = f"the minikube profile {self.profile} is that of the environment whose kubeconfig is {owner}"
+            reason = f"the minikube profile {self.profile} belongs to the environment whose kubeconfig is {owner}"
             return Observed("foreign", reason, remedy=remedy, **found)
         if not self.binary.exists():
             if record is None:
-                return Observed("foreign", f"minikube has a profile {self.profile} that Berth did not make", **found)
+                return Observed("foreign", f"minikube has a profile {self.profile} that Berth did not create", **found)
             noted = frozenset(record.get("addons", DEFAULT_ADDONS))
-            return Observed("unready", f"{self.binary} is not there yet, so nobody can ask", config=self.stored_config(), addons=noted, **found)
+            return Observed("unready", f"{self.binary} does not exist yet, so its state is unknown", config=self.stored_config(), addons=noted, **found)
         profiles = self.answer("profile", "list", "--output=json")
         config = next((item.get("Config") or {} for item in profiles.get("valid") or [] if item.get("Name") == self.profile), {})
         status = self.status(config)
@@ -364,9 +364,9 @@ class Minikube:
             if wanted.state != "started" or observed.state in ("absent", "lost"):
                 raise
             if not plan.recreate:
-                advice = f"If it cannot be repaired, minikube_recreate: true in {wanted.inventory} has it deleted and made again."
+                advice = f"If it cannot be repaired, minikube_recreate: true in {wanted.inventory} deletes and recreates it."
                 raise MinikubeError(f"{error} {advice}") from error
-            report(f"minikube: {self.profile} does not come up and is made again: {error}")
+            report(f"minikube: {self.profile} does not come up and is recreated: {error}")
             self.steps(["delete", "start"], wanted, certificates, timeout)
         if wanted.state == "started":
             self.addons(observed, wanted, again=bool(steps), timeout=timeout)
@@ -406,7 +406,7 @@ class Minikube:
         self.write_record((self.record() or {}) | {"made": True, "extra_arguments": checksum(wanted.extra_arguments)})
         seen = self.observe(wanted)
         if seen.state != "running":
-            raise MinikubeError(f"minikube says that {self.profile} has started, but it is {seen.state}: {seen.reason}.")
+            raise MinikubeError(f"minikube reports that {self.profile} has started, but it is {seen.state}: {seen.reason}.")
 
     def addons(self, observed: Observed, wanted: Wanted, again: bool, timeout: float) -> None:
         """Enable the addons that are wanted and disable those that no longer are; ``again`` looks at what a start has enabled."""
@@ -461,12 +461,12 @@ def certificates_of(paths: list[str], profile: str) -> dict[str, str]:
         try:
             content = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise Refusal(f"minikube_certificates: {path} cannot be read: {getattr(error, 'strerror', None) or 'it is no PEM file'}") from error
+            raise Refusal(f"minikube_certificates: {path} cannot be read: {getattr(error, 'strerror', None) or 'it is not a PEM file'}") from error
         if "-----BEGIN CERTIFICATE-----" not in content:
-            raise Refusal(f"minikube_certificates: {path} holds no certificate in PEM form")
+            raise Refusal(f"minikube_certificates: {path} contains no PEM certificate")
         name = f"berth-{profile}-{path.stem}.pem"
         if name in found:
-            raise Refusal(f"minikube_certificates: two files are called {path.stem}; rename one")
+            raise Refusal(f"minikube_certificates: two files are named {path.stem}; rename one")
         found[name] = content
     return found
 
@@ -482,7 +482,7 @@ def manifest_of(cni: str) -> str:
     try:
         return checksum(Path(cni).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise Refusal(f"minikube_cni: {cni} cannot be read: {getattr(error, 'strerror', None) or 'it is no text file'}") from error
+        raise Refusal(f"minikube_cni: {cni} cannot be read: {getattr(error, 'strerror', None) or 'it is not a text file'}") from error
 
 
 # --- What minikube says ----------------------------------------------------------
@@ -524,7 +524,7 @@ def failure(output: str, errors: str, status: int) -> str:
         reason, message = found.groups()
     else:
         plain = [line.lstrip("*!X ") for line in (errors + output).splitlines() if line.strip() and not event(line)[0]]
-        reason, message = "", "\n".join([data.get("message", "") for data in events] or plain or ["it said nothing"])
+        reason, message = "", "\n".join([data.get("message", "") for data in events] or plain or ["it printed nothing"])
     code = f"{reason}, exit code {status}" if reason else f"exit code {status}"
     # With --force it goes on after an error, so that the first one may be the cause of the last.
     earlier = list({data["name"]: data for data in named if data["name"] != reason}.values())

@@ -80,7 +80,7 @@ def clashes(wanted: Mapping[str, IPv4Network], known: Iterable[Mapping[str, Any]
             told = any(clash.variable == variable and device and f"{device} " in clash.text for clash in found)
             if what and not told:
                 shown = network.network_address if network.prefixlen == 32 else network
-                verb, end = ("overlaps with", "") if certain else ("hides a part of", ", so that hosts there would not be reached")
+                verb, end = ("overlaps with", "") if certain else ("hides part of", ", so hosts there would be unreachable")
                 way = f"set {variable} to one that is free, such as {_free(variable, wanted, others)}"
                 found.append(Clash(variable, f"{shown} of {USES[variable]} {verb} {what}{device} of this machine{end}; {way}", certain))
     sure = {clash.variable for clash in found if clash.certain}
@@ -152,7 +152,7 @@ def unusable(root: Path, path: Path) -> str:
     if not servers:
         return f"{path} has no nameserver"
     here = next((server for server in servers if _is_loopback(server)), None)
-    return f"{path} has nameserver {here}, which pods do not reach" if here else ""
+    return f"{path} has nameserver {here}, which pods cannot reach" if here else ""
 
 
 def _is_loopback(server: str) -> bool:
@@ -179,7 +179,7 @@ def firewalld(pods: str) -> str:
         return ""
     zone = subprocess.run(["firewall-cmd", f"--get-zone-of-source={pods}"], capture_output=True, text=True, check=False).stdout.strip()
     way = f"firewall-cmd --permanent --zone=trusted --add-source={pods}, then firewall-cmd --reload"
-    return "" if zone == "trusted" else f"firewalld drops what pods send; run: {way}"
+    return "" if zone == "trusted" else f"firewalld drops packets from pods; run: {way}"
 
 
 def _ruleset() -> list[dict[str, Any]]:
@@ -213,5 +213,5 @@ def dropping(ruleset: Iterable[Mapping[str, Any]], pods: str) -> list[str]:
         commands = [f'{insert} iifname "{BRIDGE}" accept', f'{insert} oifname "{BRIDGE}" ct state established,related accept']
         if chain["hook"] == "input":
             commands = [f'{insert} iifname "{BRIDGE}" accept']
-        found.append(f"the chain {' '.join(place)} of nftables drops what pods send; run: {'; '.join(commands)}; and keep that in /etc/nftables.conf")
+        found.append(f"the chain {' '.join(place)} of nftables drops packets from pods; run: {'; '.join(commands)}; and add that to /etc/nftables.conf")
     return found

@@ -99,4 +99,4 @@ def blamed(environment: Mapping[str, str], host: str) -> str:
     """Return what to say of a proxy that does not let through to ``host``."""
     names = named(environment)
     variable = next((name for name in sorted(names, key=lambda name: name.lower() != "https_proxy")), "HTTPS_PROXY")
-    return f"The proxy that {variable} names does not lead to {host}. Correct it, or add {host} to NO_PROXY"
+    return f"The proxy in {variable} does not connect to {host}. Correct it, or add {host} to NO_PROXY"

@@ -85,7 +85,7 @@ def last_words(machine: Systemd | Runit, name: str, since: float, lines: int = 8
     for line in reversed(errors or found):
         words.setdefault(re.sub(r"^E\d{4} \S+ +\d+ ", "", line), line)
     told = "\n".join(reversed(list(words.values())[:lines])) or "(none)"
-    return f"{'Last errors' if errors else 'Last words'} of {name} ({machine.place(name)}):\n{told}"
+    return f"{'Last errors' if errors else 'Last output'} of {name} ({machine.place(name)}):\n{told}"
 
 
 def wait_until_it_listens(machine: Systemd | Runit, name: str, address: str, since: float, timeout: float) -> None:
@@ -97,7 +97,7 @@ def wait_until_it_listens(machine: Systemd | Runit, name: str, address: str, sin
     watch, end = Watch(machine, name), time.monotonic() + timeout
     while not listens(address):
         if watch.hopeless() or time.monotonic() > end:
-            what = "ends again and again" if watch.hopeless() else f"does not answer at {address} within {timeout:.0f} s"
+            what = "keeps exiting" if watch.hopeless() else f"does not answer at {address} within {timeout:.0f} s"
             raise ServiceError(f"The service {name} {what}. {last_words(machine, name, since)}")
         time.sleep(0.1)
 
