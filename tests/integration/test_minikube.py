@@ -437,8 +437,16 @@ PROXY = "http://me:secret@proxy.example.org:3128"
         ({}, {"memory": "no-limit"}, "minikube_memory: is 6000, but no-limit is wanted"),
         ({}, {"cpus": "max"}, "minikube_cpus: is 2, but max is wanted"),
         ({"disk": ""}, {"disk": "max"}, "minikube_disk: is 20000, but max is wanted"),
-        ({}, {"proxies": {"https_proxy": PROXY}}, "minikube_proxies: is the value that it was created with, but another value (either may contain a password) is wanted"),
-        ({"proxies": {"https_proxy": PROXY}}, {}, "minikube_proxies: is the value that it was created with, but another value (either may contain a password) is wanted"),
+        (
+            {},
+            {"proxies": {"https_proxy": PROXY}},
+            "minikube_proxies: is the value that it was created with, but another value (either may contain a password) is wanted",
+        ),
+        (
+            {"proxies": {"https_proxy": PROXY}},
+            {},
+            "minikube_proxies: is the value that it was created with, but another value (either may contain a password) is wanted",
+        ),
     ],
 )
 def test_a_setting_that_minikube_does_not_tell_again_is_named_as_well(
