@@ -507,7 +507,7 @@ def test_a_kubelet_that_cannot_start_ends_kubeadm_at_once_with_the_journals_erro
     kubeadm.write_text(f"#!/bin/sh\necho '[kubelet-start] Starting the kubelet'\ntouch {tmp_path}/kubelet/config.yaml\nexec sleep 600\n")
     answer = run(kubeadm_init, capsys, config="init.yaml")
     assert re.sub(r"after \d+ s", "after 0 s", answer["msg"]) == (
-        "The kubelet keeps exiting, so kubeadm init was ended after 0 s.\n"
+        "The kubelet ends again and again, so kubeadm init was ended after 0 s.\n"
         f"Last errors of kubelet (journalctl --unit berth-kubelet.service):\n{KLOG[1]}\n"
         "Run the same command again after mending the cause: it begins the cluster again."
     )
