@@ -221,7 +221,7 @@ def test_a_repository_is_fetched_before_its_files_are_looked_at(run, tmp_path: P
         subprocess.run(["git", "-C", source, *words], check=True)
     given = ["-e", f"berth_app_source=file://{source}"]
     (absent,) = said(run("playbooks/preflight.yml", inventory, "--check", *given, "-e", "berth_app_ref=v9").stdout)
-    assert re.match(r"berth_app_ref: file://\S+ has no branch or tag v9; git ls-remote \S+ shows those that it has \(-e\)", absent)
+    assert re.match(r"berth_app_ref: file://\S+ has no branch or tag v9; git ls-remote \S+ lists them \(-e\)", absent)
     (root,) = said(run("playbooks/preflight.yml", inventory, "--check", *given).stdout)
     assert re.match(r"berth_app_user: is not set, and the image of \S+/berth/sources/[0-9a-f]{16}/shop/Dockerfile runs as root", root)
 
@@ -310,7 +310,7 @@ EDITS = (
     (r"write it without scheme, port and path, like ([\w.]+)", replaced(r": .*$", ": ['{0}']")),
     (r"it begins with '/', like (\S+)", replaced(r": .*$", ": {0}")),
     (r"stop that, or choose another port", replaced(r": .*$", ": 30999")),
-    (r"choose a namespace that the app has to itself, such as (\S+)", replaced(r": .*$", ": {0}")),
+    (r"choose a namespace for the app alone, such as (\S+)", replaced(r": .*$", ": {0}")),
     (r"or 0 to let Kubernetes choose", replaced(r": .*$", ": 0")),
 )
 FOLLOWED = (

@@ -119,7 +119,7 @@ def of_failed_job(reason: str, message: str) -> Snapshot:
     return Snapshot(workload, pods=[failed])
 
 
-@pytest.mark.parametrize(("reason", "way"), [("OOMKilled", "Raise the memory limit in berth_app_resources"), ("Error", "Mend what the log shows")])
+@pytest.mark.parametrize(("reason", "way"), [("OOMKilled", "Raise the memory limit in berth_app_resources"), ("Error", "Fix what the log shows")])
 def test_a_job_that_is_killed_for_its_memory_is_told_to_get_more(reason: str, way: str) -> None:
     failed = job(condition("Failed", "True", "BackoffLimitExceeded", "Job has reached the specified backoff limit"))
     killed = pod(failed, container(state=ended(137, reason)), phase="Failed")

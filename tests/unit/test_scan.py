@@ -119,9 +119,9 @@ def test_an_image_with_a_known_vulnerability_is_refused_with_what_to_do(image: A
         "  django 5.2: GHSA-1, CVE-2026-1 (high), fixed in 5.2.3",
         "  openssl 3.0.17-1~deb12u2: DEBIAN-CVE-2026-2, CVE-2026-2 (severity unknown), fixed in 3.0.18-1~deb12u1",
         "  (and 1 that no version fixes yet)",
-        "Raise Python packages to the fixed version in the project's requirements.",
-        "Packages of the system come with the base image: name a newer one in the Dockerfile, or upgrade the package in it. "
-        "Where Berth made the Dockerfile, a newer Berth has a newer one. What the Dockerfile installs is renewed every berth_image_max_age days.",
+        "Upgrade Python packages to the fixed version in the project's requirements.",
+        "System packages come with the base image: name a newer one in the Dockerfile, or upgrade the package in it. "
+        "If Berth generates the Dockerfile, a newer Berth has a newer image. What the Dockerfile installs is renewed every berth_image_max_age days.",
         "If one does not concern the app, add its name with the reason to berth_scan_ignore.",
         "It is not released, because berth_scan is refuse.",
     ]
