@@ -122,7 +122,7 @@ def test_an_image_with_a_known_vulnerability_is_refused_with_what_to_do(image: A
         "Upgrade Python packages to the fixed version in the project's requirements.",
         "System packages come with the base image: name a newer one in the Dockerfile, or upgrade the package in it. "
         "If Berth generates the Dockerfile, a newer Berth has a newer image. What the Dockerfile installs is renewed every berth_image_max_age days.",
-        "If one does not concern the app, add its name with the reason to berth_scan_ignore.",
+        "If one does not affect the app, add its name with the reason to berth_scan_ignore.",
         "It is not released, because berth_scan is refuse.",
     ]
 
