@@ -39,7 +39,7 @@ class Painted(str):
 
 
 def inventories() -> list[str]:
-    """Return what this run was given as -i; none where it takes what Ansible takes without one."""
+    """Return the values of this run's -i; none if it uses Ansible's default."""
     found = list(context.CLIARGS.get("inventory") or [])
     return [each for each in found if "," not in each] if found != list(C.DEFAULT_HOST_LIST) else []
 

@@ -1,14 +1,14 @@
-"""How an environment is, at a glance."""
+"""The state of an environment at a glance."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: environment_status
-short_description: Read how an environment is, and say it in one block of text
+short_description: Report the state of an environment in one block of text
 description:
   - Says when certificates end, those of a cluster on this machine and that of the kubeconfig.
-  - Reads cluster, nodes, release, pods, database, addresses and volumes with one request for each kind, and says what is wrong with what is not ready.
-  - Works without a cluster, with a stopped one and with a namespace in which nothing is released. What the user may not read is named, the rest is shown.
+  - Reads cluster, nodes, release, pods, database, addresses and volumes with one request for each kind, and says why something is not ready.
+  - Works without a cluster, with a stopped one and with a namespace in which nothing is released. It names what the user may not read, and shows the rest.
   - Changes nothing. Values of Secrets are replaced by C(***) in what Kubernetes and the pods say, as far as the user may read them.
 options:
   environment: {description: The environment's name., type: str, required: true}
@@ -22,7 +22,7 @@ options:
   kubeconfig: {description: The environment's kubeconfig., type: path, required: true}
   namespace: {description: The environment's namespace., type: str, required: true}
   app: {description: "The app's name, that of its Deployment and Service.", type: str, required: true}
-  path: {description: The path of the page that its addresses are asked for., type: str, default: /}
+  path: {description: The path of the page to request at each of its addresses., type: str, default: /}
   inventory: {description: "Where the environment's variables are set, for the advice.", type: str, default: the inventory}
   timeout: {description: Seconds that an address gets to answer., type: int, default: 2}
 attributes:
@@ -58,13 +58,13 @@ status:
       type: list
       elements: dict
     database: {description: "host, image, replicas and ready. Null for none.", type: dict}
-    network_policies: {description: "Whether they are enforced, as far as that was tried, else empty.", type: str}
+    network_policies: {description: "Whether they are enforced; empty if that was not tested.", type: str}
     addresses:
-      description: "url, answer (text), status and good (whether it is a page) of each that is good, or of all where none is."
+      description: "url, answer (text), status and good (whether it is a page) of each that is good, or of all if none is."
       type: list
       elements: dict
     volumes: {description: "name, size, state and class of each.", type: list, elements: dict}
-    certificates: {description: "kind, path, ends (RFC 3339) and seconds until then, of each kind the first to end.", type: list, elements: dict}
+    certificates: {description: "kind, path, ends (RFC 3339) and seconds until then, the first of each kind to end.", type: list, elements: dict}
     incidents:
       description:
         - What went wrong in the last hour and is over, the latest first.
@@ -74,9 +74,9 @@ status:
     problems: {description: "kind, name, pod, container, cause, summary, message, log (its last line) and advice.", type: list, elements: dict}
     requests:
       description:
-        - What visitors' requests were answered with, as the access logs of the web pods have them, of the last hour and of 5,000 lines at most.
-        - "count, errors (5xx), seconds (looked back), age (seconds since the last error), pages (request, status, times) and raised (by the latest of them,
-          where a log has its traceback). Null where the logs have no request."
+        - How visitors' requests were answered, from the access logs of the web pods: the last hour, at most 5,000 lines of each.
+        - "count, errors (5xx), seconds (looked back), age (seconds since the last error), pages (request, status, times) and raised (the last traceback
+          in a log, if there is one). Null if the logs have no request."
       type: dict
     notes: {description: What could not be read., type: list, elements: str}
 """
@@ -102,23 +102,23 @@ from ..module_utils.rollout.advice import advice_of
 from ..module_utils.rollout.message import symptom_of
 from ..module_utils.rollout.model import Snapshot
 
-# What to do where the API server need not be asked.
+# What to do if the API server is not asked.
 ADVICE = {
-    "absent": "ansible-playbook site.yml -i inventories/{environment} makes it",
-    "stopped": "ansible-playbook playbooks/ops/start.yml -i inventories/{environment} starts it, with all that was in it",
-    "partial": "ansible-playbook site.yml -i inventories/{environment} begins it again after the run that was cut off",
-    "paused": "ansible-playbook playbooks/ops/start.yml -i inventories/{environment} lets it go on",
-    "lost": "ansible-playbook site.yml -i inventories/{environment} -e minikube_recreate=true makes it again; what it held is gone",
-    "foreign": "this machine carries a Kubernetes that Berth did not make: use another machine, or remove it with the tool that made it",
+    "absent": "ansible-playbook site.yml -i inventories/{environment} creates it",
+    "stopped": "ansible-playbook playbooks/ops/start.yml -i inventories/{environment} starts it with everything that was in it",
+    "partial": "ansible-playbook site.yml -i inventories/{environment} creates it again after the interrupted run",
+    "paused": "ansible-playbook playbooks/ops/start.yml -i inventories/{environment} resumes it",
+    "lost": "ansible-playbook site.yml -i inventories/{environment} -e minikube_recreate=true recreates it; what it held is lost",
+    "foreign": "this machine runs a Kubernetes cluster that Berth did not create: use another machine, or remove the cluster with the tool that created it",
 }
-# A machine has room for one cluster of kubeadm's, and for many of minikube's.
-ADVICE_FOREIGN_PROFILE = "set minikube_profile in {inventory} to another name, or see to what has this one"
-# Where it was asked, because it may answer all the same.
-ADVICE_UNREADY = "ansible-playbook playbooks/ops/start.yml -i inventories/{environment} starts what of it stands still"
+# A machine has room for one kubeadm cluster, but for many of minikube's.
+ADVICE_FOREIGN_PROFILE = "set minikube_profile in {inventory} to another name, or remove the profile that has this one"
+# If it is asked, because it may answer nevertheless.
+ADVICE_UNREADY = "ansible-playbook playbooks/ops/start.yml -i inventories/{environment} starts the parts that are not running"
 KINDS = ("Node", "Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet", "Pod", "Service", "Ingress", "PersistentVolumeClaim", "Event")
-# The Job by which the namespace role tries whether policies are enforced: that it fails is an answer, not a problem.
+# The Job with which the namespace role tests whether policies are enforced: a failure is an answer, not a problem.
 PROBE = "probe"
-READ = 60  # lines of a log, which tell more together than the last of them: where an import failed, whose key is missing
+READ = 60  # lines of a log: together they tell more than the last one, such as where an import failed
 SHOWN = 5  # of which one is shown
 LIMIT = 5000  # of a kind, or lines of an access log: an answer that would take long is cut off
 HOUR = 3600  # seconds of access logs
@@ -200,7 +200,7 @@ class Reader:
         }
 
     def uses(self, objects: dict[str, list[dict[str, Any]]]) -> dict[str, memory.Use]:
-        """Return what the pods use, by their names; nothing where nobody measures it, or where this user may not ask."""
+        """Return the memory use of the pods by name; nothing if the cluster does not measure it, or this user may not ask."""
         try:
             return memory.uses(objects.get("Pod", []), self.cluster.items(memory.METRICS, self.namespace))
         except Unreachable:
@@ -209,7 +209,7 @@ class Reader:
             return {}
 
     def requests(self, objects: dict[str, list[dict[str, Any]]]) -> dict[str, Any] | None:
-        """Return what visitors' requests were answered with of late, None where no web pod's log has any."""
+        """Return how visitors' requests were answered in the last hour, None if no web pod's log has any."""
         texts: list[str] = []
         paths: set[str] = set()
         values: set[str] = set()
@@ -264,14 +264,14 @@ def addresses(objects: Mapping[str, list[dict[str, Any]]], app: str, timeout: fl
 
 
 def page_problems(cluster: Cluster, namespace: str, app: str, found: list[dict[str, Any]], requests: dict[str, Any] | None) -> list[dict[str, str]]:
-    """Return what a page raises that the app answers with an error of its own.
+    """Return a problem if the app answers a page with an error of its own, with what the page raises.
 
     Args:
         cluster: The API server.
         namespace: Of the environment.
         app: The app's name.
         found: As ``addresses`` returns it.
-        requests: As ``Reader.requests`` returns it: of what visitors were answered with, a page counts that raises something now.
+        requests: As ``Reader.requests`` returns it: a page that failed for visitors counts if it still raises something.
     """
     if failing := next((each for each in found if each["status"] >= 500), None):
         raised = page_error.told(page_error.of_url(cluster, namespace, app, failing["url"]))
@@ -286,7 +286,7 @@ def page_problems(cluster: Cluster, namespace: str, app: str, found: list[dict[s
 
 def _page_problem(url: str, summary: str) -> dict[str, str]:
     empty = {"pod": "", "container": "", "message": "", "log": ""}
-    return {"kind": "Page", "name": url, "cause": "answer", "summary": summary, "advice": "mend it in the app", **empty}
+    return {"kind": "Page", "name": url, "cause": "answer", "summary": summary, "advice": "fix it in the app", **empty}
 
 
 def status(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The commands that messages name, as they are typed here: with this run's inventory, and where the directory is no clone of Berth's."""
+"""Adapt the commands in messages to this run: its inventory, and playbook names that work outside a clone."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def typed(text: str, root: Path = ROOT, here: Path | None = None, inventories: S
     """Return a message whose commands work in this directory.
 
     Args:
-        text: The message, with commands as they are typed in a clone.
-        root: Where Berth is; a wheel leaves out the ``site.yml`` that a clone has, whose paths hold in the clone's own directory.
+        text: The message, with commands for a clone.
+        root: Where Berth is; only a clone has a ``site.yml``, and its paths work in its own directory only.
         here: The current directory.
-        inventories: What the run was given as ``-i``, as absolute paths.
+        inventories: The values of the run's ``-i``, as absolute paths.
     """
     here = here or Path.cwd()
     text = INVENTORY.sub(lambda found: found[1] + shlex.quote(source(found[2], here, inventories)), text)
@@ -31,7 +31,7 @@ def typed(text: str, root: Path = ROOT, here: Path | None = None, inventories: S
 
 
 def source(environment: str, here: Path, inventories: Sequence[str]) -> str:
-    """Return the inventory of an environment as ``-i`` takes it: the one of this run that is named after it, else the only one where there is no other."""
+    """Return an environment's inventory for ``-i``: the run's inventory of that name, or its only one if ``inventories`` has none."""
     usual = f"inventories/{environment}"
     paths = [Path(each) for each in inventories if Path(each).exists()]
     named = [path for path in paths if environment in (path.name, path.parent.name if path.is_file() else "")]

@@ -24,18 +24,18 @@ DEFAULT = ROLES["app_resources_default"]
 @pytest.mark.parametrize(
     ("given", "requests", "limits"),
     [
-        ({}, {"cpu": "50m", "memory": "128Mi"}, {"memory": "256Mi"}),
+        ({}, {"cpu": "50m", "memory": "128Mi"}, {"memory": "512Mi"}),
+        ({"requests": {"memory": "1Gi"}}, {"cpu": "50m", "memory": "1Gi"}, {"memory": "1Gi"}),
+        ({"requests": {"memory": "200Mi"}}, {"cpu": "50m", "memory": "200Mi"}, {"memory": "512Mi"}),
         ({"requests": {"memory": "512Mi"}}, {"cpu": "50m", "memory": "512Mi"}, {"memory": "512Mi"}),
-        ({"requests": {"memory": "200Mi"}}, {"cpu": "50m", "memory": "200Mi"}, {"memory": "256Mi"}),
-        ({"requests": {"memory": "256Mi"}}, {"cpu": "50m", "memory": "256Mi"}, {"memory": "256Mi"}),
-        ({"requests": {"memory": "0.5Gi"}}, {"cpu": "50m", "memory": "0.5Gi"}, {"memory": "0.5Gi"}),
-        ({"requests": {"cpu": 2}}, {"cpu": 2, "memory": "128Mi"}, {"memory": "256Mi"}),
+        ({"requests": {"memory": "1.5Gi"}}, {"cpu": "50m", "memory": "1.5Gi"}, {"memory": "1.5Gi"}),
+        ({"requests": {"cpu": 2}}, {"cpu": 2, "memory": "128Mi"}, {"memory": "512Mi"}),
         ({"limits": {"memory": "1Gi"}}, {"cpu": "50m", "memory": "128Mi"}, {"memory": "1Gi"}),
         ({"limits": {"memory": "64Mi"}}, {"cpu": "50m", "memory": "64Mi"}, {"memory": "64Mi"}),
-        ({"limits": {"cpu": "25m"}}, {"cpu": "25m", "memory": "128Mi"}, {"memory": "256Mi", "cpu": "25m"}),
-        ({"limits": {"cpu": 1}}, {"cpu": "50m", "memory": "128Mi"}, {"memory": "256Mi", "cpu": 1}),
+        ({"limits": {"cpu": "25m"}}, {"cpu": "25m", "memory": "128Mi"}, {"memory": "512Mi", "cpu": "25m"}),
+        ({"limits": {"cpu": 1}}, {"cpu": "50m", "memory": "128Mi"}, {"memory": "512Mi", "cpu": 1}),
         ({"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "2"}}, {"cpu": "1", "memory": "1Gi"}, {"memory": "1Gi", "cpu": "2"}),
-        ({"requests": {"ephemeral-storage": "1Gi"}}, {"cpu": "50m", "memory": "128Mi", "ephemeral-storage": "1Gi"}, {"memory": "256Mi"}),
+        ({"requests": {"ephemeral-storage": "1Gi"}}, {"cpu": "50m", "memory": "128Mi", "ephemeral-storage": "1Gi"}, {"memory": "512Mi"}),
         ({"requests": {"memory": "1Gi"}, "limits": {"memory": "2Gi"}}, {"cpu": "50m", "memory": "1Gi"}, {"memory": "2Gi"}),
     ],
 )
@@ -90,14 +90,14 @@ def test_a_cache_needs_room_too() -> None:
 
 
 def test_the_release_after_the_first_needs_room_for_one_more_pod() -> None:
-    """Seven pods of 1Gi fit beside the database, and no eighth."""
-    (text,) = told(app_replicas=7, app_resources={"limits": {"memory": "1Gi"}}, app_schedules=[])
+    """Fifteen pods of 1Gi fit beside the database, but not sixteen."""
+    (text,) = told(app_replicas=15, app_resources={"limits": {"memory": "1Gi"}}, app_schedules=[])
     assert text == (
-        "berth_app_replicas: 7 web pods of 1Gi, the database of 512Mi and one more of 1Gi during a release need 8704Mi of limits.memory, "
-        "but the namespace has 8Gi; set limits.memory: 8704Mi in berth_quota, or run fewer of them, or lower berth_app_resources"
+        "berth_app_replicas: 15 web pods of 1Gi, the database of 512Mi and one more of 1Gi during a release need 16896Mi of limits.memory, "
+        "but the namespace has 16Gi; set limits.memory: 16896Mi in berth_quota, or run fewer of them, or lower berth_app_resources"
     )
-    assert told({"limits.memory": "8704Mi"}, app_replicas=7, app_resources={"limits": {"memory": "1Gi"}}, app_schedules=[]) == []
-    assert told(app_replicas=6, app_resources={"limits": {"memory": "1Gi"}}, app_schedules=[]) == []
+    assert told({"limits.memory": "16896Mi"}, app_replicas=15, app_resources={"limits": {"memory": "1Gi"}}, app_schedules=[]) == []
+    assert told(app_replicas=14, app_resources={"limits": {"memory": "1Gi"}}, app_schedules=[]) == []
 
 
 def test_what_processes_take_is_said_with_their_names() -> None:
@@ -111,19 +111,19 @@ TOO_MUCH = [
     ({"app_schedules": [{}] * 17}, None, "pods", 21, 20),
     ({"app_processes": {"worker": {"replicas": 15}}}, None, "pods", 21, 20),
     ({"app_processes": {"beat": {"singleton": True}, "worker": {"replicas": 14}}}, None, "pods", 21, 20),
-    ({"app_processes": {"worker": {"resources": {"limits": {"memory": "4Gi"}}}}}, None, "limits.memory", "9728Mi", "8Gi"),
+    ({"app_processes": {"worker": {"resources": {"limits": {"memory": "8Gi"}}}}}, None, "limits.memory", "18944Mi", "16Gi"),
     ({"app_processes": {"worker": {}, "beat": {"singleton": "true"}}}, {"count/deployments.apps": 2}, "count/deployments.apps", 3, 2),
     ({"app_resources": {"requests": {"cpu": 1}}}, None, "requests.cpu", "4050m", 4),
     ({"app_resources": {"requests": {"memory": "1Gi"}}}, None, "requests.memory", "4224Mi", "4Gi"),
     ({"app_resources": {"requests": {"memory": "1Gi"}}}, {"memory": "4Gi", "requests.memory": "8Gi"}, "memory", "4224Mi", "4Gi"),
-    ({"app_resources": {"limits": {"memory": "2Gi"}}}, None, "limits.memory", "8704Mi", "8Gi"),
+    ({"app_resources": {"limits": {"memory": "4Gi"}}}, None, "limits.memory", "16896Mi", "16Gi"),
     ({"database_storage": "21Gi"}, None, "requests.storage", "21Gi", "20Gi"),
     ({"app_volumes": {"media": {"path": "/m", "size": "20Gi"}}}, None, "requests.storage", "21Gi", "20Gi"),
     ({"app_volumes": {"media": {"path": "/m", "size": "1Gi"}}}, {"persistentvolumeclaims": 1}, "persistentvolumeclaims", 2, 1),
     ({}, {"pods": 4}, "pods", 5, 4),
     ({}, {"count/pods": "4"}, "count/pods", 5, 4),
     ({}, {"requests.cpu": "200m"}, "requests.cpu", "250m", "200m"),
-    ({}, {"limits.memory": "1G"}, "limits.memory", "1536Mi", "1G"),
+    ({}, {"limits.memory": "1G"}, "limits.memory", "2560Mi", "1G"),
     ({}, {"requests.storage": 0}, "requests.storage", "1Gi", 0),
     ({}, {"persistentvolumeclaims": "0"}, "persistentvolumeclaims", 1, 0),
     ({}, {"services": 1}, "services", 2, 1),
@@ -167,7 +167,7 @@ def test_a_quota_for_which_containers_would_have_to_say_what_they_do_not_is_refu
         ({"pods": 4}, {"app_schedules": []}),
         ({"pods": 4}, {"database": "rds"}),
         ({"requests.storage": 0, "persistentvolumeclaims": 0}, {"database": "external", "database_storage": "1Ti"}),
-        ({"limits.memory": "1536Mi"}, {}),
+        ({"limits.memory": "2560Mi"}, {}),
         ({"secrets": 1, "count/jobs.batch": 0, "something.example.org/of-its-own": 0}, {}),
         ({"slow.storageclass.storage.k8s.io/requests.storage": 0}, {"database_storage_class": "fast"}),
     ],

@@ -239,12 +239,12 @@ def test_a_command_whose_end_somebody_waits_for_is_no_problem(
 @pytest.mark.parametrize(
     ("state", "headline", "advice"),
     [
-        ("absent", "there is no cluster", "site.yml -i inventories/dev makes it"),
+        ("absent", "there is no cluster", "site.yml -i inventories/dev creates it"),
         ("stopped", "the cluster is stopped", "playbooks/ops/start.yml -i inventories/dev starts it"),
-        ("partial", "the cluster cannot be used", "begins it again"),
-        ("foreign", "the cluster cannot be used", "that Berth did not make"),
-        ("paused", "the cluster cannot be used", "playbooks/ops/start.yml -i inventories/dev lets it go on"),
-        ("lost", "the cluster cannot be used", "site.yml -i inventories/dev -e minikube_recreate=true makes it again"),
+        ("partial", "the cluster cannot be used", "creates it again"),
+        ("foreign", "the cluster cannot be used", "that Berth did not create"),
+        ("paused", "the cluster cannot be used", "playbooks/ops/start.yml -i inventories/dev resumes it"),
+        ("lost", "the cluster cannot be used", "site.yml -i inventories/dev -e minikube_recreate=true recreates it"),
     ],
 )
 def test_without_a_cluster_to_ask_it_says_what_to_do(
@@ -274,7 +274,7 @@ def test_an_api_server_that_does_not_answer_is_said(capsys: pytest.CaptureFixtur
     answer = status(capsys, monkeypatch, RUNNING | {"state": "unready"}, version=Unreachable("The API server https://10.245.0.1:6443 does not answer"))
     assert answer["text"].startswith("dev: the cluster cannot be used\n")
     assert "The API server https://10.245.0.1:6443 does not answer" in answer["text"]
-    assert "playbooks/ops/start.yml -i inventories/dev starts what of it stands still" in " ".join(answer["text"].split())
+    assert "playbooks/ops/start.yml -i inventories/dev starts the parts that are not running" in " ".join(answer["text"].split())
 
 
 def test_where_nothing_is_released_the_cluster_is_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -347,7 +347,9 @@ def test_an_app_that_is_near_its_memory_limit_is_a_problem(
     assert lines[0] == told
     assert "pods       NAME           READY  RESTARTS  AGE   MEMORY      STATE" in lines
     assert "           polls-2-ready  1/1    0         20 s  243/256 Mi  Running" in lines
-    words = "Pod polls-2-ready: the container web uses 243 of the 256 MiB at which it is killed (OOMKilled). do: Raise the memory limit in berth_app_resources"
+    words = (
+        "Pod polls-2-ready: the container web uses 243 of 256 MiB, and is killed at the limit (OOMKilled). do: Raise the memory limit in berth_app_resources"
+    )
     assert (words in " ".join(answer["text"].split())) is (component != "database")
 
 

@@ -1,4 +1,4 @@
-"""Read the requests that a web server answered from its log: what gunicorn, uvicorn, daphne, uWSGI, nginx and a logger's plain words write.
+"""Read from a web server's log which requests it answered: gunicorn, uvicorn, daphne, uWSGI, nginx, and loggers that write plain words.
 
 Everything here is a function of text.
 """
@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# Where the status is: in quotes and after them, in a logger's plain words, and for uWSGI at the end of what else it tells.
+# The status comes after the quoted request, after a logger's plain words, or, for uWSGI, at the end of the line.
 _REQUEST = re.compile(
     r"\b(?P<method>GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (?P<path>/\S*?)(?: HTTP/[\d.]+)?(?:\" | | => .*\(HTTP/[\d.]+ )(?P<status>[1-5]\d\d)\b"
 )
@@ -22,22 +22,22 @@ class Request:
 
     method: str
     path: str
-    """Without its query, which may hold what is nobody's business."""
+    """Without its query, which may hold a secret."""
     status: int
 
     def is_probe(self, paths: Iterable[str]) -> bool:
-        """Whether it is a health check; ``paths`` are what the checks ask for, such as ``/readyz``."""
+        """Whether it is a health check; ``paths`` are those that the checks request, such as ``/readyz``."""
         return self.method == "GET" and self.path in {path.partition("?")[0] for path in paths}
 
 
 def request(line: str) -> Request | None:
-    """Return the request that a line of an access log is about, None for any other line.
+    """Return the request that an access log line is about, None for any other line.
 
     >>> request('10.244.0.1 - - [29/Nov/2026:20:00:00 +0000] "GET /polls/?page=2 HTTP/1.1" 200 412')
     Request(method='GET', path='/polls/', status=200)
     """
     match = _REQUEST.search(line)
-    if not match or "://" in line[: match.start()]:  # else one that the app sent to somebody
+    if not match or "://" in line[: match.start()]:  # else the app sent it to another server
         return None
     return Request(match["method"], match["path"].partition("?")[0], int(match["status"]))
 
@@ -47,7 +47,7 @@ def without_probes(text: str, paths: Iterable[str]) -> tuple[str, int]:
 
     Args:
         text: As the API server gives it.
-        paths: What the checks ask for, such as ``/readyz``.
+        paths: The paths that the checks request, such as ``/readyz``.
 
     >>> without_probes('GET / 200\\n"GET /readyz HTTP/1.1" 200 OK\\n"GET /readyz HTTP/1.1" 500\\n', ["/readyz"])
     ('GET / 200\\n"GET /readyz HTTP/1.1" 500\\n', 1)
@@ -60,22 +60,22 @@ def without_probes(text: str, paths: Iterable[str]) -> tuple[str, int]:
 
 @dataclass(frozen=True)
 class Answers:
-    """What the requests of a time were answered with."""
+    """How the requests in some logs were answered."""
 
     count: int
-    """All of them, without health checks, which fail while a pod starts."""
+    """All of them except health checks, which fail while a pod starts."""
     failed: Counter[Request]
-    """Those answered with an error of the server's, 5xx, by how many of each there were."""
+    """Those answered with a server error (5xx), with the number of each."""
     last: str
-    """When the last of these was, RFC 3339; empty for none."""
+    """The time of the last of these, RFC 3339; empty if there is none."""
 
 
 def answers(logs: Iterable[str], paths: Iterable[str]) -> Answers:
-    """Return what the requests in some logs were answered with.
+    """Return how the requests in some logs were answered.
 
     Args:
         logs: As the API server gives them with ``timestamps=true``: RFC 3339, a space, the line.
-        paths: What health checks ask for.
+        paths: The paths that health checks request.
     """
     names, failed, last, count = list(paths), Counter[Request](), "", 0
     for text in logs:
@@ -92,11 +92,11 @@ def answers(logs: Iterable[str], paths: Iterable[str]) -> Answers:
 
 
 def begin(logs: Iterable[str], lines: int) -> str:
-    """Return since when all of some logs were looked at, RFC 3339; empty for none.
+    """Return the time from which all of some logs are complete, RFC 3339; empty if there are none.
 
     Args:
         logs: As ``answers`` takes them.
-        lines: After how many a log was cut off.
+        lines: The number of lines after which a log was cut off.
     """
     firsts = [(text.partition(" ")[0], text.count("\n") >= lines) for text in logs if text]
     cut = [stamp for stamp, is_cut in firsts if is_cut]

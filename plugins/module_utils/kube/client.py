@@ -151,15 +151,15 @@ def path_of(kind: str, namespace: str, name: str = "") -> str:
     return f"{place}/{plural}" + (f"/{name}" if name else "")
 
 
-# Of a cluster and a user in a kubeconfig: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
+# Fields of a cluster and a user in a kubeconfig: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
 INLINE = ("certificate-authority", "client-certificate", "client-key")
 
 
 def without_files(loaded: Any) -> Any:
-    """Return a kubeconfig, as the library has loaded and merged it, whose certificates and keys are in memory.
+    """Return a kubeconfig, as the library has loaded and merged it, with its certificates and keys in memory.
 
-    TLS takes them from files alone. The library writes temporary ones and removes them when Python ends. Ansible ends the last worker of a run before
-    that, so that keys stayed behind.
+    TLS reads them from files only. The library writes temporary ones and removes them when Python exits, but Ansible kills the last worker of a run
+    before that, so keys would stay behind.
     """
     if not hasattr(os, "memfd_create"):  # Linux has it
         multiprocessing.util.Finalize(None, kube_config.kube_config._cleanup_temp_files, exitpriority=0)
@@ -174,7 +174,7 @@ def without_files(loaded: Any) -> Any:
 
 @functools.cache
 def in_memory(content: bytes) -> str:
-    """Return the path of a file that only this process has, and that ends with it."""
+    """Return the path of a file in memory that belongs to this process and disappears with it."""
     with open(os.memfd_create("kubeconfig"), "wb", closefd=False) as file:
         file.write(content)
         return f"/proc/self/fd/{file.fileno()}"

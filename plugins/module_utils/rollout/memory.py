@@ -1,4 +1,4 @@
-"""How much memory the app's containers use, and which of them will soon be killed for it. From Kubernetes objects to data."""
+"""How much memory pods use, and which of the app's containers are close to their limit. From Kubernetes objects to data."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from .incidents import MEMORY
 
 Object = Mapping[str, Any]
 METRICS = "metrics.k8s.io/v1beta1/PodMetrics"
-"""The kind by which the use of a pod is asked for; served by metrics-server, where there is one."""
+"""The kind that holds the resource use of a pod; metrics-server serves it."""
 NEAR = 0.9
-"""The part of its limit from which on a container is near it: requests differ, and Python gives little back."""
+"""The fraction of its limit above which a container is close to it: requests differ, and Python returns little memory."""
 MIB = 2**20
 
 
 @dataclass(frozen=True)
 class Use:
-    """What a pod's fullest container uses, in MiB."""
+    """The memory use of a pod's fullest container, in MiB."""
 
     container: str
     used: int
     limit: int
-    """0 for none."""
+    """0 if there is none."""
 
     def __str__(self) -> str:
         """Return it as a cell of a table."""
@@ -34,7 +34,7 @@ class Use:
 
 
 def uses(pods: Iterable[Object], metrics: Iterable[Object]) -> dict[str, Use]:
-    """Return by a pod's name what its fullest container uses: that with the least room below its limit.
+    """Return the memory use of each pod's fullest container by the pod's name: the one that uses the most of its limit.
 
     Args:
         pods: As read.
@@ -59,7 +59,7 @@ def uses(pods: Iterable[Object], metrics: Iterable[Object]) -> dict[str, Use]:
 
 
 def problems(pods: Iterable[Object], found: Mapping[str, Use]) -> list[dict[str, str]]:
-    """Return a problem for each of the app's pods that is near its limit; a database fills its own with what it can do without."""
+    """Return a problem for each of the app's pods that is close to its limit. A database fills its own with caches that it can drop."""
     own = ("web", processes.COMPONENT)
     near = [
         (pod["metadata"]["name"], use)
@@ -72,6 +72,6 @@ def problems(pods: Iterable[Object], found: Mapping[str, Use]) -> list[dict[str,
     empty = {"pod": "", "message": "", "log": ""}
     return [
         {"kind": "Pod", "name": name, "container": use.container, "cause": "memory", "advice": MEMORY, **empty}
-        | {"summary": f"the container {use.container} uses {use.used} of the {use.limit} MiB at which it is killed (OOMKilled)"}
+        | {"summary": f"the container {use.container} uses {use.used} of {use.limit} MiB, and is killed at the limit (OOMKilled)"}
         for name, use in near
     ]
