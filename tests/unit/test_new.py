@@ -380,6 +380,20 @@ def test_what_a_script_prepares_whenever_a_pod_starts_is_told_with_what_runs_it_
     assert ("runs migrate, seed of manage.py whenever a pod starts" in text and "berth_app_release_commands" in text) is said
 
 
+@pytest.mark.parametrize(("exposed", "port", "environment"), [("", 8080, None), ("EXPOSE 9000", 9000, "9000")])
+def test_what_a_script_runs_by_another_one_is_told_like_its_own(tmp_path: Path, exposed: str, port: int, environment: str | None) -> None:
+    files = {
+        "Dockerfile": f'FROM x\n{exposed}\nWORKDIR /code\nCOPY . .\nCMD ["bash", "bin/start.sh"]\n',
+        "bin/start.sh": "#!/bin/sh\n# not bin/other.sh\n./bin/prepare.sh && exec ./bin/serve\n",
+        "bin/prepare.sh": "python manage.py migrate\n./bin/start.sh --again\n",
+        "bin/other.sh": "python manage.py flush\n",
+        "bin/serve": "exec gunicorn --bind 0.0.0.0:${PORT:-8080} shop.wsgi\n",
+    }
+    said, text, _ = inventory(tmp_path, files)
+    assert (said["berth_app_port"], said["berth_app_settings"].get("PORT")) == (port, environment)
+    assert "runs migrate of manage.py whenever a pod starts" in text
+
+
 @pytest.mark.parametrize(
     ("dockerfile", "compose", "command", "port"),
     [
@@ -388,7 +402,7 @@ def test_what_a_script_prepares_whenever_a_pod_starts_is_told_with_what_runs_it_
         ("EXPOSE 8080/tcp\nCMD gunicorn shop.wsgi", "", None, 8080),
         ("ENV PORT=8200\nEXPOSE $PORT\nCMD gunicorn shop.wsgi", "", None, 8200),
         ("", "gunicorn --bind=0.0.0.0:7000 shop.wsgi", ["gunicorn", "--bind=0.0.0.0:7000", "shop.wsgi"], 7000),
-        ("", "sh /code/bin/serve", ["sh", "/code/bin/serve"], None),
+        ("", "sh /code/bin/serve", ["sh", "/code/bin/serve"], 6000),
         ("", "python manage.py runserver 0.0.0.0:7000", None, None),  # nothing to be released with
         ("", "", None, None),
     ],
@@ -414,6 +428,7 @@ def test_the_command_and_its_port_are_those_of_the_image_or_of_the_compose_file(
         ("", "", "uvicorn", ["uvicorn", "--host", "0.0.0.0", "--port", "8000", "shop.asgi:application"], None),
         ('ENTRYPOINT ["/serve"]', "web: gunicorn shop.wsgi", "gunicorn", None, None),
         ("CMD gunicorn shop.wsgi", "web: gunicorn -b :80 shop.wsgi", "", None, "8000"),
+        ('CMD gunicorn -b "0.0.0.0:${PORT:-8000}" shop.wsgi', "", "", None, None),
     ],
 )
 def test_an_image_without_a_command_serves_as_the_procfile_or_the_packages_say_where_others_reach_it(
@@ -462,8 +477,7 @@ def test_the_settings_that_a_dockerfile_names_last_are_those_of_the_image(tmp_pa
 )
 def test_a_script_is_found_wherever_the_image_has_it(tmp_path: Path, copies: str) -> None:
     files = {"Dockerfile": f'FROM x\n{copies}\nCMD ["/serve"]\n', "bin/serve": "exec gunicorn -b :6000\n"}
-    directory = copies.split()[1].strip("/") == "bin"
-    assert inventory(tmp_path, files)[0].get("berth_app_port") == (None if directory else 6000)
+    assert inventory(tmp_path, files)[0]["berth_app_port"] == 6000
 
 
 @pytest.mark.parametrize("copies", ['COPY ["a" "b"]', "COPY", "COPY a", "COPY --from=x /a /serve", "COPY $A /serve", "COPY * /", 'CMD ["a" "b"]', "CMD"])
@@ -655,6 +669,16 @@ def test_uploads_get_a_volume_where_the_settings_have_them(tmp_path: Path, setti
     assert ("berth_app_static" in said) == bool(dockerfile), "a Dockerfile of Berth's making serves static files"
     assert (said.get("berth_app_port"), said.get("berth_app_user")) == (9000 if dockerfile else None, None)
     assert "# Guessed" in text
+
+
+@pytest.mark.parametrize("copies", ["COPY requirements.txt web/ ./", "COPY requirements.txt .\nCOPY web .", "COPY web /code\nCOPY web/shop /code/shop"])
+def test_files_are_where_the_dockerfile_puts_their_directory(tmp_path: Path, copies: str) -> None:
+    settings = BASE + "MEDIA_ROOT = BASE_DIR / 'media'\nMEDIA_URL = '/media/'\n"
+    files = {"web/manage.py": MANAGE, "web/shop/settings.py": settings, "web/shop/__init__.py": ""}
+    for name in ("manage.py", "shop/settings.py"):
+        files[name] = "#"  # the project is below
+    said, _, _ = inventory(tmp_path, {**files, "Dockerfile": f"FROM x\nWORKDIR /code\n{copies}\n"}, {**KNOWN, **LATER})
+    assert said["berth_app_volumes"]["media"]["path"] == "/code/media"
 
 
 KEPT = """services:

@@ -6,7 +6,7 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ...module_utils.image.dockerfile import Instruction, Known, copied, expand, parse, runs_as_root, served
@@ -25,9 +25,13 @@ FILE = re.compile(r"(?:.+[._-])?[Dd]ockerfile(?:[._-](?!dockerignore\Z).+)?")
 PIP = re.compile(r"\bpip3?\s(?:[^&|;]*\s)?(?:install|wheel)\b")
 REQUIREMENT = re.compile(r"\s(?:-r|--requirement)[\s=]*[\"']?([^\s\"'&|;]+)")
 PYTHON = re.compile(r"(?i)python|\bpip\b|manage\.py|\bpoetry\b|\buv\b")  # in the text of one, not of a database's or a proxy's beside it
+NUMBER = r"(?:\$\{\w+:?-)?(\d+)\b"  # of a port, which a shell may take from a variable first
 # How gunicorn, uvicorn, hypercorn, daphne, granian, uWSGI, waitress and Django's own server are told where to listen.
-LISTENS = re.compile(r"(?:--bind|-b|--http(?:-socket)?|--listen)[\s=]+[^\s\"']*?:(\d+)\b|(?:--port|-p)[\s=]+(\d+)\b|\brunserver(?:_plus)?\s+[^\s\"']*?:(\d+)\b")
-
+LISTENS = re.compile(
+    rf"(?:--bind|-b|--http(?:-socket)?|--listen)[\s=]+[\"']?[^\s\"']*?:{NUMBER}|(?:--port|-p)[\s=]+[\"']?{NUMBER}"
+    rf"|\brunserver(?:_plus)?\s+[\"']?[^\s\"']*?:{NUMBER}"
+)
+SHELL = ("", ".bash", ".sh")  # how the name of a shell's script ends
 BIND = re.compile(r"\s(?:-b|--bind|-c|--config)\b")  # a file of settings may have an address
 
 
@@ -45,7 +49,7 @@ class Dockerfile:
         health: The path that its ``HEALTHCHECK`` asks for.
         entrypoint: Its ``ENTRYPOINT``, word by word.
         command: Its ``CMD``, word by word.
-        files: Where in the image something of the source is, and what.
+        files: Where in the image something of the source is, and what, as it is copied there one after another.
         required: The files of requirements that it has pip install, relative to the source.
     """
 
@@ -58,19 +62,36 @@ class Dockerfile:
     health: str = ""
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
-    files: dict[str, str] = field(default_factory=dict)
+    files: tuple[tuple[str, str], ...] = ()
     required: tuple[str, ...] = ()
 
     def script(self, source: Path, command: tuple[str, ...] | list[str]) -> str:
-        """Return the text of the script that a command runs, "" where the source has no such script."""
-        if not command:
-            return ""
-        path = posixpath.normpath(posixpath.join(self.workdir or "/", command[0]))
-        for place in sorted(self.files, key=len, reverse=True):
+        """Return the text of the scripts that a command runs, and of those that they run, "" where the source has no such script."""
+        texts: dict[str, str] = {}
+        waiting = [" ".join(command)]
+        while waiting:
+            for word in re.findall(r"[\w./-]+", re.sub(r"(?m)^\s*#.*", "", waiting.pop(0))):
+                path = posixpath.normpath(posixpath.join(self.workdir or "/", word))
+                if path not in texts and posixpath.splitext(path)[1] in SHELL and (text := self._text(source, path)):
+                    texts[path] = text
+                    waiting.append(text)
+        return "\n".join(texts.values())
+
+    def _text(self, source: Path, path: str) -> str:
+        """Return the text of the file of the source that is at a path of the image, "" for none."""
+        for place, origin in reversed(self.files):  # what is copied last is what is there
             if path == place or path.startswith(f"{place.rstrip('/')}/"):
-                file = source / self.files[place] / posixpath.relpath(path, place)
-                return text_of(file) if file.is_file() else ""
+                file = source / origin / posixpath.relpath(path, place)
+                if file.is_file():
+                    return text_of(file)
         return ""
+
+    def place(self, path: str) -> str:
+        """Return where something of the source is in the image: where it is copied to, or else below the working directory; "" where that is not known."""
+        for place, origin in sorted(self.files, key=lambda copy: len(copy[1]), reverse=True):
+            if origin == "." or path == origin or path.startswith(f"{origin}/"):
+                return posixpath.normpath(posixpath.join(place, posixpath.relpath(path, origin)))
+        return posixpath.join(self.workdir, path) if self.workdir else ""
 
 
 def find(source: Path, named: str = "") -> Dockerfile | None:
@@ -86,12 +107,12 @@ def find(source: Path, named: str = "") -> Dockerfile | None:
     text = text_of(source / path)
     instructions = parse(text)
     said: dict[str, str] = {}
-    files: dict[str, str] = {}
+    files: list[tuple[str, str]] = []
     known = Known({}, None)
     for each, known in served(instructions):
         said[each.keyword] = expand(each.words(), known.values) or each.words()
         if each.keyword in ("ADD", "COPY") and known.place:
-            files |= _files(each, known.values, known.place)
+            files += _files(source, each, known.values, known.place)
     health = re.search(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?(?=[/\s\"'])(/?[\w./-]*)", said.get("HEALTHCHECK", ""))
     port = re.match(r"\d+", said.get("EXPOSE", ""))
     return Dockerfile(
@@ -104,7 +125,7 @@ def find(source: Path, named: str = "") -> Dockerfile | None:
         health[1] if health else "",
         _program(said.get("ENTRYPOINT", "")),
         _program(said.get("CMD", "")),
-        files,
+        tuple(files),
         required(source, text),
     )
 
@@ -150,17 +171,18 @@ def _program(said: str) -> tuple[str, ...]:
     return tuple(words(said)) if said else ()
 
 
-def _files(instruction: Instruction, known: dict[str, str], place: str) -> dict[str, str]:
+def _files(source: Path, instruction: Instruction, known: dict[str, str], place: str) -> list[tuple[str, str]]:
     """Return where something of the source comes to lie by a COPY or ADD, and what; nothing of what comes from elsewhere or cannot be told."""
     sources = [expand(each, known) for each in copied(instruction)]
     last = re.search(r"([^\s\"]+)[\"\]\s]*\Z", instruction.words())
     target = expand(last[1], known) if last else None
     if target is None or not all(sources) or any(name == "from" for name, _ in instruction.flags()):
-        return {}
+        return []
     into = posixpath.normpath(posixpath.join(place, target))
     below = len(sources) > 1 or target.endswith("/") or target == "."
     found = [posixpath.normpath(each) for each in sources if each]
-    return {posixpath.join(into, posixpath.basename(each)) if below and each != "." else into: each for each in found}
+    # Of a directory the contents are copied, and not itself.
+    return [(into if not below or (source / each).is_dir() else posixpath.join(into, posixpath.basename(each)), each) for each in found]
 
 
 def port_of(command: tuple[str, ...] | list[str], script: str = "") -> int:

@@ -241,7 +241,7 @@ def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procf
     if port and port != PORT:
         why = f"As {dockerfile.path} exposes it." if dockerfile.port else f"Guessed: {' '.join(command)} listens there."
         made.set("The app", "berth_app_port", port, why)
-    if not told and "bind" not in project.configured and dockerfiles.asks_for_port(command, script):
+    if told != (port or PORT) and "bind" not in project.configured and dockerfiles.asks_for_port(command, script):
         made.settings["PORT"] = (str(port or PORT), "Where the server listens.")
     if "migrate" in (run := list(dict.fromkeys(MANAGED.findall(script)))):
         made.say("The app", f"A script runs {', '.join(run)} of manage.py whenever a pod starts, where the image's files are read-only. {ONCE}")
@@ -325,9 +325,11 @@ def inside(path: Path | None, source: Path, dockerfile: Dockerfile | None) -> st
     """Return where a path of the source is in the image, or the path itself where it lies elsewhere; "" where it is not known."""
     if path is None:
         return ""
-    home = (dockerfile.workdir if dockerfile else HOME) or ""
+    if path == source:
+        return ""
     if path.is_relative_to(source):
-        return posixpath.join(home, path.relative_to(source)) if home and path != source else ""
+        below = str(path.relative_to(source))
+        return dockerfile.place(below) if dockerfile else posixpath.join(HOME, below)
     return str(path)
 
 
@@ -354,7 +356,7 @@ def local_url(value: str) -> str:
 def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Project, reading: Reading, served: str) -> None:
     """Say where static and uploaded files are; ``served`` is what the script does that serves."""
     part = "Files"
-    guess = "Guessed from the settings and " + (f"the WORKDIR of {dockerfile.path}." if dockerfile else "where Berth's Dockerfile puts the source.")
+    guess = "Guessed from the settings and " + (f"where {dockerfile.path} puts the source." if dockerfile else "where Berth's Dockerfile puts the source.")
     media, static = (inside(reading.path(name), source, dockerfile) for name in ("MEDIA_ROOT", "STATIC_ROOT"))
     url = local_url(reading.text("MEDIA_URL"))
     volumes = {"media": {"path": media, "size": "1Gi", **({"url": url} if url else {})}} if media else {}
