@@ -726,6 +726,22 @@ def test_what_a_compose_file_keeps_of_the_app_is_kept(tmp_path: Path) -> None:
     assert "compose.yml keeps /code/reports" in text
 
 
+PUBLISHED = """services:
+  site:
+    image: ghcr.io/acme/My_Shop:${VERSION:-latest}
+    volumes: ["${DATA:-./data}:/code/data", "./shop/extra.py:/code/shop/extra.py", "./limits.ini:/code/limits.ini", "${ELSEWHERE}:/code/x", "./shop:/code/y"]
+  db: {image: postgres, volumes: ["./database:/var/lib/postgresql/data"]}
+"""
+
+
+def test_a_compose_file_that_runs_the_published_image_says_what_is_kept_and_runs_beside_web(tmp_path: Path) -> None:
+    jobs = "  jobs: {image: 'ghcr.io/acme/My_Shop:${VERSION:-latest}', command: celery -A shop worker}\n"
+    for compose, processes in ((PUBLISHED, None), (PUBLISHED.replace("  db:", f"{jobs}  db:").replace("  site:", "  web:"), {"jobs": CELERY})):
+        said, _, _ = inventory(tmp_path / "my-shop", {"compose.yml": compose, "Dockerfile": "FROM x\nWORKDIR /code\n", "shop/extra.py": ""})
+        assert (said["berth_app_volumes"], said.get("berth_app_processes")) == ({"data": {"path": "/code/data", "size": "1Gi"}}, processes)
+    assert "berth_app_volumes" not in inventory(tmp_path / "other", {"compose.yml": PUBLISHED, "Dockerfile": "FROM x\nWORKDIR /code\n"})[0]
+
+
 @pytest.mark.parametrize(("text", "user"), [("FROM python\nUSER app\n", None), ("FROM x\n", None), ("FROM python\n", 1000), ("FROM x\nUSER root\n", 1000)])
 def test_an_image_that_runs_as_root_gets_a_user_in_the_inventory(tmp_path: Path, text: str, user: int | None) -> None:
     assert inventory(tmp_path, {"Dockerfile": text}, {**KNOWN, **LATER})[0].get("berth_app_user") == user

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from ...module_utils.image.dockerfile import expand
 from ...module_utils.image.project import Dependencies, find_files, text_of
 
 # Of several, the one that is for production is the first.
@@ -97,29 +98,49 @@ def production(source: Path) -> tuple[str, dict[str, Any]]:
     return next(((name, services) for name, services in found if services), ("", {}))
 
 
-def own_services(services: dict[str, Any]) -> dict[str, str]:
-    """Return the commands of the services that run the project's own image, by name; "" for the image's own."""
-    built = {service.get("image") for service in services.values() if "build" in service} - {None}
+def own_services(source: Path, services: dict[str, Any]) -> dict[str, str]:
+    """Return the commands of the services that run the project's own image, by name; "" for the image's own.
+
+    Where none is built, it is the one that is published under the project's name.
+    """
+    own = {service.get("image") for service in services.values() if "build" in service} - {None}
+    if not any("build" in service for service in services.values()):
+        own = {service.get("image") for service in services.values() if published_name(service) == process_name(source.name)}
     found = {}
     for name, service in services.items():
         command = service.get("command")
-        if "build" in service or service.get("image") in built:
+        if "build" in service or service.get("image") in own:
             text = shlex.join(map(str, command)) if isinstance(command, list) else str(command or "")
             found[name] = " ".join(text.replace("$$", "$").split())
     return found
 
 
+def published_name(service: dict[str, Any]) -> str:
+    """Return what the image of a service is called, without its registry, owner and tag.
+
+    >>> published_name({"image": "ghcr.io/acme/Shop:${VERSION:-latest}"}), published_name({"build": "."})
+    ('shop', '')
+    """
+    image = re.split(r"[:@$]", posixpath.basename(str(service.get("image") or "")))[0]
+    return process_name(image) if image else ""
+
+
 def kept(source: Path) -> tuple[list[str], str]:
-    """Return the directories of the image that serves which a compose file keeps in volumes with a name, and that file."""
+    """Return the directories of the image that serves which a compose file keeps, and that file.
+
+    They are in volumes with a name, or beside the compose file in directories that the source does not have: others are its code and configuration.
+    """
     file, services = production(source)
-    own = own_services(services)
+    own = own_services(source, services)
     server = server_of(own)
     found: dict[str, None] = {}
     for service in [services[name] for name in own if server and images(services[name]) & images(services[server])]:
         for volume in service.get("volumes") or []:
-            said = volume if isinstance(volume, dict) else dict(zip(("source", "target"), str(volume).split(":"), strict=False))
+            said = volume if isinstance(volume, dict) else dict(zip(("source", "target"), (expand(str(volume), {}) or "").split(":"), strict=False))
             place, target = str(said.get("source", "")), str(said.get("target", ""))
-            if re.fullmatch(r"\w[\w.-]*", place) and said.get("type", "volume") == "volume":
+            named = re.fullmatch(r"\w[\w.-]*", place) and said.get("type", "volume") == "volume"
+            beside = place.startswith("./") and not (source / place).exists() and not posixpath.splitext(target)[1]
+            if named or beside:
                 found[posixpath.normpath(target)] = None
     return list(found), file
 
@@ -136,8 +157,9 @@ def images(service: dict[str, Any]) -> set[Any]:
 
 
 def server_of(commands: dict[str, str]) -> str:
-    """Return the service that serves pages, by the commands of those that there are, "" for none."""
-    return next((name for name, command in commands.items() if not WORKERS.search(name) and (name in WEB or SERVERS.search(command))), "")
+    """Return the service that serves pages, by the commands of those that there are, "" for none; one alone is it unless it is a worker."""
+    alone = len(commands) == 1 and not WORKERS.search("".join(commands.values()))
+    return next((name for name, command in commands.items() if not WORKERS.search(name) and (name in WEB or SERVERS.search(command) or alone)), "")
 
 
 class Web(NamedTuple):
@@ -157,7 +179,7 @@ class Web(NamedTuple):
 def web(source: Path) -> Web:
     """Return the service that serves pages, as the compose file says that is for production."""
     file, services = production(source)
-    commands = own_services(services)
+    commands = own_services(source, services)
     if not (name := server_of(commands)):
         return Web()
     context, dockerfile = build(services[name])
@@ -190,7 +212,7 @@ def find(source: Path, place: str, needs: Dependencies) -> tuple[dict[str, dict[
         return chosen(said), [one.strip() for one in release if not one.startswith("collectstatic")], "Procfile", []
     file, services = production(source)
     if services:
-        said = own_services(services)
+        said = own_services(source, services)
         found = chosen(said)
         silent = [name for name, command in said.items() if not command and WORKERS.search(name)]
         left = [f"The service {name} of {file} has no command; add it to berth_app_processes with the one that it runs." for name in silent]
