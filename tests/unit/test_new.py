@@ -953,6 +953,25 @@ LAYOUTS = {
         },
         "shop.settings.base",
     ),
+    "a package that takes what is there to develop with first": (
+        {
+            "shop/settings.py": None,
+            "shop/settings/__init__.py": "try:\n    from .dev import *\nexcept ImportError:\n    from .prod import *\n",
+            "shop/settings/base.py": BASE + "INSTALLED_APPS = []\nA = os.environ['A_TOKEN']\n",
+            "shop/settings/dev.py": "from .base import *\nDEBUG = True\n",
+            "shop/settings/prod.py": "from .base import *\nB = os.environ['B_TOKEN']\n",
+        },
+        "shop.settings.prod",
+    ),
+    "a package that takes several modules one after another": (
+        {
+            "shop/settings.py": None,
+            "shop/settings/__init__.py": "from .base import *\nfrom .production import *\nfrom .local import *\n",
+            "shop/settings/base.py": BASE + "INSTALLED_APPS = []\nA = os.environ['A_TOKEN']\n",
+            "shop/settings/production.py": "import os\nB = os.environ['B_TOKEN']\n",
+        },
+        None,
+    ),
     "a directory below": (
         {name: None for name in PLAIN}
         | {f"backend/{name}": text for name, text in PLAIN.items()}

@@ -31,7 +31,8 @@ DEVELOPMENT = {"dev", "development", "docs", "lint", "test", "tests", "typing"}
 # Settings modules for servers, the one that counts first.
 FOR_SERVERS = ("production", "prod")
 # Settings modules beside which one named production is the one for servers.
-BESIDE_PRODUCTION = ("base", "common", "dev", "devel", "develop", "development", "local")
+TO_DEVELOP = ("dev", "devel", "develop", "development", "local")
+BESIDE_PRODUCTION = ("base", "common", *TO_DEVELOP)
 NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 EXTRAS = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*\[([^\]]+)\]")
 PIN = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*===?\s*([0-9][\w.!+-]*)")
@@ -268,12 +269,23 @@ def find_settings(root: Path, notes: list[str]) -> str:
         candidates = found
     chosen = candidates[0]
     package, _, last = chosen.rpartition(".")
-    if last in BESIDE_PRODUCTION and package:
+    package = package if last in BESIDE_PRODUCTION else chosen if develops(root, chosen) else ""
+    if package:
         chosen = next((f"{package}.{name}" for name in FOR_SERVERS if module_file(root, f"{package}.{name}")), chosen)
     if manage and chosen != manage:
         way = "to use another, set DJANGO_SETTINGS_MODULE in berth_app_settings"
         notes.append(f"The settings module is {chosen}, while manage.py uses {manage} by default; {way}.")
     return chosen
+
+
+def develops(root: Path, package: str) -> bool:
+    """Whether a package of settings takes everything from a module to develop with, while it has one for servers that is whole by itself."""
+    file = module_file(root, package)
+    if file is None or file.name != "__init__.py":
+        return False
+    taken = {absolute(package, True, node) for node in ast.walk(parsed(file) or ast.Module([], [])) if isinstance(node, ast.ImportFrom)}
+    whole = any("INSTALLED_APPS" in read_settings(root, f"{package}.{name}").names for name in FOR_SERVERS)
+    return whole and any(f"{package}.{name}" in taken for name in TO_DEVELOP)
 
 
 def settings_modules(root: Path) -> list[str]:
