@@ -447,6 +447,7 @@ def test_a_port_that_a_file_of_gunicorns_settings_has_is_left_to_it(tmp_path: Pa
 
 
 PIP = "FROM x\nRUN pip install django\n"
+WSGI = f"{PIP}CMD gunicorn shop.wsgi\n"
 
 
 @pytest.mark.parametrize(
@@ -458,11 +459,23 @@ PIP = "FROM x\nRUN pip install django\n"
         ({"ops/web/Dockerfile": PIP, "ops/production.Dockerfile": PIP}, "ops/web/Dockerfile", "ops/web/Dockerfile"),
         ({"Dockerfile.dev": PIP}, "Dockerfile.dev", "Dockerfile.dev"),
         ({"Dockerfile": PIP, "Dockerfile.prod": PIP}, "", None),
+        (
+            {"docker/alpine.Dockerfile": WSGI, "docker/main.Dockerfile": WSGI, "docker/a.Dockerfile": PIP, "docker/dev.Dockerfile": WSGI},
+            "",
+            "docker/main.Dockerfile",
+        ),
+        ({"ops/Dockerfile": WSGI, "Dockerfile.local": WSGI}, "Dockerfile.local", "ops/Dockerfile"),
+        ({"ops/Dockerfile": PIP}, "", None),
     ],
 )
 def test_a_dockerfile_for_production_is_taken_before_one_to_develop_with(tmp_path: Path, files: dict[str, str], named: str, chosen: str | None) -> None:
     compose = {"compose.yml": f"services:\n  web: {{build: {{context: ., dockerfile: {named}}}}}\n"} if named else {}
     assert inventory(tmp_path, {**files, **compose})[0].get("berth_app_dockerfile") == chosen
+
+
+def test_other_dockerfiles_that_serve_are_named_beside_the_one_that_is_taken(tmp_path: Path) -> None:
+    _, text, _ = inventory(tmp_path, {"docker/alpine.Dockerfile": WSGI, "docker/main.Dockerfile": WSGI, "docker/tools.Dockerfile": PIP})
+    assert "no Dockerfile at its top, and others in docker/alpine.Dockerfile." in text
 
 
 def test_the_settings_that_a_dockerfile_names_last_are_those_of_the_image(tmp_path: Path) -> None:

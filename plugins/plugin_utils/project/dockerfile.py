@@ -24,6 +24,8 @@ DEVELOPS = re.compile(r"(?i)(?:\A|[/._-])(?:ci|dev(?:el(?:op(?:ment)?)?)?|local|
 FILE = re.compile(r"(?:.+[._-])?[Dd]ockerfile(?:[._-](?!dockerignore\Z).+)?")
 PIP = re.compile(r"\bpip3?\s(?:[^&|;]*\s)?(?:install|wheel)\b")
 REQUIREMENT = re.compile(r"\s(?:-r|--requirement)[\s=]*[\"']?([^\s\"'&|;]+)")
+RUNS = re.compile(r"manage\.py|\b(?:gunicorn|uvicorn|uwsgi|daphne|hypercorn|granian|waitress)\b|[aw]sgi")  # in the text of one that serves a Django project
+ALSO = re.compile(r"(?i)alpine|slim|arm|gpu|debug|docs|lint|worker")  # in the path of one that stands beside another
 PYTHON = re.compile(r"(?i)python|\bpip\b|manage\.py|\bpoetry\b|\buv\b")  # in the text of one, not of a database's or a proxy's beside it
 NUMBER = r"(?:\$\{\w+:?-)?(\d+)\b"  # of a port, which a shell may take from a variable first
 # How gunicorn, uvicorn, hypercorn, daphne, granian, uWSGI, waitress and Django's own server are told where to listen.
@@ -133,7 +135,7 @@ def find(source: Path, named: str = "") -> Dockerfile | None:
 def choose(source: Path, named: str) -> str:
     """Return the path of the Dockerfile that serves, "" where the source has none: the one at its top, or one for production before one to develop with."""
     first = ["Dockerfile", *([] if DEVELOPS.search(named) else [named]), *NAMES]
-    there = [name for name in [*first, *production(source), named] if name and (source / name).is_file()]
+    there = [name for name in [*first, *production(source), *others(source), named] if name and (source / name).is_file()]
     return there[0] if there else ""
 
 
@@ -142,6 +144,12 @@ def production(source: Path) -> Iterator[str]:
     for path in find_matching(source, FILE):
         if SERVES.search(path) and PYTHON.search(text_of(source / path)):
             yield path
+
+
+def others(source: Path) -> list[str]:
+    """Return the Dockerfiles that serve a Django project by their text and are not there to develop with, the plainest first."""
+    found = [path for path in find_matching(source, FILE) if not DEVELOPS.search(path) and RUNS.search(text_of(source / path))]
+    return sorted(found, key=lambda path: bool(ALSO.search(path)))
 
 
 def required(source: Path, text: str) -> tuple[str, ...]:

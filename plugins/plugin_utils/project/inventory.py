@@ -197,7 +197,7 @@ def draft(source: Path, environment: str, app: str, where: str, port: int, known
     every = [*reading.asked, *(one for module in workers_settings(root, project.settings) for one in Reading(root, module).asked)]
     asked = unique(every)
     made.set("The app", "berth_app_node_port", port)
-    image(made, dockerfile, project, source / project.directory)
+    image(made, source, dockerfile, project)
     served = serving(made, source, dockerfile, web, project)
     processes(made, source, project, dockerfile)
     probe(made, root, reading, asked, dockerfile)
@@ -210,17 +210,19 @@ def draft(source: Path, environment: str, app: str, where: str, port: int, known
     return made
 
 
-def image(made: Draft, dockerfile: Dockerfile | None, project: Project, root: Path) -> None:
+def image(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Project) -> None:
     """Say what of the image the inventory has to know."""
     part = "The app"
     if dockerfile:
         if dockerfile.path != "Dockerfile":
-            made.set(part, "berth_app_dockerfile", dockerfile.path, "Guessed: the source has no Dockerfile at its top.")
+            beside = ", ".join(path for path in dockerfiles.others(source) if path != dockerfile.path)
+            why = f"Guessed: the source has no Dockerfile at its top{f', and others in {beside}' if beside else ''}."
+            made.set(part, "berth_app_dockerfile", dockerfile.path, why)
         if dockerfile.root:
             made.set(part, "berth_app_user", 1000, f"{dockerfile.path} has no USER, and no pod may run as root. Everybody has to be able to read its files.")
-    manage = default_settings(root / "manage.py")
+    manage = default_settings(source / project.directory / "manage.py")
     if project.settings and manage != project.settings and not (dockerfile and dockerfile.settings):
-        why = f"Guessed: manage.py takes {manage or 'none'} where nobody names one."
+        why = f"Guessed: manage.py takes {manage} where nobody names one." if manage else "Guessed: manage.py names none."
         made.settings["DJANGO_SETTINGS_MODULE"] = (project.settings, why)
     elif not project.settings:
         made.settings["DJANGO_SETTINGS_MODULE"] = placeholder(made, "DJANGO_SETTINGS_MODULE", "for manage.py names no settings module that is there")
