@@ -503,6 +503,20 @@ def test_the_release_commands_are_those_of_the_procfile(tmp_path: Path) -> None:
     assert said["berth_app_release_commands"] == ["migrate --noinput", "seed"]
 
 
+def test_a_cache_in_the_database_gets_its_table(tmp_path: Path) -> None:
+    settings = "CACHES = {'default': {'BACKEND': 'django.core.cache.backends.db.DatabaseCache', 'LOCATION': 'kept'}}\n"
+    assert inventory(tmp_path, {"shop/settings.py": settings})[0]["berth_app_release_commands"] == ["migrate --noinput", "createcachetable"]
+    only_where_asked = f"import os\nif os.environ.get('TABLE'):\n    {settings}"
+    assert "berth_app_release_commands" not in inventory(tmp_path, {"shop/settings.py": only_where_asked})[0]
+
+
+@pytest.mark.parametrize(("procfile", "default", "told"), [("worker", "True", "False"), ("worker", "False", None), ("other", "True", None)])
+def test_tasks_are_left_to_the_worker_where_there_is_one(tmp_path: Path, procfile: str, default: str, told: str | None) -> None:
+    settings = BASE + f"CELERY_TASK_ALWAYS_EAGER = os.getenv('EAGER', '{default}') == 'True'\n"
+    files = {"shop/settings.py": settings, "Procfile": f"worker: {'celery -A shop worker' if procfile == 'worker' else 'python mail.py'}\n"}
+    assert inventory(tmp_path, files)[0]["berth_app_settings"].get("EAGER") == told
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [

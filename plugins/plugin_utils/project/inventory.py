@@ -64,6 +64,8 @@ ONCE = (
     "What makes files belongs in the Dockerfile, and what prepares the database in berth_app_release_commands, which run once. "
     "Where berth_app_command begins with the server itself, the script is left out."
 )
+EAGER = ("CELERY_ALWAYS_EAGER", "CELERY_TASK_ALWAYS_EAGER", "task_always_eager")
+TABLE_CACHE = "django.core.cache.backends.db.DatabaseCache"
 INSECURE = ("SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")  # what needs TLS, which only a public entry has
 
 
@@ -199,12 +201,13 @@ def draft(source: Path, environment: str, app: str, where: str, port: int, known
     made.set("The app", "berth_app_node_port", port)
     image(made, source, dockerfile, project)
     served = serving(made, source, dockerfile, web, project)
-    processes(made, source, project, dockerfile)
+    workers = processes(made, source, project, dockerfile)
     probe(made, root, reading, asked, dockerfile)
     files(made, source, dockerfile, project, reading, served)
     handled = database(made, source, app, reading, asked, project)
     handled |= cache(made, asked, every, project)
     handled |= switches(made, reading, asked)
+    handled |= tasks(made, asked, workers)
     network(made, project, root)
     rest(made, [one for one in asked if one.name not in handled])
     return made
@@ -266,8 +269,8 @@ def missing_command(source: Path, dockerfile: Dockerfile, web: procfile.Web, pro
     return [], ""
 
 
-def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfile | None) -> None:
-    """Say what runs beside web, at times, and before a release."""
+def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfile | None) -> dict[str, dict[str, Any]]:
+    """Say what runs beside web, at times, and before a release, and return the processes."""
     found, release, file, left = procfile.find(source, project.directory, project.dependencies)
     part = "What runs beside web"
     if dockerfile and file in procfile.COMPOSE:  # which runs them by the image's entrypoint, and Kubernetes in its place
@@ -282,6 +285,10 @@ def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfil
         made.set(part, "berth_app_schedules", [], "The settings have no sessions, of which old ones are removed at night otherwise.")
     if release:
         made.set("The app", "berth_app_release_commands", release, f"From {file}.")
+    elif TABLE_CACHE in project.loaded.texts - project.loaded.chosen:
+        why = "The settings have a cache in the database; createcachetable makes its table where that is not there."
+        made.set("The app", "berth_app_release_commands", ["migrate --noinput", "createcachetable"], why)
+    return found
 
 
 def probe(made: Draft, root: Path, reading: Reading, asked: list[Asked], dockerfile: Dockerfile | None) -> None:
@@ -560,6 +567,15 @@ def switches(made: Draft, reading: Reading, asked: list[Asked]) -> set[str]:
         made.needs.append("import os; SECRET_KEY = os.environ['DJANGO_SECRET_KEY']  # the one in the source is no secret")
         made.secrets.setdefault("DJANGO_SECRET_KEY", (generated("DJANGO_SECRET_KEY"), ""))
     return done
+
+
+def tasks(made: Draft, asked: list[Asked], workers: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Leave Celery's tasks to its worker where web would run them itself; return the variables that this settles."""
+    celery = any("celery" in " ".join(one["command"]) for one in workers.values())
+    found = [one for one in asked if celery and one.setting in EAGER and one.on]
+    for one in found:
+        made.settings[one.name] = (one.off, "Tasks are the worker's: otherwise web runs them itself, and it has nothing to do.")
+    return {one.name for one in found}
 
 
 def network(made: Draft, project: Project, root: Path) -> None:
