@@ -788,6 +788,28 @@ def test_static_files_that_the_project_serves_itself_are_left_to_it(tmp_path: Pa
     assert not [line for line in made.needs if "STATIC" in line or "WhiteNoise" in line]
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "itself"),
+    [
+        ("uwsgi.ini", "[uwsgi]\nstatic-map = /static=/code/static\n", True),
+        ("start.sh", "exec uwsgi --static-map /static=s\n", True),
+        ("uwsgi.ini", "[uwsgi]\nmodule = shop\n", False),
+    ],
+)
+def test_static_files_that_uwsgi_shows_are_left_to_it(tmp_path: Path, file: str, text: str, itself: bool) -> None:
+    dockerfile = 'FROM x\nWORKDIR /code/\nCOPY . .\nRUN python manage.py collectstatic\nCMD ["./start.sh"]\n'
+    files = {"Dockerfile": dockerfile, "shop/settings.py": BASE + STATICS, "start.sh": "exec uwsgi uwsgi.ini\n", file: text}
+    assert ("berth_app_static" not in inventory(tmp_path, files)[0]) is itself
+
+
+@pytest.mark.parametrize(
+    ("start", "said"), [("supervisord -c shop.conf\nexec gunicorn shop.wsgi\n", True), ("# not supervisord\nexec gunicorn shop.wsgi\n", False)]
+)
+def test_programs_that_would_share_webs_pod_are_said_to_need_one_of_their_own(tmp_path: Path, start: str, said: bool) -> None:
+    _, text, _ = inventory(tmp_path, {"Dockerfile": 'FROM x\nCOPY start.sh /\nCMD ["/start.sh"]\n', "start.sh": start})
+    assert ("# supervisord runs several programs in the pod of web." in text) is said
+
+
 def test_a_cache_is_proposed_where_the_settings_ask_for_one_and_this_berth_has_it(tmp_path: Path) -> None:
     files = {"shop/settings.py": BASE + "CELERY_BROKER_URL = os.environ['REDIS_URL']\n", "requirements.txt": "django\ncelery[redis]\npsycopg\n"}
     said, _, made = inventory(tmp_path, files, {**KNOWN, **LATER})

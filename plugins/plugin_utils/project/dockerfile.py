@@ -72,11 +72,11 @@ class Dockerfile:
         texts: dict[str, str] = {}
         waiting = [" ".join(command)]
         while waiting:
-            for word in re.findall(r"[\w./-]+", re.sub(r"(?m)^\s*#.*", "", waiting.pop(0))):
+            for word in re.findall(r"[\w./-]+", waiting.pop(0)):
                 path = posixpath.normpath(posixpath.join(self.workdir or "/", word))
                 if path not in texts and posixpath.splitext(path)[1] in SHELL and (text := self._text(source, path)):
-                    texts[path] = text
-                    waiting.append(text)
+                    texts[path] = re.sub(r"(?m)^\s*#.*", "", text)
+                    waiting.append(texts[path])
         return "\n".join(texts.values())
 
     def _text(self, source: Path, path: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from ...module_utils import formats
+from ...module_utils.audit.pods import SUPERVISORS
 from ...module_utils.database_variables import database_part
 from ...module_utils.image.project import (
     Project,
@@ -24,6 +25,7 @@ from ...module_utils.image.project import (
     directories,
     find_directory,
     find_files,
+    find_matching,
     grouped_dependencies,
     module_file,
     read_project,
@@ -64,6 +66,11 @@ ONCE = (
     "What makes files belongs in the Dockerfile, and what prepares the database in berth_app_release_commands, which run once. "
     "Where berth_app_command begins with the server itself, the script is left out."
 )
+APART = (
+    "Kubernetes sees one of them: give the server to berth_app_command and each other one, such as a worker, to berth_app_processes. Such a program often "
+    "wants to begin as root, which no pod may."
+)
+UWSGI = re.compile(r"(?i)(?:.+[._-])?uwsgi(?:[._-].+)?\.(?:ini|ya?ml)")  # uWSGI's settings
 EAGER = ("CELERY_ALWAYS_EAGER", "CELERY_TASK_ALWAYS_EAGER", "task_always_eager")
 TABLE_CACHE = "django.core.cache.backends.db.DatabaseCache"
 INSECURE = ("SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")  # what needs TLS, which only a public entry has
@@ -248,6 +255,8 @@ def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procf
         made.set("The app", "berth_app_port", port, why)
     if told != (port or PORT) and "bind" not in project.configured and dockerfiles.asks_for_port(command, script):
         made.settings["PORT"] = (str(port or PORT), "Where the server listens.")
+    if found := re.search(SUPERVISORS, f"{' '.join([*dockerfile.entrypoint, *command])}\n{script}"):
+        made.say("The app", f"{found[0]} runs several programs in the pod of web. {APART}")
     if "migrate" in (run := list(dict.fromkeys(MANAGED.findall(script)))):
         made.say("The app", f"A script runs {', '.join(run)} of manage.py whenever a pod starts, where the image's files are read-only. {ONCE}")
     return script
@@ -352,6 +361,12 @@ def static_elsewhere(reading: Reading, chosen: Collection[str]) -> bool:
     return any(storage.startswith("storages.backends.") for storage in storages)
 
 
+def maps_static(source: Path, served: str) -> bool:
+    """Whether uWSGI shows the static files, as its settings say or a script that runs it."""
+    texts = [served, *(text_of(source / path) for path in find_matching(source, UWSGI))]
+    return any(re.search(r"^\s*static-map|--static-map", text, re.MULTILINE) for text in texts)
+
+
 def local_url(value: str) -> str:
     """Return MEDIA_URL or STATIC_URL as the path that visitors ask for, "" where that is on another site or not known.
 
@@ -378,7 +393,7 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
     if dockerfile is None:
         return  # a Dockerfile of Berth's making serves static files itself
     at_start = "collectstatic" in served and bool(static)
-    elsewhere, itself = static_elsewhere(reading, project.loaded.chosen), serves_itself(project)
+    elsewhere, itself = static_elsewhere(reading, project.loaded.chosen), serves_itself(project) or maps_static(source, served)
     if elsewhere or itself:
         if at_start:
             made.set(part, "berth_app_writable", {static: "256Mi"}, "Static files are collected there when a pod starts.")
