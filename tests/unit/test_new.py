@@ -189,6 +189,10 @@ SETTINGS = {
         {},
         {"ALLOWED_HOSTS": ","},
     ),
+    "one host": ("ALLOWED_HOSTS = [os.environ['HOST_NAME'], 'x']", {"HOST_NAME": "localhost"}),
+    "one host that has a name first": ("name = os.environ.get('HOST_NAME')\nALLOWED_HOSTS = [f'.{name}']", {"HOST_NAME": "localhost"}),
+    "one host or all": ("name = os.environ.get('HOST_NAME')\nif name:\n    ALLOWED_HOSTS = [name]\nelse:\n    ALLOWED_HOSTS = ['*']", {}),
+    "hosts among others": ("ALLOWED_HOSTS = ['x', *os.environ.get('HOSTS', '').split(',')]", {}, {"HOSTS": ","}),
     "a redirect to https": ("import environ\nenv = environ.Env()\nSECURE_SSL_REDIRECT = env.bool('SSL', default=True)", {"SSL": "0"}),
 }
 
@@ -772,6 +776,23 @@ def test_a_compose_file_that_runs_the_published_image_says_what_is_kept_and_runs
 @pytest.mark.parametrize(("text", "user"), [("FROM python\nUSER app\n", None), ("FROM x\n", None), ("FROM python\n", 1000), ("FROM x\nUSER root\n", 1000)])
 def test_an_image_that_runs_as_root_gets_a_user_in_the_inventory(tmp_path: Path, text: str, user: int | None) -> None:
     assert inventory(tmp_path, {"Dockerfile": text}, {**KNOWN, **LATER})[0].get("berth_app_user") == user
+
+
+@pytest.mark.parametrize(
+    ("base", "start", "uwsgi", "user", "told"),
+    [
+        ("python", "chown www-data: /data", "", 33, "This is www-data"),
+        ("python:3-alpine", "exec uwsgi uwsgi.ini", "uid = www-data", 82, "This is www-data"),
+        ("python", "exec gosu app gunicorn shop.wsgi", "", 1000, "Leave out gosu"),
+        ("python", "exec gunicorn shop.wsgi", "", 1000, "Everybody has to be able to read its files.\n"),
+    ],
+)
+def test_an_image_that_begins_as_root_runs_as_the_user_that_its_server_is_to_be(
+    tmp_path: Path, base: str, start: str, uwsgi: str, user: int, told: str
+) -> None:
+    dockerfile = f'FROM {base}\nWORKDIR /code\nCOPY . .\nENTRYPOINT ["./start.sh"]\n'
+    said, text, _ = inventory(tmp_path, {"Dockerfile": dockerfile, "start.sh": f"{start}\n", "uwsgi.ini": f"[uwsgi]\n{uwsgi}\n"})
+    assert (said["berth_app_user"], told in text) == (user, True)
 
 
 def test_what_a_module_beside_the_settings_gives_a_default_is_not_asked_for(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ...module_utils.image.dockerfile import Instruction, Known, copied, expand, parse, runs_as_root, served
+from ...module_utils.image.dockerfile import Instruction, Known, chain, copied, expand, parse, runs_as_root, served
 from ...module_utils.image.project import find_matching, text_of
 from .procfile import words
 
@@ -46,6 +46,7 @@ class Dockerfile:
         workdir: Its last ``WORKDIR``.
         port: What it exposes.
         root: Whether it surely runs as root.
+        alpine: Whether it names an image of Alpine, whose users have other numbers than Debian's.
         settings: Its ``DJANGO_SETTINGS_MODULE``.
         collects: Whether it collects the static files.
         health: The path that its ``HEALTHCHECK`` asks for.
@@ -59,6 +60,7 @@ class Dockerfile:
     workdir: str = ""
     port: int = 0
     root: bool = False
+    alpine: bool = False
     settings: str = ""
     collects: bool = False
     health: str = ""
@@ -122,6 +124,7 @@ def find(source: Path, named: str = "") -> Dockerfile | None:
         (known.place or "") if "WORKDIR" in said else "",
         int(port[0]) if port else 0,
         runs_as_root(instructions),
+        any("alpine" in each.words() for each in chain(instructions) if each.keyword == "FROM"),
         known.values.get("DJANGO_SETTINGS_MODULE", ""),
         any("collectstatic" in each.raw for each in instructions if each.keyword == "RUN"),
         health[1] if health else "",

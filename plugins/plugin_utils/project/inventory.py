@@ -70,7 +70,9 @@ APART = (
     "Kubernetes sees one of them: give the server to berth_app_command and each other one, such as a worker, to berth_app_processes. Such a program often "
     "wants to begin as root, which no pod may."
 )
+BECOMES = re.compile(r"\b(?:gosu|su-exec|setpriv|runuser|sudo)\b")  # in a script that begins as root, and runs the server as somebody else
 UWSGI = re.compile(r"(?i)(?:.+[._-])?uwsgi(?:[._-].+)?\.(?:ini|ya?ml)")  # uWSGI's settings
+ONE_HOST = "The settings take one name from it, and the site answers to no other. With a public name write that, and berth_app_probe: {host: NAME}."
 EAGER = ("CELERY_ALWAYS_EAGER", "CELERY_TASK_ALWAYS_EAGER", "task_always_eager")
 TABLE_CACHE = "django.core.cache.backends.db.DatabaseCache"
 INSECURE = ("SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")  # what needs TLS, which only a public entry has
@@ -229,13 +231,25 @@ def image(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
             why = f"Guessed: the source has no Dockerfile at its top{f', and others in {beside}' if beside else ''}."
             made.set(part, "berth_app_dockerfile", dockerfile.path, why)
         if dockerfile.root:
-            made.set(part, "berth_app_user", 1000, f"{dockerfile.path} has no USER, and no pod may run as root. Everybody has to be able to read its files.")
+            user, why = user_of(source, dockerfile)
+            made.set(part, "berth_app_user", user, f"{dockerfile.path} has no USER, and no pod may run as root. {why}")
     manage = default_settings(source / project.directory / "manage.py")
     if project.settings and manage != project.settings and not (dockerfile and dockerfile.settings):
         why = f"Guessed: manage.py takes {manage} where nobody names one." if manage else "Guessed: manage.py names none."
         made.settings["DJANGO_SETTINGS_MODULE"] = (project.settings, why)
     elif not project.settings:
         made.settings["DJANGO_SETTINGS_MODULE"] = placeholder(made, "DJANGO_SETTINGS_MODULE", "for manage.py names no settings module that is there")
+
+
+def user_of(source: Path, dockerfile: Dockerfile) -> tuple[int, str]:
+    """Return the number of the user that an image which begins as root is to run as, and what to say of it."""
+    script = "\n".join(dockerfile.script(source, words) for words in (dockerfile.entrypoint, dockerfile.command))
+    texts = [script, *(text_of(source / path) for path in find_matching(source, UWSGI))]
+    becomes = BECOMES.search(script)
+    rest = f" Leave out {becomes[0]}, which root alone can use, as with a berth_app_command without it." if becomes else ""
+    if any("www-data" in text for text in texts):
+        return (82 if dockerfile.alpine else 33), f"This is www-data, which the server is to be.{rest}"
+    return 1000, f"Everybody has to be able to read its files.{rest}"
 
 
 def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procfile.Web, project: Project) -> str:
@@ -560,6 +574,9 @@ def switches(made: Draft, reading: Reading, asked: list[Asked]) -> set[str]:
             done.add(one.name)
             if one.kind in ("json",):
                 made.settings[one.name] = ('["localhost", "127.0.0.1", "[::1]"]', "")
+            elif not one.separator:
+                if "*" not in (reading.value("ALLOWED_HOSTS") or []):
+                    made.settings[one.name] = ("localhost", ONE_HOST)
             elif one.separator != "," or one.name != "DJANGO_ALLOWED_HOSTS":
                 separators[one.name] = one.separator or " "
         elif one.setting in ("DEBUG", "TEMPLATE_DEBUG") or re.fullmatch(r"(?:DJANGO_|APP_)?DEBUG", one.name):

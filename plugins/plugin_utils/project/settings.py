@@ -54,7 +54,7 @@ class Asked:
         required: Whether settings do not load without it.
         default: What it is where it is not set, None where that cannot be seen.
         kind: What it is made into, such as ``bool``, ``int``, ``db``, ``list`` or ``json``; "" for a text.
-        separator: What parts a list.
+        separator: What parts a list, "" for one thing that is put into a list.
         off: For a switch, a text that surely turns it off.
     """
 
@@ -326,6 +326,8 @@ def shaped(node: ast.AST, asked: Asked) -> Asked:
             # bool("0") is true.
             plain = called == "bool" and asked.kind == ""
             return replace(asked, kind=asked.kind or {"json.loads": "json", "int": "int"}.get(called, "bool"), off="" if plain else asked.off)
+    if isinstance(node, ast.List | ast.Tuple) and not asked.kind:
+        return replace(asked, separator="")
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         other = constant(node.comparators[0])
         if isinstance(node.ops[0], ast.NotEq) and other:
