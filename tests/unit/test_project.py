@@ -293,3 +293,22 @@ def test_exact_versions_are_known_whatever_says_them(tmp_path: Path, files: dict
     for name, text in {"manage.py": "django", **files}.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     assert find_dependencies(tmp_path, "", []).pins == {"psycopg2-binary": "2.9.6"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "collected"),
+    [
+        ({}, True),
+        ({"shop/static/shop/x.css": ""}, False),
+        ({"shop/settings.py": "STATIC_ROOT = 'static'\nSTATICFILES_DIRS = ['assets']\n"}, False),
+        ({"shop/settings.py": "STATIC_ROOT = 'elsewhere'\n"}, False),
+        ({"static/staticfiles.json": '{"paths": {"admin/x.css": "admin/x.1.css"}}'}, False),
+        ({"static/staticfiles.json": "[]"}, False),
+        ({"package.json": '{"scripts": {"build": "vite build"}}'}, False),
+    ],
+)
+def test_static_files_that_are_in_the_source_as_they_are_collected_alone_are_known(tmp_path: Path, changes: Files, collected: bool) -> None:
+    manifest = '{"paths": {"admin/x.css": "admin/x.1.css", "shop/x.css": "shop/x.1.css"}}'
+    found = project(tmp_path, {**started(), "shop/settings.py": "STATIC_ROOT = 'static'\n", "static/staticfiles.json": manifest, **changes})
+    assert found.collected is collected
+    assert any("collectstatic would forget them" in note for note in found.notes) is collected

@@ -233,6 +233,12 @@ def test_static_files_that_the_project_does_not_serve_are_served_around_it_and_n
     assert not around or generator.notes(project) == []
 
 
+def test_static_files_that_the_source_alone_has_are_not_collected_over() -> None:
+    for loaded in (STATIC, replace(STATIC, texts=frozenset({"django.contrib.staticfiles"}), names=frozenset({"STATIC_ROOT", "STATIC_URL"}))):
+        text = "\n".join(instructions(replace(PLAIN, loaded=loaded, collected=True)))
+        assert "collectstatic --" not in text and "python -m served" not in text and "compileall" in text
+
+
 def test_an_application_that_gunicorns_file_names_is_left_to_it() -> None:
     project = replace(PLAIN, loaded=COLLECTED, configured=frozenset({"bind", "wsgi_app"}))
     assert "served" not in command(project)

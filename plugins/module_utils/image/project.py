@@ -123,6 +123,7 @@ class Project:
         configured: What its gunicorn.conf.py sets, empty without one.
         loaded: What its settings say.
         assets: What builds its style sheets and scripts, if something does.
+        collected: Whether its static files are in the source as they are collected, and some of them nowhere else.
         notes: What its owner should know.
     """
 
@@ -136,6 +137,7 @@ class Project:
     configured: frozenset[str] = frozenset()
     loaded: Settings = Settings()
     assets: assets.Assets | None = None
+    collected: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -158,6 +160,10 @@ def read_project(source: Path, directory: str = "", settings: str = "", needs: D
     paths = [path for path in (root, root / "src") if module_file(path, module)] or [root]
     loaded = read_settings(paths[0], module)
     dependencies = needs or find_dependencies(source, place, notes)
+    built = assets.find(source, place, find_files(source, "package.json"), loaded.texts, notes)
+    collected = built is None and is_collected(root, loaded)
+    if collected:
+        notes.append("The static files are served as the source has them: some are in STATIC_ROOT alone, and collectstatic would forget them.")
     return Project(
         directory=place,
         settings=module,
@@ -168,7 +174,8 @@ def read_project(source: Path, directory: str = "", settings: str = "", needs: D
         wish=find_wish(source, place),
         configured=assigned(root / "gunicorn.conf.py"),
         loaded=loaded,
-        assets=assets.find(source, place, find_files(source, "package.json"), loaded.texts, notes),
+        assets=built,
+        collected=collected,
         notes=tuple(notes),
     )
 
@@ -354,6 +361,24 @@ def read_settings(root: Path, module: str) -> Settings:
             elif node not in spared and (asked := asked_variable(node)) and (value := scheme.get(asked[0], asked[1])):
                 variables.setdefault(asked[0], value)
     return Settings(frozenset(texts), frozenset(names), applications, dict(sorted(variables.items())), frozenset(texts - always))
+
+
+def is_collected(root: Path, loaded: Settings) -> bool:
+    """Whether STATIC_ROOT is in the source with files of an app that has no directory to collect them from: the list of files would lose them.
+
+    https://docs.djangoproject.com/en/stable/ref/contrib/staticfiles/#manifeststaticfilesstorage
+    """
+    if "STATICFILES_DIRS" in loaded.names:
+        return False
+    for file in find_files(root, "staticfiles.json"):
+        try:
+            paths = json.loads(text_of(root / file))["paths"]
+        except (ValueError, KeyError, TypeError):
+            continue
+        apps = [root / path.partition("/")[0] for path in paths] if os.path.basename(os.path.dirname(file)) in loaded.texts else []
+        if any((app / "__init__.py").is_file() and not (app / "static").is_dir() for app in set(apps)):
+            return True
+    return False
 
 
 def settings_trees(root: Path, module: str) -> Iterator[tuple[Path, ast.Module]]:

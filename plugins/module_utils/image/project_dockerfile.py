@@ -442,9 +442,9 @@ def finish(project: Project) -> str:
     """Return the instruction that makes of the copied source what is served."""
     commands = []
     values = " ".join(f"{name}={shlex.quote(value)}" for name, value in project.loaded.variables.items())
-    if collects(project):
+    if collects(project) and not project.collected:
         commands.append(f"{values} python manage.py collectstatic --noinput --verbosity 0".strip())
-    elif serves(project):
+    elif serves(project) and not project.collected:
         commands.append(f"{values} python -m {SERVED.partition(':')[0]}".strip())
     places = f"{HOME} {STATIC}" if serves(project) else HOME
     # A file that is a template of Python does not compile, which is no reason to end the build.
