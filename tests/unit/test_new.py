@@ -308,7 +308,7 @@ PROCESSES = {
     ),
     "Celery by its packages": (
         {"shop/celery.py": "from celery import Celery\napp = Celery('shop')\n", "requirements.txt": "django\ncelery\npsycopg\n"},
-        {"worker": {"command": ["celery", "-A", "shop", "worker", "--loglevel", "info"]}},
+        {"worker": {"command": ["celery", "-A", "shop", "worker", "--loglevel", "info", "--concurrency", "2"]}},
     ),
     "nothing beside web": ({}, None),
 }

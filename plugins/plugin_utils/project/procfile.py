@@ -239,7 +239,9 @@ def guessed(root: Path, needs: Dependencies) -> dict[str, dict[str, Any]]:
     module = next((name.removesuffix("/celery.py").replace("/", ".") for name in find_files(root, "celery.py") if "Celery(" in text_of(root / name)), "")
     if "celery" in needs.direct and module:
         celery = ["celery", "-A", module]
-        found["worker"] = {"command": [*celery, "worker", "--loglevel", "info"]}
+        # By default it has a process for each CPU of the node, which is more than the memory of its container is for.
+        # https://docs.celeryq.dev/en/stable/userguide/workers.html#concurrency
+        found["worker"] = {"command": [*celery, "worker", "--loglevel", "info", "--concurrency", "2"]}
         code = "".join(text_of(root / name) for file in ("celery.py", "settings.py", "base.py") for name in find_files(root, file))
         if "django-celery-beat" in needs.direct or re.search(r"beat_schedule|CELERY_BEAT_SCHEDULE|CELERYBEAT_SCHEDULE", code):
             found["beat"] = process([*celery, "beat", "--loglevel", "info"])
