@@ -502,6 +502,20 @@ def test_what_cannot_be_read_of_a_dockerfile_is_left_out(tmp_path: Path, copies:
     assert "berth_app_port" not in inventory(tmp_path, {"Dockerfile": f"FROM x\n{copies}\n"})[0]
 
 
+@pytest.mark.parametrize(
+    ("procfile", "script", "told"),
+    [
+        ("web: bash start.sh", "python manage.py migrate\npython manage.py load_rates\ngunicorn shop.wsgi\n", "load_rates"),
+        ("web: python manage.py seed && gunicorn shop.wsgi", "", "seed"),
+        ("web: bash start.sh", "python manage.py migrate\npython manage.py collectstatic\ngunicorn shop.wsgi\n", None),
+        ("web: python manage.py runserver", "", None),
+    ],
+)
+def test_what_a_procfile_prepares_before_it_serves_is_told_where_berths_dockerfile_serves(tmp_path: Path, procfile: str, script: str, told: str | None) -> None:
+    _, text, _ = inventory(tmp_path, {"Procfile": f"{procfile}\n", "start.sh": script})
+    assert (f"The web of Procfile runs {told} of manage.py" in text) is bool(told)
+
+
 def test_the_release_commands_are_those_of_the_procfile(tmp_path: Path) -> None:
     said, _, _ = inventory(tmp_path, {"Procfile": "release: python manage.py migrate --noinput && python manage.py seed\n"})
     assert said["berth_app_release_commands"] == ["migrate --noinput", "seed"]

@@ -255,6 +255,7 @@ def user_of(source: Path, dockerfile: Dockerfile) -> tuple[int, str]:
 def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procfile.Web, project: Project) -> str:
     """Say what serves and at which port, and return what its scripts do, "" where it has none."""
     if dockerfile is None:
+        prepared(made, source, project)
         return ""
     command = list(dockerfile.command)
     if not command:
@@ -274,6 +275,16 @@ def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procf
     if "migrate" in (run := list(dict.fromkeys(MANAGED.findall(script)))):
         made.say("The app", f"A script runs {', '.join(run)} of manage.py whenever a pod starts, where the image's files are read-only. {ONCE}")
     return script
+
+
+def prepared(made: Draft, source: Path, project: Project) -> None:
+    """Say what a Procfile has manage.py prepare before it serves, where Berth's Dockerfile serves in its place and a release migrates."""
+    said, file = procfile.web_command(source, project.directory)
+    scripts = [text_of(source / project.directory / word) for word in said.split() if word.endswith((".sh", ".bash"))]
+    found = dict.fromkeys(run for run in MANAGED.findall("\n".join([said, *scripts])) if run not in ("collectstatic", "migrate"))
+    if found:
+        what = f"The web of {file} runs {', '.join(found)} of manage.py before it serves, which nothing here does."
+        made.say("The app", f"{what} What the site needs of it belongs in berth_app_release_commands, after migrate.")
 
 
 def missing_command(source: Path, dockerfile: Dockerfile, web: procfile.Web, project: Project) -> tuple[list[str], str]:
