@@ -672,6 +672,13 @@ def test_the_page_that_a_dockerfile_asks_for_is_the_health_page(tmp_path: Path, 
     assert (said["berth_app_liveness_path"], said["berth_app_readiness_path"]) == (path, path)
 
 
+@pytest.mark.parametrize(("paths", "said"), [(("healthz",), True), (("livez", "readyz/"), False), (("robots.txt",), False)])
+def test_one_page_for_both_probes_is_said_to_restart_pods_where_it_asks_the_database(tmp_path: Path, paths: tuple[str, ...], said: bool) -> None:
+    urls = f"urlpatterns = [{', '.join(f'path({path!r}, view)' for path in paths)}]\n"
+    _, text, _ = inventory(tmp_path, {"shop/settings.py": BASE, "shop/urls.py": urls})
+    assert ("name another page for liveness" in text) is said
+
+
 def test_a_health_page_of_a_middleware_is_found(tmp_path: Path) -> None:
     files = {"shop/settings.py": BASE + "MIDDLEWARE = ['shop.middleware.Health', 'django.x.Y']\n", "shop/middleware.py": "PATH = '/-/health'\n"}
     said, _, _ = inventory(tmp_path, files)

@@ -72,6 +72,7 @@ APART = (
 )
 BECOMES = re.compile(r"\b(?:gosu|su-exec|setpriv|runuser|sudo)\b")  # in a script that begins as root, and runs the server as somebody else
 UWSGI = re.compile(r"(?i)(?:.+[._-])?uwsgi(?:[._-].+)?\.(?:ini|ya?ml)")  # uWSGI's settings
+SHARED = "If it asks the database too, name another page for liveness: an outage of the database would restart every pod."
 ONE_HOST = "The settings take one name from it, and the site answers to no other. With a public name write that, and berth_app_probe: {host: NAME}."
 EAGER = ("CELERY_ALWAYS_EAGER", "CELERY_TASK_ALWAYS_EAGER", "task_always_eager")
 TABLE_CACHE = "django.core.cache.backends.db.DatabaseCache"
@@ -337,7 +338,8 @@ def probe(made: Draft, root: Path, reading: Reading, asked: list[Asked], dockerf
     part = "Health"
     if {"readiness": ready, "liveness": live} == DEFAULT_PATHS:
         return
-    made.set(part, "berth_app_liveness_path", live, f"Guessed: {why}.")
+    shared = f" {SHARED}" if live == ready and routes.is_health(live) else ""
+    made.set(part, "berth_app_liveness_path", live, f"Guessed: {why}.{shared}")
     made.set(part, "berth_app_readiness_path", ready)
     if made.known.get("berth_app_path", {}).get("default") not in (None, "/") or not any(path == "/" for path, _ in found):
         made.set(part, "berth_app_path", live if found and live != "/" else "/", "What the run asks for in the end.")
