@@ -407,6 +407,8 @@ def test_what_a_script_runs_by_another_one_is_told_like_its_own(tmp_path: Path, 
         ("ENV PORT=8200\nEXPOSE $PORT\nCMD gunicorn shop.wsgi", "", None, 8200),
         ("", "gunicorn --bind=0.0.0.0:7000 shop.wsgi", ["gunicorn", "--bind=0.0.0.0:7000", "shop.wsgi"], 7000),
         ("", "sh /code/bin/serve", ["sh", "/code/bin/serve"], 6000),
+        ('ENTRYPOINT ["/sbin/tini", "--", "/code/bin/serve"]', "", None, 6000),
+        ("CMD python -m wait && exec ./bin/serve", "", None, 6000),
         ("", "python manage.py runserver 0.0.0.0:7000", None, None),  # nothing to be released with
         ("", "", None, None),
     ],
@@ -490,7 +492,7 @@ def test_the_settings_that_a_dockerfile_names_last_are_those_of_the_image(tmp_pa
 
 @pytest.mark.parametrize(
     "copies",
-    ["COPY bin/serve /", "COPY bin/serve /serve", 'COPY ["bin/serve", "/serve"]', "COPY --chmod=755 ./bin/serve manage.py /", "COPY bin/ /", "ADD bin /"],
+    ["COPY bin/serve /", "ARG A=./bin\nCOPY $A/serve /serve", "COPY bin/serve /serve", 'COPY ["bin/serve", "/serve"]', "COPY --chmod=755 ./bin/serve manage.py /", "COPY bin/ /", "ADD bin /"],
 )
 def test_a_script_is_found_wherever_the_image_has_it(tmp_path: Path, copies: str) -> None:
     files = {"Dockerfile": f'FROM x\n{copies}\nCMD ["/serve"]\n', "bin/serve": "exec gunicorn -b :6000\n"}

@@ -6,7 +6,7 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from ...module_utils.image.dockerfile import Instruction, Known, chain, copied, expand, parse, runs_as_root, served
@@ -184,7 +184,7 @@ def _program(said: str) -> tuple[str, ...]:
 
 def _files(source: Path, instruction: Instruction, known: dict[str, str], place: str) -> list[tuple[str, str]]:
     """Return where something of the source comes to lie by a COPY or ADD, and what; nothing of what comes from elsewhere or cannot be told."""
-    sources = [expand(each, known) for each in copied(instruction)]
+    sources = [expand(each, known) for each in copied(replace(instruction, text=expand(instruction.text, known) or instruction.text))]
     last = re.search(r"([^\s\"]+)[\"\]\s]*\Z", instruction.words())
     target = expand(last[1], known) if last else None
     if target is None or not all(sources) or any(name == "from" for name, _ in instruction.flags()):
