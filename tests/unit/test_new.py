@@ -193,6 +193,12 @@ SETTINGS = {
     "one host that has a name first": ("name = os.environ.get('HOST_NAME')\nALLOWED_HOSTS = [f'.{name}']", {"HOST_NAME": "localhost"}),
     "one host or all": ("name = os.environ.get('HOST_NAME')\nif name:\n    ALLOWED_HOSTS = [name]\nelse:\n    ALLOWED_HOSTS = ['*']", {}),
     "hosts among others": ("ALLOWED_HOSTS = ['x', *os.environ.get('HOSTS', '').split(',')]", {}, {"HOSTS": ","}),
+    "hosts by a function of the settings' own that says nothing of it": (
+        "def words(key, default=''):\n    return [each for each in os.getenv(key, default).split(' ')]\nALLOWED_HOSTS = words('SITES')",
+        {},
+        {"SITES": " "},
+    ),
+    "a switch by such a function": ("def flag(key, default):\n    return bool(int(os.getenv(key, default)))\nDEBUG = flag('VERBOSE', True)", {"VERBOSE": "0"}),
     "a redirect to https": ("import environ\nenv = environ.Env()\nSECURE_SSL_REDIRECT = env.bool('SSL', default=True)", {"SSL": "0"}),
 }
 
@@ -211,6 +217,16 @@ SECRETS = {
     "the key by a function of the project's own": ("from shop.env import secret\nSECRET_KEY = secret('APP_KEY')", {"APP_KEY"}, set()),
     "a key that only its service knows": ("STRIPE = os.environ['STRIPE_SECRET_KEY']", set(), {"STRIPE_SECRET_KEY"}),
     "a password": ("from decouple import config\nEMAIL_HOST_PASSWORD = config('EMAIL_HOST_PASSWORD')", set(), {"EMAIL_HOST_PASSWORD"}),
+    "one that a function of the settings' own insists on": (
+        "def must(name):\n    try:\n        return os.environ[name]\n    except KeyError:\n        raise SystemExit(name)\nSTRIPE = must('STRIPE_SECRET_KEY')",
+        set(),
+        {"STRIPE_SECRET_KEY"},
+    ),
+    "one that such a function does without": (
+        "def may(name):\n    try:\n        return os.environ[name]\n    except KeyError:\n        return ''\nSTRIPE = may('STRIPE_SECRET_KEY')",
+        set(),
+        set(),
+    ),
     "one that has a default": ("STRIPE = os.environ.get('STRIPE_SECRET_KEY')", set(), set()),
     "one that may fail": ("try:\n    STRIPE = os.environ['STRIPE_SECRET_KEY']\nexcept KeyError:\n    STRIPE = ''", set(), set()),
 }
@@ -492,7 +508,15 @@ def test_the_settings_that_a_dockerfile_names_last_are_those_of_the_image(tmp_pa
 
 @pytest.mark.parametrize(
     "copies",
-    ["COPY bin/serve /", "ARG A=./bin\nCOPY $A/serve /serve", "COPY bin/serve /serve", 'COPY ["bin/serve", "/serve"]', "COPY --chmod=755 ./bin/serve manage.py /", "COPY bin/ /", "ADD bin /"],
+    [
+        "COPY bin/serve /",
+        "ARG A=./bin\nCOPY $A/serve /serve",
+        "COPY bin/serve /serve",
+        'COPY ["bin/serve", "/serve"]',
+        "COPY --chmod=755 ./bin/serve manage.py /",
+        "COPY bin/ /",
+        "ADD bin /",
+    ],
 )
 def test_a_script_is_found_wherever_the_image_has_it(tmp_path: Path, copies: str) -> None:
     files = {"Dockerfile": f'FROM x\n{copies}\nCMD ["/serve"]\n', "bin/serve": "exec gunicorn -b :6000\n"}
@@ -608,6 +632,8 @@ URLS = {
     "unknown()": None,
     "f'/{NAME}/'": "/media/",
     "os.environ.get('URL', '/m/')": "/m/",
+    "'/m/'\nUSE_S3 = os.environ.get('USE_S3', '')\nif USE_S3:\n    MEDIA_URL = f'https://{BUCKET}/'": "/m/",
+    "'/m/'\nif DEBUG:\n    MEDIA_URL = '/debug/'": "/m/",
     "f'/{unknown()}/'": None,
 }
 

@@ -116,12 +116,14 @@ class Reading:
     def _assigned(self, file: Path, tree: ast.Module) -> dict[str, tuple[ast.expr, Path]]:
         """Return what a module sets names to, and note which of them are asked for variables."""
         own: dict[str, tuple[ast.expr, Path]] = {}
+        chosen = set(optional(tree))
         for node in ast.walk(tree):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) and node.value else []
             for target in targets:
                 if not isinstance(target, ast.Name):
                     continue
-                own[target.id] = (node.value, file)  # type: ignore[attr-defined]
+                if node not in chosen or target.id not in own:  # what always holds comes first, for it is not as deep
+                    own[target.id] = (node.value, file)  # type: ignore[attr-defined]
                 call = node.value  # type: ignore[attr-defined]
                 if isinstance(call, ast.Call) and READERS.fullmatch(dotted(call.func)):
                     self._readers.add(target.id)
@@ -230,6 +232,8 @@ class Reading:
             kind = dotted(words["cast"]) or cast_kind(words["cast"]) if "cast" in words else kind
             name = name or ("" if node.args else UNNAMED.get(kind, ""))
             return self._with_default(Asked(name, required=given is None, default=default, kind=kind)) if VARIABLE.fullmatch(name) else None
+        if called in self._functions and VARIABLE.fullmatch(name) and (own := asking(self._functions[called][0])):
+            return replace(own, name=name, default=default)
         if OWN.search(called) and VARIABLE.fullmatch(name) and not called.startswith(("os.path", "logging")):
             made = re.search(r"(?i)bool|int|float|list|path", last)
             return Asked(name, default=default, kind=made[0].lower() if made else "")
@@ -293,6 +297,23 @@ class Reading:
                     before = [node.func.value if isinstance(node.func, ast.Attribute) and node.func.attr in METHODS else node.func]
                 return joined([of(part) for part in [*before, *node.args]], os.path.join)
         return None
+
+
+def asking(function: ast.FunctionDef) -> Asked | None:
+    """Return what a function makes of the environment variable that its first parameter names, None where it asks for none."""
+    parameters = [each.arg for each in function.args.args]
+    nodes = list(ast.walk(function))
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    gets = [each.args[0] for each in calls if each.args and dotted(each.func) in GETTERS]
+    takes = [each.slice for each in nodes if isinstance(each, ast.Subscript) and dotted(each.value) in ("os.environ", "environ")]
+    if not parameters or parameters[0] not in map(dotted, [*gets, *takes]):
+        return None
+    handlers = [node for node in nodes if isinstance(node, ast.ExceptHandler)]
+    fails = not gets and len(parameters) == 1 and all(any(isinstance(part, ast.Raise) for part in ast.walk(each)) for each in handlers)
+    found = Asked("", required=fails)
+    for node in reversed(calls):  # what is within others first
+        found = shaped(node, found)
+    return found
 
 
 def above(path: str | None, number: int) -> str | None:
