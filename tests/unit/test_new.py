@@ -605,6 +605,14 @@ PROBES = {
         ADMIN + "urlpatterns = [path('api/status/', v), path('admin/', admin.site.urls)]",
         ("/admin/login/", "/admin/login/"),
     ),
+    "an API's status, where there is a page to log in": (
+        ADMIN + "urlpatterns = [path('api/status/', v), path('login/', v.as_view()), path('api/login/', v)]",
+        ("/login/", "/login/"),
+    ),
+    "the login of Django's own pages": (
+        ADMIN + "urlpatterns = [path('', v), path('accounts/', include('django.contrib.auth.urls'))]",
+        ("/accounts/login/", "/accounts/login/"),
+    ),
     "an API's status, where nothing else is known": (ADMIN + "urlpatterns = [path('api/status/', v)]", ("/api/status/", "/api/status/")),
     "a page of a list that is added": (ADMIN + "more = [path('status/', v)]\nurlpatterns = [path('', v)] + more", ("/status/", "/status/")),
     "a websocket that sounds like one": (
@@ -935,9 +943,9 @@ def test_a_cache_is_told_by_the_variables_that_the_settings_ask_for(tmp_path: Pa
         + "CELERY_BROKER_URL = os.environ['BROKER_URL']\nCACHES = {'default': {'LOCATION': os.environ['REDIS_URL']}}\nHOST = os.environ.get('REDIS_HOST')\n"
     )
     files = {"shop/settings.py": settings, "requirements.txt": "django\ncelery[redis]\npsycopg\n"}
-    said, text, made = inventory(tmp_path, files, {**KNOWN, **LATER})
+    said, _, made = inventory(tmp_path, files, {**KNOWN, **LATER})
     assert (said["berth_cache_env"], made.asked) == (["BROKER_URL", "REDIS_URL"], [])
-    assert "REDIS_HOST gets no value" in text
+    assert made.settings["REDIS_HOST"] == ("cache", "")
 
 
 def test_an_address_that_is_put_together_of_parts_is_complete_with_its_url(tmp_path: Path) -> None:
@@ -949,7 +957,42 @@ def test_an_address_that_is_put_together_of_parts_is_complete_with_its_url(tmp_p
 def test_parts_of_a_setting_that_has_a_url_elsewhere_still_need_a_value(tmp_path: Path) -> None:
     caches = "CACHES = {'a': {'LOCATION': os.environ['REDIS_URL']}, 'b': {'LOCATION': 'redis://' + os.getenv('CACHE_HOST', 'localhost')}}\n"
     files = {"shop/settings.py": BASE + caches, "requirements.txt": "django\nredis\npsycopg\n"}
-    assert "CACHE_HOST gets no value" in inventory(tmp_path, files, {**KNOWN, **LATER})[1]
+    assert inventory(tmp_path, files, {**KNOWN, **LATER})[0]["berth_app_settings"]["CACHE_HOST"] == "cache"
+
+
+def test_the_parts_of_a_caches_address_are_those_of_the_cache_beside_the_app(tmp_path: Path) -> None:
+    settings = (
+        "HOST, PORT = os.environ['REDIS_HOST'], int(os.environ['REDIS_PORT'])\nUSER, WORD = os.getenv('REDIS_USERNAME'), os.getenv('REDIS_PASSWORD')\n"
+        "CACHES = {'default': {'LOCATION': f'redis://{USER}:{WORD}@{HOST}:{PORT}/' + os.getenv('REDIS_DB', '1'), 'X': os.getenv('MEMCACHED_HOST')}}\n"
+    )
+    files = {"shop/settings.py": BASE + settings, "requirements.txt": "django\nredis\npsycopg\n"}
+    said, text, made = inventory(tmp_path, files)
+    assert said["berth_app_settings"] == {"REDIS_HOST": "cache", "REDIS_PORT": "6379", "REDIS_USERNAME": "default"}
+    default = yaml.safe_load((PROJECT / "roles" / "cache" / "defaults" / "main.yml").read_text(encoding="utf-8"))["cache_password"]
+    assert said["berth_app_secrets"]["REDIS_PASSWORD"].endswith("'/cache_password') }}") and "'/cache_password'" in default
+    assert made.asked == []
+    assert "MEMCACHED_HOST gets no value" in text and "REDIS_HOST gets no value" not in text
+
+
+@pytest.mark.parametrize(
+    ("requirements", "backend"), [("redis", "django.core.cache.backends.redis.RedisCache"), ("django-redis", "django_redis.cache.RedisCache")]
+)
+def test_a_cache_whose_kind_a_variable_chooses_is_told_its_kind(tmp_path: Path, requirements: str, backend: str) -> None:
+    settings = (
+        "if os.environ.get('KIND'):\n    CACHES = {'default': {'BACKEND': os.environ.get('KIND'), 'LOCATION': os.environ.get('PLACE', ''),\n"
+        "        'OPTIONS': {'CLIENT_CLASS': os.environ.get('CLIENT', '')}}}\n"
+    )
+    files = {"shop/settings.py": BASE + settings, "requirements.txt": f"django\n{requirements}\npsycopg\n"}
+    said, _, _ = inventory(tmp_path, files)
+    own = {"CLIENT": "django_redis.client.DefaultClient"} if requirements == "django-redis" else {}
+    assert (said["berth_cache_env"], said["berth_app_settings"]) == (["PLACE"], {"KIND": backend, **own})
+
+
+@pytest.mark.parametrize(("name", "default", "told"), [("CELERY_BROKER", "", True), ("CELERY_BACKEND", "redis://x/2", True), ("RABBITMQ_USER", "", False)])
+def test_a_broker_is_told_by_the_setting_that_it_is_for(tmp_path: Path, name: str, default: str, told: bool) -> None:
+    setting = "CELERY_RESULT_BACKEND" if "BACKEND" in name else "CELERY_BROKER_URL"
+    files = {"shop/settings.py": BASE + f"{setting} = os.getenv('{name}', '{default}')\n", "requirements.txt": "django\ncelery[redis]\npsycopg\n"}
+    assert inventory(tmp_path, files)[0].get("berth_cache_env") == ([name] if told else None)
 
 
 @pytest.mark.parametrize(("taken", "found"), [("shop.settings", True), ("shop.other", False)])

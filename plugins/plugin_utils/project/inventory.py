@@ -48,6 +48,7 @@ SET_BY_BERTH = {"DATABASE_HOST", "DATABASE_NAME", "DATABASE_PORT", "DATABASE_SSL
 CACHE_URLS = {"REDIS_URL", "CACHE_URL"}  # as berth_cache sets them
 ROLES = {"HOST": "host", "PORT": "port", "NAME": "name", "USER": "user", "PASSWORD": "password"}
 PART = re.compile(r"_(?:HOST|PORT|DB(?:_INDEX)?|PASSWORD|USER(?:NAME)?)\Z")  # of the address of a cache
+PARTS = {"_HOST": "cache", "_PORT": "6379", "_USER": "default", "_USERNAME": "default"}  # what those are of the cache beside the app
 PASSING = re.compile(r"cache|node_modules|static|venv|/(?:logs?|run|tmp)(?:/|\Z)")  # directories whose files need not be kept
 RANDOM = re.compile(r"(?:DJANGO_|APP_)?(?:SECRET(?:_KEY)?|JWT_SECRET(?:_KEY)?|SIGNING_KEY|HASHID_\w*SALT|\w*_SALT)")
 SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|DSN|CREDENTIAL|LICENSE")
@@ -537,6 +538,7 @@ def cache(made: Draft, asked: list[Asked], every: list[Asked], project: Project)
         for one in asked
         if one.kind in ("cache", "cache_url", "dj_cache_url")
         or re.search(r"REDIS|VALKEY|BROKER_URL|CELERY_RESULT_BACKEND|CACHE_URL", one.name)
+        or (re.search(r"BROKER_URL|RESULT_BACKEND", one.setting) and re.search(r"BROKER|CELERY|QUEUE", one.name))
         or one.setting in places
     ]
     wanted = [one for one in wanted if one.kind not in ("bool", "int", "float") and not beside_the_address(one)]
@@ -556,8 +558,10 @@ def cache(made: Draft, asked: list[Asked], every: list[Asked], project: Project)
             made.needs.append(f"redis as a requirement{file}  # nothing that is installed speaks to the cache")
         if urls and not set(urls) <= CACHE_URLS:
             made.set(part, "berth_cache_env", urls, "The variables from which the settings take its URL.")
+        handled = address_parts(made, [one for one in asked if one.name not in urls and (one in wanted or one.required)])
+        handled |= cache_kind(made, asked, urls, project)
         for one in wanted:
-            if one.name not in urls or (one.name not in CACHE_URLS and "berth_cache_env" not in made.known):
+            if (one.name not in urls and one.name not in handled) or (one.name not in CACHE_URLS and "berth_cache_env" not in made.known):
                 made.say(part, f"{one.name} gets no value: let the settings take os.environ['REDIS_URL'] in its place.")
     elif client and "berth_cache" not in made.known:
         for one in [each for each in wanted if each.required]:
@@ -567,6 +571,33 @@ def cache(made: Draft, asked: list[Asked], every: list[Asked], project: Project)
     return {one.name for one in wanted if not one.required or client}
 
 
+def address_parts(made: Draft, asked: list[Asked]) -> set[str]:
+    """Set the variables that are a part of the address of the cache beside the app, and return them."""
+    done = set()
+    for one in asked:
+        found = PART.search(one.name) if not re.search(r"MEMCACHE|RABBIT|AMQP", one.name) else None
+        if not found or not re.search(r"REDIS|VALKEY|CACHE|BROKER", one.name):
+            continue
+        done.add(one.name)
+        if found[0] == "_PASSWORD":
+            made.secrets[one.name] = (generated("CACHE_PASSWORD"), "")
+        elif value := PARTS.get(found[0]) or ("0" if one.required else ""):
+            made.settings[one.name] = (value, "")
+    return done
+
+
+def cache_kind(made: Draft, asked: list[Asked], urls: list[str], project: Project) -> set[str]:
+    """Set the variables that choose what kind of cache CACHES has where they choose none that is shared, and return them."""
+    if not any(one.setting == "CACHES" and one.name in urls for one in asked):
+        return set()
+    apart = "django-redis" in project.dependencies.names
+    kinds = {"BACKEND": "django_redis.cache.RedisCache" if apart else "django.core.cache.backends.redis.RedisCache"}
+    kinds |= {"CLIENT_CLASS": "django_redis.client.DefaultClient"} if apart else {}
+    chosen = {one.name: kinds[one.key] for one in asked if one.setting == "CACHES" and one.key in kinds and "edis" not in str(one.default)}
+    made.settings |= {name: (kind, "") for name, kind in chosen.items()}
+    return set(chosen)
+
+
 def beside_the_address(one: Asked) -> bool:
     """Whether a variable that belongs to a cache is something else than where it is, by its name or by what it is where nobody sets it.
 
@@ -574,8 +605,11 @@ def beside_the_address(one: Asked) -> bool:
     (True, True, False)
     """
     said = one.default if isinstance(one.default, str) else ""
+    if re.match(r"(?:rediss?|valkeys?|amqp|pyamqp)://", said):
+        return False
     other = re.search(r"_(?:BACKEND|ENGINE|CLASS|KEY_?PREFIX|PREFIX|TIMEOUT|TTL|VERSION|ALIAS|SSL\w*|CERT\w*|OPTIONS)\Z", one.name)
-    return bool(other) or bool(re.fullmatch(r"\w+(\.\w+)+\.[A-Z]\w*", said))
+    kind = one.setting == "CACHES" and one.key in ("BACKEND", "CLIENT_CLASS", "KEY_PREFIX", "TIMEOUT", "VERSION")
+    return kind or bool(other) or bool(re.fullmatch(r"\w+(\.\w+)+\.[A-Z]\w*", said))
 
 
 # --- Settings and secrets ------------------------------------------------------------
