@@ -198,6 +198,11 @@ SETTINGS = {
         {},
         {"SITES": " "},
     ),
+    "hosts by a function that is told what parts them": (
+        "def words(key, by=',', default=''):\n    return os.getenv(key, default).split(by)\nALLOWED_HOSTS = words('SITES')",
+        {},
+        {"SITES": ","},
+    ),
     "a switch by such a function": ("def flag(key, default):\n    return bool(int(os.getenv(key, default)))\nDEBUG = flag('VERBOSE', True)", {"VERBOSE": "0"}),
     "a redirect to https": ("import environ\nenv = environ.Env()\nSECURE_SSL_REDIRECT = env.bool('SSL', default=True)", {"SSL": "0"}),
 }
@@ -392,12 +397,16 @@ def test_static_files_of_the_image_are_no_place_to_collect_others_when_a_pod_sta
 
 
 @pytest.mark.parametrize(
-    ("script", "said"), [("python manage.py migrate\npython manage.py seed --all\npython manage.py migrate", True), ("manage.py check", False)]
+    ("script", "said"),
+    [
+        ("python manage.py migrate\npython manage.py seed-all --x\npython manage.py migrate\npython manage.py runserver", True),
+        ("manage.py check", False),
+    ],
 )
 def test_what_a_script_prepares_whenever_a_pod_starts_is_told_with_what_runs_it_once(tmp_path: Path, script: str, said: bool) -> None:
     dockerfile = 'FROM x\nCOPY start.sh /\nENTRYPOINT ["/start.sh"]\nCMD ["gunicorn", "shop.wsgi"]\n'
     _, text, _ = inventory(tmp_path, {"Dockerfile": dockerfile, "start.sh": f'{script}\nexec "$@"\n'})
-    assert ("runs migrate, seed of manage.py whenever a pod starts" in text and "berth_app_release_commands" in text) is said
+    assert ("runs migrate, seed-all of manage.py whenever a pod starts" in text and "berth_app_release_commands" in text) is said
 
 
 @pytest.mark.parametrize(("exposed", "port", "environment"), [("", 8080, None), ("EXPOSE 9000", 9000, "9000")])
@@ -451,6 +460,7 @@ def test_the_command_and_its_port_are_those_of_the_image_or_of_the_compose_file(
         ('ENTRYPOINT ["/serve"]', "web: gunicorn shop.wsgi", "gunicorn", None, None),
         ("CMD gunicorn shop.wsgi", "web: gunicorn -b :80 shop.wsgi", "", None, "8000"),
         ('CMD gunicorn -b "0.0.0.0:${PORT:-8000}" shop.wsgi', "", "", None, None),
+        ("COPY . /\nCMD /own_port.sh", "", "", None, None),
     ],
 )
 def test_an_image_without_a_command_serves_as_the_procfile_or_the_packages_say_where_others_reach_it(
@@ -458,6 +468,7 @@ def test_an_image_without_a_command_serves_as_the_procfile_or_the_packages_say_w
 ) -> None:
     application = "application = 1\n"
     files = {"Dockerfile": f"FROM x\n{dockerfile}\n", "shop/wsgi.py": application, "shop/asgi.py": application}
+    files["own_port.sh"] = 'PORT="${MY_PORT:-8000}"\ngunicorn --bind 0.0.0.0:$PORT shop.wsgi\n'
     files |= {"Procfile": f"{procfile}\n", "requirements.txt": f"django\npsycopg\n{requirements}\n"}
     said, _, _ = inventory(tmp_path, files)
     assert (said.get("berth_app_command"), said["berth_app_settings"].get("PORT")) == (command, environment)
@@ -979,7 +990,8 @@ def test_the_parts_of_a_caches_address_are_those_of_the_cache_beside_the_app(tmp
 )
 def test_a_cache_whose_kind_a_variable_chooses_is_told_its_kind(tmp_path: Path, requirements: str, backend: str) -> None:
     settings = (
-        "if os.environ.get('KIND'):\n    CACHES = {'default': {'BACKEND': os.environ.get('KIND'), 'LOCATION': os.environ.get('PLACE', ''),\n"
+        "LOUD = os.environ.get('LOUD', 'NO') == 'YES'\nif os.environ.get('KIND'):\n"
+        "    CACHES = {'default': {'BACKEND': 'x.Dummy' if LOUD else os.environ.get('KIND'), 'LOCATION': os.environ.get('PLACE', ''),\n"
         "        'OPTIONS': {'CLIENT_CLASS': os.environ.get('CLIENT', '')}}}\n"
     )
     files = {"shop/settings.py": BASE + settings, "requirements.txt": f"django\n{requirements}\npsycopg\n"}

@@ -151,6 +151,7 @@ def test_the_application_is_the_one_that_the_settings_name_or_that_is_beside_the
         ('X = config("KEY", cast=int)', {"KEY": "0"}),
         ('X = env.bool("KEY")', {"KEY": "0"}),
         ('DATABASES = {"default": env.db("DB")}', {"DB": "sqlite:///:memory:"}),
+        ('X = env("DB_ENGINE"), env("CACHE_BACKEND")', {"DB_ENGINE": "django.db.backends.sqlite3", "CACHE_BACKEND": "build"}),
         ('X = env("DATABASE_URL")', {"DATABASE_URL": "sqlite:///:memory:"}),
         ('X = env("REDIS_URL")', {"REDIS_URL": "redis://localhost:6379/0"}),
         # What kind a variable is of, and what it is by default, may be said once for all.

@@ -506,6 +506,8 @@ def stand_in(name: str, kind: str) -> str:
     """Return a value for an environment variable of which nothing but the name and the kind are known."""
     if kind in ("bool", "int", "float"):
         return "0"
+    if re.search(r"(?:DB|DATABASE|SQL)_(?:ENGINE|BACKEND)\Z", name):
+        return "django.db.backends.sqlite3"
     for word, value in (("DATABASE_URL", "sqlite:///:memory:"), ("CACHE_URL", "locmemcache://"), ("EMAIL_URL", "consolemail://"), ("PORT", "1")):
         if name.endswith(word) or kind.replace("dj_", "") == {"DATABASE_URL": "db", "CACHE_URL": "cache", "EMAIL_URL": "email"}.get(word):
             return value

@@ -216,4 +216,6 @@ def asks_for_port(command: tuple[str, ...] | list[str], script: str = "") -> boo
     """
     text = f"{' '.join(command)}\n{script}"
     gunicorn = re.search(r"\bgunicorn\b(.*)", text, re.DOTALL)
+    if re.search(r"(?m)^\s*(?:export\s+)?PORT=", script):
+        return False  # it says by itself where
     return bool(re.search(r"\$\{?PORT\b", text)) or bool(gunicorn and not BIND.search(gunicorn[1]))

@@ -62,7 +62,7 @@ EXTENSIONS = {
     "BtreeGinExtension": "btree_gin", "BtreeGistExtension": "btree_gist", "CryptoExtension": "pgcrypto", "BloomExtension": "bloom", "VectorExtension": "vector",
 }  # fmt: skip
 FINDERS = {"WHITENOISE_USE_FINDERS", "WHITENOISE_AUTOREFRESH"}  # by which WhiteNoise may serve what was not collected
-MANAGED = re.compile(r"\bmanage\.py\s+([a-z]\w*)")  # commands in a script
+MANAGED = re.compile(r"\bmanage\.py\s+(?!runserver)([a-z][\w-]*)")  # commands in a script
 ONCE = (
     "What makes files belongs in the Dockerfile, and what prepares the database in berth_app_release_commands, which run once. "
     "Where berth_app_command begins with the server itself, the script is left out."
@@ -593,7 +593,8 @@ def cache_kind(made: Draft, asked: list[Asked], urls: list[str], project: Projec
     apart = "django-redis" in project.dependencies.names
     kinds = {"BACKEND": "django_redis.cache.RedisCache" if apart else "django.core.cache.backends.redis.RedisCache"}
     kinds |= {"CLIENT_CLASS": "django_redis.client.DefaultClient"} if apart else {}
-    chosen = {one.name: kinds[one.key] for one in asked if one.setting == "CACHES" and one.key in kinds and "edis" not in str(one.default)}
+    local = [one for one in asked if one.default in (None, "") or re.search(r"\.(?:Dummy|FileBased|LocMem)\w*\Z", str(one.default))]
+    chosen = {one.name: kinds[one.key] for one in local if one.setting == "CACHES" and one.key in kinds and one.kind in ("", "str")}
     made.settings |= {name: (kind, "") for name, kind in chosen.items()}
     return set(chosen)
 

@@ -312,7 +312,9 @@ def asking(function: ast.FunctionDef) -> Asked | None:
     fails = not gets and len(parameters) == 1 and all(any(isinstance(part, ast.Raise) for part in ast.walk(each)) for each in handlers)
     found = Asked("", required=fails)
     for node in reversed(calls):  # what is within others first
-        found = shaped(node, found)
+        by = node.args[0] if node.args else None
+        if not (isinstance(by, ast.Name) and isinstance(node.func, ast.Attribute) and node.func.attr == "split"):
+            found = shaped(node, found)
     return found
 
 
