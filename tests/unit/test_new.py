@@ -509,6 +509,39 @@ def test_a_dockerfile_for_production_is_taken_before_one_to_develop_with(tmp_pat
 def test_other_dockerfiles_that_serve_are_named_beside_the_one_that_is_taken(tmp_path: Path) -> None:
     _, text, _ = inventory(tmp_path, {"docker/alpine.Dockerfile": WSGI, "docker/main.Dockerfile": WSGI, "docker/tools.Dockerfile": PIP})
     assert "no Dockerfile at its top, and others in docker/alpine.Dockerfile." in text
+@pytest.mark.parametrize(
+    ("lines", "place"),
+    [
+        ("RUN python -m venv venv && venv/bin/pip install django", "/code/venv"),
+        ("ARG VENV=/opt/env\nRUN python3 -m venv --copies $VENV", "/opt/env"),
+        ("RUN uv venv /opt/venv", "/opt/venv"),
+        ("COPY --from=made /code/.venv /code/.venv", "/code/.venv"),
+        ('COPY --from=made /x/.venv ./.venv\nENV PATH="/code/.venv/bin:$PATH"', None),
+        ("ENV VIRTUAL_ENV=/opt/env\nRUN python -m venv $VIRTUAL_ENV\nENV PATH $VIRTUAL_ENV/bin:$PATH", None),
+        ("ENV A=/opt PATH=/opt/env/bin:$PATH\nRUN virtualenv -q $A/env", None),
+        ("RUN pip install django", None),
+    ],
+)
+def test_a_virtual_environment_that_is_not_on_the_path_of_the_image_is_put_there(tmp_path: Path, lines: str, place: str | None) -> None:
+    said, _, _ = inventory(tmp_path, {"Dockerfile": f"FROM x AS made\nRUN python -m venv /other\nFROM x\nWORKDIR /code\n{lines}\n"})
+    path = said["berth_app_settings"].get("PATH")
+    assert path == (place and f"{place}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("RUN apk add nodejs npm && npm ci", True),
+        ("", True),
+        ("RUN cd front && yarn install && yarn build", False),
+        ("RUN npm ci \\\n && npm run build:css", False),
+        ("FROM node:22 AS assets\nFROM x", False),
+    ],
+)
+def test_assets_that_no_dockerfile_builds_are_told(tmp_path: Path, lines: str, told: bool) -> None:
+    files = {"Dockerfile": f"FROM x\n{lines}\n", "front/package.json": '{"scripts": {"build": "vite build"}}'}
+    _, text, _ = inventory(tmp_path, files)
+    assert ("Dockerfile does not run the script build of front/package.json" in text) is told
 
 
 def test_the_settings_that_a_dockerfile_names_last_are_those_of_the_image(tmp_path: Path) -> None:

@@ -34,6 +34,10 @@ LISTENS = re.compile(
     rf"|\brunserver(?:_plus)?\s+[\"']?[^\s\"']*?:{NUMBER}"
 )
 SHELL = ("", ".bash", ".sh")  # how the name of a shell's script ends
+VENV = re.compile(r"(?:-m\s+venv|\bvirtualenv|\buv\s+venv)(?:\s+--?[\w-]+(?:=\S+)?)*\s+([\w./${}-]+)")
+# What builds style sheets and scripts, and an image that is there for it.
+ASSETS = re.compile(r"\b(?:npm|pnpm|yarn|bun|npx|vite|webpack|gulp)\b[^&|;]*?\b(?:build|bundle|compile|dist|prod|production)\b")
+NODE = re.compile(r"(?:\A|/)(?:node|bun)\b")
 BIND = re.compile(r"\s(?:-b|--bind|-c|--config)\b")  # a file of settings may have an address
 
 
@@ -54,6 +58,8 @@ class Dockerfile:
         command: Its ``CMD``, word by word.
         files: Where in the image something of the source is, and what, as it is copied there one after another.
         required: The files of requirements that it has pip install, relative to the source.
+        environment: The virtual environment whose programs are not on its ``PATH``.
+        assets: Whether it builds style sheets and scripts.
     """
 
     path: str
@@ -68,6 +74,8 @@ class Dockerfile:
     command: tuple[str, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     required: tuple[str, ...] = ()
+    environment: str = ""
+    assets: bool = False
 
     def script(self, source: Path, command: tuple[str, ...] | list[str]) -> str:
         """Return the text of the scripts that a command runs, and of those that they run, "" where the source has no such script."""
@@ -132,6 +140,8 @@ def find(source: Path, named: str = "") -> Dockerfile | None:
         _program(said.get("CMD", "")),
         tuple(files),
         required(source, text),
+        hidden_environment(instructions),
+        any(each.keyword == "RUN" and ASSETS.search(each.raw) or each.keyword == "FROM" and NODE.search(each.text) for each in instructions),
     )
 
 
@@ -163,6 +173,19 @@ def required(source: Path, text: str) -> tuple[str, ...]:
     runs = runs or [(each.text, {}) for each in instructions if each.keyword == "RUN" and PIP.search(each.text)]
     named = [expand(name, values) or "" for run, values in runs for name in REQUIREMENT.findall(run)]
     return tuple(dict.fromkeys(filter(None, (_of_source(source, name) for name in named))))
+
+
+def hidden_environment(instructions: list[Instruction]) -> str:
+    """Return the virtual environment of the image that is served whose programs are not on its PATH, "" for none."""
+    found, paths = "", ""
+    for each, known in served(instructions):
+        if each.keyword == "ENV" and "PATH" in each.text:
+            paths += expand(each.text, {**known.values, "PATH": "/bin"}) or each.text
+        named = VENV.search(each.text) if each.keyword == "RUN" else None
+        copied = re.search(r"\s(\S*\.?venv)/?\s*\Z", each.text) if each.keyword == "COPY" and ("from" in dict(each.flags())) else None
+        for match in filter(None, (named, copied)):
+            found = posixpath.normpath(posixpath.join(known.place or "/", expand(match[1], known.values) or ""))
+    return "" if not found or f"{found}/bin" in paths or "venv/bin" in paths or "VIRTUAL_ENV" in paths else found
 
 
 def _of_source(source: Path, name: str) -> str:

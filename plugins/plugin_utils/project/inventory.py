@@ -42,6 +42,7 @@ from .dockerfile import Dockerfile
 from .settings import Asked, Reading
 
 WIDTH = 150  # columns of a comment
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PORT = 8000  # as berth_app_port is by default
 # What Berth itself sets: roles/config/vars/main.yml.
 SET_BY_BERTH = {"DATABASE_HOST", "DATABASE_NAME", "DATABASE_PORT", "DATABASE_SSLMODE", "DATABASE_SSLROOTCERT", "DATABASE_USER", "DJANGO_ALLOWED_HOSTS"}
@@ -235,6 +236,13 @@ def image(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
         if dockerfile.root:
             user, why = user_of(source, dockerfile)
             made.set(part, "berth_app_user", user, f"{dockerfile.path} has no USER, and no pod may run as root. {why}")
+        if dockerfile.environment:
+            why = f"Guessed: {dockerfile.path} makes this virtual environment and has it not on PATH, where python of manage.py's commands is looked for."
+            made.settings["PATH"] = (f"{dockerfile.environment}/bin:{SYSTEM_PATH}", why)
+        if project.assets and not dockerfile.assets:
+            file = posixpath.join(project.assets.place, "package.json")
+            why = f"{dockerfile.path} does not run the script build of {file}. Unless the source has what that makes, it is missing in the image:"
+            made.say(part, f"{why} run it in the Dockerfile, or before each run that builds.")
     manage = default_settings(source / project.directory / "manage.py")
     if project.settings and manage != project.settings and not (dockerfile and dockerfile.settings):
         why = f"Guessed: manage.py takes {manage} where nobody names one." if manage else "Guessed: manage.py names none."
