@@ -409,6 +409,29 @@ def test_what_a_script_prepares_whenever_a_pod_starts_is_told_with_what_runs_it_
     assert ("runs migrate, seed-all of manage.py whenever a pod starts" in text and "berth_app_release_commands" in text) is said
 
 
+def test_a_script_that_may_serve_with_a_server_to_develop_with_is_told_not_to(tmp_path: Path) -> None:
+    start = (
+        'if [[ "$SEED" == "yes" ]]\nthen\n  python manage.py seed\nfi\n'
+        'if [[ "$LIVE" == "True" ]];\nthen\n  gunicorn shop.wsgi\nelse\n  python manage.py runserver\nfi\n'
+    )
+    files = {"Dockerfile": "FROM x\nCOPY start.sh /\nENTRYPOINT /start.sh\n", "start.sh": start}
+    assert inventory(tmp_path, files)[0]["berth_app_settings"] == {"LIVE": "True", "PORT": "8000"}
+    files["start.sh"] = start.replace("gunicorn shop.wsgi", "python manage.py runserver -v 3").replace("LIVE", "LOUD")
+    assert "LOUD" not in inventory(tmp_path, files)[0]["berth_app_settings"]
+
+
+@pytest.mark.parametrize(("exposed", "port"), [(9000, 9000), (80, 8000)])
+def test_the_server_in_place_of_a_script_that_migrates_is_written_out(tmp_path: Path, exposed: int, port: int) -> None:
+    files = {"Dockerfile": f"FROM x\nEXPOSE {exposed}\nCOPY start.sh /\nENTRYPOINT /start.sh\n", "start.sh": "python manage.py migrate\ngunicorn shop.wsgi\n"}
+    files |= {"requirements.txt": "django\npsycopg\ngunicorn\n", "shop/wsgi.py": "application = 1\n"}
+    assert f"# berth_app_command: [gunicorn, --bind, '0.0.0.0:{port}', 'shop.wsgi:application']" in inventory(tmp_path, files)[1]
+
+
+@pytest.mark.parametrize(("port", "told"), [(80, True), (8080, False)])
+def test_a_port_that_only_root_may_listen_at_is_told(tmp_path: Path, port: int, told: bool) -> None:
+    assert ("Only root may listen there" in inventory(tmp_path, {"Dockerfile": f"FROM x\nEXPOSE {port}\n"})[1]) is told
+
+
 @pytest.mark.parametrize(("exposed", "port", "environment"), [("", 8080, None), ("EXPOSE 9000", 9000, "9000")])
 def test_what_a_script_runs_by_another_one_is_told_like_its_own(tmp_path: Path, exposed: str, port: int, environment: str | None) -> None:
     files = {

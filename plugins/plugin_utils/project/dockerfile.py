@@ -38,6 +38,12 @@ VENV = re.compile(r"(?:-m\s+venv|\bvirtualenv|\buv\s+venv)(?:\s+--?[\w-]+(?:=\S+
 # What builds style sheets and scripts, and an image that is there for it.
 ASSETS = re.compile(r"\b(?:npm|pnpm|yarn|bun|npx|vite|webpack|gulp)\b[^&|;]*?\b(?:build|bundle|compile|dist|prod|production)\b")
 NODE = re.compile(r"(?:\A|/)(?:node|bun)\b")
+# if [ "$A" = "b" ]; then ... else ... fi, or with [[ and ==
+SWITCH = re.compile(
+    r"\bif\s+\[\[?\s+[\"']?\$\{?(\w+)(?::?-[^}]*)?\}?[\"']?\s+==?\s+[\"']?([\w.-]+)[\"']?\s+\]\]?\s*;?\s*then\b((?:(?!\bfi\b).)*?)\belse\b((?:(?!\bfi\b).)*)",
+    re.DOTALL,
+)
+SERVES_PAGES = re.compile(r"\b(?:gunicorn|uvicorn|uwsgi|daphne|hypercorn|granian|waitress-serve)\b")
 BIND = re.compile(r"\s(?:-b|--bind|-c|--config)\b")  # a file of settings may have an address
 
 
@@ -141,7 +147,7 @@ def find(source: Path, named: str = "") -> Dockerfile | None:
         tuple(files),
         required(source, text),
         hidden_environment(instructions),
-        any(each.keyword == "RUN" and ASSETS.search(each.raw) or each.keyword == "FROM" and NODE.search(each.text) for each in instructions),
+        any((each.keyword == "RUN" and ASSETS.search(each.raw)) or (each.keyword == "FROM" and NODE.search(each.text)) for each in instructions),
     )
 
 
@@ -227,6 +233,18 @@ def port_of(command: tuple[str, ...] | list[str], script: str = "") -> int:
     """
     found = LISTENS.search(" ".join(command)) or LISTENS.search(script)
     return int(next(filter(None, found.groups()))) if found else 0
+
+
+def switch(script: str) -> tuple[str, str]:
+    """Return the variable, and its value, with which a script serves by a server for production, and not by one to develop with; "" where none chooses.
+
+    >>> switch('if [ "$LIVE" = "yes" ]; then gunicorn shop.wsgi; else python manage.py runserver; fi')
+    ('LIVE', 'yes')
+    """
+    for name, value, then, otherwise in SWITCH.findall(script):
+        if SERVES_PAGES.search(then) and "runserver" not in then and "runserver" in otherwise:
+            return name, value
+    return "", ""
 
 
 def asks_for_port(command: tuple[str, ...] | list[str], script: str = "") -> bool:

@@ -43,6 +43,7 @@ from .settings import Asked, Reading
 
 WIDTH = 150  # columns of a comment
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+LOWEST = 1024  # of the ports at which anybody may listen
 PORT = 8000  # as berth_app_port is by default
 # What Berth itself sets: roles/config/vars/main.yml.
 SET_BY_BERTH = {"DATABASE_HOST", "DATABASE_NAME", "DATABASE_PORT", "DATABASE_SSLMODE", "DATABASE_SSLROOTCERT", "DATABASE_USER", "DJANGO_ALLOWED_HOSTS"}
@@ -277,13 +278,19 @@ def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procf
     port = dockerfile.port or told
     if port and port != PORT:
         why = f"As {dockerfile.path} exposes it." if dockerfile.port else f"Guessed: {' '.join(command)} listens there."
-        made.set("The app", "berth_app_port", port, why)
+        low = f" Only root may listen there, and no pod runs as root: let the server listen at {PORT}, and leave this out."
+        made.set("The app", "berth_app_port", port, why if port >= LOWEST else f"{why}{low}")
     if told != (port or PORT) and "bind" not in project.configured and dockerfiles.asks_for_port(command, script):
         made.settings["PORT"] = (str(port or PORT), "Where the server listens.")
     if found := re.search(SUPERVISORS, f"{' '.join([*dockerfile.entrypoint, *command])}\n{script}"):
         made.say("The app", f"{found[0]} runs several programs in the pod of web. {APART}")
+    name, value = dockerfiles.switch(script)
+    if name:
+        made.settings[name] = (value, "Without it the script that serves takes Django's server to develop with.")
     if "migrate" in (run := list(dict.fromkeys(MANAGED.findall(script)))):
         made.say("The app", f"A script runs {', '.join(run)} of manage.py whenever a pod starts, where the image's files are read-only. {ONCE}")
+        if (dockerfile.command or not command) and (server := installed_server(project, port if port >= LOWEST else PORT)):
+            made.say("The app", dumped("berth_app_command", server))
     return script
 
 
@@ -306,11 +313,17 @@ def missing_command(source: Path, dockerfile: Dockerfile, web: procfile.Web, pro
     said, file = procfile.web_command(source, project.directory)
     if said:
         return procfile.words(said), f"From {file}"
+    server = installed_server(project, PORT)
+    return server, f"Guessed: {server[0]} is installed" if server else ""
+
+
+def installed_server(project: Project, port: int) -> list[str]:
+    """Return the command of a server that the project's packages have, none where they have none."""
     for program, application in (("gunicorn", project.wsgi), ("uvicorn", project.asgi)):
         if program in project.dependencies.names and application:
-            address = ["--bind", f"0.0.0.0:{PORT}"] if program == "gunicorn" else ["--host", "0.0.0.0", "--port", str(PORT)]
-            return [program, *address, application], f"Guessed: {program} is installed"
-    return [], ""
+            address = ["--bind", f"0.0.0.0:{port}"] if program == "gunicorn" else ["--host", "0.0.0.0", "--port", str(port)]
+            return [program, *address, application]
+    return []
 
 
 def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfile | None) -> dict[str, dict[str, Any]]:
