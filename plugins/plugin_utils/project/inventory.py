@@ -50,6 +50,7 @@ SET_BY_BERTH = {"DATABASE_HOST", "DATABASE_NAME", "DATABASE_PORT", "DATABASE_SSL
 CACHE_URLS = {"REDIS_URL", "CACHE_URL"}  # as berth_cache sets them
 ROLES = {"HOST": "host", "PORT": "port", "NAME": "name", "USER": "user", "PASSWORD": "password"}
 PART = re.compile(r"_(?:HOST|PORT|DB(?:_INDEX)?|PASSWORD|USER(?:NAME)?)\Z")  # of the address of a cache
+NEED_CACHE = {"channels-redis", "django-cacheops", "django-redis", "django-rq"}  # packages that do nothing without Redis
 PARTS = {"_HOST": "cache", "_PORT": "6379", "_USER": "default", "_USERNAME": "default"}  # what those are of the cache beside the app
 PASSING = re.compile(r"cache|node_modules|static|venv|/(?:logs?|run|tmp)(?:/|\Z)")  # directories whose files need not be kept
 RANDOM = re.compile(r"(?:DJANGO_|APP_)?(?:SECRET(?:_KEY)?|JWT_SECRET(?:_KEY)?|SIGNING_KEY|HASHID_\w*SALT|\w*_SALT)")
@@ -214,7 +215,7 @@ def draft(source: Path, environment: str, app: str, where: str, port: int, known
     made.set("The app", "berth_app_node_port", port)
     image(made, source, dockerfile, project)
     served = serving(made, source, dockerfile, web, project)
-    workers = processes(made, source, project, dockerfile)
+    workers = processes(made, source, project, dockerfile, reading)
     probe(made, root, reading, asked, dockerfile)
     files(made, source, dockerfile, project, reading, served)
     handled = database(made, source, app, reading, asked, project)
@@ -241,9 +242,11 @@ def image(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
             why = f"Guessed: {dockerfile.path} makes this virtual environment and has it not on PATH, where python of manage.py's commands is looked for."
             made.settings["PATH"] = (f"{dockerfile.environment}/bin:{SYSTEM_PATH}", why)
         if project.assets and not dockerfile.assets:
-            file = posixpath.join(project.assets.place, "package.json")
-            why = f"{dockerfile.path} does not run the script build of {file}. Unless the source has what that makes, it is missing in the image:"
-            made.say(part, f"{why} run it in the Dockerfile, or before each run that builds.")
+            where = f"cd {project.assets.place} && " if project.assets.place else ""
+            made.needs.append(
+                f"RUN {where}{project.assets.manager} install && {project.assets.manager} run build, in {dockerfile.path} and not here"
+                "  # unless the source has what that makes, style sheets and scripts are missing"
+            )
     manage = default_settings(source / project.directory / "manage.py")
     if project.settings and manage != project.settings and not (dockerfile and dockerfile.settings):
         why = f"Guessed: manage.py takes {manage} where nobody names one." if manage else "Guessed: manage.py names none."
@@ -326,10 +329,14 @@ def installed_server(project: Project, port: int) -> list[str]:
     return []
 
 
-def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfile | None) -> dict[str, dict[str, Any]]:
+def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfile | None, reading: Reading) -> dict[str, dict[str, Any]]:
     """Say what runs beside web, at times, and before a release, and return the processes."""
     found, release, file, left = procfile.find(source, project.directory, project.dependencies)
     part = "What runs beside web"
+    queues = reading.keys("RQ_QUEUES") if not file else []
+    for one in found.values():
+        if one["command"][-1] == "rqworker" and queues != ["default"]:
+            one["command"] = [*one["command"], *queues]
     if dockerfile and file in procfile.COMPOSE:  # which runs them by the image's entrypoint, and Kubernetes in its place
         found = {name: {**one, "command": [*dockerfile.entrypoint, *one["command"]]} for name, one in found.items()}
     if found:
@@ -509,7 +516,7 @@ def database(made: Draft, source: Path, app: str, reading: Reading, asked: list[
         keys = "'HOST', 'PORT', 'NAME', 'USER', 'PASSWORD'"
         made.needs.append(
             "import os; DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', "
-            f"**{{key: os.environ['DATABASE_' + key] for key in ({keys})}}}}}}  # else data are lost with the pod, if they can be written at all"
+            f"**{{key: os.environ.get('DATABASE_' + key, '') for key in ({keys})}}}}}}  # else data are lost with the pod, if they can be written at all"
         )
     extensions = sorted({"postgis"} if spatial else set()) + migrations_extensions(source / project.directory)
     if extensions and not made.set(part, "berth_app_database_extensions", extensions, "Guessed from the settings and the migrations."):
@@ -564,6 +571,7 @@ def cache(made: Draft, asked: list[Asked], every: list[Asked], project: Project)
     ]
     wanted = [one for one in wanted if one.kind not in ("bool", "int", "float") and not beside_the_address(one)]
     if not wanted:
+        needed_cache(made, project)
         return set()
     part = "The cache"
     urls = [one.name for one in wanted if not PART.search(one.name)]
@@ -590,6 +598,13 @@ def cache(made: Draft, asked: list[Asked], every: list[Asked], project: Project)
         if others := [one.name for one in wanted if not one.required]:
             made.say(part, f"Berth runs no cache; the settings take the address of one from {', '.join(others)}.")
     return {one.name for one in wanted if not one.required or client}
+
+
+def needed_cache(made: Draft, project: Project) -> None:
+    """Propose a cache for packages that need one where the settings take its address from no variable."""
+    packages = sorted(NEED_CACHE & project.dependencies.direct)
+    if packages and made.set("The cache", "berth_cache", "cluster", f"Guessed: {', '.join(packages)} needs one."):
+        made.needs.append("os.environ.get('REDIS_URL', '') where the settings have the address of Redis  # here it has another one, and a password")
 
 
 def address_parts(made: Draft, asked: list[Asked]) -> set[str]:

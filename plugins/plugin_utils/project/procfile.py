@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from ...module_utils.image.dockerfile import expand
-from ...module_utils.image.project import Dependencies, find_files, text_of
+from ...module_utils.image.project import Dependencies, find_files, find_matching, text_of
 
 # Of several, the one that is for production is the first.
 COMPOSE = [
@@ -236,7 +236,9 @@ def chosen(said: dict[str, str]) -> dict[str, dict[str, Any]]:
 def guessed(root: Path, needs: Dependencies) -> dict[str, dict[str, Any]]:
     """Return the processes that follow from the packages: those of Celery and Huey."""
     found: dict[str, dict[str, Any]] = {}
-    module = next((name.removesuffix("/celery.py").replace("/", ".") for name in find_files(root, "celery.py") if "Celery(" in text_of(root / name)), "")
+    files = find_matching(root, re.compile(r"\w*celery\w*\.py"))
+    named = (name.removesuffix(".py").removesuffix("/celery").replace("/", ".") for name in files if re.search(r"= Celery\(", text_of(root / name)))
+    module = next(named, "")
     if "celery" in needs.direct and module:
         celery = ["celery", "-A", module]
         # By default it has a process for each CPU of the node, which is more than the memory of its container is for.

@@ -251,6 +251,12 @@ class Reading:
         """Return the text that a setting is, "" where it cannot be worked out."""
         return (self._path(*self.expressions[name], 0) if name in self.expressions else None) or ""
 
+    def keys(self, name: str) -> list[str]:
+        """Return the keys of a setting that is a mapping, those that can be worked out."""
+        node, file = self.expressions.get(name, (None, Path()))
+        found = [self._path(key, file, 0) for key in node.keys if key] if isinstance(node, ast.Dict) else []
+        return [key for key in found if key]
+
     def path(self, name: str) -> Path | None:
         """Return the path that a setting is, None where it cannot be worked out."""
         found = self.text(name)
