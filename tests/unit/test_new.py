@@ -923,6 +923,28 @@ def test_an_image_that_runs_as_root_gets_a_user_in_the_inventory(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
+    ("settings", "example", "told"),
+    [
+        ("from shop.local_settings import *", "local_settings.py.example", True),
+        ("from . import local_settings", "local_settings_example.py", True),
+        ("import importlib\nlocal_settings = importlib.import_module('shop.local_settings')", "example.local_settings.py", True),
+        ("try:\n    from .local_settings import *\nexcept ImportError:\n    pass", "local_settings.py.dist", False),
+        ("A = 'local_settings'", "local_settings.py.dist", False),
+        ("from shop.local_settings import *", "urls_example.py", False),
+    ],
+)
+def test_a_module_that_the_source_lacks_is_told_with_its_example(tmp_path: Path, settings: str, example: str, told: bool) -> None:
+    files = {"shop/settings.py": settings + "\n", f"shop/{example}": "SECRET_KEY = ''\nALLOWED_HOSTS = []\n"}
+    said, _, made = inventory(tmp_path, files)
+    assert any(need.startswith(f"shop/local_settings.py, as {example} beside it") for need in made.needs) is told
+    assert ("DJANGO_SECRET_KEY" in said["berth_app_secrets"]) is told
+    assert any("ALLOWED_HOSTS = " in need for need in made.needs) is told
+    (tmp_path / "shop" / "local_settings.py").write_text("", encoding="utf-8")
+    made = inventory_lib.draft(tmp_path, "shop-dev", "shop", "/shop", 30090, KNOWN)
+    assert [need for need in made.needs if "beside it" in need] == []
+
+
+@pytest.mark.parametrize(
     ("base", "start", "uwsgi", "user", "told"),
     [
         ("python", "chown www-data: /data", "", 33, "This is www-data"),

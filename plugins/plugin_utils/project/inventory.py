@@ -20,6 +20,7 @@ from ...module_utils.database_variables import database_part
 from ...module_utils.image.project import (
     Project,
     ProjectError,
+    assigned,
     constant,
     default_settings,
     directories,
@@ -39,7 +40,7 @@ from ..inventory.cache import client_missing
 from . import dockerfile as dockerfiles
 from . import procfile, routes
 from .dockerfile import Dockerfile
-from .settings import Asked, Reading
+from .settings import Asked, Reading, left_out
 
 WIDTH = 150  # columns of a comment
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -65,6 +66,7 @@ EXTENSIONS = {
     "BtreeGinExtension": "btree_gin", "BtreeGistExtension": "btree_gist", "CryptoExtension": "pgcrypto", "BloomExtension": "bloom", "VectorExtension": "vector",
 }  # fmt: skip
 FINDERS = {"WHITENOISE_USE_FINDERS", "WHITENOISE_AUTOREFRESH"}  # by which WhiteNoise may serve what was not collected
+HOSTS = "import os; ALLOWED_HOSTS = os.environ.get('DJANGO_ALLOWED_HOSTS', 'localhost').split(',')  # else every page is a 400"
 MANAGED = re.compile(r"\bmanage\.py\s+(?!runserver)([a-z][\w-]*)")  # commands in a script
 ONCE = (
     "What makes files belongs in the Dockerfile, and what prepares the database in berth_app_release_commands, which run once. "
@@ -222,6 +224,7 @@ def draft(source: Path, environment: str, app: str, where: str, port: int, known
     handled |= cache(made, asked, every, project)
     handled |= switches(made, reading, asked)
     handled |= tasks(made, asked, workers)
+    local(made, source, root, project)
     network(made, project, root)
     rest(made, [one for one in asked if one.name not in handled])
     return made
@@ -378,7 +381,7 @@ def probe(made: Draft, root: Path, reading: Reading, asked: list[Asked], dockerf
         host = "127.0.0.1" if "127.0.0.1" in hosts else str(hosts[0]).lstrip(".") if hosts else ""
         if host and made.set(part, "berth_app_probe", {"host": host}, "ALLOWED_HOSTS in the settings refuses localhost."):
             return
-        made.needs.append("import os; ALLOWED_HOSTS = os.environ.get('DJANGO_ALLOWED_HOSTS', 'localhost').split(',')  # else every page is a 400")
+        made.needs.append(HOSTS)
 
 
 def kept_besides(source: Path, dockerfile: Dockerfile | None, known: list[str]) -> tuple[dict[str, str], str]:
@@ -692,6 +695,19 @@ def tasks(made: Draft, asked: list[Asked], workers: Mapping[str, Mapping[str, An
     for one in found:
         made.settings[one.name] = (one.off, "Tasks are the worker's: otherwise web runs them itself, and it has nothing to do.")
     return {one.name for one in found}
+
+
+def local(made: Draft, source: Path, root: Path, project: Project) -> None:
+    """Say which module the settings need that is not in the source, and what it has to take from the environment."""
+    for module, example in left_out(root, project.settings):
+        names = assigned(example)
+        path = module.relative_to(source)
+        made.needs.insert(0, f"{path}, as {example.name} beside it, with values from os.environ  # not in the source, and the settings do not load without it")
+        if "ALLOWED_HOSTS" in names:
+            made.needs.append(HOSTS)
+        if "SECRET_KEY" in names:
+            made.needs.append("import os; SECRET_KEY = os.environ.get('DJANGO_SECRET_KEY') or 'for-the-build-' * 4  # no secret belongs into the source")
+            made.secrets.setdefault("DJANGO_SECRET_KEY", (generated("DJANGO_SECRET_KEY"), ""))
 
 
 def network(made: Draft, project: Project, root: Path) -> None:

@@ -35,6 +35,9 @@ PATHS = {
 METHODS = ("absolute", "as_posix", "expanduser", "joinpath", "path", "resolve")
 # How a switch is turned off, by the text of its default: a function of the project's own may take no other.
 OFF = {"True": "False", "False": "False", "true": "false", "false": "false", "yes": "no", "no": "no", "on": "off", "off": "off"}
+# The example of a module: local_settings_example.py, local_settings.py.dist, example_local_settings.py
+WORD = "(?:example|sample|template|dist|default)"
+EXAMPLE = re.compile(rf"(\w+?)[_.-]{WORD}\.py|(\w+)\.py[_.-]{WORD}|{WORD}[_.-](\w+)\.py")
 DEEPEST = 30  # a path's parts within parts; more is a circle
 # What django-environ and dj-database-url ask for where nothing is named.
 UNNAMED = {
@@ -322,6 +325,37 @@ def asking(function: ast.FunctionDef) -> Asked | None:
         if not (isinstance(by, ast.Name) and isinstance(node.func, ast.Attribute) and node.func.attr == "split"):
             found = shaped(node, found)
     return found
+
+
+def left_out(root: Path, module: str) -> list[tuple[Path, Path]]:
+    """Return the modules that settings take values from and that only each place of its own has, and the example of each that the source has.
+
+    A module that may be missing, for it is imported in a ``try``, is not among them.
+    """
+    found = []
+    trees = list(settings_trees(root, module))
+    words = {word for _, tree in trees for node in set(ast.walk(tree)) - set(optional(tree)) for word in named(node)}
+    for directory in dict.fromkeys(file.parent for file, _ in trees):
+        for file in sorted(directory.iterdir()):
+            match = EXAMPLE.fullmatch(file.name)
+            name = (match[1] or match[2] or match[3]) if match else ""
+            if name and name in words and not ((directory / f"{name}.py").exists() or (directory / name).exists()):
+                found.append((directory / f"{name}.py", file))
+    return found
+
+
+def named(node: ast.AST) -> list[str]:
+    """Return the names of modules that a part of a module may mean."""
+    match node:
+        case ast.ImportFrom():
+            return [*(node.module or "").split("."), *(alias.name for alias in node.names)]
+        case ast.Import():
+            return [part for alias in node.names for part in alias.name.split(".")]
+        case ast.Name():
+            return [node.id]
+        case ast.Constant(value=str()) if "." in node.value:
+            return node.value.removesuffix(".py").split(".")[-1:]
+    return []
 
 
 def above(path: str | None, number: int) -> str | None:
