@@ -718,6 +718,21 @@ def test_a_pods_health_is_asked_for_where_that_is_answered_without_a_login(tmp_p
     assert (said.get("berth_app_liveness_path"), said.get("berth_app_readiness_path")) == told
 
 
+@pytest.mark.parametrize(("written", "told"), [("getattr(unknown, 'MEDIA', unknown())", True), ("BASE_DIR / 'media'", False), ("''", False)])
+def test_a_place_of_uploads_that_cannot_be_worked_out_is_left_to_the_reader(tmp_path: Path, written: str, told: bool) -> None:
+    _, text, _ = inventory(tmp_path, {"shop/settings.py": BASE + f"MEDIA_ROOT = {written}\n"})
+    assert ("MEDIA_ROOT cannot be worked out" in text) is told
+
+
+@pytest.mark.parametrize(
+    ("base", "start", "told"),
+    [("ubuntu", "python3 manage.py check", True), ("ubuntu", "python manage.py check", False), ("python:3", "python3 manage.py check", False)],
+)
+def test_an_image_whose_python_has_another_name_is_told(tmp_path: Path, base: str, start: str, told: bool) -> None:
+    files = {"Dockerfile": f"FROM {base}\nCOPY start.sh /\nCMD /start.sh\n", "start.sh": start}
+    assert any("ln -s python3" in need for need in inventory(tmp_path, files)[2].needs) is told
+
+
 URLS = {
     "'media/'": "/media/",
     "'/a/b/'": "/a/b/",

@@ -235,6 +235,17 @@ def port_of(command: tuple[str, ...] | list[str], script: str = "") -> int:
     return int(next(filter(None, found.groups()))) if found else 0
 
 
+def lacks_python(text: str, script: str) -> bool:
+    """Whether an image may have its Python as ``python3`` alone, as those of Debian and Ubuntu do, by its Dockerfile and the script that serves.
+
+    >>> lacks_python("FROM ubuntu\\nRUN pip3 install django", "python3 manage.py check"), lacks_python("FROM python:3.13", "python3 manage.py check")
+    (True, False)
+    """
+    official = re.search(r"(?im)^FROM\s.*python|python-is-python3|\bvenv\b|bin/python\b(?!3)", text)
+    called = re.findall(r"\b(python3?)\s+\S*manage\.py", f"{text}\n{script}")
+    return not official and set(called) == {"python3"}
+
+
 def switch(script: str) -> tuple[str, str]:
     """Return the variable, and its value, with which a script serves by a server for production, and not by one to develop with; "" where none chooses.
 

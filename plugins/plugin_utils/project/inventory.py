@@ -290,6 +290,8 @@ def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procf
         made.settings["PORT"] = (str(port or PORT), "Where the server listens.")
     if found := re.search(SUPERVISORS, f"{' '.join([*dockerfile.entrypoint, *command])}\n{script}"):
         made.say("The app", f"{found[0]} runs several programs in the pod of web. {APART}")
+    if dockerfiles.lacks_python(text_of(source / dockerfile.path), script):
+        made.needs.append(f"RUN ln -s python3 /usr/bin/python, in {dockerfile.path} and not here  # unless there is one: releases run python manage.py migrate")
     name, value = dockerfiles.switch(script)
     if name:
         made.settings[name] = (value, "Without it the script that serves takes Django's server to develop with.")
@@ -441,6 +443,9 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
     part = "Files"
     guess = "Guessed from the settings and " + (f"where {dockerfile.path} puts the source." if dockerfile else "where Berth's Dockerfile puts the source.")
     media, static = (inside(reading.path(name), source, dockerfile) for name in ("MEDIA_ROOT", "STATIC_ROOT"))
+    if not media and "MEDIA_ROOT" in reading.expressions and reading.value("MEDIA_ROOT") != "":
+        where = "MEDIA_ROOT cannot be worked out. Where people upload files, berth_app_volumes needs its directory in the image"
+        made.say(part, f"{where}, as in {{media: {{path: /srv/app/media, size: 1Gi}}}}: what is written elsewhere is lost with the pod, if it can be written.")
     url = local_url(reading.text("MEDIA_URL"))
     volumes = {"media": {"path": media, "size": "1Gi", **({"url": url} if url else {})}} if media else {}
     others, file = kept_besides(source, dockerfile, [media, static])
@@ -606,7 +611,7 @@ def cache(made: Draft, asked: list[Asked], every: list[Asked], project: Project)
 def needed_cache(made: Draft, project: Project) -> None:
     """Propose a cache for packages that need one where the settings take its address from no variable."""
     packages = sorted(NEED_CACHE & project.dependencies.direct)
-    if packages and made.set("The cache", "berth_cache", "cluster", f"Guessed: {', '.join(packages)} needs one."):
+    if packages and made.set("The cache", "berth_cache", "cluster", f"Guessed, for {', '.join(packages)}."):
         made.needs.append("os.environ.get('REDIS_URL', '') where the settings have the address of Redis  # here it has another one, and a password")
 
 

@@ -353,8 +353,8 @@ def named(node: ast.AST) -> list[str]:
             return [part for alias in node.names for part in alias.name.split(".")]
         case ast.Name():
             return [node.id]
-        case ast.Constant(value=str()) if "." in node.value:
-            return node.value.removesuffix(".py").split(".")[-1:]
+        case ast.Constant(value=str(text)) if "." in text:
+            return text.removesuffix(".py").split(".")[-1:]
     return []
 
 
