@@ -399,6 +399,9 @@ def test_the_line_that_collects_static_files_has_what_the_settings_do_not_load_w
     settings = BASE + STATICS + "SECRET_KEY = os.environ['KEY']\nDOMAIN = os.environ['DOMAIN']\n"
     _, _, made = inventory(tmp_path, {"shop/settings.py": settings, "Dockerfile": "FROM x\nWORKDIR /code\n"})
     assert any(line.startswith("RUN DOMAIN=build KEY=build python manage.py collectstatic") for line in made.needs)
+    settings = BASE + STATICS + "SECRET_KEY = 'in-the-source'\n"  # which another line tells to take from the environment
+    _, _, made = inventory(tmp_path, {"shop/settings.py": settings, "Dockerfile": "FROM x\nWORKDIR /code\n"})
+    assert any(line.startswith("RUN DJANGO_SECRET_KEY=build python manage.py collectstatic") for line in made.needs)
 
 
 def test_static_files_that_an_entrypoint_collects_need_a_place_as_those_of_a_start_script_do(tmp_path: Path) -> None:

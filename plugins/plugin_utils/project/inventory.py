@@ -463,24 +463,30 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
             made.set(part, "berth_app_writable", {static: "256Mi"}, "Static files are collected there when a pod starts.")
         collects = dockerfile.collects or "collectstatic" in served or bool(FINDERS & project.loaded.names)
         if not elsewhere and not collects and "STATIC_ROOT" in project.loaded.names:
-            made.needs.append(collecting(dockerfile, project))
+            made.needs.append(collecting(dockerfile, project, reading))
         return
     url = local_url(reading.text("STATIC_URL"))
     if static and url and made.set(part, "berth_app_static", {"path": static, "url": url}, f"{guess} Nothing in the project serves them."):
         if at_start:
             made.say(part, "They are those of the image: leave out collectstatic where a script runs it when a pod starts, for nothing can be written there.")
         if not dockerfile.collects:  # an image whose pods collect has none to show
-            made.needs.append(collecting(dockerfile, project))
+            made.needs.append(collecting(dockerfile, project, reading))
     elif reading.path("STATIC_ROOT"):
         made.needs.append("MIDDLEWARE.insert(1, 'whitenoise.middleware.WhiteNoiseMiddleware')  # nothing serves static files; and whitenoise as a requirement")
     elif "STATIC_ROOT" not in project.loaded.names:
         made.needs.append("STATIC_ROOT = BASE_DIR / 'staticfiles'  # where collectstatic puts them; whitenoise serves them")
 
 
-def collecting(dockerfile: Dockerfile, project: Project) -> str:
+def collecting(dockerfile: Dockerfile, project: Project, reading: Reading) -> str:
     """Return the line that a Dockerfile lacks in whose image no static files are, with the variables without which the settings do not load."""
-    values = "".join(f"{name}={shlex.quote(value)} " for name, value in project.loaded.variables.items())
+    variables = {**({"DJANGO_SECRET_KEY": "build"} if key_in_source(reading) else {}), **project.loaded.variables}
+    values = "".join(f"{name}={shlex.quote(value)} " for name, value in variables.items())
     return f"RUN {values}python manage.py collectstatic --noinput, in {dockerfile.path} and not here  # else the image has no static files"
+
+
+def key_in_source(reading: Reading) -> bool:
+    """Whether SECRET_KEY stands in the settings in so many words: it has to come from DJANGO_SECRET_KEY, in the build too."""
+    return isinstance(reading.value("SECRET_KEY"), str) and bool(reading.value("SECRET_KEY"))
 
 
 # --- Database and cache ------------------------------------------------------------
@@ -687,7 +693,7 @@ def switches(made: Draft, reading: Reading, asked: list[Asked]) -> set[str]:
     if reading.value("DEBUG") is True:
         made.needs.append("DEBUG = False  # visitors would see the settings on every error")
     made.needs += [f"{name} = False  # no TLS comes before the site here" for name in INSECURE[:1] if reading.value(name) is True]
-    if isinstance(reading.value("SECRET_KEY"), str) and reading.value("SECRET_KEY"):
+    if key_in_source(reading):
         made.needs.append("import os; SECRET_KEY = os.environ['DJANGO_SECRET_KEY']  # the one in the source is no secret")
         made.secrets.setdefault("DJANGO_SECRET_KEY", (generated("DJANGO_SECRET_KEY"), ""))
     return done
