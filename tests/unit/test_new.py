@@ -408,8 +408,9 @@ def test_static_files_that_an_entrypoint_collects_need_a_place_as_those_of_a_sta
     files = {name: text for name, text in COOKIECUTTER.items() if name != "build/entrypoint"}
     files["build/production/start"] = "exec gunicorn config.wsgi\n"
     files["build/entrypoint"] = 'python manage.py collectstatic --noinput\nexec "$@"\n'
-    said, _, _ = inventory(tmp_path, files, {**KNOWN, **LATER})
+    said, text, _ = inventory(tmp_path, files, {**KNOWN, **LATER})
     assert said["berth_app_writable"] == {"/app/staticfiles": "256Mi"}
+    assert "hides those of the image" in text
 
 
 def test_static_files_of_the_image_are_no_place_to_collect_others_when_a_pod_starts(tmp_path: Path) -> None:

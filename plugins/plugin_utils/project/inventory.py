@@ -82,6 +82,10 @@ SHARED = "If it asks the database too, name another page for liveness: an outage
 ONE_HOST = "The settings take one name from it, and the site answers to no other. With a public name write that, and berth_app_probe: {host: NAME}."
 EAGER = ("CELERY_ALWAYS_EAGER", "CELERY_TASK_ALWAYS_EAGER", "task_always_eager")
 TABLE_CACHE = "django.core.cache.backends.db.DatabaseCache"
+COLLECTED = (
+    "Static files are collected there when a pod starts. Where berth_app_command leaves that out, leave this out too, "
+    "for it hides those of the image, and collect them in the Dockerfile."
+)
 INSECURE = ("SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")  # what needs TLS, which only a public entry has
 
 
@@ -460,7 +464,7 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
     elsewhere, itself = static_elsewhere(reading, project.loaded.chosen), serves_itself(project) or maps_static(source, served)
     if elsewhere or itself:
         if at_start:
-            made.set(part, "berth_app_writable", {static: "256Mi"}, "Static files are collected there when a pod starts.")
+            made.set(part, "berth_app_writable", {static: "256Mi"}, COLLECTED)
         collects = dockerfile.collects or "collectstatic" in served or bool(FINDERS & project.loaded.names)
         if not elsewhere and not collects and "STATIC_ROOT" in project.loaded.names:
             made.needs.append(collecting(dockerfile, project, reading))
