@@ -288,7 +288,7 @@ def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procf
     port = dockerfile.port or told
     if port and port != PORT:
         why = f"As {dockerfile.path} exposes it." if dockerfile.port else f"Guessed: {' '.join(command)} listens there."
-        low = f" Only root may listen there, and no pod runs as root: let the server listen at {PORT}, and leave this out."
+        low = f" Many clusters let only root listen there, and no pod runs as root: let the server listen at {PORT}, and leave this out."
         made.set("The app", "berth_app_port", port, why if port >= LOWEST else f"{why}{low}")
     if told != (port or PORT) and "bind" not in project.configured and dockerfiles.asks_for_port(command, script):
         made.settings["PORT"] = (str(port or PORT), "Where the server listens.")
