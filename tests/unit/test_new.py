@@ -556,6 +556,8 @@ def test_a_dockerfile_for_production_is_taken_before_one_to_develop_with(tmp_pat
 def test_other_dockerfiles_that_serve_are_named_beside_the_one_that_is_taken(tmp_path: Path) -> None:
     _, text, _ = inventory(tmp_path, {"docker/alpine.Dockerfile": WSGI, "docker/main.Dockerfile": WSGI, "docker/tools.Dockerfile": PIP})
     assert "no Dockerfile at its top, and others in docker/alpine.Dockerfile." in text
+
+
 @pytest.mark.parametrize(
     ("lines", "place"),
     [
@@ -863,6 +865,37 @@ def test_uploads_get_a_volume_where_the_settings_have_them(tmp_path: Path, setti
     assert ("berth_app_static" in said) == bool(dockerfile), "a Dockerfile of Berth's making serves static files"
     assert (said.get("berth_app_port"), said.get("berth_app_user")) == (9000 if dockerfile else None, None)
     assert "# Guessed" in text
+
+
+@pytest.mark.parametrize(
+    ("copies", "above", "media"),
+    [
+        ("WORKDIR /app\nCOPY backend .", "", "/app/media"),
+        ("WORKDIR /app\nCOPY requirements.txt .\nCOPY . .\nWORKDIR /app/backend", "", "/app/backend/media"),
+        ("COPY backend /srv/shop/code\nWORKDIR /srv/shop/code", "..", "/srv/shop/media"),
+        ("WORKDIR /app\nCOPY requirements.txt .", "", "/app/backend/media"),  # what else the image has is not known
+    ],
+)
+def test_uploads_are_where_the_image_has_what_the_settings_go_by(tmp_path: Path, copies: str, above: str, media: str) -> None:
+    files = {f"backend/{name}": text for name, text in PLAIN.items()}
+    files["backend/shop/settings.py"] = BASE + f"MEDIA_ROOT = os.path.join(BASE_DIR, '{above}', 'media')\n"
+    place = tmp_path / "source"
+    for name, text in {**files, "Dockerfile": f"FROM x\n{copies}\n"}.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(text)
+    made = inventory_lib.draft(place, "shop-dev", "shop", "/shop", 30090, KNOWN)
+    assert yaml.safe_load(inventory_lib.text(made, "shop-dev"))["berth_app_volumes"]["media"]["path"] == media
+
+
+@pytest.mark.parametrize(
+    ("compose", "kept"),
+    [("", ["/shop/data", "/shop/reports"]), ("services: {web: {build: ., command: gunicorn x, volumes: ['index:/shop/index']}}", ["/shop/index"])],
+)
+def test_what_an_image_keeps_is_kept_where_no_compose_file_says_more(tmp_path: Path, compose: str, kept: list[str]) -> None:
+    dockerfile = 'FROM x\nENV HOME=/shop\nVOLUME ["/shop/data", \\\n  "/tmp"]\nVOLUME ${HOME}/reports\n'
+    said, text, _ = inventory(tmp_path, {"Dockerfile": dockerfile, **({"compose.yml": compose} if compose else {})})
+    assert [volume["path"] for volume in said["berth_app_volumes"].values()] == kept
+    assert f"Guessed: {'compose.yml' if compose else 'Dockerfile'} keeps {', '.join(kept)}." in text
 
 
 @pytest.mark.parametrize("copies", ["COPY requirements.txt web/ ./", "COPY requirements.txt .\nCOPY web .", "COPY web /code\nCOPY web/shop /code/shop"])

@@ -66,6 +66,7 @@ class Dockerfile:
         required: The files of requirements that it has pip install, relative to the source.
         environment: The virtual environment whose programs are not on its ``PATH``.
         assets: Whether it builds style sheets and scripts.
+        volumes: The directories of its ``VOLUME``.
     """
 
     path: str
@@ -82,6 +83,7 @@ class Dockerfile:
     required: tuple[str, ...] = ()
     environment: str = ""
     assets: bool = False
+    volumes: tuple[str, ...] = ()
 
     def script(self, source: Path, command: tuple[str, ...] | list[str]) -> str:
         """Return the text of the scripts that a command runs, and of those that they run, "" where the source has no such script."""
@@ -104,12 +106,12 @@ class Dockerfile:
                     return text_of(file)
         return ""
 
-    def place(self, path: str) -> str:
-        """Return where something of the source is in the image: where it is copied to, or else below the working directory; "" where that is not known."""
-        for place, origin in sorted(self.files, key=lambda copy: len(copy[1]), reverse=True):
-            if origin == "." or path == origin or path.startswith(f"{origin}/"):
-                return posixpath.normpath(posixpath.join(place, posixpath.relpath(path, origin)))
-        return posixpath.join(self.workdir, path) if self.workdir else ""
+    def place(self, directory: str) -> str:
+        """Return where in the image a directory of the source is, "" where that is not known: by default the source is where the image works."""
+        for place, origin in sorted(reversed(self.files), key=lambda copy: len(copy[1]), reverse=True):
+            if origin == "." or f"{directory}/".startswith(f"{origin}/"):
+                return posixpath.normpath(posixpath.join(place, posixpath.relpath(directory or ".", origin)))
+        return posixpath.normpath(posixpath.join(self.workdir, directory)) if self.workdir else ""
 
 
 def find(source: Path, named: str = "") -> Dockerfile | None:
@@ -126,11 +128,16 @@ def find(source: Path, named: str = "") -> Dockerfile | None:
     instructions = parse(text)
     said: dict[str, str] = {}
     files: list[tuple[str, str]] = []
+
+    volumes: list[str] = []
     known = Known({}, None)
     for each, known in served(instructions):
         said[each.keyword] = expand(each.words(), known.values) or each.words()
         if each.keyword in ("ADD", "COPY") and known.place:
             files += _files(source, each, known.values, known.place)
+
+        if each.keyword == "VOLUME":
+            volumes += _program(expand(each.words(), known.values) or "")
     health = re.search(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?(?=[/\s\"'])(/?[\w./-]*)", said.get("HEALTHCHECK", ""))
     port = re.match(r"\d+", said.get("EXPOSE", ""))
     return Dockerfile(
@@ -148,6 +155,7 @@ def find(source: Path, named: str = "") -> Dockerfile | None:
         required(source, text),
         hidden_environment(instructions),
         any((each.keyword == "RUN" and ASSETS.search(each.raw)) or (each.keyword == "FROM" and NODE.search(each.text)) for each in instructions),
+        tuple(volumes),
     )
 
 

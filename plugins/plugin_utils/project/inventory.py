@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import posixpath
 import re
 import shlex
@@ -391,8 +392,10 @@ def probe(made: Draft, root: Path, reading: Reading, asked: list[Asked], dockerf
 
 
 def kept_besides(source: Path, dockerfile: Dockerfile | None, known: list[str]) -> tuple[dict[str, str], str]:
-    """Return the directories, by name, that a compose file keeps besides those that are known, and that file."""
+    """Return the directories, by name, that a compose file or else the image keeps besides those that are known, and that file."""
     directories, file = procfile.kept(source) if dockerfile else ([], "")
+    if dockerfile and not directories:
+        directories, file = list(dockerfile.volumes), dockerfile.path
     taken = [path for path in [*known, dockerfile.workdir if dockerfile else ""] if path]
     found: dict[str, str] = {}
     for path in directories:
@@ -404,16 +407,17 @@ def kept_besides(source: Path, dockerfile: Dockerfile | None, known: list[str]) 
     return found, file
 
 
-def inside(path: Path | None, source: Path, dockerfile: Dockerfile | None) -> str:
-    """Return where a path of the source is in the image, or the path itself where it lies elsewhere; "" where it is not known."""
-    if path is None:
+def inside(path: Path | None, source: Path, dockerfile: Dockerfile | None, directory: str) -> str:
+    """Return where a path of the source is in the image, or the path itself where it lies elsewhere; "" where it is not known.
+
+    Settings work it out from the ``directory`` that has them, which an image may have without what is above it in the source.
+    """
+    if path is None or path == source:
         return ""
-    if path == source:
-        return ""
-    if path.is_relative_to(source):
-        below = str(path.relative_to(source))
-        return dockerfile.place(below) if dockerfile else posixpath.join(HOME, below)
-    return str(path)
+    if not path.is_relative_to(source):
+        return str(path)
+    home = dockerfile.place(directory) if dockerfile else posixpath.join(HOME, directory)
+    return posixpath.normpath(posixpath.join(home, os.path.relpath(path, source / directory))) if home else ""
 
 
 def static_elsewhere(reading: Reading, chosen: Collection[str]) -> bool:
@@ -445,11 +449,12 @@ def local_url(value: str) -> str:
 def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Project, reading: Reading, served: str) -> None:
     """Say where static and uploaded files are; ``served`` is what the script does that serves."""
     part = "Files"
-    guess = "Guessed from the settings and " + (f"where {dockerfile.path} puts the source." if dockerfile else "where Berth's Dockerfile puts the source.")
-    media, static = (inside(reading.path(name), source, dockerfile) for name in ("MEDIA_ROOT", "STATIC_ROOT"))
+    guess = f"Guessed from the settings and where {dockerfile.path if dockerfile else 'the Dockerfile of Berth'} puts the source."
+    media, static = (inside(reading.path(name), source, dockerfile, project.directory) for name in ("MEDIA_ROOT", "STATIC_ROOT"))
     if not media and "MEDIA_ROOT" in reading.expressions and reading.value("MEDIA_ROOT") != "":
         where = "MEDIA_ROOT cannot be worked out. Where people upload files, berth_app_volumes needs its directory in the image"
         made.say(part, f"{where}, as in {{media: {{path: /srv/app/media, size: 1Gi}}}}: what is written elsewhere is lost with the pod, if it can be written.")
+
     url = local_url(reading.text("MEDIA_URL"))
     volumes = {"media": {"path": media, "size": "1Gi", **({"url": url} if url else {})}} if media else {}
     others, file = kept_besides(source, dockerfile, [media, static])
