@@ -206,6 +206,12 @@ SETTINGS = {
         {"SITES": ","},
     ),
     "a switch by such a function": ("def flag(key, default):\n    return bool(int(os.getenv(key, default)))\nDEBUG = flag('VERBOSE', True)", {"VERBOSE": "0"}),
+    "a redirect to https unless something else is on": (
+        "from decouple import config\nDEBUG = config('DEBUG', default=False, cast=bool)\n"
+        "SECURE_SSL_REDIRECT = config('SSL', default=not DEBUG, cast=bool)\nSESSION_COOKIE_SECURE = config('COOKIE', default=SECURE_SSL_REDIRECT, cast=bool)",
+        {"SSL": "0", "COOKIE": "0"},
+    ),
+    "a switch whose default has a name": ("OFF = False\nDEBUG = os.environ.get('DEBUG', OFF)", {}),
     "a redirect to https": ("import environ\nenv = environ.Env()\nSECURE_SSL_REDIRECT = env.bool('SSL', default=True)", {"SSL": "0"}),
 }
 
@@ -332,6 +338,18 @@ PROCESSES = {
     "Celery by its packages": (
         {"shop/celery.py": "from celery import Celery\napp = Celery('shop')\n", "requirements.txt": "django\ncelery\npsycopg\n"},
         {"worker": {"command": ["celery", "-A", "shop", "worker", "--loglevel", "info", "--concurrency", "2"]}},
+    ),
+    "Celery with a schedule in settings that are a package": (
+        {
+            "shop/celery.py": "from celery import Celery\napp = Celery('shop')\n",
+            "requirements.txt": "django\ncelery\npsycopg\n",
+            "manage.py": MANAGE.replace("shop.settings", "shop.config"),
+            "shop/config/__init__.py": "CELERY_BEAT_SCHEDULE = {}\n",
+        },
+        {
+            "worker": {"command": ["celery", "-A", "shop", "worker", "--loglevel", "info", "--concurrency", "2"]},
+            "beat": {"command": [*BEAT, "--loglevel", "info", *SCHEDULE], "singleton": True},
+        },
     ),
     "nothing beside web": ({}, None),
 }
@@ -816,6 +834,11 @@ def test_the_page_that_a_dockerfile_asks_for_is_the_health_page(tmp_path: Path, 
     assert (said["berth_app_liveness_path"], said["berth_app_readiness_path"]) == (path, path)
 
 
+def test_a_health_page_is_found_where_the_settings_put_the_name_of_the_urls_together(tmp_path: Path) -> None:
+    files = {"shop/settings.py": BASE + "NAME = 'shop'\nROOT_URLCONF = '%s.urls' % NAME\n", "shop/urls.py": "urlpatterns = [path('healthz/', x)]\n"}
+    assert inventory(tmp_path, files)[0]["berth_app_liveness_path"] == "/healthz/"
+
+
 @pytest.mark.parametrize(("paths", "said"), [(("healthz",), True), (("livez", "readyz/"), False), (("robots.txt",), False)])
 def test_one_page_for_both_probes_is_said_to_restart_pods_where_it_asks_the_database(tmp_path: Path, paths: tuple[str, ...], said: bool) -> None:
     urls = f"urlpatterns = [{', '.join(f'path({path!r}, view)' for path in paths)}]\n"
@@ -849,6 +872,9 @@ MEDIA = {
     "by default": "MEDIA_ROOT = os.environ.get('MEDIA', BASE_DIR / 'media')",
     "environ.Path": "import environ\nROOT = environ.Path(__file__) - 2\nMEDIA_ROOT = ROOT('media')",
     "a module beside the settings": "from shop.places import FILES\nMEDIA_ROOT = FILES",
+    "a function of the project's own": "def path(*parts):\n    return os.path.join(BASE_DIR, *parts)\nMEDIA_ROOT = path('media')",
+    "a function without a name": "here = lambda base, *x: os.path.join(base, *x)\nMEDIA_ROOT = here(BASE_DIR, 'media')",
+    "a format": "MEDIA_ROOT = '%s/media' % BASE_DIR",
     "joinpath": "MEDIA_ROOT = Path(__file__).parents[1].joinpath('media')",
 }
 
@@ -1187,6 +1213,13 @@ def test_what_belongs_to_a_cache_and_is_no_address_gets_none(tmp_path: Path, oth
     settings = BASE + f"CACHES = {{'default': {{'LOCATION': os.environ['REDIS_URL'], 'KEY_PREFIX': {asked}}}}}\n"
     said, _, _ = inventory(tmp_path, {"shop/settings.py": settings, "requirements.txt": "django\nredis\npsycopg\n"}, {**KNOWN, **LATER})
     assert (said["berth_cache"], said.get("berth_cache_env")) == ("cluster", None)
+
+
+@pytest.mark.parametrize(("default", "told"), [("", True), (", 'redis://localhost/1'", True), (", 'django-db'", False), (", BROKER", False)])
+def test_celerys_results_are_kept_in_the_cache_unless_the_settings_have_another_place_for_them(tmp_path: Path, default: str, told: bool) -> None:
+    settings = BASE + f"BROKER = os.environ['BROKER_URL']\nCELERY_RESULT_BACKEND = os.getenv('CELERY_RESULT_BACKEND'{default})\n"
+    said, _, made = inventory(tmp_path, {"shop/settings.py": settings, "requirements.txt": "django\ncelery[redis]\npsycopg\n"}, {**KNOWN, **LATER})
+    assert (said["berth_cache_env"], made.asked) == (["BROKER_URL", *(["CELERY_RESULT_BACKEND"] if told else [])], [])
 
 
 def test_the_internet_is_proposed_where_a_requirement_calls_it(tmp_path: Path) -> None:

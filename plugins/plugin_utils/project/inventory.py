@@ -341,7 +341,7 @@ def installed_server(project: Project, port: int) -> list[str]:
 
 def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfile | None, reading: Reading) -> dict[str, dict[str, Any]]:
     """Say what runs beside web, at times, and before a release, and return the processes."""
-    found, release, file, left = procfile.find(source, project.directory, project.dependencies)
+    found, release, file, left = procfile.find(source, project.directory, project.dependencies, project.loaded.names)
     part = "What runs beside web"
     queues = reading.keys("RQ_QUEUES") if not file else []
     for one in found.values():
@@ -367,10 +367,10 @@ def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfil
 
 def probe(made: Draft, root: Path, reading: Reading, asked: list[Asked], dockerfile: Dockerfile | None) -> None:
     """Say which page tells that a pod is well."""
-    urlconf = reading.value("ROOT_URLCONF")
+    urlconf = reading.text("ROOT_URLCONF")
     middleware = reading.value("MIDDLEWARE")
     named = [one for one in middleware if isinstance(one, str)] if isinstance(middleware, list) else []
-    found = list(routes.routes(root, urlconf)) if isinstance(urlconf, str) else []
+    found = list(routes.routes(root, urlconf)) if urlconf else []
     live, ready, why = routes.probe(found, list(routes.middleware_paths(root, named)))
     if dockerfile and dockerfile.health:
         live, ready, why = dockerfile.health, dockerfile.health, f"HEALTHCHECK of {dockerfile.path} asks for it"
@@ -661,12 +661,16 @@ def cache_kind(made: Draft, asked: list[Asked], urls: list[str], project: Projec
 def beside_the_address(one: Asked) -> bool:
     """Whether a variable that belongs to a cache is something else than where it is, by its name or by what it is where nobody sets it.
 
+    Celery calls the address of its results a backend, and takes ``django-db`` too.
+
     >>> beside_the_address(Asked("REDIS_PREFIX")), beside_the_address(Asked("LAYER", default="channels_redis.core.Layer")), beside_the_address(Asked("REDIS"))
     (True, True, False)
     """
     said = one.default if isinstance(one.default, str) else ""
     if re.match(r"(?:rediss?|valkeys?|amqp|pyamqp)://", said):
         return False
+    if one.name.endswith("RESULT_BACKEND"):
+        return bool(said) and "://" not in said
     other = re.search(r"_(?:BACKEND|ENGINE|CLASS|KEY_?PREFIX|PREFIX|TIMEOUT|TTL|VERSION|ALIAS|SSL\w*|CERT\w*|OPTIONS)\Z", one.name)
     kind = one.setting == "CACHES" and one.key in ("BACKEND", "CLIENT_CLASS", "KEY_PREFIX", "TIMEOUT", "VERSION")
     return kind or bool(other) or bool(re.fullmatch(r"\w+(\.\w+)+\.[A-Z]\w*", said))

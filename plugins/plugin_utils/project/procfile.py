@@ -5,14 +5,14 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
 from ...module_utils.image.dockerfile import expand
-from ...module_utils.image.project import Dependencies, find_files, find_matching, text_of
+from ...module_utils.image.project import Dependencies, find_matching, text_of
 
 # Of several, the one that is for production is the first.
 COMPOSE = [
@@ -199,13 +199,14 @@ def web_command(source: Path, place: str) -> tuple[str, str]:
     return (command, "Procfile") if command and "runserver" not in command else ("", "")
 
 
-def find(source: Path, place: str, needs: Dependencies) -> tuple[dict[str, dict[str, Any]], list[str], str, list[str]]:
+def find(source: Path, place: str, needs: Dependencies, names: Collection[str]) -> tuple[dict[str, dict[str, Any]], list[str], str, list[str]]:
     """Return the processes beside web, the release's commands, where both come from, and what was left out, as sentences.
 
     Args:
         source: The project.
         place: Where in it manage.py is.
         needs: Its packages.
+        names: What its settings set.
     """
     for said in procfiles(source, place):
         release = re.findall(r"manage\.py\s+([^&|;]+)", said.get("release", ""))
@@ -220,7 +221,7 @@ def find(source: Path, place: str, needs: Dependencies) -> tuple[dict[str, dict[
         left += [f"The service {name} of {file} is left out, as a tool; add it to berth_app_processes where it has to run here." for name in tools]
         if found or left:
             return found, [], file, left
-    return guessed(source / place, needs), [], "", []
+    return guessed(source / place, needs, names), [], "", []
 
 
 def chosen(said: dict[str, str]) -> dict[str, dict[str, Any]]:
@@ -233,7 +234,7 @@ def chosen(said: dict[str, str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def guessed(root: Path, needs: Dependencies) -> dict[str, dict[str, Any]]:
+def guessed(root: Path, needs: Dependencies, names: Collection[str]) -> dict[str, dict[str, Any]]:
     """Return the processes that follow from the packages: those of Celery and Huey."""
     found: dict[str, dict[str, Any]] = {}
     files = find_matching(root, re.compile(r"\w*celery\w*\.py"))
@@ -244,8 +245,8 @@ def guessed(root: Path, needs: Dependencies) -> dict[str, dict[str, Any]]:
         # By default it has a process for each CPU of the node, which is more than the memory of its container is for.
         # https://docs.celeryq.dev/en/stable/userguide/workers.html#concurrency
         found["worker"] = {"command": [*celery, "worker", "--loglevel", "info", "--concurrency", "2"]}
-        code = "".join(text_of(root / name) for file in ("celery.py", "settings.py", "base.py") for name in find_files(root, file))
-        if "django-celery-beat" in needs.direct or re.search(r"beat_schedule|CELERY_BEAT_SCHEDULE|CELERYBEAT_SCHEDULE", code):
+        code = "".join(text_of(root / name) for name in files)
+        if "django-celery-beat" in needs.direct or "beat_schedule" in code or {"CELERY_BEAT_SCHEDULE", "CELERYBEAT_SCHEDULE"} & set(names):
             found["beat"] = process([*celery, "beat", "--loglevel", "info"])
     elif "huey" in needs.direct:
         found["worker"] = {"command": ["python", "manage.py", "run_huey"]}

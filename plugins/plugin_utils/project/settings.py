@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 import os
 import re
@@ -55,7 +56,7 @@ class Asked:
         setting: The setting that it is for, "" where that cannot be seen.
         key: The key within that, such as ``HOST``, "" for none.
         required: Whether settings do not load without it.
-        default: What it is where it is not set, None where that cannot be seen.
+        default: What it is where it is not set, None for nothing; the text of an expression whose value cannot be seen.
         kind: What it is made into, such as ``bool``, ``int``, ``db``, ``list`` or ``json``; "" for a text.
         separator: What parts a list, "" for one thing that is put into a list.
         off: For a switch, a text that surely turns it off.
@@ -133,7 +134,7 @@ class Reading:
                     # env = environ.Env(DEBUG=(bool, False)) gives a default to what is asked for later.
                     for word in call.keywords:
                         if word.arg and isinstance(word.value, ast.Tuple) and len(word.value.elts) == 2:
-                            self._defaults[word.arg] = literal(word.value.elts[1])
+                            self._defaults[word.arg] = self._worked_out(word.value.elts[1])
         return own
 
     def _define(self, file: Path, tree: ast.Module) -> None:
@@ -225,7 +226,7 @@ class Reading:
         words = {word.arg: word.value for word in node.keywords if word.arg}
         name = constant(node.args[0]) if node.args else constant(words["var"]) if "var" in words else ""
         given = node.args[1] if len(node.args) > 1 else words.get("default")
-        default = literal(given) if given else None
+        default = self._worked_out(given) if given else None
         if called in ("dj_database_url.config", "database_url.config") or (last == "config" and before.endswith("database_url")):
             return Asked(constant(words["env"]) if "env" in words else "DATABASE_URL", default=default, kind="db")
         if called in GETTERS:
@@ -241,6 +242,12 @@ class Reading:
             made = re.search(r"(?i)bool|int|float|list|path", last)
             return Asked(name, default=default, kind=made[0].lower() if made else "")
         return None
+
+    def _worked_out(self, given: ast.expr) -> Any:
+        """Return the value of a default, the text of the expression where it cannot be seen: ``not DEBUG`` may be anything."""
+        node = self.expressions[given.id][0] if isinstance(given, ast.Name) and given.id in self.expressions else given
+        found = literal(node)
+        return ast.unparse(node) if found is None and not isinstance(node, ast.Constant) else found
 
     def _with_default(self, found: Asked) -> Asked:
         return replace(found, required=False, default=self._defaults[found.name]) if found.name in self._defaults else found
@@ -264,6 +271,19 @@ class Reading:
         """Return the path that a setting is, None where it cannot be worked out."""
         found = self.text(name)
         return Path(os.path.normpath(found)) if found.startswith("/") else None
+
+    def _returned(self, call: ast.Call) -> ast.expr | None:
+        """Return what a call of a function of the project's own comes to that does nothing but return it, None for another.
+
+        ``path("media")`` is ``join(ROOT, "media")`` with ``def path(*parts): return join(ROOT, *parts)``.
+        """
+        name = dotted(call.func)
+        function = self._functions[name][0] if name in self._functions else self.expressions.get(name, (None,))[0]
+        match function:
+            case ast.FunctionDef(args=parameters, body=[ast.Return(value=ast.expr() as value)]) | ast.Lambda(args=parameters, body=value):
+                found: ast.expr = Given(parameters, call.args).visit(copy.deepcopy(value))
+                return found
+        return None
 
     def _path(self, node: ast.AST, file: Path, depth: int) -> str | None:
         """Return the path or text that an expression is, None where it cannot be worked out."""
@@ -291,12 +311,16 @@ class Reading:
                 return above(of(path), number + 1)
             case ast.BinOp(op=ast.Div() | ast.Add()):
                 return joined([of(node.left), of(node.right)], os.path.join if isinstance(node.op, ast.Div) else str.__add__)
+            case ast.BinOp(op=ast.Mod()):  # "%s.urls" % PACKAGE
+                return joined([of(node.left), of(node.right)], lambda text, word: text.replace("%s", word))
             case ast.BinOp(op=ast.Sub(), right=ast.Constant(value=int(number))):  # environ.Path(__file__) - 3
                 return above(of(node.left), number)
             case ast.Call() if self.variable(node):
                 words = {word.arg: word.value for word in node.keywords}
                 given = node.args[1] if len(node.args) > 1 else words.get("default")
                 return of(given) if given else None
+            case ast.Call() if own := self._returned(node):
+                return of(own)
             case ast.Call():
                 called = dotted(node.func)
                 if called.endswith("dirname"):
@@ -356,6 +380,22 @@ def named(node: ast.AST) -> list[str]:
         case ast.Constant(value=str(text)) if "." in text:
             return text.removesuffix(".py").split(".")[-1:]
     return []
+
+
+class Given(ast.NodeTransformer):
+    """Puts what a function is given in the place of its parameters."""
+
+    def __init__(self, parameters: ast.arguments, given: list[ast.expr]) -> None:
+        self._one = dict(zip((each.arg for each in parameters.args), given, strict=False))
+        self._several = {parameters.vararg.arg: given[len(parameters.args) :]} if parameters.vararg else {}
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        """Return what stands for a name."""
+        return self._one.get(node.id, node)
+
+    def visit_Starred(self, node: ast.Starred) -> ast.expr | list[ast.expr]:
+        """Return what stands for the rest of what is given."""
+        return self._several.get(dotted(node.value), node)
 
 
 def above(path: str | None, number: int) -> str | None:
