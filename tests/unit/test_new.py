@@ -834,8 +834,9 @@ def test_the_page_that_a_dockerfile_asks_for_is_the_health_page(tmp_path: Path, 
     assert (said["berth_app_liveness_path"], said["berth_app_readiness_path"]) == (path, path)
 
 
-def test_a_health_page_is_found_where_the_settings_put_the_name_of_the_urls_together(tmp_path: Path) -> None:
-    files = {"shop/settings.py": BASE + "NAME = 'shop'\nROOT_URLCONF = '%s.urls' % NAME\n", "shop/urls.py": "urlpatterns = [path('healthz/', x)]\n"}
+@pytest.mark.parametrize("name", ["'%s.urls' % NAME", "'{}.{}'.format(NAME, 'urls')", "f'{NAME}.urls'"])
+def test_a_health_page_is_found_where_the_settings_put_the_name_of_the_urls_together(tmp_path: Path, name: str) -> None:
+    files = {"shop/settings.py": BASE + f"NAME = 'shop'\nROOT_URLCONF = {name}\n", "shop/urls.py": "urlpatterns = [path('healthz/', x)]\n"}
     assert inventory(tmp_path, files)[0]["berth_app_liveness_path"] == "/healthz/"
 
 

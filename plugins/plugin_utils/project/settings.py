@@ -319,6 +319,8 @@ class Reading:
                 words = {word.arg: word.value for word in node.keywords}
                 given = node.args[1] if len(node.args) > 1 else words.get("default")
                 return of(given) if given else None
+            case ast.Call(func=ast.Attribute(attr="format", value=pattern), keywords=[]):
+                return joined([of(part) for part in [pattern, *node.args]], lambda text, word: text.replace("{}", word, 1))
             case ast.Call() if own := self._returned(node):
                 return of(own)
             case ast.Call():
