@@ -94,7 +94,7 @@ def main() -> None:
     try:
         project = read_project(source, options["app_directory"], options["settings"])
         base = re.sub(r"\A.*:(\d+\.\d+).*\Z", r"\1", options["python"])
-        python, warning = generator.choose_python(project.wish, base, options["official"])
+        python, warning = generator.choose_python(generator.wished(project), base, options["official"])
         generator.refuse_unfit(project, python)
         node, other = generator.choose_node(project, options["official"])
         text = generator.dockerfile(project, options["port"], options["packages"], python, base, node)

@@ -172,6 +172,21 @@ def test_a_database_that_does_not_come_from_the_environment_is_said_with_the_lin
     subprocess.run(["python3", "-c", line], env=without, check=True)  # a build, which collects static files, has none of them
 
 
+@pytest.mark.parametrize(
+    ("requirements", "needs"),
+    [
+        ("django==5.2\npsycopg\n", []),
+        ("django==5.2\n", ["psycopg[binary] as a requirement, in requirements.txt"]),
+        ("django==3.2\n", ["psycopg2-binary as a requirement, in requirements.txt"]),
+        ("django==1.11.29\npsycopg2-binary\n", ["requirements.txt pins django 1.11.29, which does not work with Python 3.13"]),
+    ],
+)
+def test_requirements_with_which_no_site_works_are_told(tmp_path: Path, requirements: str, needs: list[str]) -> None:
+    _, _, made = inventory(tmp_path, {"requirements.txt": requirements})
+    found = [line for line in made.needs if "requirement" in line]
+    assert [line[: len(start)] for line, start in zip(found, needs, strict=True)] == needs
+
+
 SETTINGS = {
     "a switch that is on by default": ("DEBUG = os.environ.get('DEBUG', 'True') == 'True'", {"DEBUG": "False"}),
     "a switch of a function that may take two texts": ("DEBUG = envbool('DEBUG', 'True')", {"DEBUG": "False"}),

@@ -172,13 +172,37 @@ def test_what_has_no_wheels_is_compiled_in_a_stage_of_its_own(changes: dict[str,
 
 
 @pytest.mark.parametrize(
-    ("version", "python", "refused"), [("2.9.6", "3.13", True), ("2.9.10", "3.13", False), ("2.9.6", "3.12", False), ("2.10", "3.13", False)]
+    ("name", "version", "python", "first"),
+    [
+        *((name, *case) for name in ("psycopg2", "psycopg2-binary") for case in (("2.9.6", "3.13", "2.9.10"), ("2.9.10", "3.13", ""), ("2.9.6", "3.12", ""))),
+        ("psycopg2", "2.10", "3.13", ""),
+        ("django", "1.11.29", "3.10", "2.1"),
+        ("django", "3.1", "3.11", ""),
+        ("django", "3.1.14", "3.12", "3.2"),
+        ("django", "4.0.10", "3.13", "4.1"),
+        ("django", "4.1", "3.13", ""),
+    ],
 )
-@pytest.mark.parametrize("name", ["psycopg2", "psycopg2-binary"])
-def test_a_version_that_the_python_cannot_have_is_refused_before_the_build(name: str, version: str, python: str, refused: bool) -> None:
+def test_a_version_that_the_python_cannot_have_is_refused_before_the_build(name: str, version: str, python: str, first: str) -> None:
     project = replace(PLAIN, dependencies=needing(name, pins={name: version}))
-    with pytest.raises(ProjectError, match=rf"requirements.txt pins {name} 2.9.6.*take {name} 2.9.10 or later") if refused else nullcontext():
+    with pytest.raises(ProjectError, match=rf"requirements.txt pins {name} {version}.*take {name} {first} or later") if first else nullcontext():
         generator.refuse_unfit(project, python)
+
+
+@pytest.mark.parametrize(
+    ("wish", "django", "python"),
+    [
+        (None, "5.2", "3.13"),
+        (None, "3.2.25", "3.12"),
+        (">=3.9", "3.1", "3.11"),
+        ("==3.10.*", "3.1", "3.10"),
+        (None, "1.11", "3.13"),
+        ("==3.14.*", "5.2", "3.14"),
+    ],
+)
+def test_the_python_is_one_with_which_what_is_pinned_works(wish: str | None, django: str, python: str) -> None:
+    project = replace(PLAIN, wish=Wish(wish, "runtime.txt") if wish else None, dependencies=needing("django", pins={"django": django}))
+    assert generator.choose_python(generator.wished(project), "3.13", True)[0] == python
 
 
 # --- Static files ------------------------------------------------------------------

@@ -87,9 +87,17 @@ COMPILED = {
     "lxml": Libraries(("libxml2-dev", "libxslt1-dev"), ("libxml2", "libxslt1.1")),
     "pillow": Libraries(("libfreetype-dev", "libjpeg-dev", "zlib1g-dev"), ("libfreetype6", "libjpeg62-turbo")),
 }
-# The first release of a package that can be compiled for a Python: an older one uses what that Python no longer has.
+# The first release of a package that can be compiled for a Python, or imported: an older one uses what that Python no longer has, as Django
+# did collections.Sequence (gone in 3.10), distutils (3.12) and cgi (3.13).
 # https://www.psycopg.org/docs/news.html#what-s-new-in-psycopg-2-9-10
-FIT = {"3.13": {"psycopg2": "2.9.10", "psycopg2-binary": "2.9.10"}}
+PSYCOPG2 = {"psycopg2": "2.9.10", "psycopg2-binary": "2.9.10"}
+FIT = {
+    "3.10": {"django": "2.1"},
+    "3.11": {"django": "2.1"},
+    "3.12": {"django": "3.2"},
+    "3.13": {"django": "4.1", **PSYCOPG2},
+    "3.14": {"django": "4.1", **PSYCOPG2},
+}
 # What has the libraries of another package in it.
 BUNDLED = {"psycopg": "psycopg-binary"}
 # What is no part of an app, or a secret, or lies beside the app where it is developed.
@@ -138,6 +146,15 @@ def choose_python(wish: Wish | None, base: str, official: bool) -> tuple[str, st
         f"{wish.file} asks for Python {words}, and the image has {base}, the one that Berth brings. If the project does not run with it, "
         f"name an image that has {words} in a Dockerfile of your own: playbooks/ops/dockerfile.yml writes it."
     )
+
+
+def wished(project: Project) -> Wish | None:
+    """Return what a project asks for of Python, below the first one with which a version that it pins does not work."""
+    newest = next((version for version in PYTHONS if unfit(project.dependencies, version)), "")
+    if not newest:
+        return project.wish
+    said = project.wish or Wish("", project.dependencies.files[0])
+    return Wish(",".join(filter(None, [said.specifiers, f"<{newest}"])), said.file)
 
 
 def distance(version: str, other: str) -> int:
@@ -292,18 +309,24 @@ def is_older(version: str, than: str) -> bool:
         return False
 
 
+def unfit(needs: Dependencies, python: str) -> str:
+    """Return which version does not work with a Python, and what to do, "" where all do, by what is known."""
+    for name, first in FIT.get(python, {}).items():
+        if is_older(pinned := needs.pins.get(name, first), first):
+            file = needs.files[-1] if needs.kind != "requirements" else needs.files[0]
+            way = f"take {name} {first} or later, or an image with an older Python in a Dockerfile of your own"
+            return f"{file} pins {name} {pinned}, which does not work with Python {python}, the image's; {way}"
+    return ""
+
+
 def refuse_unfit(project: Project, python: str) -> None:
-    """Refuse a version that cannot be installed for a Python, which a build finds out after minutes.
+    """Refuse a version that does not work with a Python, which a build finds out after minutes.
 
     Raises:
         ProjectError: There is one.
     """
-    needs = project.dependencies
-    for name, first in FIT.get(python, {}).items():
-        if is_older(pinned := needs.pins.get(name, first), first):
-            file = needs.files[-1] if needs.kind != "requirements" else needs.files[0]
-            way = f"take {name} {first} or later, which has the same functions, or an image with an older Python in a Dockerfile of your own"
-            raise ProjectError("berth_app_source", f"{file} pins {name} {pinned}, which cannot be installed for Python {python}, the image's; {way}")
+    if text := unfit(project.dependencies, python):
+        raise ProjectError("berth_app_source", text)
 
 
 def libraries(project: Project, packages: list[str], debian: str, python: str = "3.13") -> tuple[list[str], list[str]]:

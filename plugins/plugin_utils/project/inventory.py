@@ -35,7 +35,7 @@ from ...module_utils.image.project import (
     settings_trees,
     text_of,
 )
-from ...module_utils.image.project_dockerfile import HOME, serves_itself
+from ...module_utils.image.project_dockerfile import HOME, choose_python, is_older, serves_itself, unfit, wished
 from ...module_utils.kube.probes import DEFAULT_PATHS
 from ..inventory.cache import client_missing
 from . import dockerfile as dockerfiles
@@ -47,6 +47,7 @@ WIDTH = 150  # columns of a comment
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOWEST = 1024  # of the ports at which anybody may listen
 PORT = 8000  # as berth_app_port is by default
+PYTHON = "3.13"  # as the image that Berth brings has
 # What Berth itself sets: roles/config/vars/main.yml.
 SET_BY_BERTH = {"DATABASE_HOST", "DATABASE_NAME", "DATABASE_PORT", "DATABASE_SSLMODE", "DATABASE_SSLROOTCERT", "DATABASE_USER", "DJANGO_ALLOWED_HOSTS"}
 CACHE_URLS = {"REDIS_URL", "CACHE_URL"}  # as berth_cache sets them
@@ -99,7 +100,7 @@ class Draft:
         parts: The lines of each part, by its heading.
         settings: Environment variables, each with its comment; ``secrets`` likewise.
         asked: The variables that somebody has to fill in before the first run.
-        needs: Lines that the project's settings lack, as comments.
+        needs: Lines that the project lacks, as comments.
     """
 
     known: Mapping[str, Any]
@@ -238,6 +239,9 @@ def draft(source: Path, environment: str, app: str, where: str, port: int, known
 def image(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Project) -> None:
     """Say what of the image the inventory has to know."""
     part = "The app"
+    if dockerfile is None:
+        python, _ = choose_python(wished(project), PYTHON, official=True)
+        made.needs += filter(None, [unfit(project.dependencies, python)])
     if dockerfile:
         if dockerfile.path != "Dockerfile":
             beside = ", ".join(path for path in dockerfiles.others(source) if path != dockerfile.path)
@@ -530,7 +534,7 @@ def database(made: Draft, source: Path, app: str, reading: Reading, asked: list[
         by_hand(made, told, "postgis" if spatial else "postgres")
     known = project.dependencies.names
     if known and not {"psycopg", "psycopg2", "psycopg2-binary", "psycopg-binary", "psycopg-c"} & known:
-        made.say(part, "No requirement talks to PostgreSQL: add psycopg[binary] to them.")
+        made.needs.append(requirement(project, "psycopg2-binary" if is_older(project.dependencies.pins.get("django", "5"), "4.2") else "psycopg[binary]"))
     host = hard_coded_host(reading)
     fixed = bool(host) and not {"url", "host"} & found.keys()
     if fixed and not made.set(part, "berth_app_database_aliases", [host], "The settings name this host."):
@@ -545,6 +549,12 @@ def database(made: Draft, source: Path, app: str, reading: Reading, asked: list[
     if extensions and not made.set(part, "berth_app_database_extensions", extensions, "Guessed from the settings and the migrations."):
         made.say(part, f"The database needs the extensions {', '.join(extensions)}; migrations make those that PostgreSQL trusts.")
     return {*found.values(), *SET_BY_BERTH, *reading.choosing, *([engine.name] if engine else [])}
+
+
+def requirement(project: Project, package: str) -> str:
+    """Return the line that the requirements lack for the database: Django knows psycopg 3 from 4.2 on."""
+    file = f", in {project.dependencies.files[0]}" if project.dependencies.files else ""
+    return f"{package} as a requirement{file}  # nothing that is installed speaks to PostgreSQL"
 
 
 def by_hand(made: Draft, told: Mapping[str, str], scheme: str) -> None:
@@ -781,7 +791,7 @@ def text(made: Draft, environment: str) -> str:
     for heading, part in made.parts.items():
         lines += ["", f"# --- {heading} ---", *part]
     if made.needs:
-        lines += ["", "# --- What the project's settings lack ---", *(f"#   {line}" for line in made.needs)]
+        lines += ["", "# --- What the project lacks ---", *(f"#   {line}" for line in made.needs)]
     lines += ["", "# --- Settings: environment variables of the app ---", *pairs("berth_app_settings", made.settings)]
     lines += ["", "# --- Secrets: made up by the first run, kept outside git with mode 0600 ---", f'berth_secrets_directory: "{CACHE}/secrets"']
     lines += pairs("berth_app_secrets", made.secrets)
@@ -790,13 +800,13 @@ def text(made: Draft, environment: str) -> str:
 
 
 def summary(made: Draft, directory: str, check: bool = False) -> list[str]:
-    """Return what is left to do, a line each: what to fill in, what the settings lack, and the command to run."""
+    """Return what is left to do, a line each: what to fill in, what the project lacks, and the command to run."""
     main = f"{directory}/group_vars/all/main.yml"
     lines = [f"{main} would be written." if check else f"{main} is written; read what it says, above all where it guessed."]
     if made.asked:
         lines.append(f"Write the values there that nobody can know: {', '.join(sorted(made.asked))}.")
     if made.needs:
-        lines += ["The project's settings lack, by what can be seen:", *(f"  {line}" for line in made.needs)]
+        lines += ["The project lacks, by what can be seen:", *(f"  {line}" for line in made.needs)]
     return [*lines, f"Then: ansible-playbook site.yml -i {directory}"]
 
 
