@@ -283,11 +283,34 @@ def test_a_setting_that_nobody_can_know_is_asked_for(tmp_path: Path) -> None:
         ("true && sh -c 'echo 4 $PPID'", "4"),
         ("true; A=5 sh -c 'echo $A $PPID'", "5"),
         ("A=1 true && A=6 sh -c 'echo $A $PPID'", "6"),
+        ("sh -c 'true && exec sh -c \"echo 8 \\$PPID\"'", "8"),
+        ("/bin/bash -ec 'true\ntrue;\nsh -c \"echo 9 \\$PPID\"\n'", "9"),
+        ("sh -c 'echo \"10\" $PPID'", "10"),
+        ("for i in 11; do echo $i $PPID; done", "11"),
+        ("sh -c 'if true; then echo 12 $PPID; fi'", "12"),
     ],
 )
 def test_a_processs_command_runs_as_in_a_shell_and_gets_the_signals(command: str, value: str) -> None:
     ended = subprocess.run(words(command), env=os.environ | {"X": "7"}, capture_output=True, text=True, check=False)
     assert (ended.stdout.split(), ended.stderr) == ([value, str(os.getpid())], "")
+
+
+@pytest.mark.parametrize("command", ["bash -c 'source x && exec celery worker'", "bash -c 'source x && celery worker'", "exec celery worker $OPTIONS"])
+def test_a_program_replaces_its_shell_once(command: str) -> None:
+    assert words(command)[-1].count("exec celery worker") == 1 and "exec exec" not in words(command)[-1]
+
+
+@pytest.mark.parametrize("command", ['[bash, -c, "check\\ncelery -A x\\n"]', "bash -c 'check && celery -A x'", "|\n      bash -c 'check && celery -A x'"])
+def test_a_shell_of_a_compose_file_is_given_its_lines_as_they_are(tmp_path: Path, command: str) -> None:
+    said, _, _ = inventory(tmp_path, {"compose.yml": f"services:\n  worker:\n    build: .\n    command: {command}\n"})
+    shell = said["berth_app_processes"]["worker"]["command"]
+    assert shell[:2] == ["bash", "-c"] and shell[2].endswith("exec celery -A x") and shell[2].startswith("check")
+
+
+@pytest.mark.parametrize("command", ["echo 'a; b' && echo \"c; d\"", "true; echo \"a;b\"; echo 'c;d'"])
+def test_what_stands_in_quotes_is_left_as_it_is(command: str) -> None:
+    ended = subprocess.run(words(command), capture_output=True, text=True, check=False)
+    assert ended.stdout == subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False).stdout != ""
 
 
 @pytest.mark.parametrize("command", ["a | b", "a & b", "a || b"])

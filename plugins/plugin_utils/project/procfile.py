@@ -28,7 +28,10 @@ TOOLS = re.compile(r"(?:\b|/)(?:npm|yarn|pnpm|node|webpack|vite|pytest|\S*flower
 WEB = ("app", "backend", "django", "server", "site", "web", "www")  # what the service that answers is called
 ASSIGNMENT = re.compile(r"\w+=")
 SHELL = re.compile(r"[$&|;<>`*]")
-SEVERAL = re.compile(r"(?P<before>(?:.*(?:&&|;))?\s*)(?P<last>[^&|;]+)", flags=re.DOTALL)
+GIVEN = re.compile(r"(?:\S*/)?(?:ba|da)?sh -\w*c")  # a shell that is given a command
+SEVERAL = re.compile(r"(?P<before>(?:.*(?:&&|;|\n))?\s*)(?P<last>[^&|;\n]+)", flags=re.DOTALL)
+# What a shell does itself, or has replaced it already.
+STAYS = re.compile(r"(?:done|esac|exec|exit|export|fi|set|source|wait|[.}):])(?:\s|\Z)")
 BEAT = re.compile(r"(?:^|[\s/])celery\s.*(?:\bbeat\b|\s-\w*B\b)")
 BEAT_FILE = re.compile(r"\s(?:-s|--schedule(?:-filename)?|-S|--scheduler)\b")
 SCHEDULE = "/tmp/celerybeat-schedule"
@@ -39,16 +42,24 @@ def words(command: str) -> list[str]:
     """Return a shell's command word by word; one that needs a shell is given to it, and replaces it, for the process that gets the signals."""
     if ASSIGNMENT.match(command):
         command = f"env {command}"  # exec takes no assignments
-    if not SHELL.search(command):
-        try:
-            return shlex.split(command)
-        except ValueError:
-            pass
+    try:
+        said = shlex.split(command)
+    except ValueError:
+        return ["sh", "-c", replacing(command)]
+    if len(said) == 3 and GIVEN.fullmatch(" ".join(said[:2])):
+        return [*said[:2], replacing(said[2].strip())]
+    return ["sh", "-c", replacing(command)] if SHELL.search(command) else said
+
+
+def replacing(command: str) -> str:
+    """Return a shell's command whose last program replaces the shell, as far as that can be told: not what belongs to a loop or stands in quotes."""
     parts = SEVERAL.fullmatch(command)
     if not parts or re.search(r"[|]|(?<!&)&(?!&)", parts["before"]):
-        return ["sh", "-c", command]
+        return command
     last = parts["last"]
-    return ["sh", "-c", f"{parts['before']}exec {'env ' if ASSIGNMENT.match(last) else ''}{last}"]
+    if STAYS.match(last) or any(last.count(quote) % 2 for quote in "\"'"):
+        return command
+    return f"{parts['before']}exec {'env ' if ASSIGNMENT.match(last) else ''}{last}"
 
 
 def process_name(said: str) -> str:
@@ -111,7 +122,8 @@ def own_services(source: Path, services: dict[str, Any]) -> dict[str, str]:
         command = service.get("command")
         if "build" in service or service.get("image") in own:
             text = shlex.join(map(str, command)) if isinstance(command, list) else str(command or "")
-            found[name] = " ".join(text.replace("$$", "$").split())
+            # The lines of a script are in quotes; others are one.
+            found[name] = (text if re.search(r"[\"']", text) else " ".join(text.split())).replace("$$", "$").strip()
     return found
 
 
