@@ -276,6 +276,7 @@ def test_a_setting_that_nobody_can_know_is_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "value"),
     [
+        ("exec sh -c 'echo 0 $PPID'", "0"),
         ("A=1 sh -c 'echo $A $PPID'", "1"),
         ("A=1 B=2 sh -c 'echo $B $PPID'", "2"),
         ("A=$X sh -c 'echo $A $PPID'", "7"),
@@ -422,6 +423,23 @@ def test_a_tool_of_a_compose_file_is_said_to_be_left_out(tmp_path: Path) -> None
     said, text, _ = inventory(tmp_path, {"Dockerfile": "FROM x\n", "docker-compose.yml": services})
     text = " ".join(text.replace("#", "").split())
     assert "berth_app_processes" not in said and "The service flower of docker-compose.yml is left out" in text and "pa55" not in text
+
+
+@pytest.mark.parametrize(
+    ("script", "settings", "told", "said"),
+    [
+        ("#!/bin/bash\nset -e\n\nexec celery -A shop beat\n", "", {"command": [*BEAT, *SCHEDULE], "singleton": True}, False),
+        ("celery -A shop beat -s /data/beat\n", "", {"command": ["bin/tick"], "singleton": True}, False),
+        ("exec celery -A shop beat\n", "CELERY_BEAT_SCHEDULER = 'x'\n", {"command": ["bin/tick"], "singleton": True}, False),
+        ("cd shop\ncelery -A shop beat\n", "", {"command": ["bin/tick"], "singleton": True}, True),
+        ("exec celery -A shop worker\n", "", {"command": ["bin/tick"]}, False),
+    ],
+)
+def test_a_scheduler_in_a_script_is_alone_and_can_write_its_schedule(tmp_path: Path, script: str, settings: str, told: dict[str, Any], said: bool) -> None:
+    compose = "services:\n  web: {build: ., command: gunicorn shop.wsgi}\n  tick: {build: ., command: bin/tick}\n"
+    files = {"Dockerfile": "FROM x\nWORKDIR /code\nCOPY . .\n", "compose.yml": compose, "bin/tick": script, "shop/settings.py": BASE + settings}
+    found, text, _ = inventory(tmp_path, files)
+    assert (found["berth_app_processes"], "beat of the script that tick runs" in " ".join(text.replace("#", "").split())) == ({"tick": told}, said)
 
 
 # As cookiecutter-django lays a project out: the image has an entrypoint and no command, and a script serves.

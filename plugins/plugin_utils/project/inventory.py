@@ -351,6 +351,8 @@ def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfil
     for one in found.values():
         if one["command"][-1] == "rqworker" and queues != ["default"]:
             one["command"] = [*one["command"], *queues]
+    if dockerfile:
+        found = {name: scripted(made, part, name, one, dockerfile.script(source, one["command"]), project) for name, one in found.items()}
     if dockerfile and file in procfile.COMPOSE:  # which runs them by the image's entrypoint, and Kubernetes in its place
         found = {name: {**one, "command": [*dockerfile.entrypoint, *one["command"]]} for name, one in found.items()}
     if found:
@@ -367,6 +369,20 @@ def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfil
         why = "The settings have a cache in the database; createcachetable makes its table where that is not there."
         made.set("The app", "berth_app_release_commands", ["migrate --noinput", "createcachetable"], why)
     return found
+
+
+def scripted(made: Draft, part: str, name: str, process: dict[str, Any], script: str, project: Project) -> dict[str, Any]:
+    """Return a process whose script runs Celery's beat as what it runs: there is one of it, which keeps its schedule where it can write."""
+    lines = [line.strip() for line in script.splitlines() if line.strip() and not re.match(r"\s*(?:#|set\s)", line)]
+    if not any(procfile.BEAT.search(line) for line in lines):
+        return process
+    if "CELERY_BEAT_SCHEDULER" in project.loaded.names or procfile.BEAT_FILE.search(script):
+        return {**process, "singleton": True}
+    if len(lines) == 1:
+        return procfile.process(procfile.words(lines[0]))
+    where = f"add --schedule {procfile.SCHEDULE} to the beat of the script that {name} runs"
+    made.say(part, f"Celery's beat writes to its schedule in the working directory, and the root is read-only: {where}.")
+    return {**process, "singleton": True}
 
 
 def probe(made: Draft, root: Path, reading: Reading, asked: list[Asked], dockerfile: Dockerfile | None) -> None:

@@ -40,6 +40,7 @@ WORKERS = re.compile(r"\b(?:celery|rqworker|rq|huey|run_huey|dramatiq|rundramati
 
 def words(command: str) -> list[str]:
     """Return a shell's command word by word; one that needs a shell is given to it, and replaces it, for the process that gets the signals."""
+    command = re.sub(r"\Aexec\s+", "", command)  # which is no program
     if ASSIGNMENT.match(command):
         command = f"env {command}"  # exec takes no assignments
     try:
@@ -249,7 +250,7 @@ def chosen(said: dict[str, str]) -> dict[str, dict[str, Any]]:
 def guessed(root: Path, needs: Dependencies, names: Collection[str]) -> dict[str, dict[str, Any]]:
     """Return the processes that follow from the packages: those of Celery and Huey."""
     found: dict[str, dict[str, Any]] = {}
-    files = find_matching(root, re.compile(r"\w*celery\w*\.py"))
+    files = list(find_matching(root, re.compile(r"\w*celery\w*\.py")))
     named = (name.removesuffix(".py").removesuffix("/celery").replace("/", ".") for name in files if re.search(r"= Celery\(", text_of(root / name)))
     module = next(named, "")
     if "celery" in needs.direct and module:
