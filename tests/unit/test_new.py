@@ -442,6 +442,42 @@ def test_a_scheduler_in_a_script_is_alone_and_can_write_its_schedule(tmp_path: P
     assert (found["berth_app_processes"], "beat of the script that tick runs" in " ".join(text.replace("#", "").split())) == ({"tick": told}, said)
 
 
+S6 = {
+    "Dockerfile": 'FROM x\nWORKDIR /code\nCOPY . .\nCOPY root /\nENTRYPOINT ["/init"]\n',
+    "root/etc/s6-overlay/s6-rc.d/svc-web/run": "#!/bin/sh\nif root; then\n  exec s6-setuidgid app granian shop.wsgi\nfi\n",
+    "root/etc/s6-overlay/s6-rc.d/svc-web/type": "longrun\n",
+    "root/etc/s6-overlay/s6-rc.d/svc-jobs/run": "exec s6-setuidgid app celery -A shop \\\n worker\nexec celery -A shop worker\n",
+    "root/etc/s6-overlay/s6-rc.d/init-migrate/run": "exec python manage.py seed\n",
+    "root/etc/s6-overlay/s6-rc.d/init-migrate/type": "oneshot\n",
+    "root/etc/s6-overlay/s6-rc.d/svc-proxy/run": "exec nginx -g 'daemon off;'\n",
+}
+SUPERVISORD = {
+    "Dockerfile": 'FROM x\nWORKDIR /code\nCOPY . .\nCOPY deploy/programs.conf /etc/supervisord.conf\nCMD ["/usr/bin/supervisord", "-n"]\n',
+    "deploy/programs.conf": "[supervisord]\nnodaemon=true\n[program:web]\ncommand=gunicorn -b :8000 shop.wsgi ; serves\n"
+    "[program:jobs]\ncommand=celery -A shop\n  worker\nautorestart=true\n[program:nginx]\ncommand=/usr/sbin/nginx\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "command"),
+    [
+        (S6, ["granian", "--host", "0.0.0.0", "shop.wsgi"]),
+        (SUPERVISORD, ["gunicorn", "-b", ":8000", "shop.wsgi"]),
+        (SUPERVISORD | {"Dockerfile": SUPERVISORD["Dockerfile"].replace('"-n"', '"-c", "deploy/programs.conf"')}, ["gunicorn", "-b", ":8000", "shop.wsgi"]),
+        (SUPERVISORD | {"deploy/programs.conf": SUPERVISORD["deploy/programs.conf"].replace(":8000", "unix:/x")}, None),
+    ],
+)
+def test_the_programs_of_a_supervisor_run_in_pods_of_their_own(tmp_path: Path, files: dict[str, str], command: list[str] | None) -> None:
+    said, text, _ = inventory(tmp_path, files)
+    assert (said.get("berth_app_command"), said["berth_app_processes"]) == (command, {"jobs": CELERY})
+    assert ("Name the one that serves in berth_app_command" in text) is (command is None)
+
+
+def test_a_supervisor_whose_programs_cannot_be_told_leaves_them_to_the_reader(tmp_path: Path) -> None:
+    said, text, _ = inventory(tmp_path, {"Dockerfile": 'FROM x\nCMD ["supervisord", "-c", "/etc/x.conf"]\n'})
+    assert "berth_app_command" not in said and "Name the one that serves in berth_app_command" in text
+
+
 # As cookiecutter-django lays a project out: the image has an entrypoint and no command, and a script serves.
 COOKIECUTTER = {
     "docker-compose.production.yml": "services:\n"
@@ -915,8 +951,9 @@ def test_a_health_page_of_a_middleware_is_found(tmp_path: Path) -> None:
 )
 def test_hosts_that_refuse_localhost_are_asked_by_one_of_them(tmp_path: Path, hosts: str, host: str | None) -> None:
     files = {"shop/settings.py": BASE + f"ALLOWED_HOSTS = {hosts}\n"}
-    said, _, made = inventory(tmp_path, files, {**KNOWN, **LATER})
+    said, text, made = inventory(tmp_path, files, {**KNOWN, **LATER})
     assert said.get("berth_app_probe", {}).get("host") == host
+    assert ("The settings answer to" in text and "berth_app_hosts_env" in text) is ("*" not in hosts)
     assert not [line for line in made.needs if "ALLOWED_HOSTS" in line]
     _, _, made = inventory(tmp_path, files, {name: KNOWN[name] for name in KNOWN if name not in LATER})
     assert bool([line for line in made.needs if "ALLOWED_HOSTS" in line]) == bool(host)

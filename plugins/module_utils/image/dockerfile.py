@@ -38,8 +38,8 @@ COMPILERS = ("c++", "cc", "g++", "gcc", "make", "x86_64-linux-gnu-gcc", "aarch64
 UNTOLD = re.compile(r"[*?\[\\$]|://|<<")  # in a word of COPY or ADD that is no path, or the path of what another word tells
 KNOWN_FLAGS = ("chmod", "chown", "from", "mount")  # by buildah 1.28
 BRINGS = {"PYTHON_IMAGE": "python"}  # the image that Berth brings
-# Repositories of docker.io/library whose images are root's, and run a shell or Python unless told otherwise.
-ROOTS = ("alpine", "debian", "python", "ubuntu")
+# Repositories whose images are root's, and run a shell, Python or uv unless told otherwise.
+ROOTS = (*(f"docker.io/library/{name}" for name in ("alpine", "debian", "python", "ubuntu")), "ghcr.io/astral-sh/uv")
 # Instructions that may carry a here-document.
 DOCUMENTED = ("ADD", "COPY", "RUN")
 
@@ -293,7 +293,7 @@ def is_plain(instructions: list[Instruction]) -> bool:
     """Whether the image that is served surely starts from one of ROOTS."""
     first = next(iter(_served_stages(instructions)), None)
     base = (expand(first.base, global_arguments(instructions, BRINGS)) or "") if first else ""
-    return bool(base) and re.fullmatch(rf"docker\.io/library/(?:{'|'.join(ROOTS)})[:@].*", full_name(base)) is not None
+    return bool(base) and re.fullmatch(rf"(?:{'|'.join(map(re.escape, ROOTS))})[:@].*", full_name(base)) is not None
 
 
 def _served_stages(instructions: list[Instruction]) -> list[Stage]:

@@ -92,12 +92,12 @@ class Dockerfile:
         while waiting:
             for word in re.findall(r"[\w./-]+", waiting.pop(0)):
                 path = posixpath.normpath(posixpath.join(self.workdir or "/", word))
-                if path not in texts and posixpath.splitext(path)[1] in SHELL and (text := self._text(source, path)):
+                if path not in texts and posixpath.splitext(path)[1] in SHELL and (text := self.text(source, path)):
                     texts[path] = re.sub(r"(?m)^\s*#.*", "", text)
                     waiting.append(texts[path])
         return "\n".join(texts.values())
 
-    def _text(self, source: Path, path: str) -> str:
+    def text(self, source: Path, path: str) -> str:
         """Return the text of the file of the source that is at a path of the image, "" for none."""
         for place, origin in reversed(self.files):  # what is copied last is what is there
             if path == place or path.startswith(f"{place.rstrip('/')}/"):

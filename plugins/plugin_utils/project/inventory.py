@@ -39,7 +39,7 @@ from ...module_utils.image.project_dockerfile import HOME, choose_python, is_old
 from ...module_utils.kube.probes import DEFAULT_PATHS
 from ..inventory.cache import client_missing
 from . import dockerfile as dockerfiles
-from . import procfile, routes
+from . import procfile, routes, supervisor
 from .dockerfile import Dockerfile
 from .settings import Asked, Reading, left_out
 
@@ -283,12 +283,15 @@ def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procf
     if dockerfile is None:
         prepared(made, source, project)
         return ""
-    command = list(dockerfile.command)
-    if not command:
+    command, entrypoint = list(dockerfile.command), list(dockerfile.entrypoint)
+    supervised = supervisor.programs(source, dockerfile)
+    if supervised is not None:
+        command, entrypoint = supervising(made, dockerfile, supervised), []
+    elif not command:
         command, why = missing_command(source, dockerfile, web, project)
         if command:
-            made.set("The app", "berth_app_command", [*dockerfile.entrypoint, *command], f"{why}, for {dockerfile.path} has no CMD.")
-    script = "\n".join(dockerfile.script(source, words) for words in (list(dockerfile.entrypoint), command))
+            made.set("The app", "berth_app_command", [*entrypoint, *command], f"{why}, for {dockerfile.path} has no CMD.")
+    script = "\n".join(dockerfile.script(source, words) for words in (entrypoint, command))
     told = dockerfiles.port_of(command, script)
     port = dockerfile.port or told
     if port and port != PORT:
@@ -297,7 +300,7 @@ def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procf
         made.set("The app", "berth_app_port", port, why if port >= LOWEST else f"{why}{low}")
     if told != (port or PORT) and "bind" not in project.configured and dockerfiles.asks_for_port(command, script):
         made.settings["PORT"] = (str(port or PORT), "Where the server listens.")
-    if found := re.search(SUPERVISORS, f"{' '.join([*dockerfile.entrypoint, *command])}\n{script}"):
+    if supervised is None and (found := re.search(SUPERVISORS, f"{' '.join([*entrypoint, *command])}\n{script}")):
         made.say("The app", f"{found[0]} runs several programs in the pod of web. {APART}")
     if dockerfiles.lacks_python(text_of(source / dockerfile.path), script):
         made.needs.append(f"RUN ln -s python3 /usr/bin/python, in {dockerfile.path} and not here  # unless there is one: releases run python manage.py migrate")
@@ -319,6 +322,18 @@ def prepared(made: Draft, source: Path, project: Project) -> None:
     if found:
         what = f"The web of {file} runs {', '.join(found)} of manage.py before it serves, which nothing here does."
         made.say("The app", f"{what} What the site needs of it belongs in berth_app_release_commands, after migrate.")
+
+
+def supervising(made: Draft, dockerfile: Dockerfile, supervised: dict[str, str]) -> list[str]:
+    """Say what serves among the programs of an image's supervisor, and return it, nothing where that cannot be told."""
+    why = f"{dockerfile.path} starts a supervisor, which is made to run as root and has all its programs in each pod."
+    command = procfile.words(supervisor.server(supervised))
+    if command:
+        rest = "This is the one that serves; what it prepares besides migrations belongs in berth_app_release_commands."
+        made.set("The app", "berth_app_command", command, f"{why} {rest}")
+    else:
+        made.say("The app", f"{why} Name the one that serves in berth_app_command, at 0.0.0.0, and each other one in berth_app_processes.")
+    return command
 
 
 def missing_command(source: Path, dockerfile: Dockerfile, web: procfile.Web, project: Project) -> tuple[list[str], str]:
@@ -351,6 +366,9 @@ def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfil
     for one in found.values():
         if one["command"][-1] == "rqworker" and queues != ["default"]:
             one["command"] = [*one["command"], *queues]
+    supervised = procfile.chosen((supervisor.programs(source, dockerfile) if dockerfile else None) or {})
+    if supervised:
+        found, file, left = supervised, f"the supervisor that {dockerfile.path if dockerfile else ''} starts", []
     if dockerfile:
         found = {name: scripted(made, part, name, one, dockerfile.script(source, one["command"]), project) for name, one in found.items()}
     if dockerfile and file in procfile.COMPOSE:  # which runs them by the image's entrypoint, and Kubernetes in its place
@@ -404,6 +422,9 @@ def probe(made: Draft, root: Path, reading: Reading, asked: list[Asked], dockerf
         made.set(part, "berth_app_path", live if found and live != "/" else "/", "What the run asks for in the end.")
     hosts = reading.value("ALLOWED_HOSTS")
     hidden = [one for one in asked if one.setting == "ALLOWED_HOSTS"]
+    if isinstance(hosts, list) and hosts and not hidden and "*" not in hosts:
+        names = ", ".join(str(one) for one in hosts)
+        made.say("Names", f"The settings answer to {names} alone: take other names from a variable, which berth_app_hosts_env names, or add them there.")
     if isinstance(hosts, list) and not hidden and not {"*", "localhost", ".localhost"} & set(hosts):
         host = "127.0.0.1" if "127.0.0.1" in hosts else str(hosts[0]).lstrip(".") if hosts else ""
         if host and made.set(part, "berth_app_probe", {"host": host}, "ALLOWED_HOSTS in the settings refuses localhost."):
