@@ -478,6 +478,15 @@ def test_a_supervisor_whose_programs_cannot_be_told_leaves_them_to_the_reader(tm
     assert "berth_app_command" not in said and "Name the one that serves in berth_app_command" in text
 
 
+@pytest.mark.parametrize(("web", "said"), [("build: .", "compose.yml runs search, files too, which Berth does not"), ("image: shop", "")])
+def test_what_a_compose_file_runs_besides_that_berth_does_not_is_told(tmp_path: Path, web: str, said: str) -> None:
+    images = {"db": "docker.io/library/postgres:17", "gis": "postgis/postgis:16-3.4", "cache": "redis", "mail": "axllent/mailpit", "proxy": "nginx:1-alpine"}
+    images |= {"search": "docker.elastic.co/elasticsearch/elasticsearch:9.2.5", "files": "minio/minio"}
+    services = "".join(f"  {name}: {{image: '{image}'}}\n" for name, image in images.items())
+    _, text, _ = inventory(tmp_path, {"Dockerfile": "FROM x\n", "compose.yml": f"services:\n  web: {{{web}, command: gunicorn x}}\n{services}"})
+    assert said in text and ("which Berth does not" in text) is bool(said)
+
+
 # As cookiecutter-django lays a project out: the image has an entrypoint and no command, and a script serves.
 COOKIECUTTER = {
     "docker-compose.production.yml": "services:\n"

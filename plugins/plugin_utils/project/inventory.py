@@ -379,6 +379,10 @@ def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfil
         made.set(part, "berth_app_processes", found, f"{why} Celery's beat writes to its schedule, and the root is read-only." if beat else why)
     for text in left:
         made.say(part, text)
+    strangers, file = procfile.strangers(source)
+    if strangers:
+        way = "give the app the address of one that runs elsewhere, or have it run by manifests in berth_app_objects"
+        made.say(part, f"{file} runs {', '.join(strangers)} too, which Berth does not: {way}.")
     if "INSTALLED_APPS" in project.loaded.names and not any("sessions" in text for text in project.loaded.texts):
         made.set(part, "berth_app_schedules", [], "The settings have no sessions, of which old ones are removed at night otherwise.")
     if release:

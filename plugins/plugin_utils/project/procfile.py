@@ -25,6 +25,11 @@ SERVERS = re.compile(r"\b(?:gunicorn|uvicorn|uwsgi|daphne|hypercorn|granian|wait
 ONCE = re.compile(r"manage\.py\s+(?:migrate|collectstatic|makemigrations|test|createsuperuser|loaddata|check|compilemessages|shell\w*|tailwind)\b")
 # What watches, or is of use where the project is developed.
 TOOLS = re.compile(r"(?:\b|/)(?:npm|yarn|pnpm|node|webpack|vite|pytest|\S*flower|mkdocs|watch\S*|livereload|mailpit|mailhog|maildev)\b")
+# Images of what Berth itself runs beside an app, has in its place, or is of use where the project is developed.
+KNOWN = re.compile(
+    r"(?:\S*[/-])?(?:postg\w*|pgvector|redis|valkey|nginx|traefik|caddy|haproxy|certbot|adminer|pgadmin4?|kibana|node|busybox"
+    r"|mailhog|mailpit|mailcatcher|maildev|flower|watchtower)(?:[-:@]\S*)?"
+)
 WEB = ("app", "backend", "django", "server", "site", "web", "www")  # what the service that answers is called
 ASSIGNMENT = re.compile(r"\w+=")
 SHELL = re.compile(r"[$&|;<>`*]")
@@ -156,6 +161,14 @@ def kept(source: Path) -> tuple[list[str], str]:
             if named or beside:
                 found[posixpath.normpath(target)] = None
     return list(found), file
+
+
+def strangers(source: Path) -> tuple[list[str], str]:
+    """Return the services of a compose file that run an image of somebody else's, which Berth has nothing for, and that file."""
+    file, services = production(source)
+    own = own_services(source, services)
+    others = [name for name, service in services.items() if name not in own and not KNOWN.fullmatch(str(service.get("image", "")))]
+    return others if own else [], file
 
 
 def build(service: dict[str, Any]) -> tuple[str, str]:
