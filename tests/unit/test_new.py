@@ -1098,7 +1098,19 @@ def test_a_compose_file_that_runs_the_published_image_says_what_is_kept_and_runs
     assert "berth_app_volumes" not in inventory(tmp_path / "other", {"compose.yml": PUBLISHED, "Dockerfile": "FROM x\nWORKDIR /code\n"})[0]
 
 
-@pytest.mark.parametrize(("text", "user"), [("FROM python\nUSER app\n", None), ("FROM x\n", None), ("FROM python\n", 1000), ("FROM x\nUSER root\n", 1000)])
+@pytest.mark.parametrize(
+    ("text", "user"),
+    [
+        ("FROM python\nUSER app\n", None),
+        ("FROM x\n", None),
+        ("FROM python\n", 1000),
+        ("FROM ghcr.io/astral-sh/uv:python3.13-trixie-slim\n", 1000),
+        ("FROM x\nUSER root\n", 1000),
+        ("FROM python\nRUN groupadd -g 7 x && useradd -m --uid 1234 -g x app\n", 1234),
+        ("FROM python\nRUN adduser -D -u 101 app\n", 101),
+        ("FROM python\nRUN useradd app && usermod -u 5 app\n", 1000),
+    ],
+)
 def test_an_image_that_runs_as_root_gets_a_user_in_the_inventory(tmp_path: Path, text: str, user: int | None) -> None:
     assert inventory(tmp_path, {"Dockerfile": text}, {**KNOWN, **LATER})[0].get("berth_app_user") == user
 

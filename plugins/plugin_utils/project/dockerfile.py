@@ -34,6 +34,7 @@ LISTENS = re.compile(
     rf"|\brunserver(?:_plus)?\s+[\"']?[^\s\"']*?:{NUMBER}"
 )
 SHELL = ("", ".bash", ".sh")  # how the name of a shell's script ends
+MAKES_USER = re.compile(r"\b(?:useradd|adduser)\s(?:[^&|;]*\s)?(?:-u|--uid)[\s=]+([1-9]\d*)\b")
 VENV = re.compile(r"(?:-m\s+venv|\bvirtualenv|\buv\s+venv)(?:\s+--?[\w-]+(?:=\S+)?)*\s+([\w./${}-]+)")
 # What builds style sheets and scripts, and an image that is there for it.
 ASSETS = re.compile(r"\b(?:npm|pnpm|yarn|bun|npx|vite|webpack|gulp)\b[^&|;]*?\b(?:build|bundle|compile|dist|prod|production)\b")
@@ -67,6 +68,7 @@ class Dockerfile:
         environment: The virtual environment whose programs are not on its ``PATH``.
         assets: Whether it builds style sheets and scripts.
         volumes: The directories of its ``VOLUME``.
+        made: The number of the user that it makes, 0 where it makes none or does not say which.
     """
 
     path: str
@@ -84,6 +86,7 @@ class Dockerfile:
     environment: str = ""
     assets: bool = False
     volumes: tuple[str, ...] = ()
+    made: int = 0
 
     def script(self, source: Path, command: tuple[str, ...] | list[str]) -> str:
         """Return the text of the scripts that a command runs, and of those that they run, "" where the source has no such script."""
@@ -156,6 +159,7 @@ def find(source: Path, named: str = "") -> Dockerfile | None:
         hidden_environment(instructions),
         any((each.keyword == "RUN" and ASSETS.search(each.raw)) or (each.keyword == "FROM" and NODE.search(each.text)) for each in instructions),
         tuple(volumes),
+        next((int(found[1]) for each in instructions if each.keyword == "RUN" and (found := MAKES_USER.search(each.text))), 0),
     )
 
 

@@ -249,7 +249,7 @@ def image(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
             made.set(part, "berth_app_dockerfile", dockerfile.path, why)
         if dockerfile.root:
             user, why = user_of(source, dockerfile)
-            made.set(part, "berth_app_user", user, f"{dockerfile.path} has no USER, and no pod may run as root. {why}")
+            made.set(part, "berth_app_user", user, f"The image of {dockerfile.path} runs as root, which no pod may. {why}")
         if dockerfile.environment:
             why = f"Guessed: {dockerfile.path} makes this virtual environment and has it not on PATH, where python of manage.py's commands is looked for."
             made.settings["PATH"] = (f"{dockerfile.environment}/bin:{SYSTEM_PATH}", why)
@@ -273,6 +273,8 @@ def user_of(source: Path, dockerfile: Dockerfile) -> tuple[int, str]:
     texts = [script, *(text_of(source / path) for path in find_matching(source, UWSGI))]
     becomes = BECOMES.search(script)
     rest = f" Leave out {becomes[0]}, which root alone can use, as with a berth_app_command without it." if becomes else ""
+    if dockerfile.made:
+        return dockerfile.made, f"The Dockerfile makes this user.{rest}"
     if any("www-data" in text for text in texts):
         return (82 if dockerfile.alpine else 33), f"This is www-data, which the server is to be.{rest}"
     return 1000, f"Everybody has to be able to read its files.{rest}"
