@@ -452,6 +452,11 @@ def off_by_default(test: ast.AST, chosen: dict[str, object]) -> bool:
             return True  # nothing that is released has it on
         case ast.Name(id=name):
             return name in chosen and not chosen[name]
+        case ast.UnaryOp(op=ast.Not(), operand=ast.Name(id=name)):
+            return name != "DEBUG" and bool(chosen.get(name))
+        case ast.Compare(left=ast.Name(id=name), ops=[ast.In()], comparators=[ast.Tuple(elts=members) | ast.List(elts=members) | ast.Set(elts=members)]):
+            texts: list[object] = [constant(member) for member in members]
+            return isinstance(chosen.get(name), str) and all(texts) and chosen[name] not in texts
         case ast.Compare(left=ast.Name(id=name), ops=[ast.Eq()], comparators=[other]):
             default = chosen.get(name)
             member = other.attr if isinstance(other, ast.Attribute) else constant(other)
