@@ -517,7 +517,8 @@ def test_what_a_compose_file_runs_in_an_image_without_a_command_is_taken_with_it
 def test_the_line_that_collects_static_files_has_what_the_settings_do_not_load_without(tmp_path: Path) -> None:
     settings = BASE + STATICS + "SECRET_KEY = os.environ['KEY']\nDOMAIN = os.environ['DOMAIN']\n"
     _, _, made = inventory(tmp_path, {"shop/settings.py": settings, "Dockerfile": "FROM x\nWORKDIR /code\n"})
-    assert any(line.startswith("RUN DOMAIN=build KEY=build python manage.py collectstatic") for line in made.needs)
+    (line,) = [line for line in made.needs if line.startswith("RUN DOMAIN=build KEY=build python manage.py collectstatic")]
+    assert "in Dockerfile below the COPY of the source" in line
     settings = BASE + STATICS + "SECRET_KEY = 'in-the-source'\n"  # which another line tells to take from the environment
     _, _, made = inventory(tmp_path, {"shop/settings.py": settings, "Dockerfile": "FROM x\nWORKDIR /code\n"})
     assert any(line.startswith("RUN DJANGO_SECRET_KEY=build python manage.py collectstatic") for line in made.needs)

@@ -537,7 +537,7 @@ def collecting(dockerfile: Dockerfile, project: Project, reading: Reading) -> st
     """Return the line that a Dockerfile lacks in whose image no static files are, with the variables without which the settings do not load."""
     variables = {**({"DJANGO_SECRET_KEY": "build"} if key_in_source(reading) else {}), **project.loaded.variables}
     values = "".join(f"{name}={shlex.quote(value)} " for name, value in variables.items())
-    return f"RUN {values}python manage.py collectstatic --noinput, in {dockerfile.path} and not here  # else the image has no static files"
+    return f"RUN {values}python manage.py collectstatic --noinput, in {dockerfile.path} below the COPY of the source  # else the image has no static files"
 
 
 def key_in_source(reading: Reading) -> bool:
