@@ -172,6 +172,11 @@ def test_a_database_that_does_not_come_from_the_environment_is_said_with_the_lin
     subprocess.run(["python3", "-c", line], env=without, check=True)  # a build, which collects static files, has none of them
 
 
+def test_static_files_are_collected_with_a_value_for_the_key_that_the_settings_are_to_ask_for(tmp_path: Path) -> None:
+    settings = {"shop/settings.py": BASE + STATICS + "SECRET_KEY = 'abc'\n", "Dockerfile": "FROM x\nWORKDIR /code\n"}
+    assert any(line.startswith("RUN DJANGO_SECRET_KEY=build python manage.py collectstatic") for line in inventory(tmp_path, settings)[2].needs)
+
+
 @pytest.mark.parametrize(
     ("requirements", "needs"),
     [
@@ -519,9 +524,6 @@ def test_the_line_that_collects_static_files_has_what_the_settings_do_not_load_w
     _, _, made = inventory(tmp_path, {"shop/settings.py": settings, "Dockerfile": "FROM x\nWORKDIR /code\n"})
     (line,) = [line for line in made.needs if line.startswith("RUN DOMAIN=build KEY=build python manage.py collectstatic")]
     assert "in Dockerfile below the COPY of the source" in line
-    settings = BASE + STATICS + "SECRET_KEY = 'in-the-source'\n"  # which another line tells to take from the environment
-    _, _, made = inventory(tmp_path, {"shop/settings.py": settings, "Dockerfile": "FROM x\nWORKDIR /code\n"})
-    assert any(line.startswith("RUN DJANGO_SECRET_KEY=build python manage.py collectstatic") for line in made.needs)
 
 
 def test_static_files_that_an_entrypoint_collects_need_a_place_as_those_of_a_start_script_do(tmp_path: Path) -> None:
