@@ -172,6 +172,22 @@ def test_a_database_that_does_not_come_from_the_environment_is_said_with_the_lin
     subprocess.run(["python3", "-c", line], env=without, check=True)  # a build, which collects static files, has none of them
 
 
+@pytest.mark.parametrize(
+    ("command", "script", "aliases"),
+    [
+        ("/start.sh", "while ! nc -z db 5432; do sleep 1; done", ["db"]),
+        ("/start.sh", "# wait-for-it old:5432\nuntil pg_isready -q --host=postgres; do sleep 1; done", ["postgres"]),
+        ("/start.sh", "python - <<E\nimport psycopg2\npsycopg2.connect(\n  user='$DB_USER',\n  host='pg'\n)\nE", ["pg"]),
+        ("dockerize -wait tcp://db:5432 gunicorn", "", ["db"]),
+        ("/start.sh", "nc -z $DB_HOST 5432; pg_isready -h localhost; nc -z redis 6379; nc -z db.example.com 5432", None),
+    ],
+)
+def test_a_server_that_a_script_waits_for_is_a_name_of_the_database(tmp_path: Path, command: str, script: str, aliases: list[str] | None) -> None:
+    files = {"Dockerfile": f"FROM x\nCOPY start.sh /\nCMD {command}\n", "start.sh": f"{script}\nexec gunicorn -b :8000 shop.wsgi\n"}
+    said, _, _ = inventory(tmp_path, {**files, "shop/settings.py": BASE + "DATABASES = {'default': {'HOST': os.environ['DB_HOST']}}\n"})
+    assert said.get("berth_app_database_aliases") == aliases
+
+
 def test_static_files_are_collected_with_a_value_for_the_key_that_the_settings_are_to_ask_for(tmp_path: Path) -> None:
     settings = {"shop/settings.py": BASE + STATICS + "SECRET_KEY = 'abc'\n", "Dockerfile": "FROM x\nWORKDIR /code\n"}
     assert any(line.startswith("RUN DJANGO_SECRET_KEY=build python manage.py collectstatic") for line in inventory(tmp_path, settings)[2].needs)

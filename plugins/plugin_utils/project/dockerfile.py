@@ -45,6 +45,12 @@ SWITCH = re.compile(
     re.DOTALL,
 )
 SERVES_PAGES = re.compile(r"\b(?:gunicorn|uvicorn|uwsgi|daphne|hypercorn|granian|waitress-serve)\b")
+# How a script waits for PostgreSQL where the server's name stands in it: by nc, wait-for-it or dockerize, pg_isready or psycopg.
+HOST = r"([a-z](?:[a-z0-9-]*[a-z0-9])?)"
+WAITS = re.compile(
+    rf"\bnc\s+(?:-\w+\s+)*{HOST}\s+5432\b|(?<![\w.-]){HOST}:5432\b|\bpg_isready\b[^\n]*?\s(?:-h|--host)[\s=]*{HOST}(?![\w.-])"
+    rf"|\bpsycopg\w*\.connect\([^)]*\bhost=[\"']{HOST}[\"']"
+)
 BIND = re.compile(r"\s(?:-b|--bind|-c|--config)\b")  # a file of settings may have an address
 
 
@@ -283,3 +289,16 @@ def asks_for_port(command: tuple[str, ...] | list[str], script: str = "") -> boo
     if re.search(r"(?m)^\s*(?:export\s+)?PORT=", script):
         return False  # it says by itself where
     return bool(re.search(r"\$\{?PORT\b", text)) or bool(gunicorn and not BIND.search(gunicorn[1]))
+
+
+def waits_for(command: tuple[str, ...] | list[str], script: str = "") -> str:
+    """Return the name of the database's server that a command or its script waits for, "" where that comes from elsewhere.
+
+    >>> waits_for(["sh", "-c", "wait-for-it db:5432 -- gunicorn"]), waits_for(["/start"], "while ! nc -z postgres 5432; do sleep 1; done")
+    ('db', 'postgres')
+    >>> waits_for(["/start"], "nc -z $DB_HOST 5432; pg_isready -h localhost; nc -z db.example.com 5432")
+    ''
+    """
+    text = re.sub(r"(?m)^\s*#.*", "", f"{' '.join(command)}\n{script}")
+    found = (next(filter(None, one.groups())) for one in WAITS.finditer(text))
+    return next((name for name in found if name not in ("localhost", "database")), "")

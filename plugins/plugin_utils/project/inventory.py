@@ -222,11 +222,11 @@ def draft(source: Path, environment: str, app: str, where: str, port: int, known
     asked = unique(every)
     made.set("The app", "berth_app_node_port", port)
     image(made, source, dockerfile, project)
-    served = serving(made, source, dockerfile, web, project)
+    served, waited = serving(made, source, dockerfile, web, project)
     workers = processes(made, source, project, dockerfile, reading)
     probe(made, root, reading, asked, dockerfile)
     files(made, source, dockerfile, project, reading, served)
-    handled = database(made, source, app, reading, asked, project)
+    handled = database(made, source, app, reading, asked, project, waited)
     handled |= cache(made, asked, every, project)
     handled |= switches(made, reading, asked)
     handled |= tasks(made, asked, workers)
@@ -280,11 +280,11 @@ def user_of(source: Path, dockerfile: Dockerfile) -> tuple[int, str]:
     return 1000, f"Everybody has to be able to read its files.{rest}"
 
 
-def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procfile.Web, project: Project) -> str:
-    """Say what serves and at which port, and return what its scripts do, "" where it has none."""
+def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procfile.Web, project: Project) -> tuple[str, str]:
+    """Say what serves and at which port; return what its scripts do and the database's server that they wait for, "" where they name none."""
     if dockerfile is None:
         prepared(made, source, project)
-        return ""
+        return "", ""
     command, entrypoint = list(dockerfile.command), list(dockerfile.entrypoint)
     supervised = supervisor.programs(source, dockerfile)
     if supervised is not None:
@@ -313,7 +313,7 @@ def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procf
         made.say("The app", f"A script runs {', '.join(run)} of manage.py whenever a pod starts, where the image's files are read-only. {ONCE}")
         if (dockerfile.command or not command) and (server := installed_server(project, port if port >= LOWEST else PORT)):
             made.say("The app", dumped("berth_app_command", server))
-    return script
+    return script, dockerfiles.waits_for(command, script)
 
 
 def prepared(made: Draft, source: Path, project: Project) -> None:
@@ -561,8 +561,8 @@ def database_variables(source: Path, asked: list[Asked]) -> dict[str, str]:
     return found
 
 
-def database(made: Draft, source: Path, app: str, reading: Reading, asked: list[Asked], project: Project) -> set[str]:
-    """Say how the settings learn of the database, and return the variables that this settles."""
+def database(made: Draft, source: Path, app: str, reading: Reading, asked: list[Asked], project: Project, waited: str) -> set[str]:
+    """Say how the settings learn of the database, and return the variables that this settles; ``waited`` is the server that a script waits for."""
     found = database_variables(source, asked)
     part = "The database"
     engine = next((one for one in asked if one.setting == "DATABASES" and one.key == "ENGINE"), None)
@@ -580,7 +580,9 @@ def database(made: Draft, source: Path, app: str, reading: Reading, asked: list[
         made.needs.append(requirement(project, "psycopg2-binary" if is_older(project.dependencies.pins.get("django", "5"), "4.2") else "psycopg[binary]"))
     host = hard_coded_host(reading)
     fixed = bool(host) and not {"url", "host"} & found.keys()
-    if fixed and not made.set(part, "berth_app_database_aliases", [host], "The settings name this host."):
+    aliases = list(dict.fromkeys(filter(None, [host if fixed else "", waited])))
+    why = " ".join(["The settings name this host."] * fixed + [f"A script waits for {waited}."] * bool(waited))
+    if aliases and not made.set(part, "berth_app_database_aliases", aliases, why) and fixed:
         made.needs.append(f"os.environ['DATABASE_HOST'] in the place of '{host}', for the database has that name")
     if not fixed and not {"url", "host"} & found.keys():
         keys = "'HOST', 'PORT', 'NAME', 'USER', 'PASSWORD'"
