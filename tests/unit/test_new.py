@@ -1015,6 +1015,26 @@ def test_uploads_get_a_volume_where_the_settings_have_them(tmp_path: Path, setti
     assert "# Guessed" in text
 
 
+S3 = "storages.backends.s3.S3Storage"
+
+
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [
+        (f"DEFAULT_FILE_STORAGE = '{S3}'", False),
+        (f"STORAGES = {{'default': {{'BACKEND': '{S3}'}}, 'staticfiles': {{'BACKEND': 'x'}}}}", False),
+        ("STORAGES = {'default': {'BACKEND': 'shop.storages.Uploads'}}", False),
+        ("STORAGES = {'default': {'BACKEND': 'shop.storages.Local'}}", True),
+        (f"STORAGES = {{'default': {{'BACKEND': 'x'}}, 'staticfiles': {{'BACKEND': '{S3}'}}}}", True),
+        (f"if os.environ.get('BUCKET'):\n    DEFAULT_FILE_STORAGE = '{S3}'", True),
+    ],
+)
+def test_uploads_that_go_to_a_storage_elsewhere_get_no_volume(tmp_path: Path, settings: str, kept: bool) -> None:
+    classes = "from storages.backends.s3boto3 import S3Boto3Storage\nclass Uploads(S3Boto3Storage): ...\nclass Local(object): ...\n"
+    files = {"shop/settings.py": BASE + f"MEDIA_ROOT = BASE_DIR / 'media'\n{settings}\n", "shop/storages.py": classes}
+    assert ("berth_app_volumes" in inventory(tmp_path, files)[0]) is kept
+
+
 @pytest.mark.parametrize(
     ("copies", "above", "media"),
     [

@@ -25,11 +25,13 @@ from ...module_utils.image.project import (
     constant,
     default_settings,
     directories,
+    dotted,
     find_directory,
     find_files,
     find_matching,
     grouped_dependencies,
     module_file,
+    parsed,
     read_project,
     requirements_dependencies,
     settings_trees,
@@ -467,14 +469,31 @@ def inside(path: Path | None, source: Path, dockerfile: Dockerfile | None, direc
     return posixpath.normpath(posixpath.join(home, os.path.relpath(path, source / directory))) if home else ""
 
 
-def static_elsewhere(reading: Reading, chosen: Collection[str]) -> bool:
-    """Whether static files are kept in a storage of django-storages; that uploads are, or that a variable would have it so (``chosen``), says nothing."""
-    named = [reading.expressions["STATICFILES_STORAGE"][0]] if "STATICFILES_STORAGE" in reading.expressions else []
+def elsewhere(reading: Reading, chosen: Collection[str], setting: str, alias: str) -> bool:
+    """Whether files are kept in a storage of django-storages, or in a class of the project's own that is made of one.
+
+    Args:
+        reading: The settings.
+        chosen: The texts that stand only where a variable would have it so, which say nothing.
+        setting: What names the storage before Django 4.2.
+        alias: What it is called in ``STORAGES``.
+    """
+    named = [reading.expressions[setting][0]] if setting in reading.expressions else []
     for node in ast.walk(reading.expressions["STORAGES"][0]) if "STORAGES" in reading.expressions else ():
         if isinstance(node, ast.Dict):
-            named += [value for key, value in zip(node.keys, node.values, strict=True) if key and constant(key) == "staticfiles"]
+            named += [value for key, value in zip(node.keys, node.values, strict=True) if key and constant(key) == alias]
     storages = {constant(node) for each in named for node in ast.walk(each)} - set(chosen)
-    return any(storage.startswith("storages.backends.") for storage in storages)
+    return any(storage.startswith("storages.backends.") or made_of_storages(reading.root, storage) for storage in storages)
+
+
+def made_of_storages(root: Path, storage: str) -> bool:
+    """Whether a storage is a class of the project's own, one of whose bases django-storages has."""
+    module, _, name = storage.rpartition(".")
+    file = module_file(root, module)
+    tree = (parsed(file) if file else None) or ast.Module([], [])
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("storages.backends")]
+    imported = {alias.asname or alias.name for node in imports for alias in node.names}
+    return any(isinstance(node, ast.ClassDef) and node.name == name and imported & {dotted(base) for base in node.bases} for node in tree.body)
 
 
 def maps_static(source: Path, served: str) -> bool:
@@ -498,27 +517,29 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
     part = "Files"
     guess = f"Guessed from the settings and where {dockerfile.path if dockerfile else 'the Dockerfile of Berth'} puts the source."
     media, static = (inside(reading.path(name), source, dockerfile, project.directory) for name in ("MEDIA_ROOT", "STATIC_ROOT"))
-    if not media and "MEDIA_ROOT" in reading.expressions and reading.value("MEDIA_ROOT") != "":
-        where = "MEDIA_ROOT cannot be worked out. Where people upload files, berth_app_volumes needs its directory in the image"
-        made.say(part, f"{where}, as in {{media: {{path: /srv/app/media, size: 1Gi}}}}: what is written elsewhere is lost with the pod, if it can be written.")
 
     url = local_url(reading.text("MEDIA_URL"))
-    volumes = {"media": {"path": media, "size": "1Gi", **({"url": url} if url else {})}} if media else {}
+    away = elsewhere(reading, project.loaded.chosen, "DEFAULT_FILE_STORAGE", "default")
+    if not (media or away) and "MEDIA_ROOT" in reading.expressions and reading.value("MEDIA_ROOT") != "":
+        where = "MEDIA_ROOT cannot be worked out. Where people upload files, berth_app_volumes needs its directory in the image"
+        made.say(part, f"{where}, as in {{media: {{path: /srv/app/media, size: 1Gi}}}}: what is written elsewhere is lost with the pod, if it can be written.")
+    keeps = bool(media) and not away
+    volumes = {"media": {"path": media, "size": "1Gi", **({"url": url} if url else {})}} if keeps else {}
     others, file = kept_besides(source, dockerfile, [media, static])
     volumes |= {name: {"path": path, "size": "1Gi"} for name, path in others.items()}
-    why = [guess if media else "", f"Guessed: {file} keeps {', '.join(others.values())}." if others else ""]
+    why = [guess if keeps else "", f"Guessed: {file} keeps {', '.join(others.values())}." if others else ""]
     if volumes and not made.set(part, "berth_app_volumes", volumes, " ".join(filter(None, why))):
         places = ", ".join(str(volume["path"]) for volume in volumes.values())
         made.say(part, f"Uploads go to {places}, which is read-only: Berth keeps no files. Store them elsewhere, as with django-storages.")
     if dockerfile is None:
         return  # a Dockerfile of Berth's making serves static files itself
     at_start = "collectstatic" in served and bool(static)
-    elsewhere, itself = static_elsewhere(reading, project.loaded.chosen), serves_itself(project) or maps_static(source, served)
-    if elsewhere or itself:
+    sent, itself = elsewhere(reading, project.loaded.chosen, "STATICFILES_STORAGE", "staticfiles"), serves_itself(project) or maps_static(source, served)
+    if sent or itself:
         if at_start:
             made.set(part, "berth_app_writable", {static: "256Mi"}, COLLECTED)
         collects = dockerfile.collects or "collectstatic" in served or bool(FINDERS & project.loaded.names)
-        if not elsewhere and not collects and "STATIC_ROOT" in project.loaded.names:
+        if not sent and not collects and "STATIC_ROOT" in project.loaded.names:
             made.needs.append(collecting(dockerfile, project, reading))
         return
     url = local_url(reading.text("STATIC_URL"))
