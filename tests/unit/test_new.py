@@ -778,11 +778,19 @@ def test_the_release_commands_are_those_of_the_procfile(tmp_path: Path) -> None:
     assert said["berth_app_release_commands"] == ["migrate --noinput", "seed"]
 
 
-def test_a_cache_in_the_database_gets_its_table(tmp_path: Path) -> None:
-    settings = "CACHES = {'default': {'BACKEND': 'django.core.cache.backends.db.DatabaseCache', 'LOCATION': 'kept'}}\n"
-    assert inventory(tmp_path, {"shop/settings.py": settings})[0]["berth_app_release_commands"] == ["migrate --noinput", "createcachetable"]
-    only_where_asked = f"import os\nif os.environ.get('TABLE'):\n    {settings}"
-    assert "berth_app_release_commands" not in inventory(tmp_path, {"shop/settings.py": only_where_asked})[0]
+@pytest.mark.parametrize(
+    ("procfile", "condition", "commands"),
+    [
+        ("web: x\n", "", ["migrate --noinput", "createcachetable"]),
+        ("release: manage.py migrate && manage.py seed\n", "", ["migrate", "seed", "createcachetable"]),
+        ("release: manage.py createcachetable && manage.py migrate\n", "", ["createcachetable", "migrate"]),
+        ("web: x\n", "if os.environ.get('CACHED'):\n  ", None),
+    ],
+)
+def test_a_cache_in_the_database_gets_its_table(tmp_path: Path, procfile: str, condition: str, commands: list[str] | None) -> None:
+    caches = f"{condition}CACHES = {{'default': {{'BACKEND': 'django.core.cache.backends.db.DatabaseCache', 'LOCATION': 'cached'}}}}\n"
+    said, _, _ = inventory(tmp_path, {"Procfile": procfile, "shop/settings.py": BASE + caches})
+    assert said.get("berth_app_release_commands") == commands
 
 
 @pytest.mark.parametrize(("procfile", "default", "told"), [("worker", "True", "False"), ("worker", "False", None), ("other", "True", None)])

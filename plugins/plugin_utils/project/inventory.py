@@ -69,6 +69,7 @@ EXTENSIONS = {
     "TrigramExtension": "pg_trgm", "HStoreExtension": "hstore", "UnaccentExtension": "unaccent", "CITextExtension": "citext",
     "BtreeGinExtension": "btree_gin", "BtreeGistExtension": "btree_gist", "CryptoExtension": "pgcrypto", "BloomExtension": "bloom", "VectorExtension": "vector",
 }  # fmt: skip
+DATABASE_CACHE = "django.core.cache.backends.db.DatabaseCache"
 FINDERS = {"WHITENOISE_USE_FINDERS", "WHITENOISE_AUTOREFRESH"}  # by which WhiteNoise may serve what was not collected
 HOSTS = "import os; ALLOWED_HOSTS = os.environ.get('DJANGO_ALLOWED_HOSTS', 'localhost').split(',')  # else every page is a 400"
 MANAGED = re.compile(r"\bmanage\.py\s+(?!runserver)([a-z][\w-]*)")  # commands in a script
@@ -85,7 +86,7 @@ UWSGI = re.compile(r"(?i)(?:.+[._-])?uwsgi(?:[._-].+)?\.(?:ini|ya?ml)")  # uWSGI
 SHARED = "If it asks the database too, name another page for liveness: an outage of the database would restart every pod."
 ONE_HOST = "The settings take one name from it, and the site answers to no other. With a public name write that, and berth_app_probe: {host: NAME}."
 EAGER = ("CELERY_ALWAYS_EAGER", "CELERY_TASK_ALWAYS_EAGER", "task_always_eager")
-TABLE_CACHE = "django.core.cache.backends.db.DatabaseCache"
+
 COLLECTED = (
     "Static files are collected there when a pod starts. Where berth_app_command leaves that out, leave this out too, "
     "for it hides those of the image, and collect them in the Dockerfile."
@@ -383,17 +384,18 @@ def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfil
         made.set(part, "berth_app_processes", found, f"{why} Celery's beat writes to its schedule, and the root is read-only." if beat else why)
     for text in left:
         made.say(part, text)
-    strangers, file = procfile.strangers(source)
+    strangers, compose = procfile.strangers(source)
     if strangers:
         way = "give the app the address of one that runs elsewhere, or have it run by manifests in berth_app_objects"
-        made.say(part, f"{file} runs {', '.join(strangers)} too, which Berth does not: {way}.")
+        made.say(part, f"{compose} runs {', '.join(strangers)} too, which Berth does not: {way}.")
     if "INSTALLED_APPS" in project.loaded.names and not any("sessions" in text for text in project.loaded.texts):
         made.set(part, "berth_app_schedules", [], "The settings have no sessions, of which old ones are removed at night otherwise.")
+    why = f"From {file}." if release else ""
+    if DATABASE_CACHE in project.loaded.texts - project.loaded.chosen and not any("createcachetable" in each for each in release):
+        release = [*(release or ["migrate --noinput"]), "createcachetable"]
+        why = f"{why} The settings keep a cache in the database, whose table this makes.".strip()
     if release:
-        made.set("The app", "berth_app_release_commands", release, f"From {file}.")
-    elif TABLE_CACHE in project.loaded.texts - project.loaded.chosen:
-        why = "The settings have a cache in the database; createcachetable makes its table where that is not there."
-        made.set("The app", "berth_app_release_commands", ["migrate --noinput", "createcachetable"], why)
+        made.set("The app", "berth_app_release_commands", release, why)
     return found
 
 
