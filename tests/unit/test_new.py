@@ -388,6 +388,25 @@ PROCESSES = {
         },
         {"jobs": CELERY},
     ),
+    "a Procfile with web alone, and a compose file": (
+        {
+            "Procfile": "web: gunicorn shop.wsgi\nrelease: python manage.py migrate\n",
+            "production.yml": "services:\n  django: {build: ., command: gunicorn shop.wsgi}\n  jobs: {build: ., command: celery -A shop worker}\n",
+        },
+        {"jobs": CELERY},
+    ),
+    "a Procfile with web alone, and packages": (
+        {"Procfile": "web: gunicorn shop.wsgi\n", "shop/celery.py": "app = Celery('shop')\n", "requirements.txt": "celery\n"},
+        None,
+    ),
+    "a worker of channels without their names": (
+        {"compose.yml": "services:\n  web: {build: .}\n  worker: {build: ., command: python manage.py runworker}\n"},
+        None,
+    ),
+    "a worker of channels": (
+        {"compose.yml": "services:\n  web: {build: .}\n  worker: {build: ., command: python manage.py runworker mails}\n"},
+        {"worker": {"command": ["python", "manage.py", "runworker", "mails"]}},
+    ),
     "cookiecutter's scripts": (
         {
             "docker-compose.production.yml": "services:\n  django: &django {build: ., command: /start}\n  jobs: {<<: *django, command: /start-celeryworker}\n"

@@ -365,7 +365,7 @@ def installed_server(project: Project, port: int) -> list[str]:
 
 def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfile | None, reading: Reading) -> dict[str, dict[str, Any]]:
     """Say what runs beside web, at times, and before a release, and return the processes."""
-    found, release, file, left = procfile.find(source, project.directory, project.dependencies, project.loaded.names)
+    found, file, left = procfile.find(source, project.directory, project.dependencies, project.loaded.names)
     part = "What runs beside web"
     queues = reading.keys("RQ_QUEUES") if not file else []
     for one in found.values():
@@ -390,7 +390,8 @@ def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfil
         made.say(part, f"{compose} runs {', '.join(strangers)} too, which Berth does not: {way}.")
     if "INSTALLED_APPS" in project.loaded.names and not any("sessions" in text for text in project.loaded.texts):
         made.set(part, "berth_app_schedules", [], "The settings have no sessions, of which old ones are removed at night otherwise.")
-    why = f"From {file}." if release else ""
+    release = procfile.release(source, project.directory)
+    why = "From Procfile." if release else ""
     if DATABASE_CACHE in project.loaded.texts - project.loaded.chosen and not any("createcachetable" in each for each in release):
         release = [*(release or ["migrate --noinput"]), "createcachetable"]
         why = f"{why} The settings keep a cache in the database, whose table this makes.".strip()

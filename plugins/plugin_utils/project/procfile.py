@@ -30,6 +30,7 @@ KNOWN = re.compile(
     r"(?:\S*[/-])?(?:postg\w*|pgvector|redis|valkey|nginx|traefik|caddy|haproxy|certbot|adminer|pgadmin4?|kibana|node|busybox"
     r"|mailhog|mailpit|mailcatcher|maildev|flower|watchtower)(?:[-:@]\S*)?"
 )
+NAMELESS = re.compile(r"manage\.py\s+runworker\s*\Z")  # of Channels 1; later ones end without the names of channels
 WEB = ("app", "backend", "django", "server", "site", "web", "www")  # what the service that answers is called
 ASSIGNMENT = re.compile(r"\w+=")
 SHELL = re.compile(r"[$&|;<>`*]")
@@ -225,8 +226,15 @@ def web_command(source: Path, place: str) -> tuple[str, str]:
     return (command, "Procfile") if command and "runserver" not in command else ("", "")
 
 
-def find(source: Path, place: str, needs: Dependencies, names: Collection[str]) -> tuple[dict[str, dict[str, Any]], list[str], str, list[str]]:
-    """Return the processes beside web, the release's commands, where both come from, and what was left out, as sentences.
+def release(source: Path, place: str) -> list[str]:
+    """Return the commands of manage.py that a Procfile runs before a release, without what an image already has."""
+    said = next(procfiles(source, place), {}).get("release", "")
+    found = re.findall(r"manage\.py\s+([^&|;]+)", said)
+    return [one.strip() for one in found if not one.startswith("collectstatic")]
+
+
+def find(source: Path, place: str, needs: Dependencies, names: Collection[str]) -> tuple[dict[str, dict[str, Any]], str, list[str]]:
+    """Return the processes beside web, where they come from, and what was left out, as sentences.
 
     Args:
         source: The project.
@@ -234,27 +242,28 @@ def find(source: Path, place: str, needs: Dependencies, names: Collection[str]) 
         needs: Its packages.
         names: What its settings set.
     """
-    for said in procfiles(source, place):
-        release = re.findall(r"manage\.py\s+([^&|;]+)", said.get("release", ""))
-        return chosen(said), [one.strip() for one in release if not one.startswith("collectstatic")], "Procfile", []
+    named = next(procfiles(source, place), {})
+    if found := chosen(named):
+        return found, "Procfile", []
     file, services = production(source)
     if services:
         said = own_services(source, services)
         found = chosen(said)
         silent = [name for name, command in said.items() if not command and WORKERS.search(name)]
         left = [f"The service {name} of {file} has no command; add it to berth_app_processes with the one that it runs." for name in silent]
-        tools = [name for name, command in said.items() if TOOLS.search(command)]
-        left += [f"The service {name} of {file} is left out, as a tool; add it to berth_app_processes where it has to run here." for name in tools]
+        for kind, why in ((TOOLS, ", as a tool"), (NAMELESS, ": the channels that it works for are not named")):
+            others = [name for name, command in said.items() if kind.search(command)]
+            left += [f"The service {name} of {file} is left out{why}; add it to berth_app_processes where it has to run here." for name in others]
         if found or left:
-            return found, [], file, left
-    return guessed(source / place, needs, names), [], "", []
+            return found, file, left
+    return ({} if named else guessed(source / place, needs, names)), "", []
 
 
 def chosen(said: dict[str, str]) -> dict[str, dict[str, Any]]:
     """Return the processes among some commands: not web, not what is run once."""
     found: dict[str, dict[str, Any]] = {}
     for name, command in said.items():
-        no_process = name == "release" or any(kind.search(command) for kind in (SERVERS, ONCE, TOOLS))
+        no_process = name == "release" or any(kind.search(command) for kind in (SERVERS, ONCE, TOOLS, NAMELESS))
         if command and (name not in WEB or WORKERS.search(command)) and not no_process:
             found[process_name(name)] = process(words(command))
     return found
