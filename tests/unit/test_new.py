@@ -683,7 +683,8 @@ def test_a_port_that_a_file_of_gunicorns_settings_has_is_left_to_it(tmp_path: Pa
     assert "PORT" not in said["berth_app_settings"]
 
 
-PIP = "FROM x\nRUN pip install django\n"
+PIP = "FROM python:3.13\nRUN pip install django\n"
+COLLECTED = f"{PIP}RUN python manage.py collectstatic --noinput\n"
 WSGI = f"{PIP}CMD gunicorn shop.wsgi\n"
 
 
@@ -703,6 +704,10 @@ WSGI = f"{PIP}CMD gunicorn shop.wsgi\n"
         ),
         ({"ops/Dockerfile": WSGI, "Dockerfile.local": WSGI}, "Dockerfile.local", "ops/Dockerfile"),
         ({"ops/Dockerfile": PIP}, "", None),
+        ({"Dockerfile": PIP, "Dockerfile.platform": COLLECTED}, "Dockerfile", "Dockerfile.platform"),
+        ({"Dockerfile": COLLECTED, "Dockerfile.platform": COLLECTED}, "", None),
+        ({"Dockerfile": f"{PIP}CMD gunicorn\n", "Dockerfile.platform": COLLECTED}, "", None),
+        ({"Dockerfile": PIP, "Dockerfile.dev": COLLECTED, "Dockerfile.one": COLLECTED, "Dockerfile.two": COLLECTED}, "", None),
     ],
 )
 def test_a_dockerfile_for_production_is_taken_before_one_to_develop_with(tmp_path: Path, files: dict[str, str], named: str, chosen: str | None) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from ...module_utils.image.dockerfile import Instruction, Known, chain, copied, expand, parse, runs_as_root, served
+from ...module_utils.image.dockerfile import Instruction, Known, chain, copied, expand, parse, runs_as_root, served, serves_nothing
 from ...module_utils.image.project import find_matching, text_of
 from .procfile import words
 
@@ -173,7 +173,21 @@ def choose(source: Path, named: str) -> str:
     """Return the path of the Dockerfile that serves, "" where the source has none: the one at its top, or one for production before one to develop with."""
     first = ["Dockerfile", *([] if DEVELOPS.search(named) else [named]), *NAMES]
     there = [name for name in [*first, *production(source), *others(source), named] if name and (source / name).is_file()]
+    top = source / "Dockerfile"
+    collected = [] if collects(top) or not serves_nothing(parse(text_of(top))) else collecting(source)
+    if there and len(collected) == 1:
+        return collected[0]
     return there[0] if there else ""
+
+
+def collects(file: Path) -> bool:
+    """Whether a Dockerfile collects the static files."""
+    return any("collectstatic" in each.raw for each in parse(text_of(file)) if each.keyword == "RUN")
+
+
+def collecting(source: Path) -> list[str]:
+    """Return the Dockerfiles at the source's top that collect the static files, as one of a platform's own does beside one to develop with."""
+    return [path for path in find_matching(source, FILE) if "/" not in path and not DEVELOPS.search(path) and collects(source / path)]
 
 
 def production(source: Path) -> Iterator[str]:

@@ -248,8 +248,10 @@ def image(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
     if dockerfile:
         if dockerfile.path != "Dockerfile":
             beside = ", ".join(path for path in dockerfiles.others(source) if path != dockerfile.path)
-            why = f"Guessed: the source has no Dockerfile at its top{f', and others in {beside}' if beside else ''}."
-            made.set(part, "berth_app_dockerfile", dockerfile.path, why)
+            why = f"the source has no Dockerfile at its top{f', and others in {beside}' if beside else ''}"
+            if (source / "Dockerfile").is_file():
+                why = "it collects the static files, and Dockerfile has neither that nor a command"
+            made.set(part, "berth_app_dockerfile", dockerfile.path, f"Guessed: {why}.")
         if dockerfile.root:
             user, why = user_of(source, dockerfile)
             made.set(part, "berth_app_user", user, f"The image of {dockerfile.path} runs as root, which no pod may. {why}")
