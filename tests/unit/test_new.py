@@ -678,6 +678,21 @@ def test_an_image_without_a_command_serves_as_the_procfile_or_the_packages_say_w
     assert (said.get("berth_app_command"), said["berth_app_settings"].get("PORT")) == (command, environment)
 
 
+@pytest.mark.parametrize(
+    ("web", "bind", "command"),
+    [
+        ("bin/start-nginx gunicorn -c conf.py shop.wsgi", "unix:/tmp/nginx.socket", ["gunicorn", "-c", "conf.py", "shop.wsgi", "--bind", "0.0.0.0:8000"]),
+        ("bin/start-pgbouncer bin/start-nginx -f gunicorn --config=conf.py x", "[::1]:1", ["gunicorn", "--config=conf.py", "x", "--bind", "0.0.0.0:8000"]),
+        ("gunicorn -c conf.py shop.wsgi", "0.0.0.0:8000", ["gunicorn", "-c", "conf.py", "shop.wsgi"]),
+        ("gunicorn -c conf.py -b :8000 shop.wsgi", "127.0.0.1:80", ["gunicorn", "-c", "conf.py", "-b", ":8000", "shop.wsgi"]),
+        ("bin/start-web", "unix:/x", ["bin/start-web"]),
+    ],
+)
+def test_what_a_procfile_serves_behind_a_buildpacks_proxy_is_reached_without_it(tmp_path: Path, web: str, bind: str, command: list[str]) -> None:
+    said, _, _ = inventory(tmp_path, {"Dockerfile": "FROM x\n", "Procfile": f"web: {web}\n", "conf.py": f"bind = '{bind}'\n"})
+    assert (said["berth_app_command"], said.get("berth_app_port"), "PORT" in said["berth_app_settings"]) == (command, None, False)
+
+
 def test_a_port_that_a_file_of_gunicorns_settings_has_is_left_to_it(tmp_path: Path) -> None:
     said, _, _ = inventory(tmp_path, {"Dockerfile": "FROM x\nCMD gunicorn shop.wsgi\n", "gunicorn.conf.py": "bind = ':8000'\n"})
     assert "PORT" not in said["berth_app_settings"]

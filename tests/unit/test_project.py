@@ -11,6 +11,7 @@ from ansible_collections.berth.platform.plugins.module_utils.image.project impor
     Wish,
     find_dependencies,
     find_wish,
+    gunicorn_settings,
     read_project,
     specifiers,
 )
@@ -300,6 +301,15 @@ def test_exact_versions_are_known_whatever_says_them(tmp_path: Path, files: dict
     for name, text in {"manage.py": "django", **files}.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     assert find_dependencies(tmp_path, "", []).pins == {"psycopg2-binary": "2.9.6"}
+
+
+@pytest.mark.parametrize(
+    ("bind", "bound"),
+    [("'unix:/run/shop.sock'", False), ("'127.0.0.1:8000'", False), ("['[::1]:8000', 'localhost:80']", False), ("['unix:/x', ':8000']", True), ("PORT", True)],
+)
+def test_an_address_of_gunicorns_for_a_proxy_beside_it_is_not_the_one_that_counts(tmp_path: Path, bind: str, bound: bool) -> None:
+    (tmp_path / "gunicorn.conf.py").write_text(f"bind = {bind}\nworkers = 2\n", encoding="utf-8")
+    assert gunicorn_settings(tmp_path / "gunicorn.conf.py") == {"workers"} | ({"bind"} if bound else set())
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ class Project:
         wsgi: The WSGI application as ``module:name``, "" where no file has one; ``asgi`` likewise.
         dependencies: What it needs.
         wish: The Python that it asks for, if it does.
-        configured: What its gunicorn.conf.py sets, empty without one.
+        configured: What its gunicorn.conf.py sets, empty without one; not an address that nobody reaches from elsewhere.
         loaded: What its settings say.
         assets: What builds its style sheets and scripts, if something does.
         collected: Whether its static files are in the source as they are collected, and some of them nowhere else.
@@ -172,7 +172,7 @@ def read_project(source: Path, directory: str = "", settings: str = "", needs: D
         wsgi=find_application(paths[0], module, loaded, "wsgi"),
         asgi=find_application(paths[0], module, loaded, "asgi"),
         wish=find_wish(source, place),
-        configured=assigned(root / "gunicorn.conf.py"),
+        configured=gunicorn_settings(root / "gunicorn.conf.py"),
         loaded=loaded,
         assets=built,
         collected=collected,
@@ -544,6 +544,23 @@ def assigned(file: Path) -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom | ast.Import):
             names |= {alias.asname or alias.name for alias in node.names}
     return frozenset(names)
+
+
+def gunicorn_settings(file: Path) -> frozenset[str]:
+    """Return the settings that a file of gunicorn's has, without an address for a proxy on the same machine."""
+    return assigned(file) - ({"bind"} if is_bound_to_itself(file) else set())
+
+
+def is_bound_to_itself(file: Path) -> bool:
+    """Whether gunicorn listens by a file of its settings where nobody reaches it from elsewhere: at a Unix socket, or for this machine alone."""
+    values = [node.value for node in ast.walk(parsed(file) or ast.Module([], [])) if isinstance(node, ast.Assign) and is_named(node, "bind")]
+    found = [constant(each) for value in values for each in (value.elts if isinstance(value, ast.List | ast.Tuple) else [value])]
+    return bool(found) and all(re.match(r"unix:|(?:127\.|localhost\b|\[::1\])", address) for address in found)
+
+
+def is_named(node: ast.Assign, name: str) -> bool:
+    """Whether an assignment is to a name."""
+    return any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
 
 
 def parsed(file: Path) -> ast.Module | None:

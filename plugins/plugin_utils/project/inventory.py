@@ -30,6 +30,7 @@ from ...module_utils.image.project import (
     find_files,
     find_matching,
     grouped_dependencies,
+    is_bound_to_itself,
     module_file,
     parsed,
     read_project,
@@ -351,7 +352,8 @@ def missing_command(source: Path, dockerfile: Dockerfile, web: procfile.Web, pro
         return [], ""  # which may serve by itself
     said, file = procfile.web_command(source, project.directory)
     if said:
-        return procfile.words(said), f"From {file}"
+        command = procfile.words(said)
+        return [*command, *reachable(source / project.directory, command)], f"From {file}"
     server = installed_server(project, PORT)
     return server, f"Guessed: {server[0]} is installed" if server else ""
 
@@ -363,6 +365,14 @@ def installed_server(project: Project, port: int) -> list[str]:
             address = ["--bind", f"0.0.0.0:{port}"] if program == "gunicorn" else ["--host", "0.0.0.0", "--port", str(port)]
             return [program, *address, application]
     return []
+
+
+def reachable(root: Path, command: list[str]) -> list[str]:
+    """Return what a command of gunicorn lacks that has its address from a file, and that for a proxy on the same machine; nothing for another."""
+    text = " ".join(command)
+    found = re.search(r"\Agunicorn\s.*?(?<=\s)(?:-c|--config)[\s=](?:file:)?(\S+)", text)
+    own = found and not re.search(r"\s(?:-b|--bind)\b", text) and is_bound_to_itself(root / found[1])
+    return ["--bind", f"0.0.0.0:{PORT}"] if own else []
 
 
 def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfile | None, reading: Reading) -> dict[str, dict[str, Any]]:

@@ -32,6 +32,8 @@ KNOWN = re.compile(
 )
 NAMELESS = re.compile(r"manage\.py\s+runworker\s*\Z")  # of Channels 1; later ones end without the names of channels
 WEB = ("app", "backend", "django", "server", "site", "web", "www")  # what the service that answers is called
+# A proxy or a pooler of a buildpack's, which starts the command that follows: heroku/heroku-buildpack-nginx and heroku/heroku-buildpack-pgbouncer.
+BUILDPACK = re.compile(r"\A(?:(?:\S*/)?start-(?:nginx|pgbouncer|stunnel)[\w-]*\s+(?:-f\s+)?)+")
 ASSIGNMENT = re.compile(r"\w+=")
 SHELL = re.compile(r"[$&|;<>`*]")
 GIVEN = re.compile(r"(?:\S*/)?(?:ba|da)?sh -\w*c")  # a shell that is given a command
@@ -97,8 +99,8 @@ def scheduling(command: list[str]) -> list[str]:
 
 
 def procfile(text: str) -> dict[str, str]:
-    """Return the commands of a Procfile by name. devcenter.heroku.com/articles/procfile"""
-    return {found[1]: found[2].strip() for line in text.splitlines() if (found := re.match(r"([A-Za-z0-9_-]+):\s*(\S.*)", line))}
+    """Return the commands of a Procfile by name, without what a buildpack starts before them. devcenter.heroku.com/articles/procfile"""
+    return {found[1]: BUILDPACK.sub("", found[2].strip()) for line in text.splitlines() if (found := re.match(r"([A-Za-z0-9_-]+):\s*(\S.*)", line))}
 
 
 def compose(text: str) -> dict[str, Any]:
