@@ -1550,6 +1550,25 @@ def test_settings_are_read_wherever_they_are(tmp_path: Path, files: dict[str, st
     assert made.settings.get("DJANGO_SETTINGS_MODULE", (None,))[0] == module
 
 
+@pytest.mark.parametrize(
+    ("others", "module", "said"),
+    [
+        ({"platform": "DEBUG = TEMPLATE_DEBUG = False\nALLOWED_HOSTS = ['x']\n", "build": "DEBUG = False\n"}, "shop.settings.platform", ""),
+        ({"platform": "DEBUG = True\nALLOWED_HOSTS = ['x']\n"}, None, "shop.settings has base, platform besides"),
+        ({"one": "DEBUG = False\nALLOWED_HOSTS = []\n", "two": "DEBUG = False\nALLOWED_HOSTS = []\n"}, None, "shop.settings has base, one, two besides"),
+        ({"testing": "DEBUG = False\nALLOWED_HOSTS = ['x']\n"}, None, "shop.settings has base, testing besides"),
+    ],
+)
+def test_settings_for_servers_are_known_by_what_they_turn_off(tmp_path: Path, others: dict[str, str], module: str | None, said: str) -> None:
+    files = {f"shop/settings/{name}.py": f"from .base import *\n{text}" for name, text in {**others, "local": ""}.items()}
+    files |= {"shop/settings/__init__.py": "", "shop/settings/base.py": BASE, "manage.py": MANAGE.replace("shop.settings", "shop.settings.local")}
+    project(tmp_path, files)
+    (tmp_path / "shop" / "settings.py").unlink()
+    made = inventory_lib.draft(tmp_path, "shop-dev", "shop", "/shop", 30090, KNOWN)
+    assert made.settings.get("DJANGO_SETTINGS_MODULE", (None,))[0] == module
+    assert ("are for development" in inventory_lib.text(made, "x")) is bool(said) and said in inventory_lib.text(made, "x")
+
+
 PARTS = {"host": "HOST", "port": "PORT", "name": "DB", "user": "USER", "password": "PASSWORD"}
 TESTS = PROJECT / "tests" / "projects"
 CHOICES: dict[str, dict[str, Any]] = {

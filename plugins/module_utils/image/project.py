@@ -33,6 +33,8 @@ FOR_SERVERS = ("production", "prod")
 # Settings modules beside which one named production is the one for servers.
 TO_DEVELOP = ("dev", "devel", "develop", "development", "local")
 BESIDE_PRODUCTION = ("base", "common", *TO_DEVELOP)
+# Settings modules that are of no server, whatever they turn off.
+NO_SERVER = re.compile(r"\A(?:__init__|base|build|ci|common|defaults?|dev\w*|local|settings)\Z|test|example")
 NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 EXTRAS = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*\[([^\]]+)\]")
 PIN = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*===?\s*([0-9][\w.!+-]*)")
@@ -278,7 +280,7 @@ def find_settings(root: Path, notes: list[str]) -> str:
     package, _, last = chosen.rpartition(".")
     package = package if last in BESIDE_PRODUCTION else chosen if develops(root, chosen) else ""
     if package:
-        chosen = next((f"{package}.{name}" for name in FOR_SERVERS if module_file(root, f"{package}.{name}")), chosen)
+        chosen = next((f"{package}.{name}" for name in FOR_SERVERS if module_file(root, f"{package}.{name}")), served_by(root, package) or chosen)
     if manage and chosen != manage:
         way = "to use another, set DJANGO_SETTINGS_MODULE in berth_app_settings"
         notes.append(f"The settings module is {chosen}, while manage.py uses {manage} by default; {way}.")
@@ -293,6 +295,20 @@ def develops(root: Path, package: str) -> bool:
     taken = {absolute(package, True, node) for node in ast.walk(parsed(file) or ast.Module([], [])) if isinstance(node, ast.ImportFrom)}
     whole = any("INSTALLED_APPS" in read_settings(root, f"{package}.{name}").names for name in FOR_SERVERS)
     return whole and any(f"{package}.{name}" in taken for name in TO_DEVELOP)
+
+
+def served_by(root: Path, package: str) -> str:
+    """Return the module of a package of settings that alone is made for servers: it turns DEBUG off and says who is answered; "" for none or several."""
+    names = [path.stem for path in sorted(root.joinpath(*package.split(".")).glob("*.py")) if not NO_SERVER.search(path.stem)]
+    found = [name for name in names if is_for_servers(parsed(root.joinpath(*package.split("."), f"{name}.py")))]
+    return f"{package}.{found[0]}" if len(found) == 1 else ""
+
+
+def is_for_servers(tree: ast.Module | None) -> bool:
+    """Whether a settings module itself turns DEBUG off and sets ALLOWED_HOSTS."""
+    statements = [node for node in (tree.body if tree else ()) if isinstance(node, ast.Assign)]
+    off = any(is_named(node, "DEBUG") and isinstance(node.value, ast.Constant) and node.value.value is False for node in statements)
+    return off and any(is_named(node, "ALLOWED_HOSTS") for node in statements)
 
 
 def settings_modules(root: Path) -> list[str]:

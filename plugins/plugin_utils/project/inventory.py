@@ -19,6 +19,7 @@ from ...module_utils import formats
 from ...module_utils.audit.pods import SUPERVISORS
 from ...module_utils.database_variables import database_part
 from ...module_utils.image.project import (
+    TO_DEVELOP,
     Project,
     ProjectError,
     assigned,
@@ -265,6 +266,12 @@ def image(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
                 f"RUN {where}{project.assets.manager} install && {project.assets.manager} run build, in {dockerfile.path} and not here"
                 "  # unless the source has what that makes, style sheets and scripts are missing"
             )
+    package, _, last = project.settings.rpartition(".")
+    if last in TO_DEVELOP:
+        others = sorted(path.stem for path in (source / (project.paths or (project.directory,))[0] / package.replace(".", "/")).glob("[a-z]*.py"))
+        others = [name for name in others if name not in (*TO_DEVELOP, "manage", "urls", "wsgi", "asgi", "celery")]
+        way = f"{package} has {', '.join(others)} besides: set DJANGO_SETTINGS_MODULE to the one for servers" if others else "no other is beside it"
+        made.say(part, f"The settings {project.settings} are for development, by their name; {way}.")
     manage = default_settings(source / project.directory / "manage.py")
     if project.settings and manage != project.settings and not (dockerfile and dockerfile.settings):
         why = f"Guessed: manage.py takes {manage} where nobody names one." if manage else "Guessed: manage.py names none."
