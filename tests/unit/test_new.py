@@ -660,6 +660,8 @@ def test_the_command_and_its_port_are_those_of_the_image_or_of_the_compose_file(
         ("EXPOSE 9000", "web: A=1 gunicorn -k $KIND shop.wsgi", "", ["sh", "-c", "exec env A=1 gunicorn -k $KIND shop.wsgi"], "9000"),
         ("", "web: gunicorn --bind 0.0.0.0:8000 shop.wsgi", "", ["gunicorn", "--bind", "0.0.0.0:8000", "shop.wsgi"], None),
         ("", "web: python manage.py runserver", "gunicorn", ["gunicorn", "--bind", "0.0.0.0:8000", "shop.wsgi:application"], None),
+        ("", "web: make run", "gunicorn", ["gunicorn", "--bind", "0.0.0.0:8000", "shop.wsgi:application"], None),
+        ("", "web: make serve", "gunicorn", ["make", "serve"], None),
         ("", "", "uvicorn", ["uvicorn", "--host", "0.0.0.0", "--port", "8000", "shop.asgi:application"], None),
         ('ENTRYPOINT ["/serve"]', "web: gunicorn shop.wsgi", "gunicorn", None, None),
         ("CMD gunicorn shop.wsgi", "web: gunicorn -b :80 shop.wsgi", "", None, "8000"),
@@ -674,6 +676,7 @@ def test_an_image_without_a_command_serves_as_the_procfile_or_the_packages_say_w
     files = {"Dockerfile": f"FROM x\n{dockerfile}\n", "shop/wsgi.py": application, "shop/asgi.py": application}
     files["own_port.sh"] = 'PORT="${MY_PORT:-8000}"\ngunicorn --bind 0.0.0.0:$PORT shop.wsgi\n'
     files |= {"Procfile": f"{procfile}\n", "requirements.txt": f"django\npsycopg\n{requirements}\n"}
+    files["Makefile"] = "run: build\n\tpython manage.py runserver\n\nserve:\n\tdaphne -p 8000 shop.asgi\n"
     said, _, _ = inventory(tmp_path, files)
     assert (said.get("berth_app_command"), said["berth_app_settings"].get("PORT")) == (command, environment)
 
@@ -884,7 +887,7 @@ PROBES = {
         ("/admin/login/", "/admin/login/"),
     ),
     "an API's status, where there is a page to log in": (
-        ADMIN + "urlpatterns = [path('api/status/', v), path('login/', v.as_view()), path('api/login/', v)]",
+        ADMIN + "urlpatterns = [path('api/status/', v), path('login/', v.LoginView.as_view()), path('api/login/', v)]",
         ("/login/", "/login/"),
     ),
     "the login of Django's own pages": (
@@ -898,6 +901,14 @@ PROBES = {
         ("/admin/login/", "/admin/login/"),
     ),
     "the admin's login": (ADMIN + "urlpatterns = [path('', v), path('admin/', admin.site.urls)]", ("/admin/login/", "/admin/login/")),
+    "the login of visitors": (
+        ADMIN + "urlpatterns = [path('', v), path(settings.ADMIN, admin.site.urls), re_path(r'^accounts/', include('allauth.urls'))]",
+        ("/accounts/login/", "/accounts/login/"),
+    ),
+    "a view to log in": (
+        ADMIN + "urlpatterns = [path('api/in/', x.LoginView.as_view()), path('sign-in/', auth.LoginView.as_view(template_name='x'))]",
+        ("/sign-in/", "/sign-in/"),
+    ),
     "nothing": (ADMIN + "urlpatterns = [path('<slug:name>/', v)]", ("/", "/")),
     "Berth's own paths": (ADMIN + "urlpatterns = [path('livez', v), path('readyz', v)]", (None, None)),
 }

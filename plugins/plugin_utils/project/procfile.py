@@ -212,7 +212,14 @@ def web(source: Path) -> Web:
     if not (name := server_of(commands)):
         return Web()
     context, dockerfile = build(services[name])
-    return Web("" if "runserver" in commands[name] else commands[name], dockerfile if context == "." else "", file)
+    return Web("" if develops(source, commands[name]) else commands[name], dockerfile if context == "." else "", file)
+
+
+def develops(root: Path, command: str) -> bool:
+    """Whether a command runs Django's server to develop with, by itself or by a target of a Makefile."""
+    target = re.fullmatch(r"make\s+([\w.-]+)", command)
+    recipe = re.search(rf"(?m)^{re.escape(target[1])}\s*:(?!=).*\n((?:\t.*\n?|[ \t]*\n)*)", text_of(root / "Makefile")) if target else None
+    return "runserver" in (recipe[1] if recipe else command)
 
 
 def procfiles(source: Path, place: str) -> Iterator[dict[str, str]]:
@@ -225,7 +232,7 @@ def procfiles(source: Path, place: str) -> Iterator[dict[str, str]]:
 def web_command(source: Path, place: str) -> tuple[str, str]:
     """Return what a Procfile runs as web, and where that comes from; "" for a server to develop with, and where there is none."""
     command = next((said["web"] for said in procfiles(source, place) if "web" in said), "")
-    return (command, "Procfile") if command and "runserver" not in command else ("", "")
+    return (command, "Procfile") if command and not develops(source / place, command) else ("", "")
 
 
 def release(source: Path, place: str) -> list[str]:

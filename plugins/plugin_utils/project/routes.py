@@ -18,8 +18,7 @@ HEALTH = re.compile(
 # The one that says least of the database is the first: pods are not to be restarted for that.
 LIVE = ("livez", "live", "liveness", "alive", "ping", "up", "lbheartbeat")
 READY = ("readyz", "ready", "readiness")
-LOGIN = re.compile(r"log[-_]?in|sign[-_]?in")
-WITH_LOGIN = ("django.contrib.auth.urls", "allauth.urls", "allauth.account.urls")  # URL configurations that have a page called login
+LOGINS = ("allauth.urls", "allauth.account.urls", "django.contrib.auth.urls")  # what has its page to log in at login/
 FUNCTIONS = ("path", "re_path", "url")
 DEEPEST = 4  # URL configurations within others
 
@@ -146,11 +145,9 @@ def probe(found: list[tuple[str, str]], middleware: list[str]) -> tuple[str, str
     """
     healthy = [path for path in middleware] + [path for path, view in found if is_health(path) or view.startswith("health_check")]
     admin = next((path for path, view in found if view.endswith("site.urls")), None)
-    pages = [path for path, _ in found if LOGIN.fullmatch(name(path)) and "/api/" not in path]
-    included = [path for path, view in found if view in WITH_LOGIN]
-    login = next((f"{path.rstrip('/')}/login/" for path in (*([] if admin is None else [admin]), *included)), next(iter(pages), None))
+    login = f"{admin.rstrip('/')}/login/" if admin else login_page(found)
     # A page of an API that is called "status" often wants a login, or tells of something else.
-    if login is not None:
+    if login:
         healthy = [path for path in healthy if not ("status" in name(path) and "/api/" in path)]
     if healthy:
         live = next((path for path in healthy if name(path) in LIVE), None)
@@ -160,9 +157,23 @@ def probe(found: list[tuple[str, str]], middleware: list[str]) -> tuple[str, str
     paths = [path for path, _ in found]
     if "/robots.txt" in paths:
         return "/robots.txt", "/robots.txt", "no health page was found, and this is answered without a login"
-    if login is not None:
+    if login:
         return login, login, "no health page was found, and this is answered without a login"
     return "/", "/", "no health page was found; choose a path that is answered without a login"
+
+
+def login_page(found: list[tuple[str, str]]) -> str:
+    """Return the path of a page where visitors log in, "" where none is known.
+
+    >>> login_page([("/accounts/", "allauth.urls")]), login_page([("/api/login/", "obtain"), ("/in/", "auth.LoginView.as_view")])
+    ('/accounts/login/', '/in/')
+    """
+    for path, view in found:
+        if view in LOGINS:
+            return f"{path.rstrip('/')}/login/"
+        if view.endswith("LoginView.as_view") and "/api/" not in path:
+            return path
+    return ""
 
 
 def name(path: str) -> str:
