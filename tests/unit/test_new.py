@@ -1336,6 +1336,24 @@ def test_a_broker_that_takes_the_place_of_another_program_is_told(tmp_path: Path
     assert "RabbitMQ" not in inventory(tmp_path, files, {**KNOWN, **LATER})[1]
 
 
+@pytest.mark.parametrize(
+    ("settings", "package", "named"),
+    [
+        ("CELERY_BROKER_URL = 'redis://localhost:6379/0'", "celery[redis]", "redis://localhost:6379/0"),
+        ("SECRETS = {}\nCACHES = {'default': {'LOCATION': SECRETS.get('x', 'redis://redis:6379')}}", "redis", "redis://redis:6379"),
+        ("CHANNEL_LAYERS = {'default': {'CONFIG': {'hosts': [('127.0.0.1', 6379)]}}}", "channels-redis", "127.0.0.1:6379"),
+        ("CELERY_BROKER_URL = os.environ.get('REDIS_URL', 'redis://localhost:6379/0')", "redis", ""),
+        ("CELERY_BROKER_URL = 'redis://localhost:6379/0'", "requests", ""),
+    ],
+)
+def test_a_cache_that_the_settings_name_themselves_is_told_with_the_line_that_mends_it(tmp_path: Path, settings: str, package: str, named: str) -> None:
+    files = {"shop/settings.py": BASE + settings + "\n", "requirements.txt": f"django\npsycopg\n{package}\n"}
+    said, _, made = inventory(tmp_path, files, {**KNOWN, **LATER})
+    told = [line.partition("  #")[0] for line in made.needs if "REDIS_URL" in line]
+    assert told == ([f"os.environ.get('REDIS_URL', '') in the place of '{named}'"] if named else [])
+    assert ("berth_cache" in said) is (package != "requests")
+
+
 def test_a_cache_is_told_by_the_variables_that_the_settings_ask_for(tmp_path: Path) -> None:
     settings = (
         BASE

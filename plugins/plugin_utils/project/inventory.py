@@ -232,7 +232,7 @@ def draft(source: Path, environment: str, app: str, where: str, port: int, known
     probe(made, root, reading, asked, dockerfile)
     files(made, source, dockerfile, project, reading, served)
     handled = database(made, source, app, reading, asked, project, waited)
-    handled |= cache(made, asked, every, project)
+    handled |= cache(made, reading, asked, every, project)
     handled |= switches(made, reading, asked)
     handled |= tasks(made, asked, workers)
     local(made, source, root, project)
@@ -678,7 +678,7 @@ def migrations_extensions(root: Path) -> list[str]:
     return sorted({extension for name, extension in EXTENSIONS.items() if re.search(rf"\b{name}\(", text)})
 
 
-def cache(made: Draft, asked: list[Asked], every: list[Asked], project: Project) -> set[str]:
+def cache(made: Draft, reading: Reading, asked: list[Asked], every: list[Asked], project: Project) -> set[str]:
     """Say how the settings learn of the cache and the broker, and return the variables that this settles; ``every`` has each setting that asks for one."""
     places = ("CACHES", "CHANNEL_LAYERS", "Q_CLUSTER", "RQ_QUEUES", "HUEY")
     client = {"redis", "valkey", "django-redis", "channels-redis", "django-rq", "celery", "huey"} & project.dependencies.names
@@ -691,10 +691,10 @@ def cache(made: Draft, asked: list[Asked], every: list[Asked], project: Project)
         or one.setting in places
     ]
     wanted = [one for one in wanted if one.kind not in ("bool", "int", "float") and not beside_the_address(one)]
-    if not wanted:
-        needed_cache(made, project)
-        return set()
     part = "The cache"
+    if not wanted:
+        needed_cache(made, reading, project, bool(client))
+        return set()
     urls = [one.name for one in wanted if not PART.search(one.name)]
     whole = {one.setting for one in every if one.name in urls} - {"", *places}
     parts = {one.name for one in every if one.setting in whole} - set(urls)  # what an address is put together of where its variable is not set
@@ -721,11 +721,14 @@ def cache(made: Draft, asked: list[Asked], every: list[Asked], project: Project)
     return {one.name for one in wanted if not one.required or client}
 
 
-def needed_cache(made: Draft, project: Project) -> None:
-    """Propose a cache for packages that need one where the settings take its address from no variable."""
+def needed_cache(made: Draft, reading: Reading, project: Project, client: bool) -> None:
+    """Propose a cache where the settings take its address from no variable: they have one in so many words, or a package needs one."""
+    fixed = hard_coded_caches(reading, project) if client else []
     packages = sorted(NEED_CACHE & project.dependencies.direct)
-    if packages and made.set("The cache", "berth_cache", "cluster", f"Guessed, for {', '.join(packages)}."):
-        made.needs.append("os.environ.get('REDIS_URL', '') where the settings have the address of Redis  # here it has another one, and a password")
+    why = f"The settings name {', '.join(fixed)}." if fixed else f"Guessed, for {', '.join(packages)}." if packages else ""
+    if why and made.set("The cache", "berth_cache", "cluster", why):
+        place = f"in the place of '{fixed[0]}'" if fixed else "where the settings have the address of Redis"
+        made.needs.append(f"os.environ.get('REDIS_URL', '') {place}  # the cache has another address, and a password")
 
 
 def address_parts(made: Draft, asked: list[Asked]) -> set[str]:
@@ -754,6 +757,16 @@ def cache_kind(made: Draft, asked: list[Asked], urls: list[str], project: Projec
     chosen = {one.name: kinds[one.key] for one in local if one.setting == "CACHES" and one.key in kinds and one.kind in ("", "str")}
     made.settings |= {name: (kind, "") for name, kind in chosen.items()}
     return set(chosen)
+
+
+def hard_coded_caches(reading: Reading, project: Project) -> list[str]:
+    """Return the addresses of caches that the settings have in so many words: as a URL, or as the host and the port of a channel layer."""
+    found = {text for text in project.loaded.texts - project.loaded.chosen if re.match(r"(?:rediss?|valkey)://[^\s/]+", text)}
+    for node in ast.walk(reading.expressions["CHANNEL_LAYERS"][0]) if "CHANNEL_LAYERS" in reading.expressions else ():
+        match node:
+            case ast.Tuple(elts=[ast.Constant(value=str(host)), ast.Constant(value=int(port))]):
+                found.add(f"{host}:{port}")
+    return sorted(found)
 
 
 def beside_the_address(one: Asked) -> bool:
