@@ -188,6 +188,34 @@ def test_a_server_that_a_script_waits_for_is_a_name_of_the_database(tmp_path: Pa
     assert said.get("berth_app_database_aliases") == aliases
 
 
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ("import json\nwith open(BASE_DIR / 'conf' / 'secrets.json') as handle:\n    SECRETS = json.load(handle)", "secrets.json"),
+        ("import yaml\nX = yaml.safe_load(open('/etc/shop/values.yml'))", "values.yml"),
+        ("import json\nX = json.load(open('shop/menu.json'))", ""),
+        ("import json\nX = json.load(open('dist/manifest.json'))", ""),
+        ("FILE = '/etc/shop/values.yml'", ""),
+    ],
+)
+def test_a_file_of_values_that_only_a_server_has_is_told(tmp_path: Path, settings: str, named: str) -> None:
+    _, _, made = inventory(tmp_path, {"shop/settings.py": BASE + settings + "\n", "shop/menu.json": "{}"})
+    assert [line.partition("  #")[0] for line in made.needs if "in the place of" in line] == ([f"os.environ in the place of {named}"] if named else [])
+
+
+def test_static_files_that_another_site_would_have_are_told(tmp_path: Path) -> None:
+    settings = BASE + "STATIC_ROOT = unknown()\nSITE = os.getenv('SITE', 'example.com')\nSTATIC_URL = f'https://static.{SITE}/'\n"
+    _, _, made = inventory(tmp_path, {"shop/settings.py": settings, "Dockerfile": "FROM x\nWORKDIR /code\n"})
+    served, collected = [line for line in made.needs if "static" in line.lower()]
+    assert "WhiteNoise" in served and "STATIC_URL = '/static/' unless https://static.example.com/ takes them" in served
+    assert collected.startswith("RUN python manage.py collectstatic")
+
+
+def test_a_host_that_is_set_to_several_names_is_told(tmp_path: Path) -> None:
+    _, _, made = inventory(tmp_path, {"shop/settings.py": BASE + "ALLOWED_HOSTS = [os.environ['DJANGO_ALLOWED_HOSTS']]\n"})
+    assert any(line.startswith("ALLOWED_HOSTS = os.environ['DJANGO_ALLOWED_HOSTS'].split(',')") for line in made.needs)
+
+
 def test_static_files_are_collected_with_a_value_for_the_key_that_the_settings_are_to_ask_for(tmp_path: Path) -> None:
     settings = {"shop/settings.py": BASE + STATICS + "SECRET_KEY = 'abc'\n", "Dockerfile": "FROM x\nWORKDIR /code\n"}
     assert any(line.startswith("RUN DJANGO_SECRET_KEY=build python manage.py collectstatic") for line in inventory(tmp_path, settings)[2].needs)
@@ -248,6 +276,13 @@ SETTINGS = {
         {"SSL": "0", "COOKIE": "0"},
     ),
     "a switch whose default has a name": ("OFF = False\nDEBUG = os.environ.get('DEBUG', OFF)", {}),
+    "a host among others": ("ALLOWED_HOSTS = ['shop.example.com', os.environ.get('HOST')]", {"HOST": "localhost"}),
+    "a host that other settings have too": (
+        "SITE = os.getenv('SITE', 'example.com')\nURL = f'https://{SITE}'\nALLOWED_HOSTS = [f'www.{SITE}', SITE] + OTHERS",
+        {"SITE": "localhost"},
+    ),
+    "a host that is any by default": ("ALLOWED_HOSTS = [os.environ.get('HOST', '*')]", {}),
+    "hosts that are parted within a list": ("ALLOWED_HOSTS = ['x', *os.environ['HOSTS'].split(',')]", {}, {"HOSTS": ","}),
     "a redirect to https": ("import environ\nenv = environ.Env()\nSECURE_SSL_REDIRECT = env.bool('SSL', default=True)", {"SSL": "0"}),
 }
 

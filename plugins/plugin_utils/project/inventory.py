@@ -72,6 +72,8 @@ EXTENSIONS = {
     "BtreeGinExtension": "btree_gin", "BtreeGistExtension": "btree_gist", "CryptoExtension": "pgcrypto", "BloomExtension": "bloom", "VectorExtension": "vector",
 }  # fmt: skip
 DATABASE_CACHE = "django.core.cache.backends.db.DatabaseCache"
+LOADERS = ("json.load", "json.loads", "yaml.safe_load", "yaml.load", "toml.load", "tomllib.load")
+VALUES = re.compile(r"(?:[\w.-]*/)*(?![\w.-]*(?:build|manifest|package|stats|version))[\w.-]+\.(?:json|ya?ml|toml)")  # files that these read; not of a build
 FINDERS = {"WHITENOISE_USE_FINDERS", "WHITENOISE_AUTOREFRESH"}  # by which WhiteNoise may serve what was not collected
 HOSTS = "import os; ALLOWED_HOSTS = os.environ.get('DJANGO_ALLOWED_HOSTS', 'localhost').split(',')  # else every page is a 400"
 MANAGED = re.compile(r"\bmanage\.py\s+(?!runserver)([a-z][\w-]*)")  # commands in a script
@@ -233,9 +235,10 @@ def draft(source: Path, environment: str, app: str, where: str, port: int, known
     files(made, source, dockerfile, project, reading, served)
     handled = database(made, source, app, reading, asked, project, waited)
     handled |= cache(made, reading, asked, every, project)
-    handled |= switches(made, reading, asked)
+    handled |= switches(made, reading, asked, every)
     handled |= tasks(made, asked, workers)
     local(made, source, root, project)
+    missing_files(made, source, root, project)
     network(made, project, root)
     rest(made, [one for one in asked if one.name not in handled])
     return made
@@ -570,9 +573,14 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
             made.say(part, "They are those of the image: leave out collectstatic where a script runs it when a pod starts, for nothing can be written there.")
         if not dockerfile.collects:  # an image whose pods collect has none to show
             made.needs.append(collecting(dockerfile, project, reading))
-    elif reading.path("STATIC_ROOT"):
-        made.needs.append("MIDDLEWARE.insert(1, 'whitenoise.middleware.WhiteNoiseMiddleware')  # nothing serves static files; and whitenoise as a requirement")
-    elif "STATIC_ROOT" not in project.loaded.names:
+    elif "STATIC_ROOT" in project.loaded.names:
+        said = reading.text("STATIC_URL")
+        own = f", and STATIC_URL = '/static/' unless {said} takes them from here" if re.match(r"https?://|//", said) else ""
+        lacks = f"nothing serves static files; and whitenoise as a requirement{own}"
+        made.needs.append(f"MIDDLEWARE.insert(1, 'whitenoise.middleware.WhiteNoiseMiddleware')  # {lacks}")
+        if not dockerfile.collects:
+            made.needs.append(collecting(dockerfile, project, reading))
+    else:
         made.needs.append("STATIC_ROOT = BASE_DIR / 'staticfiles'  # where collectstatic puts them; whitenoise serves them")
 
 
@@ -788,16 +796,26 @@ def beside_the_address(one: Asked) -> bool:
 
 
 # --- Settings and secrets ------------------------------------------------------------
-def switches(made: Draft, reading: Reading, asked: list[Asked]) -> set[str]:
-    """Set what an environment without TLS, and one that is served, needs of the settings; return the variables that this settles."""
+def switches(made: Draft, reading: Reading, asked: list[Asked], every: list[Asked]) -> set[str]:
+    """Set what an environment without TLS, and one that is served, needs of the settings; return the variables that this settles.
+
+    Args:
+        made: The inventory.
+        reading: The settings.
+        asked: Each variable once.
+        every: Each setting that asks for one.
+    """
     done, separators = set(), {}
-    for one in asked:
+    named = {one.name: one for one in every if one.setting == "ALLOWED_HOSTS"}
+    for one in (named.get(each.name, each) for each in asked):
         if one.setting == "ALLOWED_HOSTS" or re.fullmatch(r"(?:DJANGO_)?ALLOWED_HOSTS?", one.name):
             done.add(one.name)
             if one.kind in ("json",):
                 made.settings[one.name] = ('["localhost", "127.0.0.1", "[::1]"]', "")
             elif not one.separator:
-                if "*" not in (reading.value("ALLOWED_HOSTS") or []):
+                if one.name in SET_BY_BERTH:
+                    made.needs.append(f"ALLOWED_HOSTS = os.environ['{one.name}'].split(',')  # it has several names")
+                elif one.default not in ("*", "localhost", ".localhost") and "*" not in (reading.value("ALLOWED_HOSTS") or []):
                     made.settings[one.name] = ("localhost", ONE_HOST)
             elif one.separator != "," or one.name != "DJANGO_ALLOWED_HOSTS":
                 separators[one.name] = one.separator or " "
@@ -852,6 +870,16 @@ def network(made: Draft, project: Project, root: Path) -> None:
         made.set("The network", "berth_app_egress", "internet", f"Guessed: {', '.join(outside)} may call services outside.")
     elif outside:
         made.say("The network", f"{', '.join(outside)} may call services outside, which pods cannot reach unless berth_app_egress has a rule for it.")
+
+
+def missing_files(made: Draft, source: Path, root: Path, project: Project) -> None:
+    """Say which files with values the settings read that the source does not have: kept on a server, and not in git."""
+    for _, tree in settings_trees(root, project.settings):
+        if any(isinstance(node, ast.Call) and dotted(node.func) in LOADERS for node in ast.walk(tree)):
+            names = {posixpath.basename(constant(node)) for node in ast.walk(tree) if VALUES.fullmatch(constant(node))}
+            for name in sorted(name for name in names if not any(find_files(source, name))):
+                why = "a pod has environment variables and not this file, and what stands for it in the settings is known to everybody"
+                made.needs.append(f"os.environ in the place of {name}  # {why}")
 
 
 def rest(made: Draft, asked: list[Asked]) -> None:
