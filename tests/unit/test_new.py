@@ -209,6 +209,9 @@ def test_static_files_that_another_site_would_have_are_told(tmp_path: Path) -> N
     served, collected = [line for line in made.needs if "static" in line.lower()]
     assert "WhiteNoise" in served and "STATIC_URL = '/static/' unless https://static.example.com/ takes them" in served
     assert collected.startswith("RUN python manage.py collectstatic")
+    script = {"Dockerfile": "FROM x\nCOPY run /\nCMD /run\n", "run": COLLECT}
+    _, _, made = inventory(tmp_path, {"shop/settings.py": settings, **script})
+    assert [line for line in made.needs if "static" in line.lower()] == [served], "a script collects them"
 
 
 def test_a_host_that_is_set_to_several_names_is_told(tmp_path: Path) -> None:

@@ -578,7 +578,7 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
         own = f", and STATIC_URL = '/static/' unless {said} takes them from here" if re.match(r"https?://|//", said) else ""
         lacks = f"nothing serves static files; and whitenoise as a requirement{own}"
         made.needs.append(f"MIDDLEWARE.insert(1, 'whitenoise.middleware.WhiteNoiseMiddleware')  # {lacks}")
-        if not dockerfile.collects:
+        if not (dockerfile.collects or "collectstatic" in served):
             made.needs.append(collecting(dockerfile, project, reading))
     else:
         made.needs.append("STATIC_ROOT = BASE_DIR / 'staticfiles'  # where collectstatic puts them; whitenoise serves them")
