@@ -734,6 +734,36 @@ def test_what_a_procfile_serves_behind_a_buildpacks_proxy_is_reached_without_it(
     assert (said["berth_app_command"], said.get("berth_app_port"), "PORT" in said["berth_app_settings"]) == (command, None, False)
 
 
+@pytest.mark.parametrize(
+    ("image", "program", "path"),
+    [
+        ("RUN uv sync --frozen\n", None, "/code/.venv/bin:/usr/local/bin:"),
+        ('RUN uv sync\nCMD ["uv", "run", "--no-sync", "gunicorn", "shop.wsgi"]\n', ["gunicorn", "shop.wsgi"], "/code/.venv/bin:"),
+        ("ENV UV_PROJECT_ENVIRONMENT=/opt/own\nRUN uv sync\nCMD uv run --extra live gunicorn -b :80\n", ["gunicorn", "-b", ":80"], "/opt/own/bin:"),
+        ("ENV UV_PROJECT_ENVIRONMENT=/usr/local\nRUN uv sync\nCMD gunicorn\n", None, None),
+        ("ENV A=b PATH=/code/.venv/bin:$PATH\nRUN uv sync\nCMD uv run gunicorn\n", ["gunicorn"], None),
+        ("RUN uv pip sync --system requirements.txt\nCMD uv run gunicorn\n", None, None),
+    ],
+)
+def test_what_uv_installs_is_on_the_path_of_the_pods(tmp_path: Path, image: str, program: list[str] | None, path: str | None) -> None:
+    said, _, _ = inventory(tmp_path, {"Dockerfile": f"FROM python:3.13\nWORKDIR /code\n{image}"})
+    found = said["berth_app_settings"].get("PATH")
+    assert (said.get("berth_app_command"), found is not None) == (program, path is not None)
+    assert (found or "").startswith(path or "")
+
+
+@pytest.mark.parametrize(("path", "lacks"), [('"/root/.local/bin:$PATH"', True), ("$VIRTUAL_ENV/bin:$PATH", False), ('"/code/.venv/bin:$PATH"', False)])
+def test_a_path_of_an_image_that_lacks_what_uv_installs_is_told(tmp_path: Path, path: str, lacks: bool) -> None:
+    _, _, made = inventory(tmp_path, {"Dockerfile": f"FROM python:3.13\nENV PATH={path}\nWORKDIR /code\nRUN uv sync\n"})
+    assert any(line.startswith('ENV PATH="/code/.venv/bin:$PATH"') for line in made.needs) is lacks
+
+
+def test_processes_of_a_compose_file_run_without_uv_too(tmp_path: Path) -> None:
+    compose = "services:\n  web: {build: .}\n  worker: {build: ., command: uv run celery -A shop worker}\n"
+    said, _, _ = inventory(tmp_path, {"Dockerfile": "FROM python:3.13\nWORKDIR /code\nRUN uv sync\n", "compose.yml": compose})
+    assert said["berth_app_processes"] == {"worker": CELERY}
+
+
 def test_a_port_that_a_file_of_gunicorns_settings_has_is_left_to_it(tmp_path: Path) -> None:
     said, _, _ = inventory(tmp_path, {"Dockerfile": "FROM x\nCMD gunicorn shop.wsgi\n", "gunicorn.conf.py": "bind = ':8000'\n"})
     assert "PORT" not in said["berth_app_settings"]

@@ -26,6 +26,9 @@ PIP = re.compile(r"\bpip3?\s(?:[^&|;]*\s)?(?:install|wheel)\b")
 REQUIREMENT = re.compile(r"\s(?:-r|--requirement)[\s=]*[\"']?([^\s\"'&|;]+)")
 RUNS = re.compile(r"manage\.py|\b(?:gunicorn|uvicorn|uwsgi|daphne|hypercorn|granian|waitress)\b|[aw]sgi")  # in the text of one that serves a Django project
 ALSO = re.compile(r"(?i)alpine|slim|arm|gpu|debug|docs|lint|worker")  # in the path of one that stands beside another
+UV_SYNC = re.compile(r"\buv\s+(?:-\S+\s+)*sync\b")
+PATH = re.compile(r"(?:\A|\s)PATH(?:=|\s+)(\S+)")
+SYSTEM_PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"  # of an image that says nothing of it, and of Python's
 PYTHON = re.compile(r"(?i)python|\bpip\b|manage\.py|\bpoetry\b|\buv\b")  # in the text of one, not of a database's or a proxy's beside it
 NUMBER = r"(?:\$\{\w+:?-)?(\d+)\b"  # of a port, which a shell may take from a variable first
 # How gunicorn, uvicorn, hypercorn, daphne, granian, uWSGI, waitress and Django's own server are told where to listen.
@@ -75,6 +78,8 @@ class Dockerfile:
         assets: Whether it builds style sheets and scripts.
         volumes: The directories of its ``VOLUME``.
         made: The number of the user that it makes, 0 where it makes none or does not say which.
+        search: What it sets ``PATH`` to, as it is written.
+        uv: Whether ``uv sync`` installs in it.
     """
 
     path: str
@@ -93,6 +98,8 @@ class Dockerfile:
     assets: bool = False
     volumes: tuple[str, ...] = ()
     made: int = 0
+    search: str = ""
+    uv: bool = False
 
     def script(self, source: Path, command: tuple[str, ...] | list[str]) -> str:
         """Return the text of the scripts that a command runs, and of those that they run, "" where the source has no such script."""
@@ -137,14 +144,16 @@ def find(source: Path, named: str = "") -> Dockerfile | None:
     instructions = parse(text)
     said: dict[str, str] = {}
     files: list[tuple[str, str]] = []
-
     volumes: list[str] = []
     known = Known({}, None)
+    search, uv = "", False
     for each, known in served(instructions):
+        uv |= each.keyword == "RUN" and bool(UV_SYNC.search(each.text))
+        if each.keyword == "ENV" and (found := PATH.search(each.text)):
+            search = found[1]
         said[each.keyword] = expand(each.words(), known.values) or each.words()
         if each.keyword in ("ADD", "COPY") and known.place:
             files += _files(source, each, known.values, known.place)
-
         if each.keyword == "VOLUME":
             volumes += _program(expand(each.words(), known.values) or "")
     health = re.search(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?(?=[/\s\"'])(/?[\w./-]*)", said.get("HEALTHCHECK", ""))
@@ -166,6 +175,8 @@ def find(source: Path, named: str = "") -> Dockerfile | None:
         any((each.keyword == "RUN" and ASSETS.search(each.raw)) or (each.keyword == "FROM" and NODE.search(each.text)) for each in instructions),
         tuple(volumes),
         next((int(found[1]) for each in instructions if each.keyword == "RUN" and (found := MAKES_USER.search(each.text))), 0),
+        search,
+        uv,
     )
 
 
@@ -219,11 +230,14 @@ def hidden_environment(instructions: list[Instruction]) -> str:
     for each, known in served(instructions):
         if each.keyword == "ENV" and "PATH" in each.text:
             paths += expand(each.text, {**known.values, "PATH": "/bin"}) or each.text
+        if each.keyword == "RUN" and UV_SYNC.search(each.text):
+            found = posixpath.join(known.place or "/", known.values.get("UV_PROJECT_ENVIRONMENT") or ".venv")
         named = VENV.search(each.text) if each.keyword == "RUN" else None
         copied = re.search(r"\s(\S*\.?venv)/?\s*\Z", each.text) if each.keyword == "COPY" and ("from" in dict(each.flags())) else None
         for match in filter(None, (named, copied)):
             found = posixpath.normpath(posixpath.join(known.place or "/", expand(match[1], known.values) or ""))
-    return "" if not found or f"{found}/bin" in paths or "venv/bin" in paths or "VIRTUAL_ENV" in paths else found
+    on_path = f"{found}/bin" in [*SYSTEM_PATH.split(":"), *re.split("[=:\"'\\s]", paths)] or re.search("venv/bin|VIRTUAL_ENV", paths)
+    return "" if on_path else found
 
 
 def _of_source(source: Path, name: str) -> str:

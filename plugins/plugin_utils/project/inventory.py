@@ -48,7 +48,6 @@ from .dockerfile import Dockerfile
 from .settings import Asked, Reading, left_out
 
 WIDTH = 150  # columns of a comment
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOWEST = 1024  # of the ports at which anybody may listen
 PORT = 8000  # as berth_app_port is by default
 PYTHON = "3.13"  # as the image that Berth brings has
@@ -261,8 +260,7 @@ def image(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
             user, why = user_of(source, dockerfile)
             made.set(part, "berth_app_user", user, f"The image of {dockerfile.path} runs as root, which no pod may. {why}")
         if dockerfile.environment:
-            why = f"Guessed: {dockerfile.path} makes this virtual environment and has it not on PATH, where python of manage.py's commands is looked for."
-            made.settings["PATH"] = (f"{dockerfile.environment}/bin:{SYSTEM_PATH}", why)
+            search_path(made, dockerfile)
         if project.assets and not dockerfile.assets:
             where = f"cd {project.assets.place} && " if project.assets.place else ""
             made.needs.append(
@@ -296,6 +294,15 @@ def user_of(source: Path, dockerfile: Dockerfile) -> tuple[int, str]:
     return 1000, f"Everybody has to be able to read its files.{rest}"
 
 
+def search_path(made: Draft, dockerfile: Dockerfile) -> None:
+    """Say where the programs of a virtual environment are that are not on the image's PATH: releases run python manage.py."""
+    programs = f"{dockerfile.environment}/bin"
+    if dockerfile.search:
+        made.needs.append(f'ENV PATH="{programs}:$PATH", in {dockerfile.path} and not here  # else manage.py finds no Django')
+    else:
+        made.settings["PATH"] = (f"{programs}:{dockerfiles.SYSTEM_PATH}", f"Guessed: {dockerfile.path} installs there, and the image's PATH does not have it.")
+
+
 def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procfile.Web, project: Project) -> tuple[str, str]:
     """Say what serves and at which port; return what its scripts do and the database's server that they wait for, "" where they name none."""
     if dockerfile is None:
@@ -305,8 +312,12 @@ def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procf
     supervised = supervisor.programs(source, dockerfile)
     if supervised is not None:
         command, entrypoint = supervising(made, dockerfile, supervised), []
+    elif dockerfile.uv and not entrypoint and (plain := procfile.without_uv(command)) != command:
+        command = plain
+        made.set("The app", "berth_app_command", command, f"That of {dockerfile.path} without uv run, which writes to a cache.")
     elif not command:
         command, why = missing_command(source, dockerfile, web, project)
+        command = procfile.without_uv(command) if dockerfile.uv else command
         if command:
             made.set("The app", "berth_app_command", [*entrypoint, *command], f"{why}, for {dockerfile.path} has no CMD.")
     script = "\n".join(dockerfile.script(source, words) for words in (entrypoint, command))
@@ -398,6 +409,8 @@ def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfil
         found, file, left = supervised, f"the supervisor that {dockerfile.path if dockerfile else ''} starts", []
     if dockerfile:
         found = {name: scripted(made, part, name, one, dockerfile.script(source, one["command"]), project) for name, one in found.items()}
+    if dockerfile and dockerfile.uv:
+        found = {name: {**one, "command": procfile.without_uv(one["command"])} for name, one in found.items()}
     if dockerfile and file in procfile.COMPOSE:  # which runs them by the image's entrypoint, and Kubernetes in its place
         found = {name: {**one, "command": [*dockerfile.entrypoint, *one["command"]]} for name, one in found.items()}
     if found:

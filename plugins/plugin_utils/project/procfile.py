@@ -31,6 +31,7 @@ KNOWN = re.compile(
     r"|mailhog|mailpit|mailcatcher|maildev|flower|watchtower)(?:[-:@]\S*)?"
 )
 NAMELESS = re.compile(r"manage\.py\s+runworker\s*\Z")  # of Channels 1; later ones end without the names of channels
+VALUED = ("--directory", "--env-file", "--extra", "--group", "--no-group", "--only-group", "--project", "--python", "--with", "-p")  # flags of uv run
 WEB = ("app", "backend", "django", "server", "site", "web", "www")  # what the service that answers is called
 # A proxy or a pooler of a buildpack's, which starts the command that follows: heroku/heroku-buildpack-nginx and heroku/heroku-buildpack-pgbouncer.
 BUILDPACK = re.compile(r"\A(?:(?:\S*/)?start-(?:nginx|pgbouncer|stunnel)[\w-]*\s+(?:-f\s+)?)+")
@@ -69,6 +70,20 @@ def replacing(command: str) -> str:
     if STAYS.match(last) or any(last.count(quote) % 2 for quote in "\"'"):
         return command
     return f"{parts['before']}exec {'env ' if ASSIGNMENT.match(last) else ''}{last}"
+
+
+def without_uv(command: list[str]) -> list[str]:
+    """Return a command without ``uv run`` before it, which would write to its cache and may install what the image does not have.
+
+    >>> without_uv(["uv", "run", "--no-sync", "--extra", "prod", "gunicorn", "-b", ":8000"]), without_uv(["uv", "sync"])
+    (['gunicorn', '-b', ':8000'], ['uv', 'sync'])
+    """
+    if command[:2] != ["uv", "run"]:
+        return command
+    left = command[2:]
+    while left and left[0].startswith("-"):
+        left = left[2:] if left[0] in VALUED else left[1:]
+    return left
 
 
 def process_name(said: str) -> str:
