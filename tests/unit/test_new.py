@@ -326,6 +326,26 @@ def test_a_secret_is_made_up_where_any_will_do_and_asked_for_otherwise(tmp_path:
     assert {name for name, value in said["berth_app_secrets"].items() if "undef(" in value} == asked == set(made.asked)
 
 
+@pytest.mark.parametrize(
+    ("settings", "asked"),
+    [
+        ("if not os.getenv('SITE'):\n    raise ValueError('no SITE')", ["SITE"]),
+        ("SITE = os.environ.get('SITE')\nif SITE is None or not os.getenv('PLACE'):\n    raise ValueError", ["PLACE", "SITE"]),
+        ("if not DEBUG:\n    if not os.getenv('SITE'):\n        raise ValueError", ["SITE"]),
+        ("SITE = os.getenv('SITE')\nif not DEBUG and not SITE:\n    raise ValueError", ["SITE"]),
+        ("SITE = os.getenv('SITE')\nif LARGE and not SITE:\n    raise ValueError", []),
+        ("if LARGE:\n    if not os.getenv('SITE'):\n        raise ValueError", []),
+        ("if not os.getenv('SITE'):\n    SITE = 'x'", []),
+        ("if os.getenv('SITE'):\n    raise ValueError", []),
+    ],
+)
+def test_a_variable_without_which_the_settings_raise_is_asked_for_and_given_to_the_build(tmp_path: Path, settings: str, asked: list[str]) -> None:
+    _, _, made = inventory(tmp_path, {"shop/settings.py": BASE + STATICS + settings + "\n", "Dockerfile": "FROM x\nWORKDIR /code\n"})
+    assert sorted(made.asked) == asked
+    (line,) = [line for line in made.needs if "collectstatic" in line]
+    assert line.startswith(" ".join(["RUN", *(f"{name}=build" for name in asked), "python"]))
+
+
 def test_a_setting_that_nobody_can_know_is_asked_for(tmp_path: Path) -> None:
     said, _, made = inventory(tmp_path, {"shop/settings.py": BASE + "MAILER = os.environ['MAIL_HOST']\n"})
     assert made.asked == ["MAIL_HOST"]

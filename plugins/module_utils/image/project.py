@@ -359,6 +359,7 @@ def read_settings(root: Path, module: str) -> Settings:
     applications: dict[str, str] = {}
     variables: dict[str, str] = {}
     trees = [tree for _, tree in settings_trees(root, module)]
+    variables |= {name: stand_in(name, "") for tree in trees for name in demanded(tree)}
     scheme = {name: value for tree in trees for name, value in env_scheme(tree).items()}
     for tree in trees:
         spared = set(optional(tree))
@@ -501,6 +502,48 @@ def asked_variable(node: ast.AST) -> tuple[str, str] | None:
     else:
         return None
     return (name, stand_in(name, kind)) if name and re.fullmatch(r"[A-Za-z_]\w*", name) else None
+
+
+def demanded(tree: ast.Module) -> Iterator[str]:
+    """Yield the environment variables without which a module raises an error of its own, as in ``if not os.getenv("X"): raise ValueError``."""
+    named: dict[str, str] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and (is_environment(node.value.func) or is_getter(node.value.func)):
+            named |= {target.id: constant(node.value.args[0]) for target in node.targets if isinstance(target, ast.Name) and node.value.args}
+    statements = list(tree.body)
+    for node in statements:
+        if not isinstance(node, ast.If):
+            continue
+        if is_without_debug(node.test):
+            statements += node.body
+        if any(isinstance(each, ast.Raise) for each in node.body):
+            for part in missed(node.test):
+                asks = isinstance(part, ast.Call) and part.args and (is_environment(part.func) or is_getter(part.func))
+                name = constant(part.args[0]) if asks else named.get(dotted(part), "")  # type: ignore[attr-defined]
+                if re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
+                    yield name
+
+
+def missed(test: ast.AST) -> Iterator[ast.AST]:
+    """Yield what a condition, by itself, finds missing: ``not X`` and ``X is None``."""
+    match test:
+        case ast.UnaryOp(op=ast.Not(), operand=part) | ast.Compare(left=part, ops=[ast.Is()], comparators=[ast.Constant(value=None)]):
+            yield part
+        case ast.BoolOp(op=ast.Or(), values=values):
+            for value in values:
+                yield from missed(value)
+        case ast.BoolOp(op=ast.And(), values=[first, second]) if is_without_debug(first) or is_without_debug(second):
+            yield from missed(second if is_without_debug(first) else first)
+
+
+def is_without_debug(test: ast.AST) -> bool:
+    """Whether a condition is that nothing is debugged, as where the app is released."""
+    return isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) and dotted(test.operand) == "DEBUG"
+
+
+def is_getter(node: ast.AST) -> bool:
+    """Whether an expression is the function that gives nothing for a variable that is not set."""
+    return dotted(node) in ("os.environ.get", "environ.get")
 
 
 def env_scheme(tree: ast.AST) -> dict[str, str]:

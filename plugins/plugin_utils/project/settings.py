@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...module_utils.image.project import absolute, constant, dotted, module_file, optional, parsed, settings_trees
+from ...module_utils.image.project import absolute, constant, demanded, dotted, module_file, optional, parsed, settings_trees
 
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
 POSTGRESQL = re.compile(r"(?i)postgres(?:ql)?|pgsql|psql")
@@ -110,6 +110,8 @@ class Reading:
             for node in tree.body:
                 self._visit(node, "", "", spared)
             self._choose(tree)
+        needed = {name for _, tree in trees for name in demanded(tree)}
+        self.asked = [replace(one, required=one.required or one.name in needed) for one in self.asked]
 
     # --- What is asked for -------------------------------------------------------------------------------------------
     def _prepare(self, file: Path, tree: ast.Module) -> None:
