@@ -28,7 +28,7 @@ RUNS = re.compile(r"manage\.py|\b(?:gunicorn|uvicorn|uwsgi|daphne|hypercorn|gran
 ALSO = re.compile(r"(?i)alpine|slim|arm|gpu|debug|docs|lint|worker")  # in the path of one that stands beside another
 UV_SYNC = re.compile(r"\buv\s+(?:-\S+\s+)*sync\b")
 PATH = re.compile(r"(?:\A|\s)PATH(?:=|\s+)(\S+)")
-SYSTEM_PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"  # of an image that says nothing of it, and of Python's
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of an image that says nothing of it, and of Python's
 PYTHON = re.compile(r"(?i)python|\bpip\b|manage\.py|\bpoetry\b|\buv\b")  # in the text of one, not of a database's or a proxy's beside it
 NUMBER = r"(?:\$\{\w+:?-)?(\d+)\b"  # of a port, which a shell may take from a variable first
 # How gunicorn, uvicorn, hypercorn, daphne, granian, uWSGI, waitress and Django's own server are told where to listen.

@@ -555,12 +555,8 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
     part = "Files"
     guess = f"Guessed from the settings and where {dockerfile.path if dockerfile else 'the Dockerfile of Berth'} puts the source."
     media, static = (inside(reading.path(name), source, dockerfile, project.directory) for name in ("MEDIA_ROOT", "STATIC_ROOT"))
-
     url = local_url(reading.text("MEDIA_URL"))
     away = elsewhere(reading, project.loaded.chosen, "DEFAULT_FILE_STORAGE", "default")
-    if not (media or away) and "MEDIA_ROOT" in reading.expressions and reading.value("MEDIA_ROOT") != "":
-        where = "MEDIA_ROOT cannot be worked out. Where people upload files, berth_app_volumes needs its directory in the image"
-        made.say(part, f"{where}, as in {{media: {{path: /srv/app/media, size: 1Gi}}}}: what is written elsewhere is lost with the pod, if it can be written.")
     keeps = bool(media) and not away
     volumes = {"media": {"path": media, "size": "1Gi", **({"url": url} if url else {})}} if keeps else {}
     others, file = kept_besides(source, dockerfile, [media, static])
@@ -569,6 +565,9 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
     if volumes and not made.set(part, "berth_app_volumes", volumes, " ".join(filter(None, why))):
         places = ", ".join(str(volume["path"]) for volume in volumes.values())
         made.say(part, f"Uploads go to {places}, which is read-only: Berth keeps no files. Store them elsewhere, as with django-storages.")
+    if "MEDIA_ROOT" in project.loaded.names and reading.value("MEDIA_ROOT") != "" and not (media or away):
+        example = "berth_app_volumes: {media: {path: /srv/app/media, size: 1Gi}}"
+        made.say(part, f"Where MEDIA_ROOT is in the image cannot be worked out. It needs a volume, as in {example}.")
     if dockerfile is None:
         return  # a Dockerfile of Berth's making serves static files itself
     at_start = "collectstatic" in served and bool(static)
