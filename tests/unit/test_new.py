@@ -617,6 +617,9 @@ def test_the_line_that_collects_static_files_has_what_the_settings_do_not_load_w
     _, _, made = inventory(tmp_path, {"shop/settings.py": settings, "Dockerfile": "FROM x\nWORKDIR /code\n"})
     (line,) = [line for line in made.needs if line.startswith("RUN DOMAIN=build KEY=build python manage.py collectstatic")]
     assert "in Dockerfile below the COPY of the source" in line
+    developing = {"manage.py": MANAGE.replace("shop.settings", "shop.local"), "shop/local.py": "", "shop/production.py": settings}
+    _, _, made = inventory(tmp_path, developing)
+    assert any(line.startswith("RUN DJANGO_SETTINGS_MODULE=shop.production DOMAIN=build KEY=build python") for line in made.needs)
 
 
 def test_static_files_that_an_entrypoint_collects_need_a_place_as_those_of_a_start_script_do(tmp_path: Path) -> None:

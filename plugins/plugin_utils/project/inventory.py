@@ -577,29 +577,31 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
             made.set(part, "berth_app_writable", {static: "256Mi"}, COLLECTED)
         collects = dockerfile.collects or "collectstatic" in served or bool(FINDERS & project.loaded.names)
         if not sent and not collects and "STATIC_ROOT" in project.loaded.names:
-            made.needs.append(collecting(dockerfile, project, reading))
+            made.needs.append(collecting(made, dockerfile, project, reading))
         return
     url = local_url(reading.text("STATIC_URL"))
     if static and url and made.set(part, "berth_app_static", {"path": static, "url": url}, f"{guess} Nothing in the project serves them."):
         if at_start:
             made.say(part, "They are those of the image: leave out collectstatic where a script runs it when a pod starts, for nothing can be written there.")
         if not dockerfile.collects:  # an image whose pods collect has none to show
-            made.needs.append(collecting(dockerfile, project, reading))
+            made.needs.append(collecting(made, dockerfile, project, reading))
     elif "STATIC_ROOT" in project.loaded.names:
         said = reading.text("STATIC_URL")
         own = f", and STATIC_URL = '/static/' unless {said} takes them from here" if re.match(r"https?://|//", said) else ""
         lacks = f"nothing serves static files; and whitenoise as a requirement{own}"
         made.needs.append(f"MIDDLEWARE.insert(1, 'whitenoise.middleware.WhiteNoiseMiddleware')  # {lacks}")
         if not (dockerfile.collects or "collectstatic" in served):
-            made.needs.append(collecting(dockerfile, project, reading))
+            made.needs.append(collecting(made, dockerfile, project, reading))
     else:
         made.needs.append("STATIC_ROOT = BASE_DIR / 'staticfiles'  # where collectstatic puts them; whitenoise serves them")
 
 
-def collecting(dockerfile: Dockerfile, project: Project, reading: Reading) -> str:
+def collecting(made: Draft, dockerfile: Dockerfile, project: Project, reading: Reading) -> str:
     """Return the line that a Dockerfile lacks in whose image no static files are, with the variables without which the settings do not load."""
-    variables = {**({"DJANGO_SECRET_KEY": "build"} if key_in_source(reading) else {}), **project.loaded.variables}
-    values = "".join(f"{name}={shlex.quote(value)} " for name, value in variables.items())
+    # The module that manage.py takes by itself may be one to develop with.
+    named = {"DJANGO_SETTINGS_MODULE": project.settings} if project.settings and "DJANGO_SETTINGS_MODULE" in made.settings else {}
+    key = {"DJANGO_SECRET_KEY": "build"} if key_in_source(reading) else {}
+    values = "".join(f"{name}={shlex.quote(value)} " for name, value in sorted({**named, **key, **project.loaded.variables}.items()))
     return f"RUN {values}python manage.py collectstatic --noinput, in {dockerfile.path} below the COPY of the source  # else the image has no static files"
 
 
