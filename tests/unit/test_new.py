@@ -258,6 +258,7 @@ SETTINGS = {
         {},
         {"ALLOWED_HOSTS": ","},
     ),
+    "hosts of a module that a variable names": ("CONF = os.environ.get('CONF')\nconf = load(CONF)\nALLOWED_HOSTS = getattr(conf, 'HOSTS')", {}),
     "one host": ("ALLOWED_HOSTS = [os.environ['HOST_NAME'], 'x']", {"HOST_NAME": "localhost"}),
     "one host that has a name first": ("name = os.environ.get('HOST_NAME')\nALLOWED_HOSTS = [f'.{name}']", {"HOST_NAME": "localhost"}),
     "one host or all": ("name = os.environ.get('HOST_NAME')\nif name:\n    ALLOWED_HOSTS = [name]\nelse:\n    ALLOWED_HOSTS = ['*']", {}),
@@ -1825,3 +1826,10 @@ def test_an_inventory_passes_preflight_and_names_what_is_left(tmp_path: Path) ->
     main.write_text("".join(line for line in main.read_text().splitlines(keepends=True) if "STRIPE" not in line))
     checked = run(tmp_path, "playbooks/preflight.yml", "-i", str(made))
     assert checked.returncode == 0, checked.stdout
+
+
+def test_what_is_said_of_several_variables_is_said_once(tmp_path: Path) -> None:
+    settings = "".join(f"{name} = os.environ.get('{name}', 'True') == 'True'\n" for name in ("SECURE_SSL_REDIRECT", "CSRF_COOKIE_SECURE"))
+    _, text, _ = inventory(tmp_path, {"shop/settings.py": BASE + settings + "MAIL = os.environ['MAIL']\n"})
+    assert text.count("No TLS comes before the site here") == 1
+    assert text.index("  # No TLS") < text.index("  CSRF_COOKIE_SECURE: ") < text.index("  SECURE_SSL_REDIRECT: ") < text.index("  MAIL: ")

@@ -76,10 +76,6 @@ VALUES = re.compile(r"(?:[\w.-]*/)*(?![\w.-]*(?:build|manifest|package|stats|ver
 FINDERS = {"WHITENOISE_USE_FINDERS", "WHITENOISE_AUTOREFRESH"}  # by which WhiteNoise may serve what was not collected
 HOSTS = "import os; ALLOWED_HOSTS = os.environ.get('DJANGO_ALLOWED_HOSTS', 'localhost').split(',')  # else every page is a 400"
 MANAGED = re.compile(r"\bmanage\.py\s+(?!runserver)([a-z][\w-]*)")  # commands in a script
-ONCE = (
-    "What makes files belongs in the Dockerfile, and what prepares the database in berth_app_release_commands, which run once. "
-    "Where berth_app_command begins with the server itself, the script is left out."
-)
 APART = (
     "Kubernetes sees one of them: give the server to berth_app_command and each other one, such as a worker, to berth_app_processes. Such a program often "
     "wants to begin as root, which no pod may."
@@ -337,8 +333,11 @@ def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procf
     if name:
         made.settings[name] = (value, "Without it the script that serves takes Django's server to develop with.")
     if "migrate" in (run := list(dict.fromkeys(MANAGED.findall(script)))):
-        made.say("The app", f"A script runs {', '.join(run)} of manage.py whenever a pod starts, where the image's files are read-only. {ONCE}")
-        if (dockerfile.command or not command) and (server := installed_server(project, port if port >= LOWEST else PORT)):
+        server = installed_server(project, port if port >= LOWEST else PORT) if dockerfile.command or not command else []
+        what = ", ".join(run[:4]) + (" and more" if len(run) > 4 else "")
+        way = f"Let berth_app_command run the server alone{', as here' if server else ''}, and what the site needs of them berth_app_release_commands, once"
+        made.say("The app", f"A script runs {what} of manage.py whenever a pod starts, where the image's files are read-only. {way}{':' if server else '.'}")
+        if server:
             made.say("The app", dumped("berth_app_command", server))
     return script, dockerfiles.waits_for(command, script)
 
@@ -553,7 +552,7 @@ def local_url(value: str) -> str:
 def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Project, reading: Reading, served: str) -> None:
     """Say where static and uploaded files are; ``served`` is what the script does that serves."""
     part = "Files"
-    guess = f"Guessed from the settings and where {dockerfile.path if dockerfile else 'the Dockerfile of Berth'} puts the source."
+    guess = "Guessed from the settings and where " + (dockerfile.path if dockerfile else "Berth's Dockerfile") + " puts the source."
     media, static = (inside(reading.path(name), source, dockerfile, project.directory) for name in ("MEDIA_ROOT", "STATIC_ROOT"))
     url = local_url(reading.text("MEDIA_URL"))
     away = elsewhere(reading, project.loaded.chosen, "DEFAULT_FILE_STORAGE", "default")
@@ -820,7 +819,7 @@ def switches(made: Draft, reading: Reading, asked: list[Asked], every: list[Aske
         every: Each setting that asks for one.
     """
     done, separators = set(), {}
-    named = {one.name: one for one in every if one.setting == "ALLOWED_HOSTS"}
+    named = {one.name: one for one in every if one.setting == "ALLOWED_HOSTS" and one.kind == one.separator == ""}
     for one in (named.get(each.name, each) for each in asked):
         if one.setting == "ALLOWED_HOSTS" or re.fullmatch(r"(?:DJANGO_)?ALLOWED_HOSTS?", one.name):
             done.add(one.name)
@@ -961,9 +960,16 @@ def pairs(name: str, values: Mapping[str, tuple[str, str]]) -> list[str]:
     if not values:
         return [f"{name}: {{}}"]
     lines = [f"{name}:"]
-    for key, (value, why) in sorted(values.items()):
-        lines += [f"  {line}" for line in comment(why)]
+    first: dict[str, str] = {}
+    for key, (_, why) in sorted(values.items()):
+        first.setdefault(why or key, key)
+    said = ""
+    # Those with the same comment stand below it together.
+    for _, key in sorted((first[why or key], key) for key, (_, why) in values.items()):
+        value, why = values[key]
+        lines += [f"  {line}" for line in comment(why if why != said else "")]
         lines.append(f"  {key}: {quoted(value)}")
+        said = why
     return lines
 
 
