@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from ...module_utils.image.dockerfile import Instruction, Known, chain, copied, expand, parse, runs_as_root, served, serves_nothing
 from ...module_utils.image.project import find_matching, text_of
-from .procfile import words
+from .procfile import SERVERS, words
 
 # Those that are for production, where the source has none at its top and no compose file names one.
 NAMES = (
@@ -47,7 +47,6 @@ SWITCH = re.compile(
     r"\bif\s+\[\[?\s+[\"']?\$\{?(\w+)(?::?-[^}]*)?\}?[\"']?\s+==?\s+[\"']?([\w.-]+)[\"']?\s+\]\]?\s*;?\s*then\b((?:(?!\bfi\b).)*?)\belse\b((?:(?!\bfi\b).)*)",
     re.DOTALL,
 )
-SERVES_PAGES = re.compile(r"\b(?:gunicorn|uvicorn|uwsgi|daphne|hypercorn|granian|waitress-serve)\b")
 # How a script waits for PostgreSQL where the server's name stands in it: by nc, wait-for-it or dockerize, pg_isready or psycopg.
 HOST = r"([a-z](?:[a-z0-9-]*[a-z0-9])?)"
 WAITS = re.compile(
@@ -159,24 +158,24 @@ def find(source: Path, named: str = "") -> Dockerfile | None:
     health = re.search(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?(?=[/\s\"'])(/?[\w./-]*)", said.get("HEALTHCHECK", ""))
     port = re.match(r"\d+", said.get("EXPOSE", ""))
     return Dockerfile(
-        path,
-        (known.place or "") if "WORKDIR" in said else "",
-        int(port[0]) if port else 0,
-        runs_as_root(instructions),
-        any("alpine" in each.words() for each in chain(instructions) if each.keyword == "FROM"),
-        known.values.get("DJANGO_SETTINGS_MODULE", ""),
-        any("collectstatic" in each.raw for each in instructions if each.keyword == "RUN"),
-        health[1] if health else "",
-        _program(said.get("ENTRYPOINT", "")),
-        _program(said.get("CMD", "")),
-        tuple(files),
-        required(source, text),
-        hidden_environment(instructions),
-        any((each.keyword == "RUN" and ASSETS.search(each.raw)) or (each.keyword == "FROM" and NODE.search(each.text)) for each in instructions),
-        tuple(volumes),
-        next((int(found[1]) for each in instructions if each.keyword == "RUN" and (found := MAKES_USER.search(each.text))), 0),
-        search,
-        uv,
+        path=path,
+        workdir=(known.place or "") if "WORKDIR" in said else "",
+        port=int(port[0]) if port else 0,
+        root=runs_as_root(instructions),
+        alpine=any("alpine" in each.words() for each in chain(instructions) if each.keyword == "FROM"),
+        settings=known.values.get("DJANGO_SETTINGS_MODULE", ""),
+        collects=collects(instructions),
+        health=health[1] if health else "",
+        entrypoint=_program(said.get("ENTRYPOINT", "")),
+        command=_program(said.get("CMD", "")),
+        files=tuple(files),
+        required=required(source, text),
+        environment=hidden_environment(instructions),
+        assets=any((each.keyword == "RUN" and ASSETS.search(each.raw)) or (each.keyword == "FROM" and NODE.search(each.text)) for each in instructions),
+        volumes=tuple(volumes),
+        made=next((int(found[1]) for each in instructions if each.keyword == "RUN" and (found := MAKES_USER.search(each.text))), 0),
+        search=search,
+        uv=uv,
     )
 
 
@@ -184,21 +183,21 @@ def choose(source: Path, named: str) -> str:
     """Return the path of the Dockerfile that serves, "" where the source has none: the one at its top, or one for production before one to develop with."""
     first = ["Dockerfile", *([] if DEVELOPS.search(named) else [named]), *NAMES]
     there = [name for name in [*first, *production(source), *others(source), named] if name and (source / name).is_file()]
-    top = source / "Dockerfile"
-    collected = [] if collects(top) or not serves_nothing(parse(text_of(top))) else collecting(source)
+    instructions = parse(text_of(source / "Dockerfile"))
+    collected = [] if collects(instructions) or not serves_nothing(instructions) else collecting(source)
     if there and len(collected) == 1:
         return collected[0]
     return there[0] if there else ""
 
 
-def collects(file: Path) -> bool:
+def collects(instructions: list[Instruction]) -> bool:
     """Whether a Dockerfile collects the static files."""
-    return any("collectstatic" in each.raw for each in parse(text_of(file)) if each.keyword == "RUN")
+    return any("collectstatic" in each.raw for each in instructions if each.keyword == "RUN")
 
 
 def collecting(source: Path) -> list[str]:
     """Return the Dockerfiles at the source's top that collect the static files, as one of a platform's own does beside one to develop with."""
-    return [path for path in find_matching(source, FILE) if "/" not in path and not DEVELOPS.search(path) and collects(source / path)]
+    return [path for path in find_matching(source, FILE) if "/" not in path and not DEVELOPS.search(path) and collects(parse(text_of(source / path)))]
 
 
 def production(source: Path) -> Iterator[str]:
@@ -299,7 +298,7 @@ def switch(script: str) -> tuple[str, str]:
     ('LIVE', 'yes')
     """
     for name, value, then, otherwise in SWITCH.findall(script):
-        if SERVES_PAGES.search(then) and "runserver" not in then and "runserver" in otherwise:
+        if SERVERS.search(then) and "runserver" not in then and "runserver" in otherwise:
             return name, value
     return "", ""
 

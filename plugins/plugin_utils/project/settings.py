@@ -454,3 +454,8 @@ def literal(node: ast.AST) -> Any:
         return ast.literal_eval(node)  # type: ignore[arg-type]
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
+
+
+def key_in_source(reading: Reading) -> bool:
+    """Whether SECRET_KEY stands in the settings in so many words: it has to come from DJANGO_SECRET_KEY, in the build too."""
+    return isinstance(reading.value("SECRET_KEY"), str) and bool(reading.value("SECRET_KEY"))

@@ -1,0 +1,154 @@
+"""What a first inventory says of uploads and static files."""
+
+from __future__ import annotations
+
+import ast
+import os
+import posixpath
+import re
+import shlex
+from collections.abc import Collection
+from pathlib import Path
+
+from ...module_utils import formats
+from ...module_utils.image.project import Project, constant, dotted, find_matching, module_file, parsed, text_of
+from ...module_utils.image.project_dockerfile import HOME, serves_itself
+from . import procfile
+from .dockerfile import Dockerfile
+from .draft import Draft
+from .image import UWSGI
+from .settings import Reading, key_in_source
+
+PASSING = re.compile(r"cache|node_modules|static|venv|/(?:logs?|run|tmp)(?:/|\Z)")  # directories whose files need not be kept
+FINDERS = {"WHITENOISE_USE_FINDERS", "WHITENOISE_AUTOREFRESH"}  # by which WhiteNoise may serve what was not collected
+COLLECTED = (
+    "Static files are collected there when a pod starts. Where berth_app_command leaves that out, leave this out too, "
+    "for it hides those of the image, and collect them in the Dockerfile."
+)
+
+
+def kept_besides(source: Path, dockerfile: Dockerfile | None, known: list[str]) -> tuple[dict[str, str], str]:
+    """Return the directories, by name, that a compose file or else the image keeps besides those that are known, and that file."""
+    directories, file = procfile.kept(source) if dockerfile else ([], "")
+    if dockerfile and not directories:
+        directories, file = list(dockerfile.volumes), dockerfile.path
+    taken = [path for path in [*known, dockerfile.workdir if dockerfile else ""] if path]
+    found: dict[str, str] = {}
+    for path in directories:
+        within = any(path == other or path.startswith(f"{other}/") for other in filter(None, known)) or any(other.startswith(f"{path}/") for other in taken)
+        if not (within or path in taken or PASSING.search(path) or formats.directory(path) or formats.apart_from_the_system(path)):
+            name = procfile.process_name(posixpath.basename(path))
+            found[name if name not in {"media", *found} else procfile.process_name(path)] = path
+            taken.append(path)
+    return found, file
+
+
+def inside(path: Path | None, source: Path, dockerfile: Dockerfile | None, directory: str) -> str:
+    """Return where a path of the source is in the image, or the path itself where it lies elsewhere; "" where it is not known.
+
+    Settings work it out from the ``directory`` that has them, which an image may have without what is above it in the source.
+    """
+    if path is None or path == source:
+        return ""
+    if not path.is_relative_to(source):
+        return str(path)
+    home = dockerfile.place(directory) if dockerfile else posixpath.join(HOME, directory)
+    return posixpath.normpath(posixpath.join(home, os.path.relpath(path, source / directory))) if home else ""
+
+
+def elsewhere(reading: Reading, chosen: Collection[str], setting: str, alias: str) -> bool:
+    """Whether files are kept in a storage of django-storages, or in a class of the project's own that is made of one.
+
+    Args:
+        reading: The settings.
+        chosen: The texts that stand only where a variable would have it so, which say nothing.
+        setting: What names the storage before Django 4.2.
+        alias: What it is called in ``STORAGES``.
+    """
+    named = [reading.expressions[setting][0]] if setting in reading.expressions else []
+    for node in ast.walk(reading.expressions["STORAGES"][0]) if "STORAGES" in reading.expressions else ():
+        if isinstance(node, ast.Dict):
+            named += [value for key, value in zip(node.keys, node.values, strict=True) if key and constant(key) == alias]
+    storages = {constant(node) for each in named for node in ast.walk(each)} - set(chosen)
+    return any(storage.startswith("storages.backends.") or made_of_storages(reading.root, storage) for storage in storages)
+
+
+def made_of_storages(root: Path, storage: str) -> bool:
+    """Whether a storage is a class of the project's own, one of whose bases django-storages has."""
+    module, _, name = storage.rpartition(".")
+    file = module_file(root, module)
+    tree = (parsed(file) if file else None) or ast.Module([], [])
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("storages.backends")]
+    imported = {alias.asname or alias.name for node in imports for alias in node.names}
+    return any(isinstance(node, ast.ClassDef) and node.name == name and imported & {dotted(base) for base in node.bases} for node in tree.body)
+
+
+def maps_static(source: Path, served: str) -> bool:
+    """Whether uWSGI shows the static files, as its settings say or a script that runs it."""
+    texts = [served, *(text_of(source / path) for path in find_matching(source, UWSGI))]
+    return any(re.search(r"^\s*static-map|--static-map", text, re.MULTILINE) for text in texts)
+
+
+def local_url(value: str) -> str:
+    """Return MEDIA_URL or STATIC_URL as the path that visitors ask for, "" where that is on another site or not known.
+
+    >>> local_url("media/"), local_url("https://cdn.example.com/"), local_url("")
+    ('/media/', '', '')
+    """
+    url = "" if value.startswith("//") else f"/{value.strip('/')}/"
+    return "" if formats.files_url(url) else url
+
+
+def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Project, reading: Reading, served: str) -> None:
+    """Say where static and uploaded files are; ``served`` is what the script does that serves."""
+    part = "Files"
+    guess = "Guessed from the settings and where " + (dockerfile.path if dockerfile else "Berth's Dockerfile") + " puts the source."
+    media, static = (inside(reading.path(name), source, dockerfile, project.directory) for name in ("MEDIA_ROOT", "STATIC_ROOT"))
+    url = local_url(reading.text("MEDIA_URL"))
+    away = elsewhere(reading, project.loaded.chosen, "DEFAULT_FILE_STORAGE", "default")
+    keeps = bool(media) and not away
+    volumes = {"media": {"path": media, "size": "1Gi", **({"url": url} if url else {})}} if keeps else {}
+    others, file = kept_besides(source, dockerfile, [media, static])
+    volumes |= {name: {"path": path, "size": "1Gi"} for name, path in others.items()}
+    why = [guess if keeps else "", f"Guessed: {file} keeps {', '.join(others.values())}." if others else ""]
+    if volumes and not made.set(part, "berth_app_volumes", volumes, " ".join(filter(None, why))):
+        places = ", ".join(str(volume["path"]) for volume in volumes.values())
+        made.say(part, f"Uploads go to {places}, which is read-only: Berth keeps no files. Store them elsewhere, as with django-storages.")
+    if "MEDIA_ROOT" in project.loaded.names and reading.value("MEDIA_ROOT") != "" and not (media or away):
+        example = "berth_app_volumes: {media: {path: /srv/app/media, size: 1Gi}}"
+        made.say(part, f"Where MEDIA_ROOT is in the image cannot be worked out. It needs a volume, as in {example}.")
+    if dockerfile is None:
+        return  # a Dockerfile of Berth's making serves static files itself
+    at_start = "collectstatic" in served and bool(static)
+    sent, itself = elsewhere(reading, project.loaded.chosen, "STATICFILES_STORAGE", "staticfiles"), serves_itself(project) or maps_static(source, served)
+    if sent or itself:
+        if at_start:
+            made.set(part, "berth_app_writable", {static: "256Mi"}, COLLECTED)
+        collects = dockerfile.collects or "collectstatic" in served or bool(FINDERS & project.loaded.names)
+        if not sent and not collects and "STATIC_ROOT" in project.loaded.names:
+            made.needs.append(collecting(made, dockerfile, project, reading))
+        return
+    url = local_url(reading.text("STATIC_URL"))
+    if static and url and made.set(part, "berth_app_static", {"path": static, "url": url}, f"{guess} Nothing in the project serves them."):
+        if at_start:
+            made.say(part, "They are those of the image: leave out collectstatic where a script runs it when a pod starts, for nothing can be written there.")
+        if not dockerfile.collects:  # an image whose pods collect has none to show
+            made.needs.append(collecting(made, dockerfile, project, reading))
+    elif "STATIC_ROOT" in project.loaded.names:
+        said = reading.text("STATIC_URL")
+        own = f", and STATIC_URL = '/static/' unless {said} takes them from here" if re.match(r"https?://|//", said) else ""
+        lacks = f"nothing serves static files; and whitenoise as a requirement{own}"
+        made.needs.append(f"MIDDLEWARE.insert(1, 'whitenoise.middleware.WhiteNoiseMiddleware')  # {lacks}")
+        if not (dockerfile.collects or "collectstatic" in served):
+            made.needs.append(collecting(made, dockerfile, project, reading))
+    else:
+        made.needs.append("STATIC_ROOT = BASE_DIR / 'staticfiles'  # where collectstatic puts them; whitenoise serves them")
+
+
+def collecting(made: Draft, dockerfile: Dockerfile, project: Project, reading: Reading) -> str:
+    """Return the line that a Dockerfile lacks in whose image no static files are, with the variables without which the settings do not load."""
+    # The module that manage.py takes by itself may be one to develop with.
+    named = {"DJANGO_SETTINGS_MODULE": project.settings} if project.settings and "DJANGO_SETTINGS_MODULE" in made.settings else {}
+    key = {"DJANGO_SECRET_KEY": "build"} if key_in_source(reading) else {}
+    values = "".join(f"{name}={shlex.quote(value)} " for name, value in sorted({**named, **key, **project.loaded.variables}.items()))
+    return f"RUN {values}python manage.py collectstatic --noinput, in {dockerfile.path} below the COPY of the source  # else the image has no static files"

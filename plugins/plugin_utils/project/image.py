@@ -1,0 +1,181 @@
+"""What a first inventory says of the image: how it is built, as which user it runs, what serves in it, and what it lacks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ...module_utils.audit.pods import SUPERVISORS
+from ...module_utils.image.project import TO_DEVELOP, Project, default_settings, find_matching, is_bound_to_itself, text_of
+from ...module_utils.image.project_dockerfile import choose_python, unfit, wished
+from . import dockerfile as dockerfiles
+from . import procfile, supervisor
+from .dockerfile import Dockerfile
+from .draft import Draft, dumped, placeholder
+
+LOWEST = 1024  # of the ports at which anybody may listen
+PORT = 8000  # as berth_app_port is by default
+PYTHON = "3.13"  # as the image that Berth brings has
+MANAGED = re.compile(r"\bmanage\.py\s+(?!runserver)([a-z][\w-]*)")  # commands in a script
+APART = (
+    "Kubernetes sees one of them: give the server to berth_app_command and each other one, such as a worker, to berth_app_processes. Such a program often "
+    "wants to begin as root, which no pod may."
+)
+BECOMES = re.compile(r"\b(?:gosu|su-exec|setpriv|runuser|sudo)\b")  # in a script that begins as root, and runs the server as somebody else
+UWSGI = re.compile(r"(?i)(?:.+[._-])?uwsgi(?:[._-].+)?\.(?:ini|ya?ml)")  # uWSGI's settings
+
+
+def image(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Project) -> None:
+    """Say what of the image the inventory has to know."""
+    part = "The app"
+    if dockerfile is None:
+        python, _ = choose_python(wished(project), PYTHON, official=True)
+        made.needs += filter(None, [unfit(project.dependencies, python)])
+    if dockerfile:
+        if dockerfile.path != "Dockerfile":
+            beside = ", ".join(path for path in dockerfiles.others(source) if path != dockerfile.path)
+            why = f"the source has no Dockerfile at its top{f', and others in {beside}' if beside else ''}"
+            if (source / "Dockerfile").is_file():
+                why = "it collects the static files, and Dockerfile has neither that nor a command"
+            made.set(part, "berth_app_dockerfile", dockerfile.path, f"Guessed: {why}.")
+        if dockerfile.root:
+            user, why = user_of(source, dockerfile)
+            made.set(part, "berth_app_user", user, f"The image of {dockerfile.path} runs as root, which no pod may. {why}")
+        if dockerfile.environment:
+            search_path(made, dockerfile)
+        if project.assets and not dockerfile.assets:
+            where = f"cd {project.assets.place} && " if project.assets.place else ""
+            made.needs.append(
+                f"RUN {where}{project.assets.manager} install && {project.assets.manager} run build, in {dockerfile.path} and not here"
+                "  # unless the source has what that makes, style sheets and scripts are missing"
+            )
+    package, _, last = project.settings.rpartition(".")
+    if last in TO_DEVELOP:
+        others = sorted(path.stem for path in (source / (project.paths or (project.directory,))[0] / package.replace(".", "/")).glob("[a-z]*.py"))
+        others = [name for name in others if name not in (*TO_DEVELOP, "manage", "urls", "wsgi", "asgi", "celery")]
+        way = f"{package} has {', '.join(others)} besides: set DJANGO_SETTINGS_MODULE to the one for servers" if others else "no other is beside it"
+        made.say(part, f"The settings {project.settings} are for development, by their name; {way}.")
+    manage = default_settings(source / project.directory / "manage.py")
+    if project.settings and manage != project.settings and not (dockerfile and dockerfile.settings):
+        why = f"Guessed: manage.py takes {manage} where nobody names one." if manage else "Guessed: manage.py names none."
+        made.settings["DJANGO_SETTINGS_MODULE"] = (project.settings, why)
+    elif not project.settings:
+        made.settings["DJANGO_SETTINGS_MODULE"] = placeholder(made, "DJANGO_SETTINGS_MODULE", "for manage.py names no settings module that is there")
+
+
+def user_of(source: Path, dockerfile: Dockerfile) -> tuple[int, str]:
+    """Return the number of the user that an image which begins as root is to run as, and what to say of it."""
+    script = "\n".join(dockerfile.script(source, words) for words in (dockerfile.entrypoint, dockerfile.command))
+    texts = [script, *(text_of(source / path) for path in find_matching(source, UWSGI))]
+    becomes = BECOMES.search(script)
+    rest = f" Leave out {becomes[0]}, which root alone can use, as with a berth_app_command without it." if becomes else ""
+    if dockerfile.made:
+        return dockerfile.made, f"The Dockerfile makes this user.{rest}"
+    if any("www-data" in text for text in texts):
+        return (82 if dockerfile.alpine else 33), f"This is www-data, which the server is to be.{rest}"
+    return 1000, f"Everybody has to be able to read its files.{rest}"
+
+
+def search_path(made: Draft, dockerfile: Dockerfile) -> None:
+    """Say where the programs of a virtual environment are that are not on the image's PATH: releases run python manage.py."""
+    programs = f"{dockerfile.environment}/bin"
+    if dockerfile.search:
+        made.needs.append(f'ENV PATH="{programs}:$PATH", in {dockerfile.path} and not here  # else manage.py finds no Django')
+    else:
+        made.settings["PATH"] = (f"{programs}:{dockerfiles.SYSTEM_PATH}", f"Guessed: {dockerfile.path} installs there, and the image's PATH does not have it.")
+
+
+def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procfile.Web, project: Project) -> tuple[str, str]:
+    """Say what serves and at which port; return what its scripts do and the database's server that they wait for, "" where they name none."""
+    if dockerfile is None:
+        prepared(made, source, project)
+        return "", ""
+    command, entrypoint = list(dockerfile.command), list(dockerfile.entrypoint)
+    supervised = supervisor.programs(source, dockerfile)
+    if supervised is not None:
+        command, entrypoint = supervising(made, dockerfile, supervised), []
+    elif dockerfile.uv and not entrypoint and (plain := procfile.without_uv(command)) != command:
+        command = plain
+        made.set("The app", "berth_app_command", command, f"That of {dockerfile.path} without uv run, which writes to a cache.")
+    elif not command:
+        command, why = missing_command(source, dockerfile, web, project)
+        command = procfile.without_uv(command) if dockerfile.uv else command
+        if command:
+            made.set("The app", "berth_app_command", [*entrypoint, *command], f"{why}, for {dockerfile.path} has no CMD.")
+    script = "\n".join(dockerfile.script(source, words) for words in (entrypoint, command))
+    told = dockerfiles.port_of(command, script)
+    port = dockerfile.port or told
+    if port and port != PORT:
+        why = f"As {dockerfile.path} exposes it." if dockerfile.port else f"Guessed: {' '.join(command)} listens there."
+        low = f" Many clusters let only root listen there, and no pod runs as root: let the server listen at {PORT}, and leave this out."
+        made.set("The app", "berth_app_port", port, why if port >= LOWEST else f"{why}{low}")
+    if told != (port or PORT) and "bind" not in project.configured and dockerfiles.asks_for_port(command, script):
+        made.settings["PORT"] = (str(port or PORT), "Where the server listens.")
+    if supervised is None and (found := re.search(SUPERVISORS, f"{' '.join([*entrypoint, *command])}\n{script}")):
+        made.say("The app", f"{found[0]} runs several programs in the pod of web. {APART}")
+    if dockerfiles.lacks_python(text_of(source / dockerfile.path), script):
+        made.needs.append(f"RUN ln -s python3 /usr/bin/python, in {dockerfile.path} and not here  # unless there is one: releases run python manage.py migrate")
+    name, value = dockerfiles.switch(script)
+    if name:
+        made.settings[name] = (value, "Without it the script that serves takes Django's server to develop with.")
+    if "migrate" in (run := list(dict.fromkeys(MANAGED.findall(script)))):
+        server = installed_server(project, port if port >= LOWEST else PORT) if dockerfile.command or not command else []
+        what = ", ".join(run[:4]) + (" and more" if len(run) > 4 else "")
+        way = f"Let berth_app_command run the server alone{', as here' if server else ''}, and what the site needs of them berth_app_release_commands, once"
+        made.say("The app", f"A script runs {what} of manage.py whenever a pod starts, where the image's files are read-only. {way}{':' if server else '.'}")
+        if server:
+            made.say("The app", dumped("berth_app_command", server))
+    return script, dockerfiles.waits_for(command, script)
+
+
+def prepared(made: Draft, source: Path, project: Project) -> None:
+    """Say what a Procfile has manage.py prepare before it serves, where Berth's Dockerfile serves in its place and a release migrates."""
+    said, file = procfile.web_command(source, project.directory)
+    scripts = [text_of(source / project.directory / word) for word in said.split() if word.endswith((".sh", ".bash"))]
+    found = dict.fromkeys(run for run in MANAGED.findall("\n".join([said, *scripts])) if run not in ("collectstatic", "migrate"))
+    if found:
+        what = f"The web of {file} runs {', '.join(found)} of manage.py before it serves, which nothing here does."
+        made.say("The app", f"{what} What the site needs of it belongs in berth_app_release_commands, after migrate.")
+
+
+def supervising(made: Draft, dockerfile: Dockerfile, supervised: dict[str, str]) -> list[str]:
+    """Say what serves among the programs of an image's supervisor, and return it, nothing where that cannot be told."""
+    why = f"{dockerfile.path} starts a supervisor, which is made to run as root and has all its programs in each pod."
+    command = procfile.words(supervisor.server(supervised))
+    if command:
+        rest = "This is the one that serves; what it prepares besides migrations belongs in berth_app_release_commands."
+        made.set("The app", "berth_app_command", command, f"{why} {rest}")
+    else:
+        made.say("The app", f"{why} Name the one that serves in berth_app_command, at 0.0.0.0, and each other one in berth_app_processes.")
+    return command
+
+
+def missing_command(source: Path, dockerfile: Dockerfile, web: procfile.Web, project: Project) -> tuple[list[str], str]:
+    """Return what serves in an image that has no command of its own, and where that comes from; none where nothing says it."""
+    if web.command:
+        return procfile.words(web.command), f"From {web.file}"
+    if dockerfile.entrypoint:
+        return [], ""  # which may serve by itself
+    said, file = procfile.web_command(source, project.directory)
+    if said:
+        command = procfile.words(said)
+        return [*command, *reachable(source / project.directory, command)], f"From {file}"
+    server = installed_server(project, PORT)
+    return server, f"Guessed: {server[0]} is installed" if server else ""
+
+
+def installed_server(project: Project, port: int) -> list[str]:
+    """Return the command of a server that the project's packages have, none where they have none."""
+    for program, application in (("gunicorn", project.wsgi), ("uvicorn", project.asgi)):
+        if program in project.dependencies.names and application:
+            address = ["--bind", f"0.0.0.0:{port}"] if program == "gunicorn" else ["--host", "0.0.0.0", "--port", str(port)]
+            return [program, *address, application]
+    return []
+
+
+def reachable(root: Path, command: list[str]) -> list[str]:
+    """Return what a command of gunicorn lacks that has its address from a file, and that for a proxy on the same machine; nothing for another."""
+    text = " ".join(command)
+    found = re.search(r"\Agunicorn\s.*?(?<=\s)(?:-c|--config)[\s=](?:file:)?(\S+)", text)
+    own = found and not re.search(r"\s(?:-b|--bind)\b", text) and is_bound_to_itself(root / found[1])
+    return ["--bind", f"0.0.0.0:{PORT}"] if own else []

@@ -1,0 +1,115 @@
+"""What a first inventory says of the other variables that settings ask for, and of what settings lack."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...module_utils.image.project import Project, assigned, constant, dotted, find_files, settings_trees
+from .database import SET_BY_BERTH
+from .draft import Draft, generated, placeholder
+from .settings import Asked, Reading, key_in_source, left_out
+
+RANDOM = re.compile(r"(?:DJANGO_|APP_)?(?:SECRET(?:_KEY)?|JWT_SECRET(?:_KEY)?|SIGNING_KEY|HASHID_\w*SALT|\w*_SALT)")
+SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|DSN|CREDENTIAL|LICENSE")
+LOADERS = ("json.load", "json.loads", "yaml.safe_load", "yaml.load", "toml.load", "tomllib.load")
+VALUES = re.compile(r"(?:[\w.-]*/)*(?![\w.-]*(?:build|manifest|package|stats|version))[\w.-]+\.(?:json|ya?ml|toml)")  # files that these read; not of a build
+HOSTS = "import os; ALLOWED_HOSTS = os.environ.get('DJANGO_ALLOWED_HOSTS', 'localhost').split(',')  # else every page is a 400"
+ONE_HOST = "The settings take one name from it, and the site answers to no other. With a public name write that, and berth_app_probe: {host: NAME}."
+EAGER = ("CELERY_ALWAYS_EAGER", "CELERY_TASK_ALWAYS_EAGER", "task_always_eager")
+INSECURE = ("SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")  # what needs TLS, which only a public entry has
+
+
+def switches(made: Draft, reading: Reading, asked: list[Asked], every: list[Asked]) -> set[str]:
+    """Set what an environment without TLS, and one that is served, needs of the settings; return the variables that this settles.
+
+    Args:
+        made: The inventory.
+        reading: The settings.
+        asked: Each variable once.
+        every: Each setting that asks for one.
+    """
+    done, separators = set(), {}
+    named = {one.name: one for one in every if one.setting == "ALLOWED_HOSTS" and one.kind == one.separator == ""}
+    for one in (named.get(each.name, each) for each in asked):
+        if one.setting == "ALLOWED_HOSTS" or re.fullmatch(r"(?:DJANGO_)?ALLOWED_HOSTS?", one.name):
+            done.add(one.name)
+            if one.kind in ("json",):
+                made.settings[one.name] = ('["localhost", "127.0.0.1", "[::1]"]', "")
+            elif not one.separator:
+                if one.name in SET_BY_BERTH:
+                    made.needs.append(f"ALLOWED_HOSTS = os.environ['{one.name}'].split(',')  # it has several names")
+                elif one.default not in ("*", "localhost", ".localhost") and "*" not in (reading.value("ALLOWED_HOSTS") or []):
+                    made.settings[one.name] = ("localhost", ONE_HOST)
+            elif one.separator != "," or one.name != "DJANGO_ALLOWED_HOSTS":
+                separators[one.name] = one.separator or " "
+        elif one.setting in ("DEBUG", "TEMPLATE_DEBUG") or re.fullmatch(r"(?:DJANGO_|APP_)?DEBUG", one.name):
+            done.add(one.name)
+            if one.on:
+                made.settings[one.name] = (one.off, "")
+        elif one.setting in INSECURE:
+            done.add(one.name)
+            if one.on:
+                made.settings[one.name] = (one.off, "No TLS comes before the site here; leave it out where it does.")
+        elif one.setting == "SECRET_KEY" or RANDOM.fullmatch(one.name):
+            done.add(one.name)
+            made.secrets[one.name] = (generated(one.name), "")
+    if separators:
+        made.set("Names", "berth_app_hosts_env", separators, "The names that the site answers to, with what parts them.")
+    if reading.value("DEBUG") is True:
+        made.needs.append("DEBUG = False  # visitors would see the settings on every error")
+    made.needs += [f"{name} = False  # no TLS comes before the site here" for name in INSECURE[:1] if reading.value(name) is True]
+    if key_in_source(reading):
+        made.needs.append("import os; SECRET_KEY = os.environ['DJANGO_SECRET_KEY']  # the one in the source is no secret")
+        made.secrets.setdefault("DJANGO_SECRET_KEY", (generated("DJANGO_SECRET_KEY"), ""))
+    return done
+
+
+def tasks(made: Draft, asked: list[Asked], workers: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Leave Celery's tasks to its worker where web would run them itself; return the variables that this settles."""
+    celery = any("celery" in " ".join(one["command"]) for one in workers.values())
+    found = [one for one in asked if celery and one.setting in EAGER and one.on]
+    for one in found:
+        made.settings[one.name] = (one.off, "Tasks are the worker's: otherwise web runs them itself, and it has nothing to do.")
+    return {one.name for one in found}
+
+
+def local(made: Draft, source: Path, root: Path, project: Project) -> None:
+    """Say which module the settings need that is not in the source, and what it has to take from the environment."""
+    for module, example in left_out(root, project.settings):
+        names = assigned(example)
+        path = module.relative_to(source)
+        made.needs.insert(0, f"{path}, as {example.name} beside it, with values from os.environ  # not in the source, and the settings do not load without it")
+        if "ALLOWED_HOSTS" in names:
+            made.needs.append(HOSTS)
+        if "SECRET_KEY" in names:
+            made.needs.append("import os; SECRET_KEY = os.environ.get('DJANGO_SECRET_KEY') or 'for-the-build-' * 4  # no secret belongs into the source")
+            made.secrets.setdefault("DJANGO_SECRET_KEY", (generated("DJANGO_SECRET_KEY"), ""))
+
+
+def missing_files(made: Draft, source: Path, root: Path, project: Project) -> None:
+    """Say which files with values the settings read that the source does not have: kept on a server, and not in git."""
+    for _, tree in settings_trees(root, project.settings):
+        if any(isinstance(node, ast.Call) and dotted(node.func) in LOADERS for node in ast.walk(tree)):
+            names = {posixpath.basename(constant(node)) for node in ast.walk(tree) if VALUES.fullmatch(constant(node))}
+            for name in sorted(name for name in names if not any(find_files(source, name))):
+                why = "a pod has environment variables and not this file, and what stands for it in the settings is known to everybody"
+                made.needs.append(f"os.environ in the place of {name}  # {why}")
+
+
+def rest(made: Draft, asked: list[Asked]) -> None:
+    """Ask for what the settings do not load without."""
+    for one in asked:
+        if not one.required or one.name in made.settings or one.name in made.secrets:
+            continue
+        if one.name.endswith("ADMIN_URL"):
+            made.settings[one.name] = ("admin/", "Guessed.")
+        elif SECRET.search(one.name):
+            made.secrets[one.name] = placeholder(made, one.name, "encrypted by ansible-vault encrypt_string: the settings do not load without it")
+        else:
+            what = f" ({one.kind})" if one.kind else ""
+            made.settings[one.name] = placeholder(made, one.name, f"for the settings do not load without it{what}")
