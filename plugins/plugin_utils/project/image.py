@@ -121,8 +121,9 @@ def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procf
     if "migrate" in (run := list(dict.fromkeys(MANAGED.findall(script)))):
         server = installed_server(project, port if port >= LOWEST else PORT) if dockerfile.command or not command else []
         what = ", ".join(run[:4]) + (" and more" if len(run) > 4 else "")
-        way = f"Let berth_app_command run the server alone{', as here' if server else ''}, and what the site needs of them berth_app_release_commands, once"
-        made.say("The app", f"A script runs {what} of manage.py whenever a pod starts, where the image's files are read-only. {way}{':' if server else '.'}")
+        way = "Put what the site needs of that in berth_app_release_commands, which run once, and let berth_app_command run the server alone"
+        end = ", as here:" if server else "."
+        made.say("The app", f"A script runs {what} of manage.py whenever a pod starts, where the image's files are read-only. {way}{end}")
         if server:
             made.say("The app", dumped("berth_app_command", server))
     return script, dockerfiles.waits_for(command, script)
