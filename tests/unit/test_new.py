@@ -1833,3 +1833,14 @@ def test_what_is_said_of_several_variables_is_said_once(tmp_path: Path) -> None:
     _, text, _ = inventory(tmp_path, {"shop/settings.py": BASE + settings + "MAIL = os.environ['MAIL']\n"})
     assert text.count("No TLS comes before the site here") == 1
     assert text.index("  # No TLS") < text.index("  CSRF_COOKIE_SECURE: ") < text.index("  SECURE_SSL_REDIRECT: ") < text.index("  MAIL: ")
+
+
+@pytest.mark.parametrize(("hosts", "told"), [("[*env.words('DJANGO_ALLOWED_HOSTS', 'a'), 'x']", False), ("[os.environ['DJANGO_ALLOWED_HOSTS'], 'x']", True)])
+def test_the_name_of_several_hosts_that_is_taken_for_one_is_told(tmp_path: Path, hosts: str, told: bool) -> None:
+    _, _, made = inventory(tmp_path, {"shop/settings.py": BASE + f"import environ\nenv = environ.Env()\nALLOWED_HOSTS = {hosts}\n"})
+    assert any("it has several names" in line for line in made.needs) is told
+
+
+def test_berths_own_example_lacks_nothing() -> None:
+    app = Path(__file__).parents[2] / "app"
+    assert inventory_lib.draft(app, "polls-dev", "polls", "/polls", 30090, KNOWN).needs == []

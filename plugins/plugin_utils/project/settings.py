@@ -433,6 +433,8 @@ def shaped(node: ast.AST, asked: Asked) -> Asked:
             # bool("0") is true.
             plain = called == "bool" and asked.kind == ""
             return replace(asked, kind=asked.kind or {"json.loads": "json", "int": "int"}.get(called, "bool"), off="" if plain else asked.off)
+    if isinstance(node, ast.Starred) and not asked.kind:
+        return replace(asked, kind="list")
     if isinstance(node, ast.List | ast.Tuple) and not asked.kind:
         return replace(asked, separator="")
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
