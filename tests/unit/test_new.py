@@ -827,7 +827,7 @@ def test_a_dockerfile_for_production_is_taken_before_one_to_develop_with(tmp_pat
 
 def test_other_dockerfiles_that_serve_are_named_beside_the_one_that_is_taken(tmp_path: Path) -> None:
     _, text, _ = inventory(tmp_path, {"docker/alpine.Dockerfile": WSGI, "docker/main.Dockerfile": WSGI, "docker/tools.Dockerfile": PIP})
-    assert "no Dockerfile at its top, and others in docker/alpine.Dockerfile." in text
+    assert "no Dockerfile at its top; there is docker/alpine.Dockerfile too." in text
 
 
 @pytest.mark.parametrize(

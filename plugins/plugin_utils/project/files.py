@@ -110,7 +110,8 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
     volumes = {"media": {"path": media, "size": "1Gi", **({"url": url} if url else {})}} if keeps else {}
     others, file = kept_besides(source, dockerfile, [media, static])
     volumes |= {name: {"path": path, "size": "1Gi"} for name, path in others.items()}
-    why = [guess if keeps else "", f"Guessed: {file} keeps {', '.join(others.values())}." if others else ""]
+    kept = f"{file} keeps {', '.join(others.values())}" if others else ""
+    why = [guess if keeps else "", (f"{kept} too." if keeps else f"Guessed: {kept}.") if kept else ""]
     if volumes and not made.set(part, "berth_app_volumes", volumes, " ".join(filter(None, why))):
         places = ", ".join(str(volume["path"]) for volume in volumes.values())
         made.say(part, f"Uploads go to {places}, which is read-only: Berth keeps no files. Store them elsewhere, as with django-storages.")
@@ -129,7 +130,8 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
             made.needs.append(collecting(made, dockerfile, project, reading))
         return
     url = local_url(reading.text("STATIC_URL"))
-    if static and url and made.set(part, "berth_app_static", {"path": static, "url": url}, f"{guess} Nothing in the project serves them."):
+    nothing = f"{'Guessed likewise.' if keeps else guess} Nothing in the project serves them."
+    if static and url and made.set(part, "berth_app_static", {"path": static, "url": url}, nothing):
         if at_start:
             made.say(part, "They are those of the image: leave out collectstatic where a script runs it when a pod starts, for nothing can be written there.")
         if not dockerfile.collects:  # an image whose pods collect has none to show

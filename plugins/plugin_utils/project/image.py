@@ -34,7 +34,7 @@ def image(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
     if dockerfile:
         if dockerfile.path != "Dockerfile":
             beside = ", ".join(path for path in dockerfiles.others(source) if path != dockerfile.path)
-            why = f"the source has no Dockerfile at its top{f', and others in {beside}' if beside else ''}"
+            why = f"the source has no Dockerfile at its top{f'; there is {beside} too' if beside else ''}"
             if (source / "Dockerfile").is_file():
                 why = "it collects the static files, and Dockerfile has neither that nor a command"
             made.set(part, "berth_app_dockerfile", dockerfile.path, f"Guessed: {why}.")
@@ -49,12 +49,17 @@ def image(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
                 f"RUN {where}{project.assets.manager} install && {project.assets.manager} run build, in {dockerfile.path} and not here"
                 "  # unless the source has what that makes, style sheets and scripts are missing"
             )
+    settings_module(made, source, dockerfile, project)
+
+
+def settings_module(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Project) -> None:
+    """Say which settings the pods take where manage.py takes others or none, and tell of those that are there to develop with."""
     package, _, last = project.settings.rpartition(".")
     if last in TO_DEVELOP:
         others = sorted(path.stem for path in (source / (project.paths or (project.directory,))[0] / package.replace(".", "/")).glob("[a-z]*.py"))
         others = [name for name in others if name not in (*TO_DEVELOP, "manage", "urls", "wsgi", "asgi", "celery")]
         way = f"{package} has {', '.join(others)} besides: set DJANGO_SETTINGS_MODULE to the one for servers" if others else "no other is beside it"
-        made.say(part, f"The settings {project.settings} are for development, by their name; {way}.")
+        made.say("The app", f"The settings {project.settings} are for development, by their name; {way}.")
     manage = default_settings(source / project.directory / "manage.py")
     if project.settings and manage != project.settings and not (dockerfile and dockerfile.settings):
         why = f"Guessed: manage.py takes {manage} where nobody names one." if manage else "Guessed: manage.py names none."
