@@ -351,7 +351,7 @@ def test_a_missing_boundary_is_refused_with_the_command_that_makes_it(aws: Emula
     found = problems(aws, boundary=boundary)
     assert list(found) == ["berth_aws_account"]
     assert (
-        f"has no policy {boundary}, without which no role is made; ansible-playbook playbooks/ops/permissions.yml -i inventories/{aws.name} writes it"
+        f"has no policy {boundary}, without which no role is created; ansible-playbook playbooks/ops/permissions.yml -i inventories/{aws.name} writes it"
         in (found["berth_aws_account"])
     )
     document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}

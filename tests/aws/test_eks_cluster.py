@@ -187,7 +187,7 @@ def test_an_update_waits_for_the_one_that_somebody_else_began(aws: Emulated) -> 
     [
         ({"version": "1.35"}, "version is 1.33, and EKS goes up one minor version at a time. Set version to 1.34 first"),
         ({"version": "1.32"}, "version is 1.33, and EKS does not go back to 1.32. Leave version at 1.33 or above"),
-        ({"version": "stable"}, "version stable is none of EKS"),
+        ({"version": "stable"}, "stable is not an EKS version"),
         ({"authentication_mode": "CONFIG_MAP"}, "authentication_mode is API, and EKS does not go back to CONFIG_MAP"),
         ({"role_arn": "arn:aws:iam::123456789012:role/berth-other"}, "role_arn cannot be changed: it is arn:aws:iam::123456789012:role/berth-eks, wanted"),
         ({"service_ipv4_cidr": "10.99.0.0/16"}, "service_ipv4_cidr cannot be changed: it is 172.20.0.0/16, wanted is 10.99.0.0/16. Create a cluster with"),

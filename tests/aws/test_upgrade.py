@@ -99,7 +99,7 @@ def test_all_that_is_in_the_way_is_named_before_anything_is_changed(aws: Emulate
     assert "Deprecated APIs removed in Kubernetes v1.35. Deprecated API usage detected. Mend it." in told
     assert f"berth_eks_addons.metrics-server: {OLD} does not run with Kubernetes 1.35; set it to v0.9.0-eksbuild.1" in told
     assert "PodDisruptionBudget polls/polls (minAvailable 2) does not allow any eviction" in told
-    assert "Check before the upgrade: Pod polls/by-hand belongs to no Deployment" in " ".join(printed.split())
+    assert "Check before the upgrade: Pod polls/by-hand is not managed by a Deployment" in " ".join(printed.split())
     assert versions(aws) == ("1.34", "1.34", OLD)
 
 

@@ -155,7 +155,7 @@ def test_pod_security_that_refuses_the_pod_fails_soon(run: Callable[..., Json], 
     del pod["securityContext"]
     apply(workload(kind, "polls", pod))
     result = wait(run, (kind, "polls"))
-    assert result["msg"].startswith("Pod Security (restricted:latest) refuses the pod.\n")
+    assert result["msg"].startswith("Pod Security (restricted:latest) rejects the pod.\n")
     assert "runAsNonRoot" in result["msg"]
     assert result["waited"] < SOON
 

@@ -484,7 +484,7 @@ def test_only_what_is_wanted_is_made_and_what_goes_into_it(machine: Machine) -> 
 def test_an_unknown_name_among_the_wanted_is_refused_with_those_that_exist(machine: Machine) -> None:
     result = machine.run(source="build", binaries=[ALPHA], images=[PAUSE], wanted=["alfa"])
     assert "artifacts_wanted has alfa" in result["msg"]
-    assert "There are: alpha, pause" in result["msg"]
+    assert "It has: alpha, pause" in result["msg"]
 
 
 # Failures of a build
@@ -687,7 +687,7 @@ def test_binaries_of_one_archive_are_each_taken_out_of_it(machine: Machine, rele
     result = machine.run(source="download", binaries=binaries)
     assert Path(result["present"]["beta"]).read_bytes() == b"bin/beta"
     wrong = machine.run(source="download", binaries=[{**ALPHA, **source, "member": "alpha"}])
-    assert "holds no alpha: correct `member` in the role's vars" in wrong["msg"]
+    assert "contains no alpha: correct `member` in the role's vars" in wrong["msg"]
 
 
 def test_a_wrong_checksum_leaves_nothing_and_names_where_the_right_one_is(machine: Machine, releases: ReleaseHost) -> None:
@@ -743,7 +743,7 @@ def test_a_transfer_that_breaks_off_is_gone_on_with_by_the_next_run(machine: Mac
     alpha = releases.release("alpha", content)
     releases.cuts["/alpha"] = 3
     message = machine.run(source="download", binaries=[alpha])["msg"]
-    assert f"127.0.0.1:{releases.server_port} broke off" in message
+    assert f"127.0.0.1:{releases.server_port} closed the connection" in message
     assert not list(machine.cache.glob("binaries/*"))
     result = machine.run(source="download", binaries=[alpha])
     assert Path(result["present"]["alpha"]).read_bytes() == content
@@ -916,7 +916,7 @@ def test_a_directory_with_other_things_is_neither_filled_nor_removed(machine: Ma
     machine.cache.mkdir()
     (machine.cache / "thesis.txt").write_text("mine", encoding="utf-8")
     assert "was not made by the artifacts role" in machine.run(state="absent")["msg"]
-    assert "set artifacts_cache_dir to another one" in machine.run(source="build", binaries=[ALPHA])["msg"]
+    assert "set artifacts_cache_dir to another directory" in machine.run(source="build", binaries=[ALPHA])["msg"]
     assert [path.name for path in machine.cache.iterdir() if path.name != "lock"] == ["thesis.txt"]
 
 

@@ -232,7 +232,7 @@ def test_a_build_reaches_other_machines_and_nothing_of_this_one_but_what_its_set
     asks = [f"print ask(1, '{address}', {ports[name]}, 'hello'), ' ';" for name, address in places.items()]
     assert machine.run(lambda: project.perl(ASK, *asks)["seen"]) == "no no no no other index proxy "
     log = (project.directory / "log").read_text()
-    assert f"did not reach {MACHINE}:{ports['own']}: refused, for it is this machine." in log
+    assert f"did not reach {MACHINE}:{ports['own']}: refused, because it is this machine." in log
     assert f"did not reach 169.254.169.254:{ports['metadata']}: refused" in log
 
 
@@ -246,7 +246,7 @@ def test_a_build_asks_for_names_where_this_machine_does_be_it_its_own_loopback(p
 
 def test_a_build_that_fails_says_what_of_this_machine_it_asked_for_in_vain(project: Project, machine: Machine) -> None:
     port = machine.serve("own", MACHINE)
-    with pytest.raises(ImageError, match=rf"\AThe build did not reach {MACHINE}:{port}: refused, for it is this machine\.\nOn this machine, a build"):
+    with pytest.raises(ImageError, match=rf"\AThe build did not reach {MACHINE}:{port}: refused, because it is this machine\.\nOn this machine, a build"):
         machine.run(lambda: project.perl(ASK, f"exit(ask(1, '{MACHINE}', {port}, 'hello') eq 'no')"))
 
 

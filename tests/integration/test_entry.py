@@ -328,7 +328,7 @@ def test_a_warning_that_stands_is_the_message_with_what_to_do(ask: Callable[...,
 def test_a_controller_that_says_nothing_is_said_to(ask: Callable[..., Json]) -> None:
     FakeCluster.objects["Ingress"] = ingress()
     FakeCluster.events = None  # and who may not read events is told the same
-    assert "Ingress polls has no address after 0 s. Its controller says nothing" in ask(wait_timeout=0)["msg"]
+    assert "Ingress polls has no address after 0 s. Its controller reports nothing" in ask(wait_timeout=0)["msg"]
 
 
 def test_what_is_not_there_is_not_waited_for(ask: Callable[..., Json]) -> None:
@@ -508,7 +508,7 @@ def test_a_redirect_to_another_site_is_an_answer(site: ThreadingHTTPServer) -> N
     assert visit(site).good
 
 
-@pytest.mark.parametrize(("status", "words"), [(400, "DJANGO_ALLOWED_HOSTS"), (503, "berth_app_readiness_path"), (504, "network policy"), (418, "418")])
+@pytest.mark.parametrize(("status", "words"), [(400, "DJANGO_ALLOWED_HOSTS"), (503, "berth_app_readiness_path"), (504, "network policies"), (418, "418")])
 def test_an_error_says_whose_it_is(site: ThreadingHTTPServer, status: int, words: str) -> None:
     site.answers = [(status, "")]
     reply = visit(site)

@@ -311,7 +311,7 @@ def test_a_program_beside_the_kubeconfig_is_named_in_full(source: Path) -> None:
     ("change", "message"),
     [
         (lambda d: d["contexts"].pop(), "berth_existing_context: .* has no context two; it has one"),
-        (lambda d: d["users"].pop(), "berth_existing_context: two of .* names the user two, which is not there"),
+        (lambda d: d["users"].pop(), "berth_existing_context: two of .* names the user two, which the file does not have"),
         (lambda d: d["users"][1]["user"].update({"client-key": "nowhere"}), "its client-key .*/nowhere cannot be read: No such file"),
     ],
 )
