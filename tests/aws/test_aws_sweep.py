@@ -47,7 +47,7 @@ def test_everything_that_berth_makes_is_found(aws: Emulated) -> None:
         DBSubnetGroupName=aws.name,
     )
     answer = sweep(aws)
-    assert answer["failed"] and f"{len(answer['remains'])} left of {aws.name} in AWS:" in answer["msg"]
+    assert answer["failed"] and f"{len(answer['remains'])} resources of {aws.name} are left in AWS:" in answer["msg"]
     assert kinds(answer) == {
         "VPC",
         "subnet",

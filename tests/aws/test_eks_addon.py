@@ -116,7 +116,7 @@ def test_a_failed_update_is_cleared_by_the_next_run_also_where_nothing_differs(c
 
 def test_a_version_that_there_is_not_is_refused_with_those_that_there_are(cluster: Emulated) -> None:
     message = cluster.refusal(eks_addon, **options(cluster, version="v9.9.9-eksbuild.1"))
-    assert "Addon version specified is not supported: coredns v9.9.9-eksbuild.1. For Kubernetes 1.33 there is " in message
+    assert "Addon version specified is not supported: coredns v9.9.9-eksbuild.1. Versions for Kubernetes 1.33: " in message
     assert NEW in message and OLD in message
 
 

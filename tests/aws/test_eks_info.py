@@ -72,7 +72,7 @@ def test_what_is_in_the_way_is_said_with_what_to_do(aws: Emulated) -> None:
 
 def test_another_version_than_the_next_is_refused(aws: Emulated) -> None:
     aws.cluster()
-    assert "look at 1.34, not at 1.36" in aws.refusal(eks_upgrade_insights_info, name=aws.name, version="1.36")
+    assert "check 1.34 first, not 1.36" in aws.refusal(eks_upgrade_insights_info, name=aws.name, version="1.36")
 
 
 def test_an_upgrade_of_no_cluster_is_refused(aws: Emulated) -> None:

@@ -127,10 +127,10 @@ def test_the_phase_of_the_cluster_does_not_upgrade_by_the_way(aws: Emulated, upg
     (tmp_path / "kubeconfig").unlink()
     printed = play(aws.instance, tmp_path, "tests/aws/playbooks/begin.yml", good=False, berth_eks_version="1.35")
     assert "An upgrade from 1.34 to 1.35 cannot be undone" in printed
-    assert "ansible-playbook playbooks/ops/upgrade.yml -i inventories/rehearsal shows what blocks it" in printed
+    assert "To see what blocks it, confirm it and run it: ansible-playbook playbooks/ops/upgrade.yml -i inventories/rehearsal" in printed
     assert versions(aws) == ("1.34", "1.34", OLD)
     printed = play(aws.instance, tmp_path, "playbooks/preflight.yml", good=False, berth_eks_version="1.35")
-    assert "berth_eks_version: is 1.35, and the cluster runs 1.34" in printed and "(-e)" in printed
+    assert "berth_eks_version: is 1.35, but the cluster runs 1.34" in printed and "(-e)" in printed
 
 
 def test_a_cluster_that_is_not_eks_is_refused(aws: Emulated, tmp_path: Path) -> None:
