@@ -244,7 +244,7 @@ def test_wednesday_a_bad_release_harms_nobody_and_its_mend_needs_no_help_while_a
     assert "DJANGO_LOG_LEVEL" in week.run(refused=True).words
     # The pods of before are whole: others take their place.
     week.kubectl("delete", "pod", "--selector=app.kubernetes.io/component=web", "--grace-period=1")
-    week.kubectl("rollout", "status", "deployment/polls", "--timeout=60s")
+    week.kubectl("rollout", "status", "deployment/polls", "--timeout=180s")
     week.versions(**before)
     assert "CronJob/polls-nightly" in week.objects()
     week.set(berth_app_settings={"MOTTO": "Mended"}, berth_app_volumes={"media": {"path": "/srv/media", "size": "128Mi"}})
