@@ -33,5 +33,5 @@ RETURN = """
 directory: {description: "The inventory, relative to the current directory if it is inside it.", type: str, returned: success}
 asked: {description: Environment variables of the app that have a placeholder., type: list, elements: str, returned: success}
 said: {description: "What is left to do, a line each. The last one is the command to run.", type: list, elements: str, returned: success}
-lacking: {description: "Lines that the project lacks.", type: list, elements: str, returned: success}
+lacking: {description: "Changes that the project needs, one per line.", type: list, elements: str, returned: success}
 """

@@ -200,14 +200,14 @@ def test_a_server_that_a_script_waits_for_is_a_name_of_the_database(tmp_path: Pa
 )
 def test_a_file_of_values_that_only_a_server_has_is_told(tmp_path: Path, settings: str, named: str) -> None:
     _, _, made = inventory(tmp_path, {"shop/settings.py": BASE + settings + "\n", "shop/menu.json": "{}"})
-    assert [line.partition("  #")[0] for line in made.needs if "in the place of" in line] == ([f"os.environ in the place of {named}"] if named else [])
+    assert [line.partition("  #")[0] for line in made.needs if "in place of" in line] == ([f"os.environ in place of {named}"] if named else [])
 
 
 def test_static_files_that_another_site_would_have_are_told(tmp_path: Path) -> None:
     settings = BASE + "STATIC_ROOT = unknown()\nSITE = os.getenv('SITE', 'example.com')\nSTATIC_URL = f'https://static.{SITE}/'\n"
     _, _, made = inventory(tmp_path, {"shop/settings.py": settings, "Dockerfile": "FROM x\nWORKDIR /code\n"})
     served, collected = [line for line in made.needs if "static" in line.lower()]
-    assert "WhiteNoise" in served and "STATIC_URL = '/static/' unless https://static.example.com/ takes them" in served
+    assert "WhiteNoise" in served and "STATIC_URL = '/static/' unless https://static.example.com/ gets them" in served
     assert collected.startswith("RUN python manage.py collectstatic")
     script = {"Dockerfile": "FROM x\nCOPY run /\nCMD /run\n", "run": COLLECT}
     _, _, made = inventory(tmp_path, {"shop/settings.py": settings, **script})
@@ -521,7 +521,7 @@ def test_a_tool_of_a_compose_file_is_said_to_be_left_out(tmp_path: Path) -> None
     services = "services:\n  web: &web {build: ., command: gunicorn shop.wsgi}\n  flower: {<<: *web, command: celery -A shop flower --basic_auth=me:pa55}\n"
     said, text, _ = inventory(tmp_path, {"Dockerfile": "FROM x\n", "docker-compose.yml": services})
     text = " ".join(text.replace("#", "").split())
-    assert "berth_app_processes" not in said and "The service flower of docker-compose.yml is left out" in text and "pa55" not in text
+    assert "berth_app_processes" not in said and "The service flower in docker-compose.yml is left out" in text and "pa55" not in text
 
 
 @pytest.mark.parametrize(
@@ -538,7 +538,7 @@ def test_a_scheduler_in_a_script_is_alone_and_can_write_its_schedule(tmp_path: P
     compose = "services:\n  web: {build: ., command: gunicorn shop.wsgi}\n  tick: {build: ., command: bin/tick}\n"
     files = {"Dockerfile": "FROM x\nWORKDIR /code\nCOPY . .\n", "compose.yml": compose, "bin/tick": script, "shop/settings.py": BASE + settings}
     found, text, _ = inventory(tmp_path, files)
-    assert (found["berth_app_processes"], "beat of the script that tick runs" in " ".join(text.replace("#", "").split())) == ({"tick": told}, said)
+    assert (found["berth_app_processes"], "beat in the script that tick runs" in " ".join(text.replace("#", "").split())) == ({"tick": told}, said)
 
 
 S6 = {
@@ -569,15 +569,15 @@ SUPERVISORD = {
 def test_the_programs_of_a_supervisor_run_in_pods_of_their_own(tmp_path: Path, files: dict[str, str], command: list[str] | None) -> None:
     said, text, _ = inventory(tmp_path, files)
     assert (said.get("berth_app_command"), said["berth_app_processes"]) == (command, {"jobs": CELERY})
-    assert ("Name the one that serves in berth_app_command" in text) is (command is None)
+    assert ("Put the server in berth_app_command" in text) is (command is None)
 
 
 def test_a_supervisor_whose_programs_cannot_be_told_leaves_them_to_the_reader(tmp_path: Path) -> None:
     said, text, _ = inventory(tmp_path, {"Dockerfile": 'FROM x\nCMD ["supervisord", "-c", "/etc/x.conf"]\n'})
-    assert "berth_app_command" not in said and "Name the one that serves in berth_app_command" in text
+    assert "berth_app_command" not in said and "Put the server in berth_app_command" in text
 
 
-@pytest.mark.parametrize(("web", "said"), [("build: .", "compose.yml runs search, files too, which Berth does not"), ("image: shop", "")])
+@pytest.mark.parametrize(("web", "said"), [("build: .", "compose.yml also runs search, files, which Berth does not"), ("image: shop", "")])
 def test_what_a_compose_file_runs_besides_that_berth_does_not_is_told(tmp_path: Path, web: str, said: str) -> None:
     images = {"db": "docker.io/library/postgres:17", "gis": "postgis/postgis:16-3.4", "cache": "redis", "mail": "axllent/mailpit", "proxy": "nginx:1-alpine"}
     images |= {"search": "docker.elastic.co/elasticsearch/elasticsearch:9.2.5", "files": "minio/minio"}
@@ -617,7 +617,7 @@ def test_the_line_that_collects_static_files_has_what_the_settings_do_not_load_w
     settings = BASE + STATICS + "SECRET_KEY = os.environ['KEY']\nDOMAIN = os.environ['DOMAIN']\n"
     _, _, made = inventory(tmp_path, {"shop/settings.py": settings, "Dockerfile": "FROM x\nWORKDIR /code\n"})
     (line,) = [line for line in made.needs if line.startswith("RUN DOMAIN=build KEY=build python manage.py collectstatic")]
-    assert "in Dockerfile below the COPY of the source" in line
+    assert "in Dockerfile after the COPY of the source" in line
     developing = {"manage.py": MANAGE.replace("shop.settings", "shop.local"), "shop/local.py": "", "shop/production.py": settings}
     _, _, made = inventory(tmp_path, developing)
     assert any(line.startswith("RUN DJANGO_SETTINGS_MODULE=shop.production DOMAIN=build KEY=build python") for line in made.needs)
@@ -636,7 +636,7 @@ def test_static_files_of_the_image_are_no_place_to_collect_others_when_a_pod_sta
     settings = COOKIECUTTER["shop/settings.py"].replace("'whitenoise.middleware.WhiteNoiseMiddleware'", "")
     said, text, _ = inventory(tmp_path, COOKIECUTTER | {"shop/settings.py": settings, "requirements.txt": "django\npsycopg\n"}, {**KNOWN, **LATER})
     assert (said["berth_app_static"]["path"], said.get("berth_app_writable")) == ("/app/staticfiles", None)
-    assert "leave out collectstatic" in text
+    assert "If a script runs collectstatic when a pod starts, remove that" in " ".join(text.replace("#", "").split())
 
 
 @pytest.mark.parametrize(
@@ -649,7 +649,7 @@ def test_static_files_of_the_image_are_no_place_to_collect_others_when_a_pod_sta
 def test_what_a_script_prepares_whenever_a_pod_starts_is_told_with_what_runs_it_once(tmp_path: Path, script: str, said: bool) -> None:
     dockerfile = 'FROM x\nCOPY start.sh /\nENTRYPOINT ["/start.sh"]\nCMD ["gunicorn", "shop.wsgi"]\n'
     _, text, _ = inventory(tmp_path, {"Dockerfile": dockerfile, "start.sh": f'{script}\nexec "$@"\n'})
-    assert ("runs migrate, seed-all of manage.py whenever a pod starts" in text and "berth_app_release_commands" in text) is said
+    assert ("Whenever a pod starts, a script runs migrate, seed-all of manage.py" in text and "berth_app_release_commands" in text) is said
 
 
 def test_a_script_that_may_serve_with_a_server_to_develop_with_is_told_not_to(tmp_path: Path) -> None:
@@ -672,7 +672,7 @@ def test_the_server_in_place_of_a_script_that_migrates_is_written_out(tmp_path: 
 
 @pytest.mark.parametrize(("port", "told"), [(80, True), (8080, False)])
 def test_a_port_that_only_root_may_listen_at_is_told(tmp_path: Path, port: int, told: bool) -> None:
-    assert ("Many clusters let only root listen there" in inventory(tmp_path, {"Dockerfile": f"FROM x\nEXPOSE {port}\n"})[1]) is told
+    assert ("Many clusters let only root listen on it" in inventory(tmp_path, {"Dockerfile": f"FROM x\nEXPOSE {port}\n"})[1]) is told
 
 
 @pytest.mark.parametrize(("exposed", "port", "environment"), [("", 8080, None), ("EXPOSE 9000", 9000, "9000")])
@@ -686,7 +686,7 @@ def test_what_a_script_runs_by_another_one_is_told_like_its_own(tmp_path: Path, 
     }
     said, text, _ = inventory(tmp_path, files)
     assert (said["berth_app_port"], said["berth_app_settings"].get("PORT")) == (port, environment)
-    assert "runs migrate of manage.py whenever a pod starts" in text
+    assert "Whenever a pod starts, a script runs migrate of manage.py" in text
 
 
 @pytest.mark.parametrize(
@@ -827,7 +827,7 @@ def test_a_dockerfile_for_production_is_taken_before_one_to_develop_with(tmp_pat
 
 def test_other_dockerfiles_that_serve_are_named_beside_the_one_that_is_taken(tmp_path: Path) -> None:
     _, text, _ = inventory(tmp_path, {"docker/alpine.Dockerfile": WSGI, "docker/main.Dockerfile": WSGI, "docker/tools.Dockerfile": PIP})
-    assert "no Dockerfile at its top; there is docker/alpine.Dockerfile too." in text
+    assert "no Dockerfile in its top directory; there is also docker/alpine.Dockerfile." in text
 
 
 @pytest.mark.parametrize(
@@ -904,7 +904,7 @@ def test_what_cannot_be_read_of_a_dockerfile_is_left_out(tmp_path: Path, copies:
 )
 def test_what_a_procfile_prepares_before_it_serves_is_told_where_berths_dockerfile_serves(tmp_path: Path, procfile: str, script: str, told: str | None) -> None:
     _, text, _ = inventory(tmp_path, {"Procfile": f"{procfile}\n", "start.sh": script})
-    assert (f"The web of Procfile runs {told} of manage.py" in text) is bool(told)
+    assert (f"web in Procfile runs {told} of manage.py" in text) is bool(told)
 
 
 def test_the_release_commands_are_those_of_the_procfile(tmp_path: Path) -> None:
@@ -1025,7 +1025,7 @@ def test_a_pods_health_is_asked_for_where_that_is_answered_without_a_login(tmp_p
 )
 def test_a_place_of_uploads_that_cannot_be_worked_out_is_left_to_the_reader(tmp_path: Path, settings: str, said: bool) -> None:
     text = inventory(tmp_path, {"shop/settings.py": BASE + settings + "\n", "Dockerfile": "FROM x\nWORKDIR /code\n"})[1]
-    assert ("Where MEDIA_ROOT is in the image cannot be worked out" in text) is said
+    assert ("Berth cannot tell where MEDIA_ROOT is in the image" in text) is said
 
 
 @pytest.mark.parametrize(
@@ -1124,7 +1124,7 @@ def test_a_health_page_is_found_where_the_settings_put_the_name_of_the_urls_toge
 def test_one_page_for_both_probes_is_said_to_restart_pods_where_it_asks_the_database(tmp_path: Path, paths: tuple[str, ...], said: bool) -> None:
     urls = f"urlpatterns = [{', '.join(f'path({path!r}, view)' for path in paths)}]\n"
     _, text, _ = inventory(tmp_path, {"shop/settings.py": BASE, "shop/urls.py": urls})
-    assert ("name another page for liveness" in text) is said
+    assert ("set another page for liveness" in text) is said
 
 
 def test_a_health_page_of_a_middleware_is_found(tmp_path: Path) -> None:
@@ -1141,7 +1141,7 @@ def test_hosts_that_refuse_localhost_are_asked_by_one_of_them(tmp_path: Path, ho
     files = {"shop/settings.py": BASE + f"ALLOWED_HOSTS = {hosts}\n"}
     said, text, made = inventory(tmp_path, files, {**KNOWN, **LATER})
     assert said.get("berth_app_probe", {}).get("host") == host
-    assert ("The settings answer to" in text and "berth_app_hosts_env" in text) is ("*" not in hosts)
+    assert ("The settings accept only" in text and "berth_app_hosts_env" in text) is ("*" not in hosts)
     assert not [line for line in made.needs if "ALLOWED_HOSTS" in line]
     _, _, made = inventory(tmp_path, files, {name: KNOWN[name] for name in KNOWN if name not in LATER})
     assert bool([line for line in made.needs if "ALLOWED_HOSTS" in line]) == bool(host)
@@ -1328,12 +1328,12 @@ def test_an_image_that_runs_as_root_gets_a_user_in_the_inventory(tmp_path: Path,
 def test_a_module_that_the_source_lacks_is_told_with_its_example(tmp_path: Path, settings: str, example: str, told: bool) -> None:
     files = {"shop/settings.py": settings + "\n", f"shop/{example}": "SECRET_KEY = ''\nALLOWED_HOSTS = []\n"}
     said, _, made = inventory(tmp_path, files)
-    assert any(need.startswith(f"shop/local_settings.py, as {example} beside it") for need in made.needs) is told
+    assert any(need.startswith(f"shop/local_settings.py, like {example} next to it") for need in made.needs) is told
     assert ("DJANGO_SECRET_KEY" in said["berth_app_secrets"]) is told
     assert any("ALLOWED_HOSTS = " in need for need in made.needs) is told
     (tmp_path / "shop" / "local_settings.py").write_text("", encoding="utf-8")
     made = inventory_lib.draft(tmp_path, "shop-dev", "shop", "/shop", 30090, KNOWN)
-    assert [need for need in made.needs if "beside it" in need] == []
+    assert [need for need in made.needs if "next to it" in need] == []
 
 
 @pytest.mark.parametrize(
@@ -1341,8 +1341,8 @@ def test_a_module_that_the_source_lacks_is_told_with_its_example(tmp_path: Path,
     [
         ("python", "chown www-data: /data", "", 33, "This is www-data"),
         ("python:3-alpine", "exec uwsgi uwsgi.ini", "uid = www-data", 82, "This is www-data"),
-        ("python", "exec gosu app gunicorn shop.wsgi", "", 1000, "Leave out gosu"),
-        ("python", "exec gunicorn shop.wsgi", "", 1000, "Everybody has to be able to read its files.\n"),
+        ("python", "exec gosu app gunicorn shop.wsgi", "", 1000, "Remove gosu"),
+        ("python", "exec gunicorn shop.wsgi", "", 1000, "Every user must be able to read its files.\n"),
     ],
 )
 def test_an_image_that_begins_as_root_runs_as_the_user_that_its_server_is_to_be(
@@ -1386,7 +1386,7 @@ def test_static_files_that_uwsgi_shows_are_left_to_it(tmp_path: Path, file: str,
 )
 def test_programs_that_would_share_webs_pod_are_said_to_need_one_of_their_own(tmp_path: Path, start: str, said: bool) -> None:
     _, text, _ = inventory(tmp_path, {"Dockerfile": 'FROM x\nCOPY start.sh /\nCMD ["/start.sh"]\n', "start.sh": start})
-    assert ("# supervisord runs several programs in the pod of web." in text) is said
+    assert ("# supervisord runs several programs in the web pod." in text) is said
 
 
 def test_a_cache_is_proposed_where_the_settings_ask_for_one_and_this_berth_has_it(tmp_path: Path) -> None:
@@ -1433,7 +1433,7 @@ def test_a_broker_that_takes_the_place_of_another_program_is_told(tmp_path: Path
     files = {"shop/settings.py": BASE + "A = os.environ.get('CELERY_BROKER_URL', 'amqp://guest@localhost//')\n", "requirements.txt": "django\ncelery[redis]\n"}
     said, text, _ = inventory(tmp_path, files, {**KNOWN, **LATER})
     assert said["berth_cache"] == "cluster"
-    assert "By default that is RabbitMQ, which Berth does not run; Celery takes this as well." in text
+    assert "The default is RabbitMQ, which Berth does not run. Celery works with this cache too." in text
     files["shop/settings.py"] = BASE + "A = os.environ.get('CELERY_BROKER_URL', 'redis://localhost')\n"
     assert "RabbitMQ" not in inventory(tmp_path, files, {**KNOWN, **LATER})[1]
 
@@ -1452,7 +1452,7 @@ def test_a_cache_that_the_settings_name_themselves_is_told_with_the_line_that_me
     files = {"shop/settings.py": BASE + settings + "\n", "requirements.txt": f"django\npsycopg\n{package}\n"}
     said, _, made = inventory(tmp_path, files, {**KNOWN, **LATER})
     told = [line.partition("  #")[0] for line in made.needs if "REDIS_URL" in line]
-    assert told == ([f"os.environ.get('REDIS_URL', '') in the place of '{named}'"] if named else [])
+    assert told == ([f"os.environ.get('REDIS_URL', '') in place of '{named}'"] if named else [])
     assert ("berth_cache" in said) is (package != "requests")
 
 
@@ -1685,9 +1685,9 @@ def test_settings_are_read_wherever_they_are(tmp_path: Path, files: dict[str, st
     ("others", "module", "said"),
     [
         ({"platform": "DEBUG = TEMPLATE_DEBUG = False\nALLOWED_HOSTS = ['x']\n", "build": "DEBUG = False\n"}, "shop.settings.platform", ""),
-        ({"platform": "DEBUG = True\nALLOWED_HOSTS = ['x']\n"}, None, "shop.settings has base, platform besides"),
-        ({"one": "DEBUG = False\nALLOWED_HOSTS = []\n", "two": "DEBUG = False\nALLOWED_HOSTS = []\n"}, None, "shop.settings has base, one, two besides"),
-        ({"testing": "DEBUG = False\nALLOWED_HOSTS = ['x']\n"}, None, "shop.settings has base, testing besides"),
+        ({"platform": "DEBUG = True\nALLOWED_HOSTS = ['x']\n"}, None, "shop.settings also has base, platform:"),
+        ({"one": "DEBUG = False\nALLOWED_HOSTS = []\n", "two": "DEBUG = False\nALLOWED_HOSTS = []\n"}, None, "shop.settings also has base, one, two:"),
+        ({"testing": "DEBUG = False\nALLOWED_HOSTS = ['x']\n"}, None, "shop.settings also has base, testing:"),
     ],
 )
 def test_settings_for_servers_are_known_by_what_they_turn_off(tmp_path: Path, others: dict[str, str], module: str | None, said: str) -> None:
@@ -1731,7 +1731,7 @@ CHOICES: dict[str, dict[str, Any]] = {
         "berth_app_hosts_env": {"ALLOWED_HOSTS": " "},
         "berth_app_settings": {
             "DJANGO_SETTINGS_MODULE": "intranet.settings.production",
-            "EMAIL_HOST": "{{ undef(hint='write the value of EMAIL_HOST here, for the settings do not load without it') }}",
+            "EMAIL_HOST": "{{ undef(hint='write the value of EMAIL_HOST here, because the settings require it') }}",
             "SECURE_SSL_REDIRECT": "off",
         },
     },
@@ -1755,7 +1755,7 @@ def test_of_two_projects_one_is_taken_and_the_other_named(tmp_path: Path) -> Non
     made = inventory_lib.draft(tmp_path, "shop-dev", "shop", "/shop", 30090, KNOWN)
     text = inventory_lib.text(made, "shop-dev")
     assert yaml.safe_load(text)["berth_app_directory"] == "admin"
-    assert "site of the source has a manage.py too" in text
+    assert "manage.py is also in site." in text
 
 
 def test_a_directory_without_a_project_is_refused(tmp_path: Path) -> None:
@@ -1831,14 +1831,14 @@ def test_an_inventory_passes_preflight_and_names_what_is_left(tmp_path: Path) ->
 def test_what_is_said_of_several_variables_is_said_once(tmp_path: Path) -> None:
     settings = "".join(f"{name} = os.environ.get('{name}', 'True') == 'True'\n" for name in ("SECURE_SSL_REDIRECT", "CSRF_COOKIE_SECURE"))
     _, text, _ = inventory(tmp_path, {"shop/settings.py": BASE + settings + "MAIL = os.environ['MAIL']\n"})
-    assert text.count("No TLS comes before the site here") == 1
-    assert text.index("  # No TLS") < text.index("  CSRF_COOKIE_SECURE: ") < text.index("  SECURE_SSL_REDIRECT: ") < text.index("  MAIL: ")
+    assert text.count("Nothing terminates TLS in front of the site here") == 1
+    assert text.index("  # Nothing terminates TLS") < text.index("  CSRF_COOKIE_SECURE: ") < text.index("  SECURE_SSL_REDIRECT: ") < text.index("  MAIL: ")
 
 
 @pytest.mark.parametrize(("hosts", "told"), [("[*env.words('DJANGO_ALLOWED_HOSTS', 'a'), 'x']", False), ("[os.environ['DJANGO_ALLOWED_HOSTS'], 'x']", True)])
 def test_the_name_of_several_hosts_that_is_taken_for_one_is_told(tmp_path: Path, hosts: str, told: bool) -> None:
     _, _, made = inventory(tmp_path, {"shop/settings.py": BASE + f"import environ\nenv = environ.Env()\nALLOWED_HOSTS = {hosts}\n"})
-    assert any("it has several names" in line for line in made.needs) is told
+    assert any("it contains several names" in line for line in made.needs) is told
 
 
 def test_berths_own_example_lacks_nothing() -> None:

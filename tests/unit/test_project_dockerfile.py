@@ -185,7 +185,7 @@ def test_what_has_no_wheels_is_compiled_in_a_stage_of_its_own(changes: dict[str,
 )
 def test_a_version_that_the_python_cannot_have_is_refused_before_the_build(name: str, version: str, python: str, first: str) -> None:
     project = replace(PLAIN, dependencies=needing(name, pins={name: version}))
-    with pytest.raises(ProjectError, match=rf"requirements.txt pins {name} {version}.*take {name} {first} or later") if first else nullcontext():
+    with pytest.raises(ProjectError, match=rf"requirements.txt pins {name} {version}.*use {name} {first} or later") if first else nullcontext():
         generator.refuse_unfit(project, python)
 
 
@@ -220,7 +220,7 @@ def test_static_files_are_collected_with_values_that_no_layer_keeps() -> None:
 
 @pytest.mark.parametrize(
     ("loaded", "words"),
-    [(Settings(), "set no STATIC_ROOT"), (replace(STATIC, texts=frozenset({"django.contrib.staticfiles"})), "add whitenoise to the requirements")],
+    [(Settings(), "do not set STATIC_ROOT"), (replace(STATIC, texts=frozenset({"django.contrib.staticfiles"})), "add whitenoise to the requirements")],
 )
 def test_it_is_said_when_pages_come_without_their_static_files(loaded: Settings, words: str) -> None:
     [note] = generator.notes(replace(PLAIN, loaded=loaded))

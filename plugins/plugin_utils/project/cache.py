@@ -37,25 +37,25 @@ def cache(made: Draft, reading: Reading, asked: list[Asked], every: list[Asked],
     whole = {one.setting for one in every if one.name in urls} - {"", *places}
     parts = {one.name for one in every if one.setting in whole} - set(urls)  # what an address is put together of where its variable is not set
     wanted = [one for one in wanted if one.name not in parts or one.required]
-    why = f"For {', '.join(one.name for one in wanted)}."
+    why = f"The settings read {', '.join(one.name for one in wanted)}."
     if any(str(one.default).startswith(("amqp", "pyamqp")) for one in wanted):
-        why += " By default that is RabbitMQ, which Berth does not run; Celery takes this as well."
+        why += " The default is RabbitMQ, which Berth does not run. Celery works with this cache too."
     if client and made.set(part, "berth_cache", "cluster", why):
         if client_missing(project.dependencies.names | project.dependencies.direct):
             file = f", in {project.dependencies.files[0]}" if project.dependencies.files else ""
-            made.needs.append(f"redis as a requirement{file}  # nothing that is installed speaks to the cache")
+            made.needs.append(f"redis as a requirement{file}  # no installed package can connect to the cache")
         if urls and not set(urls) <= CACHE_URLS:
-            made.set(part, "berth_cache_env", urls, "The variables from which the settings take its URL.")
+            made.set(part, "berth_cache_env", urls, "The variables from which the settings read its URL.")
         handled = address_parts(made, [one for one in asked if one.name not in urls and (one in wanted or one.required)])
         handled |= cache_kind(made, asked, urls, project)
         for one in wanted:
             if (one.name not in urls and one.name not in handled) or (one.name not in CACHE_URLS and "berth_cache_env" not in made.known):
-                made.say(part, f"{one.name} gets no value: let the settings take os.environ['REDIS_URL'] in its place.")
+                made.say(part, f"{one.name} gets no value. Make the settings read os.environ['REDIS_URL'] instead.")
     elif client and "berth_cache" not in made.known:
         for one in [each for each in wanted if each.required]:
-            made.secrets[one.name] = placeholder(made, one.name, "as redis://host:6379/0: Berth runs no cache")
+            made.secrets[one.name] = placeholder(made, one.name, "such as redis://host:6379/0, because Berth runs no cache")
         if others := [one.name for one in wanted if not one.required]:
-            made.say(part, f"Berth runs no cache; the settings take the address of one from {', '.join(others)}.")
+            made.say(part, f"Berth runs no cache. The settings read the address of one from {', '.join(others)}.")
     return {one.name for one in wanted if not one.required or client}
 
 
@@ -63,10 +63,10 @@ def needed_cache(made: Draft, reading: Reading, project: Project, client: bool) 
     """Propose a cache where the settings take its address from no variable: they have one in so many words, or a package needs one."""
     fixed = hard_coded_caches(reading, project) if client else []
     packages = sorted(NEED_CACHE & project.dependencies.direct)
-    why = f"The settings name {', '.join(fixed)}." if fixed else f"Guessed, for {', '.join(packages)}." if packages else ""
+    why = f"The settings name {', '.join(fixed)}." if fixed else f"Guessed, because the project uses {', '.join(packages)}." if packages else ""
     if why and made.set("The cache", "berth_cache", "cluster", why):
-        place = f"in the place of '{fixed[0]}'" if fixed else "where the settings have the address of Redis"
-        made.needs.append(f"os.environ.get('REDIS_URL', '') {place}  # the cache has another address, and a password")
+        place = f"in place of '{fixed[0]}'" if fixed else "where the settings set the address of Redis"
+        made.needs.append(f"os.environ.get('REDIS_URL', '') {place}  # the cache has a different address and a password")
 
 
 def address_parts(made: Draft, asked: list[Asked]) -> set[str]:

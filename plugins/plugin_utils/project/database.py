@@ -49,7 +49,7 @@ def database(made: Draft, source: Path, app: str, reading: Reading, asked: list[
     for name, chooses in reading.choosing.items():
         made.settings[name] = (chooses, "")
     told = {role: name for role, name in found.items() if name not in SET_BY_BERTH and name != "DATABASE_PASSWORD"}
-    if told and not made.set(part, "berth_app_database_env", told, "The variables that the settings ask for."):
+    if told and not made.set(part, "berth_app_database_env", told, "The variables that the settings read."):
         by_hand(made, told, "postgis" if spatial else "postgres")
     known = project.dependencies.names
     if known and not {"psycopg", "psycopg2", "psycopg2-binary", "psycopg-binary", "psycopg-c"} & known:
@@ -57,25 +57,25 @@ def database(made: Draft, source: Path, app: str, reading: Reading, asked: list[
     host = hard_coded_host(reading)
     fixed = bool(host) and not {"url", "host"} & found.keys()
     aliases = list(dict.fromkeys(filter(None, [host if fixed else "", waited])))
-    why = " ".join(["The settings name this host."] * fixed + [f"A script waits for {waited}."] * bool(waited))
+    why = " ".join(["The settings contain this host name."] * fixed + [f"A script waits for {waited}."] * bool(waited))
     if aliases and not made.set(part, "berth_app_database_aliases", aliases, why) and fixed:
-        made.needs.append(f"os.environ['DATABASE_HOST'] in the place of '{host}', for the database has that name")
+        made.needs.append(f"os.environ['DATABASE_HOST'] in place of '{host}', because DATABASE_HOST names the database's host")
     if not fixed and not {"url", "host"} & found.keys():
         keys = "'HOST', 'PORT', 'NAME', 'USER', 'PASSWORD'"
         made.needs.append(
             "import os; DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', "
-            f"**{{key: os.environ.get('DATABASE_' + key, '') for key in ({keys})}}}}}}  # else data are lost with the pod, if they can be written at all"
+            f"**{{key: os.environ.get('DATABASE_' + key, '') for key in ({keys})}}}}}}  # otherwise data is lost with the pod, if it can be written at all"
         )
     extensions = sorted({"postgis"} if spatial else set()) + migrations_extensions(source / project.directory)
     if extensions and not made.set(part, "berth_app_database_extensions", extensions, "Guessed from the settings and the migrations."):
-        made.say(part, f"The database needs the extensions {', '.join(extensions)}; migrations make those that PostgreSQL trusts.")
+        made.say(part, f"The database needs the extensions {', '.join(extensions)}; migrations create those that PostgreSQL trusts.")
     return {*found.values(), *SET_BY_BERTH, *reading.choosing, *([engine.name] if engine else [])}
 
 
 def requirement(project: Project, package: str) -> str:
     """Return the line that the requirements lack for the database: Django knows psycopg 3 from 4.2 on."""
     file = f", in {project.dependencies.files[0]}" if project.dependencies.files else ""
-    return f"{package} as a requirement{file}  # nothing that is installed speaks to PostgreSQL"
+    return f"{package} as a requirement{file}  # no installed package can connect to PostgreSQL"
 
 
 def by_hand(made: Draft, told: Mapping[str, str], scheme: str) -> None:

@@ -151,7 +151,7 @@ def problems(mine: Environment, provider: str, get: Callable[[str], Any], others
             continue
         # With the same name paths are the same, too: they follow from it in what was copied.
         if other.name == mine.name:
-            text = f"is the name of the environment in {other.shown} too; give the host of the group berth a name of its own, such as {another(mine)}"
+            text = f"is also the name of the environment in {other.shown}; give the host in the group berth another name, such as {another(mine)}"
             found.setdefault("", Problem((mine.name,), text))
         elif same(get("berth_kubeconfig"), other.values.get("berth_kubeconfig")):
             add("berth_kubeconfig", "is the kubeconfig of {other}; name a path of this environment's own", other)

@@ -22,8 +22,8 @@ from .settings import Reading, key_in_source
 PASSING = re.compile(r"cache|node_modules|static|venv|/(?:logs?|run|tmp)(?:/|\Z)")  # directories whose files need not be kept
 FINDERS = {"WHITENOISE_USE_FINDERS", "WHITENOISE_AUTOREFRESH"}  # by which WhiteNoise may serve what was not collected
 COLLECTED = (
-    "Static files are collected there when a pod starts. Where berth_app_command leaves that out, leave this out too, "
-    "for it hides those of the image, and collect them in the Dockerfile."
+    "Static files are collected there when a pod starts. If berth_app_command does not collect them, remove this line, "
+    "because it hides those of the image, and collect them in the Dockerfile."
 )
 
 
@@ -102,7 +102,7 @@ def local_url(value: str) -> str:
 def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Project, reading: Reading, served: str) -> None:
     """Say where static and uploaded files are; ``served`` is what the script does that serves."""
     part = "Files"
-    guess = "Guessed from the settings and where " + (dockerfile.path if dockerfile else "Berth's Dockerfile") + " puts the source."
+    guess = "Guessed from the settings and from where " + (dockerfile.path if dockerfile else "Berth's Dockerfile") + " copies the source."
     media, static = (inside(reading.path(name), source, dockerfile, project.directory) for name in ("MEDIA_ROOT", "STATIC_ROOT"))
     url = local_url(reading.text("MEDIA_URL"))
     away = elsewhere(reading, project.loaded.chosen, "DEFAULT_FILE_STORAGE", "default")
@@ -114,10 +114,10 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
     why = [guess if keeps else "", (f"{kept} too." if keeps else f"Guessed: {kept}.") if kept else ""]
     if volumes and not made.set(part, "berth_app_volumes", volumes, " ".join(filter(None, why))):
         places = ", ".join(str(volume["path"]) for volume in volumes.values())
-        made.say(part, f"Uploads go to {places}, which is read-only: Berth keeps no files. Store them elsewhere, as with django-storages.")
+        made.say(part, f"Uploads go to {places}, which is read-only, and Berth keeps no files. Store them elsewhere, for example with django-storages.")
     if "MEDIA_ROOT" in project.loaded.names and reading.value("MEDIA_ROOT") != "" and not (media or away):
         example = "berth_app_volumes: {media: {path: /srv/app/media, size: 1Gi}}"
-        made.say(part, f"Where MEDIA_ROOT is in the image cannot be worked out. It needs a volume, as in {example}.")
+        made.say(part, f"Berth cannot tell where MEDIA_ROOT is in the image. It needs a volume, such as {example}.")
     if dockerfile is None:
         return  # a Dockerfile of Berth's making serves static files itself
     at_start = "collectstatic" in served and bool(static)
@@ -130,21 +130,21 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
             made.needs.append(collecting(made, dockerfile, project, reading))
         return
     url = local_url(reading.text("STATIC_URL"))
-    nothing = f"{'Guessed likewise.' if keeps else guess} Nothing in the project serves them."
+    nothing = f"{'Guessed in the same way.' if keeps else guess} The project does not serve them itself."
     if static and url and made.set(part, "berth_app_static", {"path": static, "url": url}, nothing):
         if at_start:
-            made.say(part, "They are those of the image: leave out collectstatic where a script runs it when a pod starts, for nothing can be written there.")
+            made.say(part, "They are those of the image. If a script runs collectstatic when a pod starts, remove that: pods cannot write there.")
         if not dockerfile.collects:  # an image whose pods collect has none to show
             made.needs.append(collecting(made, dockerfile, project, reading))
     elif "STATIC_ROOT" in project.loaded.names:
         said = reading.text("STATIC_URL")
-        own = f", and STATIC_URL = '/static/' unless {said} takes them from here" if re.match(r"https?://|//", said) else ""
-        lacks = f"nothing serves static files; and whitenoise as a requirement{own}"
+        own = f", and set STATIC_URL = '/static/' unless {said} gets them from here" if re.match(r"https?://|//", said) else ""
+        lacks = f"nothing serves static files; also add whitenoise to the requirements{own}"
         made.needs.append(f"MIDDLEWARE.insert(1, 'whitenoise.middleware.WhiteNoiseMiddleware')  # {lacks}")
         if not (dockerfile.collects or "collectstatic" in served):
             made.needs.append(collecting(made, dockerfile, project, reading))
     else:
-        made.needs.append("STATIC_ROOT = BASE_DIR / 'staticfiles'  # where collectstatic puts them; whitenoise serves them")
+        made.needs.append("STATIC_ROOT = BASE_DIR / 'staticfiles'  # where collectstatic puts static files; whitenoise serves them")
 
 
 def collecting(made: Draft, dockerfile: Dockerfile, project: Project, reading: Reading) -> str:
@@ -153,4 +153,4 @@ def collecting(made: Draft, dockerfile: Dockerfile, project: Project, reading: R
     named = {"DJANGO_SETTINGS_MODULE": project.settings} if project.settings and "DJANGO_SETTINGS_MODULE" in made.settings else {}
     key = {"DJANGO_SECRET_KEY": "build"} if key_in_source(reading) else {}
     values = "".join(f"{name}={shlex.quote(value)} " for name, value in sorted({**named, **key, **project.loaded.variables}.items()))
-    return f"RUN {values}python manage.py collectstatic --noinput, in {dockerfile.path} below the COPY of the source  # else the image has no static files"
+    return f"RUN {values}python manage.py collectstatic --noinput, in {dockerfile.path} after the COPY of the source  # otherwise the image has no static files"

@@ -18,8 +18,8 @@ PORT = 8000  # as berth_app_port is by default
 PYTHON = "3.13"  # as the image that Berth brings has
 MANAGED = re.compile(r"\bmanage\.py\s+(?!runserver)([a-z][\w-]*)")  # commands in a script
 APART = (
-    "Kubernetes sees one of them: give the server to berth_app_command and each other one, such as a worker, to berth_app_processes. Such a program often "
-    "wants to begin as root, which no pod may."
+    "Kubernetes sees only one of them. Put the server in berth_app_command and every other one, such as a worker, in berth_app_processes. "
+    "A supervisor often has to start as root, which pods may not."
 )
 BECOMES = re.compile(r"\b(?:gosu|su-exec|setpriv|runuser|sudo)\b")  # in a script that begins as root, and runs the server as somebody else
 UWSGI = re.compile(r"(?i)(?:.+[._-])?uwsgi(?:[._-].+)?\.(?:ini|ya?ml)")  # uWSGI's settings
@@ -34,20 +34,20 @@ def image(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
     if dockerfile:
         if dockerfile.path != "Dockerfile":
             beside = ", ".join(path for path in dockerfiles.others(source) if path != dockerfile.path)
-            why = f"the source has no Dockerfile at its top{f'; there is {beside} too' if beside else ''}"
+            why = f"the source has no Dockerfile in its top directory{f'; there is also {beside}' if beside else ''}"
             if (source / "Dockerfile").is_file():
-                why = "it collects the static files, and Dockerfile has neither that nor a command"
+                why = "it collects the static files; Dockerfile does not, and has no command"
             made.set(part, "berth_app_dockerfile", dockerfile.path, f"Guessed: {why}.")
         if dockerfile.root:
             user, why = user_of(source, dockerfile)
-            made.set(part, "berth_app_user", user, f"The image of {dockerfile.path} runs as root, which no pod may. {why}")
+            made.set(part, "berth_app_user", user, f"The image of {dockerfile.path} runs as root, which pods may not. {why}")
         if dockerfile.environment:
             search_path(made, dockerfile)
         if project.assets and not dockerfile.assets:
             where = f"cd {project.assets.place} && " if project.assets.place else ""
             made.needs.append(
                 f"RUN {where}{project.assets.manager} install && {project.assets.manager} run build, in {dockerfile.path} and not here"
-                "  # unless the source has what that makes, style sheets and scripts are missing"
+                "  # otherwise style sheets and scripts are missing, unless the source contains them"
             )
     settings_module(made, source, dockerfile, project)
 
@@ -58,14 +58,14 @@ def settings_module(made: Draft, source: Path, dockerfile: Dockerfile | None, pr
     if last in TO_DEVELOP:
         others = sorted(path.stem for path in (source / (project.paths or (project.directory,))[0] / package.replace(".", "/")).glob("[a-z]*.py"))
         others = [name for name in others if name not in (*TO_DEVELOP, "manage", "urls", "wsgi", "asgi", "celery")]
-        way = f"{package} has {', '.join(others)} besides: set DJANGO_SETTINGS_MODULE to the one for servers" if others else "no other is beside it"
-        made.say("The app", f"The settings {project.settings} are for development, by their name; {way}.")
+        way = f"{package} also has {', '.join(others)}: set DJANGO_SETTINGS_MODULE to the one for servers" if others else "there are no others next to it"
+        made.say("The app", f"By their name, the settings {project.settings} are for development; {way}.")
     manage = default_settings(source / project.directory / "manage.py")
     if project.settings and manage != project.settings and not (dockerfile and dockerfile.settings):
-        why = f"Guessed: manage.py takes {manage} where nobody names one." if manage else "Guessed: manage.py names none."
+        why = f"Guessed: manage.py defaults to {manage}." if manage else "Guessed: manage.py has no default."
         made.settings["DJANGO_SETTINGS_MODULE"] = (project.settings, why)
     elif not project.settings:
-        made.settings["DJANGO_SETTINGS_MODULE"] = placeholder(made, "DJANGO_SETTINGS_MODULE", "for manage.py names no settings module that is there")
+        made.settings["DJANGO_SETTINGS_MODULE"] = placeholder(made, "DJANGO_SETTINGS_MODULE", "because manage.py names no settings module that exists")
 
 
 def user_of(source: Path, dockerfile: Dockerfile) -> tuple[int, str]:
@@ -73,19 +73,19 @@ def user_of(source: Path, dockerfile: Dockerfile) -> tuple[int, str]:
     script = "\n".join(dockerfile.script(source, words) for words in (dockerfile.entrypoint, dockerfile.command))
     texts = [script, *(text_of(source / path) for path in find_matching(source, UWSGI))]
     becomes = BECOMES.search(script)
-    rest = f" Leave out {becomes[0]}, which root alone can use, as with a berth_app_command without it." if becomes else ""
+    rest = f" Remove {becomes[0]}, which only root can use, for example with a berth_app_command without it." if becomes else ""
     if dockerfile.made:
-        return dockerfile.made, f"The Dockerfile makes this user.{rest}"
+        return dockerfile.made, f"The Dockerfile creates this user.{rest}"
     if any("www-data" in text for text in texts):
-        return (82 if dockerfile.alpine else 33), f"This is www-data, which the server is to be.{rest}"
-    return 1000, f"Everybody has to be able to read its files.{rest}"
+        return (82 if dockerfile.alpine else 33), f"This is www-data, the user that the server should run as.{rest}"
+    return 1000, f"Every user must be able to read its files.{rest}"
 
 
 def search_path(made: Draft, dockerfile: Dockerfile) -> None:
     """Say where the programs of a virtual environment are that are not on the image's PATH: releases run python manage.py."""
     programs = f"{dockerfile.environment}/bin"
     if dockerfile.search:
-        made.needs.append(f'ENV PATH="{programs}:$PATH", in {dockerfile.path} and not here  # else manage.py finds no Django')
+        made.needs.append(f'ENV PATH="{programs}:$PATH", in {dockerfile.path} and not here  # otherwise manage.py cannot find Django')
     else:
         made.settings["PATH"] = (f"{programs}:{dockerfiles.SYSTEM_PATH}", f"Guessed: {dockerfile.path} installs there, and the image's PATH does not have it.")
 
@@ -101,34 +101,34 @@ def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procf
         command, entrypoint = supervising(made, dockerfile, supervised), []
     elif dockerfile.uv and not entrypoint and (plain := procfile.without_uv(command)) != command:
         command = plain
-        made.set("The app", "berth_app_command", command, f"That of {dockerfile.path} without uv run, which writes to a cache.")
+        made.set("The app", "berth_app_command", command, f"The command of {dockerfile.path} without uv run, which writes to a cache.")
     elif not command:
         command, why = missing_command(source, dockerfile, web, project)
         command = procfile.without_uv(command) if dockerfile.uv else command
         if command:
-            made.set("The app", "berth_app_command", [*entrypoint, *command], f"{why}, for {dockerfile.path} has no CMD.")
+            made.set("The app", "berth_app_command", [*entrypoint, *command], f"{why}, because {dockerfile.path} has no CMD.")
     script = "\n".join(dockerfile.script(source, words) for words in (entrypoint, command))
     told = dockerfiles.port_of(command, script)
     port = dockerfile.port or told
     if port and port != PORT:
-        why = f"As {dockerfile.path} exposes it." if dockerfile.port else f"Guessed: {' '.join(command)} listens there."
-        low = f" Many clusters let only root listen there, and no pod runs as root: let the server listen at {PORT}, and leave this out."
+        why = f"{dockerfile.path} exposes this port." if dockerfile.port else f"Guessed: {' '.join(command)} listens on this port."
+        low = f" Many clusters let only root listen on it, and pods do not run as root. Make the server listen on {PORT}, and remove this line."
         made.set("The app", "berth_app_port", port, why if port >= LOWEST else f"{why}{low}")
     if told != (port or PORT) and "bind" not in project.configured and dockerfiles.asks_for_port(command, script):
-        made.settings["PORT"] = (str(port or PORT), "Where the server listens.")
+        made.settings["PORT"] = (str(port or PORT), "The port on which the server listens.")
     if supervised is None and (found := re.search(SUPERVISORS, f"{' '.join([*entrypoint, *command])}\n{script}")):
-        made.say("The app", f"{found[0]} runs several programs in the pod of web. {APART}")
+        made.say("The app", f"{found[0]} runs several programs in the web pod. {APART}")
     if dockerfiles.lacks_python(text_of(source / dockerfile.path), script):
-        made.needs.append(f"RUN ln -s python3 /usr/bin/python, in {dockerfile.path} and not here  # unless there is one: releases run python manage.py migrate")
+        made.needs.append(f"RUN ln -s python3 /usr/bin/python, in {dockerfile.path} and not here  # unless it exists: releases run python manage.py migrate")
     name, value = dockerfiles.switch(script)
     if name:
-        made.settings[name] = (value, "Without it the script that serves takes Django's server to develop with.")
+        made.settings[name] = (value, "Without it, the start script runs Django's development server.")
     if "migrate" in (run := list(dict.fromkeys(MANAGED.findall(script)))):
         server = installed_server(project, port if port >= LOWEST else PORT) if dockerfile.command or not command else []
         what = ", ".join(run[:4]) + (" and more" if len(run) > 4 else "")
-        way = "Put what the site needs of that in berth_app_release_commands, which run once, and let berth_app_command run the server alone"
+        way = "Put those that the site needs in berth_app_release_commands, which run once, and make berth_app_command run only the server"
         end = ", as here:" if server else "."
-        made.say("The app", f"A script runs {what} of manage.py whenever a pod starts, where the image's files are read-only. {way}{end}")
+        made.say("The app", f"Whenever a pod starts, a script runs {what} of manage.py, with the image's files read-only. {way}{end}")
         if server:
             made.say("The app", dumped("berth_app_command", server))
     return script, dockerfiles.waits_for(command, script)
@@ -140,19 +140,19 @@ def prepared(made: Draft, source: Path, project: Project) -> None:
     scripts = [text_of(source / project.directory / word) for word in said.split() if word.endswith((".sh", ".bash"))]
     found = dict.fromkeys(run for run in MANAGED.findall("\n".join([said, *scripts])) if run not in ("collectstatic", "migrate"))
     if found:
-        what = f"The web of {file} runs {', '.join(found)} of manage.py before it serves, which nothing here does."
-        made.say("The app", f"{what} What the site needs of it belongs in berth_app_release_commands, after migrate.")
+        what = f"Before it serves, web in {file} runs {', '.join(found)} of manage.py. Nothing here does that."
+        made.say("The app", f"{what} Put what the site needs of it in berth_app_release_commands, after migrate.")
 
 
 def supervising(made: Draft, dockerfile: Dockerfile, supervised: dict[str, str]) -> list[str]:
     """Say what serves among the programs of an image's supervisor, and return it, nothing where that cannot be told."""
-    why = f"{dockerfile.path} starts a supervisor, which is made to run as root and has all its programs in each pod."
+    why = f"{dockerfile.path} starts a supervisor, which is meant to run as root and runs all its programs in each pod."
     command = procfile.words(supervisor.server(supervised))
     if command:
-        rest = "This is the one that serves; what it prepares besides migrations belongs in berth_app_release_commands."
+        rest = "This is the server. Put what it prepares, except migrations, in berth_app_release_commands."
         made.set("The app", "berth_app_command", command, f"{why} {rest}")
     else:
-        made.say("The app", f"{why} Name the one that serves in berth_app_command, at 0.0.0.0, and each other one in berth_app_processes.")
+        made.say("The app", f"{why} Put the server in berth_app_command, listening on 0.0.0.0, and every other one in berth_app_processes.")
     return command
 
 

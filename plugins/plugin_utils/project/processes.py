@@ -18,7 +18,7 @@ DATABASE_CACHE = "django.core.cache.backends.db.DatabaseCache"
 def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfile | None, reading: Reading) -> dict[str, dict[str, Any]]:
     """Say what runs beside web, at times, and before a release, and return the processes."""
     found, file, left = procfile.find(source, project.directory, project.dependencies, project.loaded.names)
-    part = "What runs beside web"
+    part = "Processes beside web"
     queues = reading.keys("RQ_QUEUES") if not file else []
     for one in found.values():
         if one["command"][-1] == "rqworker" and queues != ["default"]:
@@ -35,20 +35,20 @@ def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfil
     if found:
         why = f"From {file}." if file else "Guessed from the packages."
         beat = any(procfile.SCHEDULE in " ".join(one["command"]) for one in found.values())
-        made.set(part, "berth_app_processes", found, f"{why} Celery's beat writes to its schedule, and the root is read-only." if beat else why)
+        made.set(part, "berth_app_processes", found, f"{why} Celery beat writes to its schedule file, and the root file system is read-only." if beat else why)
     for text in left:
         made.say(part, text)
     strangers, compose = procfile.strangers(source)
     if strangers:
-        way = "give the app the address of one that runs elsewhere, or have it run by manifests in berth_app_objects"
-        made.say(part, f"{compose} runs {', '.join(strangers)} too, which Berth does not: {way}.")
+        way = "give the app the address of one that runs elsewhere, or add manifests for it to berth_app_objects"
+        made.say(part, f"{compose} also runs {', '.join(strangers)}, which Berth does not: {way}.")
     if "INSTALLED_APPS" in project.loaded.names and not any("sessions" in text for text in project.loaded.texts):
-        made.set(part, "berth_app_schedules", [], "The settings have no sessions, of which old ones are removed at night otherwise.")
+        made.set(part, "berth_app_schedules", [], "The settings use no sessions, so there are no old ones to remove at night.")
     release = procfile.release(source, project.directory)
     why = "From Procfile." if release else ""
     if DATABASE_CACHE in project.loaded.texts - project.loaded.chosen and not any("createcachetable" in each for each in release):
         release = [*(release or ["migrate --noinput"]), "createcachetable"]
-        why = f"{why} The settings keep a cache in the database, whose table this makes.".strip()
+        why = f"{why} The settings keep a cache in the database, and this creates its table.".strip()
     if release:
         made.set("The app", "berth_app_release_commands", release, why)
     return found
@@ -63,6 +63,6 @@ def scripted(made: Draft, part: str, name: str, process: dict[str, Any], script:
         return {**process, "singleton": True}
     if len(lines) == 1:
         return procfile.process(procfile.words(lines[0]))
-    where = f"add --schedule {procfile.SCHEDULE} to the beat of the script that {name} runs"
-    made.say(part, f"Celery's beat writes to its schedule in the working directory, and the root is read-only: {where}.")
+    where = f"add --schedule {procfile.SCHEDULE} to celery beat in the script that {name} runs"
+    made.say(part, f"Celery beat writes its schedule to the working directory, and the root file system is read-only: {where}.")
     return {**process, "singleton": True}

@@ -274,10 +274,10 @@ def find(source: Path, place: str, needs: Dependencies, names: Collection[str]) 
         said = own_services(source, services)
         found = chosen(said)
         silent = [name for name, command in said.items() if not command and WORKERS.search(name)]
-        left = [f"The service {name} of {file} has no command; add it to berth_app_processes with the one that it runs." for name in silent]
-        for kind, why in ((TOOLS, ", as a tool"), (NAMELESS, ": the channels that it works for are not named")):
+        left = [f"The service {name} in {file} has no command. Add it to berth_app_processes with the command that it runs." for name in silent]
+        for kind, why in ((TOOLS, ", as a tool"), (NAMELESS, ": its command names no channels")):
             others = [name for name, command in said.items() if kind.search(command)]
-            left += [f"The service {name} of {file} is left out{why}; add it to berth_app_processes where it has to run here." for name in others]
+            left += [f"The service {name} in {file} is left out{why}. Add it to berth_app_processes if it has to run here." for name in others]
         if found or left:
             return found, file, left
     return ({} if named else guessed(source / place, needs, names)), "", []

@@ -153,13 +153,13 @@ def probe(found: list[tuple[str, str]], middleware: list[str]) -> tuple[str, str
         live = next((path for path in healthy if name(path) in LIVE), None)
         ready = next((path for path in healthy if name(path) in READY), None)
         plain = next((path for path in healthy if name(path) not in (*LIVE, *READY)), None)
-        return live or plain or ready or "", ready or plain or live or "", "a health page by its name"
+        return live or plain or ready or "", ready or plain or live or "", "its name is that of a health page"
     paths = [path for path, _ in found]
     if "/robots.txt" in paths:
-        return "/robots.txt", "/robots.txt", "no health page was found, and this is answered without a login"
+        return "/robots.txt", "/robots.txt", "no health page was found, and this page needs no login"
     if login:
-        return login, login, "no health page was found, and this is answered without a login"
-    return "/", "/", "no health page was found; choose a path that is answered without a login"
+        return login, login, "no health page was found, and this page needs no login"
+    return "/", "/", "no health page was found; choose a page that needs no login"
 
 
 def login_page(found: list[tuple[str, str]]) -> str:

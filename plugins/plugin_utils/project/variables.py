@@ -18,8 +18,8 @@ RANDOM = re.compile(r"(?:DJANGO_|APP_)?(?:SECRET(?:_KEY)?|JWT_SECRET(?:_KEY)?|SI
 SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|DSN|CREDENTIAL|LICENSE")
 LOADERS = ("json.load", "json.loads", "yaml.safe_load", "yaml.load", "toml.load", "tomllib.load")
 VALUES = re.compile(r"(?:[\w.-]*/)*(?![\w.-]*(?:build|manifest|package|stats|version))[\w.-]+\.(?:json|ya?ml|toml)")  # files that these read; not of a build
-HOSTS = "import os; ALLOWED_HOSTS = os.environ.get('DJANGO_ALLOWED_HOSTS', 'localhost').split(',')  # else every page is a 400"
-ONE_HOST = "The settings take one name from it, and the site answers to no other. With a public name write that, and berth_app_probe: {host: NAME}."
+HOSTS = "import os; ALLOWED_HOSTS = os.environ.get('DJANGO_ALLOWED_HOSTS', 'localhost').split(',')  # otherwise every page is a 400 error"
+ONE_HOST = "The settings read a single name from it, and the site answers to no other. For a public name, set it here, and set berth_app_probe: {host: NAME}."
 EAGER = ("CELERY_ALWAYS_EAGER", "CELERY_TASK_ALWAYS_EAGER", "task_always_eager")
 INSECURE = ("SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")  # what needs TLS, which only a public entry has
 
@@ -42,7 +42,7 @@ def switches(made: Draft, reading: Reading, asked: list[Asked], every: list[Aske
                 made.settings[one.name] = ('["localhost", "127.0.0.1", "[::1]"]', "")
             elif not one.separator:
                 if one.name in SET_BY_BERTH:
-                    made.needs.append(f"ALLOWED_HOSTS = os.environ['{one.name}'].split(',')  # it has several names")
+                    made.needs.append(f"ALLOWED_HOSTS = os.environ['{one.name}'].split(',')  # it contains several names")
                 elif one.default not in ("*", "localhost", ".localhost") and "*" not in (reading.value("ALLOWED_HOSTS") or []):
                     made.settings[one.name] = ("localhost", ONE_HOST)
             elif one.separator != "," or one.name != "DJANGO_ALLOWED_HOSTS":
@@ -54,17 +54,22 @@ def switches(made: Draft, reading: Reading, asked: list[Asked], every: list[Aske
         elif one.setting in INSECURE:
             done.add(one.name)
             if one.on:
-                made.settings[one.name] = (one.off, "No TLS comes before the site here; leave it out where it does.")
+                made.settings[one.name] = (one.off, "Nothing terminates TLS in front of the site here. If something does, remove this line.")
         elif one.setting == "SECRET_KEY" or RANDOM.fullmatch(one.name):
             done.add(one.name)
             made.secrets[one.name] = (generated(one.name), "")
     if separators:
-        made.set("Names", "berth_app_hosts_env", separators, "The names that the site answers to, with what parts them.")
+        made.set(
+            "Host names",
+            "berth_app_hosts_env",
+            separators,
+            "The variables from which the settings read the allowed host names, each with the separator between them.",
+        )
     if reading.value("DEBUG") is True:
-        made.needs.append("DEBUG = False  # visitors would see the settings on every error")
-    made.needs += [f"{name} = False  # no TLS comes before the site here" for name in INSECURE[:1] if reading.value(name) is True]
+        made.needs.append("DEBUG = False  # otherwise visitors see the settings on every error")
+    made.needs += [f"{name} = False  # nothing terminates TLS in front of the site here" for name in INSECURE[:1] if reading.value(name) is True]
     if key_in_source(reading):
-        made.needs.append("import os; SECRET_KEY = os.environ['DJANGO_SECRET_KEY']  # the one in the source is no secret")
+        made.needs.append("import os; SECRET_KEY = os.environ['DJANGO_SECRET_KEY']  # the key in the source is not a secret")
         made.secrets.setdefault("DJANGO_SECRET_KEY", (generated("DJANGO_SECRET_KEY"), ""))
     return done
 
@@ -74,7 +79,7 @@ def tasks(made: Draft, asked: list[Asked], workers: Mapping[str, Mapping[str, An
     celery = any("celery" in " ".join(one["command"]) for one in workers.values())
     found = [one for one in asked if celery and one.setting in EAGER and one.on]
     for one in found:
-        made.settings[one.name] = (one.off, "Tasks are the worker's: otherwise web runs them itself, and it has nothing to do.")
+        made.settings[one.name] = (one.off, "The worker runs tasks. Otherwise web runs them itself, and the worker has nothing to do.")
     return {one.name for one in found}
 
 
@@ -83,11 +88,11 @@ def local(made: Draft, source: Path, root: Path, project: Project) -> None:
     for module, example in left_out(root, project.settings):
         names = assigned(example)
         path = module.relative_to(source)
-        made.needs.insert(0, f"{path}, as {example.name} beside it, with values from os.environ  # not in the source, and the settings do not load without it")
+        made.needs.insert(0, f"{path}, like {example.name} next to it, with values from os.environ  # it is not in the source, and the settings require it")
         if "ALLOWED_HOSTS" in names:
             made.needs.append(HOSTS)
         if "SECRET_KEY" in names:
-            made.needs.append("import os; SECRET_KEY = os.environ.get('DJANGO_SECRET_KEY') or 'for-the-build-' * 4  # no secret belongs into the source")
+            made.needs.append("import os; SECRET_KEY = os.environ.get('DJANGO_SECRET_KEY') or 'for-the-build-' * 4  # secrets do not belong in the source")
             made.secrets.setdefault("DJANGO_SECRET_KEY", (generated("DJANGO_SECRET_KEY"), ""))
 
 
@@ -97,8 +102,8 @@ def missing_files(made: Draft, source: Path, root: Path, project: Project) -> No
         if any(isinstance(node, ast.Call) and dotted(node.func) in LOADERS for node in ast.walk(tree)):
             names = {posixpath.basename(constant(node)) for node in ast.walk(tree) if VALUES.fullmatch(constant(node))}
             for name in sorted(name for name in names if not any(find_files(source, name))):
-                why = "a pod has environment variables and not this file, and what stands for it in the settings is known to everybody"
-                made.needs.append(f"os.environ in the place of {name}  # {why}")
+                why = "pods have environment variables but not this file, and its fallback in the settings is public"
+                made.needs.append(f"os.environ in place of {name}  # {why}")
 
 
 def rest(made: Draft, asked: list[Asked]) -> None:
@@ -109,7 +114,7 @@ def rest(made: Draft, asked: list[Asked]) -> None:
         if one.name.endswith("ADMIN_URL"):
             made.settings[one.name] = ("admin/", "Guessed.")
         elif SECRET.search(one.name):
-            made.secrets[one.name] = placeholder(made, one.name, "encrypted by ansible-vault encrypt_string: the settings do not load without it")
+            made.secrets[one.name] = placeholder(made, one.name, "encrypted with ansible-vault encrypt_string, because the settings require it")
         else:
-            what = f" ({one.kind})" if one.kind else ""
-            made.settings[one.name] = placeholder(made, one.name, f"for the settings do not load without it{what}")
+            what = f" (type: {one.kind})" if one.kind else ""
+            made.settings[one.name] = placeholder(made, one.name, f"because the settings require it{what}")
