@@ -90,7 +90,7 @@ def refuse(source: Path, environment: str, target: Path) -> None:
     """
     if wrong := formats.namespace(environment):
         other = "-".join(re.findall(r"[a-z0-9]+", environment.lower()))
-        way = f" Take another, such as env={other}." if other and other != environment and not formats.namespace(other) else ""
+        way = f" Choose another one, such as env={other}." if other and other != environment and not formats.namespace(other) else ""
         raise AnsibleActionFail(f"Nothing was written: the environment's name {wrong}.{way}")
     if target.exists():
         raise AnsibleActionFail(f"Nothing was written: {target} already exists and was left alone. Choose another name for env=, or remove it first.")

@@ -649,7 +649,7 @@ def test_static_files_of_the_image_are_no_place_to_collect_others_when_a_pod_sta
 def test_what_a_script_prepares_whenever_a_pod_starts_is_told_with_what_runs_it_once(tmp_path: Path, script: str, said: bool) -> None:
     dockerfile = 'FROM x\nCOPY start.sh /\nENTRYPOINT ["/start.sh"]\nCMD ["gunicorn", "shop.wsgi"]\n'
     _, text, _ = inventory(tmp_path, {"Dockerfile": dockerfile, "start.sh": f'{script}\nexec "$@"\n'})
-    assert ("Whenever a pod starts, a script runs migrate, seed-all of manage.py" in text and "berth_app_release_commands" in text) is said
+    assert ("Whenever a pod starts, a script runs manage.py commands (migrate, seed-all)" in text and "berth_app_release_commands" in text) is said
 
 
 def test_a_script_that_may_serve_with_a_server_to_develop_with_is_told_not_to(tmp_path: Path) -> None:
@@ -686,7 +686,7 @@ def test_what_a_script_runs_by_another_one_is_told_like_its_own(tmp_path: Path, 
     }
     said, text, _ = inventory(tmp_path, files)
     assert (said["berth_app_port"], said["berth_app_settings"].get("PORT")) == (port, environment)
-    assert "Whenever a pod starts, a script runs migrate of manage.py" in text
+    assert "Whenever a pod starts, a script runs manage.py commands (migrate)" in text
 
 
 @pytest.mark.parametrize(
@@ -904,7 +904,7 @@ def test_what_cannot_be_read_of_a_dockerfile_is_left_out(tmp_path: Path, copies:
 )
 def test_what_a_procfile_prepares_before_it_serves_is_told_where_berths_dockerfile_serves(tmp_path: Path, procfile: str, script: str, told: str | None) -> None:
     _, text, _ = inventory(tmp_path, {"Procfile": f"{procfile}\n", "start.sh": script})
-    assert (f"web in Procfile runs {told} of manage.py" in text) is bool(told)
+    assert (f"web in Procfile runs manage.py commands ({told})" in text) is bool(told)
 
 
 def test_the_release_commands_are_those_of_the_procfile(tmp_path: Path) -> None:
@@ -1784,7 +1784,7 @@ def test_the_apps_name_is_the_directorys_where_that_is_a_name(name: str, app: st
     "name, why",
     [
         ("default", r"belongs to the cluster[^.]*\.$"),
-        ("Shop", "illegal characters.* Take another, such as env=shop"),
+        ("Shop", "illegal characters.* Choose another one, such as env=shop"),
         ("shop.example.com", "such as env=shop-example-com"),
         ("kube-x", "belongs to the cluster"),
         ("", "is empty"),

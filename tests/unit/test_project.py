@@ -328,4 +328,4 @@ def test_static_files_that_are_in_the_source_as_they_are_collected_alone_are_kno
     manifest = '{"paths": {"admin/x.css": "admin/x.1.css", "shop/x.css": "shop/x.1.css"}}'
     found = project(tmp_path, {**started(), "shop/settings.py": "STATIC_ROOT = 'static'\n", "static/staticfiles.json": manifest, **changes})
     assert found.collected is collected
-    assert any("collectstatic would forget them" in note for note in found.notes) is collected
+    assert any("collectstatic would lose them" in note for note in found.notes) is collected

@@ -24,16 +24,16 @@ REQUIREMENTS = [
     *(f"requirements/{name}.txt" for name in ("production", "prod", "requirements", "base", "common", "main")),
     "requirements.in",
 ]
-# Groups of dependencies, and extras, that a server needs besides the main ones.
+# Dependency groups and extras that a server needs in addition to the main dependencies.
 PRODUCTION = ("prod", "production", "deploy")
-# Groups of dependencies that a server does not need.
+# Dependency groups that a server does not need.
 DEVELOPMENT = {"dev", "development", "docs", "lint", "test", "tests", "typing"}
-# Settings modules for servers, the one that counts first.
+# Settings modules for servers, the preferred one first.
 FOR_SERVERS = ("production", "prod")
-# Settings modules beside which one named production is the one for servers.
+# If one named production is next to these, it is the one for servers.
 TO_DEVELOP = ("dev", "devel", "develop", "development", "local")
 BESIDE_PRODUCTION = ("base", "common", *TO_DEVELOP)
-# Settings modules that are of no server, whatever they turn off.
+# Settings modules that are never for servers, even if they turn DEBUG off.
 NO_SERVER = re.compile(r"\A(?:__init__|base|build|ci|common|defaults?|dev\w*|local|settings)\Z|test|example")
 NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 EXTRAS = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*\[([^\]]+)\]")
@@ -44,7 +44,7 @@ BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\
 
 
 class ProjectError(ImageError):
-    """What keeps a source from being deployed, as a phrase, and the variable that it concerns."""
+    """The reason why a source cannot be deployed, as a phrase, and the variable concerned."""
 
     def __init__(self, variable: str, text: str) -> None:
         super().__init__(f"{variable}: {text}.")
@@ -53,7 +53,7 @@ class ProjectError(ImageError):
 
 @dataclass(frozen=True)
 class Dependencies:
-    """How a project says what it needs.
+    """How a project declares its dependencies.
 
     Attributes:
         kind: ``requirements``, ``pyproject``, ``uv``, ``poetry``, ``pdm`` or ``pipenv``.
@@ -94,14 +94,14 @@ class Wish:
 
 @dataclass(frozen=True)
 class Settings:
-    """What settings say, as far as it stands there in so many words.
+    """What settings contain literally.
 
     Attributes:
         texts: Every string.
-        chosen: Those that stand only where an environment variable turns something on.
+        chosen: Those that take effect only if an environment variable turns something on.
         names: Every name that is set.
         applications: What ``WSGI_APPLICATION`` and ``ASGI_APPLICATION`` are set to.
-        variables: A value to load the settings with, for each environment variable without which they do not load.
+        variables: A value for each environment variable that the settings require, to load them with.
     """
 
     texts: frozenset[str] = frozenset()
@@ -117,15 +117,15 @@ class Project:
 
     Attributes:
         directory: Where manage.py is, relative to the source, "" for the source itself.
-        paths: Directories with the project's packages besides, relative to the source.
+        paths: Other directories with the project's packages, relative to the source.
         settings: The settings module.
-        wsgi: The WSGI application as ``module:name``, "" where no file has one; ``asgi`` likewise.
+        wsgi: The WSGI application as ``module:name``, "" if no file has one; the same for ``asgi``.
         dependencies: What it needs.
         wish: The Python that it asks for, if it does.
-        configured: What its gunicorn.conf.py sets, empty without one; not an address that nobody reaches from elsewhere.
+        configured: What its gunicorn.conf.py sets, empty without one; an address that is unreachable from outside does not count.
         loaded: What its settings say.
         assets: What builds its style sheets and scripts, if something does.
-        collected: Whether its static files are in the source as they are collected, and some of them nowhere else.
+        collected: Whether its collected static files are in the source, and some of them nowhere else.
         notes: What its owner should know.
     """
 
@@ -144,7 +144,7 @@ class Project:
 
 
 def read_project(source: Path, directory: str = "", settings: str = "", needs: Dependencies | None = None) -> Project:
-    """Return what the project in ``source`` is made of.
+    """Return what the project in ``source`` consists of.
 
     Args:
         source: The directory.
@@ -153,7 +153,7 @@ def read_project(source: Path, directory: str = "", settings: str = "", needs: D
         needs: What it needs, None to find out.
 
     Raises:
-        ProjectError: It is no Django project, or does not say what it needs.
+        ProjectError: It is not a Django project, or does not declare its dependencies.
     """
     place = find_directory(source, directory)
     root = source / place
@@ -165,7 +165,7 @@ def read_project(source: Path, directory: str = "", settings: str = "", needs: D
     built = assets.find(source, place, find_files(source, "package.json"), loaded.texts, notes)
     collected = built is None and is_collected(root, loaded)
     if collected:
-        notes.append("The static files are served as the source has them: some are in STATIC_ROOT alone, and collectstatic would forget them.")
+        notes.append("The static files are served as they are in the source, because some are only in STATIC_ROOT, and collectstatic would lose them.")
     return Project(
         directory=place,
         settings=module,
@@ -217,7 +217,7 @@ def directories(source: Path) -> list[str]:
 
 
 def no_manage(source: Path) -> str:
-    """Return why a source without manage.py is none that can be deployed, and the way."""
+    """Return why a source without manage.py cannot be deployed, and what to do."""
     for name in ("wsgi.py", "asgi.py"):
         for found in find_files(source, name):
             if "django" in text_of(source / found):
@@ -226,12 +226,12 @@ def no_manage(source: Path) -> str:
 
 
 def find_files(source: Path, name: str) -> Iterator[str]:
-    """Yield the files of a name in ``source`` and the directories below, relative to it, those that are higher first."""
+    """Yield the files with a name in ``source`` and the directories below, relative to it, top level first."""
     return find_matching(source, re.compile(re.escape(name)))
 
 
 def find_matching(source: Path, name: re.Pattern[str]) -> Iterator[str]:
-    """Yield the files whose whole name is like a pattern, as :func:`find_files` does those of one name."""
+    """Yield the files whose whole name matches a pattern, in the order of :func:`find_files`."""
     level = [""]
     for _ in range(DEPTH + 1):
         below = []
@@ -250,7 +250,7 @@ def find_matching(source: Path, name: re.Pattern[str]) -> Iterator[str]:
 
 
 def is_code(directory: os.DirEntry[str]) -> bool:
-    """Whether a directory may have code of the project."""
+    """Whether a directory may contain the project's code."""
     return not directory.name.startswith(".") and directory.name not in SKIPPED and not os.path.exists(f"{directory.path}/pyvenv.cfg")
 
 
@@ -260,7 +260,7 @@ def is_manage(file: Path) -> bool:
 
 
 def find_settings(root: Path, notes: list[str]) -> str:
-    """Return the settings module: what wsgi.py or asgi.py, made for servers, or else manage.py takes where nobody names one.
+    """Return the settings module: the default of wsgi.py or asgi.py, which are for servers, otherwise that of manage.py.
 
     Raises:
         ProjectError: None of them names one.
@@ -288,7 +288,7 @@ def find_settings(root: Path, notes: list[str]) -> str:
 
 
 def develops(root: Path, package: str) -> bool:
-    """Whether a package of settings takes everything from a module to develop with, while it has one for servers that is whole by itself."""
+    """Whether a settings package imports everything from a development module although it has a self-contained one for servers."""
     file = module_file(root, package)
     if file is None or file.name != "__init__.py":
         return False
@@ -298,7 +298,7 @@ def develops(root: Path, package: str) -> bool:
 
 
 def served_by(root: Path, package: str) -> str:
-    """Return the module of a package of settings that alone is made for servers: it turns DEBUG off and says who is answered; "" for none or several."""
+    """Return the only module of a settings package for servers, which turns DEBUG off and sets ALLOWED_HOSTS; "" for none or several."""
     names = [path.stem for path in sorted(root.joinpath(*package.split(".")).glob("*.py")) if not NO_SERVER.search(path.stem)]
     found = [name for name in names if is_for_servers(parsed(root.joinpath(*package.split("."), f"{name}.py")))]
     return f"{package}.{found[0]}" if len(found) == 1 else ""

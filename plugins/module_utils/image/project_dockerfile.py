@@ -1,4 +1,4 @@
-"""The Dockerfile of a Django project that has none: its text follows from what the project is made of, and from nothing else."""
+"""The Dockerfile of a Django project that has none: its text depends only on the project's files."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .assets import Assets
 from .project import Dependencies, Project, ProjectError, Wish, normal
 
 HOME = "/srv/app"
-STATIC = "/opt/static"  # what serves the static files, and those of a project that does not say where to collect them
+STATIC = "/opt/static"  # the module that serves static files, and the files of a project without STATIC_ROOT
 USER = 10001  # as roles/app runs it
-# What a build's network asks of pip, for one instruction: no layer keeps it.
+# The network settings of pip, for one instruction: no layer keeps them.
 SECRETS = (
     "--mount=type=secret,id=pip_conf,target=/etc/pip.conf,required=false",
     "--mount=type=secret,id=ca_bundle,target=/etc/ssl/certs/ca-certificates.crt,required=false",
@@ -28,16 +28,16 @@ NODE_SETTINGS = "export NPM_CONFIG_GLOBALCONFIG=/run/secrets/npmrc NODE_EXTRA_CA
 # Seconds that a server keeps an idle connection for: longer than a load balancer does (60 on AWS), which must not find it closed.
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#connection-idle-timeout
 KEEP_ALIVE = "75"
-# Servers and tools that a project does not name itself, each below the next major version.
+# Servers and tools for projects that do not name any, each below the next major version.
 GUNICORN, UVICORN, WHITENOISE = "gunicorn<28", "uvicorn[standard]<1", "whitenoise>=6.6,<7"
 TOOLS = {"uv": ("uv<1",), "poetry": ("poetry<3", "poetry-plugin-export<2"), "pdm": ("pdm<3",), "pipenv": ("pipenv",)}
-# A package whose presence says that the project is meant for ASGI.
+# Packages that show that a project is meant for ASGI.
 ASYNCHRONOUS = {"channels", "daphne", "hypercorn", "uvicorn", "uvicorn-worker"}
 # A compiler, and Python's headers where the base is Debian's own Python.
 COMPILER = ("build-essential", "python3-dev")
-# What builds, besides packages whose names end in -dev.
+# Build tools, in addition to packages whose names end in -dev.
 BUILDERS = {"build-essential", "cargo", "clang", "cmake", "g++", "gcc", "gfortran", "git", "make", "ninja-build", "pkg-config", "pkgconf", "rustc", "swig"}
-# The release of Node that builds assets where the project does not ask for another: https://nodejs.org/en/about/previous-releases
+# The Node release that builds assets if the project does not ask for another: https://nodejs.org/en/about/previous-releases
 NODE = "24"
 # Pythons of docker.io/library/python that get security updates: https://devguide.python.org/versions
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
@@ -98,9 +98,9 @@ FIT = {
     "3.13": {"django": "4.1", **PSYCOPG2},
     "3.14": {"django": "4.1", **PSYCOPG2},
 }
-# What has the libraries of another package in it.
+# Packages that contain the libraries of another package.
 BUNDLED = {"psycopg": "psycopg-binary"}
-# What is no part of an app, or a secret, or lies beside the app where it is developed.
+# What does not belong in an image: secrets, and files of a development checkout.
 IGNORED = (
     ".git",
     ".hg",
@@ -122,12 +122,12 @@ IGNORED = (
 
 # --- Python --------------------------------------------------------------------
 def choose_python(wish: Wish | None, base: str, official: bool) -> tuple[str, str]:
-    """Return the Python of the image, as ``3.13``, and what to tell the project's owner, "" for nothing.
+    """Return the image's Python, such as ``3.13``, and a note for the project's owner, "" for none.
 
     Args:
         wish: What the project asks for.
-        base: The Python of the base image that Berth brings.
-        official: Whether the images of docker.io can be had here, which have the other versions.
+        base: The Python of the base image that Berth ships.
+        official: Whether images from docker.io, which have the other versions, are available here.
     """
     if wish is None:
         return base, ""
@@ -149,7 +149,7 @@ def choose_python(wish: Wish | None, base: str, official: bool) -> tuple[str, st
 
 
 def wished(project: Project) -> Wish | None:
-    """Return what a project asks for of Python, below the first one with which a version that it pins does not work."""
+    """Return the Python that a project asks for, below the first one that does not work with a version that it pins."""
     newest = next((version for version in PYTHONS if unfit(project.dependencies, version)), "")
     if not newest:
         return project.wish
@@ -164,11 +164,11 @@ def distance(version: str, other: str) -> int:
 
 # --- Node ------------------------------------------------------------------------
 def choose_node(project: Project, official: bool) -> tuple[str, str]:
-    """Return the image of Node that builds a project's assets, "" for Debian's packages, and what to tell the project's owner, "" for nothing.
+    """Return the image of Node that builds a project's assets, "" for Debian's packages, and a note for the project's owner, "" for none.
 
     Args:
-        project: What the project is made of.
-        official: Whether the images of docker.io can be had here.
+        project: The project.
+        official: Whether images from docker.io are available here.
     """
     assets = project.assets or Assets("")
     if official:
@@ -178,12 +178,12 @@ def choose_node(project: Project, official: bool) -> tuple[str, str]:
 
 
 def assets_stage(assets: Assets, image: str, node: str) -> list[str]:
-    """Return the stage that builds a project's assets. Its files, with what is built, are what is copied into the image.
+    """Return the stage that builds a project's assets. The image gets the source and the built files from it.
 
     Args:
         assets: What builds them.
         image: The image that has Python.
-        node: The image that has Node, "" for that of Python and Debian's packages.
+        node: The image that has Node, "" for the Python image with Debian's packages.
     """
     home = place(assets.place)
     lines = ["# A separate stage builds style sheets and scripts, so the image contains no Node.", f"FROM {node or image} AS assets"]
@@ -221,14 +221,14 @@ SERVING = ("whitenoise.", "servestatic.")
 
 
 def serves_itself(project: Project) -> bool:
-    """Whether the project has what serves its static files."""
+    """Whether the project serves its static files itself."""
     return any(text.startswith(SERVING) for text in project.loaded.texts) or "dj-static" in project.dependencies.direct
 
 
 def serves(project: Project) -> bool:
-    """Whether WhiteNoise is put around the application: the project has static files and nothing that serves them.
+    """Whether WhiteNoise wraps the application: the project has static files and does not serve them.
 
-    What gunicorn.conf.py names as application stays the one that is served.
+    An application named in gunicorn.conf.py is served as it is.
     """
     loaded = project.loaded
     has_any = "django.contrib.staticfiles" in loaded.texts and "STATIC_URL" in loaded.names
@@ -236,7 +236,7 @@ def serves(project: Project) -> bool:
 
 
 def served(project: Project) -> list[str]:
-    """Return the lines of the module that is served: the project's application, with WhiteNoise in its middleware.
+    """Return the lines of the served module: the project's application, with WhiteNoise in its middleware.
 
     https://whitenoise.readthedocs.io/en/stable/django.html says where in it.
     """
@@ -261,12 +261,12 @@ def served(project: Project) -> list[str]:
 
 # --- Server ----------------------------------------------------------------------
 def is_asgi(project: Project) -> bool:
-    """Whether a project is meant for an ASGI server: it has the application, and names it or a package for such servers."""
+    """Whether a project is meant for an ASGI server: it has such an application, and names it or a package for ASGI servers."""
     return bool(project.asgi) and ("ASGI_APPLICATION" in project.loaded.applications or bool(ASYNCHRONOUS & project.dependencies.direct))
 
 
 def server(project: Project, port: int) -> tuple[list[str], str]:
-    """Return the command that serves a project, and the requirement to add for it, "" where it names a server itself."""
+    """Return the command that serves a project, and the requirement to add for it, "" if it names a server itself."""
     named = project.dependencies.direct
     address = f"0.0.0.0:{port}"
     if is_asgi(project):
@@ -289,20 +289,20 @@ def server(project: Project, port: int) -> tuple[list[str], str]:
 
 
 def gunicorn(project: Project, address: str, application: str, *options: str) -> list[str]:
-    """Return gunicorn's command; what the project's gunicorn.conf.py sets is left to that."""
+    """Return gunicorn's command, without options that the project's gunicorn.conf.py sets."""
     configured = project.configured
     words = ["gunicorn"]
     words += [] if "bind" in configured else ["--bind", address]
     words += [] if "keepalive" in configured else ["--keep-alive", KEEP_ALIVE]
     if not configured:
-        # The heartbeat wants memory: https://docs.gunicorn.org/en/stable/faq.html#how-do-i-avoid-gunicorn-excessively-blocking-in-os-fchmod
+        # The heartbeat file needs to be in memory: https://docs.gunicorn.org/en/stable/faq.html#how-do-i-avoid-gunicorn-excessively-blocking-in-os-fchmod
         words += [*options, "--worker-tmp-dir", "/dev/shm", "--access-logfile", "-"]
     return words + ([] if "wsgi_app" in configured else [application])
 
 
 # --- Debian packages -------------------------------------------------------------
 def is_older(version: str, than: str) -> bool:
-    """Whether a version is below another; one that cannot be read is not."""
+    """Whether a version is below another, False if it cannot be parsed."""
     try:
         return Version(version) < Version(than)
     except InvalidVersion:
@@ -310,7 +310,7 @@ def is_older(version: str, than: str) -> bool:
 
 
 def unfit(needs: Dependencies, python: str) -> str:
-    """Return which version does not work with a Python, and what to do, "" where all do, by what is known."""
+    """Return which pinned version is known not to work with a Python, and what to do, "" for none."""
     for name, first in FIT.get(python, {}).items():
         if is_older(pinned := needs.pins.get(name, first), first):
             file = needs.files[-1] if needs.kind != "requirements" else needs.files[0]
@@ -320,7 +320,7 @@ def unfit(needs: Dependencies, python: str) -> str:
 
 
 def refuse_unfit(project: Project, python: str) -> None:
-    """Refuse a version that does not work with a Python, which a build finds out after minutes.
+    """Refuse a version that does not work with a Python, because the build would fail only after minutes.
 
     Raises:
         ProjectError: There is one.
@@ -333,7 +333,7 @@ def libraries(project: Project, packages: list[str], debian: str, python: str = 
     """Return the Debian packages to build the project's packages with, and to run them.
 
     Args:
-        project: What the project is made of.
+        project: The project.
         packages: What the inventory asks for.
         debian: The Python that is Debian's own in the image, "" for one that is not.
         python: The Python of the image.
@@ -355,7 +355,7 @@ def libraries(project: Project, packages: list[str], debian: str, python: str = 
 
 
 def compiled_with(name: str) -> list[str]:
-    """Return the Debian packages that a Python package is known to be compiled with, besides a compiler.
+    """Return the Debian packages known to be needed to compile a Python package, in addition to a compiler.
 
     >>> compiled_with("psycopg2_binary"), compiled_with("nobodys")
     (['libpq-dev'], [])
@@ -365,7 +365,7 @@ def compiled_with(name: str) -> list[str]:
 
 
 def install(packages: list[str]) -> str:
-    """Return the instruction that installs Debian packages, from this machine's mirrors where the base image names none; no layer keeps them."""
+    """Return the instruction that installs Debian packages, from this machine's mirrors if the base image names none; no layer keeps their addresses."""
     return run(
         "if [ -s /run/apt_sources ] && ! grep --quiet --recursive --no-messages debian /etc/apt/sources.list /etc/apt/sources.list.d; then \\\n"
         '        . /etc/os-release && sed "s/SUITE/$VERSION_CODENAME/" /run/apt_sources > /etc/apt/sources.list.d/build.list; fi',
@@ -410,9 +410,9 @@ def pip(*arguments: str) -> str:
 
 
 def export(needs: Dependencies) -> list[str]:
-    """Return the commands that write the requirements of a project with a tool of its own to /opt/requirements.txt."""
+    """Return the commands that export the requirements of a project with its own tool to /opt/requirements.txt."""
     target = "/opt/requirements.txt"
-    bare = needs.git or needs.local  # pip has no hash for these, and takes them for all or none
+    bare = needs.git or needs.local  # pip has no hash for these, and requires hashes for all packages or none
     groups = [word for name in needs.groups for word in ("--with" if needs.kind == "poetry" else "--group", name)]
     extras = [word for name in needs.extras for word in ("--extras" if needs.kind == "poetry" else "--extra", name)]
     match needs.kind:
@@ -439,7 +439,7 @@ def export(needs: Dependencies) -> list[str]:
 
 
 def packages_instructions(needs: Dependencies, added: list[str]) -> list[str]:
-    """Return the instructions that install the project's packages into /opt/venv, and those that serve it and that it does not name."""
+    """Return the instructions that install the project's packages into /opt/venv, and the server if it does not name one."""
     found = [f"WORKDIR {place(needs.place)}"]
     if needs.kind in TOOLS:
         tools = " ".join(shlex.quote(name) for name in TOOLS[needs.kind])
@@ -452,7 +452,7 @@ def packages_instructions(needs: Dependencies, added: list[str]) -> list[str]:
     else:
         first = "/opt/requirements.txt"
         exported = export(needs)
-        # What locks asks an index, and has authorities of its own unless told otherwise.
+        # Locking queries an index, with the tool's own certificate authorities by default.
         trust = ["export REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt"]
         found.append(run(*exported) if needs.locked else run(*trust, *exported, mounts=SECRETS))
     found.append(run("python3 -m venv /opt/venv", pip("--requirement", shlex.quote(first)), mounts=SECRETS))
@@ -462,7 +462,7 @@ def packages_instructions(needs: Dependencies, added: list[str]) -> list[str]:
 
 
 def finish(project: Project) -> str:
-    """Return the instruction that makes of the copied source what is served."""
+    """Return the instruction that prepares the copied source for serving."""
     commands = []
     values = " ".join(f"{name}={shlex.quote(value)}" for name, value in project.loaded.variables.items())
     if collects(project) and not project.collected:
@@ -470,12 +470,12 @@ def finish(project: Project) -> str:
     elif serves(project) and not project.collected:
         commands.append(f"{values} python -m {SERVED.partition(':')[0]}".strip())
     places = f"{HOME} {STATIC}" if serves(project) else HOME
-    # A file that is a template of Python does not compile, which is no reason to end the build.
+    # A Python template does not compile, and must not fail the build.
     return run(*commands, f"(python -m compileall -qq {places} || true)", f"chmod -R a+rX,go-w {places}")
 
 
 def collects(project: Project) -> bool:
-    """Whether a project says where its static files are to be collected."""
+    """Whether a project sets where its static files are collected."""
     return "STATIC_ROOT" in project.loaded.names and "django.contrib.staticfiles" in project.loaded.texts
 
 
@@ -483,11 +483,11 @@ def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = 
     """Return the text of the Dockerfile.
 
     Args:
-        project: What the project is made of.
+        project: The project.
         port: The port to listen on.
         packages: Debian packages that the inventory asks for.
-        python: The Python to take.
-        base: The Python of the image that Berth brings.
+        python: The Python to use.
+        base: The Python of the image that Berth ships.
         node: The image that has Node, "" for Debian's packages.
     """
     build, needed = libraries(project, packages or [], python if python == base else "", python)
@@ -520,7 +520,7 @@ def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = 
         text = " \\\n        ".join(shlex.quote(line) for line in served(project))
         lines += ["# The project does not serve its static files itself, so WhiteNoise wraps its application."]
         lines += [run(f"mkdir {STATIC}", f"printf '%s\\n' \\\n        {text} \\\n        > {STATIC}/served.py")]
-    # What an edit of the code does not change comes before it.
+    # Instructions that do not depend on the code come first.
     lines += [f"EXPOSE {port}", f"CMD {json.dumps(command)}", f"COPY {f'--from=assets {HOME}/' if project.assets else '.'} {HOME}/"]
     lines += ["# The values are for this step only. File modes do not depend on the umask of whoever copied the source.", finish(project)]
     lines += [f"USER {USER}:{USER}", ""]
@@ -528,7 +528,7 @@ def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = 
 
 
 def notes(project: Project) -> list[str]:
-    """Return what the project's owner should know of the image."""
+    """Return notes on the image for the project's owner."""
     if serves(project):
         return list(project.notes)
     plain = "so pages have no style sheets or pictures"
@@ -540,12 +540,12 @@ def notes(project: Project) -> list[str]:
 
 
 def ignored(project: Project) -> str:
-    """Return the text of an ignore file for a project that has none; uploads lie beside manage.py where settings follow the tutorials."""
+    """Return the text of an ignore file for a project that has none; uploads are next to manage.py in settings that follow the tutorials."""
     return "".join(f"{line}\n" for line in [*(f"**/{name}" for name in IGNORED), posixpath.join(project.directory, "media")])
 
 
 def summary(project: Project, python: str, command: list[str]) -> str:
-    """Return one line on what is made of a project."""
+    """Return a one-line summary of a project's image."""
     tool = {"requirements": project.dependencies.files[0], "pyproject": "pyproject.toml"}.get(project.dependencies.kind, project.dependencies.files[-1])
     kind = "ASGI" if is_asgi(project) else "WSGI"
     built = f", assets built by {project.assets.manager} run build" if project.assets else ""

@@ -1,4 +1,4 @@
-"""What a first inventory says of the cache and the broker."""
+"""The part of a first inventory about the cache and the broker."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..inventory.cache import client_missing
 from .draft import Draft, generated, placeholder
 from .settings import Asked, Reading
 
-CACHE_URLS = {"REDIS_URL", "CACHE_URL"}  # as berth_cache sets them
-PART = re.compile(r"_(?:HOST|PORT|DB(?:_INDEX)?|PASSWORD|USER(?:NAME)?)\Z")  # of the address of a cache
-NEED_CACHE = {"channels-redis", "django-cacheops", "django-redis", "django-rq"}  # packages that do nothing without Redis
-PARTS = {"_HOST": "cache", "_PORT": "6379", "_USER": "default", "_USERNAME": "default"}  # what those are of the cache beside the app
+CACHE_URLS = {"REDIS_URL", "CACHE_URL"}  # set by berth_cache
+PART = re.compile(r"_(?:HOST|PORT|DB(?:_INDEX)?|PASSWORD|USER(?:NAME)?)\Z")  # parts of a cache's address
+NEED_CACHE = {"channels-redis", "django-cacheops", "django-redis", "django-rq"}  # packages that are useless without Redis
+PARTS = {"_HOST": "cache", "_PORT": "6379", "_USER": "default", "_USERNAME": "default"}  # their values for the cache beside the app
 
 
 def cache(made: Draft, reading: Reading, asked: list[Asked], every: list[Asked], project: Project) -> set[str]:
-    """Say how the settings learn of the cache and the broker, and return the variables that this settles; ``every`` has each setting that asks for one."""
+    """Set up the cache and the broker, and return the variables that this covers; ``every`` has each setting that reads a variable."""
     places = ("CACHES", "CHANNEL_LAYERS", "Q_CLUSTER", "RQ_QUEUES", "HUEY")
     client = {"redis", "valkey", "django-redis", "channels-redis", "django-rq", "celery", "huey"} & project.dependencies.names
     wanted = [
@@ -35,7 +35,7 @@ def cache(made: Draft, reading: Reading, asked: list[Asked], every: list[Asked],
         return set()
     urls = [one.name for one in wanted if not PART.search(one.name)]
     whole = {one.setting for one in every if one.name in urls} - {"", *places}
-    parts = {one.name for one in every if one.setting in whole} - set(urls)  # what an address is put together of where its variable is not set
+    parts = {one.name for one in every if one.setting in whole} - set(urls)  # parts that form the address if its variable is not set
     wanted = [one for one in wanted if one.name not in parts or one.required]
     why = f"The settings read {', '.join(one.name for one in wanted)}."
     if any(str(one.default).startswith(("amqp", "pyamqp")) for one in wanted):
@@ -60,7 +60,7 @@ def cache(made: Draft, reading: Reading, asked: list[Asked], every: list[Asked],
 
 
 def needed_cache(made: Draft, reading: Reading, project: Project, client: bool) -> None:
-    """Propose a cache where the settings take its address from no variable: they have one in so many words, or a package needs one."""
+    """Propose a cache if the settings read its address from no variable but contain one literally, or a package needs one."""
     fixed = hard_coded_caches(reading, project) if client else []
     packages = sorted(NEED_CACHE & project.dependencies.direct)
     why = f"The settings name {', '.join(fixed)}." if fixed else f"Guessed, because the project uses {', '.join(packages)}." if packages else ""
@@ -70,7 +70,7 @@ def needed_cache(made: Draft, reading: Reading, project: Project, client: bool) 
 
 
 def address_parts(made: Draft, asked: list[Asked]) -> set[str]:
-    """Set the variables that are a part of the address of the cache beside the app, and return them."""
+    """Set the variables for parts of the address of the cache beside the app, and return them."""
     done = set()
     for one in asked:
         found = PART.search(one.name) if not re.search(r"MEMCACHE|RABBIT|AMQP", one.name) else None
@@ -85,7 +85,7 @@ def address_parts(made: Draft, asked: list[Asked]) -> set[str]:
 
 
 def cache_kind(made: Draft, asked: list[Asked], urls: list[str], project: Project) -> set[str]:
-    """Set the variables that choose what kind of cache CACHES has where they choose none that is shared, and return them."""
+    """Set the variables that choose the backend in CACHES if their default is not a shared one, and return them."""
     if not any(one.setting == "CACHES" and one.name in urls for one in asked):
         return set()
     apart = "django-redis" in project.dependencies.names
@@ -98,7 +98,7 @@ def cache_kind(made: Draft, asked: list[Asked], urls: list[str], project: Projec
 
 
 def hard_coded_caches(reading: Reading, project: Project) -> list[str]:
-    """Return the addresses of caches that the settings have in so many words: as a URL, or as the host and the port of a channel layer."""
+    """Return the cache addresses that the settings contain literally, as a URL or as host and port of a channel layer."""
     found = {text for text in project.loaded.texts - project.loaded.chosen if re.match(r"(?:rediss?|valkey)://[^\s/]+", text)}
     for node in ast.walk(reading.expressions["CHANNEL_LAYERS"][0]) if "CHANNEL_LAYERS" in reading.expressions else ():
         match node:
@@ -108,9 +108,9 @@ def hard_coded_caches(reading: Reading, project: Project) -> list[str]:
 
 
 def beside_the_address(one: Asked) -> bool:
-    """Whether a variable that belongs to a cache is something else than where it is, by its name or by what it is where nobody sets it.
+    """Whether a cache variable is something other than its address, judging by its name or default.
 
-    Celery calls the address of its results a backend, and takes ``django-db`` too.
+    Celery calls the address for its results a backend, and also accepts ``django-db``.
 
     >>> beside_the_address(Asked("REDIS_PREFIX")), beside_the_address(Asked("LAYER", default="channels_redis.core.Layer")), beside_the_address(Asked("REDIS"))
     (True, True, False)

@@ -1,4 +1,4 @@
-"""What a first inventory says of the database."""
+"""The part of a first inventory about the database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...module_utils.image.project_dockerfile import is_older
 from .draft import Draft
 from .settings import Asked, Reading
 
-# What Berth itself sets: roles/config/vars/main.yml.
+# Variables that Berth sets itself: roles/config/vars/main.yml.
 SET_BY_BERTH = {"DATABASE_HOST", "DATABASE_NAME", "DATABASE_PORT", "DATABASE_SSLMODE", "DATABASE_SSLROOTCERT", "DATABASE_USER", "DJANGO_ALLOWED_HOSTS"}
 ROLES = {"HOST": "host", "PORT": "port", "NAME": "name", "USER": "user", "PASSWORD": "password"}
 EXTENSIONS = {
@@ -23,7 +23,7 @@ EXTENSIONS = {
 
 
 def database_variables(source: Path, asked: list[Asked]) -> dict[str, str]:
-    """Return the variables for url, host, port, name, user and password of the database, as far as settings or an entrypoint ask for them."""
+    """Return the variables for url, host, port, name, user and password of the database, as far as the settings or an entrypoint read them."""
     found: dict[str, str] = {}
     for one in asked:
         if one.kind in ("db", "db_url", "dj_db_url") or one.name.endswith("DATABASE_URL"):
@@ -38,7 +38,7 @@ def database_variables(source: Path, asked: list[Asked]) -> dict[str, str]:
 
 
 def database(made: Draft, source: Path, app: str, reading: Reading, asked: list[Asked], project: Project, waited: str) -> set[str]:
-    """Say how the settings learn of the database, and return the variables that this settles; ``waited`` is the server that a script waits for."""
+    """Set up the database, and return the variables that this covers; ``waited`` is the server that a script waits for."""
     found = database_variables(source, asked)
     part = "The database"
     engine = next((one for one in asked if one.setting == "DATABASES" and one.key == "ENGINE"), None)
@@ -73,13 +73,13 @@ def database(made: Draft, source: Path, app: str, reading: Reading, asked: list[
 
 
 def requirement(project: Project, package: str) -> str:
-    """Return the line that the requirements lack for the database: Django knows psycopg 3 from 4.2 on."""
+    """Return the requirement that is missing for the database: Django supports psycopg 3 since 4.2."""
     file = f", in {project.dependencies.files[0]}" if project.dependencies.files else ""
     return f"{package} as a requirement{file}  # no installed package can connect to PostgreSQL"
 
 
 def by_hand(made: Draft, told: Mapping[str, str], scheme: str) -> None:
-    """Give the variables of the database as settings and secrets of the app."""
+    """Set the database variables as settings and secrets of the app."""
     name = "{{ berth_app_name | replace('-', '_') }}"
     values = {"host": "database", "port": "5432", "name": name, "user": name}
     for role, variable in told.items():
@@ -93,7 +93,7 @@ def by_hand(made: Draft, told: Mapping[str, str], scheme: str) -> None:
 
 
 def hard_coded_host(reading: Reading) -> str:
-    """Return the host that the settings of the database have in so many words, "" for none."""
+    """Return the host that the database settings contain literally, "" for none."""
     if "DATABASES" not in reading.expressions:
         return ""
     for node in ast.walk(reading.expressions["DATABASES"][0]):
@@ -106,6 +106,6 @@ def hard_coded_host(reading: Reading) -> str:
 
 
 def migrations_extensions(root: Path) -> list[str]:
-    """Return the extensions of PostgreSQL that migrations make."""
+    """Return the PostgreSQL extensions that migrations create."""
     text = "".join(text_of(path) for path in sorted(root.glob("**/migrations/0*.py")) if "site-packages" not in path.parts)
     return sorted({extension for name, extension in EXTENSIONS.items() if re.search(rf"\b{name}\(", text)})

@@ -17,11 +17,11 @@ class Draft:
     """An inventory that is being written.
 
     Attributes:
-        known: The variables that this Berth has, with their specification.
-        parts: The lines of each part, by its heading.
-        settings: Environment variables, each with its comment; ``secrets`` likewise.
+        known: The variables of this version of Berth, with their specification.
+        parts: The lines of each section, by heading.
+        settings: Environment variables, each with its comment; the same for ``secrets``.
         asked: The variables that somebody has to fill in before the first run.
-        needs: Lines that the project lacks, as comments.
+        needs: Changes that the project needs, as comments.
     """
 
     known: Mapping[str, Any]
@@ -32,13 +32,13 @@ class Draft:
     needs: list[str] = field(default_factory=list)
 
     def set(self, part: str, name: str, value: Any, why: str = "") -> bool:
-        """Set a variable, and return whether this Berth has it; one that it does not have is left out."""
+        """Set a variable if this version of Berth has it, and return whether it does."""
         if name in self.known:
             self.parts.setdefault(part, []).extend([*comment(why), dumped(name, value)])
         return name in self.known
 
     def takes(self, name: str, word: str) -> bool:
-        """Whether this Berth has a variable whose specification speaks of something."""
+        """Whether this version of Berth has a variable whose specification contains a word."""
         return word in str(self.known.get(name, ""))
 
     def say(self, part: str, text: str) -> None:
@@ -47,12 +47,12 @@ class Draft:
 
 
 def comment(text: str) -> list[str]:
-    """Return a text as the lines of a comment."""
+    """Return the lines of a comment."""
     return [f"# {line}" for line in textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)]
 
 
 def dumped(name: str, value: Any) -> str:
-    """Return a variable as YAML; what a mapping has is a line each.
+    """Return a variable as YAML; a mapping of mappings has one line per entry.
 
     >>> dumped("berth_app_processes", {"worker": {"command": ["celery", "worker"]}})
     'berth_app_processes:\\n  worker: {command: [celery, worker]}'
@@ -63,23 +63,23 @@ def dumped(name: str, value: Any) -> str:
 
 
 def flow(value: Any) -> str:
-    """Return a value as YAML in one line; a text with a template is in double quotes."""
+    """Return a value as YAML on one line; a string with a template is in double quotes."""
     if isinstance(value, str):
         return quoted(value) if "{{" in value else yaml.safe_dump(value, width=10**6, allow_unicode=True).removesuffix("\n...\n").rstrip("\n")
     return yaml.safe_dump(value, sort_keys=False, width=10**6, default_flow_style=True, allow_unicode=True).removesuffix("\n...\n").rstrip("\n")
 
 
 def placeholder(made: Draft, name: str, why: str) -> tuple[str, str]:
-    """Return a value that preflight refuses, naming the variable, and no comment."""
+    """Return a value that preflight refuses with the variable's name, and no comment."""
     made.asked.append(name)
     return "{{ undef(hint='write the value of " + name + " here, " + why + "') }}", ""
 
 
 def generated(name: str) -> str:
-    """Return the value of a secret that the first run makes up."""
+    """Return the value of a secret that the first run generates."""
     return f"{{{{ lookup('berth.platform.generated_secret', berth_secrets_directory ~ '/{name.lower()}') }}}}"
 
 
 def quoted(value: str) -> str:
-    """Return a text as YAML has it in quotes: it is an environment variable, and never a number."""
+    """Return a string in double quotes, because an environment variable is never a number."""
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,4 +1,4 @@
-"""What a first inventory says of uploads and static files."""
+"""The part of a first inventory about uploads and static files."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from .draft import Draft
 from .image import UWSGI
 from .settings import Reading, key_in_source
 
-PASSING = re.compile(r"cache|node_modules|static|venv|/(?:logs?|run|tmp)(?:/|\Z)")  # directories whose files need not be kept
-FINDERS = {"WHITENOISE_USE_FINDERS", "WHITENOISE_AUTOREFRESH"}  # by which WhiteNoise may serve what was not collected
+PASSING = re.compile(r"cache|node_modules|static|venv|/(?:logs?|run|tmp)(?:/|\Z)")  # directories whose files may be lost
+FINDERS = {"WHITENOISE_USE_FINDERS", "WHITENOISE_AUTOREFRESH"}  # settings that let WhiteNoise serve files that were not collected
 COLLECTED = (
     "Static files are collected there when a pod starts. If berth_app_command does not collect them, remove this line, "
     "because it hides those of the image, and collect them in the Dockerfile."
@@ -28,7 +28,7 @@ COLLECTED = (
 
 
 def kept_besides(source: Path, dockerfile: Dockerfile | None, known: list[str]) -> tuple[dict[str, str], str]:
-    """Return the directories, by name, that a compose file or else the image keeps besides those that are known, and that file."""
+    """Return the other directories, by name, that a compose file or otherwise the image keeps, and the file that says so."""
     directories, file = procfile.kept(source) if dockerfile else ([], "")
     if dockerfile and not directories:
         directories, file = list(dockerfile.volumes), dockerfile.path
@@ -44,9 +44,9 @@ def kept_besides(source: Path, dockerfile: Dockerfile | None, known: list[str]) 
 
 
 def inside(path: Path | None, source: Path, dockerfile: Dockerfile | None, directory: str) -> str:
-    """Return where a path of the source is in the image, or the path itself where it lies elsewhere; "" where it is not known.
+    """Return where a path of the source is in the image, or the path itself if it is elsewhere; "" if unknown.
 
-    Settings work it out from the ``directory`` that has them, which an image may have without what is above it in the source.
+    Settings derive it from the ``directory`` that contains them, and an image may lack the directories above that one.
     """
     if path is None or path == source:
         return ""
@@ -57,13 +57,13 @@ def inside(path: Path | None, source: Path, dockerfile: Dockerfile | None, direc
 
 
 def elsewhere(reading: Reading, chosen: Collection[str], setting: str, alias: str) -> bool:
-    """Whether files are kept in a storage of django-storages, or in a class of the project's own that is made of one.
+    """Whether files are in a storage of django-storages, or in the project's own subclass of one.
 
     Args:
         reading: The settings.
-        chosen: The texts that stand only where a variable would have it so, which say nothing.
-        setting: What names the storage before Django 4.2.
-        alias: What it is called in ``STORAGES``.
+        chosen: The strings that take effect only if a variable is set, which are ignored.
+        setting: The setting for the storage before Django 4.2.
+        alias: Its name in ``STORAGES``.
     """
     named = [reading.expressions[setting][0]] if setting in reading.expressions else []
     for node in ast.walk(reading.expressions["STORAGES"][0]) if "STORAGES" in reading.expressions else ():
@@ -74,7 +74,7 @@ def elsewhere(reading: Reading, chosen: Collection[str], setting: str, alias: st
 
 
 def made_of_storages(root: Path, storage: str) -> bool:
-    """Whether a storage is a class of the project's own, one of whose bases django-storages has."""
+    """Whether a storage is the project's own subclass of one in django-storages."""
     module, _, name = storage.rpartition(".")
     file = module_file(root, module)
     tree = (parsed(file) if file else None) or ast.Module([], [])
@@ -84,13 +84,13 @@ def made_of_storages(root: Path, storage: str) -> bool:
 
 
 def maps_static(source: Path, served: str) -> bool:
-    """Whether uWSGI shows the static files, as its settings say or a script that runs it."""
+    """Whether uWSGI serves the static files, according to its settings or a script that runs it."""
     texts = [served, *(text_of(source / path) for path in find_matching(source, UWSGI))]
     return any(re.search(r"^\s*static-map|--static-map", text, re.MULTILINE) for text in texts)
 
 
 def local_url(value: str) -> str:
-    """Return MEDIA_URL or STATIC_URL as the path that visitors ask for, "" where that is on another site or not known.
+    """Return MEDIA_URL or STATIC_URL as the path that visitors request, "" if it is on another site or unknown.
 
     >>> local_url("media/"), local_url("https://cdn.example.com/"), local_url("")
     ('/media/', '', '')
@@ -100,7 +100,7 @@ def local_url(value: str) -> str:
 
 
 def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Project, reading: Reading, served: str) -> None:
-    """Say where static and uploaded files are; ``served`` is what the script does that serves."""
+    """Write where static and uploaded files are; ``served`` is the text of the server's scripts."""
     part = "Files"
     guess = "Guessed from the settings and from where " + (dockerfile.path if dockerfile else "Berth's Dockerfile") + " copies the source."
     media, static = (inside(reading.path(name), source, dockerfile, project.directory) for name in ("MEDIA_ROOT", "STATIC_ROOT"))
@@ -119,7 +119,7 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
         example = "berth_app_volumes: {media: {path: /srv/app/media, size: 1Gi}}"
         made.say(part, f"Berth cannot tell where MEDIA_ROOT is in the image. It needs a volume, such as {example}.")
     if dockerfile is None:
-        return  # a Dockerfile of Berth's making serves static files itself
+        return  # a Dockerfile generated by Berth serves static files itself
     at_start = "collectstatic" in served and bool(static)
     sent, itself = elsewhere(reading, project.loaded.chosen, "STATICFILES_STORAGE", "staticfiles"), serves_itself(project) or maps_static(source, served)
     if sent or itself:
@@ -134,7 +134,7 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
     if static and url and made.set(part, "berth_app_static", {"path": static, "url": url}, nothing):
         if at_start:
             made.say(part, "They are those of the image. If a script runs collectstatic when a pod starts, remove that: pods cannot write there.")
-        if not dockerfile.collects:  # an image whose pods collect has none to show
+        if not dockerfile.collects:  # if pods collect them, the image contains none
             made.needs.append(collecting(made, dockerfile, project, reading))
     elif "STATIC_ROOT" in project.loaded.names:
         said = reading.text("STATIC_URL")
@@ -148,8 +148,8 @@ def files(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
 
 
 def collecting(made: Draft, dockerfile: Dockerfile, project: Project, reading: Reading) -> str:
-    """Return the line that a Dockerfile lacks in whose image no static files are, with the variables without which the settings do not load."""
-    # The module that manage.py takes by itself may be one to develop with.
+    """Return the line that adds static files to the image of a Dockerfile, with the variables that the settings require."""
+    # The default of manage.py may be a module for development.
     named = {"DJANGO_SETTINGS_MODULE": project.settings} if project.settings and "DJANGO_SETTINGS_MODULE" in made.settings else {}
     key = {"DJANGO_SECRET_KEY": "build"} if key_in_source(reading) else {}
     values = "".join(f"{name}={shlex.quote(value)} " for name, value in sorted({**named, **key, **project.loaded.variables}.items()))

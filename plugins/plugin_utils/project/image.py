@@ -1,4 +1,4 @@
-"""What a first inventory says of the image: how it is built, as which user it runs, what serves in it, and what it lacks."""
+"""The part of a first inventory about the image: how it is built, its user, its server, and what it lacks."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from . import procfile, supervisor
 from .dockerfile import Dockerfile
 from .draft import Draft, dumped, placeholder
 
-LOWEST = 1024  # of the ports at which anybody may listen
-PORT = 8000  # as berth_app_port is by default
-PYTHON = "3.13"  # as the image that Berth brings has
+LOWEST = 1024  # the lowest port that does not need root
+PORT = 8000  # the default of berth_app_port
+PYTHON = "3.13"  # the version in the image that Berth ships
 MANAGED = re.compile(r"\bmanage\.py\s+(?!runserver)([a-z][\w-]*)")  # commands in a script
 APART = (
     "Kubernetes sees only one of them. Put the server in berth_app_command and every other one, such as a worker, in berth_app_processes. "
     "A supervisor often has to start as root, which pods may not."
 )
-BECOMES = re.compile(r"\b(?:gosu|su-exec|setpriv|runuser|sudo)\b")  # in a script that begins as root, and runs the server as somebody else
+BECOMES = re.compile(r"\b(?:gosu|su-exec|setpriv|runuser|sudo)\b")  # in a script that starts as root and runs the server as another user
 UWSGI = re.compile(r"(?i)(?:.+[._-])?uwsgi(?:[._-].+)?\.(?:ini|ya?ml)")  # uWSGI's settings
 
 
 def image(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Project) -> None:
-    """Say what of the image the inventory has to know."""
+    """Write what the inventory needs to know about the image."""
     part = "The app"
     if dockerfile is None:
         python, _ = choose_python(wished(project), PYTHON, official=True)
@@ -53,7 +53,7 @@ def image(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
 
 
 def settings_module(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Project) -> None:
-    """Say which settings the pods take where manage.py takes others or none, and tell of those that are there to develop with."""
+    """Set the settings module where manage.py has another default or none, and point out settings for development."""
     package, _, last = project.settings.rpartition(".")
     if last in TO_DEVELOP:
         others = sorted(path.stem for path in (source / (project.paths or (project.directory,))[0] / package.replace(".", "/")).glob("[a-z]*.py"))
@@ -69,7 +69,7 @@ def settings_module(made: Draft, source: Path, dockerfile: Dockerfile | None, pr
 
 
 def user_of(source: Path, dockerfile: Dockerfile) -> tuple[int, str]:
-    """Return the number of the user that an image which begins as root is to run as, and what to say of it."""
+    """Return the user ID for an image that starts as root, and the comment on it."""
     script = "\n".join(dockerfile.script(source, words) for words in (dockerfile.entrypoint, dockerfile.command))
     texts = [script, *(text_of(source / path) for path in find_matching(source, UWSGI))]
     becomes = BECOMES.search(script)
@@ -82,7 +82,7 @@ def user_of(source: Path, dockerfile: Dockerfile) -> tuple[int, str]:
 
 
 def search_path(made: Draft, dockerfile: Dockerfile) -> None:
-    """Say where the programs of a virtual environment are that are not on the image's PATH: releases run python manage.py."""
+    """Add a virtual environment that is not on the image's PATH, because releases run python manage.py."""
     programs = f"{dockerfile.environment}/bin"
     if dockerfile.search:
         made.needs.append(f'ENV PATH="{programs}:$PATH", in {dockerfile.path} and not here  # otherwise manage.py cannot find Django')
@@ -91,7 +91,7 @@ def search_path(made: Draft, dockerfile: Dockerfile) -> None:
 
 
 def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procfile.Web, project: Project) -> tuple[str, str]:
-    """Say what serves and at which port; return what its scripts do and the database's server that they wait for, "" where they name none."""
+    """Write the server and its port; return the text of its scripts and the database host that they wait for, "" for none."""
     if dockerfile is None:
         prepared(made, source, project)
         return "", ""
@@ -128,24 +128,24 @@ def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procf
         what = ", ".join(run[:4]) + (" and more" if len(run) > 4 else "")
         way = "Put those that the site needs in berth_app_release_commands, which run once, and make berth_app_command run only the server"
         end = ", as here:" if server else "."
-        made.say("The app", f"Whenever a pod starts, a script runs {what} of manage.py, with the image's files read-only. {way}{end}")
+        made.say("The app", f"Whenever a pod starts, a script runs manage.py commands ({what}), although the image's files are read-only. {way}{end}")
         if server:
             made.say("The app", dumped("berth_app_command", server))
     return script, dockerfiles.waits_for(command, script)
 
 
 def prepared(made: Draft, source: Path, project: Project) -> None:
-    """Say what a Procfile has manage.py prepare before it serves, where Berth's Dockerfile serves in its place and a release migrates."""
+    """Point out the manage.py commands that a Procfile runs before the server, and that Berth's Dockerfile does not run."""
     said, file = procfile.web_command(source, project.directory)
     scripts = [text_of(source / project.directory / word) for word in said.split() if word.endswith((".sh", ".bash"))]
     found = dict.fromkeys(run for run in MANAGED.findall("\n".join([said, *scripts])) if run not in ("collectstatic", "migrate"))
     if found:
-        what = f"Before it serves, web in {file} runs {', '.join(found)} of manage.py. Nothing here does that."
-        made.say("The app", f"{what} Put what the site needs of it in berth_app_release_commands, after migrate.")
+        what = f"Before it starts the server, web in {file} runs manage.py commands ({', '.join(found)}). Nothing here runs them."
+        made.say("The app", f"{what} Put those that the site needs in berth_app_release_commands, after migrate.")
 
 
 def supervising(made: Draft, dockerfile: Dockerfile, supervised: dict[str, str]) -> list[str]:
-    """Say what serves among the programs of an image's supervisor, and return it, nothing where that cannot be told."""
+    """Write which program of an image's supervisor is the server, and return its command, an empty one if that is unknown."""
     why = f"{dockerfile.path} starts a supervisor, which is meant to run as root and runs all its programs in each pod."
     command = procfile.words(supervisor.server(supervised))
     if command:
@@ -157,11 +157,11 @@ def supervising(made: Draft, dockerfile: Dockerfile, supervised: dict[str, str])
 
 
 def missing_command(source: Path, dockerfile: Dockerfile, web: procfile.Web, project: Project) -> tuple[list[str], str]:
-    """Return what serves in an image that has no command of its own, and where that comes from; none where nothing says it."""
+    """Return the command of the server for an image without one, and where it comes from; an empty one if nothing names it."""
     if web.command:
         return procfile.words(web.command), f"From {web.file}"
     if dockerfile.entrypoint:
-        return [], ""  # which may serve by itself
+        return [], ""  # which may start the server itself
     said, file = procfile.web_command(source, project.directory)
     if said:
         command = procfile.words(said)
@@ -171,7 +171,7 @@ def missing_command(source: Path, dockerfile: Dockerfile, web: procfile.Web, pro
 
 
 def installed_server(project: Project, port: int) -> list[str]:
-    """Return the command of a server that the project's packages have, none where they have none."""
+    """Return the command of a server among the project's packages, an empty one if there is none."""
     for program, application in (("gunicorn", project.wsgi), ("uvicorn", project.asgi)):
         if program in project.dependencies.names and application:
             address = ["--bind", f"0.0.0.0:{port}"] if program == "gunicorn" else ["--host", "0.0.0.0", "--port", str(port)]
@@ -180,7 +180,7 @@ def installed_server(project: Project, port: int) -> list[str]:
 
 
 def reachable(root: Path, command: list[str]) -> list[str]:
-    """Return what a command of gunicorn lacks that has its address from a file, and that for a proxy on the same machine; nothing for another."""
+    """Return the options that make gunicorn reachable if its configuration file binds it for a proxy on the same machine, otherwise nothing."""
     text = " ".join(command)
     found = re.search(r"\Agunicorn\s.*?(?<=\s)(?:-c|--config)[\s=](?:file:)?(\S+)", text)
     own = found and not re.search(r"\s(?:-b|--bind)\b", text) and is_bound_to_itself(root / found[1])

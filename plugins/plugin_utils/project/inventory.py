@@ -1,4 +1,4 @@
-"""The first inventory of a Django project: what its files say, a comment where that is a guess, and a placeholder for what nobody can know."""
+"""The first inventory of a Django project: what its files say, a comment on every guess, and a placeholder for what Berth cannot know."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .processes import processes
 from .settings import Asked, Reading
 from .variables import HOSTS, local, missing_files, rest, switches, tasks
 
-# Packages that talk to a service elsewhere.
+# Packages that call external services.
 OUTSIDE = {
     "anymail", "boto3", "django-anymail", "django-ses", "django-storages", "django-allauth", "google-cloud-storage", "httpx", "mailchimp-marketing", "openai",
     "requests", "sendgrid", "sentry-sdk", "slack-sdk", "social-auth-app-django", "stripe", "twilio", "urllib3",
@@ -41,10 +41,10 @@ SHARED = "If it queries the database too, set another page for liveness: a datab
 
 
 def look(source: Path, dockerfile: Dockerfile | None, draft: Draft) -> Project:
-    """Return what the project is made of.
+    """Return what the project consists of.
 
     Raises:
-        ProjectError: It is no Django project, or a Dockerfile cannot be made for it.
+        ProjectError: It is not a Django project, or no Dockerfile can be generated for it.
     """
     found = directories(source)
     place = sorted(found)[0] if len(found) > 1 else ""
@@ -57,7 +57,7 @@ def look(source: Path, dockerfile: Dockerfile | None, draft: Draft) -> Project:
     except ProjectError as error:
         if dockerfile is None and error.variable != "berth_app_settings":
             raise
-        # With a Dockerfile of its own a project need not say what it needs.
+        # A project with its own Dockerfile need not list its packages.
         place = find_directory(source, place)
         needs = grouped_dependencies(source, place)
         named = dockerfile.settings if dockerfile else ""
@@ -68,14 +68,14 @@ def look(source: Path, dockerfile: Dockerfile | None, draft: Draft) -> Project:
 
 
 def workers_settings(root: Path, web: str) -> list[str]:
-    """Return the settings modules of Celery's apps that add something to those of web; another one, as for development, is not what runs here."""
+    """Return the settings modules of Celery's apps that extend those of web; others, such as those for development, do not run here."""
     named = dict.fromkeys(default_settings(root / path) for path in find_files(root, "celery.py"))
     of_web = module_file(root, web)
     return [module for module in named if module not in ("", web) and of_web in [file for file, _ in settings_trees(root, module)]]
 
 
 def unique(found: list[Asked]) -> list[Asked]:
-    """Return each variable once: as what its setting and its key are known of."""
+    """Return each variable once, preferably with its setting and key."""
     best: dict[str, Asked] = {}
     for one in found:
         held = best.get(one.name)
@@ -93,12 +93,12 @@ def draft(source: Path, environment: str, app: str, where: str, port: int, known
         source: The project.
         environment: The environment's name.
         app: The app's name.
-        where: What ``berth_app_source`` is to say.
+        where: The value for ``berth_app_source``.
         port: A free node port.
-        known: The variables that this Berth has, with their specification.
+        known: The variables of this version of Berth, with their specification.
 
     Raises:
-        ProjectError: It is no Django project, or a Dockerfile cannot be made for it.
+        ProjectError: It is not a Django project, or no Dockerfile can be generated for it.
     """
     made = Draft(known)
     web = procfile.web(source)
@@ -128,7 +128,7 @@ def draft(source: Path, environment: str, app: str, where: str, port: int, known
 
 
 def probe(made: Draft, root: Path, reading: Reading, asked: list[Asked], dockerfile: Dockerfile | None) -> None:
-    """Say which page tells that a pod is well."""
+    """Write which page shows that a pod is healthy."""
     urlconf = reading.text("ROOT_URLCONF")
     middleware = reading.value("MIDDLEWARE")
     named = [one for one in middleware if isinstance(one, str)] if isinstance(middleware, list) else []
@@ -157,7 +157,7 @@ def probe(made: Draft, root: Path, reading: Reading, asked: list[Asked], dockerf
 
 
 def network(made: Draft, project: Project, root: Path) -> None:
-    """Propose what the app may call."""
+    """Propose what the app may connect to."""
     outside = sorted(OUTSIDE & project.dependencies.direct)
     if outside and made.takes("berth_app_egress", "internet"):
         made.set("The network", "berth_app_egress", "internet", f"Guessed: {', '.join(outside)} may call external services.")
@@ -186,7 +186,7 @@ def text(made: Draft, environment: str) -> str:
 
 
 def summary(made: Draft, directory: str, check: bool = False) -> list[str]:
-    """Return what is left to do, a line each: what to fill in, what the project lacks, and the command to run."""
+    """Return what is left to do, one item per line: values to fill in, changes to the project, and the command to run."""
     main = f"{directory}/group_vars/all/main.yml"
     lines = [f"{main} would be written." if check else f"{main} is written. Read it, especially the comments that mark guesses."]
     if made.asked:
@@ -208,7 +208,7 @@ def pairs(name: str, values: Mapping[str, tuple[str, str]]) -> list[str]:
     for key, (_, why) in sorted(values.items()):
         first.setdefault(why or key, key)
     said = ""
-    # Those with the same comment stand below it together.
+    # Variables with the same comment are grouped below it.
     for _, key in sorted((first[why or key], key) for key, (_, why) in values.items()):
         value, why = values[key]
         lines += [f"  {line}" for line in comment(why if why != said else "")]

@@ -1,4 +1,4 @@
-"""What a first inventory says of what runs beside web, and before a release."""
+"""The part of a first inventory about processes beside web, and commands before a release."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DATABASE_CACHE = "django.core.cache.backends.db.DatabaseCache"
 
 
 def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfile | None, reading: Reading) -> dict[str, dict[str, Any]]:
-    """Say what runs beside web, at times, and before a release, and return the processes."""
+    """Write the processes beside web, the schedules and the release commands, and return the processes."""
     found, file, left = procfile.find(source, project.directory, project.dependencies, project.loaded.names)
     part = "Processes beside web"
     queues = reading.keys("RQ_QUEUES") if not file else []
@@ -30,7 +30,7 @@ def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfil
         found = {name: scripted(made, part, name, one, dockerfile.script(source, one["command"]), project) for name, one in found.items()}
     if dockerfile and dockerfile.uv:
         found = {name: {**one, "command": procfile.without_uv(one["command"])} for name, one in found.items()}
-    if dockerfile and file in procfile.COMPOSE:  # which runs them by the image's entrypoint, and Kubernetes in its place
+    if dockerfile and file in procfile.COMPOSE:  # Compose passes them to the image's entrypoint; in Kubernetes a command replaces it
         found = {name: {**one, "command": [*dockerfile.entrypoint, *one["command"]]} for name, one in found.items()}
     if found:
         why = f"From {file}." if file else "Guessed from the packages."
@@ -55,7 +55,7 @@ def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfil
 
 
 def scripted(made: Draft, part: str, name: str, process: dict[str, Any], script: str, project: Project) -> dict[str, Any]:
-    """Return a process whose script runs Celery's beat as what it runs: there is one of it, which keeps its schedule where it can write."""
+    """Return a process whose script runs celery beat as a singleton, with its schedule in a writable place."""
     lines = [line.strip() for line in script.splitlines() if line.strip() and not re.match(r"\s*(?:#|set\s)", line)]
     if not any(procfile.BEAT.search(line) for line in lines):
         return process

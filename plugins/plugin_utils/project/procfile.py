@@ -1,4 +1,4 @@
-"""What a project runs beside web, as its Procfile, its compose file or its packages say."""
+"""The processes that a project runs beside web, according to its Procfile, compose file or packages."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ import yaml
 from ...module_utils.image.dockerfile import expand
 from ...module_utils.image.project import Dependencies, find_matching, text_of
 
-# Of several, the one that is for production is the first.
+# The one for production comes first.
 COMPOSE = [
     f"{name}.{suffix}"
     for name in ("docker-compose.production", "docker-compose.prod", "compose.production", "compose.prod", "production", "compose", "docker-compose")
     for suffix in ("yml", "yaml")
 ]
 SERVERS = re.compile(r"\b(?:gunicorn|uvicorn|uwsgi|daphne|hypercorn|granian|waitress-serve|runserver(?:_plus)?|mod_wsgi-express)\b")
-# What is run once.
+# Commands that run once.
 ONCE = re.compile(r"manage\.py\s+(?:migrate|collectstatic|makemigrations|test|createsuperuser|loaddata|check|compilemessages|shell\w*|tailwind)\b")
-# What watches, or is of use where the project is developed.
+# Monitoring and development tools.
 TOOLS = re.compile(r"(?:\b|/)(?:npm|yarn|pnpm|node|webpack|vite|pytest|\S*flower|mkdocs|watch\S*|livereload|mailpit|mailhog|maildev)\b")
-# Images of what Berth itself runs beside an app, has in its place, or is of use where the project is developed.
+# Images of services that Berth runs or replaces, and of development tools.
 KNOWN = re.compile(
     r"(?:\S*[/-])?(?:postg\w*|pgvector|redis|valkey|nginx|traefik|caddy|haproxy|certbot|adminer|pgadmin4?|kibana|node|busybox"
     r"|mailhog|mailpit|mailcatcher|maildev|flower|watchtower)(?:[-:@]\S*)?"
 )
 NAMELESS = re.compile(r"manage\.py\s+runworker\s*\Z")  # of Channels 1; later ones end without the names of channels
 VALUED = ("--directory", "--env-file", "--extra", "--group", "--no-group", "--only-group", "--project", "--python", "--with", "-p")  # flags of uv run
-WEB = ("app", "backend", "django", "server", "site", "web", "www")  # what the service that answers is called
+WEB = ("app", "backend", "django", "server", "site", "web", "www")  # names of the service that serves pages
 # A proxy or a pooler of a buildpack's, which starts the command that follows: heroku/heroku-buildpack-nginx and heroku/heroku-buildpack-pgbouncer.
 BUILDPACK = re.compile(r"\A(?:(?:\S*/)?start-(?:nginx|pgbouncer|stunnel)[\w-]*\s+(?:-f\s+)?)+")
 ASSIGNMENT = re.compile(r"\w+=")
 SHELL = re.compile(r"[$&|;<>`*]")
-GIVEN = re.compile(r"(?:\S*/)?(?:ba|da)?sh -\w*c")  # a shell that is given a command
+GIVEN = re.compile(r"(?:\S*/)?(?:ba|da)?sh -\w*c")  # a shell with a command as its argument
 SEVERAL = re.compile(r"(?P<before>(?:.*(?:&&|;|\n))?\s*)(?P<last>[^&|;\n]+)", flags=re.DOTALL)
-# What a shell does itself, or has replaced it already.
+# Builtins of a shell, or what has already replaced it.
 STAYS = re.compile(r"(?:done|esac|exec|exit|export|fi|set|source|wait|[.}):])(?:\s|\Z)")
 BEAT = re.compile(r"(?:^|[\s/])celery\s.*(?:\bbeat\b|\s-\w*B\b)")
 BEAT_FILE = re.compile(r"\s(?:-s|--schedule(?:-filename)?|-S|--scheduler)\b")
@@ -49,7 +49,7 @@ WORKERS = re.compile(r"\b(?:celery|rqworker|rq|huey|run_huey|dramatiq|rundramati
 
 def words(command: str) -> list[str]:
     """Return a shell's command word by word; one that needs a shell is given to it, and replaces it, for the process that gets the signals."""
-    command = re.sub(r"\Aexec\s+", "", command)  # which is no program
+    command = re.sub(r"\Aexec\s+", "", command)  # which is not a program
     if ASSIGNMENT.match(command):
         command = f"env {command}"  # exec takes no assignments
     try:
@@ -87,7 +87,7 @@ def without_uv(command: list[str]) -> list[str]:
 
 
 def process_name(said: str) -> str:
-    """Return a name that Kubernetes takes.
+    """Return a name that Kubernetes accepts.
 
     >>> process_name("Celery_Worker")
     'celery-worker'
@@ -96,7 +96,7 @@ def process_name(said: str) -> str:
 
 
 def process(command: list[str]) -> dict[str, Any]:
-    """Return a process: a scheduler, of which two would do everything twice, is alone."""
+    """Return a process; a scheduler is a singleton, because two would do everything twice."""
     text = " ".join(command)
     alone = BEAT.search(text) or re.search(r"\b(?:rqscheduler|celerybeat|clock|scheduler|crontab)\b|start-celerybeat", text)
     return {"command": scheduling(command), **({"singleton": True} if alone else {})}
@@ -114,12 +114,12 @@ def scheduling(command: list[str]) -> list[str]:
 
 
 def procfile(text: str) -> dict[str, str]:
-    """Return the commands of a Procfile by name, without what a buildpack starts before them. devcenter.heroku.com/articles/procfile"""
+    """Return the commands of a Procfile by name, without the wrappers of a buildpack. devcenter.heroku.com/articles/procfile"""
     return {found[1]: BUILDPACK.sub("", found[2].strip()) for line in text.splitlines() if (found := re.match(r"([A-Za-z0-9_-]+):\s*(\S.*)", line))}
 
 
 def compose(text: str) -> dict[str, Any]:
-    """Return the services of a compose file by name, none of one that is something else."""
+    """Return the services of a compose file by name, none if it is not one."""
     try:
         services = (yaml.safe_load(text) or {}).get("services")
     except (yaml.YAMLError, AttributeError):
@@ -128,7 +128,7 @@ def compose(text: str) -> dict[str, Any]:
 
 
 def production(source: Path) -> tuple[str, dict[str, Any]]:
-    """Return the compose file that is for production, and its services; "" and none where there is no such file."""
+    """Return the compose file for production and its services; "" and none without one."""
     found = ((name, compose(text_of(source / name))) for name in COMPOSE)
     return next(((name, services) for name, services in found if services), ("", {}))
 
@@ -152,7 +152,7 @@ def own_services(source: Path, services: dict[str, Any]) -> dict[str, str]:
 
 
 def published_name(service: dict[str, Any]) -> str:
-    """Return what the image of a service is called, without its registry, owner and tag.
+    """Return the name of a service's image, without registry, owner and tag.
 
     >>> published_name({"image": "ghcr.io/acme/Shop:${VERSION:-latest}"}), published_name({"build": "."})
     ('shop', '')
@@ -196,7 +196,7 @@ def build(service: dict[str, Any]) -> tuple[str, str]:
 
 
 def images(service: dict[str, Any]) -> set[Any]:
-    """Return what tells the image of a service: its name, and what it is built from."""
+    """Return what identifies a service's image: its name, and what it is built from."""
     return {service["image"]} if "build" not in service else {build(service), service.get("image")} - {None}
 
 
@@ -231,7 +231,7 @@ def web(source: Path) -> Web:
 
 
 def develops(root: Path, command: str) -> bool:
-    """Whether a command runs Django's server to develop with, by itself or by a target of a Makefile."""
+    """Whether a command runs Django's development server, directly or through a Makefile target."""
     target = re.fullmatch(r"make\s+([\w.-]+)", command)
     recipe = re.search(rf"(?m)^{re.escape(target[1])}\s*:(?!=).*\n((?:\t.*\n?|[ \t]*\n)*)", text_of(root / "Makefile")) if target else None
     return "runserver" in (recipe[1] if recipe else command)
@@ -245,7 +245,7 @@ def procfiles(source: Path, place: str) -> Iterator[dict[str, str]]:
 
 
 def web_command(source: Path, place: str) -> tuple[str, str]:
-    """Return what a Procfile runs as web, and where that comes from; "" for a server to develop with, and where there is none."""
+    """Return the web command of a Procfile, and its source; "" for a development server or without one."""
     command = next((said["web"] for said in procfiles(source, place) if "web" in said), "")
     return (command, "Procfile") if command and not develops(source / place, command) else ("", "")
 
@@ -258,7 +258,7 @@ def release(source: Path, place: str) -> list[str]:
 
 
 def find(source: Path, place: str, needs: Dependencies, names: Collection[str]) -> tuple[dict[str, dict[str, Any]], str, list[str]]:
-    """Return the processes beside web, where they come from, and what was left out, as sentences.
+    """Return the processes beside web, their source, and sentences about what was left out.
 
     Args:
         source: The project.
@@ -275,7 +275,7 @@ def find(source: Path, place: str, needs: Dependencies, names: Collection[str]) 
         found = chosen(said)
         silent = [name for name, command in said.items() if not command and WORKERS.search(name)]
         left = [f"The service {name} in {file} has no command. Add it to berth_app_processes with the command that it runs." for name in silent]
-        for kind, why in ((TOOLS, ", as a tool"), (NAMELESS, ": its command names no channels")):
+        for kind, why in ((TOOLS, ", because it is a tool"), (NAMELESS, ": its command names no channels")):
             others = [name for name, command in said.items() if kind.search(command)]
             left += [f"The service {name} in {file} is left out{why}. Add it to berth_app_processes if it has to run here." for name in others]
         if found or left:
@@ -284,7 +284,7 @@ def find(source: Path, place: str, needs: Dependencies, names: Collection[str]) 
 
 
 def chosen(said: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """Return the processes among some commands: not web, not what is run once."""
+    """Return the processes among some commands: not web, and nothing that runs once."""
     found: dict[str, dict[str, Any]] = {}
     for name, command in said.items():
         no_process = name == "release" or any(kind.search(command) for kind in (SERVERS, ONCE, TOOLS, NAMELESS))
@@ -294,14 +294,14 @@ def chosen(said: dict[str, str]) -> dict[str, dict[str, Any]]:
 
 
 def guessed(root: Path, needs: Dependencies, names: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Return the processes that follow from the packages: those of Celery and Huey."""
+    """Return the processes that the packages imply: Celery, Huey, Django Q or RQ."""
     found: dict[str, dict[str, Any]] = {}
     files = list(find_matching(root, re.compile(r"\w*celery\w*\.py")))
     named = (name.removesuffix(".py").removesuffix("/celery").replace("/", ".") for name in files if re.search(r"= Celery\(", text_of(root / name)))
     module = next(named, "")
     if "celery" in needs.direct and module:
         celery = ["celery", "-A", module]
-        # By default it has a process for each CPU of the node, which is more than the memory of its container is for.
+        # The default is one process for each CPU of the node, which is too much for the memory of its container.
         # https://docs.celeryq.dev/en/stable/userguide/workers.html#concurrency
         found["worker"] = {"command": [*celery, "worker", "--loglevel", "info", "--concurrency", "2"]}
         code = "".join(text_of(root / name) for name in files)

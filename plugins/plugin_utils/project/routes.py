@@ -1,4 +1,4 @@
-"""The paths that a Django project answers, read from its URL configuration, and which of them a probe can ask for."""
+"""The paths that a Django project answers, read from its URL configuration, and which of them a probe can request."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from pathlib import Path
 
 from ...module_utils.image.project import constant, dotted, module_file, parsed
 
-# What health pages are called: Kubernetes' own programs, django-health-check, django-watchman, Dockerflow, Rails, Spring.
+# Names of health pages: those of Kubernetes' own programs, django-health-check, django-watchman, Dockerflow, Rails, Spring.
 HEALTH = re.compile(
     r"_?_?(?:livez|readyz|healthz?|healthz?[-_]?checks?|health[-_]?status|ht|ping|pong|status|up|alive|live|liveness|ready|readiness|heartbeat|lbheartbeat"
     r"|watchman/ping|health/(?:live|ready|alive)|actuator/health)_?_?"
 )
-# The one that says least of the database is the first: pods are not to be restarted for that.
+# The one that depends least on the database comes first, because its outage must not restart pods.
 LIVE = ("livez", "live", "liveness", "alive", "ping", "up", "lbheartbeat")
 READY = ("readyz", "ready", "readiness")
-LOGINS = ("allauth.urls", "allauth.account.urls", "django.contrib.auth.urls")  # what has its page to log in at login/
+LOGINS = ("allauth.urls", "allauth.account.urls", "django.contrib.auth.urls")  # URL configurations with a login page at login/
 FUNCTIONS = ("path", "re_path", "url")
-DEEPEST = 4  # URL configurations within others
+DEEPEST = 4  # levels of nested URL configurations
 
 
 @dataclass(frozen=True)
 class Names:
-    """What a URL configuration calls things.
+    """The names that a URL configuration uses.
 
     Attributes:
-        imported: The names that it imports, each with what it is called where it comes from.
+        imported: The names that it imports, each with its name in its own module.
         texts: The names that it sets to a text.
-        lists: The lists of paths that it names, but for the one that counts: they are answered where they are used, if they are at all.
+        lists: Its named lists of paths except urlpatterns, which have an effect only where they are used.
     """
 
     imported: dict[str, str]
@@ -39,7 +39,7 @@ class Names:
 
 
 def names_of(tree: ast.Module) -> Names:
-    """Return what a URL configuration calls things."""
+    """Return the names that a URL configuration uses."""
     imported = {alias.asname or alias.name: alias.name for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names}
     values = {
         target.id: node.value
@@ -53,14 +53,14 @@ def names_of(tree: ast.Module) -> Names:
 
 
 def routes(root: Path, urlconf: str, prefix: str = "/", depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Yield the paths without parameters that a URL configuration answers, each with the name of its view or of what it includes."""
+    """Yield the paths without parameters that a URL configuration serves, each with the name of its view or of what it includes."""
     file = module_file(root, urlconf)
     tree = (parsed(file) if file else None) or ast.Module([], [])
     yield from listed(root, tree, prefix, depth, names_of(tree))
 
 
 def listed(root: Path, tree: ast.AST, prefix: str, depth: int, names: Names) -> Iterator[tuple[str, str]]:
-    """Yield what a part of a URL configuration answers below a prefix."""
+    """Yield the paths that a part of a URL configuration serves below a prefix."""
     waiting = [tree]
     passed = {id(value) for value in names.lists.values()}
     while waiting:
@@ -90,11 +90,11 @@ def listed(root: Path, tree: ast.AST, prefix: str, depth: int, names: Names) -> 
 
 
 def route(node: ast.AST, texts: dict[str, str]) -> str | None:
-    """Return the route that an expression is, None where it cannot be worked out.
+    """Return the value of a route expression, None if it cannot be determined.
 
     Args:
         node: The expression.
-        texts: What names of the module are where nothing else is set, such as a prefix that is empty.
+        texts: The texts that names of the module have by default, such as an empty prefix.
     """
     if isinstance(node, ast.JoinedStr):
         parts = [route(part.value if isinstance(part, ast.FormattedValue) else part, texts) for part in node.values]
@@ -105,12 +105,12 @@ def route(node: ast.AST, texts: dict[str, str]) -> str | None:
 
 
 def is_text(node: ast.AST) -> bool:
-    """Whether an expression is a text."""
+    """Whether an expression is a string."""
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def included(call: ast.Call) -> str:
-    """Return the module that ``include("shop.urls")`` or ``include(("shop.urls", "shop"))`` names, or the name that is given to it."""
+    """Return the module that ``include("shop.urls")`` or ``include(("shop.urls", "shop"))`` names, or the name passed to it."""
     first = call.args[0] if call.args else None
     if isinstance(first, ast.Tuple) and first.elts:
         first = first.elts[0]
@@ -118,7 +118,7 @@ def included(call: ast.Call) -> str:
 
 
 def middleware_paths(root: Path, middleware: list[str]) -> Iterator[str]:
-    """Yield the paths of health pages that the project's own middleware answers."""
+    """Yield the paths of health pages that the project's own middleware serves."""
     for name in middleware:
         file = module_file(root, name.rpartition(".")[0])
         for node in ast.walk((parsed(file) if file else None) or ast.Module([], [])):
@@ -127,7 +127,7 @@ def middleware_paths(root: Path, middleware: list[str]) -> Iterator[str]:
 
 
 def is_health(path: str) -> bool:
-    """Whether a path is a health page's, by its name.
+    """Whether a path looks like a health page.
 
     >>> is_health("/api/healthz/"), is_health("/status/"), is_health("/health-insurance/")
     (True, True, False)
@@ -137,7 +137,7 @@ def is_health(path: str) -> bool:
 
 
 def probe(found: list[tuple[str, str]], middleware: list[str]) -> tuple[str, str, str]:
-    """Return the paths that say that the process lives, and that the app can serve, and why it is they.
+    """Return the paths for liveness and readiness, and the reason for this choice.
 
     Args:
         found: What :func:`routes` yields.
@@ -146,14 +146,14 @@ def probe(found: list[tuple[str, str]], middleware: list[str]) -> tuple[str, str
     healthy = [path for path in middleware] + [path for path, view in found if is_health(path) or view.startswith("health_check")]
     admin = next((path for path, view in found if view.endswith("site.urls")), None)
     login = f"{admin.rstrip('/')}/login/" if admin else login_page(found)
-    # A page of an API that is called "status" often wants a login, or tells of something else.
+    # A page of an API called "status" often needs a login, or reports something else.
     if login:
         healthy = [path for path in healthy if not ("status" in name(path) and "/api/" in path)]
     if healthy:
         live = next((path for path in healthy if name(path) in LIVE), None)
         ready = next((path for path in healthy if name(path) in READY), None)
         plain = next((path for path in healthy if name(path) not in (*LIVE, *READY)), None)
-        return live or plain or ready or "", ready or plain or live or "", "its name is that of a health page"
+        return live or plain or ready or "", ready or plain or live or "", "this is a health page, judging by its name"
     paths = [path for path, _ in found]
     if "/robots.txt" in paths:
         return "/robots.txt", "/robots.txt", "no health page was found, and this page needs no login"
@@ -163,7 +163,7 @@ def probe(found: list[tuple[str, str]], middleware: list[str]) -> tuple[str, str
 
 
 def login_page(found: list[tuple[str, str]]) -> str:
-    """Return the path of a page where visitors log in, "" where none is known.
+    """Return the path of the login page, "" if none is known.
 
     >>> login_page([("/accounts/", "allauth.urls")]), login_page([("/api/login/", "obtain"), ("/in/", "auth.LoginView.as_view")])
     ('/accounts/login/', '/in/')

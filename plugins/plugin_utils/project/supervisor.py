@@ -1,4 +1,4 @@
-"""What a supervisor in an image runs, by the files that the Dockerfile gives it: s6, runit and supervisord."""
+"""The programs that a supervisor in an image runs, from the files that the Dockerfile copies: s6, runit and supervisord."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .procfile import SERVERS
 STARTS = re.compile(r"(?:\S*/)?(?:my_init|runsvdir|s6-svscan|supervisord)|/init")
 # Where s6-overlay and runit have a directory with a script "run" for each program. github.com/just-containers/s6-overlay
 RUNNING = ("/etc/s6-overlay/s6-rc.d", "/etc/services.d", "/etc/service", "/etc/sv")
-# Where supervisord looks by itself, or Debian's does. supervisord.org/configuration.html
+# The default paths of supervisord and of Debian's package. supervisord.org/configuration.html
 CONFIGURATIONS = ("supervisord.conf", "/etc/supervisord.conf", "/etc/supervisor/supervisord.conf", "/etc/supervisor/conf.d/supervisord.conf")
 EXEC = re.compile(r"^[ \t]*exec[ \t]+(\S.*)$", re.MULTILINE)
 CHANGES_USER = re.compile(r"(?:\S*/)?(?:s6-setuidgid|setuidgid|gosu|su-exec|chpst\s+-u)\s+\S+\s+")
-# What belongs to a machine, or Berth has beside the app.
+# System services, and those that Berth runs beside the app.
 SYSTEM = re.compile(r"(?:\S*/)?(?:apache2?|caddy|crond?|httpd|memcached|nginx|redis-server|rsyslogd|sshd|valkey-server)\b")
-SOCKET = re.compile(r"\bunix:|\.sock\b|\.ini\b|\.ya?ml\b")  # where only a server in the same pod reaches it, or a file says where
+SOCKET = re.compile(r"\bunix:|\.sock\b|\.ini\b|\.ya?ml\b")  # reachable only within the pod, or an address in a file
 
 
 def programs(source: Path, dockerfile: Dockerfile) -> dict[str, str] | None:
-    """Return the commands of the programs that an image's supervisor runs, by name, none that cannot be told; None for an image without one."""
+    """Return the commands of the programs that an image's supervisor runs, by name, as far as known; None for an image without one."""
     started = [*dockerfile.entrypoint[:1], *dockerfile.command[:1]]
     if not any(STARTS.fullmatch(word) for word in started):
         return None
@@ -38,7 +38,7 @@ def programs(source: Path, dockerfile: Dockerfile) -> dict[str, str] | None:
 
 
 def scripts(source: Path, dockerfile: Dockerfile, directory: str) -> dict[str, str]:
-    """Return what the scripts below a directory of the image replace themselves with, but for those that s6 runs once."""
+    """Return the programs that the scripts below a directory of the image exec, except those that s6 runs once."""
     found = {}
     for place, origin in dockerfile.files:
         if directory == place or directory.startswith(f"{place.rstrip('/')}/"):
@@ -51,7 +51,7 @@ def scripts(source: Path, dockerfile: Dockerfile, directory: str) -> dict[str, s
 
 
 def sections(text: str) -> dict[str, str]:
-    """Return the programs of a configuration of supervisord."""
+    """Return the programs in a supervisord configuration."""
     parser = configparser.ConfigParser(interpolation=None, strict=False, inline_comment_prefixes=(";",))
     try:
         parser.read_string(text)
@@ -62,11 +62,11 @@ def sections(text: str) -> dict[str, str]:
 
 
 def server(found: dict[str, str]) -> str:
-    """Return the command among some that serves at a port, which other pods reach; "" where that cannot be told.
+    """Return the command that serves on a port that other pods can reach; "" if none is known.
 
     >>> server({"web": "gunicorn shop.wsgi"}), server({"web": "granian shop.wsgi"}), server({"web": "gunicorn -b unix:/tmp/x shop.wsgi"})
     ('gunicorn shop.wsgi', 'granian --host 0.0.0.0 shop.wsgi', '')
     """
     command = next((command for command in found.values() if SERVERS.search(command) and not SOCKET.search(command)), "")
-    # It listens on 127.0.0.1 unless told otherwise. github.com/emmett-framework/granian#options
+    # It listens on 127.0.0.1 by default. github.com/emmett-framework/granian#options
     return re.sub(r"\bgranian\b", "granian --host 0.0.0.0", command, count=1) if "--host" not in command else command

@@ -1,4 +1,4 @@
-"""What a first inventory says of the other variables that settings ask for, and of what settings lack."""
+"""The part of a first inventory about the other variables that settings read, and what settings lack."""
 
 from __future__ import annotations
 
@@ -17,21 +17,23 @@ from .settings import Asked, Reading, key_in_source, left_out
 RANDOM = re.compile(r"(?:DJANGO_|APP_)?(?:SECRET(?:_KEY)?|JWT_SECRET(?:_KEY)?|SIGNING_KEY|HASHID_\w*SALT|\w*_SALT)")
 SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|DSN|CREDENTIAL|LICENSE")
 LOADERS = ("json.load", "json.loads", "yaml.safe_load", "yaml.load", "toml.load", "tomllib.load")
-VALUES = re.compile(r"(?:[\w.-]*/)*(?![\w.-]*(?:build|manifest|package|stats|version))[\w.-]+\.(?:json|ya?ml|toml)")  # files that these read; not of a build
+VALUES = re.compile(
+    r"(?:[\w.-]*/)*(?![\w.-]*(?:build|manifest|package|stats|version))[\w.-]+\.(?:json|ya?ml|toml)"
+)  # files that these read, except those of a build
 HOSTS = "import os; ALLOWED_HOSTS = os.environ.get('DJANGO_ALLOWED_HOSTS', 'localhost').split(',')  # otherwise every page is a 400 error"
 ONE_HOST = "The settings read a single name from it, and the site answers to no other. For a public name, set it here, and set berth_app_probe: {host: NAME}."
 EAGER = ("CELERY_ALWAYS_EAGER", "CELERY_TASK_ALWAYS_EAGER", "task_always_eager")
-INSECURE = ("SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")  # what needs TLS, which only a public entry has
+INSECURE = ("SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")  # settings that need TLS, which only a public entry has
 
 
 def switches(made: Draft, reading: Reading, asked: list[Asked], every: list[Asked]) -> set[str]:
-    """Set what an environment without TLS, and one that is served, needs of the settings; return the variables that this settles.
+    """Set what a served environment without TLS needs; return the variables that this covers.
 
     Args:
         made: The inventory.
         reading: The settings.
         asked: Each variable once.
-        every: Each setting that asks for one.
+        every: Each setting that reads one.
     """
     done, separators = set(), {}
     named = {one.name: one for one in every if one.setting == "ALLOWED_HOSTS" and one.kind == one.separator == ""}
@@ -75,7 +77,7 @@ def switches(made: Draft, reading: Reading, asked: list[Asked], every: list[Aske
 
 
 def tasks(made: Draft, asked: list[Asked], workers: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """Leave Celery's tasks to its worker where web would run them itself; return the variables that this settles."""
+    """Leave Celery's tasks to its worker if web would run them itself; return the variables that this covers."""
     celery = any("celery" in " ".join(one["command"]) for one in workers.values())
     found = [one for one in asked if celery and one.setting in EAGER and one.on]
     for one in found:
@@ -84,7 +86,7 @@ def tasks(made: Draft, asked: list[Asked], workers: Mapping[str, Mapping[str, An
 
 
 def local(made: Draft, source: Path, root: Path, project: Project) -> None:
-    """Say which module the settings need that is not in the source, and what it has to take from the environment."""
+    """Write which module the settings need that is not in the source, and what it must read from the environment."""
     for module, example in left_out(root, project.settings):
         names = assigned(example)
         path = module.relative_to(source)
@@ -97,7 +99,7 @@ def local(made: Draft, source: Path, root: Path, project: Project) -> None:
 
 
 def missing_files(made: Draft, source: Path, root: Path, project: Project) -> None:
-    """Say which files with values the settings read that the source does not have: kept on a server, and not in git."""
+    """Write which files with values the settings read that are missing in the source, because they are on a server and not in Git."""
     for _, tree in settings_trees(root, project.settings):
         if any(isinstance(node, ast.Call) and dotted(node.func) in LOADERS for node in ast.walk(tree)):
             names = {posixpath.basename(constant(node)) for node in ast.walk(tree) if VALUES.fullmatch(constant(node))}
@@ -107,7 +109,7 @@ def missing_files(made: Draft, source: Path, root: Path, project: Project) -> No
 
 
 def rest(made: Draft, asked: list[Asked]) -> None:
-    """Ask for what the settings do not load without."""
+    """Add placeholders for the variables that the settings require."""
     for one in asked:
         if not one.required or one.name in made.settings or one.name in made.secrets:
             continue
