@@ -1,4 +1,4 @@
-"""What a Dockerfile of the project's own says of the image that is served, as far as it can be read."""
+"""What the project's own Dockerfile says about the image that serves, as far as it can be parsed."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from ...module_utils.image.dockerfile import Instruction, Known, chain, copied, 
 from ...module_utils.image.project import find_matching, text_of
 from .procfile import SERVERS, words
 
-# Those that are for production, where the source has none at its top and no compose file names one.
+# Dockerfiles for production, if the source has none in its top directory and no compose file names one.
 NAMES = (
     "Dockerfile.prod", "Dockerfile.production", "docker/Dockerfile", "docker/production/Dockerfile", "deploy/Dockerfile",
     "compose/production/django/Dockerfile",
 )  # fmt: skip
-# The words in a path that say what a Dockerfile is for.
+# Words in a path that show what a Dockerfile is for.
 SERVES = re.compile(r"(?i)(?:\A|[/._-])prod(?:uction)?(?:[/._-]|\Z)")
 DEVELOPS = re.compile(r"(?i)(?:\A|[/._-])(?:ci|dev(?:el(?:op(?:ment)?)?)?|local|tests?|testing)(?:[/._-]|\Z)")
 FILE = re.compile(r"(?:.+[._-])?[Dd]ockerfile(?:[._-](?!dockerignore\Z).+)?")
 PIP = re.compile(r"\bpip3?\s(?:[^&|;]*\s)?(?:install|wheel)\b")
 REQUIREMENT = re.compile(r"\s(?:-r|--requirement)[\s=]*[\"']?([^\s\"'&|;]+)")
-RUNS = re.compile(r"manage\.py|\b(?:gunicorn|uvicorn|uwsgi|daphne|hypercorn|granian|waitress)\b|[aw]sgi")  # in the text of one that serves a Django project
-ALSO = re.compile(r"(?i)alpine|slim|arm|gpu|debug|docs|lint|worker")  # in the path of one that stands beside another
+RUNS = re.compile(r"manage\.py|\b(?:gunicorn|uvicorn|uwsgi|daphne|hypercorn|granian|waitress)\b|[aw]sgi")  # in a Dockerfile that serves a Django project
+ALSO = re.compile(r"(?i)alpine|slim|arm|gpu|debug|docs|lint|worker")  # in the path of a variant of another Dockerfile
 UV_SYNC = re.compile(r"\buv\s+(?:-\S+\s+)*sync\b")
 PATH = re.compile(r"(?:\A|\s)PATH(?:=|\s+)(\S+)")
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of an image that says nothing of it, and of Python's
-PYTHON = re.compile(r"(?i)python|\bpip\b|manage\.py|\bpoetry\b|\buv\b")  # in the text of one, not of a database's or a proxy's beside it
-NUMBER = r"(?:\$\{\w+:?-)?(\d+)\b"  # of a port, which a shell may take from a variable first
-# How gunicorn, uvicorn, hypercorn, daphne, granian, uWSGI, waitress and Django's own server are told where to listen.
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # the default PATH, also that of the Python images
+PYTHON = re.compile(r"(?i)python|\bpip\b|manage\.py|\bpoetry\b|\buv\b")  # in an app's Dockerfile, not in that of a database or a proxy
+NUMBER = r"(?:\$\{\w+:?-)?(\d+)\b"  # a port, possibly the default of a shell variable
+# How gunicorn, uvicorn, hypercorn, daphne, granian, uWSGI, waitress and Django's own server take the address to listen on.
 LISTENS = re.compile(
     rf"(?:--bind|-b|--http(?:-socket)?|--listen)[\s=]+[\"']?[^\s\"']*?:{NUMBER}|(?:--port|-p)[\s=]+[\"']?{NUMBER}"
     rf"|\brunserver(?:_plus)?\s+[\"']?[^\s\"']*?:{NUMBER}"
 )
-SHELL = ("", ".bash", ".sh")  # how the name of a shell's script ends
+SHELL = ("", ".bash", ".sh")  # file extensions of shell scripts
 MAKES_USER = re.compile(r"\b(?:useradd|adduser)\s(?:[^&|;]*\s)?(?:-u|--uid)[\s=]+([1-9]\d*)\b")
 VENV = re.compile(r"(?:-m\s+venv|\bvirtualenv|\buv\s+venv)(?:\s+--?[\w-]+(?:=\S+)?)*\s+([\w./${}-]+)")
-# What builds style sheets and scripts, and an image that is there for it.
+# Commands that build style sheets and scripts, and images for that.
 ASSETS = re.compile(r"\b(?:npm|pnpm|yarn|bun|npx|vite|webpack|gulp)\b[^&|;]*?\b(?:build|bundle|compile|dist|prod|production)\b")
 NODE = re.compile(r"(?:\A|/)(?:node|bun)\b")
 # if [ "$A" = "b" ]; then ... else ... fi, or with [[ and ==
@@ -47,38 +47,38 @@ SWITCH = re.compile(
     r"\bif\s+\[\[?\s+[\"']?\$\{?(\w+)(?::?-[^}]*)?\}?[\"']?\s+==?\s+[\"']?([\w.-]+)[\"']?\s+\]\]?\s*;?\s*then\b((?:(?!\bfi\b).)*?)\belse\b((?:(?!\bfi\b).)*)",
     re.DOTALL,
 )
-# How a script waits for PostgreSQL where the server's name stands in it: by nc, wait-for-it or dockerize, pg_isready or psycopg.
+# How a script waits for PostgreSQL at a literal host name: with nc, wait-for-it or dockerize, pg_isready or psycopg.
 HOST = r"([a-z](?:[a-z0-9-]*[a-z0-9])?)"
 WAITS = re.compile(
     rf"\bnc\s+(?:-\w+\s+)*{HOST}\s+5432\b|(?<![\w.-]){HOST}:5432\b|\bpg_isready\b[^\n]*?\s(?:-h|--host)[\s=]*{HOST}(?![\w.-])"
     rf"|\bpsycopg\w*\.connect\([^)]*\bhost=[\"']{HOST}[\"']"
 )
-BIND = re.compile(r"\s(?:-b|--bind|-c|--config)\b")  # a file of settings may have an address
+BIND = re.compile(r"\s(?:-b|--bind|-c|--config)\b")  # a configuration file may contain an address
 
 
 @dataclass(frozen=True)
 class Dockerfile:
-    """A Dockerfile of the project's own; what it does not say is empty.
+    """The project's own Dockerfile; attributes that it does not set are empty.
 
     Attributes:
         path: Relative to the source.
         workdir: Its last ``WORKDIR``.
         port: What it exposes.
-        root: Whether it surely runs as root.
-        alpine: Whether it names an image of Alpine, whose users have other numbers than Debian's.
+        root: Whether it certainly runs as root.
+        alpine: Whether it is based on Alpine, whose user IDs differ from Debian's.
         settings: Its ``DJANGO_SETTINGS_MODULE``.
         collects: Whether it collects the static files.
-        health: The path that its ``HEALTHCHECK`` asks for.
+        health: The path that its ``HEALTHCHECK`` requests.
         entrypoint: Its ``ENTRYPOINT``, word by word.
         command: Its ``CMD``, word by word.
-        files: Where in the image something of the source is, and what, as it is copied there one after another.
-        required: The files of requirements that it has pip install, relative to the source.
+        files: Pairs of a path in the image and the path in the source that is copied there, in order.
+        required: The requirements files that it installs with pip, relative to the source.
         environment: The virtual environment whose programs are not on its ``PATH``.
         assets: Whether it builds style sheets and scripts.
         volumes: The directories of its ``VOLUME``.
-        made: The number of the user that it makes, 0 where it makes none or does not say which.
-        search: What it sets ``PATH`` to, as it is written.
-        uv: Whether ``uv sync`` installs in it.
+        made: The ID of the user that it creates, 0 if it creates none or sets no ID.
+        search: The value that it sets ``PATH`` to, as written.
+        uv: Whether it installs with ``uv sync``.
     """
 
     path: str
@@ -101,7 +101,7 @@ class Dockerfile:
     uv: bool = False
 
     def script(self, source: Path, command: tuple[str, ...] | list[str]) -> str:
-        """Return the text of the scripts that a command runs, and of those that they run, "" where the source has no such script."""
+        """Return the text of the scripts that a command runs, and of those that they run in turn, "" if the source has none."""
         texts: dict[str, str] = {}
         waiting = [" ".join(command)]
         while waiting:
@@ -114,7 +114,7 @@ class Dockerfile:
 
     def text(self, source: Path, path: str) -> str:
         """Return the text of the file of the source that is at a path of the image, "" for none."""
-        for place, origin in reversed(self.files):  # what is copied last is what is there
+        for place, origin in reversed(self.files):  # the last copy wins
             if path == place or path.startswith(f"{place.rstrip('/')}/"):
                 file = source / origin / posixpath.relpath(path, place)
                 if file.is_file():
@@ -122,7 +122,7 @@ class Dockerfile:
         return ""
 
     def place(self, directory: str) -> str:
-        """Return where in the image a directory of the source is, "" where that is not known: by default the source is where the image works."""
+        """Return where in the image a directory of the source is, "" if unknown; by default in the working directory."""
         for place, origin in sorted(reversed(self.files), key=lambda copy: len(copy[1]), reverse=True):
             if origin == "." or f"{directory}/".startswith(f"{origin}/"):
                 return posixpath.normpath(posixpath.join(place, posixpath.relpath(directory or ".", origin)))
@@ -130,11 +130,11 @@ class Dockerfile:
 
 
 def find(source: Path, named: str = "") -> Dockerfile | None:
-    """Return the project's own Dockerfile, None where it has none.
+    """Return the project's own Dockerfile, None if it has none.
 
     Args:
         source: The project.
-        named: Which one its compose file names.
+        named: The one that its compose file names.
     """
     path = choose(source, named)
     if not path:
@@ -180,7 +180,7 @@ def find(source: Path, named: str = "") -> Dockerfile | None:
 
 
 def choose(source: Path, named: str) -> str:
-    """Return the path of the Dockerfile that serves, "" where the source has none: the one at its top, or one for production before one to develop with."""
+    """Return the path of the Dockerfile that serves, "" for none: the one in the top directory, or one for production before one for development."""
     first = ["Dockerfile", *([] if DEVELOPS.search(named) else [named]), *NAMES]
     there = [name for name in [*first, *production(source), *others(source), named] if name and (source / name).is_file()]
     instructions = parse(text_of(source / "Dockerfile"))
@@ -196,35 +196,35 @@ def collects(instructions: list[Instruction]) -> bool:
 
 
 def collecting(source: Path) -> list[str]:
-    """Return the Dockerfiles at the source's top that collect the static files, as one of a platform's own does beside one to develop with."""
+    """Return the Dockerfiles in the top directory that collect the static files, such as one for a platform next to one for development."""
     return [path for path in find_matching(source, FILE) if "/" not in path and not DEVELOPS.search(path) and collects(parse(text_of(source / path)))]
 
 
 def production(source: Path) -> Iterator[str]:
-    """Yield the Dockerfiles whose paths say that they are for production, those that are higher first."""
+    """Yield the Dockerfiles whose paths show that they are for production, top level first."""
     for path in find_matching(source, FILE):
         if SERVES.search(path) and PYTHON.search(text_of(source / path)):
             yield path
 
 
 def others(source: Path) -> list[str]:
-    """Return the Dockerfiles that serve a Django project by their text and are not there to develop with, the plainest first."""
+    """Return the Dockerfiles that seem to serve a Django project and are not for development, variants last."""
     found = [path for path in find_matching(source, FILE) if not DEVELOPS.search(path) and RUNS.search(text_of(source / path))]
     return sorted(found, key=lambda path: bool(ALSO.search(path)))
 
 
 def required(source: Path, text: str) -> tuple[str, ...]:
-    """Return the files of requirements that a Dockerfile has pip install, relative to the source, those that are there."""
+    """Return the existing requirements files that a Dockerfile installs with pip, relative to the source."""
     instructions = parse(text)
     runs = [(each.text, known.values) for each, known in served(instructions) if each.keyword == "RUN" and PIP.search(each.text)]
-    # In another stage than the one that is served, from which it takes what pip has made.
+    # Otherwise in another stage, from which the final one copies what pip installed.
     runs = runs or [(each.text, {}) for each in instructions if each.keyword == "RUN" and PIP.search(each.text)]
     named = [expand(name, values) or "" for run, values in runs for name in REQUIREMENT.findall(run)]
     return tuple(dict.fromkeys(filter(None, (_of_source(source, name) for name in named))))
 
 
 def hidden_environment(instructions: list[Instruction]) -> str:
-    """Return the virtual environment of the image that is served whose programs are not on its PATH, "" for none."""
+    """Return the virtual environment in the final image that is not on its PATH, "" for none."""
     found, paths = "", ""
     for each, known in served(instructions):
         if each.keyword == "ENV" and "PATH" in each.text:
@@ -240,14 +240,14 @@ def hidden_environment(instructions: list[Instruction]) -> str:
 
 
 def _of_source(source: Path, name: str) -> str:
-    """Return the file of the source that is probably at a path of the image, "" for none: an image has it below a directory of its own."""
+    """Return the file of the source that is probably at a path of the image, "" for none: in the image it is below another directory."""
     parts = [part for part in PurePosixPath(name).parts if part not in ("/", ".")]
     below = ["/".join(parts[number:]) for number in range(len(parts))]
     return next((path for path in below if ".." not in path and (source / path).is_file()), "")
 
 
 def _program(said: str) -> tuple[str, ...]:
-    """Return the words of a CMD or ENTRYPOINT: a list of JSON, or what a shell is given."""
+    """Return the words of a CMD or ENTRYPOINT: a JSON list, or a shell command."""
     if said.startswith("["):
         try:
             return tuple(str(word) for word in json.loads(said))
@@ -257,7 +257,7 @@ def _program(said: str) -> tuple[str, ...]:
 
 
 def _files(source: Path, instruction: Instruction, known: dict[str, str], place: str) -> list[tuple[str, str]]:
-    """Return where something of the source comes to lie by a COPY or ADD, and what; nothing of what comes from elsewhere or cannot be told."""
+    """Return where a COPY or ADD puts files of the source, and which; nothing for files from elsewhere or unknown paths."""
     sources = [expand(each, known) for each in copied(replace(instruction, text=expand(instruction.text, known) or instruction.text))]
     last = re.search(r"([^\s\"]+)[\"\]\s]*\Z", instruction.words())
     target = expand(last[1], known) if last else None
@@ -266,12 +266,12 @@ def _files(source: Path, instruction: Instruction, known: dict[str, str], place:
     into = posixpath.normpath(posixpath.join(place, target))
     below = len(sources) > 1 or target.endswith("/") or target == "."
     found = [posixpath.normpath(each) for each in sources if each]
-    # Of a directory the contents are copied, and not itself.
+    # The contents of a directory are copied, not the directory itself.
     return [(into if not below or (source / each).is_dir() else posixpath.join(into, posixpath.basename(each)), each) for each in found]
 
 
 def port_of(command: tuple[str, ...] | list[str], script: str = "") -> int:
-    """Return the port at which a server is told to listen by its command or its script, 0 where it is not said.
+    """Return the port in a server's command or script, 0 if there is none.
 
     >>> port_of(["gunicorn", "--bind", "0.0.0.0:5000", "shop.wsgi"]), port_of(["/start"], "exec uvicorn shop.asgi --port=8080"), port_of(["gunicorn"])
     (5000, 8080, 0)
@@ -281,7 +281,7 @@ def port_of(command: tuple[str, ...] | list[str], script: str = "") -> int:
 
 
 def lacks_python(text: str, script: str) -> bool:
-    """Whether an image may have its Python as ``python3`` alone, as those of Debian and Ubuntu do, by its Dockerfile and the script that serves.
+    """Whether an image probably has only ``python3``, as Debian and Ubuntu do, judging by its Dockerfile and start script.
 
     >>> lacks_python("FROM ubuntu\\nRUN pip3 install django", "python3 manage.py check"), lacks_python("FROM python:3.13", "python3 manage.py check")
     (True, False)
@@ -292,7 +292,7 @@ def lacks_python(text: str, script: str) -> bool:
 
 
 def switch(script: str) -> tuple[str, str]:
-    """Return the variable, and its value, with which a script serves by a server for production, and not by one to develop with; "" where none chooses.
+    """Return the variable and its value that make a script start a production server, not the development server; "" for none.
 
     >>> switch('if [ "$LIVE" = "yes" ]; then gunicorn shop.wsgi; else python manage.py runserver; fi')
     ('LIVE', 'yes')
@@ -304,7 +304,7 @@ def switch(script: str) -> tuple[str, str]:
 
 
 def asks_for_port(command: tuple[str, ...] | list[str], script: str = "") -> bool:
-    """Whether a server listens where the variable PORT says: by its command, or by itself, as gunicorn does, which nobody else reaches without one.
+    """Whether a server reads its port from PORT: in its command, or by itself as gunicorn does, which without PORT is unreachable from outside.
 
     https://docs.gunicorn.org/en/stable/settings.html#bind
 
@@ -314,12 +314,12 @@ def asks_for_port(command: tuple[str, ...] | list[str], script: str = "") -> boo
     text = f"{' '.join(command)}\n{script}"
     gunicorn = re.search(r"\bgunicorn\b(.*)", text, re.DOTALL)
     if re.search(r"(?m)^\s*(?:export\s+)?PORT=", script):
-        return False  # it says by itself where
+        return False  # the script sets it itself
     return bool(re.search(r"\$\{?PORT\b", text)) or bool(gunicorn and not BIND.search(gunicorn[1]))
 
 
 def waits_for(command: tuple[str, ...] | list[str], script: str = "") -> str:
-    """Return the name of the database's server that a command or its script waits for, "" where that comes from elsewhere.
+    """Return the host name of the database that a command or its script waits for, "" if it is not a literal.
 
     >>> waits_for(["sh", "-c", "wait-for-it db:5432 -- gunicorn"]), waits_for(["/start"], "while ! nc -z postgres 5432; do sleep 1; done")
     ('db', 'postgres')

@@ -32,7 +32,7 @@ READ = (
     "berth_provider",
 )
 Template = Callable[[Any, Mapping[str, Any]], Any]
-"""Works a template out, with variables beside those of the run; raises AnsibleError where that is not possible."""
+"""Evaluates a template with variables in addition to those of the run; raises AnsibleError if that is not possible."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Environment:
 
 
 class Loader(yaml.SafeLoader):
-    """Reads Ansible's YAML: a value that is encrypted or unsafe is the text that is there."""
+    """Reads Ansible's YAML: an encrypted or unsafe value is its literal text."""
 
 
 Loader.add_multi_constructor("!", lambda loader, suffix, node: loader.construct_scalar(node) if isinstance(node, yaml.ScalarNode) else None)
@@ -73,7 +73,7 @@ def beside(place: Path, own: Path | None, project: Path, template: Template) -> 
 
 
 def hosts(file: Path) -> list[str]:
-    """Return the hosts of the group berth by a file of YAML or INI. One that asks somebody else, such as AWS, is not run for this."""
+    """Return the hosts in the group berth of a YAML or INI file. A dynamic inventory, such as one of AWS, is not run for this."""
     try:
         text = file.read_text(encoding="utf-8")
         said = yaml.load(text, Loader=Loader)
@@ -88,7 +88,7 @@ def hosts(file: Path) -> list[str]:
 
 
 def named(groups: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the hosts of the group berth, wherever it is among groups and their children."""
+    """Yield the hosts in the group berth, at any level of groups and their children."""
     for name, group in groups.items():
         if isinstance(group, dict):
             if name == GROUP and isinstance(group.get("hosts"), dict):
@@ -98,7 +98,7 @@ def named(groups: Mapping[str, Any]) -> Iterator[str]:
 
 
 def values(inventory: Inventory) -> dict[str, Any]:
-    """Return the variables of :data:`READ` as an inventory's files have them; a file that cannot be read has none."""
+    """Return the variables of :data:`READ` from an inventory's files; an unreadable file has none."""
     found: dict[str, Any] = {}
     for file in inventory.files()[len(inventory.hosts_files()) :]:
         try:
@@ -111,7 +111,7 @@ def values(inventory: Inventory) -> dict[str, Any]:
 
 
 def worked_out(template: Template, value: Any, directory: Path, host: str) -> Any:
-    """Return a value of another inventory, None where it cannot be worked out."""
+    """Return a value of another inventory, None if it cannot be evaluated."""
     try:
         return template(trust_as_template(value) if isinstance(value, str) else value, {"inventory_dir": str(directory), "inventory_hostname": host})
     except AnsibleError:
@@ -119,12 +119,12 @@ def worked_out(template: Template, value: Any, directory: Path, host: str) -> An
 
 
 def on_machine(provider: Any) -> bool:
-    """Whether an environment shares the machine's own cluster, which ``auto`` may come to."""
+    """Whether an environment shares the machine's own cluster, which ``auto`` may choose."""
     return provider == "auto" or providers.of(provider).machine
 
 
 def cluster_of(get: Callable[[str], Any], provider: str) -> tuple[str, ...]:
-    """Return what says which cluster an environment is in, as far as that can be shared; empty for a cluster of its own."""
+    """Return what identifies the cluster of an environment if it can be shared; empty for its own cluster."""
     if on_machine(provider):
         return ("this machine",)
     if provider == "existing":
@@ -149,7 +149,7 @@ def problems(mine: Environment, provider: str, get: Callable[[str], Any], others
     for other in others:
         if is_original(mine, get("berth_kubeconfig"), other):
             continue
-        # With the same name paths are the same, too: they follow from it in what was copied.
+        # A copied inventory with the same name also has the same paths, which derive from the name.
         if other.name == mine.name:
             text = f"is also the name of the environment in {other.shown}; give the host in the group berth another name, such as {another(mine)}"
             found.setdefault("", Problem((mine.name,), text))
@@ -173,7 +173,7 @@ def problems(mine: Environment, provider: str, get: Callable[[str], Any], others
 
 
 def is_original(mine: Environment, kubeconfig: Any, other: Environment) -> bool:
-    """Whether an environment is not to be kept from its work by another one, which was copied from it or is yet to be made."""
+    """Whether an environment takes precedence over another one, which was copied from it or does not exist yet."""
     if mine.name == other.name:
         return mine.directory.name == mine.name
     theirs = other.values.get("berth_kubeconfig")
@@ -181,12 +181,12 @@ def is_original(mine: Environment, kubeconfig: Any, other: Environment) -> bool:
 
 
 def exists(path: Any) -> bool:
-    """Whether there is a file at a path, which may be none."""
+    """Whether a file exists at a path, which may be empty."""
     return bool(path) and Path(str(path)).expanduser().is_file()
 
 
 def another(mine: Environment) -> str:
-    """Return a name for what an environment shares with another one: that of its directory, which is its own."""
+    """Return an unused name to replace a shared one: that of the environment's directory."""
     return re.sub(r"[^a-z0-9]+", "-", mine.directory.name.lower()).strip("-") or "shop"
 
 

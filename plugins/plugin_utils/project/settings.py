@@ -1,4 +1,4 @@
-"""What Django settings take from the environment, and where they put files: read from their text, nothing of it is run."""
+"""What Django settings read from the environment, and where they put files, from their source code. None of it is run."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from ...module_utils.image.project import absolute, constant, demanded, dotted, 
 
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
 POSTGRESQL = re.compile(r"(?i)postgres(?:ql)?|pgsql|psql")
-# Functions of the standard library, which give None where a variable is not set.
+# Functions of the standard library, which return None if a variable is not set.
 GETTERS = ("os.environ.get", "environ.get", "os.getenv", "getenv")
-# Classes whose instances are asked for variables: django-environ, environs, python-decouple.
+# Classes whose instances read variables: django-environ, environs, python-decouple.
 READERS = re.compile(r"(?:(?:environ|environs)\.)?(?:File(?:Aware)?)?Env|(?:decouple\.)?(?:Auto)?Config")
-# What those are asked for; other names are functions of a project's own module that is called the same.
+# Their methods; other names are functions of a project's own module with the same name.
 METHODS_ASKING = {
     "bool", "bytes", "cache", "cache_url", "channels", "csv", "date", "datetime", "db", "db_url", "decimal", "dict", "dj_cache_url", "dj_db_url",
     "dj_email_url", "email", "email_url", "enum", "float", "int", "json", "list", "log_level", "path", "search_url", "set", "str", "timedelta", "tuple",
     "unicode", "url", "uuid",
 }  # fmt: skip
-# Functions of a project's own that ask for a variable, by their names.
+# Names of a project's own functions that read a variable.
 OWN = re.compile(r"(?i)env|config|secret")
-# Functions and methods that give a path.
+# Functions and methods that return a path.
 PATHS = {
     "Path", "pathlib.Path", "PurePath", "environ.Path", "str", "os.fspath",
     *(f"{module}{name}" for module in ("", "os.path.", "path.") for name in ("abspath", "join", "normpath", "realpath")),
 }  # fmt: skip
 METHODS = ("absolute", "as_posix", "expanduser", "joinpath", "path", "resolve")
-# How a switch is turned off, by the text of its default: a function of the project's own may take no other.
+# How to turn a switch off, by its default: a project's own function may accept no other spelling.
 OFF = {"True": "False", "False": "False", "true": "false", "false": "false", "yes": "no", "no": "no", "on": "off", "off": "off"}
 # The example of a module: local_settings_example.py, local_settings.py.dist, example_local_settings.py
 WORD = "(?:example|sample|template|dist|default)"
 EXAMPLE = re.compile(rf"(\w+?)[_.-]{WORD}\.py|(\w+)\.py[_.-]{WORD}|{WORD}[_.-](\w+)\.py")
-DEEPEST = 30  # a path's parts within parts; more is a circle
-# What django-environ and dj-database-url ask for where nothing is named.
+DEEPEST = 30  # nesting of a path's parts; more is a cycle
+# The variables that django-environ and dj-database-url read by default.
 UNNAMED = {
     "db": "DATABASE_URL", "db_url": "DATABASE_URL", "dj_db_url": "DATABASE_URL", "cache": "CACHE_URL", "cache_url": "CACHE_URL",
     "dj_cache_url": "CACHE_URL", "email_url": "EMAIL_URL",
@@ -49,17 +49,17 @@ UNNAMED = {
 
 @dataclass(frozen=True)
 class Asked:
-    """An environment variable that settings ask for.
+    """An environment variable that settings read.
 
     Attributes:
         name: Its name.
-        setting: The setting that it is for, "" where that cannot be seen.
+        setting: The setting that it is for, "" if unknown.
         key: The key within that, such as ``HOST``, "" for none.
-        required: Whether settings do not load without it.
-        default: What it is where it is not set, None for nothing; the text of an expression whose value cannot be seen.
-        kind: What it is made into, such as ``bool``, ``int``, ``db``, ``list`` or ``json``; "" for a text.
-        separator: What parts a list, "" for one thing that is put into a list.
-        off: For a switch, a text that surely turns it off.
+        required: Whether the settings require it to load.
+        default: Its default, None for none; the source of the expression if its value is unknown.
+        kind: What it is converted to, such as ``bool``, ``int``, ``db``, ``list`` or ``json``; "" for a string.
+        separator: The separator of a list, "" for a single value that is put into a list.
+        off: For a switch, a value that certainly turns it off.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Asked:
 
     @property
     def on(self) -> bool:
-        """Whether a switch is on where nobody sets it, or has to be set."""
+        """Whether a switch is on by default, or required."""
         said = "" if self.default is None else str(self.default)
         return self.required or (said != self.off if self.off not in ("0", "") else said.lower() not in ("", "0", "false", "no", "none", "off"))
 
@@ -86,9 +86,9 @@ class Reading:
         module: The settings module.
 
     Attributes:
-        asked: What they ask for, each variable once for each setting that it is for.
-        expressions: What each name is set to, with the file that does so.
-        choosing: The variables that choose PostgreSQL among databases, with the text that does.
+        asked: The variables that they read, each once for each setting that it is for.
+        expressions: The expression that each name is set to, with its file.
+        choosing: The variables that choose PostgreSQL among databases, with the value that does.
     """
 
     def __init__(self, root: Path, module: str) -> None:
@@ -113,14 +113,14 @@ class Reading:
         needed = {name for _, tree in trees for name in demanded(tree)}
         self.asked = [replace(one, required=one.required or one.name in needed) for one in self.asked]
 
-    # --- What is asked for -------------------------------------------------------------------------------------------
+    # --- Variables ---------------------------------------------------------------------------------------------------
     def _prepare(self, file: Path, tree: ast.Module) -> None:
-        """Note what names are set to, and which of them are asked for variables."""
+        """Record what names are set to, and which of them read variables."""
         for name, found in self._assigned(file, tree).items():
-            self.expressions.setdefault(name, found)  # the file that wins comes first
+            self.expressions.setdefault(name, found)  # the file that takes precedence comes first
 
     def _assigned(self, file: Path, tree: ast.Module) -> dict[str, tuple[ast.expr, Path]]:
-        """Return what a module sets names to, and note which of them are asked for variables."""
+        """Return what a module sets names to, and record which of them read variables."""
         own: dict[str, tuple[ast.expr, Path]] = {}
         chosen = set(optional(tree))
         for node in ast.walk(tree):
@@ -128,19 +128,19 @@ class Reading:
             for target in targets:
                 if not isinstance(target, ast.Name):
                     continue
-                if node not in chosen or target.id not in own:  # what always holds comes first, for it is not as deep
+                if node not in chosen or target.id not in own:  # unconditional assignments come first, because they are less deeply nested
                     own[target.id] = (node.value, file)  # type: ignore[attr-defined]
                 call = node.value  # type: ignore[attr-defined]
                 if isinstance(call, ast.Call) and READERS.fullmatch(dotted(call.func)):
                     self._readers.add(target.id)
-                    # env = environ.Env(DEBUG=(bool, False)) gives a default to what is asked for later.
+                    # env = environ.Env(DEBUG=(bool, False)) sets defaults for variables that are read later.
                     for word in call.keywords:
                         if word.arg and isinstance(word.value, ast.Tuple) and len(word.value.elts) == 2:
                             self._defaults[word.arg] = self._worked_out(word.value.elts[1])
         return own
 
     def _define(self, file: Path, tree: ast.Module) -> None:
-        """Note the project's own functions that a settings file can call, and whether they come from a module that is not settings, and what such sets."""
+        """Record the project's own functions that a settings file can call, whether they are from another module, and what that module sets."""
         for function in tree.body:
             if isinstance(function, ast.FunctionDef):
                 self._functions.setdefault(function.name, (function, False))
@@ -159,12 +159,12 @@ class Reading:
                         self._functions.setdefault(alias.asname or alias.name, (defined[alias.name], True))
 
     def _visit(self, node: ast.AST, setting: str, key: str, spared: set[ast.AST]) -> None:
-        """Go through an expression or a statement, with the setting and the key that it is for."""
+        """Visit an expression or a statement, with the setting and the key that it is for."""
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and node.value:
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
             own, key = assigned_to(target)
             self._visit(node.value, own, key, spared)
-            if self._entered:  # what a function assigns is for the setting that it is called for
+            if self._entered:  # assignments in a function are for the setting that calls it
                 self._visit(node.value, setting, key, spared)
         elif isinstance(node, ast.Dict):
             for name, value in zip(node.keys, node.values, strict=True):
@@ -188,7 +188,7 @@ class Reading:
             self.asked[before:] = [shaped(node, each) for each in self.asked[before:]]
 
     def _enter(self, node: ast.AST, setting: str, spared: set[ast.AST]) -> None:
-        """Go through the function of the project's own that an expression calls for a setting."""
+        """Visit the project's own function that an expression calls for a setting."""
         name = dotted(node.func) if isinstance(node, ast.Call) else ""
         if setting and name in self._functions and name not in self._entered:
             function, elsewhere = self._functions[name]
@@ -205,7 +205,7 @@ class Reading:
             self.asked.append(found)
 
     def _choose(self, tree: ast.Module) -> None:
-        """Note what of ``if os.getenv("DB") == "postgres"`` chooses PostgreSQL."""
+        """Record the variable and value in ``if os.getenv("DB") == "postgres"`` that choose PostgreSQL."""
         for node in ast.walk(tree):
             if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq):
                 left = node.left
@@ -216,7 +216,7 @@ class Reading:
                     self.choosing[found.name] = text
 
     def variable(self, node: ast.AST) -> Asked | None:
-        """Return the environment variable that an expression asks for, None for another expression."""
+        """Return the environment variable that an expression reads, None for another expression."""
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
             name = constant(node.slice)
             asks = dotted(node.value) in ("os.environ", "environ", *self._readers) and VARIABLE.fullmatch(name)
@@ -246,7 +246,7 @@ class Reading:
         return None
 
     def _worked_out(self, given: ast.expr) -> Any:
-        """Return the value of a default, the text of the expression where it cannot be seen: ``not DEBUG`` may be anything."""
+        """Return the value of a default, or the source of an expression with an unknown value, such as ``not DEBUG``."""
         node = self.expressions[given.id][0] if isinstance(given, ast.Name) and given.id in self.expressions else given
         found = literal(node)
         return ast.unparse(node) if found is None and not isinstance(node, ast.Constant) else found
@@ -256,26 +256,26 @@ class Reading:
 
     # --- Values ------------------------------------------------------------------------------------------------------
     def value(self, name: str) -> Any:
-        """Return what a setting is, as far as it stands there in so many words; None for what does not."""
+        """Return the value of a setting that is a literal, otherwise None."""
         return literal(self.expressions[name][0]) if name in self.expressions else None
 
     def text(self, name: str) -> str:
-        """Return the text that a setting is, "" where it cannot be worked out."""
+        """Return the string value of a setting, "" if it cannot be determined."""
         return (self._path(*self.expressions[name], 0) if name in self.expressions else None) or ""
 
     def keys(self, name: str) -> list[str]:
-        """Return the keys of a setting that is a mapping, those that can be worked out."""
+        """Return the keys of a setting that is a mapping, as far as they can be determined."""
         node, file = self.expressions.get(name, (None, Path()))
         found = [self._path(key, file, 0) for key in node.keys if key] if isinstance(node, ast.Dict) else []
         return [key for key in found if key]
 
     def path(self, name: str) -> Path | None:
-        """Return the path that a setting is, None where it cannot be worked out."""
+        """Return the path in a setting, None if it cannot be determined."""
         found = self.text(name)
         return Path(os.path.normpath(found)) if found.startswith("/") else None
 
     def _returned(self, call: ast.Call) -> ast.expr | None:
-        """Return what a call of a function of the project's own comes to that does nothing but return it, None for another.
+        """Return the expression that a call of the project's own one-line function returns, None for another call.
 
         ``path("media")`` is ``join(ROOT, "media")`` with ``def path(*parts): return join(ROOT, *parts)``.
         """
@@ -288,7 +288,7 @@ class Reading:
         return None
 
     def _path(self, node: ast.AST, file: Path, depth: int) -> str | None:
-        """Return the path or text that an expression is, None where it cannot be worked out."""
+        """Return the path or string that an expression evaluates to, None if it cannot be determined."""
         if depth > DEEPEST:
             return None
 
@@ -337,7 +337,7 @@ class Reading:
 
 
 def asking(function: ast.FunctionDef) -> Asked | None:
-    """Return what a function makes of the environment variable that its first parameter names, None where it asks for none."""
+    """Return how a function reads the environment variable that its first parameter names, None if it reads none."""
     parameters = [each.arg for each in function.args.args]
     nodes = list(ast.walk(function))
     calls = [node for node in nodes if isinstance(node, ast.Call)]
@@ -348,7 +348,7 @@ def asking(function: ast.FunctionDef) -> Asked | None:
     handlers = [node for node in nodes if isinstance(node, ast.ExceptHandler)]
     fails = not gets and len(parameters) == 1 and all(any(isinstance(part, ast.Raise) for part in ast.walk(each)) for each in handlers)
     found = Asked("", required=fails)
-    for node in reversed(calls):  # what is within others first
+    for node in reversed(calls):  # inner calls first
         by = node.args[0] if node.args else None
         if not (isinstance(by, ast.Name) and isinstance(node.func, ast.Attribute) and node.func.attr == "split"):
             found = shaped(node, found)
@@ -356,9 +356,9 @@ def asking(function: ast.FunctionDef) -> Asked | None:
 
 
 def left_out(root: Path, module: str) -> list[tuple[Path, Path]]:
-    """Return the modules that settings take values from and that only each place of its own has, and the example of each that the source has.
+    """Return the modules with local values that settings import but the source does not have, each with its example in the source.
 
-    A module that may be missing, for it is imported in a ``try``, is not among them.
+    A module that is imported in a ``try`` may be missing, and is not included.
     """
     found = []
     trees = list(settings_trees(root, module))
@@ -373,7 +373,7 @@ def left_out(root: Path, module: str) -> list[tuple[Path, Path]]:
 
 
 def named(node: ast.AST) -> list[str]:
-    """Return the names of modules that a part of a module may mean."""
+    """Return the module names that a syntax node may refer to."""
     match node:
         case ast.ImportFrom():
             return [*(node.module or "").split("."), *(alias.name for alias in node.names)]
@@ -387,34 +387,34 @@ def named(node: ast.AST) -> list[str]:
 
 
 class Given(ast.NodeTransformer):
-    """Puts what a function is given in the place of its parameters."""
+    """Replaces a function's parameters with its arguments."""
 
     def __init__(self, parameters: ast.arguments, given: list[ast.expr]) -> None:
         self._one = dict(zip((each.arg for each in parameters.args), given, strict=False))
         self._several = {parameters.vararg.arg: given[len(parameters.args) :]} if parameters.vararg else {}
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        """Return what stands for a name."""
+        """Return the argument for a name."""
         return self._one.get(node.id, node)
 
     def visit_Starred(self, node: ast.Starred) -> ast.expr | list[ast.expr]:
-        """Return what stands for the rest of what is given."""
+        """Return the remaining arguments."""
         return self._several.get(dotted(node.value), node)
 
 
 def above(path: str | None, number: int) -> str | None:
-    """Return the directory that is so many levels above a path."""
+    """Return the directory a number of levels above a path."""
     return None if path is None else functools.reduce(lambda found, _: os.path.dirname(found), range(number), path)
 
 
 def joined(parts: list[str | None], join: Callable[[str, str], str]) -> str | None:
-    """Return parts put together, None where one of them is not known."""
+    """Return the joined parts, None if one of them is unknown."""
     known = [part for part in parts if part is not None]
     return functools.reduce(join, known) if known and len(known) == len(parts) else None
 
 
 def assigned_to(target: ast.AST) -> tuple[str, str]:
-    """Return the setting and the key that a target of an assignment is: ``DATABASES["default"]["HOST"]`` is DATABASES and HOST."""
+    """Return the setting and the key that an assignment sets: ``DATABASES["default"]["HOST"]`` is DATABASES and HOST."""
     key = ""
     while isinstance(target, ast.Subscript | ast.Attribute):
         if isinstance(target, ast.Subscript) and not key and constant(target.slice).isupper():
@@ -424,7 +424,7 @@ def assigned_to(target: ast.AST) -> tuple[str, str]:
 
 
 def shaped(node: ast.AST, asked: Asked) -> Asked:
-    """Return what is asked for with what the expression around it tells: how a list is parted, and what turns a switch off."""
+    """Return a variable with what the expression around it shows: the separator of a list, and what turns a switch off."""
     if isinstance(node, ast.Call):
         called = dotted(node.func)
         if isinstance(node.func, ast.Attribute) and node.func.attr == "split":
@@ -446,12 +446,12 @@ def shaped(node: ast.AST, asked: Asked) -> Asked:
 
 
 def cast_kind(node: ast.expr) -> str:
-    """Return what ``cast=Csv()`` makes of a variable."""
+    """Return the kind that ``cast=Csv()`` converts a variable to."""
     return "list" if isinstance(node, ast.Call) and dotted(node.func).endswith("Csv") else ""
 
 
 def literal(node: ast.AST) -> Any:
-    """Return the value that an expression is in so many words, None for another."""
+    """Return the value of a literal, None for another expression."""
     try:
         return ast.literal_eval(node)  # type: ignore[arg-type]
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
@@ -459,5 +459,5 @@ def literal(node: ast.AST) -> Any:
 
 
 def key_in_source(reading: Reading) -> bool:
-    """Whether SECRET_KEY stands in the settings in so many words: it has to come from DJANGO_SECRET_KEY, in the build too."""
+    """Whether SECRET_KEY is a literal in the settings: it must come from DJANGO_SECRET_KEY, in the build too."""
     return isinstance(reading.value("SECRET_KEY"), str) and bool(reading.value("SECRET_KEY"))
