@@ -1,4 +1,4 @@
-"""What builds a project's style sheets and scripts: a package.json with a script called build. It is only read; nothing in it is run."""
+"""How a project's style sheets and scripts are built: a package.json with a script called build. It is only read; nothing in it is run."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from typing import Any
 LOCKS = {"package-lock.json": "npm", "npm-shrinkwrap.json": "npm", "pnpm-lock.yaml": "pnpm", "yarn.lock": "yarn"}
 # Files next to package.json that tell a package manager how to install.
 CONFIGURATION = (".npmrc", ".pnpmfile.cjs", "pnpm-workspace.yaml", ".yarnrc", ".yarnrc.yml")
-# Scripts that an installation runs: npm's documentation, Using npm, "Scripts" ("npm ci")
+# Scripts that run during an installation: npm's documentation, Using npm, "Scripts" ("npm ci")
 HOOKS = {"preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare"}
 # Directories that are not part of the site.
 APART = {"doc", "docs", "e2e", "example", "examples", "test", "tests", "website"}
 MANAGER = re.compile(r"(npm|pnpm|yarn)@(\d+(?:\.\d+)*)")
-# A version of Node that pins all but the patch release; a range accepts any supported version.
+# A version of Node that pins everything but the patch release; a range accepts any supported version.
 NODE = re.compile(r"\s*[v=^~]?\s*(\d+)(?:\.(?:\d+|x|\*))*\s*")
 
 
 @dataclass(frozen=True)
 class Assets:
-    """What builds a project's style sheets and scripts.
+    """How a project's style sheets and scripts are built.
 
     Attributes:
         place: The directory of package.json, relative to the source.
         manager: ``npm``, ``pnpm`` or ``yarn``.
-        version: Of the manager where it is not Node's own npm, as ``10`` or ``4.5.0``.
-        files: What the installation reads, relative to the source.
+        version: The manager's version, such as ``10`` or ``4.5.0``, unless it is Node's own npm.
+        files: The files that the installation reads, relative to the source.
         locked: Whether a lock file pins the versions.
         whole: Whether the installation needs the whole source.
-        kept: Whether the settings use the installed packages themselves.
-        node: The major version of Node that the project asks for, "" for none; ``node_file`` is what says so.
+        kept: Whether the settings use the installed packages directly.
+        node: The major version of Node that the project asks for, "" if none; ``node_file`` is the file that says so.
     """
 
     place: str
@@ -50,14 +50,14 @@ class Assets:
 
 
 def find(source: Path, directory: str, candidates: Iterable[str], texts: Iterable[str], notes: list[str]) -> Assets | None:
-    """Return what builds a project's assets, None where nothing does.
+    """Return how a project's assets are built, None if nothing builds any.
 
     Args:
         source: The source.
-        directory: Where in it manage.py is.
-        candidates: The files called package.json in it.
+        directory: The directory in it that has manage.py.
+        candidates: Its files called package.json.
         texts: What the settings say.
-        notes: What the project's owner should know, to be added to.
+        notes: A list to which this adds what the project's owner should know.
     """
     places = [os.path.dirname(path) for path in candidates if "build" in scripts(read(source / path))]
     near = [directory]
@@ -76,7 +76,7 @@ def find(source: Path, directory: str, candidates: Iterable[str], texts: Iterabl
 
 
 def described(source: Path, place: str, kept: bool, notes: list[str]) -> Assets:
-    """Return what the package.json in a directory of the source, and the files beside it, say."""
+    """Return what the package.json in a directory of the source and the files next to it say."""
     root = source / place
     package = read(root / "package.json")
     lock = next((name for name in LOCKS if (root / name).is_file()), "")
@@ -101,7 +101,7 @@ def described(source: Path, place: str, kept: bool, notes: list[str]) -> Assets:
 
 
 def default_version(manager: str, lock: Path) -> str:
-    """Return the version of a manager that understands a lock file, where package.json names none."""
+    """Return the version of a manager that understands a lock file, for when package.json names none."""
     head = lock.read_text(encoding="utf-8", errors="replace")[:2000] if lock.is_file() else ""
     if manager == "yarn":
         return "4" if "__metadata:" in head else "1"
@@ -110,14 +110,14 @@ def default_version(manager: str, lock: Path) -> str:
 
 
 def needs_all(root: Path, package: dict[str, Any]) -> bool:
-    """Whether an installation needs more of the source than the files beside package.json: packages of its own, patches, or scripts."""
+    """Whether an installation needs more of the source than the files next to package.json: packages of its own, patches, or scripts."""
     needed = [package.get(key) for key in ("dependencies", "devDependencies", "optionalDependencies")]
     own = re.search(r'"(?:file|link|portal|workspace|patch):', json.dumps(needed)) is not None
     return own or "workspaces" in package or bool(HOOKS & scripts(package)) or any((root / name).is_dir() for name in (".yarn", "patches"))
 
 
 def wish(root: Path, package: dict[str, Any]) -> tuple[str, str]:
-    """Return the major version of Node that a project asks for, and the file that says so; "" where it leaves a choice."""
+    """Return the major version of Node that a project asks for, and the file that says so; "" if it accepts several."""
     for name in (".nvmrc", ".node-version"):
         if (root / name).is_file() and (found := NODE.fullmatch((root / name).read_text(encoding="utf-8", errors="replace"))):
             return found[1], name
@@ -133,7 +133,7 @@ def scripts(package: dict[str, Any]) -> set[str]:
 
 
 def read(file: Path) -> dict[str, Any]:
-    """Return what a package.json says, nothing where it is none: then it builds nothing either."""
+    """Return what a package.json says; nothing if it is not valid, because then it builds nothing either."""
     try:
         found = json.loads(file.read_bytes())
     except (OSError, ValueError):

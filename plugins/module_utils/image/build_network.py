@@ -2,8 +2,8 @@
 
 A build runs code that is not ours: a dependency's hook may connect to anything. So the build gets a network namespace with its own loopback and
 no link to the outside. The namespace's packet filter redirects each TCP connection and each DNS query to a relay in this process, which connects
-from this machine unless the target is this machine. Nothing is changed outside the namespace, it has no name, and the kernel removes it with its
-last process: so a killed build leaves nothing behind.
+from this machine unless the target is this machine. Nothing outside the namespace changes. It has no name, and the kernel removes it with its
+last process, so a killed build leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .registry import ImageError, tool
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Place = tuple[str, int]  # a host or an address, and a port
 
-# Metadata services of clouds, which also hand out credentials, at addresses that are not link-local.
+# Clouds' metadata services, which also hand out credentials, at addresses that are not link-local.
 METADATA = {
     ipaddress.ip_address("fd00:ec2::254"),  # docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
     ipaddress.ip_address("fd20:ce::254"),  # cloud.google.com/compute/docs/metadata/querying-metadata
@@ -39,12 +39,12 @@ METADATA = {
     ipaddress.ip_address("168.63.129.16"),  # learn.microsoft.com/en-us/azure/virtual-network/what-is-ip-address-168-63-129-16
     ipaddress.ip_address("100.100.100.200"),  # alibabacloud.com/help/en/ecs/user-guide/view-instance-metadata
 }
-# Addresses of the namespace's own, for programs look for one that is not loopback before they ask for names: RFC 7335 and RFC 4193.
+# The namespace's own addresses, because programs look for one that is not loopback before they look up names: RFC 7335 and RFC 4193.
 OWN = {4: "192.0.0.2", 6: "fd62:6572:7468::2"}
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 LOOPBACKS = {4: "127.0.0.0/8", 6: "::1/128"}
 PORTS = {"http": 80, "https": 443, "ftp": 21, "socks5": 1080, "socks5h": 1080, "socks4": 1080, "socks4a": 1080}
-# Where the packet filter keeps what a connection asked for (linux/netfilter_ipv4.h, netfilter_ipv6/ip6_tables.h).
+# Where the packet filter keeps a connection's original target (linux/netfilter_ipv4.h, netfilter_ipv6/ip6_tables.h).
 ORIGINAL_DESTINATION = 80
 LONGEST_CONNECT, LONGEST_ANSWER = 30.0, 3.0  # seconds
 MOST_PROBLEMS = 20
@@ -55,7 +55,7 @@ MANIFESTS = Path("/etc/kubernetes/manifests")
 
 # --- What may be reached -----------------------------------------------------
 def place(url: str) -> Place | None:
-    """Return where an address of a proxy or an index leads to, None where it is none.
+    """Return the host and port of a proxy's or an index's address, None if it is not an address.
 
     >>> place("http://me:secret@127.0.0.1:3128/")
     ('127.0.0.1', 3128)
@@ -68,14 +68,14 @@ def place(url: str) -> Place | None:
 
 
 def addresses(host: str, port: int) -> list[Address]:
-    """Return the addresses of a host, none where nobody knows it within a few seconds."""
+    """Return the addresses of a host, none if it cannot be resolved within a few seconds."""
     found: list[Address] = []
 
     def look_up() -> None:
         with contextlib.suppress(OSError, UnicodeError, ValueError):
             found.extend(ipaddress.ip_address(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
 
-    # A name look-up knows no timeout: so a thread that may be left behind.
+    # A name look-up has no timeout, so it runs in a thread that may be left behind.
     thread = threading.Thread(target=look_up, daemon=True)
     thread.start()
     thread.join(LONGEST_ANSWER)
@@ -83,7 +83,7 @@ def addresses(host: str, port: int) -> list[Address]:
 
 
 def cluster_networks(manifests: Path = MANIFESTS) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    """Return the networks of the pods and services of a cluster on this machine, which its packet filter leads to the cluster."""
+    """Return the networks of the pods and services of a cluster on this machine, which its packet filter routes to the cluster."""
     found = []
     for file in sorted(manifests.glob("*.y*ml")):
         for value in re.findall(r"--(?:service-cluster-ip-range|cluster-cidr)=([0-9a-fA-F:.,/]+)", file.read_text(encoding="utf-8", errors="replace")):
@@ -92,10 +92,10 @@ def cluster_networks(manifests: Path = MANIFESTS) -> list[ipaddress.IPv4Network 
 
 
 def ip(*words: str) -> list[dict[str, Any]]:
-    """Return what ip(8) says.
+    """Return what ip(8) prints.
 
     Raises:
-        ImageError: It is not there, or refuses; the text is its reason.
+        ImageError: It is missing or fails; the text is its reason.
     """
     try:
         done = subprocess.run([tool("ip") or "ip", "-json", *words], capture_output=True, text=True, check=False)
@@ -107,7 +107,7 @@ def ip(*words: str) -> list[dict[str, Any]]:
 
 
 def routes(family: int, *which: str) -> list[dict[str, Any]]:
-    """Return this machine's routes of a family of addresses, none where its kernel does not know the family."""
+    """Return this machine's routes of an address family, none if its kernel does not support the family."""
     try:
         return ip(f"-{family}", "route", "show", *which)
     except ImageError:
@@ -115,7 +115,7 @@ def routes(family: int, *which: str) -> list[dict[str, Any]]:
 
 
 def inside(device: str) -> bool:
-    """Whether only containers and virtual machines of this machine are behind a network device."""
+    """Whether a network device has only this machine's containers and virtual machines behind it."""
     if any(route.get("dev") == device for family in (4, 6) for route in routes(family, "default")):
         return False
     [found] = map(kind, ip("-details", "link", "show", "dev", device))
@@ -125,15 +125,15 @@ def inside(device: str) -> bool:
 
 
 def kind(link: dict[str, Any]) -> str:
-    """Return what kind of device a link is (ip-link(8), "TYPE"), "" for one of the hardware."""
+    """Return what kind of device a link is (ip-link(8), "TYPE"), "" for a hardware device."""
     return link.get("linkinfo", {}).get("info_kind", "")
 
 
 def refusal(address: Address, networks: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> str:
-    """Return why a build does not reach an address, "" where it does; ``networks`` are those of the cluster on this machine.
+    """Return why a build may not reach an address, "" if it may; ``networks`` are those of the cluster on this machine.
 
     Raises:
-        ImageError: There is no way to it.
+        ImageError: There is no route to it.
     """
     mapped = getattr(address, "ipv4_mapped", None)
     address = mapped or address
@@ -154,7 +154,7 @@ class Reach:
     """What a build may reach.
 
     Args:
-        named: What this machine's settings name for builds, such as its proxy and index: reached wherever it is.
+        named: What this machine's settings name for builds, such as its proxy and index. It is reachable wherever it is.
     """
 
     named: Iterable[Place]
@@ -168,19 +168,19 @@ class Reach:
             self.allowed |= {(address, port) for address in addresses(host, port)}
 
     def forwarded(self, family: int) -> list[tuple[str, int]]:
-        """Return the loopback addresses that lead to this machine's; those of a name by IPv4 alone, as nobody tries another after an answer."""
+        """Return the loopback addresses that are forwarded to this machine's. Names use IPv4 only, because no program tries another family after an answer."""
         both = {port for address, port in self.allowed if address.is_loopback and address.version == 4}
         return sorted(
             (str(address), port) for address, port in self.allowed if address.is_loopback and address.version == family and (family == 4 or port not in both)
         )
 
     def failed(self, address: Address, port: int, reason: str) -> None:
-        """Keep what a build asked for in vain; of one that tries everything, the first will do."""
+        """Record a target that a build failed to reach. If it tries several, the first is enough."""
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.setdefault(f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}", reason)
 
     async def connect(self, address: Address, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect to what a build asks for.
+        """Connect to the target that a build asks for.
 
         Raises:
             ImageError: It is refused.
@@ -193,7 +193,7 @@ class Reach:
 
 
 def nameservers(file: Path = Path("/etc/resolv.conf")) -> list[str]:
-    """Return whom this machine asks for names (resolv.conf(5))."""
+    """Return this machine's name servers (resolv.conf(5))."""
     try:
         found = re.findall(r"^\s*nameserver\s+(\S+)", file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
     except OSError:
@@ -204,7 +204,7 @@ def nameservers(file: Path = Path("/etc/resolv.conf")) -> list[str]:
 # --- The namespace -------------------------------------------------------------
 @dataclass
 class Sockets:
-    """What listens in a namespace for one family of addresses, 4 or 6: for connections, and for questions for names."""
+    """The sockets that listen in a namespace for one address family, 4 or 6: for connections, and for DNS queries."""
 
     family: int
     tcp: socket.socket
@@ -226,7 +226,7 @@ class Sockets:
         self.udp.close()
 
     def rules(self, forwarded: Iterable[tuple[str, int]]) -> str:
-        """Return the packet filter's rules (iptables-restore(8)); ``forwarded`` are addresses of the loopback that lead out of it."""
+        """Return the packet filter's rules (iptables-restore(8)); ``forwarded`` are loopback addresses that are forwarded out of the namespace."""
         host = LOOPBACK[self.family] if self.family == 4 else f"[{LOOPBACK[self.family]}]"
         tcp, udp = (f"-j DNAT --to-destination {host}:{each.getsockname()[1]}" for each in (self.tcp, self.udp))
         lines = [f"-p udp --dport 53 {udp}", f"-p tcp --dport 53 {tcp}"]
@@ -235,7 +235,7 @@ class Sockets:
         return "\n".join(["*nat", *(f"-A OUTPUT {line}" for line in lines), "COMMIT", ""])
 
     def configure(self, forwarded: Iterable[tuple[str, int]]) -> None:
-        """Have the namespace of the calling thread lead everything here."""
+        """Redirect everything in the namespace of the calling thread to these sockets."""
         link = f"address add {OWN[self.family]}/{32 if self.family == 4 else 128} dev lo{'' if self.family == 4 else ' nodad'}\n"
         told(["ip", f"-{self.family}", "-batch", "-"], f"{link}route add local default dev lo src {OWN[self.family]}\n")
         told(["iptables-restore" if self.family == 4 else "ip6tables-restore", "--wait"], self.rules(forwarded))
@@ -245,7 +245,7 @@ def told(command: list[str], text: str) -> None:
     """Run a command that reads a text.
 
     Raises:
-        ImageError: It is not there, or fails.
+        ImageError: It is missing or fails.
     """
     try:
         done = subprocess.run([tool(command[0]) or command[0], *command[1:]], input=text, capture_output=True, text=True, errors="replace", check=False)
@@ -256,18 +256,18 @@ def told(command: list[str], text: str) -> None:
 
 
 def families() -> list[int]:
-    """Return the families of addresses by which this machine reaches others."""
+    """Return the address families by which this machine reaches others."""
 
     def leads_out(family: int) -> bool:
         return any(route.get("dev") != "lo" and route.get("dst") != "fe80::/64" for route in routes(family))
 
     default = [family for family in (4, 6) if routes(family, "default")]
-    # A program that got an answer by IPv4 does not try IPv6: so a machine without a way out has no IPv4 there either.
+    # A program that got an answer over IPv4 does not try IPv6, so on a machine without a way out the namespace has no IPv4 there either.
     return [family for family in (4, 6) if leads_out(family) and (family == 6 or family in default or not default)]
 
 
 def make(reach: Reach) -> tuple[int, list[Sockets]]:
-    """Put the calling thread into a namespace; return a descriptor of it, and what listens there.
+    """Put the calling thread into a namespace; return a descriptor of it, and its listening sockets.
 
     Raises:
         ImageError: It cannot be made; the text is the reason.
@@ -288,7 +288,7 @@ def make(reach: Reach) -> tuple[int, list[Sockets]]:
                     made.append(sockets)
                 except (ImageError, OSError):
                     if forwarded or not made:
-                        raise  # programs use IPv4 otherwise
+                        raise  # otherwise programs use IPv4
             descriptor = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise ImageError(f"a network namespace: {error.strerror}") from error
@@ -307,7 +307,7 @@ def asked_for(sockets: Sockets, connection: socket.socket) -> tuple[Address, int
 
 
 async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Copy one direction of a connection to its end."""
+    """Copy one direction of a connection until it ends."""
     while block := await reader.read(1 << 18):
         writer.write(block)
         await writer.drain()
@@ -315,7 +315,7 @@ async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 async def ask_for_name(loop: asyncio.AbstractEventLoop, question: bytes, servers: list[str]) -> bytes:
-    """Return the answer of the first server that gives one, b"" where none does."""
+    """Return the answer of the first server that gives one, b"" if none does."""
     for server in servers:
         with contextlib.suppress(OSError, TimeoutError), socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM) as asking:
             asking.setblocking(False)
@@ -329,14 +329,14 @@ async def ask_for_name(loop: asyncio.AbstractEventLoop, question: bytes, servers
 
 
 class Relay:
-    """Answers what listens in a namespace."""
+    """Serves the sockets that listen in a namespace."""
 
     def __init__(self, reach: Reach, listening: list[Sockets], servers: list[str]) -> None:
         self.reach, self.listening, self.servers = reach, listening, servers
         self.tasks: set[asyncio.Task[None]] = set()
 
     async def connection(self, sockets: Sockets, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass on one connection; one that leads nowhere is reset."""
+        """Forward one connection; reset it if its target cannot be reached."""
         onward = None
         try:
             address, port = asked_for(sockets, writer.get_extra_info("socket"))
@@ -357,7 +357,7 @@ class Relay:
                 each.close()
 
     async def name_server(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect to the first server for names that answers."""
+        """Connect to the first name server that answers."""
         for server in self.servers[:-1]:
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(LONGEST_ANSWER):
@@ -366,7 +366,7 @@ class Relay:
             return await asyncio.open_connection(self.servers[-1], 53)
 
     async def names(self, sockets: Sockets) -> None:
-        """Pass on questions for names."""
+        """Forward DNS queries."""
         loop = asyncio.get_running_loop()
 
         async def answer(question: bytes, asker: tuple[str, int]) -> None:
@@ -375,14 +375,14 @@ class Relay:
                     await loop.sock_sendto(sockets.udp, found, asker)
 
         while True:
-            with contextlib.suppress(OSError):  # an earlier asker is gone
+            with contextlib.suppress(OSError):  # the client that asked is gone
                 question, asker = await loop.sock_recvfrom(sockets.udp, 65535)
                 self.start(answer(question, asker))
 
     def start(self, work: Awaitable[None]) -> None:
-        """Do something beside."""
+        """Run something in the background."""
         task = asyncio.ensure_future(work)
-        self.tasks.add(task)  # a task that nobody keeps may go before it is done
+        self.tasks.add(task)  # without a reference, a task may be collected before it is done
         task.add_done_callback(self.tasks.discard)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -395,7 +395,7 @@ class Relay:
 
 @contextlib.contextmanager
 def in_thread(work: Callable[[asyncio.Event], Awaitable[None]]) -> Iterator[None]:
-    """Do something beside, until the block ends."""
+    """Run something in a thread until the block ends."""
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
 
@@ -414,7 +414,7 @@ def in_thread(work: Callable[[asyncio.Event], Awaitable[None]]) -> Iterator[None
 
 @contextlib.contextmanager
 def network(reach: Reach) -> Iterator[list[str]]:
-    """Yield what runs a command in a network that reaches no more than ``reach``.
+    """Yield the prefix that runs a command in a network that reaches no more than ``reach``.
 
     Raises:
         ImageError: There is none.

@@ -1,4 +1,4 @@
-"""The settings of this machine's network for a build whose Dockerfile does not mention them: each RUN gets them, and no layer keeps them."""
+"""This machine's network settings for a build whose Dockerfile does not mention them: each RUN gets them, and no layer keeps them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .dockerfile import Instruction, Stage, expand, full_name, global_arguments,
 
 
 class Setting(NamedTuple):
-    """A secret of a build: its ID, where a RUN finds it, and the variables that lead there."""
+    """A secret of a build: its ID, where a RUN finds it, and the variables that point to it."""
 
     id: str
     target: str
@@ -24,35 +24,35 @@ SETTINGS = (
     Setting("pip_conf", "/run/secrets/pip_conf", ("PIP_CONFIG_FILE",)),
     # npm's documentation, Using npm, "npmrc Files"
     Setting("npmrc", "/run/secrets/npmrc", ("NPM_CONFIG_GLOBALCONFIG",)),
-    # docs.astral.sh/uv/concepts/configuration-files: the system's own, beside which the project's counts
+    # docs.astral.sh/uv/concepts/configuration-files: the system's own, in addition to which the project's applies
     Setting("uv_toml", "/etc/uv/uv.toml"),
-    # Not where the system has its own: update-ca-certificates replaces that file, and a mount cannot be replaced.
+    # Not if the system has its own: update-ca-certificates replaces that file, and a mount cannot be replaced.
     Setting(
         "ca_bundle",
         "/run/secrets/ca_bundle",
         ("CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"),
     ),
 )
-# The files of an image have the time 0, so that the same content is the same image. By default bytecode records the time of its source: it would never
-# match, and every process would compile what it imports. Where this variable is set, it records a hash of the source instead:
-# docs.python.org/3/library/py_compile.html. The time itself is any that a ZIP file, such as a wheel, can hold.
+# The files of an image have the time 0, so that the same content gives the same image. By default, bytecode records the time of its source: it would
+# never match, and every process would compile what it imports. If this variable is set, bytecode records a hash of the source instead:
+# docs.python.org/3/library/py_compile.html. The time itself can be any that a ZIP file, such as a wheel, can hold.
 REPRODUCIBLE = "SOURCE_DATE_EPOCH=1580601600"
-# Only where the stage starts from an image that Berth made, which has no sources of its own.
+# Only if the stage starts from an image that Berth made, which has no sources of its own.
 APT = Setting("apt_sources", "/etc/apt/sources.list.d/berth.list")
 IDS = {setting.id for setting in (*SETTINGS, APT)}
 ADDED = ",required=false,mode=0444"  # for any user in the image, root or not
 MOUNT = re.compile(rf" --mount=type=secret,id=(?:{'|'.join(sorted(IDS))}),target=[^\s,]+{ADDED}")
-# A RUN with its own flags, on however many lines. What is added comes after them: up to buildah 1.28 a mount without a type has the one before it's.
+# A RUN with its own flags, on any number of lines. Ours come after them: up to buildah 1.28, a mount without a type takes the type of the one before it.
 RUN = re.compile(r"\A\s*RUN(?:(?:[ \t]|[\\`][ \t]*\r?\n(?:[ \t]*(?:#[^\n]*)?\n)*)+--[a-z-]+(?:=\S*)?(?=\s))*", re.IGNORECASE)
 
 
 def takes_them(instructions: list[Instruction]) -> bool:
-    """Whether a Dockerfile says itself where it wants the secrets; then it gets them there alone."""
+    """Whether a Dockerfile itself says where it wants the secrets; then it gets them only there."""
     return any(mount.kind == "secret" and mount.id in IDS for instruction in instructions for mount in mounts(instruction))
 
 
 def from_ours(instructions: list[Instruction], ours: Collection[str], given: dict[str, str]) -> list[bool]:
-    """Return of each stage whether it starts from one of the images ``ours``, itself or by another stage; ``given`` are the build arguments."""
+    """Return for each stage whether it starts from one of the images ``ours``, directly or through another stage; ``given`` are the build arguments."""
     values = global_arguments(instructions, given)
     every = stages(instructions)
     found: list[bool] = []
@@ -64,14 +64,14 @@ def from_ours(instructions: list[Instruction], ours: Collection[str], given: dic
 
 
 def told(text: str, there: Collection[str], ours: Collection[str], given: dict[str, str]) -> str:
-    """Return a Dockerfile whose RUNs compile bytecode that stays valid, and have the settings that are there, unless it takes them itself.
+    """Return a Dockerfile whose RUNs compile bytecode that stays valid and, unless it handles them itself, have this machine's settings.
 
-    A mount that no layer keeps brings each, and an ARG, which no image keeps either, leads to it: the project's own ENV counts more.
+    A mount, which no layer keeps, provides each, and an ARG, which no image keeps either, points to it. The project's own ENV takes precedence.
 
     Args:
         text: The Dockerfile.
         there: The IDs of the settings that this machine has.
-        ours: The images that Berth made, by their names in full.
+        ours: The images that Berth made, by their full names.
         given: The build arguments.
     """
     instructions = parse(text)
@@ -92,12 +92,12 @@ def told(text: str, there: Collection[str], ours: Collection[str], given: dict[s
 
 
 def as_written(line: str) -> str:
-    """Return a line that an engine says of an instruction without what told() has added to it."""
+    """Return a line in which an engine quotes an instruction, without what told() has added to it."""
     return MOUNT.sub("", line)
 
 
 def npmrc(environment: Mapping[str, str]) -> str:
-    """Return what npm on this machine is told of registries, "" for nothing: the user's npmrc, and the variables, which count more."""
+    """Return this machine's npm settings for registries, "" if there are none: the user's npmrc, and the variables, which take precedence."""
     home = Path(environment.get("HOME") or Path.home())
     variables = {name.lower(): value for name, value in environment.items() if name.lower().startswith("npm_config_") and value}
     file = Path(variables.get("npm_config_userconfig") or home / ".npmrc")
@@ -114,7 +114,7 @@ def registries(text: str) -> list[str]:
 
 
 def uv_toml(environment: Mapping[str, str], system: Path = Path("/etc/uv/uv.toml")) -> str:
-    """Return what uv on this machine is told, "" for nothing: the user's uv.toml or else the system's, and the index of the variables."""
+    """Return this machine's uv settings, "" if there are none: the user's uv.toml or else the system's, and the index from the variables."""
     home = Path(environment.get("HOME") or Path.home())
     own = Path(environment.get("UV_CONFIG_FILE") or Path(environment.get("XDG_CONFIG_HOME") or home / ".config", "uv/uv.toml"))
     file = own if own.is_file() else system
@@ -129,5 +129,5 @@ def uv_toml(environment: Mapping[str, str], system: Path = Path("/etc/uv/uv.toml
 
 
 def machine(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the settings of npm and uv on this machine, by the secret's ID, only those that say something."""
+    """Return the settings of npm and uv on this machine by the secret's ID, without empty ones."""
     return {name: text for name, text in (("npmrc", npmrc(environment)), ("uv_toml", uv_toml(environment))) if text.strip()}

@@ -1,7 +1,7 @@
 """A source that is a Git repository: its checkout in the cache, at a branch, a tag or a commit.
 
-The configuration of a checkout is the one that Berth writes: a repository brings none, and its hooks are not run. Its attributes can name
-filters, which are programs only where this user's own configuration says so.
+Berth writes a checkout's configuration: a repository brings none, and its hooks are not run. Its attributes can name filters, which are programs
+only if this user's own configuration says so.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ SHORT = re.compile(r"[\w.-]+@[\w.-]+:(?!//)\S+")  # as SSH's own programs write 
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 REFERENCE = re.compile(r"(?!-)[\w./@+#-]+")
 SOURCE, VERSION = "berth_app_source", "berth_app_ref"
-# git-scm.com/docs/git-rev-parse, --local-env-vars: those of another repository, as where a hook of that runs Berth
+# git-scm.com/docs/git-rev-parse, --local-env-vars: they name another repository, such as one whose hook runs Berth
 ELSEWHERE = ("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_NAMESPACE", "GIT_OBJECT_DIRECTORY", "GIT_WORK_TREE")
-# No watcher of the files, which would be left running, no hooks, such as those of a template directory, and no advice.
+# No file watcher, which would be left running; no hooks, such as those of a template directory; and no advice.
 OPTIONS = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false", "-c", "gc.auto=0")
-SLOW = {"GIT_HTTP_LOW_SPEED_LIMIT": "1000", "GIT_HTTP_LOW_SPEED_TIME": "60"}  # bytes a second, seconds: then it is given up
+SLOW = {"GIT_HTTP_LOW_SPEED_LIMIT": "1000", "GIT_HTTP_LOW_SPEED_TIME": "60"}  # bytes per second, seconds: then git gives up
 
 
 # --- What the inventory says -----------------------------------------------------
@@ -41,7 +41,7 @@ def is_repository(source: str) -> bool:
 
 
 def source_problem(source: str) -> str:
-    """Return what is wrong with a source, "" where nothing can be seen to be. A password in it is not quoted."""
+    """Return what is wrong with a source, "" if nothing obvious is. A password in it is not quoted."""
     if not is_repository(source) or SHORT.fullmatch(source):
         return ""
     try:
@@ -63,7 +63,7 @@ def version_problem(version: str) -> str:
 
 
 def directory(source: str, environment: str) -> str:
-    """Return where a source lies: the directory itself, or the checkout of a repository. Each environment has its own, so that none changes under another."""
+    """Return where a source is: the directory itself, or the checkout of a repository. Each environment has its own, so none changes under another."""
     if not is_repository(source):
         return source
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "berth/sources"
@@ -73,13 +73,13 @@ def directory(source: str, environment: str) -> str:
 
 # --- Fetching --------------------------------------------------------------------
 class Failed(Exception):
-    """What git says where it fails: its last lines."""
+    """What git says when it fails: its last lines."""
 
 
 class Checkout:
     """A checkout of a repository.
 
-    Beside the files lies git's own directory, and a note of the commit and the reference that led to it, which is there while the checkout is whole.
+    Next to the files are git's own directory and a note of the commit and the reference that it came from. The note exists while the checkout is complete.
     """
 
     def __init__(self, source: str, version: str, place: Path) -> None:
@@ -90,10 +90,10 @@ class Checkout:
         """Check out the files of the reference, and return the commit; files that are up to date are left alone.
 
         Args:
-            commit: The one that the run has looked at, wherever the reference leads by now. While its files are there nobody is asked.
+            commit: The commit that the run has looked at, wherever the reference points by now. If its files are already here, the server is not asked.
 
         Raises:
-            ProjectError: That cannot be done.
+            ProjectError: The checkout fails.
         """
         if wrong := source_problem(self.source):
             raise ProjectError(SOURCE, wrong)
@@ -117,7 +117,7 @@ class Checkout:
         return commit
 
     def remote(self) -> tuple[str, str]:
-        """Return the full name of the reference that the version means, and where it leads. A tag comes before a branch: gitrevisions(7)."""
+        """Return the full name of the reference that the version means, and its commit. A tag takes precedence over a branch: gitrevisions(7)."""
         wanted = [f"refs/tags/{self.version}", f"refs/heads/{self.version}", self.version] if self.version else ["HEAD"]
         try:
             answer = self.git("ls-remote", "--", self.source, *wanted, *(f"{name}^{{}}" for name in wanted))
@@ -135,16 +135,16 @@ class Checkout:
         raise ProjectError(VERSION, f"{self.source} has no branch or tag {self.version}; git ls-remote {self.source} lists them")
 
     def check_out(self, reference: str, whole: bool) -> str:
-        """Fetch a reference and have its files, and return the commit; ``whole`` is whether the checkout of before can be gone on with."""
+        """Fetch a reference, check out its files and return the commit; ``whole`` is whether the previous checkout can be reused."""
         self.note.unlink(missing_ok=True)
         if not whole:
             for place in (self.files, self.git_directory):
                 shutil.rmtree(place, ignore_errors=True)
             self.git("init", "--quiet", "--separate-git-dir", str(self.git_directory), str(self.files))
-            # Where a builder sees it, it says the same on every machine.
+            # If a builder sees it, it is the same on every machine.
             (self.files / ".git").write_text(f"gitdir: ../{self.git_directory.name}\n", encoding="utf-8")
             self.within("remote", "add", "origin", self.source)
-        name = f":{reference}" if reference.startswith("refs/tags/") else ""  # the release is called by it
+        name = f":{reference}" if reference.startswith("refs/tags/") else ""  # the release is named after it
         try:
             self.within("fetch", "--quiet", "--no-tags", "--depth", "1", "origin", f"+{reference}{name}")
             commit = self.within("rev-parse", "FETCH_HEAD^{commit}").strip()
@@ -179,7 +179,7 @@ class Checkout:
             raise ProjectError(VERSION, f"{self.source} has no commit {reference} on any branch or tag; push it, or name another") from error
 
     def unreadable(self, error: Failed) -> ProjectError:
-        """Return what to say where git fails, with the way."""
+        """Return what to say when git fails, with a remedy."""
         way = "store its login in git's credential helper, or give this machine a deploy key and write git@host:path"
         if SHORT.fullmatch(self.source) or self.source.startswith("ssh://"):
             way = "give this user a key in ~/.ssh that the repository accepts, and add its host to ~/.ssh/known_hosts"
@@ -189,7 +189,7 @@ class Checkout:
 
     @cached_property
     def own_ssh(self) -> bool:
-        """Whether this user's configuration of git says how it calls SSH."""
+        """Whether this user's git configuration says how to call SSH."""
         return subprocess.run(["git", "config", "--global", "core.sshCommand"], capture_output=True, check=False).returncode == 0
 
     def within(self, *arguments: str) -> str:
@@ -197,7 +197,7 @@ class Checkout:
         return self.git("-C", str(self.files), *arguments)
 
     def git(self, *arguments: str) -> str:
-        """Run git and return what it prints. It asks nothing, and its files have the modes that they have on every machine.
+        """Run git and return what it prints. It asks nothing, and its files have the same modes on every machine.
 
         Raises:
             Failed: It fails.

@@ -22,7 +22,7 @@ def lock(file: Path, alone: bool, wait: bool = False) -> Iterator[None]:
     """Hold a lock, exclusive or shared; the kernel releases it when this process ends. A shared lock is always waited for.
 
     Raises:
-        Busy: An exclusive lock is wanted at once, but somebody holds the lock.
+        Busy: An exclusive lock is wanted immediately, but somebody holds the lock.
     """
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with file.open("a") as handle:
@@ -34,7 +34,7 @@ def lock(file: Path, alone: bool, wait: bool = False) -> Iterator[None]:
 
 
 def built(registry: Registry, repository: str, content_tag: str, claims: Claims | None) -> str:
-    """Return the digest of the image that a registry has of a content, "" for none; with ``claims`` of one that Berth has built itself.
+    """Return the digest of a content's image in a registry, "" if there is none; with ``claims``, only of an image that Berth itself has built.
 
     Raises:
         ImageError: The registry does not answer.
@@ -44,9 +44,9 @@ def built(registry: Registry, repository: str, content_tag: str, claims: Claims 
 
 
 class Claims:
-    """Which environments have built or used which images of a repository, and from what, in files beside the registry's own.
+    """Which environments have built or used which images of a repository, and from what, in files next to the registry's own.
 
-    A tag of a registry leads wherever somebody who pushes has let it lead. These files are root's.
+    Anybody who can push can move a registry's tag. These files are root's.
     """
 
     def __init__(self, directory: Path, repository: str, environment: str) -> None:
@@ -71,7 +71,7 @@ class Claims:
         self._write(self.file, claims)
 
     def built(self, content: str) -> str:
-        """Return the digest of the image that Berth has built from a content, "" where it has built none."""
+        """Return the digest of the image that Berth has built from a content, "" if it has built none."""
         return self._read(self.contents).get(content, "")
 
     def note(self, content: str, digest: str) -> None:
@@ -84,7 +84,7 @@ class Claims:
         self._change_contents(lambda known: {content: digest for content, digest in known.items() if digest not in digests})
 
     def _change_contents(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-        """Change what all environments share, while no other does."""
+        """Change what all environments share, while no other run does."""
         self.place.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock(self.place / "contents.lock", alone=True, wait=True):
             self._write(self.contents, change(self._read(self.contents)))
@@ -99,5 +99,5 @@ class Claims:
     def _read(file: Path) -> dict[str, Any]:
         try:
             return json.loads(file.read_text(encoding="utf-8"))
-        except (FileNotFoundError, PermissionError):  # it is root's, and so is what prunes
+        except (FileNotFoundError, PermissionError):  # it is root's, and so is the process that prunes
             return {}

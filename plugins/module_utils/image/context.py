@@ -16,11 +16,11 @@ from typing import NamedTuple
 from .dockerfile import read
 from .registry import ImageError
 
-# Where each builder looks for its rules, the first that there is: beside the Dockerfile, then in the context.
+# Where each builder looks for its rules, in this order: next to the Dockerfile, then in the context.
 # docs.docker.com/build/concepts/context, "Filename and location"; github.com/containers/buildah/blob/v1.28.2/pkg/parse/parse.go, ContainerIgnoreFile
 BESIDE = {"docker": (".dockerignore",), "buildah": (".dockerignore", ".containerignore")}
 INSIDE = {"docker": (".dockerignore",), "buildah": (".containerignore", ".dockerignore")}
-# unicode.IsSpace of Go; str.strip() takes more.
+# unicode.IsSpace of Go; str.strip() strips more.
 SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 # A rule's syntax is that of pkg.go.dev/path/filepath#Match.
 MEMBER = r"(?:\\.|[^\\\]-])"
@@ -29,7 +29,7 @@ TOKEN = re.compile(rf"(?P<stars>\*\*/?)|(?P<star>\*)|(?P<one>\?)|(?P<group>{CLAS
 
 
 class Entry(NamedTuple):
-    """A file, directory, link or pipe of the context: its name relative to it, and what ``lstat`` says of it."""
+    """A file, directory, link or pipe of the context: its name relative to it, and its ``lstat`` result."""
 
     name: str
     info: os.stat_result
@@ -43,33 +43,33 @@ class Rule(NamedTuple):
     matches: Callable[[str], bool]
 
 
-# For each rule, whether it means a path, and whether Docker's walk has found that it does.
+# For each rule, whether it matches a path, and whether Docker's walk has found that it does.
 Meant = list[tuple[bool, bool]]
 
 
 class Unclear(Exception):
-    """Builders read a rule in their own ways; see :func:`expression`."""
+    """Builders read a rule differently; see :func:`expression`."""
 
 
 def shown(name: str) -> str:
-    """Return a file's name so that it can be printed, whatever its bytes are."""
+    """Return a file's name in printable form, whatever its bytes are."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 # --- The rules -------------------------------------------------------------
 def expression(rule: str) -> str:
-    """Return the regular expression that Docker makes of a rule, without its ends.
+    """Return the regular expression that Docker makes of a rule, without its anchors.
 
-    As github.com/moby/patternmatcher/blob/v0.6.0/patternmatcher.go does it, one character after another.
+    It works as github.com/moby/patternmatcher/blob/v0.6.0/patternmatcher.go does, one character after another.
 
     Raises:
-        Unclear: What it makes of it, by accident, is an expression of Go that nobody means, such as ``\\d`` of a path with backslashes.
+        Unclear: Docker makes a Go expression of it by accident that nobody means, such as ``\\d`` from a path with backslashes.
     """
     made = ""
     for token in TOKEN.finditer(rule):
         match token.lastgroup:
             case "stars":
-                made += ".*" if token.end() == len(rule) else "(?:.*/)?"  # any number of directories, none too
+                made += ".*" if token.end() == len(rule) else "(?:.*/)?"  # any number of directories, including none
             case "star":
                 made += "[^/]*"
             case "one":
@@ -95,11 +95,11 @@ def group(rule: str) -> str:
 
 
 def matcher(rule: str) -> Callable[[str], bool]:
-    """Return whether a name is one that a rule means, as Docker does: some rules it does not read as an expression.
+    """Return a function that tells whether a rule matches a name, as Docker does: it does not read every rule as an expression.
 
     Raises:
         Unclear: See :func:`expression`.
-        re.error: A range of characters ends before it begins.
+        re.error: A character range ends before it begins.
     """
     if not re.search(r"[*?\[\]\\]", rule):
         return lambda name: name == rule
@@ -112,17 +112,17 @@ def matcher(rule: str) -> Callable[[str], bool]:
 
 
 def replaced(name: str) -> str:
-    """Return a name as Go's regular expressions see it: each byte that is no UTF-8 is the same replacement character."""
+    """Return a name as Go's regular expressions see it: each byte that is not UTF-8 becomes the same replacement character."""
     return re.sub(r"[\udc80-\udcff]", "\ufffd", name)
 
 
 def clean(path: str) -> str:
-    """Return the shortest equal path, relative to the context, as filepath.Clean of Go and Docker's reading of a leading slash do."""
+    """Return the shortest equivalent path, relative to the context, as Go's filepath.Clean and Docker's reading of a leading slash do."""
     return posixpath.normpath(path).lstrip("/") if path else ""
 
 
 def problem(rule: str) -> str:
-    """Return why no builder takes a rule, "" when they do."""
+    """Return why no builder accepts a rule, "" if they do."""
     if not rule:
         return "it names nothing"
     if re.fullmatch(f"(?:{TOKEN.pattern})*", rule, re.DOTALL):
@@ -135,11 +135,11 @@ def problem(rule: str) -> str:
 def read_rules(file: Path) -> list[Rule]:
     """Return the rules of an ignore file.
 
-    They are read as github.com/moby/patternmatcher/blob/v0.6.0/ignorefile/ignorefile.go reads them. A rule that builders read in their
-    own ways ignores nothing: a file more in the hash costs a build, one less would leave an edit out.
+    They are read as github.com/moby/patternmatcher/blob/v0.6.0/ignorefile/ignorefile.go reads them. A rule that builders read differently
+    ignores nothing: an extra file in the hash costs a build, a missing one would leave an edit out.
 
     Raises:
-        ImageError: The file cannot be read, or no builder takes one of its rules.
+        ImageError: The file cannot be read, or no builder accepts one of its rules.
     """
     try:
         lines = file.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").split("\n")
@@ -167,18 +167,18 @@ def read_rules(file: Path) -> list[Rule]:
 
 
 class Ignore:
-    """An ignore file, asked about one path after another from the root downwards."""
+    """An ignore file that is asked about one path after another, from the root downwards."""
 
     def __init__(self, file: Path | None) -> None:
         self.rules = read_rules(file) if file else []
         self.exceptions = [rule.literal for rule in self.rules if rule.exception]
 
     def look(self, name: str, above: Meant) -> tuple[bool, Meant]:
-        """Return whether no builder sees a path, and which rules mean it; ``above`` is the latter for its directory.
+        """Return whether no builder sees a path, and which rules match it; ``above`` is the latter for its directory.
 
-        The last rule that means it or a directory above decides, says the documentation, and buildah does so. Docker's walk does not look
-        at a rule that would change nothing, and so does not find it for what is below either (MatchesUsingParentResults of
-        github.com/moby/patternmatcher). Where they differ, what either sees is seen.
+        The documentation says that the last rule that matches it or a directory above decides, and buildah works that way. Docker's walk skips
+        a rule that would change nothing, and so does not apply it to anything below either (MatchesUsingParentResults of
+        github.com/moby/patternmatcher). If they differ, a path that either of them sees counts as seen.
         """
         nothing = [(False, False)] * len(self.rules)
         plain = docker = False
@@ -192,13 +192,13 @@ class Ignore:
         return plain and docker, meant
 
     def reaches(self, directory: str) -> bool:
-        """Whether an exception may mean something below an ignored directory."""
+        """Whether an exception may match something below an ignored directory."""
         inside = f"{directory}/"
         return any(inside.startswith(literal) or literal.startswith(inside) for literal in self.exceptions)
 
 
 def ignore_file(source: Path, dockerfile: Path, builder: str) -> Path | None:
-    """Return the ignore file that a builder reads, None when it reads none."""
+    """Return the ignore file that a builder reads, None if it reads none."""
     beside = [dockerfile.with_name(dockerfile.name + suffix) for suffix in BESIDE[builder]]
     return next((file for file in [*beside, *(source / name for name in INSIDE[builder])] if file.exists()), None)
 
@@ -207,7 +207,7 @@ def ignore_file(source: Path, dockerfile: Path, builder: str) -> Path | None:
 def context(source: Path, dockerfile: Path, builder: str = "") -> Iterator[Entry]:
     """Yield what a builder (``docker`` or ``buildah``) gets of ``source``, or what any of them would get, sorted and directories first.
 
-    A socket is not copied into images. An ignored directory is, empty, when something below it is.
+    Sockets are not copied into images. An ignored directory is copied, empty, if something below it is not ignored.
 
     Raises:
         ImageError: A directory or an ignore file cannot be read, or a rule cannot be understood.
@@ -217,7 +217,7 @@ def context(source: Path, dockerfile: Path, builder: str = "") -> Iterator[Entry
 
 
 def walk(directory: str, prefix: str, ignores: list[tuple[Ignore, Meant]]) -> Iterator[Entry]:
-    """Yield what of a directory is ignored by not all of ``ignores``, each with what it says of the directory."""
+    """Yield the entries of a directory that at least one of ``ignores`` does not ignore; each comes with its rules for the directory."""
     for found in sorted(os.scandir(directory), key=lambda entry: os.fsencode(entry.name)):
         name = prefix + found.name
         verdicts = [(ignore, *ignore.look(name, above)) for ignore, above in ignores]
@@ -225,7 +225,7 @@ def walk(directory: str, prefix: str, ignores: list[tuple[Ignore, Meant]]) -> It
         try:
             info = found.stat(follow_symlinks=False)
         except FileNotFoundError:
-            continue  # it has just gone
+            continue  # it has just been removed
         below: list[Entry] = []
         if stat.S_ISDIR(info.st_mode) and (seen or any(ignore.reaches(name) for ignore, _, _ in verdicts)):
             try:
@@ -246,11 +246,11 @@ def unreadable(path: str, error: OSError) -> ImageError:
 def content_hash(source: Path, dockerfile: Path, inputs: dict[str, str]) -> str:
     """Return 16 hexadecimal digits that change when a build of ``source`` could give another image.
 
-    ``inputs`` are the build arguments and whatever else goes into the build. Names, contents, modes and extended attributes count, and
-    where links lead; times and owners do not.
+    ``inputs`` are the build arguments and everything else that goes into the build. Names, contents, modes, extended attributes and link targets
+    count; times and owners do not.
 
     Raises:
-        ImageError: The Dockerfile or something of the context cannot be read, or a rule cannot be understood.
+        ImageError: The Dockerfile or a part of the context cannot be read, or a rule cannot be understood.
     """
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode())
     digest.update(read(dockerfile).encode("utf-8", "surrogateescape"))
@@ -260,7 +260,7 @@ def content_hash(source: Path, dockerfile: Path, inputs: dict[str, str]) -> str:
 
 
 def hash_at(source: Path, entries: list[Entry], path: str) -> str:
-    """Return a hash of what of the context lies at a path, "" for all of it, and so for what only a link leads to."""
+    """Return a hash of the part of the context at a path; of all of it for "" and for paths that only a link points to."""
     path = posixpath.normpath(f"/{path}").strip("/")
     found = [entry for entry in entries if not path or entry.name == path or entry.name.startswith(f"{path}/")]
     if not found or stat.S_ISLNK(found[0].info.st_mode):
@@ -269,7 +269,7 @@ def hash_at(source: Path, entries: list[Entry], path: str) -> str:
 
 
 def content(source: Path, entry: Entry) -> bytes:
-    """Return bytes that are another entry's only where it is the same in an image.
+    """Return bytes that equal another entry's only if both are the same in an image.
 
     Raises:
         ImageError: It cannot be read.
@@ -290,21 +290,21 @@ def content(source: Path, entry: Entry) -> bytes:
 
 
 def attributes(path: str) -> Iterator[bytes]:
-    """Yield the extended attributes that go into an image with a file, one after another: name, value. Not every system has them."""
+    """Yield the extended attributes that go into an image with a file: name, value, and so on. Not every system has them."""
     try:
         names = os.listxattr(path, follow_symlinks=False)
     except (AttributeError, OSError):
         return
     for name in sorted(names):
-        if name != "security.selinux":  # the machine's own
+        if name != "security.selinux":  # specific to the machine
             yield os.fsencode(name)
             yield os.getxattr(path, name, follow_symlinks=False)
 
 
 def lay_out(entries: Iterable[Entry], source: Path, target: Path) -> None:
-    """Put copies of ``entries`` of ``source`` into the empty directory ``target``, where a builder sees them and nothing else.
+    """Copy ``entries`` of ``source`` into the empty directory ``target``, so that a builder sees them and nothing else.
 
-    Links to the files would show in the source: in its times, to git, and where a build writes into what it mounts.
+    Links to the files would show in the source: in its times, to git, and if a build writes into what it mounts.
     """
     directories = []
     for entry in entries:

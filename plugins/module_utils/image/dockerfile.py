@@ -19,26 +19,26 @@ WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:\\.|[^"\\])*"|'[^']*')+""")
 DOCUMENT = re.compile(r"""\d*<<(?P<chomp>-?)(?P<quote>["']?)(?P<name>[^<"'\s]+)(?P=quote)\Z""")
 FLAG = re.compile(r"\s*--([a-z-]+)(?:=(\S*))?(?=\s|\Z)")
 VARIABLE = re.compile(r"\$(?:(?P<plain>\w+)|\{(?P<name>\w+)(?::?(?P<sign>[-+])(?P<word>[^}]*))?\})")
-# What pip says before it looks, and where nobody has answered in the end.
+# What pip says before it looks, and when it got no answer in the end.
 INDEX = re.compile(r"Looking in indexes: ([^\s,]+)")
 UNANSWERED = re.compile(r"(?s)after connection broken by '(\w+).*No matching distribution found")
-# What compilers and setup scripts say, and pip about the package.
+# What compilers and setup scripts say, and what pip says about the package.
 MISSING = re.compile(
     r"command '(\S+)' failed: No such file|fatal error: (\S+): No such file|(\w+) executable not found|cannot find (-l[\w.+-]+)"
     r"|^\s*error: \[Errno 2\] No such file or directory: '([a-z][\w+-]*)'",  # setuptools about a program
     re.MULTILINE,
 )
-# What pip says of a requirement that was added to a file with hashes, with a version or without.
+# What pip says about a requirement that was added to a file with hashes, with or without a version.
 HASHLESS = re.compile(r"(?:pinned with ==\. These do not:|Hashes are required in --require-hashes mode, (?:[^\n]|\n(?! {4}))*)\n\s+([\w.-]+)")
 WHEEL = re.compile(r"Failed (?:building wheel for|to build) '?([\w.-]+)'?")
 COLLECTING = re.compile(r"^\s*Collecting ([\w.-]+)", re.MULTILINE)
-# What a package without a wheel of any version is called where it has one.
+# The name of the prebuilt variant of a package that has no wheel of any version.
 WHEELED = {"psycopg2": "psycopg2-binary", "psycopg-c": "psycopg-binary"}
 COMPILERS = ("c++", "cc", "g++", "gcc", "make", "x86_64-linux-gnu-gcc", "aarch64-linux-gnu-gcc")
-UNTOLD = re.compile(r"[*?\[\\$]|://|<<")  # in a word of COPY or ADD that is no path, or the path of what another word tells
-KNOWN_FLAGS = ("chmod", "chown", "from", "mount")  # by buildah 1.28
+UNTOLD = re.compile(r"[*?\[\\$]|://|<<")  # in a word of COPY or ADD that is not a path, or whose path depends on something else
+KNOWN_FLAGS = ("chmod", "chown", "from", "mount")  # in buildah 1.28
 BRINGS = {"PYTHON_IMAGE": "python"}  # the image that Berth brings
-# Repositories whose images are root's, and run a shell, Python or uv unless told otherwise.
+# Repositories whose images run as root, and run a shell, Python or uv by default.
 ROOTS = (*(f"docker.io/library/{name}" for name in ("alpine", "debian", "python", "ubuntu")), "ghcr.io/astral-sh/uv")
 # Instructions that may carry a here-document.
 DOCUMENTED = ("ADD", "COPY", "RUN")
@@ -46,12 +46,12 @@ DOCUMENTED = ("ADD", "COPY", "RUN")
 
 @dataclass(frozen=True)
 class Instruction:
-    """An instruction: its first line, counted from 1, and what it says on however many lines."""
+    """An instruction: its first line, counted from 1, and its text, on any number of lines."""
 
     line: int
     keyword: str  # in capitals
     text: str  # what follows it, in one line
-    raw: str = ""  # all of it as it is written, with its here-documents
+    raw: str = ""  # all of it as written, with its here-documents
     documents: tuple[str, ...] = ()  # the names of those
 
     def flags(self) -> list[tuple[str, str]]:
@@ -63,7 +63,7 @@ class Instruction:
         return found
 
     def words(self) -> str:
-        """Return what follows the flags."""
+        """Return the text after the flags."""
         end = 0
         while flag := FLAG.match(self.text, end):
             end = flag.end()
@@ -82,11 +82,11 @@ class Mount(NamedTuple):
 
 @dataclass(eq=False)
 class Stage:
-    """What begins with a FROM."""
+    """A part of a Dockerfile that begins with a FROM."""
 
-    name: str  # in small letters, "" for none
+    name: str  # in lower case, "" if none
     base: str
-    instructions: list[Instruction] = field(default_factory=list)  # with the FROM
+    instructions: list[Instruction] = field(default_factory=list)  # including the FROM
 
 
 class Image(NamedTuple):
@@ -130,7 +130,7 @@ def parse(text: str) -> list[Instruction]:
 
 
 def escape_character(lines: list[str]) -> str:
-    """Return the character that the directives at a Dockerfile's top make the one that continues lines."""
+    """Return the character that continues lines, by the directives at the top of a Dockerfile."""
     for line in lines:
         directive = DIRECTIVE.match(line)
         if not directive:
@@ -141,13 +141,13 @@ def escape_character(lines: list[str]) -> str:
 
 
 def here_documents(text: str) -> list[tuple[str, bool]]:
-    """Return the here-documents that a line begins: each one's name, and whether tabs before its lines go."""
+    """Return the here-documents that a line begins: the name of each, and whether tabs before its lines are removed."""
     found = [DOCUMENT.match(word) for word in WORD.findall(text)]
     return [(document["name"], bool(document["chomp"])) for document in found if document]
 
 
 def mounts(instruction: Instruction) -> list[Mount]:
-    """Return the mounts of a RUN instruction, none of another."""
+    """Return the mounts of a RUN instruction; none for any other instruction."""
     found = []
     for name, value in instruction.flags() if instruction.keyword == "RUN" else []:
         if name == "mount":
@@ -165,7 +165,7 @@ def binds(instruction: Instruction) -> list[Mount]:
 
 # --- Stages and images ---------------------------------------------------------
 def expand(word: str, values: dict[str, str]) -> str | None:
-    """Return a word with its variables replaced, None where one is not among ``values``."""
+    """Return a word with its variables replaced, None if one is not among ``values``."""
     unknown = False
 
     def replace(found: re.Match[str]) -> str:
@@ -209,14 +209,14 @@ def stages(instructions: list[Instruction]) -> list[Stage]:
 
 
 class Known(NamedTuple):
-    """What holds where an instruction is."""
+    """What is known at an instruction."""
 
-    values: dict[str, str]  # the variables, as far as the Dockerfile says what they are
-    place: str | None  # the working directory, None where it is not said
+    values: dict[str, str]  # the variables, as far as the Dockerfile itself sets them
+    place: str | None  # the working directory, None if it is not known
 
 
 def ancestry(every: list[Stage], number: int, values: dict[str, str]) -> list[Stage]:
-    """Return the stages that a stage is made of, itself the last; ``values`` are those of the ARGs before the first FROM."""
+    """Return the stages that a stage is based on, with itself last; ``values`` are those of the ARGs before the first FROM."""
     stage: Stage | None = every[number]
     found: list[Stage] = []
     while stage:
@@ -226,7 +226,7 @@ def ancestry(every: list[Stage], number: int, values: dict[str, str]) -> list[St
 
 
 def history(instructions: list[Instruction], number: int) -> Iterator[tuple[Instruction, Known]]:
-    """Yield what makes the stage of a number, that of the stages which it starts from first; each with what holds there.
+    """Yield the instructions that make the stage with a number, those of the stages that it starts from first; each with what is known there.
 
     https://docs.docker.com/reference/dockerfile/#using-arg-variables
     """
@@ -244,18 +244,18 @@ def history(instructions: list[Instruction], number: int) -> Iterator[tuple[Inst
                 known = expand(value, values)
                 if each.keyword == "ENV":
                     kept[name] = values[name] = known or ""
-                elif name not in kept:  # an ENV of that name counts more
+                elif name not in kept:  # an ENV of that name takes precedence
                     values[name] = known or ""
 
 
 def served(instructions: list[Instruction]) -> Iterator[tuple[Instruction, Known]]:
-    """Yield what makes the image that is served, as ``history`` does, and in the end an instruction END, with what holds for the image."""
+    """Yield the instructions that make the served image, as ``history`` does, and finally an instruction END, with what is known about the image."""
     if stages(instructions):
         yield from history([*instructions, Instruction(0, "END", "")], -1)
 
 
 def _assignments(instruction: Instruction, outer: dict[str, str]) -> list[tuple[str, str]]:
-    """Return the variables that an ARG or ENV sets, each with its value as it is written; ``outer`` are the values of the ARGs before the first FROM."""
+    """Return the variables that an ARG or ENV sets, each with its value as written; ``outer`` are the values of the ARGs before the first FROM."""
     words = WORD.findall(instruction.text) if instruction.keyword in ("ARG", "ENV") else []
     if instruction.keyword == "ENV" and words and "=" not in words[0]:
         return [(words[0], instruction.text[len(words[0]) :].strip())]
@@ -264,7 +264,7 @@ def _assignments(instruction: Instruction, outer: dict[str, str]) -> list[tuple[
 
 
 def work_directories(instructions: list[Instruction]) -> list[str]:
-    """Return the directories that the image is made in, the last one first, as far as the Dockerfile itself says."""
+    """Return the directories that the image is made in, last one first, as far as the Dockerfile itself says."""
     found: list[str | None] = []
     said = False
     for each, known in served(instructions):
@@ -274,23 +274,23 @@ def work_directories(instructions: list[Instruction]) -> list[str]:
 
 
 def runs_as_root(instructions: list[Instruction]) -> bool:
-    """Whether the image surely runs as root: by its last USER, or because it has none and neither has what it starts from."""
+    """Whether the image definitely runs as root: by its last USER, or because neither it nor its base sets one."""
     users = [each.words() for each in chain(instructions) if each.keyword == "USER"]
     return users[-1].partition(":")[0] in ("root", "0") if users else is_plain(instructions)
 
 
 def serves_nothing(instructions: list[Instruction]) -> bool:
-    """Whether the image surely ends at once: it says nothing of what it runs, and what it starts from runs a shell or Python, which has nothing to do."""
+    """Whether the image definitely exits immediately: it sets no command, and its base runs a shell or Python, which then has nothing to do."""
     return is_plain(instructions) and not any(each.keyword in ("CMD", "ENTRYPOINT") for each in chain(instructions))
 
 
 def chain(instructions: list[Instruction]) -> list[Instruction]:
-    """Return what makes the image that is served, that of the stages which it starts from first."""
+    """Return the instructions that make the served image, those of the stages that it starts from first."""
     return [each for stage in _served_stages(instructions) for each in stage.instructions]
 
 
 def is_plain(instructions: list[Instruction]) -> bool:
-    """Whether the image that is served surely starts from one of ROOTS."""
+    """Whether the served image definitely starts from one of ROOTS."""
     first = next(iter(_served_stages(instructions)), None)
     base = (expand(first.base, global_arguments(instructions, BRINGS)) or "") if first else ""
     return bool(base) and re.fullmatch(rf"(?:{'|'.join(map(re.escape, ROOTS))})[:@].*", full_name(base)) is not None
@@ -302,7 +302,7 @@ def _served_stages(instructions: list[Instruction]) -> list[Stage]:
 
 
 def stage_of(name: str, earlier: list[Stage]) -> Stage | None:
-    """Return the stage among ``earlier`` that a FROM, ``--from`` or ``from=`` means, None when it means an image."""
+    """Return the stage among ``earlier`` that a FROM, ``--from`` or ``from=`` means, None if it means an image."""
     if name.isdigit() and int(name) < len(earlier):
         return earlier[int(name)]
     return next((stage for stage in reversed(earlier) if stage.name and stage.name == name.lower()), None)
@@ -319,18 +319,18 @@ def references(stage: Stage) -> list[tuple[Instruction, str]]:
 
 
 def images(instructions: list[Instruction], given: dict[str, str]) -> list[Image]:
-    """Return the images that a build needs from elsewhere: those of the stages that the last one needs.
+    """Return the external images that a build needs: those of the stages that the last one needs.
 
-    What is named by a variable whose value is not known here is left out; ``given`` are the build arguments.
+    An image that is named by a variable with an unknown value is left out; ``given`` are the build arguments.
     """
     values = global_arguments(instructions, given)
     every = stages(instructions)
     needed = every[-1:]
     found: list[Image] = []
-    for stage in needed:  # grows meanwhile
+    for stage in needed:  # grows during the loop
         earlier = every[: every.index(stage)]
         for instruction, word in references(stage):
-            name = expand(word, values if instruction.keyword == "FROM" else {})  # a stage has arguments of its own
+            name = expand(word, values if instruction.keyword == "FROM" else {})  # a stage has its own arguments
             other = stage_of(name, earlier) if name else None
             if other:
                 needed += [] if any(other is one for one in needed) else [other]
@@ -340,7 +340,7 @@ def images(instructions: list[Instruction], given: dict[str, str]) -> list[Image
 
 
 def full_name(image: str) -> str:
-    """Return an image's name with what Docker adds to it.
+    """Return an image's name with the parts that Docker adds.
 
     >>> full_name("python")
     'docker.io/library/python:latest'
@@ -354,7 +354,7 @@ def full_name(image: str) -> str:
 
 
 def secret_beside(instructions: list[Instruction], first: str, second: str) -> str:
-    """Return where the secret ``second`` is mounted for an instruction that gets ``first`` too, "" where none does."""
+    """Return where the secret ``second`` is mounted for an instruction that also gets ``first``, "" if no instruction gets both."""
     for instruction in instructions:
         targets = {mount.id: mount.target or f"/run/secrets/{mount.id}" for mount in mounts(instruction) if mount.kind == "secret"}
         if first in targets and second in targets:
@@ -369,7 +369,7 @@ def for_buildah(text: str) -> str:
 
 
 def without_links(text: str) -> str:
-    """Return a Dockerfile without the flag ``--link``, which buildah refuses: it is about how BuildKit stores a layer, not about what is in it."""
+    """Return a Dockerfile without the flag ``--link``, which buildah rejects. It affects how BuildKit stores a layer, not its content."""
     lines = text.split("\n")
     for instruction in parse(text):
         if instruction.keyword in ("ADD", "COPY") and "link" in dict(instruction.flags()):
@@ -381,7 +381,7 @@ def without_links(text: str) -> str:
 
 
 def without_health_checks(text: str) -> str:
-    """Return a Dockerfile without HEALTHCHECK, whose newer flags buildah refuses: Kubernetes looks at a pod's probes and at nothing of the image."""
+    """Return a Dockerfile without HEALTHCHECK, because buildah rejects its newer flags. Kubernetes uses a pod's probes and ignores the image's."""
     lines = text.split("\n")
     for instruction in parse(text):
         if instruction.keyword == "HEALTHCHECK":
@@ -394,9 +394,9 @@ LOCKED = re.compile(r",sharing=locked\b|\bsharing=locked,")
 
 
 def with_released_locks(text: str) -> str:
-    """Return a Dockerfile whose RUNs lock the last of their caches alone.
+    """Return a Dockerfile whose RUNs lock only the last of their caches.
 
-    Up to version 1.28 buildah releases the lock of no other, and a later RUN waits for it without end (github.com/containers/buildah, pull
+    Up to version 1.28, buildah releases only that lock, and a later RUN waits forever for any other (github.com/containers/buildah, pull
     request 4349). The last one is enough to keep two builds from running the same instruction at the same time.
     """
     lines = text.split("\n")
@@ -415,7 +415,7 @@ TARGET = re.compile(r"(?<=[,=\s\"'])(target|dst|destination)=([^/$,\s\"'][^,\s\"
 
 
 def with_absolute_mounts(text: str) -> str:
-    """Return a Dockerfile whose mounts have absolute targets, which buildah wants; BuildKit takes others as they are seen from the working directory.
+    """Return a Dockerfile whose mounts have absolute targets, as buildah requires; BuildKit resolves relative ones against the working directory.
 
     https://docs.docker.com/reference/dockerfile/#run---mount
     """
@@ -431,9 +431,9 @@ def with_absolute_mounts(text: str) -> str:
 
 
 def of_period(text: str, period: str) -> str:
-    """Return a Dockerfile whose RUNs buildah takes from its cache only where they were run in the same period.
+    """Return a Dockerfile whose RUNs buildah takes from its cache only if they were run in the same period.
 
-    ``--no-cache`` would do so for one build alone: the next one finds the older layer first. To a RUN belong the arguments in force.
+    ``--no-cache`` would do so for one build only: the next one finds the older layer first. The arguments in force are part of a RUN.
     """
     lines = text.split("\n")
     for instruction in reversed(parse(text)):
@@ -443,17 +443,17 @@ def of_period(text: str, period: str) -> str:
 
 
 def with_mounts_seen(text: str, context: Callable[[str], str], given: dict[str, str], beside: str) -> str:
-    """Return a Dockerfile whose layers buildah takes from its cache only where what they mount is what it was.
+    """Return a Dockerfile whose layers buildah takes from its cache only if what they mount has not changed.
 
-    It asks for the text of an instruction alone (github.com/containers/buildah, issues 5400 and 6609), to which the arguments in force
-    belong: so one with a hash of what is mounted comes before. And up to buildah 1.28 a stage that comes from the cache lacks its last
-    instruction's files where it is mounted (issue 4375): so an instruction without files ends it.
+    buildah compares only the text of an instruction (github.com/containers/buildah, issues 5400 and 6609), which includes the arguments in force.
+    So an argument with a hash of what is mounted comes before it. And up to buildah 1.28, a stage that comes from the cache lacks its last
+    instruction's files when it is mounted (issue 4375). So an instruction without files ends the stage.
 
     Args:
         text: The Dockerfile.
-        context: Gives a hash of what of the context is at a path, "" for all of it.
+        context: Returns a hash of the part of the context at a path, "" for all of it.
         given: The build arguments.
-        beside: What else goes into every stage, such as which base images there are.
+        beside: Everything else that goes into every stage, such as the available base images.
     """
     instructions = parse(text)
     values = global_arguments(instructions, given)
@@ -462,7 +462,7 @@ def with_mounts_seen(text: str, context: Callable[[str], str], given: dict[str, 
     keys: dict[int, str] = {}
 
     def brought(instruction: Instruction, place: int) -> list[str]:
-        """Return what tells what an instruction of the stage at ``place`` brings in."""
+        """Return what identifies the content that an instruction of the stage at ``place`` brings in."""
         found = [stage_key(mount.origin, place) if mount.origin else context(mount.source) for mount in binds(instruction)]
         if instruction.keyword in ("ADD", "COPY"):
             origin = dict(instruction.flags()).get("from")
@@ -491,7 +491,7 @@ def with_mounts_seen(text: str, context: Callable[[str], str], given: dict[str, 
 
 
 def copied(instruction: Instruction) -> list[str]:
-    """Return the paths of the context that a COPY or ADD takes, as far as its words tell; "" stands for all of it.
+    """Return the context's paths that a COPY or ADD takes, as far as its words say; "" stands for all of it.
 
     >>> copied(parse("COPY --chown=1 a b/c /")[0]), copied(parse('COPY ["a b", "/"]')[0]), copied(parse("COPY *.txt /")[0])
     (['a', 'b/c'], ['a b'], [''])
@@ -523,20 +523,20 @@ def read(dockerfile: Path) -> str:
 
 
 def of_python(brought: Collection[str]) -> str:
-    """Return what a Dockerfile's owner has to know of the image of Python that Berth brings, "" where it is not known."""
+    """Return what a Dockerfile's owner has to know about the Python image that Berth provides, "" if it is not known."""
     version = next((found[1] for name in brought if (found := re.search(r"/python:(\d+\.\d+)", name))), "")
     return f" It has Python {version} and no compiler: packages without a wheel for it need Debian's package build-essential." if version else ""
 
 
 def unreachable(dockerfile: Path, image: Image, host: str, reason: str, brought: Collection[str] = ()) -> str:
-    """Return what to say about an image that is not here and cannot be had.
+    """Return what to say about an image that is not here and cannot be pulled.
 
     Args:
         dockerfile: The file that names it.
-        image: The image; its keyword is empty where a directive at the file's top names it.
-        host: Which registry does not answer.
+        image: The image; its keyword is empty if a directive at the top of the file names it.
+        host: The registry that does not answer.
         reason: Why.
-        brought: The images that Berth brings, in full.
+        brought: The images that Berth provides, by their full names.
     """
     own = image.name.partition("/")[0]
     said = f"{dockerfile}, line {image.line}: the image {image.written} is not on this machine"
@@ -558,7 +558,7 @@ def unreachable(dockerfile: Path, image: Image, host: str, reason: str, brought:
 
 
 def refuse_documents(dockerfile: Path, instructions: list[Instruction], version: str) -> None:
-    """Refuse here-documents where the buildah of this machine does not know them: the changes of 1.33.0 say that it does.
+    """Refuse here-documents if this machine's buildah does not support them: its changelog lists them under 1.33.0.
 
     Raises:
         ImageError: There is one.
@@ -572,19 +572,19 @@ def refuse_documents(dockerfile: Path, instructions: list[Instruction], version:
 
 
 def explain(words: str, dockerfile: Path, text: str, project: str = "", compiled_with: Callable[[str], list[str]] | None = None) -> str:
-    """Return a sentence, and a line's end, about a failure whose last words a builder left; "" where they need none.
+    """Return a sentence, and a line break, about a failure by the last words of a builder; "" if they need no explanation.
 
     Args:
-        words: Those words.
+        words: The builder's last words.
         dockerfile: The Dockerfile.
-        text: What it says.
-        project: What they tell of the project itself, and what to do, where a command of manage.py fails.
-        compiled_with: Gives the Debian packages that a package is known to be compiled with; None for a Dockerfile of Berth's making, which has them.
+        text: Its text.
+        project: What they say about the project itself, and what to do, if a command of manage.py fails.
+        compiled_with: Returns the Debian packages that a package is known to need for compiling; None for a Dockerfile that Berth wrote, which has them.
     """
     instructions = parse(text)
 
     def place(what: str) -> tuple[int, str]:
-        """Return the first line that says something, and the keyword of its instruction, "" for a comment."""
+        """Return the first line that contains a text, and the keyword of its instruction, "" for a comment."""
         number = next((number for number, line in enumerate(text.split("\n"), 1) if what.lower() in line.lower()), 1)
         return number, next((one.keyword for one in instructions if one.line <= number <= one.line + one.raw.count("\n")), "")
 
@@ -621,7 +621,7 @@ def explain(words: str, dockerfile: Path, text: str, project: str = "", compiled
         way = "Generate that file again with it, e.g. with uv pip compile --generate-hashes requirements.in -o requirements.txt"
         return f"{dockerfile}: {found[1]} has no hash, but other requirements in its file have one. {way}.\n"
     if missing := MISSING.search(words):
-        # Where it fails before there is anything to build, the last that was begun is it.
+        # If it fails before there is anything to build, it is the last one that was started.
         wheel = WHEEL.search(words) or next(reversed(list(COLLECTING.finditer(words[: missing.start()]))), None)
         what, lacks = wheel[1] if wheel else "a package", next(filter(None, missing.groups()))
         step = re.search(r'(?:building at STEP "RUN |process "/bin/sh -c )([^\n"]+)', words)
@@ -635,7 +635,7 @@ def explain(words: str, dockerfile: Path, text: str, project: str = "", compiled
 
 
 def _to_compile(what: str, lacks: str, compiled_with: Callable[[str], list[str]] | None) -> str:
-    """Return what to do about a package that has no wheel and lacks something to be compiled with."""
+    """Return what to do about a package that has no wheel and lacks something that compiling it needs."""
     other = f"Use {WHEELED[what.lower()]} instead, which has one" if what.lower() in WHEELED else f"Use a version of {what} that has one"
     if compiled_with is None:
         return f"{other}, or add the Debian packages that it is compiled with to berth_app_packages"
