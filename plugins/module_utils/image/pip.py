@@ -1,4 +1,4 @@
-"""The network settings of pip on this machine, for the pip of a build: indexes, proxy, certificate authorities."""
+"""This machine's pip network settings, for the pip of a build: indexes, proxy, certificate authorities."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 
 from .registry import ImageError
 
-# Where systems keep the authorities that they trust.
+# Where systems keep the certificate authorities that they trust.
 CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem")
-# Variables that name authorities instead, for pip and what it is made of.
+# Variables that name authorities instead, for pip and its libraries.
 CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
-# Options whose value, or each word of it, is a file or directory unless it is an address.
+# Options whose value, or each word of it, is a file or directory unless it is a URL.
 PATHS = {
     "build-constraint",
     "cache-dir",
@@ -37,7 +37,7 @@ PATHS = {
     "src",
     "target",
 }
-# Options about where packages go on this machine, and the ones that pip itself does not know.
+# Options about where packages go on this machine, and those that pip itself does not know.
 HERE = {"config-file", "require-virtualenv", "user"}
 ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
@@ -45,13 +45,13 @@ Options = dict[str, dict[str, str]]  # values by name, by section
 
 
 def configuration_files(environment: Mapping[str, str], prefix: str = sys.prefix, root: Path = Path("/")) -> list[Path]:
-    """Return pip's configuration files, what counts most last; not all of them need be there.
+    """Return pip's configuration files, highest precedence last; they need not all exist.
 
     pip.pypa.io/en/stable/topics/configuration, "Location" and "Precedence / Override order".
 
     Args:
         environment: The environment variables.
-        prefix: The prefix of the Python whose environment it is.
+        prefix: The prefix of the Python that pip belongs to.
         root: Where this machine's files are.
     """
     named = environment.get("PIP_CONFIG_FILE")
@@ -70,15 +70,15 @@ def configuration_files(environment: Mapping[str, str], prefix: str = sys.prefix
 
 
 def normal(name: str) -> str:
-    """Return an option's name as pip has it."""
+    """Return an option's name as pip normalizes it."""
     return name.lower().replace("_", "-").removeprefix("--")
 
 
 def read_options(files: list[Path], environment: Mapping[str, str]) -> Options:
-    """Return the options that pip takes from its files and the environment, which counts most, in every section.
+    """Return the options that pip takes from its files and, with the highest precedence, the environment, in every section.
 
     Raises:
-        ImageError: A file is one that pip refuses.
+        ImageError: A file is one that pip rejects.
     """
     merged: Options = {}
     for file in files:
@@ -105,8 +105,8 @@ def for_build(options: Options, certificates: str) -> tuple[Options, list[str]]:
     """Return the options that can work in a build, and a note on each that cannot.
 
     Args:
-        options: Those of this machine's pip.
-        certificates: Where the build has the authorities, "" where it has none.
+        options: The options of this machine's pip.
+        certificates: Where the build has the authorities, "" if it has none.
     """
     kept: Options = {}
     notes: list[str] = []
@@ -126,13 +126,13 @@ def for_build(options: Options, certificates: str) -> tuple[Options, list[str]]:
 
 
 def addresses(options: Options) -> Iterator[tuple[str, str]]:
-    """Yield the addresses that options lead pip to, each with its option's name."""
+    """Yield the URLs that options send pip to, each with its option's name."""
     for name, value in (each for values in options.values() for each in values.items()):
         yield from ((name, word) for word in value.split() if name == "proxy" or (name in PATHS and ADDRESS.match(word)))
 
 
 def text_of(options: Options) -> str:
-    """Return the text of a configuration file, "" for no options."""
+    """Return the text of a configuration file, "" if there are no options."""
     parser = configparser.RawConfigParser()
     parser.read_dict(options)
     output = io.StringIO()
@@ -141,9 +141,9 @@ def text_of(options: Options) -> str:
 
 
 def authorities(options: Options, environment: Mapping[str, str], systems: tuple[str, ...] = CA_BUNDLES) -> tuple[str, list[str]]:
-    """Return the certificates of the authorities that this machine trusts, "" for none, and a note on each file that cannot be read.
+    """Return the certificates of the authorities that this machine trusts, "" if there are none, and a note on each file that cannot be read.
 
-    What variables and pip's ``cert`` name is added to what the system has, for a build needs to reach what either reaches.
+    The files that variables and pip's ``cert`` name are added to the system's, because a build needs to reach what either of them reaches.
     """
     system = next((name for name in systems if Path(name).is_file()), None)
     named = [environment.get(variable, "") for variable in CA_VARIABLES] + [values.get("cert", "") for values in options.values()]

@@ -16,7 +16,7 @@ from typing import Any
 from ..kube.client import Cluster, KubeError
 from .claims import Claims, lock
 
-# What may refer to an image, including a revision without pods, to which the app may be rolled back.
+# Objects that may refer to an image, including a revision without pods, to which the app may be rolled back.
 REFERRING = (
     "/api/v1/pods",
     "/apis/apps/v1/controllerrevisions",
@@ -28,13 +28,13 @@ REFERRING = (
     "/apis/batch/v1/jobs",
 )
 YOUNG = 3600.0  # seconds for which images pushed without Berth are left alone
-LAYERS = 3  # how many of a repository's images a builder keeps: only layers of the last ones are built on
+LAYERS = 3  # how many of a repository's images a builder keeps: builds only reuse layers of the last ones
 STEP = re.compile(r"^--> (?:Using cache )?([0-9a-f]{11,64})$", re.MULTILINE)  # buildah's log of a build
 
 
 # --- Who needs what --------------------------------------------------------------
 def referred(cluster: Cluster, repository: str) -> set[str]:
-    """Return the tags and digests of a repository, such as ``localhost:5001/polls``, that objects of any namespace refer to.
+    """Return the tags and digests of a repository, such as ``localhost:5001/polls``, that objects in any namespace refer to.
 
     Raises:
         KubeError: The API server does not answer, or does not allow the user to read all of them.
@@ -52,10 +52,10 @@ def needed(pushed: dict[str, float], claims: Claims, references: set[str], keep:
     """Return the digests to keep: the newest, and those that something refers to or another environment claims.
 
     Args:
-        pushed: When each digest came into the registry.
-        claims: Who has built or used which.
+        pushed: When each digest was pushed to the registry.
+        claims: Who has built or used which digest.
         references: The digests that objects of the cluster refer to.
-        keep: How many of the newest stay.
+        keep: How many of the newest to keep.
         now: The time.
     """
     own, others = claims.own(), claims.others()
@@ -68,8 +68,8 @@ def needed(pushed: dict[str, float], claims: Claims, references: set[str], keep:
 class Repository:
     """A repository in the files of a registry on this machine.
 
-    github.com/distribution/distribution/blob/v3.1.1/registry/storage/paths.go says how they lie. Its own ``garbage-collect`` looks through
-    all of it, and would need the registry to stand still; it keeps nothing in memory, so that files may go under it.
+    github.com/distribution/distribution/blob/v3.1.1/registry/storage/paths.go describes their layout. The registry's own ``garbage-collect`` looks through
+    all of it, and requires the registry to be stopped. The registry keeps nothing in memory, so files may be removed while it runs.
     """
 
     def __init__(self, directory: Path, name: str) -> None:
@@ -82,14 +82,14 @@ class Repository:
         return {f"sha256:{link.parent.name}": link.stat().st_mtime for link in found}
 
     def tags(self) -> dict[str, str]:
-        """Return the digest that each tag leads to."""
+        """Return the digest that each tag points to."""
         return {link.parents[1].name: link.read_text(encoding="ascii").strip() for link in self.place.glob("_manifests/tags/*/current/link")}
 
     def contents(self) -> set[str]:
-        """Return the digests of the manifests and of all that they name.
+        """Return the digests of the manifests and of everything that they name.
 
         Raises:
-            ValueError: A manifest is none.
+            ValueError: A manifest is not valid.
         """
         found: set[str] = set()
         for digest in self.pushed():
@@ -103,17 +103,17 @@ class Repository:
         return {f"sha256:{place.name}": place for place in self.place.glob("_layers/sha256/*")}
 
     def blob(self, digest: str) -> Path:
-        """Return where a blob lies."""
+        """Return where a blob is."""
         number = digest.removeprefix("sha256:")
         return self.root / "blobs/sha256" / number[:2] / number
 
     def remove(self, digests: Iterable[str], now: float) -> None:
-        """Remove manifests, their tags, and what no manifest of any repository names any more.
+        """Remove manifests, their tags, and everything that no manifest of any repository names any more.
 
-        What lies about without a manifest goes too once it is old: a push that was broken off, or a removal that was.
+        Files without a manifest are removed too once they are old: an interrupted push or removal left them.
 
         Raises:
-            ValueError: A manifest is none; then no blob is removed.
+            ValueError: A manifest is not valid; then no blob is removed.
         """
         going = set(digests)
         before = self.contents()
@@ -128,7 +128,7 @@ class Repository:
         gone = before - contents
 
         def old(digest: str, place: Path) -> bool:
-            """Whether something without a manifest may go."""
+            """Whether something without a manifest may be removed."""
             return digest in gone or now - place.stat().st_mtime > YOUNG
 
         for digest, place in self.layers().items():
@@ -145,13 +145,13 @@ class Repository:
 
 # --- The node and the builder ------------------------------------------------------
 def run(*command: str) -> str:
-    """Return what a command prints, "" when it fails: what is not pruned today is tomorrow."""
+    """Return what a command prints, "" if it fails: the next run prunes what this one does not."""
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     return done.stdout if done.returncode == 0 else ""
 
 
 def prune_node(ctr: list[str], repository: str, keep: set[str]) -> list[str]:
-    """Remove a repository's images from containerd, each with its name by id, but for the digests ``keep``; return their digests."""
+    """Remove a repository's images from containerd, each with its name by id, except for the digests ``keep``; return their digests."""
     listed = [line.split() for line in run(*ctr, "images", "list").splitlines()[1:]]
     digests = {words[0]: words[2] for words in listed if len(words) > 2}
     ours = {digest for name, digest in digests.items() if re.match(rf"{re.escape(repository)}[@:]", name)}
@@ -163,16 +163,16 @@ def prune_node(ctr: list[str], repository: str, keep: set[str]) -> list[str]:
 
 
 def spare_layers(images: list[dict[str, Any]], dangling: list[str], storage: Path, repository: str) -> list[str]:
-    """Return what to remove from buildah's storage: a repository's images but for the newest, and what no build has used last.
+    """Return what to remove from buildah's storage: a repository's images except for the newest, and everything that its last build did not use.
 
     Args:
-        images: What ``buildah images --json --no-trunc`` says.
-        dangling: The ids of images that have no name and that no other is built on, such as stages.
+        images: The output of ``buildah images --json --no-trunc``.
+        dangling: The ids of images without a name that no other image is built on, such as stages.
         storage: The storage, with the logs of the last build of each repository.
         repository: With its registry, ``localhost:5001/polls``.
     """
     named = {name: image["id"].removeprefix("sha256:") for image in images for name in image.get("names") or [] if name.startswith(f"{repository}:")}
-    # Its images say that they are of 1970.
+    # Its images have a creation time in 1970.
     ages = {name: age(storage / "root/overlay-images" / number) for name, number in named.items()}
     used = [number for log in storage.glob("*.log") for number in STEP.findall(log.read_text(encoding="utf-8", errors="replace"))]
     rest = [number.removeprefix("sha256:") for number in dangling]
@@ -180,7 +180,7 @@ def spare_layers(images: list[dict[str, Any]], dangling: list[str], storage: Pat
 
 
 def age(place: Path) -> float:
-    """Return how many seconds ago a directory was made, infinitely many where that is not known."""
+    """Return how many seconds ago a directory was made, infinity if that is not known."""
     try:
         return time.time() - place.stat().st_mtime
     except OSError:
@@ -188,7 +188,7 @@ def age(place: Path) -> float:
 
 
 def prune_buildah(storage: Path, repository: str) -> None:
-    """Remove from buildah's storage what no build needs, once none is under way."""
+    """Remove from buildah's storage what no build needs, once no build is running."""
     buildah = ["buildah", "--root", str(storage / "root"), "--runroot", str(storage / "run"), "--storage-driver", "overlay"]
     with lock(storage / "lock", alone=True, wait=True):
         remove_leftovers(storage)
@@ -201,13 +201,13 @@ def prune_buildah(storage: Path, repository: str) -> None:
 
 
 def remove_leftovers(storage: Path) -> None:
-    """Remove what builds have left that were killed: all there is while none is under way, which the caller's lock says."""
+    """Remove what killed builds left: everything that is there while no build runs, which the caller's lock ensures."""
     for left in (*storage.glob("context-*"), *storage.glob("secrets-*")):
         shutil.rmtree(left, ignore_errors=True)
 
 
 def prune_docker(storage: Path, repository: str) -> None:
-    """Remove a repository's tags from Docker's engine but for the newest. Its cache prunes itself."""
+    """Remove a repository's tags from Docker's engine except for the newest. Its cache prunes itself."""
     with lock(storage / "lock", alone=True, wait=True):
         remove_leftovers(storage)
     listed = run("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository).split()
@@ -224,7 +224,7 @@ def in_background(work: Callable[[], None]) -> None:
         quiet = os.open(os.devnull, os.O_RDWR)
         for number in range(3):
             os.dup2(quiet, number)
-        os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])  # the lock of the run among them
+        os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])  # the lock of the run is among them
         os.nice(10)
         work()
     finally:

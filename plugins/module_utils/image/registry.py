@@ -1,4 +1,4 @@
-"""What an image is named, what can build it, and what a registry has of it."""
+"""How an image is named, what can build it, and what a registry has of it."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class ImageError(Exception):
 
 
 def version(source: Path, content: str) -> str:
-    """Return the tag of a build: ``git describe``, with the content's hash when the tree below ``source`` is dirty or git knows nothing."""
+    """Return the tag of a build: ``git describe``, with the content's hash if the tree below ``source`` is dirty or git does not know it."""
 
     def git(*arguments: str) -> str | None:
-        # Git's own directory may go into the image: it stays as it is. A watcher of the files would be left running, and write there.
+        # Git's own directory may go into the image, so it must not change. A file watcher would be left running, and write there.
         command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit", "-C", str(source), *arguments]
         try:
             done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, **as_owner(source))
@@ -62,11 +62,11 @@ def version(source: Path, content: str) -> str:
 
 
 def as_owner(source: Path) -> dict[str, Any]:
-    """Return how :func:`subprocess.run` runs git in ``source``: as the owner of the checkout where root asks.
+    """Return how :func:`subprocess.run` runs git in ``source``: as the owner of the checkout if root asks.
 
-    A checkout's configuration names programs that git runs: core.fsmonitor, filters, and what it includes from other files. So they run as
-    who could run them anyway, and see nothing of root's environment. Where several users own parts of a checkout, git itself refuses it; root
-    loses the exception that git makes for who called sudo (git-scm.com/docs/git-config, safe.directory).
+    A checkout's configuration names programs that git runs: core.fsmonitor, filters, and those from included files. So they run as the user
+    who could run them anyway, and see nothing of root's environment. If several users own parts of a checkout, git itself refuses it; root
+    loses the exception that git makes for the user who called sudo (git-scm.com/docs/git-config, safe.directory).
     """
     if os.geteuid() != 0:
         return {}
@@ -83,7 +83,7 @@ def as_owner(source: Path) -> dict[str, Any]:
 
 
 def owners(source: Path) -> list[int]:
-    """Return the user ids that own a checkout: its uppermost directory, what is called ``.git`` there, and what that leads to."""
+    """Return the user ids that own a checkout: of its top directory, its ``.git``, and the directory that ``.git`` points to."""
     for directory in (source, *source.parents):
         found = directory / ".git"
         if os.path.lexists(found):
@@ -92,7 +92,7 @@ def owners(source: Path) -> list[int]:
 
 
 def engine(wanted: str = "auto") -> str:
-    """Return what can build on this machine, ``docker`` or ``buildah``; empty when nothing can. ``wanted`` narrows the choice."""
+    """Return what can build on this machine, ``docker`` or ``buildah``; empty if nothing can. ``wanted`` narrows the choice."""
     if wanted in ("auto", "docker") and shutil.which("docker"):
         done = subprocess.run(["docker", "info", "--format", "{{.ServerVersion}}"], capture_output=True, text=True, check=False)
         if done.returncode == 0 and done.stdout.strip():
@@ -101,14 +101,14 @@ def engine(wanted: str = "auto") -> str:
 
 
 def tool(name: str) -> str:
-    """Return where a program is, "" where it is not there; the PATH of who became root by su(1) lacks the directories of root's programs."""
+    """Return where a program is, "" if it is not installed. The PATH after su(1) lacks the directories with root's programs."""
     return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])) or ""
 
 
 def buildah_works() -> bool:
-    """Whether buildah is there with what it needs here, so that a buildah that somebody else installed may lack something.
+    """Whether buildah is installed with everything that it needs here; one that somebody else installed may lack something.
 
-    It needs what starts containers and makes their network, and the network helper that releases from 1.35 on ask for
+    It needs a container runtime, the tools for its network, and the network helper that releases from 1.35 on require
     (github.com/containers/common, libnetwork/network), which Debian only recommends.
     """
     if not all(map(tool, ("buildah", "ip", "iptables-restore", "nsenter"))) or not any(map(tool, ("crun", "runc"))):
@@ -119,16 +119,16 @@ def buildah_works() -> bool:
 
 
 def buildah_version() -> tuple[int, int]:
-    """Return the version of this machine's buildah, (0, 0) where it does not say."""
+    """Return the version of this machine's buildah, (0, 0) if it does not say."""
     done = subprocess.run(["buildah", "--version"], capture_output=True, text=True, check=False)
     found = re.search(r"version (\d+)\.(\d+)", done.stdout)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def own_limits() -> list[str]:
-    """Return buildah's options that leave a build the limits of this process, where it needs them.
+    """Return buildah's options that keep this process's limits for a build, if it needs them.
 
-    From 1.38 on it raises both to 1048576 otherwise (github.com/containers/buildah, run_common.go), which needs CAP_SYS_RESOURCE. Earlier
+    From 1.38 on it otherwise raises both to 1048576 (github.com/containers/buildah, run_common.go), which needs CAP_SYS_RESOURCE. Earlier
     releases lower them first, and could not raise them again.
     """
     if has_sys_resource() or buildah_version() < (1, 38):
@@ -138,7 +138,7 @@ def own_limits() -> list[str]:
 
 
 def local(registry: str) -> bool:
-    """Whether a registry (``host[:port][/path]``) is on this machine, and so talked to without TLS."""
+    """Whether a registry (``host[:port][/path]``) is on this machine, and so accessed without TLS."""
     return re.match(r"(localhost|127\.0\.0\.1)(:|/|\Z)", registry) is not None
 
 
@@ -155,7 +155,7 @@ def api_root(registry: str) -> str:
 
 
 def login_key(registry: str) -> str:
-    """Return the name under which Docker, buildah and the kubelet look for who logs in to a registry (``host[:port][/path]``).
+    """Return the name under which Docker, buildah and the kubelet look up the credentials for a registry (``host[:port][/path]``).
 
     >>> login_key("ghcr.io/acme")
     'ghcr.io'
@@ -166,7 +166,7 @@ def login_key(registry: str) -> str:
 
 @contextlib.contextmanager
 def login(registry: str, username: str, password: str) -> Iterator[str]:
-    """Yield a directory whose config.json has the credentials for a registry, for as long as the block takes; "" where there are none."""
+    """Yield a directory whose config.json has the credentials for a registry, until the block ends; "" if there are none."""
     if not username:
         yield ""
         return
@@ -179,12 +179,12 @@ def login(registry: str, username: str, password: str) -> Iterator[str]:
 
 
 def opener(host: str) -> urllib.request.OpenerDirector:
-    """Return what asks a host: through this machine's proxy, unless the host is this machine."""
+    """Return an opener for a host: through this machine's proxy, unless the host is this machine."""
     return proxies.direct() if local(host) else urllib.request.build_opener()
 
 
 def silence(host: str, scheme: str, timeout: float = 5) -> str:
-    """Return why a registry gives no answer of any kind within ``timeout`` seconds, "" when it does."""
+    """Return why a registry gives no answer of any kind within ``timeout`` seconds, "" if it gives one."""
     answers: list[str] = []
 
     def ask() -> None:
@@ -199,7 +199,7 @@ def silence(host: str, scheme: str, timeout: float = 5) -> str:
             reason = getattr(error, "reason", None) or error
             answers.append(str(getattr(reason, "strerror", None) or reason or type(error).__name__))
 
-    # A name look-up knows no timeout: so a thread that may be left behind.
+    # A name look-up has no timeout, so it runs in a thread that may be left behind.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(timeout + 1)
@@ -210,8 +210,8 @@ def silence(host: str, scheme: str, timeout: float = 5) -> str:
 class Registry:
     """A registry's HTTP API (distribution.github.io/distribution/spec/api).
 
-    ``host`` is ``host[:port][/path]``; the repositories that are named to it are below the path.
-    With ``username`` and ``password`` it logs in where the registry asks for it: with them, or with a token that
+    ``host`` is ``host[:port][/path]``; repository names are relative to the path.
+    With ``username`` and ``password`` it logs in when the registry asks for it: with them, or with a token that
     it gets for them (distribution.github.io/distribution/spec/auth/token).
     """
 
@@ -246,10 +246,10 @@ class Registry:
 
     @contextlib.contextmanager
     def _open(self, url: str, method: str, body: bytes | None, headers: dict[str, str]) -> Iterator[http.client.HTTPResponse | urllib.error.HTTPError]:
-        """Yield the answer to a request, an error's too."""
+        """Yield the answer to a request, even if it is an error."""
         request = urllib.request.Request(url, data=body, method=method, headers=headers)
         if self._authorization:
-            request.add_unredirected_header("Authorization", self._authorization)  # storage that a blob is redirected to refuses a second login
+            request.add_unredirected_header("Authorization", self._authorization)  # storage that a blob is redirected to rejects a second login
         try:
             try:
                 answer = opener(self.host).open(request, timeout=self.timeout)
@@ -274,7 +274,7 @@ class Registry:
         return f"Bearer {token.get('token') or token.get('access_token') or ''}"
 
     def digest(self, repository: str, tag: str) -> str | None:
-        """Return the digest that ``tag`` leads to, None when there is no such tag."""
+        """Return the digest that ``tag`` points to, None if there is no such tag."""
         status, headers, _ = self._request("HEAD", f"{repository}/manifests/{tag}")
         if status == 404:
             return None
@@ -283,7 +283,7 @@ class Registry:
         return headers["docker-content-digest"]
 
     def has_signature(self, repository: str, digest: str) -> bool:
-        """Whether there is a signature of cosign's: a tag of its own, or what refers to the digest.
+        """Whether an image has a cosign signature: a tag of its own, or a manifest that refers to the digest.
 
         Sources: docs.sigstore.dev/cosign/signing/signing_with_containers;
         github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers.
@@ -298,7 +298,7 @@ class Registry:
             return False
 
     def manifest(self, repository: str, digest: str) -> dict[str, Any]:
-        """Return an image's manifest, of an index that of the first image in it; what else an index has is about the build.
+        """Return an image's manifest; for an index, that of the first image in it, because everything else in an index is about the build.
 
         Source: github.com/opencontainers/image-spec/blob/main/image-index.md.
         """
@@ -311,14 +311,14 @@ class Registry:
 
     @contextlib.contextmanager
     def blob(self, repository: str, digest: str) -> Iterator[IO[bytes]]:
-        """Yield a layer, or the configuration of an image, to be read; whoever has asked for its manifest has logged in."""
+        """Yield a layer, or the configuration of an image, for reading. Fetching its manifest first has logged in already."""
         with self._open(self._url(f"{repository}/blobs/{digest}"), "GET", None, {}) as answer:
             if answer.status != 200:
                 raise ImageError(f"The registry {self.host} answers {answer.status} for the blob {digest} of {repository}.")
             yield answer  # type: ignore[misc]
 
     def tag(self, repository: str, existing: str, tag: str) -> None:
-        """Let ``tag`` lead to what ``existing`` (a tag or digest) leads to."""
+        """Point ``tag`` to the image that ``existing`` (a tag or digest) points to."""
         status, headers, manifest = self._request("GET", f"{repository}/manifests/{existing}")
         if status == 200:
             status, _, _ = self._request("PUT", f"{repository}/manifests/{tag}", manifest, headers["content-type"])

@@ -1,6 +1,6 @@
 """What an image contains: a software bill of materials (SBOM) in CycloneDX format, read from the image's files.
 
-The format is a list of components, so it is written here: cyclonedx.org/docs/1.5/json. What a package is called in it is its
+The format is a list of components, so this module writes it itself: cyclonedx.org/docs/1.5/json. It identifies a package by its
 package URL: github.com/package-url/purl-spec.
 """
 
@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
-KEPT = 50  # how many bills of a repository are kept, the newest: as many as ECR keeps images
-LONGEST = 64 * 2**20  # bytes; a longer file is no list of packages
+KEPT = 50  # how many bills of a repository are kept, newest first: as many as ECR keeps images
+LONGEST = 64 * 2**20  # bytes; a longer file is not a list of packages
 NOT_LOOKED_AT = frozenset({"proc", "sys", "dev"})
 DPKG = re.compile(r"var/lib/dpkg/(status|status\.d/[^/]+)")  # the directory is distroless images'
 APK = re.compile(r"(usr/)?lib/apk/db/installed")
 RELEASE = re.compile(r"(usr/lib|etc)/os-release")
-# What lies in dist-packages is a Debian package's, and in dpkg's list: wiki.debian.org/Python
+# Packages in dist-packages are Debian's, and are in dpkg's list: wiki.debian.org/Python
 PYTHON = re.compile(r"(?!.*/dist-packages/)(.*/)?[^/]+(\.dist-info/METADATA|\.egg-info/PKG-INFO)")
 WANTED = re.compile("|".join(f"(?:{pattern.pattern})" for pattern in (DPKG, APK, RELEASE, PYTHON)))
 
@@ -38,9 +38,9 @@ def wanted(name: str) -> bool:
 
 # --- The image's files -----------------------------------------------------------
 def read_tree(root: Path) -> dict[str, bytes]:
-    """Return the files of a mounted image that say what is installed, by their paths.
+    """Return the files of a mounted image that say what is installed, by path.
 
-    A link in an image may lead to a file of this machine, so none is followed.
+    A link in an image may point to a file of this machine, so links are not followed.
     """
     found = {}
     for place, directories, files, descriptor in os.fwalk(root, follow_symlinks=False):
@@ -55,7 +55,7 @@ def read_tree(root: Path) -> dict[str, bytes]:
 
 
 def _read(name: str, directory: int) -> bytes | None:
-    """Return what a file of a directory (its descriptor) has, None where it is no plain file."""
+    """Return the content of a file in a directory (given by its descriptor), None if it is not a regular file."""
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
     except OSError:
@@ -66,7 +66,7 @@ def _read(name: str, directory: int) -> bytes | None:
 
 
 def read_tar(stream: IO[bytes]) -> dict[str, bytes]:
-    """Return the same of an image's file system as a tar archive, which is read once from its beginning to its end."""
+    """Return the same from an image's file system as a tar archive, which is read once from beginning to end."""
     found = {}
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:
@@ -78,14 +78,14 @@ def read_tar(stream: IO[bytes]) -> dict[str, bytes]:
 
 # --- What is installed -----------------------------------------------------------
 def system(files: dict[str, bytes]) -> dict[str, str]:
-    """Return the values of os-release(5) by name, none where the image has no such file."""
+    """Return the values of os-release(5) by name, none if the image has no such file."""
     text = next((text for name, text in sorted(files.items(), reverse=True) if RELEASE.fullmatch(name)), b"")
     pairs = re.findall(r"^([A-Z_]+)=(.*)$", text.decode(errors="replace"), re.MULTILINE)
     return {name: value.strip().strip("\"'") for name, value in pairs}
 
 
 def components(files: dict[str, bytes]) -> list[dict[str, Any]]:
-    """Return the packages in an image as components of CycloneDX, each once, in the order of their package URLs."""
+    """Return the packages in an image as CycloneDX components, without duplicates, sorted by package URL."""
     release = system(files)
     found = {}
     for name, content in files.items():
@@ -102,15 +102,15 @@ def components(files: dict[str, bytes]) -> list[dict[str, Any]]:
 
 
 def _component(purl: str, name: str, version: str, licences: list[dict[str, Any]], source: str = "", source_version: str = "") -> dict[str, Any]:
-    """Return a package; ``source`` is the one that it was built from, with its version, where they are not its own."""
+    """Return a package; ``source`` is the package that it was built from, with its version, if they differ from its own."""
     found: dict[str, Any] = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
-    # Distributions' databases know the source, which trivy reads from here, and not from the URL: github.com/aquasecurity/trivy, pkg/sbom/io/decode.go
+    # Distributions' databases list source packages. trivy reads them from here, not from the URL: github.com/aquasecurity/trivy, pkg/sbom/io/decode.go
     properties = [{"name": f"aquasecurity:trivy:{key}", "value": value} for key, value in (("SrcName", source), ("SrcVersion", source_version)) if value]
     return found | ({"licenses": licences} if licences else {}) | ({"properties": properties} if properties else {})
 
 
 def _purl(kind: str, name: str, version: str, **qualifiers: str) -> str:
-    """Return a package URL; ``kind`` is its type, with the namespace where there is one."""
+    """Return a package URL; ``kind`` is its type, with the namespace if it has one."""
     words = "&".join(f"{key}={quote(value, safe=':')}" for key, value in sorted(qualifiers.items()) if value)
     return f"pkg:{kind}/{quote(name, safe='')}@{quote(version, safe=':')}" + (f"?{words}" if words else "")
 
@@ -126,7 +126,7 @@ def _python(content: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _python_licences(fields: Any) -> list[dict[str, Any]]:
-    """Return the licence that a distribution names: as an expression, on one line, or by classifiers. A full licence text is ignored."""
+    """Return a distribution's licence: an expression, a single line, or classifiers. A full licence text is ignored."""
     if expression := str(fields.get("License-Expression") or "").strip():
         return [{"expression": expression}]
     line = str(fields.get("License") or "").strip()
@@ -137,7 +137,7 @@ def _python_licences(fields: Any) -> list[dict[str, Any]]:
 
 
 def _records(content: bytes, separator: str) -> Iterator[dict[str, str]]:
-    """Yield the fields of each record of a list whose records are parted by empty lines; of fields of several lines, the first."""
+    """Yield the fields of each record of a list with empty lines between records; of a multi-line field, only the first line."""
     for record in re.split(r"\n\s*\n", content.decode(errors="replace")):
         pairs = (line.partition(separator) for line in record.splitlines() if line[:1].strip())
         if fields := {name: value.strip() for name, _, value in pairs}:
@@ -145,7 +145,7 @@ def _records(content: bytes, separator: str) -> Iterator[dict[str, str]]:
 
 
 def _distro(identity: str, release: dict[str, str]) -> str:
-    """Return a distribution with its version, as C(debian-12), "" for one without versions."""
+    """Return a distribution with its version, such as C(debian-12), "" for one without versions."""
     return f"{identity}-{release['VERSION_ID']}" if "VERSION_ID" in release else ""
 
 
@@ -154,7 +154,7 @@ def _debian(content: bytes, release: dict[str, str]) -> Iterator[dict[str, Any]]
     identity = release.get("ID", "debian")
     for fields in _records(content, ":"):
         name, version = fields.get("Package"), fields.get("Version")
-        # Distroless images have no status: what is there is installed.
+        # Distroless images have no status: every listed package is installed.
         if not name or not version or fields.get("Status", "install ok installed").split()[-1] != "installed":
             continue
         found = re.fullmatch(r"(\S+)(?:\s+\((\S+)\))?", fields.get("Source", ""))
@@ -182,7 +182,7 @@ def document(files: dict[str, bytes], name: str, version: str, identity: str, wh
         files: The image's files that say what is installed.
         name: The image's repository.
         version: The tag of its content.
-        identity: The builder's ID of it, which is the digest of its configuration.
+        identity: The builder's ID of the image, which is the digest of its configuration.
         when: The time.
     """
     parts, release = components(files), system(files)
@@ -203,7 +203,7 @@ def document(files: dict[str, bytes], name: str, version: str, identity: str, wh
 
 
 def write(bill: dict[str, Any], path: Path) -> None:
-    """Write an image's bill, which appears whole, and remove the oldest beside it."""
+    """Write an image's bill atomically, and remove the oldest ones next to it."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
     temporary.write_text(json.dumps(bill, indent=1), encoding="utf-8")

@@ -25,17 +25,17 @@ RANKS = ("critical", "high", "medium", "moderate", "low", "negligible", "unimpor
 
 
 class ScanError(Exception):
-    """What keeps an image from being scanned; the text is for the user."""
+    """Why an image cannot be scanned; the text is for the user."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """A package of an image, as its package URL has it.
+    """A package of an image, by its package URL.
 
     Attributes:
         kind: The type in the URL: C(pypi), C(deb), C(apk).
-        distro: The distribution and its version, as C(debian-12); empty for Python's.
-        source: The source package that it was built from, which is what distributions' databases know; its own name where it has no other.
+        distro: The distribution and its version, such as C(debian-12); empty for Python packages.
+        source: The source package that it was built from, which is what distributions' databases list; its own name if there is none.
         source_version: That package's version.
     """
 
@@ -54,8 +54,8 @@ class Finding:
     Attributes:
         kind: The type of the package's URL.
         others: Its names in other databases.
-        severity: As the database has it, "" where it does not say.
-        fixed: The versions without it, "" where there are none.
+        severity: As the database gives it, "" if it gives none.
+        fixed: The versions without it, "" if there are none.
     """
 
     kind: str
@@ -79,7 +79,7 @@ def read_packages(bill: dict[str, Any]) -> list[Package]:
 
 
 def read_url(url: str) -> Package | None:
-    """Return the package of a package URL, None for other kinds than these: github.com/package-url/purl-spec."""
+    """Return the package of a package URL, None for other types than these: github.com/package-url/purl-spec."""
     found = re.fullmatch(r"pkg:(pypi|deb|apk)/(?:[^@?]*/)?([^/@?]+)@([^?]+)(?:\?(.*))?", url)
     if not found:
         return None
@@ -91,7 +91,7 @@ def read_url(url: str) -> Package | None:
 
 # --- OSV's database: ossf.github.io/osv-schema -------------------------------------
 def python_key(version: str) -> Any:
-    """Return what sorts versions of Python packages, None for what is no version."""
+    """Return a sort key for a version of a Python package, None if it is not a version."""
     try:
         return Version(version)
     except InvalidVersion:
@@ -99,7 +99,7 @@ def python_key(version: str) -> Any:
 
 
 def debian_key(version: str) -> Any:
-    """Return what sorts versions of Debian packages: debian.org/doc/debian-policy/ch-controlfields.html#version."""
+    """Return a sort key for a version of a Debian package: debian.org/doc/debian-policy/ch-controlfields.html#version."""
     epoch, colon, rest = version.partition(":")
     number, rest = (int(epoch), rest) if colon and epoch.isdigit() else (0, version)
     upstream, dash, revision = rest.rpartition("-")
@@ -107,7 +107,7 @@ def debian_key(version: str) -> Any:
 
 
 def _debian_part(text: str) -> list[Any]:
-    # A tilde sorts before the end (0), which sorts before letters, and these before all else.
+    # A tilde sorts before the end (0), which sorts before letters, which sort before everything else.
     def weight(character: str) -> int:
         return -1 if character == "~" else ord(character) + (0 if character.isalpha() else 256)
 
@@ -119,7 +119,7 @@ KEYS: dict[str, Callable[[str], Any]] = {"pypi": python_key, "deb": debian_key}
 
 
 def ecosystem(package: Package) -> str:
-    """Return what the database calls the place that a package comes from, "" where its versions cannot be compared here."""
+    """Return the database's name of a package's ecosystem, "" if its versions cannot be compared here."""
     if package.kind == "pypi":
         return "PyPI"
     system, _, release = package.distro.partition("-")
@@ -128,10 +128,10 @@ def ecosystem(package: Package) -> str:
 
 
 def records(database: Path) -> Iterator[dict[str, Any]]:
-    """Yield the records of a database: JSON files, or zip files of them, in a directory; or one such file.
+    """Yield the records of a database: a directory of JSON files or of zip files with them, or one such file.
 
     Raises:
-        ScanError: There are none, or a file is none.
+        ScanError: There are none, or a file is not valid.
     """
     paths = sorted(database.rglob("*")) if database.is_dir() else [database]
     number = 0
@@ -150,7 +150,7 @@ def records(database: Path) -> Iterator[dict[str, Any]]:
 
 
 def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the JSON files that a path has, each with its name."""
+    """Yield the JSON files at a path, each with its name."""
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
@@ -161,7 +161,7 @@ def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def look_up(packages: Iterable[Package], known: Iterable[dict[str, Any]]) -> tuple[list[Finding], list[str]]:
-    """Return what the records of a database say of packages, and which of them could not be looked up, in words."""
+    """Return the findings for packages in the records of a database, and a sentence for those that could not be looked up."""
     by_name: dict[tuple[str, str], dict[str, Package]] = {}
     counts: dict[str, int] = {}
     for package in packages:
@@ -173,7 +173,7 @@ def look_up(packages: Iterable[Package], known: Iterable[dict[str, Any]]) -> tup
     for record in known:
         for entry in record.get("affected") or []:
             of = entry.get("package") or {}
-            # Ubuntu:22.04:LTS is 22.04 here.
+            # Ubuntu:22.04:LTS is just 22.04 here.
             place = ":".join(str(of.get("ecosystem", "")).split(":")[:2])
             places.add(place)
             name = canonicalize_name(of.get("name", "")) if place == "PyPI" else of.get("name", "")
@@ -188,7 +188,7 @@ def look_up(packages: Iterable[Package], known: Iterable[dict[str, Any]]) -> tup
 
 
 def judge(entry: dict[str, Any], version: str, key: Callable[[str], Any]) -> tuple[bool, str]:
-    """Return whether a record's entry concerns a version, and the next version without it, "" for none.
+    """Return whether a record's entry affects a version, and the next version without the vulnerability, "" if there is none.
 
     Source: ossf.github.io/osv-schema, "Evaluation".
     """
@@ -222,7 +222,7 @@ def _severity(record: dict[str, Any], entry: dict[str, Any]) -> str:
 
 # --- Scanners of this machine ------------------------------------------------------
 def scanner(database: str) -> str:
-    """Return what looks for vulnerabilities here: C(osv) with a database, else the first program that is there, "" for none."""
+    """Return the scanner to use here: C(osv) with a database, else the first installed program, "" if there is none."""
     return "osv" if database else next((name for name in SCANNERS if shutil.which(name)), "")
 
 
@@ -246,7 +246,7 @@ def trivy(answer: dict[str, Any]) -> Iterator[Finding]:
             yield Finding(kind, weakness["PkgName"], weakness["InstalledVersion"], weakness["VulnerabilityID"], others, severity, fixed)
 
 
-# Not --quiet: with it grype 0.121 does not say why it failed either.
+# Not --quiet: with it, grype 0.121 does not print why it failed either.
 COMMANDS: dict[str, tuple[list[str], Callable[[dict[str, Any]], Iterator[Finding]]]] = {
     "grype": (["grype", "--output", "json", "sbom:{}"], grype),
     "trivy": (["trivy", "sbom", "--no-progress", "--format", "json", "{}"], trivy),
@@ -254,10 +254,10 @@ COMMANDS: dict[str, tuple[list[str], Callable[[dict[str, Any]], Iterator[Finding
 
 
 def ask(program: str, bill: Path) -> list[Finding]:
-    """Return what a scanner of this machine finds in an image's bill.
+    """Return the findings of a scanner on this machine for an image's bill.
 
     Raises:
-        ScanError: It does not say.
+        ScanError: The scanner fails.
     """
     words, read = COMMANDS[program]
     try:
@@ -279,12 +279,12 @@ def ask(program: str, bill: Path) -> list[Finding]:
 # --- What is said ------------------------------------------------------------------
 @dataclass
 class Result:
-    """What was found in an image.
+    """The findings for an image.
 
     Attributes:
-        open: What has a fixed version and is not ignored, the worst first.
+        open: Findings that have a fixed version and are not ignored, worst first.
         unfixed: How many have no fixed version.
-        unused: Names in the list of ignored ones that nothing has.
+        unused: Names in the list of ignored vulnerabilities that match no finding.
         notes: What could not be looked up.
     """
 
@@ -295,7 +295,7 @@ class Result:
 
 
 def sift(findings: list[Finding], ignored: dict[str, str], notes: list[str]) -> Result:
-    """Return what is to be said of findings; ``ignored`` has the reason by the name of a vulnerability."""
+    """Return what to report about findings; ``ignored`` maps names of vulnerabilities to the reasons."""
     names = {name for finding in findings for name in (finding.id, *finding.others)}
     left = [finding for finding in findings if not {finding.id, *finding.others} & ignored.keys()]
 
@@ -307,7 +307,7 @@ def sift(findings: list[Finding], ignored: dict[str, str], notes: list[str]) -> 
 
 
 def message(result: Result, image: str) -> str:
-    """Return what was found in an image and what to do, "" where nothing is to be done."""
+    """Return what was found in an image and what to do, "" if there is nothing to do."""
     if not result.open:
         return ""
     count = "1 known vulnerability" if len(result.open) == 1 else f"{len(result.open)} known vulnerabilities"
@@ -328,7 +328,7 @@ def message(result: Result, image: str) -> str:
 
 
 def remarks(result: Result) -> list[str]:
-    """Return what else is worth a line."""
+    """Return the remarks that are worth a line of their own."""
     found = [f"Not looked up: {note}." for note in result.notes]
     if result.unused:
         found.append(f"berth_scan_ignore names {', '.join(result.unused)}, which the image does not have; remove it.")

@@ -19,7 +19,7 @@ WRONG_PASSWORD = "The password of the key is wrong: correct berth_image_signing_
 
 
 def problem(key: str) -> str:
-    """Return what keeps a key from being used here, "" where nothing does."""
+    """Return why a key cannot be used here, "" if it can."""
     if not shutil.which("cosign"):
         return "needs cosign, which this machine does not have; install it (docs.sigstore.dev/cosign/system_config/installation), or remove the key"
     path = Path(key).expanduser()
@@ -31,12 +31,12 @@ def problem(key: str) -> str:
 
 
 def statement(key: str, name: str) -> str:
-    """Return what is written down of a signature: which key signed what (C(repository@digest))."""
+    """Return the text that records a signature: which key signed which image (C(repository@digest))."""
     return f"{hashlib.sha256(Path(key).expanduser().read_bytes()).hexdigest()} {name}\n"
 
 
 def signed(registry: Registry, repository: str, digest: str, key: str, record: Path) -> bool:
-    """Whether the record says that a key has signed an image, and the registry has a signature of it still.
+    """Whether the record says that a key has signed an image, and the registry still has a signature of it.
 
     Raises:
         ImageError: The registry does not answer.
@@ -46,14 +46,14 @@ def signed(registry: Registry, repository: str, digest: str, key: str, record: P
 
 
 def sign(registry: Registry, repository: str, digest: str, key: str, password: str, record: Path) -> None:
-    """Sign an image by its digest, and write that down.
+    """Sign an image by its digest, and record that.
 
     Raises:
-        ImageError: It was not signed.
+        ImageError: Signing failed.
     """
     name = f"{registry.host}/{repository}@{digest}"
     with tempfile.TemporaryDirectory(prefix="berth-sign-") as directory, login(registry.host, registry.username, registry.password) as config:
-        # Not on the command line, where every user of the machine sees it.
+        # Not on the command line, which every user of the machine can see.
         environment = {**os.environ, "COSIGN_PASSWORD": password} | ({"DOCKER_CONFIG": config} if config else {})
         _run(["sign", "--yes", "--key", str(Path(key).expanduser()), *_without_sigstore(directory, environment), name], environment)
     record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -63,8 +63,8 @@ def sign(registry: Registry, repository: str, digest: str, key: str, password: s
 def _without_sigstore(directory: str, environment: dict[str, str]) -> list[str]:
     """Return cosign's options that keep the image's name out of Sigstore's public log.
 
-    Since cosign 3 that is a file without such services: github.com/sigstore/cosign/issues/4503. And a file without their keys: else cosign fetches
-    these, and waits a minute for them where a network has no way out.
+    Since cosign 3 that takes a configuration file without these services: github.com/sigstore/cosign/issues/4503. It also takes a file without their
+    keys: otherwise cosign fetches them, and waits a minute for them on a network without a way out.
     """
     found = re.search(r'GitVersion"?:\s*"?v(\d+)', _run(["version"], environment), re.IGNORECASE)
     if found and int(found[1]) < 3:
@@ -83,7 +83,7 @@ def _run(words: list[str], environment: dict[str, str]) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ImageError(f"cosign {words[0]} failed: {error}.") from error
     if done.returncode:
-        # It says each error twice.
+        # cosign prints each error twice.
         lines = [line for line in done.stderr.strip().splitlines() if "error during command execution: " not in line] or done.stderr.strip().splitlines()
         advice = f"\n{WRONG_PASSWORD}" if "decryption failed" in done.stderr else ""
         raise ImageError(f"cosign {words[0]} ended with exit code {done.returncode}. Its last lines:\n" + "\n".join(lines[-5:]) + advice)

@@ -1,4 +1,4 @@
-"""Which user an image runs as: by number, or by a name in its /etc/passwd."""
+"""Which user an image runs as: a number, or a name in its /etc/passwd."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from typing import IO, Any
 from .registry import ImageError, Registry
 
 USERS, GROUPS = "etc/passwd", "etc/group"
-LONGEST = 2**20  # bytes; a longer file is no list of users
-KEPT = 50  # images whose users are remembered, as many as bills of what is in them
+LONGEST = 2**20  # bytes; a longer file is not a list of users
+KEPT = 50  # images whose users are remembered, as many as bills of materials are kept
 ADVICE = (
     "add USER 1000 as the Dockerfile's last line, or set berth_app_user: 1000. That user can read what everybody may read, and cannot write to root's files: "
     "RUN chmod -R a+rX . before USER opens those of the WORKDIR, and each directory that the app writes to is a line of berth_app_writable or berth_app_volumes"
@@ -31,7 +31,7 @@ class Contents:
 
     Attributes:
         config: Its configuration: github.com/opencontainers/image-spec/blob/main/config.md
-        layers: What opens each of its layers, an archive; the lowest first.
+        layers: Functions that open its layers, each an archive; lowest first.
     """
 
     config: Mapping[str, Any]
@@ -40,7 +40,7 @@ class Contents:
 
 # --- Where an image lies ---------------------------------------------------------
 def of_registry(registry: Registry, repository: str, digest: str) -> Contents:
-    """Return an image of a registry.
+    """Return an image in a registry.
 
     Raises:
         ImageError: The registry does not answer.
@@ -56,7 +56,7 @@ def of_registry(registry: Registry, repository: str, digest: str) -> Contents:
 
 
 def of_archive(path: Path) -> Contents:
-    """Return an image that lies as ``docker save`` and buildah's docker-archive write it."""
+    """Return an image in an archive that ``docker save`` or buildah's docker-archive wrote."""
 
     def member(name: str) -> Callable[[], AbstractContextManager[IO[bytes]]]:
         @contextlib.contextmanager
@@ -78,9 +78,9 @@ def of_archive(path: Path) -> Contents:
 
 # --- The user --------------------------------------------------------------------
 def numbers(contents: Contents) -> str:
-    """Return the numbers of an image's user and group, such as ``1000:1000``. Root, which it also is where it names nobody, is ``0:0``.
+    """Return the numbers of an image's user and group, such as ``1000:1000``. Root, which is also the default, is ``0:0``.
 
-    A number without a group is that of the group too, as with berth_app_user.
+    A number without a group stands for the group too, as in berth_app_user.
 
     Raises:
         LookupError: The image has no such user or group.
@@ -108,10 +108,10 @@ def entry(found: Mapping[str, str], path: str, name: str) -> list[str]:
 
 
 def read(layers: Sequence[Callable[[], AbstractContextManager[IO[bytes]]]], wanted: set[str]) -> dict[str, str]:
-    """Return some files of an image, of each the one that is uppermost; no more layers are read than that takes.
+    """Return some files of an image, each from the top layer that has it; it reads no more layers than needed.
 
     Raises:
-        LookupError: One of them is removed or a link there.
+        LookupError: One of them was removed or is a link there.
     """
     found: dict[str, str] = {}
     for layer in reversed(layers):
@@ -132,12 +132,12 @@ def read(layers: Sequence[Callable[[], AbstractContextManager[IO[bytes]]]], want
 
 
 def problem(user: int | str, app: str, where: str) -> str:
-    """Return why an app is not released with a user, and what to do; "" for any other than root.
+    """Return why an app is not released with a user, and what to do; "" for any user except root.
 
     Args:
-        user: Its number, and behind a colon that of the group; "" where what runs has none, which is released already.
+        user: Its number, and after a colon that of the group; "" if the running app, which was released already, sets none.
         app: The app's name.
-        where: Where ``berth_app_user`` is to be set.
+        where: Where to set ``berth_app_user``.
     """
     if user == "" or int(str(user).partition(":")[0]):
         return ""
@@ -148,10 +148,10 @@ def problem(user: int | str, app: str, where: str) -> str:
 
 
 def of(name: str, contents: Callable[[], Contents]) -> str:
-    """Return the numbers of the user and the group of an image, which is called so.
+    """Return the numbers of the user and group of an image with a name.
 
     Raises:
-        ImageError: They cannot be found out.
+        ImageError: They cannot be determined.
     """
     try:
         return numbers(contents())
@@ -162,13 +162,13 @@ def of(name: str, contents: Callable[[], Contents]) -> str:
 
 
 class Known:
-    """The users of the images that were looked at, in a file, the last one at its end: an image stays as it is."""
+    """The users of the images that were looked at, in a file, most recent last: an image does not change."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
 
     def all(self) -> dict[str, str]:
-        """Return them by what tells an image from others."""
+        """Return them by the image's key."""
         try:
             found = json.loads(self.file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -176,11 +176,11 @@ class Known:
         return found if isinstance(found, dict) else {}
 
     def last(self) -> str:
-        """Return that of the image that was looked at last, "" where there was none."""
+        """Return the user of the image that was looked at last, "" if there was none."""
         return next(reversed(self.all().values()), "")
 
     def get(self, key: str, find: Callable[[], str]) -> str:
-        """Return that of an image, found out where it is not known."""
+        """Return the user of an image; ``find`` determines it if it is not known."""
         known = self.all()
         if next(reversed(known), "") != key:
             known[key] = known.pop(key, "") or find()
