@@ -163,7 +163,7 @@ def prune_node(ctr: list[str], repository: str, keep: set[str]) -> list[str]:
 
 
 def spare_layers(images: list[dict[str, Any]], dangling: list[str], storage: Path, repository: str) -> list[str]:
-    """Return what to remove from buildah's storage: a repository's images except for the newest, and everything that its last build did not use.
+    """Return what to remove from buildah's storage: a repository's images except for the newest, and unnamed ones that no last build used.
 
     Args:
         images: The output of ``buildah images --json --no-trunc``.

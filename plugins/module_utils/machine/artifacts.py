@@ -1,7 +1,7 @@
 """Lay out a cache of binaries and images, and decide where they come from.
 
-The cache holds one directory for each artifact. Its name carries everything that its content depends on, and it appears
-under that name in one rename, after its content has reached the disk: what is there is whole.
+The cache holds one directory for each artifact. Its name includes everything that its content depends on, and it appears
+under that name in one rename, after its content has reached the disk. So whatever is there is complete.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from typing import Any
 
 from ..progress import report
 
-HEARTBEAT = 10.0  # seconds between two lines about the same thing
-PATIENCE = 5.0  # seconds that a tool has to clean up when it is told to end
+HEARTBEAT = 10.0  # seconds between two messages about the same thing
+PATIENCE = 5.0  # seconds that a tool has to clean up when it is asked to end
 # https://bford.info/cachedir/
 MARK = "Signature: 8a477f597d28d172789f06886806bc55\n# Made by Berth's artifacts role.\n"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 GO_PLACES = ["/usr/local/go/bin/go", "/usr/lib/go-*/bin/go"]  # of go.dev's archive, and of Debian's versioned packages
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # as Go, Debian and the registries call them
 
-# What the module takes.
+# The module's options.
 BUILD = {
     "packages": {"type": "list", "elements": "str"},
     "unpack": {"type": "list", "elements": "str"},
@@ -85,7 +85,7 @@ OPTIONS = {
 
 
 class ArtifactError(Exception):
-    """What is wrong, where, and what to do, in words for the person at the terminal."""
+    """What is wrong, where, and what to do, for the person at the terminal."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ class Entry:
         kind: ``binary`` or ``image``.
         name: The binary's name, or the image's full name.
         short: What a person calls it.
-        spec: Its description, as the role's variables have it.
-        directory: Where it lies once it is whole.
+        spec: Its description, as in the role's variables.
+        directory: Where it is once it is complete.
         file: The file that others use.
     """
 
@@ -110,7 +110,7 @@ class Entry:
 
     @property
     def complete(self) -> bool:
-        """Whether the file is there, as long as it was when it was recorded."""
+        """Whether the file is there, with the length that was recorded for it."""
         try:
             record = json.loads((self.directory / "record.json").read_text(encoding="utf-8"))
             return self.file.stat().st_size == record["size"]
@@ -119,9 +119,9 @@ class Entry:
 
 
 def foreign(nodes: Iterable[str], machine: str) -> str:
-    """Return why an image that is built here runs on none of the nodes, as a phrase; "" where it runs on some.
+    """Return why an image that is built here runs on none of the nodes, as a phrase; "" if it runs on some.
 
-    The base image that Berth brings is of this machine's architecture, so that no engine here makes another.
+    The base image that Berth provides has this machine's architecture, so no engine here can build for another one.
 
     Args:
         nodes: Their architectures, as Kubernetes calls them (https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-arch).
@@ -163,7 +163,7 @@ class Settings:
         return self.mirrored(template.replace("{os}", self.system).replace("{arch}", self.arch))
 
     def pinned_sha256(self, spec: dict[str, Any]) -> str | None:
-        """Return the sha256 that a release's file for this machine must have, None where nobody pinned this version for it."""
+        """Return the sha256 that a release's file for this machine must have, None if this version is not pinned for it."""
         return self.sha256.get(f"{spec['name']} {spec['version']}", {}).get(f"{self.system}/{self.arch}")
 
     def modules(self, spec: dict[str, Any]) -> Path:
@@ -184,14 +184,14 @@ def mirrored(address: str, mirrors: dict[str, str]) -> str:
 
 
 def settings_of(options: dict[str, Any]) -> Settings:
-    """Return the settings that the module's options, OPTIONS, are."""
+    """Return the settings for the module's options, OPTIONS."""
     names = ("source", "binaries", "images", "sha256", "digests", "wanted", "debian", "mirrors", "probe_timeout")
     return Settings(cache_dir=Path(options["cache_dir"]), go_dir=Path(options["go_dir"] or "."), **{name: options[name] for name in names})
 
 
 @dataclass
 class Plan:
-    """What a source gives, and what of it is missing.
+    """What a source provides, and what of it is missing.
 
     Attributes:
         source: ``download`` or ``build``.
@@ -209,22 +209,22 @@ class Plan:
 
     @property
     def entries(self) -> list[Entry]:
-        """Binaries first: images are made from them."""
+        """Binaries first, because images are made from them."""
         return self.binaries + self.images
 
     @property
     def missing(self) -> list[Entry]:
-        """What has still to be made."""
+        """What still has to be made."""
         return [entry for entry in self.entries if not entry.complete]
 
     @property
     def linked(self) -> bool:
-        """Whether the directory of links is whole."""
+        """Whether the directory of links is complete."""
         return all((self.directory / entry.name).exists() for entry in self.binaries)
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether there is nothing left to do."""
         return self.linked and not self.missing
 
 
@@ -243,7 +243,7 @@ def sha256_of(path: Path) -> str:
 
 
 def plan_for(settings: Settings, source: str, reason: str) -> Plan:
-    """Lay out where each artifact of one source lies.
+    """Determine where each artifact of one source belongs.
 
     Raises:
         ArtifactError: ``wanted`` has a name that is neither a binary nor an image.
@@ -264,7 +264,7 @@ def plan_for(settings: Settings, source: str, reason: str) -> Plan:
         if source == "build":
             binary = binaries.get(build.get("binary") or "")
             debian = settings.debian if build.get("packages") else build.get("unpack") and settings.debian.get("suite")
-            # An option that is not used must not change the key: not even by being added to the module.
+            # An unused option must not change the key, not even by being added to the module.
             used = {name: value for name, value in build.items() if value}
             content: Any = [used, debian, binary.directory.name if binary else ""]
         else:
@@ -289,15 +289,15 @@ def plan_for(settings: Settings, source: str, reason: str) -> Plan:
 
 
 def pins(go_dir: Path) -> str:
-    """Return the checksum of what pins the modules of a build, and of the main programs that are beside them."""
+    """Return the checksum of the files that pin the modules of a build, and of the main programs next to them."""
     files = [go_dir / "go.mod", go_dir / "go.sum", *sorted(go_dir.glob("*/*.go"))]
     return digest_of([path.read_text(encoding="utf-8") for path in files], 64)
 
 
 def content_of(settings: Settings, spec: dict[str, Any], source: str) -> dict[str, Any]:
-    """Return what a binary's content depends on, besides its architecture and its modules.
+    """Return what a binary's content depends on, apart from its architecture and its modules.
 
-    An option that is not used must not change the key of what is in the cache: not even by being added to the module.
+    An unused option must not change the key of what is in the cache, not even by being added to the module.
     """
     if source == "build":
         content = {name: spec.get(name) for name in ("package", "variables")}
@@ -307,7 +307,7 @@ def content_of(settings: Settings, spec: dict[str, Any], source: str) -> dict[st
 
 
 def make_plan(settings: Settings) -> Plan:
-    """Decide where the artifacts come from: what is whole already, then what was asked for, then what answers.
+    """Decide where the artifacts come from: a complete cache first, then the source that was asked for, then the one that answers.
 
     Raises:
         ArtifactError: The machine's architecture has no releases, or a name in ``wanted`` is unknown.
@@ -326,7 +326,7 @@ def make_plan(settings: Settings) -> Plan:
 
 
 def whole_plan(settings: Settings) -> Plan | None:
-    """Return the plan of which nothing is missing in the cache, None when there is none. Asks no host.
+    """Return the plan whose artifacts are all in the cache, None if there is none. Asks no host.
 
     Raises:
         ArtifactError: As for plan_for.
@@ -338,7 +338,7 @@ def whole_plan(settings: Settings) -> Plan | None:
 
 
 def facts(settings: Settings, plan: Plan) -> dict[str, Any]:
-    """Return what a plan tells other tasks."""
+    """Return the facts about a plan for other tasks."""
     missing = plan.missing
     return {
         "source": plan.source,
@@ -354,7 +354,7 @@ def facts(settings: Settings, plan: Plan) -> dict[str, Any]:
 
 
 def from_cache(settings: Settings) -> dict[str, Any] | None:
-    """Return what the module answers where nothing is left to do, else None.
+    """Return the module's result if there is nothing left to do, else None.
 
     Raises:
         ArtifactError: As for plan_for.
@@ -375,19 +375,19 @@ def probes(settings: Settings, plan: Plan) -> dict[str, str]:
             # https://distribution.github.io/distribution/spec/api/#api-version-check
             server = "registry-1.docker.io" if host == "docker.io" else host
             address = f"{'http' if insecure else 'https'}://{server}/v2/"
-        # A file: address has no host; each is a thing of its own.
+        # A file: address has no host, so each stands for itself.
         addresses.setdefault(urllib.parse.urlsplit(address).netloc or address, address)
     return addresses
 
 
 def image_source(settings: Settings, spec: dict[str, Any]) -> tuple[str, bool]:
-    """Return where to pull an image from, without its tag, and whether that is plain HTTP."""
+    """Return where to pull an image from, without its tag, and whether to use plain HTTP."""
     name = settings.mirrored(spec["name"].rsplit(":", 1)[0])
     return name.removeprefix("http://").removeprefix("https://"), name.startswith("http://")
 
 
 def pullable(settings: Settings, spec: dict[str, Any]) -> str:
-    """Return the name by which a node without the image pulls it, with its digest where that is pinned."""
+    """Return the name by which a node without the image pulls it, with its digest if that is pinned."""
     repository, _ = image_source(settings, spec)
     digest = settings.digests.get(spec["name"])
     return f"{repository}:{spec['name'].rsplit(':', 1)[1]}" + (f"@{digest}" if digest else "")
@@ -403,13 +403,13 @@ def silent_hosts(settings: Settings, plan: Plan) -> list[str]:
             with urllib.request.urlopen(request, timeout=settings.probe_timeout):
                 answers[host] = ""
         except urllib.error.HTTPError as error:
-            # A registry answers 401 to whoever has no token yet; 405 is a server that knows no HEAD.
+            # A registry answers 401 to a client without a token; 405 comes from a server that does not support HEAD.
             answers[host] = "" if error.code in (401, 405) else f"{host} answers {error.code} to {address}"
         except (OSError, ValueError) as error:
             answers[host] = f"{host} does not answer ({getattr(error, 'reason', None) or error})"
 
     hosts = probes(settings, plan)
-    # A name look-up knows no timeout: so threads that are left behind rather than waited for.
+    # A name look-up has no timeout, so these threads are left behind instead of waited for.
     threads = [threading.Thread(target=ask, args=pair, daemon=True) for pair in hosts.items()]
     deadline = time.monotonic() + settings.probe_timeout
     for thread in threads:
@@ -449,12 +449,12 @@ def missing_packages(settings: Settings, plan: Plan) -> list[str]:
 
 
 def which(command: str) -> str | None:
-    """Return where a command lies, also in the directories that a user's PATH lacks."""
+    """Return where a command is, also in directories that a user's PATH lacks."""
     return shutil.which(command, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 
 
 def version_tuple(text: str) -> tuple[int, ...]:
-    """Return the first version in a text as numbers, (0,) where there is none."""
+    """Return the first version in a text as numbers, (0,) if there is none."""
     match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
     return tuple(int(part or 0) for part in match.groups()) if match else (0,)
 
@@ -471,7 +471,7 @@ def installed_go() -> dict[str, str]:
     found: dict[str, str] = {}
     for path in candidates:
         if path and path not in found and os.access(path, os.X_OK):
-            # Not in the module's directory: an old Go refuses everything there, its version included.
+            # Not in the module's directory: an old Go rejects every command there, even the one for its version.
             answer = subprocess.run([path, "version"], capture_output=True, text=True, cwd="/", check=False)
             match = re.search(r"\bgo(\d+\.\d+\S*)", answer.stdout)
             if match:
@@ -522,7 +522,7 @@ def apt_candidates(packages: list[str]) -> dict[str, str]:
 
 @contextlib.contextmanager
 def locked(cache_dir: Path) -> Iterator[None]:
-    """Keep other runs out of the cache; the kernel gives the lock back when this process ends, however it ends."""
+    """Keep other runs out of the cache; the kernel releases the lock when this process ends, however it ends."""
     path = cache_dir / "lock"
     start = time.monotonic()
     said = -HEARTBEAT
@@ -541,7 +541,7 @@ def locked(cache_dir: Path) -> Iterator[None]:
                 time.sleep(0.3)
                 continue
             if not path.exists() or not os.path.samestat(os.fstat(lock.fileno()), path.stat()):
-                continue  # the run that held it removed the cache, lock and all
+                continue  # the run that held it removed the whole cache, including the lock
             lock.truncate(0)
             lock.write(f"{os.getpid()}\n")
             lock.flush()
@@ -550,10 +550,10 @@ def locked(cache_dir: Path) -> Iterator[None]:
 
 
 def adopt(cache_dir: Path) -> None:
-    """Mark the directory as this role's, so that it may be removed again.
+    """Mark the directory as this role's, so that the role may remove it later.
 
     Raises:
-        ArtifactError: It holds something else already.
+        ArtifactError: Something else is in it already.
     """
     mark = cache_dir / "CACHEDIR.TAG"
     if not mark.exists() and {path.name for path in cache_dir.iterdir()} - {"lock"}:
@@ -564,7 +564,7 @@ def adopt(cache_dir: Path) -> None:
 
 
 def sweep(cache_dir: Path) -> None:
-    """Remove what runs that were broken off left behind, their tools first. Needs the lock."""
+    """Remove what interrupted runs left behind, their tools first. Needs the lock."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + PATIENCE
         for process in left_tools(cache_dir):
@@ -574,18 +574,18 @@ def sweep(cache_dir: Path) -> None:
             time.sleep(0.1)
     mounts = Path("/proc/self/mounts").read_text(encoding="utf-8") if Path("/proc/self/mounts").exists() else ""
     for path in (cache_dir / "tmp").iterdir():
-        # Never go through a mount that a killed root file system build left: it may be the machine's own /dev.
+        # Never cross a mount that a killed root file system build left: it may be the machine's own /dev.
         if f" {path}/" not in mounts:
             shutil.rmtree(path, ignore_errors=True)
 
 
 def mark_of(cache_dir: Path) -> dict[str, str]:
-    """Return the environment variable by which a later run knows the tools of this cache."""
+    """Return the environment variable by which a later run recognizes the tools of this cache."""
     return {"BERTH_ARTIFACTS": str(cache_dir)}
 
 
 def left_tools(cache_dir: Path) -> list[int]:
-    """Return the process ids of tools that still run for this cache. With the lock held, nobody needs them."""
+    """Return the process ids of tools that still run for this cache. While we hold the lock, nobody needs them."""
     [(name, value)] = mark_of(cache_dir).items()
     mark = f"{name}={value}".encode()
     found = []
@@ -598,12 +598,12 @@ def left_tools(cache_dir: Path) -> list[int]:
 
 @contextlib.contextmanager
 def new_entry(cache_dir: Path, entry: Entry, details: dict[str, Any]) -> Iterator[Path]:
-    """Yield the path to write an artifact to; when the block ends well, it is whole and in its place.
+    """Yield the path to write an artifact to; if the block succeeds, the artifact is complete and in its place.
 
     Args:
         cache_dir: The cache.
         entry: The artifact.
-        details: What else to record of it; the block may add to it.
+        details: What else to record about it; the block may add to it.
     """
     temporary = Path(tempfile.mkdtemp(dir=cache_dir / "tmp", prefix=entry.directory.name + "."))
     try:
@@ -632,7 +632,7 @@ def fsync(path: Path) -> None:
 
 
 def link(plan: Plan) -> None:
-    """Make the one directory that has every binary by its plain name."""
+    """Make the directory that has every binary by its plain name."""
     if plan.linked:
         return
     root = plan.directory.parent
@@ -648,7 +648,7 @@ def remove(cache_dir: Path, dry_run: bool) -> bool:
     """Remove the cache, and return whether there was one.
 
     Raises:
-        ArtifactError: The directory was not made by the role.
+        ArtifactError: The role did not make the directory.
     """
     if not cache_dir.exists():
         return False

@@ -1,4 +1,4 @@
-"""Make artifacts: transfers and pulls, Go and Debian builds, with their progress and their failures."""
+"""Make artifacts: transfers and pulls, Go and Debian builds, with progress and error messages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ..progress import report
 from . import artifacts as cache
 from .artifacts import ArtifactError, Entry, Plan, Settings
 
-ATTEMPTS = 3  # of a transfer that breaks off
+ATTEMPTS = 3  # of an interrupted transfer
 TAIL = 12  # lines of a tool's output that a message quotes
 PATH_IN_IMAGE = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 EPOCH = "1970-01-01T00:00:00Z"  # the same content gives the same image digest
@@ -37,7 +37,7 @@ UNREACHED = re.compile(
     r"(?:dial tcp: lookup|Could not resolve|Temporary failure resolving|Get \"https?://|Could not connect to)"
     r" ?'?([\w.-]+\.[\w-]+)"
 )
-# What apt on this machine needs to reach its mirror; the rest of its configuration is no business of an image.
+# The settings that apt on this machine needs to reach its mirror; an image must not get the rest of its configuration.
 APT_OPTIONS = re.compile(r"^Acquire::(https?::|Check-Valid-Until|Check-Date|Retries|ForceIPv[46])")
 
 
@@ -45,7 +45,7 @@ APT_OPTIONS = re.compile(r"^Acquire::(https?::|Check-Valid-Until|Check-Date|Retr
 
 
 class Work:
-    """The steps of one run: says how they get on, runs their tools, and ends those when the run ends."""
+    """The steps of one run: reports their progress, runs their tools, and ends those with the run."""
 
     def __init__(self, settings: Settings) -> None:
         """Start with no tool running.
@@ -59,13 +59,13 @@ class Work:
 
     @contextlib.contextmanager
     def step(self, what: str, doing: str, done: str, detail: Callable[[], str] = str) -> Iterator[None]:
-        """Report a step's start, every ten seconds that it takes, and its end.
+        """Report a step's start, its end, and every ten seconds in between.
 
         Args:
             what: Such as ``binary 3 of 15: kubelet v1.36.3``.
             doing: Such as ``building``.
             done: Such as ``built``.
-            detail: Gives more to say while it lasts, or nothing.
+            detail: Returns more to say while the step runs, or nothing.
         """
         start = time.monotonic()
         over = threading.Event()
@@ -91,10 +91,10 @@ class Work:
         """Run a tool with its output in a log.
 
         Raises:
-            ArtifactError: The tool fails: with the last lines of its output, and where the rest is.
+            ArtifactError: The tool fails; the message has the last lines of its output, and where the rest is.
         """
-        # A run that is killed outright takes its tool with it, and the next run ends what the tool leaves: nothing may
-        # go on writing behind the lock's back.
+        # If this run is killed, the kernel ends its tool too, and the next run ends whatever the tool leaves behind: nothing may
+        # go on writing without the lock.
         guard = ["setpriv", "--pdeathsig", "TERM"] if cache.which("setpriv") else []
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -118,14 +118,14 @@ class Work:
             raise ArtifactError(tool_message(Path(command[0]).name, status, log, self.settings.cache_dir))
 
     def stop(self) -> None:
-        """End every tool that still runs."""
+        """End every tool that is still running."""
         self.stopped = True
         for process in list(self.running):
             end(process)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a tool and what it started, first with a chance to clean up."""
+    """End a tool and everything that it started; it may clean up first."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is not None:
             return
@@ -155,7 +155,7 @@ def tool_message(tool: str, status: int, log: Path, cache_dir: Path) -> str:
 
 
 def full_disk(cache_dir: Path) -> str:
-    """Return what to say about a disk without space."""
+    """Return what to say about a full disk."""
     free = shutil.disk_usage(cache_dir).free / 1e9
     return (
         f"No space is left: {free:.1f} GB are free at {cache_dir}. Downloading takes about 2 GB, building about 14 GB "
@@ -167,12 +167,12 @@ def full_disk(cache_dir: Path) -> str:
 
 
 def fetch(settings: Settings, address: str, say: Callable[[str], None]) -> Path:
-    """Download a file into the cache, from where an earlier transfer broke off.
+    """Download a file into the cache, resuming an interrupted transfer.
 
     Args:
         settings: What the caller asks for.
-        address: Where from.
-        say: Takes how far it is, such as ``31 of 74 MB``.
+        address: Its URL.
+        say: Takes the progress, such as ``31 of 74 MB``.
 
     Raises:
         ArtifactError: The host does not answer, or refuses.
@@ -204,7 +204,7 @@ def fetch(settings: Settings, address: str, say: Callable[[str], None]) -> Path:
                 return target
             problem = f"{host} closed the connection after {partial.stat().st_size} of {whole} bytes"
         except urllib.error.HTTPError as error:
-            if error.code == 416:  # the part is as long as the file, or longer: it cannot be gone on with
+            if error.code == 416:  # the part is as long as the file, or longer: it cannot be resumed
                 partial.unlink(missing_ok=True)
             problem = f"{host} answers {error.code} {error.reason}"
             if error.code in (403, 404, 410):
@@ -227,7 +227,7 @@ def fetch(settings: Settings, address: str, say: Callable[[str], None]) -> Path:
 
 
 def published_checksum(text: str, name: str) -> str:
-    """Return the sha256 of a file from a published list, or from a file that holds nothing but one.
+    """Return the sha256 of a file from a published list, or from a file that contains only one.
 
     Raises:
         ArtifactError: The list does not name the file.
@@ -240,16 +240,16 @@ def published_checksum(text: str, name: str) -> str:
 
 
 def published_where(settings: Settings, spec: dict[str, Any]) -> str:
-    """Return the host, or the file, that says which sha256 a release has."""
+    """Return the host, or the file, that gives the sha256 of a release."""
     address = settings.url(spec["checksum"])
     return urllib.parse.urlsplit(address).netloc or address
 
 
 def download_binary(work: Work, entry: Entry, what: str) -> None:
-    """Download a released binary and put it into the cache once its checksum is right.
+    """Download a released binary and put it into the cache if its checksum is right.
 
     Raises:
-        ArtifactError: The transfer or the checksum is at fault, or the archive lacks the binary.
+        ArtifactError: The transfer fails, the checksum is wrong, or the archive lacks the binary.
     """
     settings, spec = work.settings, entry.spec
     address = settings.url(spec["url"])
@@ -264,7 +264,7 @@ def download_binary(work: Work, entry: Entry, what: str) -> None:
             listing = fetch(settings, published, lambda words: None)
             whose = published
             wanted = published_checksum(listing.read_text(encoding="utf-8", errors="replace"), name)
-            listing.unlink()  # asked again next time: only what it vouches for is kept
+            listing.unlink()  # the next run downloads it again: only files that it verified are kept
         got = cache.sha256_of(file)
         if got != wanted:
             file.unlink()
@@ -291,7 +291,7 @@ def download_binary(work: Work, entry: Entry, what: str) -> None:
 
 
 def download_image(work: Work, entry: Entry, what: str) -> None:
-    """Pull an image by digest. A digest that nobody pinned is looked up first, and recorded.
+    """Pull an image by digest. A digest that is not pinned is looked up first, and recorded.
 
     Raises:
         ArtifactError: skopeo fails.
@@ -302,7 +302,7 @@ def download_image(work: Work, entry: Entry, what: str) -> None:
     digest = settings.digests.get(entry.name)
     details = {"digest_from": "the role's vars" if digest else "the registry, at the first pull"}
     done = "pulled as pinned" if digest else f"pulled, not pinned: {repository.partition('/')[0]} says what its tag is"
-    # A signature policy would have nothing to add to a digest.
+    # A signature policy would add nothing to a digest.
     skopeo = ["skopeo", "--insecure-policy", f"--override-arch={settings.arch}", "--override-os=linux"]
     with work.step(what, "pulling", done):
         if not digest:
@@ -333,7 +333,7 @@ def build_binary(work: Work, entry: Entry, what: str, go: str) -> None:
     linker = " ".join(["-s -w", *(f"-X {name}={value}" for name, value in (spec.get("variables") or {}).items())])
     # GOTOOLCHAIN: never fetch another Go behind the user's back.
     env = {"GOFLAGS": "-mod=readonly", "GOWORK": "off", "GOTOOLCHAIN": "local", "CGO_ENABLED": "1" if spec.get("cgo") else "0"}
-    # A tenth of the time is the compiler's and linker's collecting of garbage (measured on two cores): less often, but never at memory's expense.
+    # A tenth of the time is the compiler's and linker's garbage collection (measured on two cores). So collect less often, but never at memory's expense.
     env |= {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
     tags = ["-tags", ",".join(spec["tags"])] if spec.get("tags") else []
 
@@ -352,7 +352,7 @@ def build_binary(work: Work, entry: Entry, what: str, go: str) -> None:
 
 
 def apt_sources(suite: str) -> list[str]:
-    """Return the lines of sources.list for a release of Debian such as ``trixie``: this machine's own mirrors where it is a Debian.
+    """Return the lines of sources.list for a Debian release such as ``trixie``: this machine's own mirrors if it runs Debian.
 
     Empty elsewhere: mmdebstrap (mmdebstrap(1), MIRROR) knows Debian's own.
     """
@@ -371,7 +371,7 @@ def apt_sources(suite: str) -> list[str]:
 
 
 def apt_options() -> list[str]:
-    """Return this machine's apt settings that reaching a mirror may need, as options of mmdebstrap."""
+    """Return this machine's apt settings that may be needed to reach a mirror, as options of mmdebstrap."""
     if not cache.which("apt-config"):
         return []
     answer = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=False)
@@ -388,7 +388,7 @@ def debian_root(work: Work, build: dict[str, Any], target: Path, log: Path) -> N
     Args:
         work: The run.
         build: ``packages`` to install, ``prepare`` and ``setup``: shell lines before and after, with the root as $1;
-            or ``unpack``: packages to unpack and not install.
+            or ``unpack``: packages to unpack but not to install.
         target: The tar file.
         log: Where mmdebstrap's output goes.
     """
@@ -409,12 +409,12 @@ def debian_root(work: Work, build: dict[str, Any], target: Path, log: Path) -> N
         command += [f"--customize-hook={line}" for line in [*(build.get("setup") or []), *debian["clean"]]]
     env = {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
     if os.geteuid() == 0:
-        env["TMPDIR"] = str(target.parent)  # removed with the rest when this run is broken off
+        env["TMPDIR"] = str(target.parent)  # removed with the rest if this run is interrupted
     work.run([*command, debian["suite"], str(target), *apt_sources(work.settings.debian["suite"])], log, env)
 
 
 def build_image(work: Work, entry: Entry, what: str, binaries: dict[str, Entry]) -> None:
-    """Put an image together from Debian's packages, one of our binaries, or both.
+    """Assemble an image from Debian's packages, one of our binaries, or both.
 
     Raises:
         ArtifactError: mmdebstrap fails, or a package lacks a file.
@@ -445,7 +445,7 @@ def build_image(work: Work, entry: Entry, what: str, binaries: dict[str, Entry])
 
 
 def unpacked(root: Path, build: dict[str, Any], workspace: Path) -> dict[str, Path | str]:
-    """Take files out of unpacked packages, and name the links that belong beside them.
+    """Take files out of unpacked packages, and name the links that belong with them.
 
     Returns:
         Path in the image to a file here, or to the path that a link points to.
@@ -463,7 +463,7 @@ def unpacked(root: Path, build: dict[str, Any], workspace: Path) -> dict[str, Pa
             copy.chmod(0o755)
             files[place] = copy
     if build.get("applets"):
-        # Its own name decides what a busybox does.
+        # The name that busybox is called by decides what it does.
         command, program = ["busybox", "--list"], str(files[build["applets"]])
         names = subprocess.run(command, executable=program, capture_output=True, text=True, check=True).stdout.split()
         directory = os.path.dirname(build["applets"])
@@ -472,7 +472,7 @@ def unpacked(root: Path, build: dict[str, Any], workspace: Path) -> dict[str, Pa
 
 
 def write_layer(target: Path, files: dict[str, Path | str]) -> Path:
-    """Write a layer with executables and links, all root's, and the directories above them."""
+    """Write a layer with executables, links, and the directories above them, all owned by root."""
     with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as layer:
         made: set[str] = set()
         for place, source in sorted(files.items()):
@@ -502,7 +502,7 @@ def write_image(target: Path, name: str, layers: list[Path], config: dict[str, A
         name: The image's full name with its tag.
         layers: Uncompressed tar files, lowest first.
         config: Entrypoint, Cmd, User and the like, as the image specification calls them.
-        arch: As Go calls it. containerd silently skips an image that does not say.
+        arch: As Go calls it. containerd silently skips an image without it.
 
     The format: https://github.com/moby/docker-image-spec/blob/main/spec.md
     """
@@ -542,10 +542,10 @@ def write_image(target: Path, name: str, layers: list[Path], config: dict[str, A
 
 
 def make(settings: Settings, plan: Plan) -> list[str]:
-    """Make what the plan misses, and return the names of what was made.
+    """Make what the plan lacks, and return the names of what was made.
 
     Raises:
-        ArtifactError: Something cannot be made. What was finished stays, and the next run goes on from there.
+        ArtifactError: Something cannot be made. Finished artifacts stay, and the next run continues from there.
     """
     work = Work(settings)
     previous = signal.signal(signal.SIGTERM, interrupted)
@@ -571,19 +571,19 @@ def make(settings: Settings, plan: Plan) -> list[str]:
 
 
 def interrupted(number: int, frame: Any) -> None:
-    """End in an orderly way when somebody ends the run."""
+    """Shut down cleanly when somebody ends the run."""
     raise ArtifactError("The run was terminated from outside. Run again: it continues where it stopped.")
 
 
 def make_binaries(work: Work, plan: Plan) -> list[str]:
-    """Make the binaries one after another: each finds the packages that those before it had compiled.
+    """Make the binaries one after another: each reuses the packages that those before it compiled.
 
     Returns:
         The names of those that were missing.
     """
     made = []
     for number, entry in enumerate(plan.binaries, 1):
-        if entry.complete:  # perhaps only since the plan was made: by the run that this one waited for
+        if entry.complete:  # perhaps only since the plan was made, by the run that this one waited for
             continue
         what = f"binary {number} of {len(plan.binaries)}: {entry.short}"
         if plan.source == "download":
@@ -599,14 +599,14 @@ def make_binaries(work: Work, plan: Plan) -> list[str]:
 
 
 def make_images(work: Work, plan: Plan) -> list[str]:
-    """Make the images two at a time: a root file system waits for its mirror about half of the time.
+    """Make the images two at a time, because a root file system spends about half of its time waiting for its mirror.
 
     Returns:
         The names of those that were missing.
     """
     binaries = {entry.name: entry for entry in plan.binaries}
     todo = [(number, entry) for number, entry in enumerate(plan.images, 1) if not entry.complete]
-    # Root file systems take longest: none of them should be left alone at the end.
+    # Root file systems take longest, so do not leave one for last.
     todo.sort(key=lambda pair: (not (pair[1].spec.get("build") or {}).get("packages"), -pair[0]))
 
     def one(number: int, entry: Entry) -> None:

@@ -1,6 +1,6 @@
-"""When the certificates of a cluster end: those that kubeadm and the kubelet keep on this machine, and that of a kubeconfig, or its token.
+"""When the certificates of a cluster expire: those that kubeadm and the kubelet keep on this machine, and that of a kubeconfig, or its token.
 
-Which there are: kubernetes.io/docs/setup/best-practices/certificates.
+The list of them: kubernetes.io/docs/setup/best-practices/certificates.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ CONTROL_PLANE = (
 
 
 def end_of(pem: bytes) -> datetime:
-    """Return when the first certificate of a PEM text ends.
+    """Return when the first certificate of a PEM text expires.
 
     Raises:
-        ValueError: There is none in it.
+        ValueError: The text has none.
     """
     return x509.load_pem_x509_certificates(pem)[0].not_valid_after_utc
 
 
 def client_certificate(kubeconfig: Path) -> bytes | None:
-    """Return the client certificate (PEM) of the first user of a kubeconfig, None where the file is missing or has none.
+    """Return the client certificate (PEM) of the first user of a kubeconfig, None if the file is missing or has none.
 
     Raises:
         OSError: A file that it refers to cannot be read.
@@ -61,9 +61,9 @@ def client_certificate(kubeconfig: Path) -> bytes | None:
 
 
 def certificate(name: str, path: Path, kind: str, now: datetime) -> dict[str, Any] | None:
-    """Return what is known of a certificate: ``name``, ``kind``, ``path``, ``ends`` (RFC 3339) and ``seconds`` until then; None where there is none.
+    """Return the facts about a certificate: ``name``, ``kind``, ``path``, ``ends`` (RFC 3339) and ``seconds`` until then; None if there is none.
 
-    A file that holds none that can be read counts as ended: it is of no use to whoever reads it.
+    A file without a readable certificate counts as expired, because no program can use it.
     """
     try:
         pem = client_certificate(path) if path.suffix not in (".crt", ".pem") else path.read_bytes() if path.exists() else None
@@ -95,12 +95,12 @@ def of_machine(kubernetes: Path, kubelet: Path) -> list[dict[str, Any]]:
 
 
 def ending(certificates: Iterable[Mapping[str, Any]], days: float) -> list[dict[str, Any]]:
-    """Return those of the certificates that can be renewed and end within ``days``; nobody renews an authority."""
+    """Return the certificates that can be renewed and expire within ``days``; authorities are not renewed."""
     return [dict(each) for each in certificates if each["kind"] != "authority" and each["seconds"] < days * DAY]
 
 
 def earliest(certificates: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return of each kind the certificate that ends first, in the order of the kinds."""
+    """Return the certificate of each kind that expires first, in the order of the kinds."""
     found: dict[str, dict[str, Any]] = {}
     for each in certificates:
         if each["kind"] not in found or each["seconds"] < found[each["kind"]]["seconds"]:
@@ -109,7 +109,7 @@ def earliest(certificates: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def of_kubeconfig(kubeconfig: Path) -> list[dict[str, Any]]:
-    """Return the client certificate of a kubeconfig, or its token that ends, as the kind ``kubeconfig``; none where it has neither."""
+    """Return the client certificate of a kubeconfig, or its token if that expires, as the kind ``kubeconfig``; none if it has neither."""
     now = datetime.now(UTC)
     found = certificate(kubeconfig.name, kubeconfig, "kubeconfig", now)
     if ends := credential.end_of(credential.token_of(credential.read(kubeconfig))):

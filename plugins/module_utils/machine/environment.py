@@ -1,4 +1,4 @@
-"""A Python environment of its own for programs that most runs do without, made from pinned requirements when it is first wanted."""
+"""A separate Python environment for programs that most runs do without, made from pinned requirements when it is first needed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-# What makes pip install elsewhere than into the environment that it is called from, or Python look elsewhere.
+# Variables that make pip install into another environment than its own, or Python look elsewhere.
 ASTRAY = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PYTHONHOME", "PYTHONPATH")
 
 
@@ -20,14 +20,14 @@ class NotMade(Exception):
 
 
 def recipes(directory: Path, requirements: Path, uv: str) -> list[list[list[str]]]:
-    """Return the ways to make an environment, the quickest first, each as its commands.
+    """Return the ways to make an environment, fastest first, each as a list of commands.
 
-    Pip, which is slower, reads the configuration of pip on this machine, as with an index of the company's own.
+    Pip, which is slower, reads this machine's pip configuration, such as one with a company's own index.
 
     Args:
-        directory: Where it goes.
+        directory: Where to make it.
         requirements: Its packages, with hashes.
-        uv: The program, empty where there is none.
+        uv: The program, empty if there is none.
     """
     python = str(directory / "bin" / "python")
     hashed = ["--require-hashes", "--requirement", str(requirements)]
@@ -43,17 +43,17 @@ def recipes(directory: Path, requirements: Path, uv: str) -> list[list[list[str]
 
 
 def made_from(requirements: Path) -> str:
-    """Return what an environment is recognized by: the packages and the Python that it was made from."""
+    """Return what identifies an environment: the packages and the Python that it was made from."""
     return hashlib.sha256(requirements.read_bytes()).hexdigest() + f" {sys.version.split()[0]}"
 
 
 def provide(directory: Path, requirements: Path, what: str, given: Mapping[str, str]) -> Path:
-    """Return the interpreter of an environment, which is made unless it is there and of today's requirements.
+    """Return the interpreter of an environment. It is made unless it exists and matches the current requirements.
 
     Args:
-        directory: Where it is. What is made lies beside it until it is whole.
+        directory: Where it is. While it is being made, it is next to that.
         requirements: Its packages, with hashes.
-        what: What it is for, for the message.
+        what: Its purpose, for the message.
         given: The environment variables.
 
     Raises:
@@ -86,7 +86,7 @@ def provide(directory: Path, requirements: Path, what: str, given: Mapping[str, 
 
 
 def _run(commands: list[list[str]], variables: Mapping[str, str]) -> str:
-    """Run commands one after another; return the last line of what the first that fails says, empty where none does."""
+    """Run commands one after another; return the last line of the first failing command's output, empty if none fails."""
     for command in commands:
         try:
             done = subprocess.run(
