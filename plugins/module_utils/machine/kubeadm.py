@@ -1,4 +1,4 @@
-"""The single-node cluster that kubeadm makes on this machine: what is there, and how to take it away.
+"""The single-node cluster that kubeadm makes on this machine: what is there, and how to remove it.
 
 The paths are kubeadm's own constants (k8s.io/kubernetes/cmd/kubeadm/app/constants) and those of roles/kubeadm.
 """
@@ -44,7 +44,7 @@ SERVICES = ("containerd", "kubelet")
 NETWORK_NAMESPACES = Path("/run/netns")
 ACCOUNTS = "berth-accounts"  # the namespace of the environments' accounts, as roles/kubeadm names it
 LINKS = ("berth-pods", "berth-node")
-# The programs with which rules of the packet filter may have been made; node-up writes to both kinds of tables.
+# The programs that may have made packet filter rules; node-up writes to both kinds of tables.
 FILTERS = ("iptables", "ip6tables", "iptables-nft", "iptables-legacy")
 
 # What roles/kubeadm's node-up notes in NAME.before: kube-proxy sets the first two, the kubelet the others
@@ -62,7 +62,7 @@ SETTINGS = (
     "kernel/keys/root_maxbytes",
 )
 
-# What any other cluster on this machine would have left; each is a file or a directory that is not empty.
+# What any other cluster on this machine would have left behind; each is a file or a non-empty directory.
 FOREIGN = (
     KUBERNETES / "admin.conf",
     KUBERNETES / "kubelet.conf",
@@ -75,10 +75,10 @@ FOREIGN = (
 )
 
 
-# Made by containerd, whatever its configuration says; removed where empty, for another containerd may use them too.
+# Made by containerd, whatever its configuration says. Removed only if empty, because another containerd may use them too.
 CONTAINERD = (Path("/run/containerd/runc/k8s.io"), Path("/run/containerd/runc"), Path("/run/containerd/s"), Path("/run/containerd"))
 
-# What counts ready pods, over all namespaces.
+# Counts ready pods in all namespaces.
 WORKLOADS = ("/apis/apps/v1/deployments", "/apis/apps/v1/statefulsets")
 
 
@@ -88,7 +88,7 @@ def there(path: Path) -> bool:
 
 
 def record() -> dict[str, Any] | None:
-    """Return what the role wrote about the cluster that it made; None when it made none."""
+    """Return what the role recorded about the cluster that it made; None if it made none."""
     try:
         return json.loads(RECORD.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -98,7 +98,7 @@ def record() -> dict[str, Any] | None:
 
 
 def renewing() -> set[str]:
-    """Return the kinds of certificates (as in certificates.py) whose renewal was cut off: what runs may not have read them yet."""
+    """Return the kinds of certificates (as in certificates.py) whose renewal was interrupted: running processes may not have read them yet."""
     try:
         return set(json.loads(RENEWING.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError):
@@ -106,18 +106,18 @@ def renewing() -> set[str]:
 
 
 def ours(text: str) -> bool:
-    """Whether a kubeconfig's text was written for a cluster of Berth's, of today or an earlier one, for an environment or by kubeadm."""
+    """Whether a kubeconfig was written for a current or earlier cluster of Berth's, for an environment or by kubeadm."""
     return re.search(r"^current-context: \S+@berth$", text, re.MULTILINE) is not None
 
 
 def credentials() -> ssl.SSLContext | None:
-    """Return what the cluster's own administrator connects with; None when kubeadm has not written it (yet)."""
+    """Return the administrator's TLS context; None if kubeadm has not written the credentials (yet)."""
     try:
         admin = (KUBERNETES / "admin.conf").read_text(encoding="utf-8")
         context = ssl.create_default_context(cafile=str(KUBERNETES / "pki" / "ca.crt"))
         data = [re.search(rf"{name}: (\S+)", admin) for name in ("client-certificate-data", "client-key-data")]
         chain = b"".join(base64.b64decode(found.group(1)) for found in data if found)
-        # The ssl module takes a certificate from a file only; this one never reaches a disk.
+        # The ssl module only loads a certificate from a file; this one never reaches a disk.
         descriptor = os.memfd_create("berth")
         try:
             os.write(descriptor, chain)
@@ -130,7 +130,7 @@ def credentials() -> ssl.SSLContext | None:
 
 
 def get(address: str, path: str, context: ssl.SSLContext, timeout: float = 3) -> Any:
-    """Ask the API server; return the decoded answer, None when there is none."""
+    """Ask the API server; return the decoded answer, None if there is none."""
     try:
         # Never through a proxy: the address is this machine's.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
@@ -145,7 +145,7 @@ def get(address: str, path: str, context: ssl.SSLContext, timeout: float = 3) ->
 
 
 def unready(address: str, deployments: list[str]) -> list[str]:
-    """Return what of the running cluster is not ready, as phrases; empty when all of it is."""
+    """Return what is not ready in the running cluster, as phrases; empty if everything is."""
     context = credentials()
     if context is None or get(address, "/readyz", context) != "ok":
         return ["the API server does not answer"]
@@ -165,9 +165,9 @@ def unready(address: str, deployments: list[str]) -> list[str]:
 
 
 def outdated(address: str) -> list[str] | None:
-    """Return the pods and workloads (``namespace/name``) that are ready by the API server's account and not here; None when it does not answer.
+    """Return the pods and workloads (``namespace/name``) that are ready only by the API server's account; None if it does not answer.
 
-    Of a node that was off, the API server knows what was before until the kubelet has looked at each pod, and a controller at those.
+    After a node was off, the API server reports the earlier state until the kubelet has checked each pod, and a controller has checked the pods.
     """
     context = credentials()
     answers = [get(address, path, context) if context else None for path in ("/api/v1/pods", *WORKLOADS)]
@@ -198,7 +198,7 @@ def cgroup_version() -> int:
 
 
 def has_sys_resource() -> bool:
-    """Whether this process, and so its children, hold CAP_SYS_RESOURCE (bit 24, capabilities(7))."""
+    """Whether this process, and so its children, have CAP_SYS_RESOURCE (bit 24, capabilities(7))."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith("CapEff:"):
             return bool(int(line.split()[1], 16) >> 24 & 1)
@@ -217,7 +217,7 @@ def installed(packages: list[str]) -> set[str]:
 
 
 class Removal:
-    """Takes the cluster away, and only it, and keeps account of what it removed."""
+    """Removes the cluster and nothing else, and keeps a list of what it removed."""
 
     def __init__(self, purge: bool = False, timeout: float = 90) -> None:
         self.purge = purge
@@ -225,7 +225,7 @@ class Removal:
         self.removed: list[str] = []
 
     def all(self) -> list[str]:
-        """Remove everything of the cluster; volumes too when ``purge``. Return what was removed, as phrases."""
+        """Remove all of the cluster, with ``purge`` also its volumes. Return what was removed, as phrases."""
         self._pods()
         self._services()
         self._processes()
@@ -237,7 +237,7 @@ class Removal:
         return self.removed
 
     def _pods(self) -> None:
-        """Let kubeadm undo what kubeadm did, with a container engine that answers."""
+        """Let kubeadm undo its work, with a container engine that answers."""
         kubeadm = DIRECTORY / "bin" / "kubeadm"
         with contextlib.suppress(ServiceError):
             backend().stop("kubelet")
@@ -251,7 +251,7 @@ class Removal:
                 break
             time.sleep(0.1)
         report("kubeadm reset")
-        # Its own steps are best effort; what it leaves behind the next methods take.
+        # Its own steps are best effort; the next methods remove what it leaves behind.
         with contextlib.suppress(subprocess.TimeoutExpired):
             subprocess.run(
                 [str(kubeadm), "reset", "--force", "--cri-socket", f"unix://{SOCKET}", "--cleanup-tmp-dir"],
@@ -270,12 +270,12 @@ class Removal:
             self.removed.append(f"{ended} containers that were still running")
 
     def _slices(self) -> None:
-        """Have systemd forget the slices that it made for the kubelet; it goes on listing those whose control groups are only removed."""
+        """Make systemd forget the slices that it made for the kubelet; otherwise it goes on listing them after their control groups are gone."""
         if manager() == "systemd":
             subprocess.run(["systemctl", "stop", "kubepods.slice"], capture_output=True, check=False, timeout=self.timeout)
 
     def _control_groups(self) -> None:
-        """Remove those of the kubelet; one that still holds a process stays."""
+        """Remove the kubelet's control groups; one that still holds a process stays."""
         for pattern in ("kubepods*", "*/kubepods*"):
             for top in CONTROL_GROUPS.glob(pattern):
                 for directory, _, _ in os.walk(top, topdown=False):
@@ -299,7 +299,7 @@ class Removal:
                 self.removed.append(f"interface {link}")
         for namespace in leased:
             subprocess.run(["ip", "netns", "delete", namespace], capture_output=True, check=False)
-        with contextlib.suppress(OSError):  # where others have namespaces, it is theirs
+        with contextlib.suppress(OSError):  # if it has other namespaces, it is not ours
             if not os.listdir(NETWORK_NAMESPACES):
                 subprocess.run(["umount", str(NETWORK_NAMESPACES)], capture_output=True, check=False)
                 NETWORK_NAMESPACES.rmdir()
@@ -313,7 +313,7 @@ class Removal:
                     (SYSTEM / name).write_text(before.read_text(encoding="ascii"), encoding="ascii")
 
     def _rules(self, tool: str) -> None:
-        """Remove the rules and chains of kube-proxy, kube-router, the kubelet and our CNI network, in one restore a table."""
+        """Remove the rules and chains of kube-proxy, kube-router, the kubelet and our CNI network, in one restore per table."""
         save = subprocess.run([f"{tool}-save"], capture_output=True, text=True, check=False)
         if save.returncode:
             return
@@ -322,7 +322,7 @@ class Removal:
             self.removed.append(f"{dropped} {tool} rules and chains")
 
     def _sets(self) -> None:
-        """Destroy the sets of addresses that kube-router's rules referred to."""
+        """Destroy the address sets that kube-router's rules referred to."""
         if not shutil.which("ipset"):
             return
         listed = subprocess.run(["ipset", "list", "-name"], capture_output=True, text=True, check=False).stdout
@@ -336,7 +336,7 @@ class Removal:
             self._tree(path)
         for path in (LOGS / "kubeadm-init.log", DIRECTORY / "containerd.toml", *DIRECTORY.glob("*.before")):
             path.unlink(missing_ok=True)
-        for path in (CNI_LEASES.parents[1] / "results").glob(f"{CNI_LEASES.name}-*"):  # what the plugins remember of pods that were killed
+        for path in (CNI_LEASES.parents[1] / "results").glob(f"{CNI_LEASES.name}-*"):  # what the plugins remember about killed pods
             path.unlink()
         for name in ("bin", "cni", "containerd", "etcd", "kubeadm"):
             self._tree(DIRECTORY / name)
@@ -345,7 +345,7 @@ class Removal:
         for link in Path("/var/log/containers").glob("*.log"):
             if link.is_symlink() and not link.exists():
                 link.unlink()
-        # The record goes last: as long as it is there, a removal that was cut off can be run again.
+        # The record goes last: as long as it is there, an interrupted removal can be run again.
         for path in (INITIALIZED, RECORD):
             path.unlink(missing_ok=True)
         for path in (
@@ -377,7 +377,7 @@ class Removal:
 
 
 def end_shims() -> int:
-    """End the shims that outlived containerd, and with them their containers; return how many there were."""
+    """End the shims that outlived containerd, and their containers with them; return how many there were."""
     mine = [pid for pid in shims() if os.path.exists(f"/proc/{pid}")]
     for pid in mine:
         for process in [*descendants(pid), pid]:
@@ -387,7 +387,7 @@ def end_shims() -> int:
 
 
 def unmount() -> int:
-    """Undo the mounts below the cluster's directories; return how many there were."""
+    """Unmount everything below the cluster's directories; return how many mounts there were."""
     roots = (str(RUN), str(DIRECTORY), str(KUBELET))
     points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()]
     mine = [p for p in points if any(p == root or p.startswith(root + "/") for root in roots)]
@@ -397,15 +397,15 @@ def unmount() -> int:
 
 
 def stop(grace: float) -> list[str]:
-    """Stop the cluster so that it can go on later, as before the machine is switched off; return what was stopped, as phrases.
+    """Stop the cluster so that it can resume later, like before a shutdown of the machine; return what was stopped, as phrases.
 
-    Files, addresses and rules of the packet filter stay. Containers are asked to end, and made to after ``grace`` seconds.
+    Files, addresses and packet filter rules stay. Containers are asked to end, and killed after ``grace`` seconds.
 
     Raises:
         ServiceError: The kubelet or containerd does not stop.
     """
     stopped = []
-    # The kubelet goes first, for it would start again what ends; containerd goes last, for it keeps account of how.
+    # The kubelet goes first, because it would restart whatever ends; containerd goes last, because it keeps track of how they end.
     if backend().stop("kubelet"):
         stopped.append("service kubelet")
     if containers := end_containers(grace):
@@ -420,7 +420,7 @@ def stop(grace: float) -> list[str]:
 def end_containers(grace: float) -> int:
     """Ask the first process of each container to end, wait up to ``grace`` seconds, and kill what is left; return how many there were."""
     first = [child for shim in shims() for child in children(shim)]
-    # An API server whose etcd is gone does not end by itself.
+    # An API server without its etcd does not end by itself.
     stores = [pid for pid in first if program(pid) == "etcd"]
     end = time.monotonic() + grace
     for group in ([pid for pid in first if pid not in stores], stores):
@@ -429,7 +429,7 @@ def end_containers(grace: float) -> int:
 
 
 def end_processes(asked: list[int], end: float) -> None:
-    """Ask processes to end, and kill with their children those that are left at ``end`` (of the monotonic clock)."""
+    """Ask processes to end, and kill those that are left at ``end`` (of the monotonic clock) with their children."""
     for pid in asked:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
@@ -446,7 +446,7 @@ def end_processes(asked: list[int], end: float) -> None:
 
 
 def program(pid: int) -> str:
-    """Return the name of a process's program, empty when it has ended."""
+    """Return the name of a process's program, empty if it has ended."""
     try:
         return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
@@ -454,7 +454,7 @@ def program(pid: int) -> str:
 
 
 def alive(pid: int) -> bool:
-    """Whether the process is there and not only waits for its parent to hear of its end (proc_pid_stat(5))."""
+    """Whether the process exists and is not just waiting for its parent to collect its exit status (proc_pid_stat(5))."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0] not in ("Z", "X")
     except (OSError, IndexError):
@@ -462,7 +462,7 @@ def alive(pid: int) -> bool:
 
 
 def change_environments(change: Callable[[set[str]], set[str]]) -> list[str]:
-    """Change which environments the record of the cluster has, while no other run does; return them.
+    """Change the list of environments in the cluster's record, while no other run does; return them.
 
     Raises:
         OSError: It cannot be written.
@@ -481,7 +481,7 @@ def change_environments(change: Callable[[set[str]], set[str]]) -> list[str]:
 
 
 def stays(others: Sequence[str]) -> str:
-    """Return for whom the cluster stays, and what removes them, empty where no other environment uses it.
+    """Return what uses the cluster, and how to remove that; empty if no other environment uses it.
 
     >>> stays(["shop"])
     'the cluster, for shop. Destroy each with its own inventory or, where that is gone, with a copy of this one whose host has its name'
@@ -491,19 +491,19 @@ def stays(others: Sequence[str]) -> str:
 
 
 def leave(environment: str, namespace: str, purge: bool) -> list[str]:
-    """Take one environment's name and account from a cluster that others use too; return what was removed, as phrases.
+    """Remove one environment's name and account from a cluster that others also use; return what was removed, as phrases.
 
-    Its namespace is gone by then, and the volumes of its claims are released; ``purge`` removes their data.
+    Its namespace is gone by then, and its claims' volumes are released; ``purge`` removes their data.
 
     Raises:
-        ValueError: The namespace is none, and its directory would be that of all volumes, or lie elsewhere. Nothing was changed.
+        ValueError: The namespace is not valid: its directory would be that of all volumes, or be elsewhere. Nothing was changed.
     """
     if wrong := formats.label(namespace):
         raise ValueError(f"the namespace of {environment} {wrong}")
     change_environments(lambda known: known - {environment})
     removed = [f"environment {environment} from the cluster"]
     kubectl = [str(DIRECTORY / "bin" / "kubectl"), "--kubeconfig", str(KUBERNETES / "admin.conf")]
-    account = ["delete", "serviceaccount", account_name(environment), "--namespace", ACCOUNTS, "--ignore-not-found"]  # and with it every token of it
+    account = ["delete", "serviceaccount", account_name(environment), "--namespace", ACCOUNTS, "--ignore-not-found"]  # and all its tokens with it
     subprocess.run([*kubectl, *account], capture_output=True, check=False)
     done = subprocess.run([*kubectl, "get", "persistentvolumes", "--output", "json"], capture_output=True, text=True, check=False)
     for volume in json.loads(done.stdout or "{}").get("items", []):
@@ -516,11 +516,11 @@ def leave(environment: str, namespace: str, purge: bool) -> list[str]:
 
 
 def without_ours(rules: str) -> tuple[str, int]:
-    """Return ``rules`` (the text of iptables-save) without those of kube-proxy, kube-router, the kubelet, node-up and our CNI network, and how many went.
+    """Return ``rules`` (from iptables-save) without those of kube-proxy, kube-router, the kubelet, node-up and our CNI network, and how many went.
 
-    Chains of Kubernetes begin with ``KUBE-``, those of node-up with ``BERTH-``, and its rules have the name of the pods' bridge for a comment.
-    The CNI plugins write the network's name into the comment of each rule that
-    leads to a chain of one container; chains that containers of several networks share (``CNI-HOSTPORT-...``) stay.
+    Chains of Kubernetes begin with ``KUBE-``, those of node-up with ``BERTH-``, and its rules have the name of the pods' bridge as a comment.
+    The CNI plugins put the network's name in the comment of each rule that jumps to a chain of one container;
+    chains that containers of several networks share (``CNI-HOSTPORT-...``) stay.
     """
     lines = rules.splitlines()
     ours = [line for line in lines if 'name: \\"berth\\"' in line or "--comment berth-pods " in line]
@@ -530,9 +530,9 @@ def without_ours(rules: str) -> tuple[str, int]:
 
 
 def our_sets(names: str) -> list[str]:
-    """Return those of ``names`` (the text of ``ipset list -name``) that kube-router made.
+    """Return those of ``names`` (from ``ipset list -name``) that kube-router made.
 
-    ``TMP-...`` is where it fills a set before it swaps it in, left over when it was killed then
+    ``TMP-...`` is a set that it fills before it swaps it in; it is left over if kube-router is killed at that point
     (github.com/cloudnativelabs/kube-router, pkg/utils/ipset.go and pkg/controllers/netpol).
     """
     return [name for name in names.split() if re.fullmatch(r"(inet6:)?(KUBE-(SRC|DST)-[A-Z2-7]+|TMP-[A-Z2-7]{16})", name)]
@@ -572,12 +572,12 @@ def children(pid: int) -> list[int]:
 
 
 def descendants(pid: int) -> list[int]:
-    """Return the process ids of the children of ``pid`` and of theirs."""
+    """Return the process ids of the children of ``pid``, and of their descendants."""
     return [process for child in children(pid) for process in (child, *descendants(child))]
 
 
 def pod_namespaces() -> list[str]:
-    """Return the names of the network namespaces in which a link of our pods lives.
+    """Return the names of the network namespaces that have a link of our pods.
 
     host-local writes the container's id and interface into each lease; containerd names its namespaces ``cni-<uuid>``
     and keeps the name in the sandbox's metadata, so the namespaces that hold an address of our leases are ours.

@@ -1,6 +1,6 @@
-"""minikube: what state a profile is in, what has to be done about it, and which driver this machine offers.
+"""minikube: a profile's state, what to do about it, and which driver this machine offers.
 
-How minikube v1.38.1 answers was recorded call by call (tests/minikube/recorded.jsonl); where its source decides, the file is named.
+minikube v1.38.1's answers were recorded call by call (tests/minikube/recorded.jsonl); for behaviour that comes from its source, the file is named.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-# What minikube enables by itself in every new cluster (pkg/minikube/assets/addons.go).
+# The addons that minikube itself enables in every new cluster (pkg/minikube/assets/addons.go).
 DEFAULT_ADDONS = frozenset({"default-storageclass", "storage-provisioner"})
-# Other names of drivers (pkg/minikube/driver/driver.go); a profile has the first.
+# Other names of drivers (pkg/minikube/driver/driver.go); a profile has the first name.
 DRIVER_ALIASES = {"qemu": "qemu2", "kvm": "kvm2"}
-# Below these minikube refuses, or with --force goes on to a cluster that does not come up (cmd/minikube/cmd/start_flags.go).
+# Below these, minikube refuses, or with --force continues to a cluster that does not come up (cmd/minikube/cmd/start_flags.go).
 MINIMUM_CPUS = 2
 MINIMUM_MEMORY_MB = 1800
 UNITS = {"b": 1 / 2**20, "k": 1 / 2**10, "m": 1, "g": 2**10, "t": 2**20}  # docker/go-units, RAMInBytes; in MB
@@ -29,11 +29,11 @@ ENGINES = ("docker", "podman")
 
 
 class MinikubeError(Exception):
-    """What is wrong, where, and what to do, in words for the person at the terminal."""
+    """What is wrong, where, and what to do, for the person at the terminal."""
 
 
 class Refusal(MinikubeError):
-    """Nothing was changed, because what is there must not be touched or cannot take what is wanted."""
+    """Nothing was changed, because the existing profile must not be touched or cannot take the settings."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Wanted:
     """What the caller asks for; see the documentation of the module ``minikube`` for each field.
 
     Attributes:
-        memory: In minikube's notation, such as ``4096`` (MB), ``4g`` or ``max``; "" leaves it to minikube, as everywhere.
-        cni_manifest: A checksum of the manifest that ``cni`` is the path of, "" where it is none.
+        memory: In minikube's notation, such as ``4096`` (MB), ``4g`` or ``max``; as in all settings, "" leaves the choice to minikube.
+        cni_manifest: A checksum of the manifest if ``cni`` is a path, else "".
     """
 
     profile: str
@@ -74,18 +74,18 @@ class Observed:
     """What is there.
 
     Attributes:
-        state: ``absent``; ``foreign``, of another tool, user or environment; ``lost``, the profile's container or machine was removed by somebody;
-            ``partial``, a start was cut off; ``stopped``; ``paused``; ``unready``, made but not wholly running; ``running``.
+        state: ``absent``; ``foreign``, of another tool, user or environment; ``lost``, somebody removed the profile's container or machine;
+            ``partial``, a start was interrupted; ``stopped``; ``paused``; ``unready``, made but not completely running; ``running``.
         reason: Why it is not ``absent``, ``stopped``, ``paused`` or ``running``, as a phrase.
-        remedy: What else than another name helps where it is ``foreign``, as a phrase.
-        silent: Whether the kubelet runs and the API server does not answer.
+        remedy: What helps if it is ``foreign``, apart from another name, as a phrase.
+        silent: Whether the kubelet runs but the API server does not answer.
         config: The profile's configuration, as minikube keeps it.
-        record: What an earlier run wrote about the profile; None when none did.
+        record: What an earlier run recorded about the profile; None if there is no record.
         addons: The addons that are enabled.
-        known_addons: The names of all addons; empty when minikube was not asked.
-        kubeconfig_current: Whether the environment's kubeconfig leads to the cluster.
-        kubeconfig_foreign: Whether the environment's kubeconfig leads elsewhere.
-        certificates_current: Whether the authorities that the node has to trust are where minikube takes them from.
+        known_addons: The names of all addons; empty if minikube was not asked.
+        kubeconfig_current: Whether the environment's kubeconfig points to the cluster.
+        kubeconfig_foreign: Whether the environment's kubeconfig points elsewhere.
+        certificates_current: Whether the authorities that the node has to trust are where minikube looks for them.
     """
 
     state: str
@@ -102,12 +102,12 @@ class Observed:
 
     @property
     def made(self) -> bool:
-        """Whether a start of ours ever came to its end, so that there may be something to lose."""
+        """Whether one of our starts ever completed, so that there may be something to lose."""
         return bool((self.record or {}).get("made"))
 
     @property
     def kubernetes_version(self) -> str:
-        """The version that the cluster has, "" when there is none."""
+        """The cluster's version, "" if there is no cluster."""
         return self.config.get("KubernetesConfig", {}).get("KubernetesVersion", "")
 
 
@@ -117,9 +117,9 @@ class Plan:
 
     Attributes:
         steps: ``delete``, ``unpause``, ``stop``, ``start``, ``enable NAME``, ``disable NAME``.
-        recreate: Whether a cluster that the steps do not bring up may be deleted and made again.
-        why: What makes the first step necessary, as a phrase.
-        warning: What is perhaps not done, and what to do about it.
+        recreate: Whether to delete and recreate a cluster that the steps do not bring up.
+        why: The reason for the first step, as a phrase.
+        warning: What may not be done, and what to do about it.
     """
 
     steps: list[str]
@@ -132,13 +132,13 @@ class Plan:
 
 
 def classify(profiles: dict[str, Any], profile: str, status: str, record: dict[str, Any] | None) -> tuple[str, str, bool]:
-    """Return the state of a profile that is in the home, its reason, and whether the API server alone is silent.
+    """Return the state of a profile in the home, the reason for it, and whether only the API server does not answer.
 
     Args:
         profiles: The answer of ``profile list -o json``.
         profile: The profile's name.
         status: What ``status -o json`` printed: an object, a list of objects (several nodes), or ``null``.
-        record: What an earlier run wrote about the profile.
+        record: What an earlier run recorded about the profile.
     """
     names = {kind: [item.get("Name") for item in profiles.get(kind) or []] for kind in ("valid", "invalid")}
     if record is None:
@@ -171,7 +171,7 @@ def classify(profiles: dict[str, Any], profile: str, status: str, record: dict[s
 
 
 def status_of(text: str) -> list[dict[str, Any]]:
-    """Return the nodes of an answer of ``status -o json``; none when it is ``null`` or the events that say that there is no profile."""
+    """Return the nodes in an answer of ``status -o json``; none if it is ``null`` or consists of events that report a missing profile."""
     try:
         answer = json.loads(text)
     except ValueError:
@@ -181,7 +181,7 @@ def status_of(text: str) -> list[dict[str, Any]]:
 
 
 def enabled_addons(answer: dict[str, Any]) -> frozenset[str]:
-    """Return the enabled ones of an answer of ``addons list -o json``."""
+    """Return the enabled addons in an answer of ``addons list -o json``."""
     return frozenset(name for name, addon in answer.items() if addon.get("Status") == "enabled")
 
 
@@ -189,10 +189,10 @@ def enabled_addons(answer: dict[str, Any]) -> frozenset[str]:
 
 
 def megabytes(text: str) -> int | None:
-    """Return a size of minikube's notation in MB; None for "", ``max`` and ``no-limit``, which are minikube's to work out.
+    """Return a size in minikube's notation in MB; None for "", ``max`` and ``no-limit``, which minikube resolves.
 
     Raises:
-        Refusal: It is no size.
+        Refusal: It is not a size.
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([bkmgt]?)i?b?", text.strip().lower())
     if found:
@@ -206,7 +206,7 @@ def version(text: str) -> tuple[int, ...]:
     """Return a Kubernetes version as numbers.
 
     Raises:
-        Refusal: It is none.
+        Refusal: It is not a version.
     """
     found = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)(?:[-+].*)?", text)
     if not found:
@@ -215,7 +215,7 @@ def version(text: str) -> tuple[int, ...]:
 
 
 def unusable(wanted: Wanted) -> list[str]:
-    """Return what is wrong with the settings whatever is there, one phrase each, with the variable's name."""
+    """Return what is wrong with the settings regardless of the existing profile, one phrase each, with the variable's name."""
     found = []
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9]", wanted.profile):
         found.append(f"minikube_profile: {wanted.profile!r} is not a valid container name: use two or more letters, digits and hyphens")
@@ -255,17 +255,17 @@ def differences(observed: Observed, wanted: Wanted) -> list[tuple[str, str, str]
     driver = DRIVER_ALIASES.get(wanted.driver, wanted.driver)
     if driver:
         pairs.append(("driver", config.get("Driver", ""), driver))
-    if config.get("Driver") != "none":  # the machine's own are used
+    if config.get("Driver") != "none":  # it uses the machine's own
         sizes = {"memory": megabytes(wanted.memory), "disk": megabytes(wanted.disk), "cpus": int(wanted.cpus) if wanted.cpus.isdigit() else None}
         for name, key in (("memory", "Memory"), ("disk", "DiskSize"), ("cpus", "CPUs")):
             text = getattr(wanted, name)
             if sizes[name]:
                 pairs.append((name, config.get(key), sizes[name]))
-            elif text in ("max", "no-limit") and record.get(name, text) != text:  # how much that was only the first start knew
+            elif text in ("max", "no-limit") and record.get(name, text) != text:  # only the first start knew how much that was
                 pairs.append((name, config.get(key), text))
     pairs.append(("nodes", len(config.get("Nodes") or [None]), wanted.nodes))
     if wanted.container_runtime:
-        # A start with another runtime fails and overwrites the profile's file: what the cluster was made with is in the record.
+        # A start with another runtime fails and overwrites the profile's file, so the record has the runtime that the cluster was made with.
         pairs.append(("container_runtime", record.get("container_runtime") or kubernetes.get("ContainerRuntime"), wanted.container_runtime))
     if "cni" in record:
         pairs.append(("cni", record["cni"], wanted.cni or "auto"))
@@ -282,13 +282,13 @@ def differences(observed: Observed, wanted: Wanted) -> list[tuple[str, str, str]
     live, want = observed.kubernetes_version, wanted.kubernetes_version
     if live and want and version(want) < version(live):
         pairs.append(("kubernetes_version", live, want))
-    if record.get("extra_config") and not wanted.extra_config:  # minikube knows no way to take the last one back
+    if record.get("extra_config") and not wanted.extra_config:  # minikube has no way to remove the last one
         pairs.append(("extra_config", record["extra_config"], []))
     return [(f"minikube_{name}", shown(now), shown(then)) for name, now, then in pairs if now != then]
 
 
 def given(wanted: Wanted) -> dict[str, str]:
-    """Return those settings of a first start that a profile does not tell afterwards, for the record; of what may hold a secret a checksum."""
+    """Return the first start's settings that a profile does not show later, for the record; a checksum for those that may hold a secret."""
     proxies = sorted((name, value) for name, value in wanted.proxies.items() if value)
     return {
         "cni": wanted.cni or "auto",
@@ -301,17 +301,17 @@ def given(wanted: Wanted) -> dict[str, str]:
 
 
 def checksum(value: Any) -> str:
-    """Return what tells a value from another without telling the value."""
+    """Return a string that differs for different values without revealing them."""
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
 def shown(value: Any) -> str:
-    """Return a setting's value as it is written in an inventory."""
+    """Return a setting's value as an inventory would have it."""
     return value if isinstance(value, str) and value else json.dumps(value)
 
 
 def to_take_on(observed: Observed, wanted: Wanted) -> str:
-    """Return what only a start gives to a cluster that runs already, as a phrase; "" when there is nothing."""
+    """Return what a running cluster needs another start for, as a phrase; "" if nothing."""
     kubernetes = observed.config.get("KubernetesConfig", {})
     live, want = observed.kubernetes_version, wanted.kubernetes_version
     if live and want and version(want) > version(live):
@@ -341,7 +341,7 @@ def other_arguments(observed: Observed, wanted: Wanted) -> bool:
 
 
 def feature_gates(wanted: Wanted) -> list[str]:
-    """Return the feature gates as minikube writes them."""
+    """Return the feature gates in minikube's format."""
     return [f"{name}={str(value).lower()}" for name, value in sorted(wanted.feature_gates.items())]
 
 
@@ -349,10 +349,10 @@ def feature_gates(wanted: Wanted) -> list[str]:
 
 
 def decide(observed: Observed, wanted: Wanted) -> Plan:
-    """Return what turns the observed state into the wanted one. Looks at nothing else and changes nothing.
+    """Return the steps from the observed state to the wanted one. Looks at nothing else and changes nothing.
 
     Raises:
-        Refusal: What is there is not ours, was lost, or cannot take the settings.
+        Refusal: The profile is not ours, was lost, or cannot take the settings.
     """
     if wanted.state == "absent":
         return to_absent(observed, wanted)
@@ -371,7 +371,7 @@ def to_absent(observed: Observed, wanted: Wanted) -> Plan:
 
 
 def to_stopped(observed: Observed) -> Plan:
-    """Stop the cluster, if it is ours and there is anything to stop."""
+    """Stop the cluster, if it is ours and anything is running."""
     if observed.state == "foreign":
         raise Refusal(f"{observed.reason}, so it is not stopped; {observed.remedy}.")
     if observed.state in ("absent", "lost", "stopped"):
@@ -380,7 +380,7 @@ def to_stopped(observed: Observed) -> Plan:
 
 
 def to_started(observed: Observed, wanted: Wanted) -> Plan:
-    """Have the cluster run, with its settings and its addons.
+    """Make the cluster run, with its settings and its addons.
 
     Raises:
         Refusal: As for decide.
@@ -402,14 +402,14 @@ def to_started(observed: Observed, wanted: Wanted) -> Plan:
             f"{wanted.inventory} to recreate it, or remove the rest with playbooks/destroy.yml and run again."
         )
     exists = observed.state not in ("absent", "lost")
-    changed = differences(observed, wanted) if exists and observed.config else []  # which is not known while the program is to be fetched
+    changed = differences(observed, wanted) if exists and observed.config else []  # the latter is not known while the program still has to be downloaded
     if changed and observed.made:
         lines = [f"{variable}: is {live}, but {want} is wanted" for variable, live, want in changed]
         raise Refusal(
             f"The minikube profile {wanted.profile} cannot apply a changed setting:\n" + "\n".join(lines) + f"\nChange it back in {wanted.inventory}, "
             "or remove the cluster with playbooks/destroy.yml and run again; the cluster's contents are lost with it."
         )
-    if observed.state == "lost" or changed:  # a first start that was cut off has nothing to lose
+    if observed.state == "lost" or changed:  # an interrupted first start has nothing to lose
         return Plan(["delete", "start", *addon_steps(DEFAULT_ADDONS, observed, wanted)], wanted.recreate, observed.reason)
     needed = to_take_on(observed, wanted)
     steps, why = {
@@ -420,7 +420,7 @@ def to_started(observed: Observed, wanted: Wanted) -> Plan:
         "unready": (["stop", "start"] if observed.silent else ["start"], observed.reason),
         "running": (["start"] if needed else [], needed),
     }[observed.state]
-    enabled = observed.addons if observed.made else observed.addons | DEFAULT_ADDONS  # a first start brings the latter
+    enabled = observed.addons if observed.made else observed.addons | DEFAULT_ADDONS  # a first start enables the latter
     addons = addon_steps(enabled, observed, wanted)
     warning = (
         f"minikube_extra_arguments: the minikube profile {wanted.profile} was started with others. minikube ignores those that only a new "
@@ -432,7 +432,7 @@ def to_started(observed: Observed, wanted: Wanted) -> Plan:
 def addon_steps(enabled: frozenset[str], observed: Observed, wanted: Wanted) -> list[str]:
     """Return the steps from the addons that are (or will be) enabled to the wanted ones.
 
-    One that somebody enabled by hand stays: disabled are only those that were wanted before, and those that minikube enables by itself.
+    Addons that somebody enabled by hand stay: only those that were wanted before, and those that minikube itself enables, are disabled.
     """
     ours = set((observed.record or {}).get("addons", [])) | DEFAULT_ADDONS
     unwanted = sorted((enabled & ours) - set(wanted.addons))
@@ -441,7 +441,7 @@ def addon_steps(enabled: frozenset[str], observed: Observed, wanted: Wanted) -> 
 
 
 def start_arguments(wanted: Wanted, exists: bool) -> list[str]:
-    """Return the options of ``start``; for a profile that ``exists`` only those that it can take."""
+    """Return the options of ``start``; if the profile ``exists``, only those that it can take."""
     options: list[tuple[str, str]] = []
     if not exists:
         options += [
@@ -462,7 +462,7 @@ def start_arguments(wanted: Wanted, exists: bool) -> list[str]:
     ]
     given = [f"--{name}={value}" for name, value in options if value]
     gates = [f"--feature-gates={','.join(feature_gates(wanted))}"] if wanted.feature_gates or exists else []
-    # The certificates in the kubeconfig: it works wherever it is copied to, and by itself.
+    # Embed the certificates in the kubeconfig, so that it works alone, wherever it is copied to.
     fixed = ["--output=json", "--interactive=false", "--wait=all", "--embed-certs"]
     return [*fixed, *given, *gates, *(["--force"] if wanted.force else []), *wanted.extra_arguments]
 
@@ -471,11 +471,11 @@ def start_arguments(wanted: Wanted, exists: bool) -> list[str]:
 
 
 def drivable(driver: str = "", force: bool = False) -> tuple[str, str]:
-    """Return the driver that minikube would use on this machine and why, or "" and why there is none.
+    """Return the driver that minikube would use on this machine and the reason, or "" and why there is none.
 
     Args:
-        driver: The one that the user named; "" tries those that minikube chooses among, in its order (priorities in pkg/minikube/registry/drvs).
-        force: Whether minikube is run with ``--force``, without which it refuses root every driver but ``none`` (validateUser in start.go).
+        driver: The driver that the user named; "" tries those that minikube chooses from, in its order (priorities in pkg/minikube/registry/drvs).
+        force: Whether minikube runs with ``--force``. Without it, it refuses every driver except ``none`` to root (validateUser in start.go).
     """
     candidates = [driver] if driver else ["docker", "kvm2", "vfkit", "podman", "qemu2"]
     silent = []
@@ -491,7 +491,7 @@ def drivable(driver: str = "", force: bool = False) -> tuple[str, str]:
 
 
 def probe(driver: str) -> str:
-    """Return why minikube cannot use a driver here, "" when it can."""
+    """Return why minikube cannot use a driver here, "" if it can."""
     mac = platform.system() == "Darwin"
     qemu = f"qemu-system-{'aarch64' if platform.machine() in ('arm64', 'aarch64') else 'x86_64'}"
     commands = {
@@ -519,7 +519,7 @@ def engine(name: str) -> list[str]:
 
 
 def answer(command: list[str]) -> tuple[str, str]:
-    """Return what a command says on its standard output, and why it failed, "" when it did not."""
+    """Return a command's standard output, and why it failed, "" if it did not."""
     tool = command[2] if command[0] == "sudo" else command[0]
     if not shutil.which(tool):
         return "", "not installed"
@@ -536,9 +536,9 @@ def answer(command: list[str]) -> tuple[str, str]:
 
 
 def taken(profile: str, driver: str) -> str:
-    """Return what already has the name of a profile that is not in our home, as a phrase; "" when nothing has.
+    """Return what already has the name of a profile that is not in our home, as a phrase; "" if nothing has it.
 
-    minikube deletes a container of that name which another minikube made (Create in pkg/drivers/kic/kic.go), and takes on a volume.
+    minikube deletes a container of that name from another minikube (Create in pkg/drivers/kic/kic.go), and reuses a volume.
     """
     for name in ENGINES if not driver else [driver] if driver in ENGINES else []:
         for kind, command in (("container", ["ps", "--all", "--format", "{{.Names}}"]), ("volume", ["volume", "ls", "--format", "{{.Name}}"])):
@@ -552,5 +552,5 @@ def taken(profile: str, driver: str) -> str:
 
 
 def directory_of(home: Path) -> Path:
-    """Return the directory that minikube keeps its things in for a MINIKUBE_HOME (pkg/minikube/localpath, MiniPath)."""
+    """Return the directory in which minikube keeps its files for a MINIKUBE_HOME (pkg/minikube/localpath, MiniPath)."""
     return home if home.name == ".minikube" else home / ".minikube"

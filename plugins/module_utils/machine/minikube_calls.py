@@ -1,4 +1,4 @@
-"""Call minikube: with an environment of our own, with progress, and with its own reasons when it fails."""
+"""Call minikube: with our own environment, with progress, and with its own reasons if it fails."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from .minikube import (
     taken,
 )
 
-READ_TIMEOUT = 60  # seconds; a look takes less than one
-PATIENCE = 10  # seconds that minikube has to end when it is told to
-TAIL = 12  # lines of what minikube quotes of other programs
+READ_TIMEOUT = 60  # seconds; a query takes less than one
+PATIENCE = 10  # seconds that minikube has to end when it is asked to
+TAIL = 12  # lines that minikube quotes from other programs
 
-# What to set when minikube gives one of these reasons (pkg/minikube/reason/reason.go); the first prefix counts.
+# What to set if minikube gives one of these reasons (pkg/minikube/reason/reason.go); the first matching prefix counts.
 ADVICE = {
     "DRV_AS_ROOT": "Run as another user who may use the driver, or set minikube_force: true.",
     "DRV_": "Set minikube_driver to one that works on this machine.",
@@ -60,7 +60,7 @@ ADVICE = {
     "MK_ADDON_": "Set minikube_addons, or check the addon's pods.",
 }
 
-# What every module of minikube's takes.
+# The options of every minikube module.
 PROFILE_OPTIONS: dict[str, dict[str, Any]] = {
     "binary": {"type": "path", "required": True},
     "home": {"type": "path", "default": "~/.cache/berth/minikube"},
@@ -71,18 +71,18 @@ PROFILE_OPTIONS: dict[str, dict[str, Any]] = {
 class Minikube:
     """The program, for one profile in one home.
 
-    The user's own ``~/.minikube`` and ``~/.kube/config`` are left alone: both places are named in the environment of every call.
+    The user's own ``~/.minikube`` and ``~/.kube/config`` are left alone, because the environment of every call names other places for both.
     """
 
     def __init__(self, binary: Path, home: Path, profile: str, kubeconfig: Path | None = None, proxies: dict[str, str] | None = None) -> None:
-        """Name the program, its home and the profile; changes nothing.
+        """Set the program, its home and the profile; changes nothing.
 
         Args:
             binary: The program.
             home: MINIKUBE_HOME.
             profile: The profile.
             kubeconfig: The file that minikube writes its context to.
-            proxies: ``http_proxy``, ``https_proxy`` and ``no_proxy``, as the node has to use them.
+            proxies: ``http_proxy``, ``https_proxy`` and ``no_proxy`` for the node.
         """
         self.binary = binary
         self.home = home
@@ -98,7 +98,7 @@ class Minikube:
             "MINIKUBE_HOME": str(home),
             "MINIKUBE_IN_STYLE": "false",
             "MINIKUBE_WANTUPDATENOTIFICATION": "false",
-            # Also of calls that should not write one: whatever happens, it is not the user's.
+            # Also for calls that should not write one: in no case may it be the user's.
             "KUBECONFIG": str(kubeconfig or self.directory / "berth" / f"{profile}.kubeconfig"),
         }
         for name, value in (proxies or {}).items():
@@ -106,18 +106,18 @@ class Minikube:
 
     @classmethod
     def of(cls, options: dict[str, Any], proxies: dict[str, str] | None = None) -> Minikube:
-        """Return the program as a module's options, PROFILE_OPTIONS and perhaps ``kubeconfig``, name it."""
+        """Return the program for a module's options: PROFILE_OPTIONS and possibly ``kubeconfig``."""
         kubeconfig = options.get("kubeconfig")
         return cls(Path(options["binary"]), Path(options["home"]), options["profile"], Path(kubeconfig) if kubeconfig else None, proxies)
 
     # --- Calls -------------------------------------------------------------------
 
     def command(self, *words: str) -> list[str]:
-        """Return a whole command line."""
+        """Return a complete command line."""
         return [str(self.binary), *words, f"--profile={self.profile}"]
 
     def read(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Ask something that changes nothing, and return the answer whatever its exit code.
+        """Run a query that changes nothing, and return the answer whatever its exit code.
 
         Raises:
             MinikubeError: The program cannot be run, or does not answer.
@@ -140,7 +140,7 @@ class Minikube:
             raise self.unusable(error) from error
 
     def unusable(self, error: OSError) -> MinikubeError:
-        """Return that the program cannot be run, with what helps where it is not there: its pin may have moved since the last run."""
+        """Return an error for a program that cannot be run, with a remedy if it is missing: its pin may have moved since the last run."""
         advice = " Run playbooks/cluster.yml, which provides it, then run this again." if isinstance(error, FileNotFoundError) else ""
         return MinikubeError(f"{self.binary} cannot be run: {error.strerror}.{advice}")
 
@@ -148,7 +148,7 @@ class Minikube:
         """Return the JSON that minikube answers with.
 
         Raises:
-            MinikubeError: It answers with something else.
+            MinikubeError: The answer is not JSON.
         """
         done = self.read(*words)
         try:
@@ -157,13 +157,13 @@ class Minikube:
             raise MinikubeError(f"minikube {' '.join(words)} failed: {failure(done.stdout, done.stderr, done.returncode)}") from None
 
     def act(self, *words: str, timeout: float) -> None:
-        """Have something done, with progress.
+        """Run a command that changes something, with progress.
 
         Raises:
             MinikubeError: It fails, with minikube's own reason and advice, or takes too long.
         """
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            # A shell's background job is started so, and minikube would inherit it: it could not be ended in good order.
+            # A shell starts background jobs with this signal ignored. minikube would inherit that, and could not be shut down cleanly.
             signal.signal(signal.SIGINT, signal.default_int_handler)
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
             try:
@@ -213,7 +213,7 @@ class Minikube:
     # --- What is there -------------------------------------------------------------
 
     def record(self) -> dict[str, Any] | None:
-        """Return what an earlier run wrote about the profile; None when it wrote nothing."""
+        """Return what an earlier run recorded about the profile; None if there is no record."""
         try:
             return json.loads(self.record_file.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -222,14 +222,14 @@ class Minikube:
             return {}
 
     def write_record(self, record: dict[str, Any]) -> None:
-        """Note what later runs need to know about the profile. That there is a note makes the profile ours."""
+        """Record what later runs need to know about the profile. A profile with a record is ours."""
         self.record_file.parent.mkdir(parents=True, exist_ok=True)
         half = self.record_file.with_suffix(".half")
         half.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         half.replace(self.record_file)
 
     def other_owner(self) -> str:
-        """Return the kubeconfig that the profile was made for, "" when it is ours or nobody's: the home is the user's, a profile one environment's."""
+        """Return the kubeconfig that the profile was made for, "" if it is ours or nobody's: the home is the user's, a profile one environment's."""
         try:
             owner = self.owner_file.read_text(encoding="utf-8").strip()
         except OSError:
@@ -237,21 +237,21 @@ class Minikube:
         return owner if self.kubeconfig and owner != os.path.realpath(self.kubeconfig) else ""
 
     def note_owner(self) -> None:
-        """Note whose profile it is: earlier versions did not, and a project may have been moved."""
+        """Record whose profile it is: earlier versions did not, and a project may have been moved."""
         if self.kubeconfig and not self.owner_file.exists():
             self.owner_file.parent.mkdir(parents=True, exist_ok=True)
             self.owner_file.write_text(f"{os.path.realpath(self.kubeconfig)}\n", encoding="utf-8")
 
     def exists(self) -> bool:
-        """Whether the home has the profile, be it whole or not.
+        """Whether the home has the profile, complete or not.
 
-        A start that fails early leaves the directory without the configuration, which minikube writes before it makes anything. To have such a
-        one deleted is dangerous: minikube goes by the name then, and takes what another minikube made with it.
+        A start that fails early leaves the directory without the configuration, which minikube writes before it makes anything. Deleting such a
+        profile is dangerous: minikube then goes by the name, and also removes what another minikube made under it.
         """
         return (self.directory / "profiles" / self.profile / "config.json").exists()
 
     def stored_config(self) -> dict[str, Any]:
-        """Return the profile's configuration as it lies in the home, which is what minikube shows of it; {} when it cannot be read."""
+        """Return the profile's configuration as stored in the home, which is what minikube shows; {} if it cannot be read."""
         try:
             content = json.loads((self.directory / "profiles" / self.profile / "config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -259,11 +259,11 @@ class Minikube:
         return content if isinstance(content, dict) else {}
 
     def observe(self, wanted: Wanted, certificates: dict[str, str] | None = None) -> Observed:
-        """Return what is there. A home without the profile is not even looked at by minikube, which would fill it with directories.
+        """Return what is there. Without the profile, minikube is not asked at all, because it would fill the home with directories.
 
         Args:
-            wanted: Decides what has to be looked at.
-            certificates: The contents of the authorities that the node has to trust, by the file's name.
+            wanted: Determines what to look at.
+            certificates: The contents of the authorities that the node has to trust, by file name.
 
         Raises:
             MinikubeError: minikube does not answer.
@@ -298,17 +298,17 @@ class Minikube:
         return Observed(state, reason, silent=silent, config=config, certificates_current=self.certificates_current(certificates or {}, record or {}), **found)
 
     def status(self, config: dict[str, Any]) -> str:
-        """Return what ``status -o json`` prints. Where a node is gone that is ``null`` for all, so each of several is asked for by itself then."""
+        """Return the output of ``status -o json``. If one node is gone, that is ``null`` for all, so each of several nodes is then queried separately."""
         text = self.read("status", "--output=json").stdout
         nodes = config.get("Nodes") or []
         if status_of(text) or len(nodes) < 2:
             return text
-        # How minikube calls a node's machine: MachineName in pkg/minikube/config.
+        # minikube's name of a node's machine: MachineName in pkg/minikube/config.
         names = [f"{self.profile}-{node['Name']}" if node.get("Name") else self.profile for node in nodes]
         return json.dumps([node for name in names for node in status_of(self.read("status", "--output=json", f"--node={name}").stdout)])
 
     def kubeconfig_state(self) -> dict[str, bool]:
-        """Return whether the kubeconfig leads to the profile, and whether it leads elsewhere."""
+        """Return whether the kubeconfig points to the profile, and whether it points elsewhere."""
         if not self.kubeconfig or not self.kubeconfig.exists():
             return {"kubeconfig_current": False, "kubeconfig_foreign": False}
         try:
@@ -322,7 +322,7 @@ class Minikube:
         }
 
     def endpoint(self) -> str:
-        """Return the API server's address as the kubeconfig has it, "" when there is none."""
+        """Return the API server's address in the kubeconfig, "" if there is none."""
         with contextlib.suppress(OSError, AttributeError, TypeError, KeyError, yaml.YAMLError):
             content = yaml.safe_load(self.kubeconfig.read_text(encoding="utf-8")) if self.kubeconfig else {}
             return next((item["cluster"]["server"] for item in content["clusters"] if item["name"] == self.profile), "")
@@ -331,14 +331,14 @@ class Minikube:
     # --- Certificate authorities -------------------------------------------------------
 
     def certificates_current(self, wanted: dict[str, str], record: dict[str, Any]) -> bool:
-        """Whether the authorities are where minikube takes them from at a start (collectCACerts in pkg/minikube/bootstrapper/certs.go)."""
+        """Whether the authorities are where a start of minikube looks for them (collectCACerts in pkg/minikube/bootstrapper/certs.go)."""
         directory = self.directory / "certs"
         return sorted(wanted) == record.get("certificates", []) and all(
             (directory / name).exists() and (directory / name).read_text(encoding="utf-8") == content for name, content in wanted.items()
         )
 
     def write_certificates(self, wanted: dict[str, str], record: dict[str, Any]) -> None:
-        """Put the authorities where minikube takes them from, and remove those that an earlier run put there."""
+        """Put the authorities where minikube looks for them, and remove those that an earlier run put there."""
         directory = self.directory / "certs"
         for name in set(record.get("certificates", [])) - set(wanted):
             (directory / name).unlink(missing_ok=True)
@@ -350,7 +350,7 @@ class Minikube:
     # --- Steps -----------------------------------------------------------------------
 
     def carry_out(self, plan: Plan, observed: Observed, wanted: Wanted, certificates: dict[str, str], timeout: float) -> None:
-        """Do what was decided.
+        """Carry out a plan.
 
         Raises:
             MinikubeError: A step failed.
@@ -372,7 +372,7 @@ class Minikube:
             self.addons(observed, wanted, again=bool(steps), timeout=timeout)
 
     def steps(self, names: list[str], wanted: Wanted, certificates: dict[str, str], timeout: float) -> None:
-        """Do ``delete``, ``unpause``, ``stop`` and ``start`` in the given order, note them, and look whether the cluster runs in the end."""
+        """Do ``delete``, ``unpause``, ``stop`` and ``start`` in the given order, record them, and check at the end whether the cluster runs."""
         for name in names:
             report(f"minikube: {name} {self.profile}")
             if name == "start":
@@ -387,10 +387,10 @@ class Minikube:
             self.verify(wanted)
 
     def before_start(self, wanted: Wanted, certificates: dict[str, str]) -> None:
-        """Note whose profile it is before there is one: a start that is cut off is ours as well."""
+        """Record whose profile it is before it exists, so that an interrupted start is ours as well."""
         record = self.record() or {}
         self.write_certificates(certificates, record)
-        if not self.exists():  # what is noted then is of a start that made nothing
+        if not self.exists():  # then the record is of a start that made nothing
             record = given(wanted)
             self.owner_file.unlink(missing_ok=True)
         self.note_owner()
@@ -398,7 +398,7 @@ class Minikube:
         self.write_record(record | made | {"certificates": sorted(certificates), "extra_config": sorted(wanted.extra_config)})
 
     def verify(self, wanted: Wanted) -> None:
-        """Look whether the cluster runs, and note that it was made.
+        """Check whether the cluster runs, and record that it was made.
 
         Raises:
             MinikubeError: It does not run although minikube says so.
@@ -409,7 +409,7 @@ class Minikube:
             raise MinikubeError(f"minikube reports that {self.profile} has started, but it is {seen.state}: {seen.reason}.")
 
     def addons(self, observed: Observed, wanted: Wanted, again: bool, timeout: float) -> None:
-        """Enable the addons that are wanted and disable those that no longer are; ``again`` looks at what a start has enabled."""
+        """Enable the wanted addons and disable those that are no longer wanted; ``again`` looks up what a start has enabled."""
         enabled = enabled_addons(self.answer("addons", "list", "--output=json")) if again else observed.addons
         for step in addon_steps(enabled, observed, wanted):
             verb, _, name = step.partition(" ")
@@ -417,14 +417,14 @@ class Minikube:
             self.act("addons", verb, name, timeout=timeout)
 
     def note(self, wanted: Wanted) -> None:
-        """Note the addons that are wanted, so that a later run knows which of them no longer are, and what earlier versions did not note."""
+        """Record the wanted addons, so that a later run knows which are no longer wanted, and what earlier versions did not record."""
         record = self.record() or {}
         known = given(wanted) | {"extra_arguments": checksum(wanted.extra_arguments)} | record | {"addons": sorted(wanted.addons)}
         if known != record:
             self.write_record(known)
 
     def forget(self) -> None:
-        """Take away what was noted about a profile that is gone, and the kubeconfig that led to it."""
+        """Remove the records about a profile that is gone, and the kubeconfig that pointed to it."""
         directory = self.directory / "certs"
         for name in (self.record() or {}).get("certificates", []):
             (directory / name).unlink(missing_ok=True)
@@ -434,13 +434,13 @@ class Minikube:
             self.kubeconfig.unlink()
 
     def tidy_kubeconfig(self) -> None:
-        """Have nobody but the user read the kubeconfig."""
+        """Make the kubeconfig readable only by the user."""
         if self.kubeconfig and self.kubeconfig.exists() and self.kubeconfig.stat().st_mode & 0o777 != 0o600:
             self.kubeconfig.chmod(0o600)
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """End minikube and what it started: first as from a terminal, which lets it clean up."""
+    """End minikube and everything that it started; first with a terminal's signal, which lets it clean up."""
     for number in (signal.SIGINT, signal.SIGKILL):
         if process.poll() is not None:
             return
@@ -451,10 +451,10 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 def certificates_of(paths: list[str], profile: str) -> dict[str, str]:
-    """Return the contents of certificate files by the name under which minikube looks for them.
+    """Return the contents of certificate files by the names under which minikube looks for them.
 
     Raises:
-        Refusal: One is missing or no certificate.
+        Refusal: One is missing or not a certificate.
     """
     found = {}
     for path in map(Path, paths):
@@ -472,7 +472,7 @@ def certificates_of(paths: list[str], profile: str) -> dict[str, str]:
 
 
 def manifest_of(cni: str) -> str:
-    """Return a checksum of the manifest that ``minikube_cni`` is the path of, "" for the name of a plugin.
+    """Return a checksum of the manifest if ``minikube_cni`` is a path, "" for the name of a plugin.
 
     Raises:
         Refusal: It cannot be read.
@@ -501,7 +501,7 @@ def event(line: str) -> tuple[str, dict[str, Any]]:
 
 
 def progress(line: str) -> str:
-    """Report a step that minikube has reached, and return it; "" for a line that is none."""
+    """Report a step that minikube has reached, and return it; "" for any other line."""
     kind, data = event(line)
     if kind != "step":
         return ""
@@ -526,12 +526,12 @@ def failure(output: str, errors: str, status: int) -> str:
         plain = [line.lstrip("*!X ") for line in (errors + output).splitlines() if line.strip() and not event(line)[0]]
         reason, message = "", "\n".join([data.get("message", "") for data in events] or plain or ["it printed nothing"])
     code = f"{reason}, exit code {status}" if reason else f"exit code {status}"
-    # With --force it goes on after an error, so that the first one may be the cause of the last.
+    # With --force it continues after an error, so the first one may be the cause of the last.
     earlier = list({data["name"]: data for data in named if data["name"] != reason}.values())
     parts = [f"{shortened(message)} ({code}).", *(f"Before that: {shortened(data.get('message', ''))} ({data['name']})." for data in earlier)]
     for data in [*earlier, *named[-1:]]:
         advice = data.get("advice", "").strip().rstrip(".")
-        parts += [f"{advice}." if advice and "{{" not in advice else ""]  # some are templates that minikube forgot to fill in
+        parts += [f"{advice}." if advice and "{{" not in advice else ""]  # some are templates that minikube did not fill in
         parts += [f"Known issues: {data['issues']}" if data.get("issues") else ""]
     reasons = [*(data["name"] for data in earlier), reason]
     parts += [next((words for name in reasons for prefix, words in ADVICE.items() if name.startswith(prefix)), "")]
@@ -539,7 +539,7 @@ def failure(output: str, errors: str, status: int) -> str:
 
 
 def shortened(message: str) -> str:
-    """Return a message without its full stop, of a long one only the beginning and the end."""
+    """Return a message without its full stop; if it is long, only its beginning and end."""
     lines = [line for line in message.splitlines() if line.strip()]
     if len(lines) > TAIL + 2:
         lines = [lines[0], "...", *lines[-TAIL:]]
