@@ -484,7 +484,7 @@ def stays(others: Sequence[str]) -> str:
     """Return what uses the cluster, and how to remove that; empty if no other environment uses it.
 
     >>> stays(["shop"])
-    'the cluster, for shop. Destroy each with its own inventory or, where that is gone, with a copy of this one whose host has its name'
+    'the cluster, for shop. Destroy each with its own inventory or, if that is gone, with a copy of this one whose host has its name'
     """
     how = "Destroy each with its own inventory or, if that is gone, with a copy of this one whose host has its name"
     return f"the cluster, for {', '.join(others)}. {how}" if others else ""

@@ -1,4 +1,4 @@
-"""What of this machine's network would be in the way of a new cluster. Everything here only reads."""
+"""What in this machine's network would conflict with a new cluster. Everything here only reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 
 BRIDGE = "berth-pods"
 OWN_LINKS = "berth-"
-# Of a network as large as this, such as 10.0.0.0/8 behind a VPN, a cluster hides a part that is perhaps not used; a smaller one surely is.
+# In a network as large as this, such as 10.0.0.0/8 behind a VPN, a cluster hides a part that may be unused; a smaller network is surely in use.
 LARGE = 16
 LEAST = 8  # a VPN may write the default route as two halves
 KINDS = {"local": "address", "nameserver": "name server"}
@@ -29,13 +29,13 @@ FREE = {
 USES = {"berth_pod_network": "pods", "berth_service_network": "services", "berth_node_address": "the node"}
 
 ETC_RESOLV = Path("/etc/resolv.conf")
-# What systemd-resolved asks itself, where /etc/resolv.conf leads to it at 127.0.0.53 (systemd-resolved.service(8)).
+# The name servers that systemd-resolved asks, if /etc/resolv.conf points to it at 127.0.0.53 (systemd-resolved.service(8)).
 RESOLVED = Path("/run/systemd/resolve/resolv.conf")
 
 
 @dataclass(frozen=True)
 class Clash:
-    """A range of the cluster's that this machine uses already; ``certain`` where it surely does not work, else the one only hides the other."""
+    """A range of the cluster's that this machine already uses; ``certain`` if it surely does not work, otherwise one only hides the other."""
 
     variable: str
     text: str
@@ -46,8 +46,8 @@ class Clash:
 
 
 def routes() -> list[dict[str, Any]]:
-    """Return the machine's IPv4 routes of all tables, as ``ip -json route`` prints them; its own addresses are those of the type local."""
-    if not shutil.which("ip"):  # as on a machine that has little but its default route
+    """Return the machine's IPv4 routes in all tables, as ``ip -json route`` prints them; its own addresses have the type local."""
+    if not shutil.which("ip"):  # such as on a machine that has little but its default route
         return []
     done = subprocess.run(["ip", "-4", "-json", "route", "show", "table", "all"], capture_output=True, text=True, check=False)
     return json.loads(done.stdout or "[]") if done.returncode == 0 else []
@@ -59,13 +59,13 @@ def ranges(pods: str, services: str, node: str) -> dict[str, IPv4Network]:
 
 
 def overlapping(wanted: Mapping[str, IPv4Network]) -> list[tuple[str, str]]:
-    """Return the variables whose ranges overlap, each with the other one."""
+    """Return the pairs of variables whose ranges overlap."""
     pairs = itertools.combinations(wanted.items(), 2)
     return [(name, f"{other_network} ({other})") for (other, other_network), (name, network) in pairs if network.overlaps(other_network)]
 
 
 def clashes(wanted: Mapping[str, IPv4Network], known: Iterable[Mapping[str, Any]]) -> list[Clash]:
-    """Return what of the ``wanted`` ranges overlaps with a route or an address of the machine, with a range that is free.
+    """Return where the ``wanted`` ranges overlap with a route or an address of the machine, each with a free range.
 
     Args:
         wanted: The cluster's ranges, as ``ranges`` returns them.
@@ -88,12 +88,12 @@ def clashes(wanted: Mapping[str, IPv4Network], known: Iterable[Mapping[str, Any]
 
 
 def _is_used(route: Mapping[str, Any]) -> bool:
-    """Whether a route says where some machines are, or is an address of this one or of a name server."""
+    """Whether a route points to existing machines, or is an address of this one or of a name server."""
     return route.get("type") not in ("broadcast", "multicast", "anycast") and not str(route.get("dev", "")).startswith((OWN_LINKS, "lo"))
 
 
 def _clash(network: IPv4Network, route: Mapping[str, Any]) -> tuple[bool, str]:
-    """Return whether a route surely is in the way of a range, and what it is; "" where it leads elsewhere."""
+    """Return whether a route surely conflicts with a range, and what it is; "" if it does not conflict."""
     gateways = [hop["gateway"] for hop in (route, *route.get("nexthops", [])) if "gateway" in hop]
     if inside := [gateway for gateway in gateways if IPv4Address(gateway) in network]:
         return True, f"the gateway {inside[0]} of the route {route['dst']}"
@@ -122,17 +122,17 @@ def _free(variable: str, wanted: Mapping[str, IPv4Network], others: Sequence[Map
 
 
 def name_servers(text: str) -> list[str]:
-    """Return the name servers of a resolv.conf(5)."""
+    """Return the name servers in a resolv.conf(5)."""
     return [words[1] for words in map(str.split, text.splitlines()) if len(words) > 1 and words[0] == "nameserver"]
 
 
 def resolv_conf(root: Path = Path("/")) -> Path:
-    """Return the file with the name servers that pods can ask: what systemd-resolved asks, where /etc/resolv.conf leads to this machine itself."""
+    """Return the file with the name servers that pods can ask: systemd-resolved's own, if /etc/resolv.conf points to this machine itself."""
     return RESOLVED if unusable(root, ETC_RESOLV) and not unusable(root, RESOLVED) else ETC_RESOLV
 
 
 def servers(root: Path, path: Path) -> list[dict[str, Any]]:
-    """Return the name servers of a file as ``clashes`` takes them."""
+    """Return the name servers in a file, as ``clashes`` takes them."""
     with contextlib.suppress(OSError):
         found = name_servers((root / path.relative_to("/")).read_text(encoding="utf-8", errors="replace"))
         return [{"dst": server, "type": "nameserver"} for server in found if re.fullmatch(r"[0-9.]+", server) and not _is_loopback(server)]
@@ -140,9 +140,9 @@ def servers(root: Path, path: Path) -> list[dict[str, Any]]:
 
 
 def unusable(root: Path, path: Path) -> str:
-    """Return why a file's name servers are of no use to pods, as a phrase; "" when they are.
+    """Return why pods cannot use a file's name servers, as a phrase; "" if they can.
 
-    In a pod 127.0.0.1 is the pod itself: CoreDNS would ask itself, and ends; without a name server it does not start.
+    In a pod, 127.0.0.1 is the pod itself: CoreDNS would ask itself, and exits; without a name server it does not start.
     https://coredns.io/plugins/loop/#troubleshooting
     """
     try:
@@ -162,19 +162,19 @@ def _is_loopback(server: str) -> bool:
         return False
 
 
-# --- Firewalls that a rule of iptables does not get past --------------------------------------------------------------
+# --- Firewalls that an iptables rule does not override ---------------------------------------------------------------
 
 
 def firewalls(pods: str) -> list[str]:
-    """Return which firewalls would drop what pods send, each with the commands that let it through.
+    """Return the firewalls that would drop pods' traffic, each with the commands that allow it.
 
-    The rules of iptables are made by roles/kubeadm; what another table of nftables drops stays dropped (nft(8), VERDICT STATEMENTS).
+    roles/kubeadm makes the iptables rules; what another nftables table drops stays dropped (nft(8), VERDICT STATEMENTS).
     """
     return [*filter(None, [firewalld(pods)]), *dropping(_ruleset(), pods)]
 
 
 def firewalld(pods: str) -> str:
-    """Return what to tell firewalld, where it runs and does not trust pods."""
+    """Return the commands for firewalld, if it runs and does not trust pods."""
     if not shutil.which("firewall-cmd") or subprocess.run(["firewall-cmd", "--state"], capture_output=True, check=False).returncode:
         return ""
     zone = subprocess.run(["firewall-cmd", f"--get-zone-of-source={pods}"], capture_output=True, text=True, check=False).stdout.strip()
@@ -190,7 +190,7 @@ def _ruleset() -> list[dict[str, Any]]:
 
 
 def dropping(ruleset: Iterable[Mapping[str, Any]], pods: str) -> list[str]:
-    """Return a phrase for each chain of nftables that drops what no rule of it takes, and has none for our pods.
+    """Return a phrase for each nftables chain that drops what no rule of it accepts, and has no rule for our pods.
 
     Args:
         ruleset: The objects of ``nft --json list ruleset`` (libnftables-json(5)).
@@ -200,7 +200,7 @@ def dropping(ruleset: Iterable[Mapping[str, Any]], pods: str) -> list[str]:
     chains = [each["chain"] for each in objects if "chain" in each]
     found = []
     for chain in chains:
-        # Tables of iptables have rules of our own; firewalld is asked by itself.
+        # iptables tables have our own rules; firewalld is checked separately.
         foreign = chain["family"] in ("ip", "inet") and (chain["family"], chain["table"]) != ("ip", "filter") and chain["table"] != "firewalld"
         if not (foreign and chain.get("policy") == "drop" and chain.get("hook") in ("forward", "input")):
             continue

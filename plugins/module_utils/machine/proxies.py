@@ -1,6 +1,6 @@
-"""Which addresses are never asked through a proxy: those of clusters and registries on this machine.
+"""Which addresses are never accessed through a proxy: those of clusters and registries on this machine.
 
-Programs take proxies from the environment (HTTPS_PROXY and the like), and every one of them honours NO_PROXY there:
+Programs take proxies from the environment (HTTPS_PROXY and the like), and all of them honour NO_PROXY there:
 https://about.gitlab.com/blog/we-need-to-talk-no-proxy/
 """
 
@@ -27,24 +27,24 @@ def named(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def without(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment without proxies."""
+    """Return an environment without its proxies."""
     proxies = named(environment)
     return {name: value for name, value in environment.items() if name not in proxies}
 
 
 @functools.cache  # it reads this machine's certificate authorities, which takes 50 ms
 def direct(*handlers: type[urllib.request.BaseHandler]) -> urllib.request.OpenerDirector:
-    """Return what asks a URL past any proxy that the environment names, with more of urllib's handlers."""
+    """Return an opener that bypasses any proxy in the environment, with additional urllib handlers."""
     return urllib.request.build_opener(urllib.request.ProxyHandler({}), *handlers)
 
 
 def exceptions(environment: Mapping[str, str], kubeconfigs: Iterable[Path], to_come: Iterable[str], routes: str = "/proc/net/route") -> dict[str, str]:
-    """Return the variables that keep clusters on this machine from being asked through a proxy; none where no proxy is named.
+    """Return the variables that exempt clusters on this machine from the proxy; none if the environment names no proxy.
 
     Args:
-        environment: As it is.
-        kubeconfigs: Those of the environments that are worked on; one that is not there yet counts for nothing.
-        to_come: Addresses of clusters that are still to be made on this machine.
+        environment: The current environment.
+        kubeconfigs: Those of the environments in this run; one that does not exist yet is ignored.
+        to_come: Addresses of clusters that this machine will have.
         routes: The kernel's table of IPv4 routes (proc_pid_net(5)).
     """
     if not named(environment):
@@ -56,7 +56,7 @@ def exceptions(environment: Mapping[str, str], kubeconfigs: Iterable[Path], to_c
 
 
 def server(kubeconfig: Path) -> str:
-    """Return the host of the API server that a kubeconfig's current context leads to; "" where that cannot be read."""
+    """Return the host of the API server in a kubeconfig's current context; "" if that cannot be read."""
     try:
         content = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
         context = next(each["context"] for each in content["contexts"] if each["name"] == content["current-context"])
@@ -67,7 +67,7 @@ def server(kubeconfig: Path) -> str:
 
 
 def is_near(host: str, routes: str = "/proc/net/route") -> bool:
-    """Whether an address is this machine's or in a network that it is itself part of, so that no proxy could be on the way."""
+    """Whether an address is this machine's or in a network that the machine is attached to, so that no proxy could be on the way."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -78,7 +78,7 @@ def is_near(host: str, routes: str = "/proc/net/route") -> bool:
 
 
 def _attached(routes: str) -> list[ipaddress.IPv4Network]:
-    """Return the private networks that the machine is part of: those that its routes lead to without a gateway."""
+    """Return the private networks that the machine is attached to: those that it has routes to without a gateway."""
     try:
         lines = Path(routes).read_text(encoding="ascii").splitlines()[1:]
     except OSError:
@@ -91,12 +91,12 @@ def _attached(routes: str) -> list[ipaddress.IPv4Network]:
 
 
 def _dotted(word: str) -> str:
-    """Return an address as the table has it, in the machine's own order of bytes, in the usual notation."""
+    """Return an address from the table, which has the machine's own byte order, in the usual notation."""
     return socket.inet_ntoa(struct.pack("=I", int(word, 16)))
 
 
 def blamed(environment: Mapping[str, str], host: str) -> str:
-    """Return what to say of a proxy that does not let through to ``host``."""
+    """Return what to say about a proxy that blocks access to ``host``."""
     names = named(environment)
     variable = next((name for name in sorted(names, key=lambda name: name.lower() != "https_proxy")), "HTTPS_PROXY")
     return f"The proxy in {variable} does not connect to {host}. Correct it, or add {host} to NO_PROXY"

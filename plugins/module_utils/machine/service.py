@@ -1,4 +1,4 @@
-"""Long-running processes of this machine: systemd units where systemd is PID 1, else processes under runit's supervisor."""
+"""Long-running processes of this machine: systemd units if systemd is PID 1, otherwise processes under runit's supervisor."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ SERVICES = Path("/var/lib/berth/services")
 LOGS = Path("/var/log/berth")
 PIDS = Path("/run/berth")
 UNITS = Path("/etc/systemd/system")
-START_TIMEOUT = 60  # seconds a supervisor gets to answer, on a machine that has much else to do; one that has ended is not waited for
+START_TIMEOUT = 60  # seconds a supervisor gets to answer on a busy machine; one that has ended is not waited for
 STOP_TIMEOUT = 60  # seconds a service gets to end before it is killed
-ENDINGS = 3  # as many as these, a second apart, and a service does not come up by itself any more
-LOOK = 0.3  # seconds between two looks at a service; runsv and our units start one again after a second
+ENDINGS = 3  # after so many, a second apart, a service will not come up by itself any more
+LOOK = 0.3  # seconds between two checks of a service; runsv and our units restart one after a second
 
 
 class ServiceError(Exception):
-    """A service that cannot be started or stopped; the text is for the user."""
+    """A service cannot be started or stopped; the text is for the user."""
 
 
 @dataclass
 class Service:
-    """One process that keeps running after Ansible has ended.
+    """A process that keeps running after Ansible has ended.
 
-    ``command`` is the program and its arguments; ``before`` a program that prepares the machine for it (after a reboot too);
-    ``wait_for`` a file without which it would end at once; ``listens`` where it accepts connections, a path or ``host:port``;
-    ``reads`` the files that it reads once, as it starts.
+    ``command`` is the program and its arguments; ``before`` is a program that prepares the machine for it (after a reboot too);
+    ``wait_for`` is a file without which it would exit immediately; ``listens`` is where it accepts connections, a path or ``host:port``;
+    ``reads`` are the files that it reads only at its start.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Service:
     reads: list[str] = field(default_factory=list)
 
     def has_read(self) -> str:
-        """Return a comment that is another one where a file is that it reads once."""
+        """Return a comment that changes with the files that the service reads at its start."""
         digest = hashlib.sha256(b"".join(hashlib.sha256(Path(file).read_bytes()).digest() for file in self.reads))
         return f"# What it has read: {digest.hexdigest()[:16]}"
 
@@ -60,27 +60,27 @@ def backend(services: Path = SERVICES) -> Systemd | Runit:
 
 
 class Watch:
-    """Counts how often a service ends from now on; ``look`` is called more than once a second."""
+    """Counts how often a service ends from now on; ``look`` has to be called more than once a second."""
 
     def __init__(self, machine: Systemd | Runit, name: str) -> None:
         self.machine, self.name = machine, name
         self.before = machine.endings(name)
 
     def hopeless(self) -> bool:
-        """Whether it has ended so often that waiting for it is of no use."""
+        """Whether it has ended so often that waiting for it is pointless."""
         return self.machine.endings(self.name) - self.before >= ENDINGS
 
 
 def last_words(machine: Systemd | Runit, name: str, since: float, lines: int = 8) -> str:
-    """Return the last errors of a service (or its last lines where it calls none of them an error), below a line that says where they are from.
+    """Return the last errors of a service (or its last lines if it marks none as errors), below a line that says where they are from.
 
     Args:
-        since: Seconds since the epoch; of earlier runs nothing is told.
-        lines: How many at most. Of what is said again and again, the last time counts.
+        since: Seconds since the epoch; earlier runs are ignored.
+        lines: The maximum number. Of repeated lines, only the last one counts.
     """
     found = machine.log(name, since)
     errors = [line for line in found if re.match(r"E\d{4} |[Ee]rror|panic|(time=\S+ )?level=(error|fatal)", line)]
-    # klog's lines begin with time and process, which differ each time (kubernetes.io/docs/concepts/cluster-administration/system-logs).
+    # klog's lines begin with time and process, which always differ (kubernetes.io/docs/concepts/cluster-administration/system-logs).
     words: dict[str, str] = {}
     for line in reversed(errors or found):
         words.setdefault(re.sub(r"^E\d{4} \S+ +\d+ ", "", line), line)
@@ -92,7 +92,7 @@ def wait_until_it_listens(machine: Systemd | Runit, name: str, address: str, sin
     """Wait until a service that was started at ``since`` (seconds since the epoch) accepts connections at ``address``, a path or ``host:port``.
 
     Raises:
-        ServiceError: It keeps ending, or ``timeout`` seconds are over; with its last words.
+        ServiceError: It keeps ending, or ``timeout`` seconds are over; the message has its last lines.
     """
     watch, end = Watch(machine, name), time.monotonic() + timeout
     while not listens(address):
@@ -103,7 +103,7 @@ def wait_until_it_listens(machine: Systemd | Runit, name: str, address: str, sin
 
 
 def listens(address: str) -> bool:
-    """Whether somebody accepts connections at ``address``, a path or ``host:port``."""
+    """Whether something accepts connections at ``address``, a path or ``host:port``."""
     host, _, port = address.rpartition(":")
     family, place = (socket.AF_UNIX, address) if address.startswith("/") else (socket.AF_INET, (host, int(port)))
     with socket.socket(family) as connection:
@@ -119,7 +119,7 @@ def _run(*command: str) -> str:
 
 
 def private_directory(path: Path) -> None:
-    """Have a directory that its user alone looks into, parents and all, and close one of before.
+    """Ensure a directory, with its parents, that only its user can read, and close one that is already there.
 
     svlogd(8) makes its files readable to everybody, whatever the umask: only the directory keeps others out.
     """
@@ -129,7 +129,7 @@ def private_directory(path: Path) -> None:
 
 
 def _write(path: Path, content: str, mode: int) -> bool:
-    """Write ``path`` when it differs; return whether it did."""
+    """Write ``path`` if it differs; return whether it did."""
     if path.is_file() and path.read_text(encoding="utf-8") == content and path.stat().st_mode & 0o777 == mode:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,7 @@ def _write(path: Path, content: str, mode: int) -> bool:
 
 
 def _has_ended(pid_file: Path) -> bool:
-    """Whether the process that a file names has ended; False while the file is still to be written."""
+    """Whether the process that a file names has ended; False while the file has not been written yet."""
     try:
         number = int(pid_file.read_text(encoding="ascii"))
     except (OSError, ValueError):
@@ -150,11 +150,11 @@ def _has_ended(pid_file: Path) -> bool:
         state = Path(f"/proc/{number}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
     except (OSError, IndexError):
         return True
-    return state in ("Z", "X")  # it only waits for its parent to hear of its end (proc_pid_stat(5))
+    return state in ("Z", "X")  # it only waits for its parent to collect its exit status (proc_pid_stat(5))
 
 
 class Runit:
-    """One ``runsv`` a service (runsv(8)): restarts it when it ends, keeps its pid, gives its output to ``svlogd``."""
+    """One ``runsv`` per service (runsv(8)): restarts it if it ends, keeps its pid, pipes its output to ``svlogd``."""
 
     def __init__(self, services: Path = SERVICES) -> None:
         self.services = services
@@ -180,23 +180,23 @@ class Runit:
         return (self.services / name).is_dir()
 
     def at_boot(self, name: str) -> bool:
-        """Whether a boot leaves it as it is: nothing starts it then, and nothing could have been switched off."""
+        """Whether a boot leaves it as it is: nothing starts it then, and nothing can have disabled that."""
         return True
 
     def endings(self, name: str) -> int:
-        """Return how often the service has ended, as far as this object was asked: each state that it is in has a time of its own."""
+        """Return how often the service has ended, as far as this object has seen: each state that the service enters has its own time."""
         try:
             status = (self.services / name / "supervise" / "status").read_bytes()
         except OSError:
             return 0
-        # 12 bytes of time (TAI64N), 4 of the process id, 0 while it is down (runsv.c, update_status()).
+        # 12 bytes of time (TAI64N), then 4 of the process id, which is 0 while it is down (runsv.c, update_status()).
         since, pid = status[:12], status[12:16]
         self._seen.setdefault(name, set()).add(("up", pid) if any(pid) else ("down", since))
         states = [state for state, _ in self._seen[name]]
         return max(states.count("up") - 1, states.count("down"))
 
     def log(self, name: str, since: float) -> list[str]:
-        """Return the lines of its log from ``since`` (seconds since the epoch) on, without their times."""
+        """Return its log lines from ``since`` (seconds since the epoch) on, without their times."""
         try:
             text = (LOGS / name / "current").read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -205,22 +205,22 @@ class Runit:
         return [line.partition(" ")[2] for line in text.splitlines() if line >= first]
 
     def place(self, name: str) -> str:
-        """Return where people read its log."""
+        """Return where to read its log."""
         return str(LOGS / name / "current")
 
     def running(self, name: str) -> bool:
-        """Whether the supervisor of the service and the service itself are there."""
+        """Whether the supervisor of the service and the service itself run."""
         return self._status(name).startswith("run:")
 
     def pid(self, name: str) -> int:
-        """Return the process id, 0 when it does not run."""
+        """Return the process id, 0 if it does not run."""
         try:
             return int((self.services / name / "supervise" / "pid").read_text().strip() or 0) if self.running(name) else 0
         except (OSError, ValueError):
             return 0
 
     def _status(self, name: str) -> str:
-        """Return what sv(8) says of the service; empty where there is none, as before runit is installed."""
+        """Return sv(8)'s status of the service; empty if there is none, such as before runit is installed."""
         try:
             done = subprocess.run(["sv", "status", str(self.services / name)], capture_output=True, text=True, check=False)
         except FileNotFoundError:
@@ -231,13 +231,13 @@ class Runit:
         return self._status(name).partition(":")[0] not in ("", "fail")
 
     def start(self, name: str) -> None:
-        """Start the supervisor where it is missing, and the service."""
+        """Start the supervisor if it does not run, and the service."""
         directory = self.services / name
         if not self._supervised(name):
             PIDS.mkdir(parents=True, exist_ok=True)
             pid_file = PIDS / f"{name}.pid"
             pid_file.unlink(missing_ok=True)
-            # Its own session and no open files of ours: it has to outlive the run that started it.
+            # Its own session, and none of our open files: it has to outlive the run that started it.
             _run(
                 "start-stop-daemon",
                 "--start",
@@ -260,7 +260,7 @@ class Runit:
         _run("sv", "up", str(directory))
 
     def restart(self, name: str) -> None:
-        """Start it again, with the files as they are now."""
+        """Restart it, with the files as they are now."""
         if self._supervised(name):
             _run("sv", "-w", str(STOP_TIMEOUT), "force-restart", str(self.services / name))
         else:
@@ -270,7 +270,7 @@ class Runit:
         """Stop the service and its supervisor; return whether anything ran."""
         if not self._supervised(name):
             return False
-        # Waits for the supervisor too: a start that met it on its way out would be lost.
+        # Waits for the supervisor too: a start that found it shutting down would be lost.
         _run("sv", "-w", str(STOP_TIMEOUT), "force-shutdown", str(self.services / name))
         (PIDS / f"{name}.pid").unlink(missing_ok=True)
         return True
@@ -293,9 +293,9 @@ class Systemd:
         """Write the unit; return whether it differed."""
         command = service.command
         if service.wait_for:
-            # A condition of the unit would be looked at once, and the file may come later.
+            # A unit's condition would be checked only once, and the file may come later.
             command = ["/bin/sh", "-c", 'until [ -e "$0" ]; do sleep 0.2; done; exec "$@"', service.wait_for, *command]
-        # systemd replaces % and $ itself, also between quotes (systemd.service(5), "Command lines").
+        # systemd expands % and $ itself, even inside quotes (systemd.service(5), "Command lines").
         start = shlex.join(command).replace("%", "%%").replace("$", "$$")
         lines = [
             *([service.has_read()] if service.reads else []),
@@ -328,11 +328,11 @@ class Systemd:
         return (UNITS / self._unit(name)).exists()
 
     def at_boot(self, name: str) -> bool:
-        """Whether the unit is started at boot; somebody may have started one by hand that was stopped for good."""
+        """Whether the unit starts at boot; somebody may have started a permanently stopped one by hand."""
         return subprocess.run(["systemctl", "is-enabled", "--quiet", self._unit(name)], check=False).returncode == 0
 
     def endings(self, name: str) -> int:
-        """Return how often the unit was started again since somebody started it."""
+        """Return how often the unit was restarted since somebody started it."""
         return int(_run("systemctl", "show", "--property=NRestarts", "--value", self._unit(name)).strip() or 0)
 
     def log(self, name: str, since: float) -> list[str]:
@@ -344,7 +344,7 @@ class Systemd:
             return []
 
     def place(self, name: str) -> str:
-        """Return how people read its journal."""
+        """Return the command that shows its journal."""
         return f"journalctl --unit {self._unit(name)}"
 
     def running(self, name: str) -> bool:
@@ -352,7 +352,7 @@ class Systemd:
         return subprocess.run(["systemctl", "is-active", "--quiet", self._unit(name)], check=False).returncode == 0
 
     def pid(self, name: str) -> int:
-        """Return the process id, 0 when it does not run."""
+        """Return the process id, 0 if it does not run."""
         return int(_run("systemctl", "show", "--property=MainPID", "--value", self._unit(name)).strip() or 0)
 
     def start(self, name: str) -> None:
@@ -361,7 +361,7 @@ class Systemd:
         _run("systemctl", "start", self._unit(name))
 
     def restart(self, name: str) -> None:
-        """Start it again."""
+        """Restart it."""
         _run("systemctl", "enable", "--quiet", self._unit(name))
         _run("systemctl", "restart", self._unit(name))
 
