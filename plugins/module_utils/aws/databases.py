@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 SERVING = "berth:serving-since"
-"""The tag that says since when the app has used an instance (UTC): the latest one is in use. The first one, which has the environment's own
-name, needs none. One call changes it, so that exactly one instance is in use at any time.
+"""The tag with the time since when the app has used an instance (UTC): the latest one is in use. The first instance, which has the environment's
+own name, needs no tag. One call changes it, so exactly one instance is in use at any time.
 """
 RESTORING = "berth:restoring"
 """The tag of a restored instance until the app has switched to it: what it was restored from."""
@@ -20,7 +20,7 @@ RESTORING = "berth:restoring"
 class Databases:
     """The instances of an environment, as RDS describes them.
 
-    ``serving`` is the one in use, None while there is none; ``others`` are those that a restore has made or left, the newest first.
+    ``serving`` is the one in use, None if there is none; ``others`` are those that a restore has made or left, newest first.
     """
 
     serving: Mapping[str, Any] | None
@@ -28,16 +28,16 @@ class Databases:
 
     @property
     def all(self) -> tuple[Mapping[str, Any], ...]:
-        """All of them, the one in use first."""
+        """All of them, with the one in use first."""
         return ((self.serving,) if self.serving else ()) + self.others
 
     def named(self, name: str) -> Mapping[str, Any] | None:
-        """Return the one that is called ``name``, None for none."""
+        """Return the instance called ``name``, None if there is none."""
         return next((one for one in self.all if identifier(one) == name), None)
 
 
 def owner(environment: str, name: str) -> dict[str, str]:
-    """Return the tags of what is an environment's, whose resources are called ``name``."""
+    """Return the tags of an environment's resources, which are called ``name``."""
     return {"berth:environment": environment, "berth:name": name}
 
 
@@ -52,7 +52,7 @@ def tags_of(resource: Mapping[str, Any]) -> dict[str, str]:
 
 
 def restored(name: str, instance: str) -> bool:
-    """Whether an instance has the name of one that was restored for the environment whose own is ``name``.
+    """Whether an instance has the name of one that was restored for the environment whose own name is ``name``.
 
     >>> restored("polls-prod", "polls-prod-r01"), restored("polls-prod", "polls-prod-replica")
     (True, False)
@@ -61,7 +61,7 @@ def restored(name: str, instance: str) -> bool:
 
 
 def databases(described: Sequence[Mapping[str, Any]], environment: str, name: str) -> Databases:
-    """Return an environment's own among instances: the one that has its name, and those that were restored and have its tags.
+    """Return an environment's own instances: the one that has its name, and restored ones with its tags.
 
     Args:
         described: As RDS describes them.
@@ -75,7 +75,7 @@ def databases(described: Sequence[Mapping[str, Any]], environment: str, name: st
 
 
 def serving_since(now: datetime, found: Databases) -> str:
-    """Return the value of :data:`SERVING` for an instance that is used from now on: later than any other, whatever this machine's clock says.
+    """Return the value of :data:`SERVING` for an instance that is used from now on: later than all others, whatever this machine's clock says.
 
     >>> serving_since(datetime(2027, 3, 27, 12, 0, 5), Databases(None, ()))
     '2027-03-27T12:00:05Z'
@@ -86,13 +86,13 @@ def serving_since(now: datetime, found: Databases) -> str:
 
 
 def never_used(instance: Mapping[str, Any]) -> bool:
-    """Whether an instance was restored but the app never switched to it, or is still being created: its data are in its source, too."""
+    """Whether an instance was restored but the app never switched to it, or is still being created: its source has its data, too."""
     tags = tags_of(instance)
     return instance["DBInstanceStatus"] == "creating" or (RESTORING in tags and SERVING not in tags)
 
 
 def final_name(name: str, now: datetime) -> str:
-    """Return the name of the last snapshot of an instance that is removed now, in UTC.
+    """Return the name, in UTC, of the final snapshot of an instance that is removed now.
 
     >>> final_name("polls-prod", datetime(2027, 3, 27, 12, 0, 5))
     'polls-prod-final-20270327120005'

@@ -1,4 +1,4 @@
-"""What Berth's own modules for EKS have in common: an EKS resource with its status, its updates and the reasons that EKS gives."""
+"""What Berth's own modules for EKS share: an EKS resource with its status, its updates and the reasons that EKS gives."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def reasons(problems: list[Mapping[str, Any]]) -> str:
 
 
 def issues(resource: Mapping[str, Any]) -> str:
-    """Return the health issues of a described cluster, node group or add-on, in one line; empty when there are none."""
+    """Return the health issues of a described cluster, node group or add-on, in one line; empty if there are none."""
     return reasons((resource.get("health") or {}).get("issues") or [])
 
 
 def shown_cluster(cluster: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a described cluster in snake_case; what EKS only knows when it has made the cluster is empty until then, and in check mode."""
+    """Return a described cluster in snake_case; values that EKS sets when it has made the cluster are empty until then, and in check mode."""
     later = {"arn": "", "status": "ABSENT", "version": "", "endpoint": "", "certificateAuthority": {"data": ""}, "identity": {"oidc": {"issuer": ""}}}
     return snake({**later, **cluster})
 
@@ -44,7 +44,7 @@ def minor(version: str) -> tuple[int, int]:
     """Return a Kubernetes version's numbers.
 
     Raises:
-        Refused: It is not a version.
+        Refused: It is not a valid version.
     """
     parts = str(version).split(".")
     if len(parts) != 2 or not all(part.isdigit() for part in parts):
@@ -57,9 +57,9 @@ class Resource:
 
     Args:
         aws: The task's work.
-        operation, result: What describes it, and the key of its answer.
-        names: Parameters that name it.
-        update: Parameters of DescribeUpdate that name it.
+        operation, result: The call that describes it, and the key of its answer.
+        names: The parameters that name it.
+        update: The parameters of DescribeUpdate that name it.
         grace: Seconds for which it may be DEGRADED before that is a failure.
     """
 
@@ -69,20 +69,20 @@ class Resource:
         self._update: Mapping[str, Any] | None = None
 
     def look(self) -> dict[str, Any] | None:
-        """Return the described resource, None when there is none."""
+        """Return the described resource, None if there is none."""
         return self.aws.find(self._operation, self._result, **self.names)
 
     def ready(self) -> None:
         """Wait until it is ACTIVE.
 
         Raises:
-            Refused: It has failed or the time is over; with EKS's reason.
+            Refused: It has failed or the wait timed out; with EKS's reason.
         """
         bad = {**dict.fromkeys(FAILURES, STALE), **dict.fromkeys(STILLBORN, 0), "DEGRADED": self._grace, GONE: 0}
         self.aws.wait.until(self.aws.subject, self._status, ["ACTIVE"], bad)
 
     def waited(self, described: dict[str, Any]) -> dict[str, Any]:
-        """Return its description when all is done, or its current state if the task does not wait."""
+        """Return its description when everything is done, or its current state if the task does not wait."""
         if self.aws.check or not self.aws.options["wait"]:
             return described
         self.finish()
@@ -99,14 +99,14 @@ class Resource:
         self.aws.wait.until(self.aws.subject, self._status, [GONE], {"DELETE_FAILED": STALE})
 
     def update(self, operation: str, **parameters: Any) -> None:
-        """Start an update; EKS does one at a time, so the previous one is waited for."""
+        """Start an update; EKS does one at a time, so wait for the previous one first."""
         if not self.aws.check:
             self.finish()
             self.settle()
         self._update = self.aws.change(operation, **parameters).get("update")
 
     def finish(self) -> None:
-        """Wait until the update that was begun last is done."""
+        """Wait until the update that was started last is done."""
         update, self._update = self._update, None
         if update:
             subject = f"{self.aws.subject}: {update['type']}"
@@ -119,7 +119,7 @@ class Resource:
                 raise Refused(f"{error} {advice}") from None
 
     def remove(self, operation: str, **parameters: Any) -> None:
-        """Delete it if it exists, once EKS is not working on it."""
+        """Delete it if it exists, after EKS has finished working on it."""
         live = self.look()
         if live and live["status"] != "DELETING" and (self.aws.check or self.settle()):
             self.aws.note({"state": ("present", "absent")})
@@ -128,11 +128,11 @@ class Resource:
             self.gone()
 
     def without_remains(self, delete: str, needed: tuple[str, ...] = ()) -> dict[str, Any] | None:
-        """Return the described resource; one that is being deleted or could not be created counts as missing, and is removed.
+        """Return the described resource; one that is being deleted or could not be created is removed and counts as missing.
 
         Args:
-            delete: What deletes it.
-            needed: Options that are needed to recreate it; without them, a resource that could not be created is kept, so that its reason is reported.
+            delete: The operation that deletes it.
+            needed: Options that recreating it needs; without them, a resource that could not be created is kept, so that its reason is reported.
         """
         live = self.look()
         if not live or live["status"] not in (*STILLBORN, "DELETING"):

@@ -1,7 +1,7 @@
 """What AWS knows about an environment that is about to be created or changed, and what is wrong with it.
 
-All requests of a round run in parallel, in at most three rounds: who we are and where, what exists, and, if something has yet to be created, quotas and
-permissions. Nothing is changed: calls that create something are made with DryRun.
+All requests of a round run in parallel, in at most three rounds: who we are and where, what exists, and, if something still has to be created, quotas
+and permissions. Nothing is changed: calls that would create something use DryRun.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ except ImportError:
 
 Path = tuple[str | int, ...]
 Problem = tuple[Path, str]
-"""A variable with keys and numbers within it, and a phrase that says what is wrong and what to do."""
+"""A variable with its keys and indexes, and a phrase that says what is wrong and what to do."""
 
 WORKERS = 16
 SETTINGS = {"connect_timeout": 3, "read_timeout": 15, "max_pool_connections": WORKERS}
@@ -43,23 +43,23 @@ PAGE = "playbooks/ops/permissions.md"
 
 # What the role eks runs on nodes (roles/eks/tasks/nodes.yml: ami_type).
 ARCHITECTURE = "x86_64"
-# docs.aws.amazon.com/eks/latest/userguide/network-reqs.html: zones in which EKS has no control planes, and addresses that a subnet has to have free.
+# docs.aws.amazon.com/eks/latest/userguide/network-reqs.html: zones in which EKS has no control planes, and the free addresses that a subnet needs.
 NO_CONTROL_PLANE = ("use1-az3", "usw1-az2", "cac1-az3")
 FREE_ADDRESSES = 6
 
-# Quotas by service and code; used where Service Quotas itself may not be asked: docs.aws.amazon.com/general/latest/gr/aws-service-information.html
+# Quotas by service and code; used if Service Quotas itself may not be asked: docs.aws.amazon.com/general/latest/gr/aws-service-information.html
 QUOTAS = {
     "vpcs": ("vpc", "L-F678F1CE", "VPCs"),
     "addresses": ("ec2", "L-0263D0A3", "elastic IP addresses"),
     "clusters": ("eks", "L-1194D53C", "EKS clusters"),
 }
 OPTIONAL = ("servicequotas:GetServiceQuota", "iam:SimulatePrincipalPolicy", "iam:GetRole")
-"""Permissions that are needed to look only; without them a check is left out."""
+"""Permissions that only the checks need; without them a check is skipped."""
 
 SENT = {"kms:CreateGrant": {"kms:GrantIsForAWSResource": ("boolean", "false")}}
-"""What AWS's own calls bring along, by action: type and value of a key, where a statement does not ask for it.
+"""The context that AWS's own calls send, by action: type and value of a key, if a statement does not ask for it.
 
-EKS's grant is none for a resource of AWS's: docs.aws.amazon.com/eks/latest/userguide/enable-kms.html.
+EKS's grant is not for an AWS resource: docs.aws.amazon.com/eks/latest/userguide/enable-kms.html.
 """
 
 
@@ -69,8 +69,8 @@ class Question:
 
     Args:
         service, operation: boto3's names.
-        result: The key of the answer; a list with all pages where the operation has pages.
-        parameters: The call's.
+        result: The key of the answer; a list of all pages if the operation is paginated.
+        parameters: The parameters of the call.
     """
 
     service: str
@@ -81,23 +81,23 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What AWS answers: a value, or why there is none."""
+    """AWS's answer: a value, or why there is none."""
 
     value: Any = None
     error: Exception | None = None
 
     @property
     def code(self) -> str:
-        """AWS's code of the error; empty when there is none."""
+        """AWS's error code; empty if there is none."""
         return self.error.response["Error"]["Code"] if isinstance(self.error, boto.ClientError) else ""
 
 
 class Asker:
-    """Asks AWS, many questions at a time.
+    """Asks AWS many questions in parallel.
 
     Args:
         module: The module that asks.
-        region: Where.
+        region: The region to ask.
     """
 
     def __init__(self, module: AnsibleAWSModule, region: str) -> None:
@@ -109,10 +109,10 @@ class Asker:
         """Return the answers by the questions' names.
 
         Raises:
-            Refused: AWS cannot be asked at all: credentials, throttling, the network. Its text is a whole message.
+            Refused: AWS cannot be asked at all: credentials, throttling, the network. Its text is a complete message.
         """
         for service in dict.fromkeys(question.service for question in questions.values()):
-            if service not in self.clients:  # here, for making one is not safe in threads
+            if service not in self.clients:  # here, because making one is not thread-safe
                 self.clients[service] = connect(self.module, service, region=self.region, attempts=ATTEMPTS, **SETTINGS)
         with ThreadPoolExecutor(WORKERS) as pool:
             answers = dict(zip(questions, pool.map(self._ask, questions.values()), strict=True))
@@ -139,12 +139,12 @@ class Asker:
 
 
 def home(region: str) -> str:
-    """Return a region that every account of the region's partition has."""
+    """Return a region that is enabled in every account of the region's partition."""
     return {"cn": "cn-north-1", "us-gov": "us-gov-west-1"}.get(region.rsplit("-", 2)[0], "us-east-1")
 
 
 def identity(asker: Callable[[str], Asker], wanted: Mapping[str, Any]) -> tuple[str, list[Problem]]:
-    """Return whose the credentials are (an ARN), and what is wrong with account and region.
+    """Return whose credentials these are (an ARN), and what is wrong with account and region.
 
     Raises:
         Refused: AWS cannot be asked.
@@ -157,7 +157,7 @@ def identity(asker: Callable[[str], Asker], wanted: Mapping[str, Any]) -> tuple[
     except Refused as refusal:
         cause = refusal.__cause__
         code = cause.response["Error"]["Code"] if isinstance(cause, boto.ClientError) else ""
-        # A region that is not enabled knows nobody's credentials.
+        # A region that is not enabled accepts nobody's credentials.
         if code not in NOT_ACCEPTED or region == home(region):
             raise
         answers = asker(home(region)).all(questions)
@@ -193,7 +193,7 @@ def region_problems(region: str, regions: list[dict[str, Any]]) -> list[Problem]
 
 
 def principal(entry: str, caller: str) -> bool:
-    """Whether an access entry's principal is the caller: a user, or the role of which the caller is a session, whose path a session does not have.
+    """Whether an access entry's principal is the caller: a user, or the role of the caller's session. A session's ARN lacks the role's path.
 
     >>> principal("arn:aws:iam::1:role/aws-reserved/sso.amazonaws.com/admin", "arn:aws:sts::1:assumed-role/admin/me")
     True
@@ -205,9 +205,9 @@ def principal(entry: str, caller: str) -> bool:
 
 
 def locked_out(caller: str, access: list[Mapping[str, Any]]) -> list[Problem]:
-    """Return that the caller could not work in the cluster that it makes.
+    """Return that the caller could not work in the cluster that it creates.
 
-    Having made a cluster gives no access to it (C(bootstrapClusterCreatorAdminPermissions), which Berth leaves off), and Berth makes namespaces.
+    Creating a cluster gives no access to it (C(bootstrapClusterCreatorAdminPermissions), which Berth leaves off), and Berth creates namespaces.
     """
     variable = "berth_eks_access"
     if caller.endswith(":root"):
@@ -225,11 +225,11 @@ def locked_out(caller: str, access: list[Mapping[str, Any]]) -> list[Problem]:
 
 
 def unreachable(networks: list[str], address: str) -> list[Problem]:
-    """Return that nothing reaches the API server of a cluster in a VPC that is yet to be made, for nobody can be in that.
+    """Return that nothing can reach the API server of a cluster in a VPC that does not exist yet, because nobody can be in that VPC.
 
     Args:
-        networks: Those from which its public endpoint is reached.
-        address: From which this machine comes into the internet; empty where that is not known.
+        networks: Those that may reach its public endpoint.
+        address: This machine's public address; empty if it is not known.
     """
     name = "berth_eks_public_access"
     example = f"{address}/32" if address else "203.0.113.7/32"
@@ -242,7 +242,7 @@ def unreachable(networks: list[str], address: str) -> list[Problem]:
 
 
 def own_address() -> str:
-    """Return from which address this machine comes into the internet, by a service of AWS's; empty where that does not answer."""
+    """Return this machine's public address, by a service of AWS's; empty if that does not answer."""
     if any(name.startswith("AWS_ENDPOINT_URL") for name in os.environ):
         return ""  # the endpoint is not AWS
     with contextlib.suppress(OSError, ValueError), urllib.request.urlopen("https://checkip.amazonaws.com", timeout=3) as answer:
@@ -254,7 +254,7 @@ def own_address() -> str:
 
 
 def inventory_questions(wanted: Mapping[str, Any]) -> dict[str, Question]:
-    """Return what is asked in any case."""
+    """Return the questions that are always asked."""
     name, vpc, rds = wanted["name"], wanted["vpc"], wanted["rds"]
     own = {"Filters": [{"Name": f"tag:{OWNER}", "Values": [wanted["environment"]]}]}
     questions = {
@@ -263,7 +263,7 @@ def inventory_questions(wanted: Mapping[str, Any]) -> dict[str, Question]:
         "cluster": Question("eks", "describe_cluster", "cluster", {"name": name}),
         "group": Question("eks", "describe_nodegroup", "nodegroup", {"clusterName": name, "nodegroupName": name}),
         "vpcs": Question("ec2", "describe_vpcs", "Vpcs"),
-        # By a filter, as the identifiers themselves are refused with one of those that are not there.
+        # By a filter, because a call with identifiers fails if one of them does not exist.
         "subnets": Question("ec2", "describe_subnets", "Subnets", {"Filters": [{"Name": "subnet-id", "Values": vpc["private_subnet_ids"]}]} if vpc else own),
     }
     if vpc:
@@ -287,18 +287,18 @@ def inventory_questions(wanted: Mapping[str, Any]) -> dict[str, Question]:
 
 
 class Findings:
-    """What AWS has answered, and what is wrong by it.
+    """AWS's answers, and what is wrong according to them.
 
     Args:
-        wanted: What the inventory wants, as the module's options.
-        answers: To :func:`inventory_questions`.
+        wanted: The inventory's wishes, as the module's options.
+        answers: The answers to :func:`inventory_questions`.
     """
 
     def __init__(self, wanted: Mapping[str, Any], answers: Mapping[str, Answer]) -> None:
         self.wanted, self.answers = wanted, answers
 
     def get(self, name: str) -> Any:
-        """Return an answer's value, None when there is none or it was not asked for."""
+        """Return an answer's value, None if there is none or it was not asked for."""
         return self.answers[name].value if name in self.answers else None
 
     def problems(self) -> list[Problem]:
@@ -317,7 +317,7 @@ class Findings:
         ]
 
     def boundary(self) -> list[Problem]:
-        """Return that the policy is missing that bounds every role (docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html)."""
+        """Return that the policy that bounds every role is missing (docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html)."""
         if "boundary" not in self.answers or self.answers["boundary"].code not in MISSING:
             return []
         command = f"ansible-playbook {RUNBOOK_PERMISSIONS} -i inventories/{self.wanted['environment']}"
@@ -325,7 +325,7 @@ class Findings:
         return [(("berth_aws_account",), text)]
 
     def zones(self) -> list[Problem]:
-        """Return zones that the region, or EKS, does not have."""
+        """Return zones that the region or EKS does not have."""
         zones = {zone["ZoneName"]: zone for zone in self.get("zones") or [] if zone.get("ZoneType", "availability-zone") == "availability-zone"}
         found: list[Problem] = []
         for number, zone in enumerate(self.wanted["zones"] if zones else []):
@@ -339,7 +339,7 @@ class Findings:
     # --- The control plane -------------------------------------------------------------------------------------------
 
     def version(self) -> list[Problem]:
-        """Return what is wrong with the version: EKS does not offer it, or the cluster cannot or should not go there now."""
+        """Return what is wrong with the version: EKS does not offer it, or the cluster cannot or should not be upgraded to it now."""
         path, version, cluster = ("berth_eks_version",), self.wanted["version"], self.get("cluster")
         if cluster:
             return [(path, text)] if (text := upgrade_problem(cluster["version"], version, self.wanted["environment"])) else []
@@ -360,7 +360,7 @@ class Findings:
         return next((vpc for vpc, named in tags if named.get(OWNER) == self.wanted["environment"]), None)
 
     def network(self) -> list[Problem]:
-        """Return what is wrong with a VPC that somebody else looks after."""
+        """Return what is wrong with a VPC that is managed outside Berth."""
         vpc, name = self.wanted["vpc"], "berth_aws_vpc"
         if not vpc:
             return []
@@ -387,7 +387,7 @@ class Findings:
         return found
 
     def own_network(self) -> list[Problem]:
-        """Return what cannot be changed of the network that is there, be it Berth's or not."""
+        """Return wanted changes that the existing network cannot take, whether it is Berth's or not."""
         vpc, cluster, environment = self.own_vpc(), self.get("cluster"), self.wanted["environment"]
         recreate = f"or destroy the environment and create it again (ansible-playbook playbooks/destroy.yml -i inventories/{environment})"
         there = ((cluster or {}).get("resourcesVpcConfig") or {}).get("vpcId")
@@ -412,9 +412,9 @@ class Findings:
         return self.moved_zones(vpc)
 
     def moved_zones(self, vpc: dict[str, Any]) -> list[Problem]:
-        """Return zones that have changed their places: a subnet does not move."""
+        """Return zones that have changed their positions: a subnet cannot move."""
         live = {subnet["CidrBlock"]: subnet["AvailabilityZone"] for subnet in self.get("subnets") or [] if subnet["VpcId"] == vpc["VpcId"]}
-        eighths = list(ipaddress.IPv4Network(self.wanted["network"]).subnets(prefixlen_diff=3))  # as the filter vpc_subnets gives them out
+        eighths = list(ipaddress.IPv4Network(self.wanted["network"]).subnets(prefixlen_diff=3))  # as the filter vpc_subnets assigns them
         order = [live[str(network)] for network in eighths if str(network) in live]
         if order and self.wanted["zones"][: len(order)] != order:
             text = f"the subnets are in {', '.join(order)}, in this order, and cannot be moved"
@@ -422,9 +422,9 @@ class Findings:
         return self.added_zones(("berth_aws_zones",), self.wanted["zones"])
 
     def added_zones(self, path: Path, wanted: list[str]) -> list[Problem]:
-        """Return zones that the cluster has no subnet in.
+        """Return zones that have no subnet of the cluster.
 
-        Those that are added must be in the same set of zones: docs.aws.amazon.com/eks/latest/userguide/network-reqs.html.
+        Zones that are added must be in the same set of zones: docs.aws.amazon.com/eks/latest/userguide/network-reqs.html.
         """
         of_cluster = ((self.get("cluster") or {}).get("resourcesVpcConfig") or {}).get("subnetIds") or []
         places = {one["SubnetId"]: one["AvailabilityZone"] for one in self.get("subnets") or []}
@@ -438,7 +438,7 @@ class Findings:
     # --- Nodes -------------------------------------------------------------------------------------------------------
 
     def nodes(self) -> list[Problem]:
-        """Return instance types that there are not, or not here."""
+        """Return instance types that do not exist, or not here."""
         found: list[Problem] = []
         offerings, types = self.get("offerings"), self.get("types")
         if offerings is None:
@@ -459,7 +459,7 @@ class Findings:
         return found
 
     def node_group(self) -> list[Problem]:
-        """Return what cannot be changed of a node group that is there, and whether it has stayed behind the control plane."""
+        """Return wanted changes that the existing node group cannot take, and whether it lags behind the control plane."""
         group, cluster = self.get("group"), self.get("cluster")
         if not group or not cluster or self.wanted["compute"] != "nodes":
             return []
@@ -477,7 +477,7 @@ class Findings:
     # --- The database ------------------------------------------------------------------------------------------------
 
     def database(self) -> list[Problem]:
-        """Return a class or a version that RDS does not have, or not together."""
+        """Return a class or a version that RDS does not have, or not in combination."""
         rds, engines, options = self.wanted["rds"], self.get("engines"), self.get("classes")
         if not rds or engines is None or options is None:
             return []
@@ -500,11 +500,11 @@ class Findings:
         return found
 
     def live_database(self) -> Mapping[str, Any] | None:
-        """Return the database in use, None while there is none."""
+        """Return the database in use, None if there is none."""
         return databases(self.get("instances") or [], self.wanted["environment"], self.wanted["name"]).serving
 
     def instance(self) -> list[Problem]:
-        """Return what cannot be changed of a database that is there."""
+        """Return wanted changes that the existing database cannot take."""
         rds, live = self.wanted["rds"], self.live_database()
         if not rds or not live:
             return []
@@ -524,7 +524,7 @@ class Findings:
         return found
 
     def snapshot(self) -> list[Problem]:
-        """Return why a new database cannot be made of the snapshot; what one that is there was made of does not matter."""
+        """Return why a new database cannot be made from the snapshot; for an existing one it does not matter what it was made from."""
         answer = self.answers.get("snapshot")
         if answer is None or self.live_database() or (answer.error and answer.code not in MISSING):
             return []
@@ -532,7 +532,7 @@ class Findings:
 
 
 def snapshot_parameters(given: str, account: str) -> dict[str, Any]:
-    """Return how a snapshot is asked for by its name or ARN; another account's is known by its ARN only, and among those that are shared.
+    """Return the parameters that find a snapshot by name or ARN; another account's is only found by its ARN, among the shared ones.
 
     >>> snapshot_parameters("arn:aws:rds:eu-central-1:123456789012:snapshot:a", "123456789012")
     {'DBSnapshotIdentifier': 'a'}
@@ -543,16 +543,16 @@ def snapshot_parameters(given: str, account: str) -> dict[str, Any]:
 
 
 def snapshot_problems(rds: Mapping[str, Any], found: Mapping[str, Any] | None, name: str, region: str) -> list[Problem]:
-    """Return why a new database cannot, or should not, be made of a snapshot.
+    """Return why a new database cannot, or should not, be made from a snapshot.
 
-    Restoring keeps engine, major version and encryption, and storage does not shrink:
+    Restoring keeps engine, major version and encryption, and storage cannot shrink:
     docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_RestoreFromSnapshot.html
 
     Args:
         rds: What is wanted, as the module's option.
-        found: The snapshot as RDS describes it; None when there is none.
-        name: The new instance's.
-        region: Where.
+        found: The snapshot as RDS describes it; None if there is none.
+        name: The new instance's name.
+        region: The region.
     """
     path, given = ("berth_rds_snapshot",), rds["snapshot"]
     if found is None:
@@ -590,19 +590,19 @@ def _foreign(rds: Mapping[str, Any], found: Mapping[str, Any], name: str) -> lis
 
 
 def numbers(version: str) -> list[int]:
-    """Return the numbers of a version of PostgreSQL."""
+    """Return the numbers of a PostgreSQL version."""
     return [int(part) for part in version.split("-")[0].split(".") if part.isdigit()]
 
 
 def fits(wanted: str, version: str) -> bool:
-    """Whether ``version`` is what is wanted; ``17`` is every 17.x."""
+    """Whether ``version`` is the wanted one; ``17`` matches every 17.x."""
     return version == wanted or version.startswith(f"{wanted}.")
 
 
 def upgrade_problem(live: str, version: str, environment: str) -> str:
-    """Return why a cluster that runs ``live`` does not get ``version`` by site.yml; empty when it has it.
+    """Return why site.yml does not upgrade a cluster that runs ``live`` to ``version``; empty if it runs that already.
 
-    An upgrade cannot be undone and replaces every node, so it has a runbook of its own, also where it would be the next minor version.
+    An upgrade cannot be undone and replaces every node, so it has a runbook of its own, even if it is only to the next minor version.
     """
     now, then = minor(live), minor(version)
     if then == now:
@@ -619,12 +619,12 @@ def upgrade_problem(live: str, version: str, environment: str) -> str:
 
 
 def creation_questions(wanted: Mapping[str, Any], findings: Findings) -> dict[str, Question]:
-    """Return what is asked where something is yet to be made: quotas, what counts against them, and dry runs."""
+    """Return the questions to ask if something still has to be created: quotas, what counts against them, and dry runs."""
     questions: dict[str, Question] = {}
     if findings.answers["cluster"].code in MISSING:
         questions["clusters"] = Question("eks", "list_clusters", "clusters")
     if not wanted["vpc"] and findings.get("vpcs") is not None and not findings.own_vpc():
-        tags = [{"Key": OWNER, "Value": wanted["environment"]}, {"Key": "berth:name", "Value": wanted["name"]}]  # as the policy asks for them
+        tags = [{"Key": OWNER, "Value": wanted["environment"]}, {"Key": "berth:name", "Value": wanted["name"]}]  # as the policy requires them
         for operation, kind, parameters in (
             ("create_vpc", "vpc", {"CidrBlock": wanted["network"]}),
             ("create_internet_gateway", "internet-gateway", {}),
@@ -642,7 +642,7 @@ def creation_questions(wanted: Mapping[str, Any], findings: Findings) -> dict[st
 
 
 def quota_problems(wanted: Mapping[str, Any], answers: Mapping[str, Answer]) -> list[Problem]:
-    """Return quotas that leave no room for what is to be made."""
+    """Return quotas that leave no room for what is to be created."""
     found: list[Problem] = []
     needs = {"vpcs": ("berth_aws_network", 1), "clusters": ("berth_aws_name", 1)}
     needs["addresses"] = ("berth_aws_nat", 1 if wanted["nat"] == "one" else len(wanted["zones"]))
@@ -660,18 +660,18 @@ def quota_problems(wanted: Mapping[str, Any], answers: Mapping[str, Answer]) -> 
 
 
 def owned(resource: Mapping[str, Any], environment: str) -> bool:
-    """Whether something belongs to the environment already, as an address of a run that was cut off."""
+    """Whether something already belongs to the environment, such as an address from an interrupted run."""
     return any(tag["Key"] == OWNER and tag["Value"] == environment for tag in resource.get("Tags") or [])
 
 
 def simulation_questions(caller: str, role: str, statements: list[Mapping[str, Any]], region: str) -> dict[str, Question]:
-    """Return the questions whether IAM allows each of the policy's statements to whom the credentials belong to.
+    """Return the questions whether IAM allows the caller each of the policy's statements.
 
     Args:
-        caller: An ARN as STS gives it.
-        role: The ARN of the role where the caller is a session of one, else empty.
-        statements: Of the policy that Berth needs (roles/eks/files/iam_policies.json), filled in.
-        region: Where.
+        caller: An ARN as STS returns it.
+        role: The ARN of the role if the caller is a session of one, else empty.
+        statements: The statements of the policy that Berth needs (roles/eks/files/iam_policies.json), filled in.
+        region: The region.
     """
     source = role or caller
     if source.endswith(":root") or ":assumed-role/" in source or ":federated-user/" in source:
@@ -686,9 +686,9 @@ def simulation_questions(caller: str, role: str, statements: list[Mapping[str, A
 
 
 def simulated(statement: Mapping[str, Any], region: str) -> list[dict[str, Any]]:
-    """Return the context that a real call would bring along, as a simulation takes it: what a statement's conditions ask for, and :data:`SENT`.
+    """Return the context of a real call in the form of a simulation's parameters: what a statement's conditions ask for, and :data:`SENT`.
 
-    What they want absent, or only other than something, stays out.
+    Keys that they want to be absent, or only different from something, are left out.
     """
     conditions = statement.get("Condition") or {}
     given: dict[str, tuple[str, Any]] = {"aws:RequestedRegion": ("string", region)}
@@ -704,16 +704,16 @@ def simulated(statement: Mapping[str, Any], region: str) -> list[dict[str, Any]]
 
 
 def refused_actions(answers: Mapping[str, Answer]) -> set[str]:
-    """Return the actions that a simulation refuses for certain; where it lacks context it may be wrong.
+    """Return the actions that a simulation definitely refuses; if it lacks context, it may be wrong.
 
-    An action is called as each statement that names it has it: to be allowed otherwise is not enough.
+    An action is called the way each statement that names it describes: being allowed in another way is not enough.
     """
     results = [result for name, answer in answers.items() if name.startswith("simulation ") for result in answer.value or []]
     return {one["EvalActionName"] for one in results if not possible(one)}
 
 
 def possible(result: Mapping[str, Any]) -> bool:
-    """Whether a simulation does not refuse an action; one of a statement's resources will do, for an action is of a cluster or of a node group."""
+    """Whether a simulation does not refuse an action. One of a statement's resources is enough, because an action is on a cluster or on a node group."""
     parts = [(one["EvalResourceDecision"], one.get("MissingContextValues")) for one in result.get("ResourceSpecificResults") or []]
     return any(decision == "allowed" or missing for decision, missing in [(result["EvalDecision"], result.get("MissingContextValues")), *parts])
 
@@ -722,7 +722,7 @@ def possible(result: Mapping[str, Any]) -> bool:
 
 
 def look(module: AnsibleAWSModule, wanted: Mapping[str, Any]) -> tuple[list[Problem], list[str]]:
-    """Return what is wrong, and what could not be looked at.
+    """Return what is wrong, and what could not be checked.
 
     Raises:
         Refused: AWS cannot be asked, or not now.

@@ -1,4 +1,4 @@
-"""AWS's prices: the file of a region that is kept in the project, and how AWS is asked for it."""
+"""AWS's prices: a file for each region in the project, and how to ask AWS for them."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class PriceError(Exception):
 
 @dataclass(frozen=True)
 class Product:
-    """What has a price.
+    """Something that has a price.
 
     Args:
         service: AWS's service code, as GetProducts takes it.
         usage: The usage type without the region's prefix.
-        filters: Attributes by which GetProducts tells it from others of the same usage type.
+        filters: Attributes that distinguish it from other products with the same usage type.
     """
 
     service: str
@@ -43,15 +43,15 @@ SINGLE, MULTI = ({"databaseEngine": "PostgreSQL", "deploymentOption": option} fo
 
 HOUR = {
     "control_plane": Product("AmazonEKS", "AmazonEKS-Hours:perCluster"),
-    # Comes on top of the control plane's own price.
+    # In addition to the control plane's own price.
     "extended_support": Product("AmazonEKS", "AmazonEKS-Hours:extendedSupport"),
     "nat_gateway": Product("AmazonEC2", "NatGateway-Hours"),
-    # Without the family it is also the price of other kinds.
+    # Without the family, other kinds have the same price.
     "load_balancer": Product("AWSELB", "LoadBalancerUsage", {"productFamily": "Load Balancer-Application"}),
     "public_address": Product("AmazonVPC", "PublicIPv4:InUseAddress"),
     "interface_endpoint": Product("AmazonVPC", "VpcEndpoint-Hours"),
 }
-"""What is paid by the hour: an endpoint in each zone, everything else apiece."""
+"""Products that are billed by the hour: an endpoint in each zone, everything else per unit."""
 
 MONTH = {
     "disk": Product("AmazonEC2", "EBS:VolumeUsage.gp3"),
@@ -62,7 +62,7 @@ MONTH = {
     "logs_taken": Product("AmazonCloudWatch", "DataProcessing-Bytes"),
     "logs_kept": Product("AmazonCloudWatch", "TimedStorage-ByteHrs"),
 }
-"""What is paid by the month: storage and logs by GB (AWS' GB is 2**30 bytes), everything else apiece."""
+"""Products that are billed by the month: storage and logs by GB (AWS's GB is 2**30 bytes), everything else per unit."""
 
 INSTANCES = (
     "t3.medium", "t3.large", "t3.xlarge", "t3a.large", "c5a.large", "c6a.large", "c6a.xlarge", "c6i.large", "c7a.large", "c7i.large",
@@ -72,7 +72,7 @@ DATABASES = (
     "db.t3.micro", "db.t3.small", "db.t3.medium", "db.t4g.micro", "db.t4g.small", "db.t4g.medium", "db.t4g.large",
     "db.m6g.large", "db.m6i.large", "db.m7g.large", "db.m7g.xlarge", "db.r6g.large", "db.r6g.xlarge",
 )  # fmt: skip
-"""What a new file has, besides what the inventory names."""
+"""What a new file contains in addition to what the inventory names."""
 
 
 def instance(name: str) -> Product:
@@ -82,12 +82,12 @@ def instance(name: str) -> Product:
 
 
 def auto_mode(name: str) -> Product:
-    """Return what EKS's Auto Mode takes for an instance, on top of the instance's own price."""
+    """Return the surcharge of EKS Auto Mode on an instance, in addition to the instance's own price."""
     return Product("AmazonEKS", f"EKS-Auto:{name}-management-hours")
 
 
 def database(name: str, multi_az: bool) -> Product:
-    """Return an instance of RDS for PostgreSQL."""
+    """Return an RDS for PostgreSQL instance."""
     usage = f"{'Multi-AZUsage' if multi_az else 'InstanceUsage'}:{name}"
     return Product("AmazonRDS", usage, {"instanceType": name, **(MULTI if multi_az else SINGLE)})
 
@@ -98,16 +98,16 @@ def database(name: str, multi_az: bool) -> Product:
 def filters(product: Product, region: str) -> list[dict[str, str]]:
     """Return the filters of GetProducts: docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_pricing_GetProducts.html."""
     exact = [{"Type": "TERM_MATCH", "Field": key, "Value": value} for key, value in {"regionCode": region, **product.filters}.items()]
-    # The prefix of a region is no rule that one could follow: EUC1-, none at all, or eu-central-1-.
+    # A region's prefix follows no rule: EUC1-, none at all, or eu-central-1-.
     return [*exact, {"Type": "CONTAINS", "Field": "usagetype", "Value": product.usage}]
 
 
 def price(answers: Iterable[str], product: Product, region: str) -> Decimal | None:
-    """Return the price on demand in USD; of a price by steps the first one. None when AWS does not sell it in the region.
+    """Return the on-demand price in USD; for a tiered price, the first tier. None if AWS does not sell it in the region.
 
     Args:
         answers: ``PriceList`` of GetProducts: a JSON text for each product.
-        product: What was asked for.
+        product: The product that was asked for.
         region: The region.
 
     Raises:
@@ -137,8 +137,8 @@ class Prices:
     """The prices of a region, in USD.
 
     ``hour`` and ``month`` are by the names in :data:`HOUR` and :data:`MONTH`. ``instances``, ``auto_mode``, ``databases`` and
-    ``databases_multi_az`` are by type or class, an hour each. ``versions`` are the ends of Kubernetes versions' standard support at EKS.
-    ``estimated`` names the prices that are no quotation.
+    ``databases_multi_az`` are hourly prices by type or class. ``versions`` has the ends of EKS's standard support for Kubernetes versions.
+    ``estimated`` names the prices that are not AWS's own.
     """
 
     region: str
@@ -166,7 +166,7 @@ def load(path: Path) -> Prices:
     """Return the prices of a file.
 
     Raises:
-        PriceError: It is not there, or something in it is missing or no price; the text says what.
+        PriceError: The file does not exist, or a value is missing or not a price; the text says which.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -206,7 +206,7 @@ def _table(content: Mapping[str, Any], name: str) -> dict[str, Decimal]:
 
 
 def text(prices: Prices) -> str:
-    """Return a file's content; the same prices make the same text."""
+    """Return a file's content; the same prices give the same text."""
     plain: dict[str, Any] = {"region": prices.region, "date": prices.date.isoformat(), "source": prices.source}
     plain |= {name: {key: float(value) for key, value in getattr(prices, name).items()} for name in ("hour", "month")}
     plain |= {name: {key: float(value) for key, value in sorted(getattr(prices, name).items())} for name in TABLES}

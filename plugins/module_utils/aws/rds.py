@@ -12,7 +12,7 @@ from .session import GONE, Aws
 
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html#Overview.DBInstance.Status
 WORKS = ("available", "storage-optimization")
-"""States of an instance that can be used and changed; the storage is optimized for hours."""
+"""States in which an instance can be used and changed; storage optimization takes hours."""
 STUCK = (
     "failed",
     "inaccessible-encryption-credentials",
@@ -36,7 +36,7 @@ ADVICE = {
 
 
 def databases_of(aws: Aws) -> Databases:
-    """Return the instances of the environment that a task's options C(environment) and C(name) tell."""
+    """Return the instances of the environment in a task's options C(environment) and C(name)."""
     return databases(aws.list("describe_db_instances", "DBInstances"), aws.options["environment"], aws.options["name"])
 
 
@@ -59,14 +59,14 @@ def wait_until_it_works(aws: Aws, name: str) -> None:
 
 
 def wait_until_it_is_gone(aws: Aws, name: str) -> None:
-    """Wait until an instance that is being deleted does not exist any more.
+    """Wait until an instance that is being deleted no longer exists.
 
     Args:
         aws: The task's work.
         name: The instance's identifier.
 
     Raises:
-        Refused: The time is over.
+        Refused: The wait timed out.
     """
     aws.wait.until(aws.subject, lambda: (status_of(aws, name), ""), [GONE], {})
 
@@ -78,11 +78,11 @@ def status_of(aws: Aws, name: str) -> str:
 
 
 BACKUP = {"berth:purpose": "backup"}
-"""The tag of a snapshot that backup.yml made. RDS copies an instance's own tags to every snapshot of it, so those alone do not tell who made it."""
+"""The tag of a snapshot that backup.yml made. RDS copies an instance's tags to all its snapshots, so they alone do not show who made one."""
 
 
 def backup_name(name: str, now: datetime) -> str:
-    """Return the name of a snapshot that is made now, in UTC.
+    """Return the name, in UTC, of a snapshot that is made now.
 
     >>> backup_name("polls-prod", datetime(2027, 3, 27, 12, 0, 5))
     'polls-prod-backup-20270327120005'
@@ -91,12 +91,12 @@ def backup_name(name: str, now: datetime) -> str:
 
 
 def backups(snapshots: Sequence[Mapping[str, Any]], name: str, tags: Mapping[str, str]) -> list[Mapping[str, Any]]:
-    """Return the snapshots that Berth made as backups of an environment, newest first: name and tags have to say so.
+    """Return the snapshots that Berth made as backups of an environment, newest first: both name and tags have to match.
 
     Args:
         snapshots: As RDS describes them.
-        name: That of the environment's resources, with which Berth begins their names.
-        tags: The environment's own, besides :data:`BACKUP`.
+        name: The name of the environment's resources, with which Berth begins their names.
+        tags: The environment's own tags, without :data:`BACKUP`.
     """
     pattern, wanted = re.compile(rf"{re.escape(name)}-backup-\d{{14}}"), (dict(tags) | BACKUP).items()
     mine = [
@@ -106,10 +106,10 @@ def backups(snapshots: Sequence[Mapping[str, Any]], name: str, tags: Mapping[str
 
 
 def outdated(mine: Sequence[Mapping[str, Any]], keep: int) -> list[str]:
-    """Return the names of the backups to remove: those that are whole beyond the newest ``keep``, and older ones that failed.
+    """Return the names of the backups to remove: complete ones beyond the newest ``keep``, and older ones that failed.
 
     Args:
-        mine: As :func:`backups` returns them. One that is being made counts for nothing, for it may fail.
+        mine: As :func:`backups` returns them. One that is being made does not count, because it may fail.
         keep: At least 1.
     """
     whole = [str(one["DBSnapshotIdentifier"]) for one in mine if one["Status"] == "available"]

@@ -1,8 +1,8 @@
 """What a database is restored from, into which instance, and why it cannot be restored.
 
-What a restore takes over of the instance of before and what it does not: class, version, size and encryption are those of the snapshot or the time; the
-security groups, the parameter group, the subnet group and a standby have to be named, else they are AWS's defaults; protection from deletion and tags are
-not taken over; the backups' retention is; a master password that RDS keeps can be asked for of Oracle's engine only, so that it is handed over afterwards.
+What a restore takes over from the previous instance: class, version, size and encryption are those of the snapshot or point in time; the security
+groups, the parameter group, the subnet group and a standby have to be named, otherwise they are AWS's defaults; deletion protection and tags are not
+taken over; backup retention is; a master password that RDS manages can only be requested for Oracle's engine, so it is handed over afterwards.
 https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceFromDBSnapshot.html
 https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceToPointInTime.html
 """
@@ -20,12 +20,12 @@ from .session import Refused, strings
 NEWEST = 3
 """How many snapshots a message names."""
 MOST = 99
-"""How many restored instances there may be; the policy of whoever runs Berth allows two digits (scripts/aws-policy)."""
+"""The maximum number of restored instances; the policy of the user who runs Berth allows two digits (scripts/aws-policy)."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is wanted: a snapshot (name or ARN), a time, or an instance that is there; none of them for the newest snapshot. ``tags`` are the inventory's."""
+    """The wanted source: a snapshot (name or ARN), a time, or an existing instance; none of them for the newest snapshot. ``tags`` are the inventory's."""
 
     environment: str
     name: str
@@ -36,7 +36,7 @@ class Asked:
 
     @property
     def source(self) -> str:
-        """What is wanted, as the tag :data:`RESTORING` has it; "" for whatever is the newest."""
+        """The wanted source, as in the tag :data:`RESTORING`; "" for the newest one."""
         if self.time:
             return f"time {shown(moment(self.time))}"
         return f"snapshot {self.snapshot.rpartition(':snapshot:')[2]}" if self.snapshot else ""
@@ -44,7 +44,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Found:
-    """What RDS describes of the account: instances, snapshots and, of what it backs up by itself, the times between which it goes back."""
+    """What RDS describes in the account: instances, snapshots and, for its automatic backups, the times that it can restore."""
 
     instances: Sequence[Mapping[str, Any]]
     snapshots: Sequence[Mapping[str, Any]]
@@ -53,10 +53,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Restore:
-    """What is to be done.
+    """What to do.
 
-    ``instance`` is the one that the app goes over to, ``previous`` the one in use before, ``source`` what it is made of ("" where it is there as it is).
-    ``operation`` and ``parameters`` make it; they are empty where it is there.
+    ``instance`` is the one that the app switches to, ``previous`` the one in use before, ``source`` what it is made from ("" if it already exists).
+    ``operation`` and ``parameters`` make it; they are empty if it already exists.
     """
 
     instance: str
@@ -67,10 +67,10 @@ class Restore:
 
 
 def moment(text: str) -> datetime:
-    """Return a time that somebody wrote.
+    """Return a time that a user wrote.
 
     Raises:
-        Refused: It is none, or does not say of which zone it is.
+        Refused: It is not a time, or has no time zone.
 
     >>> moment("2026-11-28T13:00:00+01:00")
     datetime.datetime(2026, 11, 28, 12, 0, tzinfo=datetime.timezone.utc)
@@ -85,7 +85,7 @@ def moment(text: str) -> datetime:
 
 
 def shown(time: datetime) -> str:
-    """Return a time as people give it.
+    """Return a time in the usual notation.
 
     >>> shown(datetime(2026, 11, 28, 12, 0, tzinfo=UTC))
     '2026-11-28T12:00:00Z'
@@ -94,12 +94,12 @@ def shown(time: datetime) -> str:
 
 
 def plan(asked: Asked, found: Found) -> Restore:
-    """Return what is to be done; a restore that was cut off is gone on with.
+    """Return what to do; an interrupted restore is resumed.
 
     Raises:
         Refused: It cannot be done; the text says why and what to do.
     """
-    source = asked.source  # what is no time is said before all else
+    source = asked.source  # an invalid time is reported before anything else
     mine = databases(found.instances, asked.environment, asked.name)
     if mine.serving is None:
         raise Refused(
@@ -121,13 +121,13 @@ def plan(asked: Asked, found: Found) -> Restore:
 
 
 def own(snapshot: Mapping[str, Any], environment: str, name: str) -> bool:
-    """Whether a snapshot is of an environment's database: of an instance of its own, or with its tags, which RDS copies from the instance."""
+    """Whether a snapshot is of an environment's database: of one of its own instances, or with its tags, which RDS copies from the instance."""
     source = str(snapshot["DBInstanceIdentifier"])
     return source == name or restored(name, source) or owner(environment, name).items() <= tags_of(snapshot).items()
 
 
 def _there(wanted: str, mine: Databases) -> Restore:
-    """Return the way to an instance that is there."""
+    """Return the switch to an existing instance."""
     target = mine.named(wanted)
     if target is None:
         there = ", ".join(f"{identifier(one)}{' (in use)' if one is mine.serving else ''}" for one in mine.all)
@@ -136,7 +136,7 @@ def _there(wanted: str, mine: Databases) -> Restore:
 
 
 def _previous(target: Mapping[str, Any], mine: Databases) -> str:
-    """Return the instance in use besides ``target``: where that is in use already, the one before it."""
+    """Return the instance in use apart from ``target``; if ``target`` is in use already, the one before it."""
     if target is not mine.serving:
         return identifier(mine.serving) if mine.serving else ""
     used = [one for one in mine.others if SERVING in tags_of(one)]
@@ -160,9 +160,9 @@ def _free(name: str, instances: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _copied(live: Mapping[str, Any], asked: Asked, source: str) -> dict[str, Any]:
-    """Return what a restored instance has from the one in use, and its tags.
+    """Return what a restored instance takes over from the one in use, and its tags.
 
-    Without the protection from deletion, which the inventory's settings bring before the app goes over: a restore that fails could not be removed.
+    Deletion protection is left out: a failed restore could not be removed. The inventory's settings add it before the app switches.
     """
     tags = strings(asked.tags) | owner(asked.environment, asked.name) | {RESTORING: source}
     found = {
@@ -193,7 +193,7 @@ def _from_snapshot(asked: Asked, found: Found, mine: Databases, name: str) -> Re
 
 
 def _snapshot(asked: Asked, found: Found) -> Mapping[str, Any]:
-    """Return the snapshot that is named, or the newest that is whole.
+    """Return the named snapshot, or the newest complete one.
 
     Raises:
         Refused: There is none, or it is another environment's.
@@ -216,7 +216,7 @@ def _snapshot(asked: Asked, found: Found) -> Mapping[str, Any]:
 
 
 def _unfit(snapshot: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:
-    """Return why a snapshot cannot take the place of the database in use."""
+    """Return why a snapshot cannot replace the database in use."""
     given, found = snapshot["DBSnapshotIdentifier"], []
     if snapshot["Status"] != "available":
         what = "it has failed; use another one" if snapshot["Status"] == "failed" else "wait until it is available, then run the same command again"
@@ -232,7 +232,7 @@ def _unfit(snapshot: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:
 
 
 def _to_time(asked: Asked, found: Found, mine: Databases, name: str) -> Restore:
-    """Return the restore of a point in time: of the instance in use or, where that was not there yet, of one before it."""
+    """Return the restore of a point in time: of the instance in use or, if it did not exist then, of one before it."""
     wanted, live = moment(asked.time), mine.serving or {}
     windows = {identifier(one): window for one in mine.all if (window := _window(one, found.backups))}
     source = next((instance for instance, (first, last) in windows.items() if first <= wanted <= last), "")
@@ -247,7 +247,7 @@ def _to_time(asked: Asked, found: Found, mine: Databases, name: str) -> Restore:
 
 
 def _window(instance: Mapping[str, Any], backups: Sequence[Mapping[str, Any]]) -> tuple[datetime, datetime] | None:
-    """Return between which times RDS goes back (docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreWindow.html); None where it does not."""
+    """Return the times between which RDS can restore (docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreWindow.html); None if it cannot."""
     for one in backups:
         window = one.get("RestoreWindow") or {}
         if one.get("DBInstanceIdentifier") == identifier(instance) and window.get("EarliestTime") and window.get("LatestTime"):

@@ -1,4 +1,4 @@
-"""Hosted zones of Route 53 and the records in them, for the modules that make some."""
+"""Hosted zones of Route 53 and the records in them, for the modules that create records."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 from ..formats import ZONE_ID
 from .session import Refused, Wait
 
-TTL = 300  # seconds for which resolvers keep what is no alias
+TTL = 300  # seconds for which resolvers cache records that are not aliases
 
 
 @dataclass(frozen=True)
 class Zone:
-    """A public hosted zone; ``name`` is without the dot at its end."""
+    """A public hosted zone; ``name`` is without the trailing dot."""
 
     id: str
     name: str
 
     def has(self, host: str) -> bool:
-        """Whether a host name lies in it."""
+        """Whether a host name is in it."""
         return host == self.name or host.endswith(f".{self.name}")
 
 
 def find_zone(client: Any, wanted: str, host: str) -> Zone:
-    """Return the public hosted zone ``wanted`` (a name or an id), in which ``host`` lies.
+    """Return the public hosted zone ``wanted`` (a name or an id) that contains ``host``.
 
     Raises:
         Refused: There is none, there are several, it is private, or the host is not in it.
@@ -73,7 +73,7 @@ def spread(client: Any, change: Mapping[str, Any], wait: Wait, subject: str) -> 
     """Wait until all of Route 53's servers have a change.
 
     Raises:
-        Refused: The time is over.
+        Refused: The wait timed out.
     """
 
     def look() -> tuple[str, str]:

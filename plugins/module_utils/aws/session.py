@@ -1,7 +1,7 @@
-"""What Berth's own modules for AWS have in common: connection, error messages, comparison, tags and waiting.
+"""What Berth's own modules for AWS share: connection, error messages, comparison, tags and waiting.
 
-A module describes what there is, compares it with what is wanted, and asks :class:`Aws` for each change; check mode
-and the diff come about here.
+A module describes what exists, compares it with what is wanted, and asks :class:`Aws` for each change; check mode
+and the diff are handled here.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ except ImportError:
     pass  # AnsibleAWSModule says that boto3 is missing.
 
 ATTEMPTS = 7
-"""How often a call is tried that AWS throttles or that gets no answer: half a minute on average."""
+"""How often a call is tried if AWS throttles it or does not answer: half a minute on average."""
 
 PATIENCE = 120.0
-"""Seconds until all of AWS knows a role that IAM has just made, with its policies, or that an update has just ended: both are eventually consistent."""
+"""Seconds until all of AWS knows a role that IAM has just created, with its policies, or that an update has just ended: both are eventually consistent."""
 
 PAUSE = 2.0
-"""Seconds between two attempts meanwhile."""
+"""Seconds between two such attempts."""
 
 LONGEST_PAUSE = 15.0
-"""Seconds between two looks at what takes minutes."""
+"""Seconds between two checks of something that takes minutes."""
 
 GONE = ""
-"""The status of what does not exist."""
+"""The status of a resource that does not exist."""
 
 PREFIXES = {"elbv2": "elasticloadbalancing"}
-"""What IAM calls a service, where boto3 calls it otherwise."""
+"""IAM's name of a service, if boto3's name differs."""
 
 MISSING = ("ResourceNotFoundException", "NoSuchEntity", "DBInstanceNotFound", "DBInstanceNotFoundFault", "DBSnapshotNotFound", "DBSnapshotNotFoundFault")
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
@@ -61,26 +61,26 @@ NOT_YET = re.compile(
     r"|Error in role params|role doesn't have the Amazon EKS Managed Policies|role's policy must include|principalArn.*(?:is invalid|does not exist)",
     re.IGNORECASE,
 )
-"""What AWS says of a role that it does not know yet (and of one that does not exist), and of an update that it believes to go on.
+"""AWS's messages about a role that it does not know yet (or that does not exist), and about an update that it believes is still running.
 
-For CreateCluster these are what github.com/hashicorp/terraform-provider-aws tries again (internal/service/eks/cluster.go).
+For CreateCluster these are the ones that github.com/hashicorp/terraform-provider-aws retries (internal/service/eks/cluster.go).
 """
 
 TAG_OPTIONS: dict[str, Any] = {"tags": {"type": "dict", "aliases": ["resource_tags"]}, "purge_tags": {"type": "bool", "default": True}}
 
 Differences = dict[str, tuple[Any, Any]]
-"""What is not as wanted: (live, wanted) by option."""
+"""What differs from what is wanted: (live, wanted) by option."""
 
 
 class Refused(Exception):
-    """What cannot be done, or has failed; the text says what, why and what to do."""
+    """Something cannot be done, or has failed; the text says what, why and what to do."""
 
 
 def cluster_tags(name: str) -> dict[str, str]:
-    """Return the tags of what a cluster of EKS makes outside of itself, and may leave behind: any one of them tells whose it is.
+    """Return the tags of what an EKS cluster makes outside of itself, and may leave behind: any one of them shows whose it is.
 
-    EKS itself and Auto Mode (docs.aws.amazon.com/eks/latest/userguide/sec-group-reqs.html, auto-learn-iam.html), its controllers, the controller of load
-    balancers, and the network of a node group (github.com/aws/amazon-vpc-cni-k8s).
+    From EKS itself and Auto Mode (docs.aws.amazon.com/eks/latest/userguide/sec-group-reqs.html, auto-learn-iam.html), its controllers, the load balancer
+    controller, and a node group's network (github.com/aws/amazon-vpc-cni-k8s).
     """
     return {
         "aws:eks:cluster-name": name,
@@ -115,8 +115,8 @@ def explain(error: Exception, service: str, attempts: int = ATTEMPTS) -> str:
 
     Args:
         error: A BotoCoreError, ClientError or ResponseParserError.
-        service: As boto3 or IAM calls it, for an action that AWS does not name.
-        attempts: How often it was tried.
+        service: boto3's or IAM's name, for an action that AWS does not name.
+        attempts: How often the call was tried.
     """
     if isinstance(error, boto.ClientError):
         answer = error.response.get("Error", {})
@@ -164,7 +164,7 @@ def snake(resource: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differences(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Differences:
-    """Return what of ``wanted`` is not so; None is no wish."""
+    """Return which of ``wanted`` differ; None means no preference."""
     return {name: (live.get(name), value) for name, value in wanted.items() if value is not None and value != live.get(name)}
 
 
@@ -176,7 +176,7 @@ def refuse_fixed(found: Differences, advice: Mapping[str, str]) -> None:
         advice: What to do instead, by the name of an option that cannot change.
 
     Raises:
-        Refused: It names every such option, what it is, what is wanted, and what to do.
+        Refused: The message names every such option, its live and wanted value, and what to do.
     """
     fixed = [
         f"{name} cannot be changed: it is {shown(live)}, wanted is {shown(wanted)}. {advice[name]}" for name, (live, wanted) in found.items() if name in advice
@@ -193,22 +193,22 @@ def shown(value: Any) -> str:
 
 
 def strings(values: Mapping[Any, Any]) -> dict[str, str]:
-    """Return tags or labels as AWS keeps them; YAML makes numbers and booleans of some."""
+    """Return tags or labels as AWS keeps them; YAML turns some into numbers and booleans."""
     return {str(key): str(value).lower() if isinstance(value, bool) else str(value) for key, value in values.items()}
 
 
 def tag_changes(live: Mapping[str, str], wanted: Mapping[Any, Any], purge: bool) -> tuple[dict[str, str], list[str]]:
-    """Return the tags to set and the keys of those to take away; AWS's own (C(aws:...)) are let be."""
+    """Return the tags to set and the keys of those to remove; AWS's own (C(aws:...)) are left alone."""
     wanted = strings(wanted)
     unset = [key for key in live if key not in wanted and not key.startswith("aws:")] if purge else []
     return {key: value for key, value in wanted.items() if live.get(key) != value}, sorted(unset)
 
 
 class Wait:
-    """The waiting of one task.
+    """The wait of one task.
 
     Args:
-        seconds: For everything that the task waits for together.
+        seconds: The limit for everything that the task waits for together.
     """
 
     def __init__(self, seconds: int) -> None:
@@ -216,16 +216,16 @@ class Wait:
         self.end = time.monotonic() + seconds
 
     def until(self, subject: str, look: Callable[[], tuple[str, str]], good: Iterable[str], bad: Mapping[str, float]) -> str:
-        """Look until the status is good, and return it.
+        """Check until the status is good, and return it.
 
         Args:
-            subject: What is waited for, as in ``EKS cluster prod``.
+            subject: What the task waits for, such as ``EKS cluster prod``.
             look: Returns the status and AWS's reason for it.
-            good: The statuses that are waited for.
-            bad: Statuses that mean failure, with the seconds after which they do.
+            good: The statuses to wait for.
+            bad: Statuses that mean failure, each with the seconds after which it does.
 
         Raises:
-            Refused: It has failed, with the reason, or the time is over.
+            Refused: It has failed, with the reason, or the wait timed out.
         """
         told, since, started = None, 0.0, time.monotonic()
         while True:
@@ -253,7 +253,7 @@ class Aws:
     Args:
         module: The module that does it.
         service: boto3's and IAM's name of the service.
-        subject: What the module looks after, as in ``EKS cluster prod``.
+        subject: What the module manages, such as ``EKS cluster prod``.
     """
 
     def __init__(self, module: AnsibleAWSModule, service: str, subject: str) -> None:
@@ -267,7 +267,7 @@ class Aws:
         self.after: dict[str, Any] = {}
 
     def find(self, operation: str, result: str, **names: Any) -> Any:
-        """Return what ``operation`` describes, its whole answer where ``result`` is empty; None when it does not exist."""
+        """Return what ``operation`` describes, or its whole answer if ``result`` is empty; None if it does not exist."""
         try:
             answer = getattr(self.client, operation)(**names)
             return answer[result] if result else answer
@@ -275,14 +275,14 @@ class Aws:
             return None
 
     def list(self, operation: str, result: str, **names: Any) -> list[Any]:
-        """Return everything that ``operation`` lists, all pages of it; nothing when what holds it does not exist."""
+        """Return everything that ``operation`` lists, on all pages; nothing if the resource that contains it does not exist."""
         try:
             return self.client.get_paginator(operation).paginate(**names).build_full_result().get(result, [])
         except is_boto3_error_code(MISSING):
             return []
 
     def change(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        """Call what changes something and return the answer; in check mode only note that something would be changed."""
+        """Make a call that changes something and return the answer; in check mode, only record that something would change."""
         self.changed = True
         if self.check:
             return {}
@@ -297,12 +297,12 @@ class Aws:
             time.sleep(PAUSE)
 
     def note(self, found: Differences) -> None:
-        """Put differences into the diff."""
+        """Add differences to the diff."""
         self.before.update({name: live for name, (live, _) in found.items() if live is not None})
         self.after.update({name: wanted for name, (_, wanted) in found.items()})
 
     def retag(self, arn: str, live: Mapping[str, str] | None) -> None:
-        """Make an EKS resource's tags as wanted."""
+        """Set an EKS resource's tags to the wanted ones."""
         live = live or {}
         if self.options["tags"] is None:
             return
@@ -319,10 +319,10 @@ def run(work: Callable[[Aws], dict[str, Any]], service: str, subject: str, optio
     """Run a module: ``work``'s answer, or one message that says what is wrong.
 
     Args:
-        work: Does it and returns what the module returns besides ``changed`` and ``diff``.
+        work: The function that does the work and returns the module's result, except ``changed`` and ``diff``.
         service: boto3's and IAM's name of the service.
-        subject: What the module looks after, with options in braces: ``EKS cluster {name}``.
-        options: The module's options besides those of every AWS module.
+        subject: What the module manages, with options in braces: ``EKS cluster {name}``.
+        options: The module's options in addition to those of every AWS module.
         rules: Rules between options, as AnsibleModule takes them.
     """
     module = AnsibleAWSModule(argument_spec=dict(options), supports_check_mode=True, **rules)
@@ -336,12 +336,12 @@ def run(work: Callable[[Aws], dict[str, Any]], service: str, subject: str, optio
     except (boto.BotoCoreError, boto.ClientError, ResponseParserError) as error:
         message = explain(error, service)
     except ValueError as error:
-        # botocore's word on an address that is none; nothing else of AWS's raises it.
+        # botocore's error for an invalid address; nothing else in AWS raises it.
         message = f"the address of AWS is wrong: {error}. Check endpoint_url and AWS_ENDPOINT_URL* in the environment."
     else:
         # Without a difference there is nothing to show.
         diff = {"diff": {"before": aws.before, "after": aws.after}} if aws.before != aws.after else {}
         module.exit_json(changed=aws.changed, **diff, **answer)
-    # Outside of the handlers: fail_json shows the traceback of an exception that is being handled.
+    # Outside the handlers: fail_json shows the traceback of an exception that is being handled.
     region = aws.client.meta.region_name if aws else ""
     module.fail_json(msg=message if message.startswith(subject) else f"{subject}{f' in {region}' if region else ''}: {message}")
