@@ -1,4 +1,4 @@
-"""A run's output for a person: a line a step, and with -v Ansible's own. Failures are text, and nothing in it is what a terminal obeys."""
+"""A run's output for a person: a line per step, and with -v Ansible's own. Failures are text, and nothing in it is what a terminal obeys."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ extends_documentation_fragment:
   - result_format_callback
 """
 
-AD_HOC = "__adhoc_playbook__"  # the playbook's name of a command of ansible's, which is run for its result
+AD_HOC = "__adhoc_playbook__"  # the playbook name of an ansible ad hoc command, which is run for its result
 
 
 class Painted(str):
-    """Text in Ansible's own colours, in which everything else is written out already."""
+    """Text in Ansible's own colours, in which everything else is already escaped."""
 
 
 def inventories() -> list[str]:
@@ -45,10 +45,10 @@ def inventories() -> list[str]:
 
 
 def write_out(display: Display) -> None:
-    """Let everything that is displayed, by whatever part of Ansible or of Berth, be free of what a terminal obeys."""
+    """Escape everything that a terminal obeys in all displayed text, whatever part of Ansible or Berth it comes from."""
 
     def displayed(msg: str, color: str | None = None, *rest: Any, screen_only: bool = False, **how: Any) -> None:
-        # The recap, which has the inventory's names of hosts, and numbers, comes in its colours, and so for the screen only.
+        # The recap, with the inventory's host names and numbers, is coloured, and so for the screen only.
         painted = isinstance(msg, Painted) or (screen_only and color is None)
         text = commands.typed(terminal.shown(msg), inventories=inventories()) if isinstance(msg, str) and not painted else msg
         with display._lock:  # nobody writes the status line again in between
@@ -62,7 +62,7 @@ def write_out(display: Display) -> None:
 
 
 def written_out(value: Any) -> Any:
-    """Return data with every text in them as a terminal may show it."""
+    """Return data in which every text is safe to show in a terminal."""
     if isinstance(value, str):
         return terminal.shown(value)
     if isinstance(value, Mapping):
@@ -88,14 +88,14 @@ class CallbackModule(DefaultCallback):
         self._warned: set[str] = set()
         self._several = False
         self._began = time.monotonic()
-        self._line_of = ""  # the task whose line is there already
+        self._line_of = ""  # the task whose line is already printed
 
     def _get_diff(self, difflist: Any) -> str:
         return Painted(super()._get_diff(written_out(difflist)))
 
     # --- Steps ---------------------------------------------------------------
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        """Begin without steps; one command can run several playbooks."""
+        """Begin without steps, because one command can run several playbooks."""
         super().v2_playbook_on_start(playbook)
         self._brief = self._display.verbosity == 0 and playbook._file_name != AD_HOC
         self._steps, self._last_words = [], []
@@ -121,7 +121,7 @@ class CallbackModule(DefaultCallback):
                 self._display.display(screen.row(line, step.seconds, screen.columns()), color=C.COLOR_CHANGED if step.changed else C.COLOR_OK)
 
     def _head(self) -> None:
-        """Print the step's name once, before whatever is said in it."""
+        """Print the step's name once, before anything is printed in it."""
         step = self._steps[-1]
         if not step.headed:
             step.headed = True
@@ -133,7 +133,7 @@ class CallbackModule(DefaultCallback):
         if not self._brief:
             super()._task_start(task, prefix)
             return
-        self._task_type_cache[task._uuid] = prefix  # its banner comes before a failure only
+        self._task_type_cache[task._uuid] = prefix  # its banner is only printed before a failure
         self._last_task_name = str(task.get_name()).strip()
 
     def _print_task_banner(self, task: Any) -> None:
@@ -142,7 +142,7 @@ class CallbackModule(DefaultCallback):
         super()._print_task_banner(task)
 
     def _changed(self, result: Any) -> None:
-        """Print the line of a task that changed something, unless it stands above its diff already."""
+        """Print the line of a task that changed something, unless it is already printed above its diff."""
         key = f"{result.task._uuid} {result.host.name}"
         if key != self._line_of:
             self._line_of = key
@@ -152,11 +152,11 @@ class CallbackModule(DefaultCallback):
             self._display.display(screen.row(f"  {name}", time.monotonic() - self._began, screen.columns()), color=C.COLOR_CHANGED)
 
     def _place(self, result: Any) -> str:
-        """Return whose result it is, where that is a question."""
+        """Return which host a result is from, if that is not obvious."""
         return f"[{self.host_label(result)}] " if self._several else ""
 
     def _message(self, result: Any) -> None:
-        """Print what a debug task says."""
+        """Print a debug task's message."""
         if result.task.action not in C._ACTION_DEBUG or not self._run_is_verbose(result):
             return
         found = result.result
@@ -181,13 +181,13 @@ class CallbackModule(DefaultCallback):
 
     # --- Results -------------------------------------------------------------
     def v2_runner_on_ok(self, result: Any) -> None:
-        """Print a task that changed or says something."""
+        """Print a task that changed or reports something."""
         if not self._brief:
             super().v2_runner_on_ok(result)
             return
         if isinstance(result.task, TaskInclude):
             return
-        self._steps[-1].ran, self._steps[-1].failed = True, False  # a failure before it was rescued
+        self._steps[-1].ran, self._steps[-1].failed = True, False  # an earlier failure was rescued
         self._warns(result)
         if result.result.get("changed", False):
             self._changed(result)
@@ -195,7 +195,7 @@ class CallbackModule(DefaultCallback):
             self._message(result)
 
     def v2_runner_item_on_ok(self, result: Any) -> None:
-        """Print an item that says something; the task's line is for all of them."""
+        """Print an item that reports something; the task's line is for all of them."""
         if not self._brief:
             super().v2_runner_item_on_ok(result)
         elif not isinstance(result.task, TaskInclude):

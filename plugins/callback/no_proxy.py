@@ -30,7 +30,7 @@ NODE = "10.245.0.1"  # the default of berth_node_address
 
 
 def clusters(play: Any) -> tuple[list[Path], list[str]]:
-    """Return the environments' kubeconfigs, without those whose path cannot be worked out, and the addresses of clusters that are still to be made here."""
+    """Return the environments' kubeconfigs whose paths can be determined, and the addresses of clusters that this machine will have."""
     kubeconfigs, nodes = [], []
     for values in run.variables(play).values():
         nodes.append(str(values.get("berth_node_address", NODE)))
@@ -53,14 +53,14 @@ class CallbackModule(CallbackBase):
         self._nodes: list[str] = []
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
-        """Find out where the kubeconfigs are."""
+        """Determine where the kubeconfigs are."""
         if proxies.named(os.environ):
             kubeconfigs, self._nodes = clusters(play)
             self._kubeconfigs = dict.fromkeys(kubeconfigs, -1.0)
             self._go_past_proxies()
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool = False) -> None:
-        """Look whether a kubeconfig was written meanwhile."""
+        """Check whether a kubeconfig has been written since."""
         self._go_past_proxies()
 
     v2_playbook_on_handler_task_start = v2_playbook_on_cleanup_task_start = v2_playbook_on_task_start

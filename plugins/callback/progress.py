@@ -24,9 +24,9 @@ requirements:
   - to be listed in C(callbacks_enabled)
 """
 
-HEARTBEAT = 15.0  # seconds of silence after which a running task says that it is alive
-POLL = 0.5  # seconds between two looks at the progress file
-REST = 5.0  # seconds between two lines of a brief output that cannot be written over
+HEARTBEAT = 15.0  # seconds of silence after which a running task is reported as still running
+POLL = 0.5  # seconds between two checks of the progress file
+REST = 5.0  # seconds between two lines of brief output that cannot be overwritten
 
 
 class CallbackModule(CallbackBase):
@@ -55,8 +55,8 @@ class CallbackModule(CallbackBase):
         threading.Thread(target=self._follow, args=(path, self._done), daemon=True).start()
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool = False) -> None:
-        """Begin to count the seconds of a task."""
-        # Somebody types meanwhile, and nothing is written into that.
+        """Start to count the seconds of a task."""
+        # Somebody may be typing, and nothing may be written over that.
         self._typed = task.action.rpartition(".")[2] == "pause" or bool(task.args.get("interactive"))
         self._task, self._said, self._waiting = task.get_name(), "", []
         self._started = self._spoke = time.monotonic()
@@ -66,7 +66,7 @@ class CallbackModule(CallbackBase):
     v2_playbook_on_handler_task_start = v2_playbook_on_cleanup_task_start = v2_playbook_on_task_start
 
     def v2_playbook_on_vars_prompt(self, *_what: Any, **_how: Any) -> None:
-        """Leave the line to what is typed."""
+        """Leave the line to the user's input."""
         self._task = ""
         screen.STATUS.erase()
 
@@ -100,11 +100,11 @@ class CallbackModule(CallbackBase):
             lines = [self._task]
         for line in lines:
             self._spoke = time.monotonic()
-            if line:  # an empty one is a sign of life of what somebody is looking at
+            if line:  # an empty line only shows that a visible task is alive
                 self._display.display(f"  ... {line} ({self._spoke - self._started:.0f} s)", color="bright gray")
 
     def _newest(self, lines: list[str], silence: float) -> list[str]:
-        """Return the newest line that was not printed, once the last one that was is a while ago."""
+        """Return the newest unprinted line, if the last printed one is old enough."""
         self._waiting = (self._waiting + lines)[-1:]
         if silence < REST:
             return []

@@ -29,15 +29,15 @@ requirements:
 
 
 def machine_place() -> Path:
-    """Return where the locks lie that concern what environments of this machine share, such as its cluster, which is root's.
+    """Return the directory of the locks on what this machine's environments share, such as its cluster, which is root's.
 
-    Root may have several caches, and the machine is one. In /run nobody but root makes a file, or holds a lock on one of these.
+    Root may have several caches, but there is one machine. In /run, only root can make a file or hold a lock on one of these.
     """
     return Path("/run/berth-locks") if os.geteuid() == 0 else run.cache()
 
 
 def places(play: Any) -> tuple[dict[str, Path], Path | None]:
-    """Return where the locks of a play's environments lie, and those of the machine: None where each one's cluster is elsewhere."""
+    """Return where the locks of a play's environments are, and those of the machine: None if all of their clusters are elsewhere."""
     elsewhere = {name: providers.of(provider).elsewhere for name, provider in run.environments(play).items()}
     own = {name: run.cache() if away else machine_place() for name, away in elsewhere.items()}
     return own, None if own and all(elsewhere.values()) else machine_place()
@@ -56,7 +56,7 @@ class CallbackModule(CallbackBase):
         self._run: run_lock.Run | None = None
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        """Take the locks; they go with the process. A playbook started by a task of another run shares that run's."""
+        """Take the locks; they last as long as the process. A playbook started by a task of another run shares that run's locks."""
         changing = [play for play in playbook.get_plays() if play.vars.get("run_lock", True)]
         if changing and "BERTH_RUN" not in os.environ:
             self._take_locks(changing[0], Path(playbook._file_name).name)

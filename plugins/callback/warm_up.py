@@ -1,4 +1,4 @@
-"""What each task's process or each module would do for itself, done once a run or once for many runs."""
+"""Work that each task's process or each module would do itself, done once per run or once for many runs."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ requirements:
   - to be listed in C(callbacks_enabled)
 """
 
-AWS_SERVICES = ("acm", "ec2", "ecr", "eks", "elbv2", "iam", "kms", "logs", "rds", "route53", "sts")  # those that the modules ask
+AWS_SERVICES = ("acm", "ec2", "ecr", "eks", "elbv2", "iam", "kms", "logs", "rds", "route53", "sts")  # those that the modules use
 PLUGINS = Path(__file__).resolve().parents[1]
 PAYLOADS_KEPT = 30 * 24 * 3600.0  # seconds for which modules' payloads are kept after code has changed
 
 
 def keep_payloads() -> None:
-    """Let Ansible find the modules' payloads, which it makes again in each run, where the run before left them.
+    """Let Ansible reuse the modules' payloads from the previous run, which it otherwise rebuilds in each run.
 
     There is a directory for each state of Ansible, its collections, and the project's modules and module_utils. Payloads are pickled, so
-    those that others may have written go unread, and where others may put theirs in the place, none is kept.
+    those that others may have written are not read, and none are kept where others could replace them.
     """
     code = [Path(ansible.__file__), *PLUGINS.glob("modules/*.py"), *PLUGINS.glob("module_utils/**/*.py")]
     code += [each for path in constants.COLLECTIONS_PATHS for each in Path(path, "ansible_collections").glob("*/*")]
@@ -68,10 +68,10 @@ def keep_payloads() -> None:
 
 
 class WithBytecode(importlib.abc.MetaPathFinder):
-    """Finds the files of collections for Python's own loader, which keeps their bytecode beside them."""
+    """Finds the files of collections for Python's own loader, which stores their bytecode next to them."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        """Return where a collection's file is; None for a package, and for what is of no collection, which others find."""
+        """Return where a collection's file is; None for a package, and for anything outside a collection, which others find."""
         if fullname.startswith("ansible_collections."):
             for directory in path or ():
                 file = Path(directory, f"{fullname.rpartition('.')[2]}.py")
@@ -87,8 +87,8 @@ def import_own(directory: str) -> None:
 
 
 def read_once(play: Any) -> None:
-    """Have Ansible's own process read what each task's would: it is a fork, so it has it then. The names are Ansible's private ones."""
-    with contextlib.suppress(Exception):  # it costs time, no more
+    """Make Ansible's own process read what each task's would: that is a fork, so it has it then. The names are Ansible's private ones."""
+    with contextlib.suppress(Exception):  # failing only costs time
         Templar(play.get_loader()).template(trust_as_template("{{ 1 }}"))
         connection_loader.get("berth.platform.forked", PlayContext(), None)
         for file in (PLUGINS / "action").glob("k8s_*.py"):
@@ -104,21 +104,21 @@ def read_once(play: Any) -> None:
 @functools.cache
 def preload(aws: bool) -> None:
     """Import what modules import and, for ``aws``, read the descriptions of its services, so that no module has to."""
-    with contextlib.suppress(Exception):  # it costs time, no more; the module says what is wrong, such as a profile that does not exist
+    with contextlib.suppress(Exception):  # failing only costs time; the module reports the error, such as a profile that does not exist
         importlib.import_module("kubernetes.dynamic")
         for package in ("kube", "rollout", *(["aws"] if aws else [])):  # what most tasks use
             import_own(f"module_utils/{package}")
         if aws:
             importlib.import_module("ansible_collections.amazon.aws.plugins.module_utils.modules")
             sessions: Any = importlib.import_module("botocore.session")
-            sessions.create_loader = functools.cache(sessions.create_loader)  # a module makes a session of its own, and with it a loader
+            sessions.create_loader = functools.cache(sessions.create_loader)  # a module makes its own session, and with it a loader
             session = importlib.import_module("boto3").session.Session("none", "none", region_name="us-east-1")
             for service in AWS_SERVICES:
-                session.client(service)  # asks nobody
+                session.client(service)  # no network access
 
 
 class CallbackModule(CallbackBase):
-    """Does it before the first task that has use for it."""
+    """Does this before the first task that benefits."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
@@ -126,8 +126,8 @@ class CallbackModule(CallbackBase):
     CALLBACK_NEEDS_ENABLED = True
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        """Find the payloads of the runs before, and import the filters and tests."""
-        with contextlib.suppress(OSError):  # it costs time, no more
+        """Find the payloads of earlier runs, and import the filters and tests."""
+        with contextlib.suppress(OSError):  # failing only costs time
             keep_payloads()
         for loader in (filter_loader, test_loader):
             loader.get("defined")  # the loader reads all of Ansible's own to find any
@@ -137,8 +137,8 @@ class CallbackModule(CallbackBase):
             import_own(directory)
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
-        """Import what the play's modules import, unless it is preflight's: its refusals are quicker without."""
+        """Import what the play's modules import, unless the play is preflight's: its refusals are faster without."""
         if Path(play.get_path().rpartition(":")[0]).name != "preflight.yml":
             preload(any(providers.of(provider).aws for provider in run.environments(play).values()))
             read_once(play)
-        gc.freeze()  # else each task's process, a fork, would copy what the collector looks at, which is everything
+        gc.freeze()  # otherwise each task's process, a fork, would copy everything that the collector looks at

@@ -1,4 +1,4 @@
-"""The connection ``local``, whose modules do without a Python interpreter of their own."""
+"""The connection ``local``, with modules that run without a Python interpreter of their own."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ extends_documentation_fragment:
   - connection_pipelining
 """
 
-# Modules that keep what an API server has in a file with a name that anybody can work out, in the directory for temporary files. There is no
+# Modules that store an API server's data in a file with a predictable name, in the directory for temporary files. There is no
 # setting for it, so they get the run's own directory, where nobody else reads or writes.
 DISCOVERERS = "ansible_collections.kubernetes.core."
 ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
@@ -60,7 +60,7 @@ display = Display()
 
 
 class Private(NamedTuple):
-    """A name that ansible-core or Python may change in any release, and what it has to be for modules to run in forks."""
+    """A name that ansible-core or Python may change in any release, and what it has to be so that modules can run in forks."""
 
     module: str
     name: str
@@ -68,28 +68,28 @@ class Private(NamedTuple):
     fits: Callable[[Any], bool]
 
     def get(self) -> Any:
-        """Return what has the name."""
+        """Return the object with the name."""
         return getattr(importlib.import_module(self.module), self.name)
 
     def set(self, value: Any) -> None:
-        """Give the name to something else."""
+        """Bind the name to another object."""
         setattr(importlib.import_module(self.module), self.name, value)
 
     def holds(self) -> bool:
-        """Whether it is there, and what it has to be."""
-        with contextlib.suppress(Exception):  # whatever a look at it ends with, it is something else
+        """Whether it exists, and is what it has to be."""
+        with contextlib.suppress(Exception):  # if looking at it fails in any way, it is something else
             return self.fits(self.get())
         return False
 
 
 def has_payloads_keywords(value: Any) -> bool:
-    """Whether something is a function of nothing but keywords, those that ``from_payload`` reads among them."""
+    """Whether something is a function with only keyword parameters, including those that ``from_payload`` reads."""
     parameters = inspect.signature(value).parameters.values()
     return {"modlib_path", "module_fqn"} <= {each.name for each in parameters} and all(each.kind is each.KEYWORD_ONLY for each in parameters)
 
 
 def calls_run_module(value: Any) -> bool:
-    """Whether something is a function in a file that calls what ``from_payload`` takes the place of."""
+    """Whether something is a function in a file that calls the one that ``from_payload`` replaces."""
     return "_loader.run_module(" in Path(inspect.getfile(value)).read_text(encoding="utf-8")
 
 
@@ -98,7 +98,7 @@ def makes_connections(value: Any) -> bool:
     return {"become", "cwd"} <= vars(value(PlayContext())).keys()
 
 
-# All that this file uses of what nobody promises to keep. Nothing else here may name any of it.
+# Everything private that this file uses. Nothing else here may name any of it.
 IS_CONTROLLER = Private("ansible.module_utils._internal", "is_controller", "a boolean", lambda value: isinstance(value, bool))
 RUN_MODULE = Private(
     "ansible.module_utils._internal._ansiballz._loader", "run_module", "a function of keywords, modlib_path and module_fqn among them", has_payloads_keywords
@@ -113,7 +113,7 @@ PRIVATE = (IS_CONTROLLER, RUN_MODULE, WRAPPER, LOCAL, LOCAL_TEMPORARY, FORGET_EX
 
 @functools.cache
 def misfits() -> tuple[Private, ...]:
-    """Return the private names that are missing or something else; where there are any, have the run say so at -v."""
+    """Return the private names that are missing or something else; if there are any, the run reports that at -v."""
     found = tuple(each for each in PRIVATE if not each.holds())
     if found and first_in_run():
         versions = f"ansible-core {ansible.__version__} on Python {platform.python_version()}"
@@ -123,20 +123,20 @@ def misfits() -> tuple[Private, ...]:
 
 
 def first_in_run() -> bool:
-    """Whether no other process of this run has asked: each task has one of its own."""
+    """Whether no other process of this run has asked: each task has a process of its own."""
     try:
         Path(LOCAL_TEMPORARY.get(), "forked_misfits").touch(exist_ok=False)
     except FileExistsError:
         return False
     except (AttributeError, TypeError, OSError):
-        return True  # rather a line from each than none
+        return True  # better a line from each than none at all
     return True
 
 
 def module_environment(command: str) -> dict[str, str] | None:
-    """Return the environment variables of a shell command that only sets some and starts this interpreter on what it reads.
+    """Return the environment variables of a shell command that only sets some and starts this interpreter on its input.
 
-    ``command`` is what ActionBase._execute_module() makes of a pipelined module: ``/bin/sh -c 'NAME=value ... PYTHON && sleep 0'``.
+    ``command`` is what ActionBase._execute_module() builds for a pipelined module: ``/bin/sh -c 'NAME=value ... PYTHON && sleep 0'``.
     None for any other command.
     """
     match shlex.split(command):
@@ -149,7 +149,7 @@ def module_environment(command: str) -> dict[str, str] | None:
 
 
 class Connection(LocalConnection):
-    """Starts modules without an interpreter of their own where that makes no difference to them."""
+    """Starts modules without an interpreter of their own if that makes no difference to them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -160,7 +160,7 @@ class Connection(LocalConnection):
         environment = module_environment(cmd) if self.forks and in_data and not self.become else None
         if environment is None:
             return super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
-        # Files rather than pipes: a service that the module leaves running may keep them open.
+        # Files instead of pipes, because a service that the module leaves running may keep them open.
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             pid = os.fork()
             if pid == 0:
@@ -172,7 +172,7 @@ class Connection(LocalConnection):
 
 
 def run_module(source: bytes, environment: dict[str, str], directory: str | None, output: int, errors: int) -> NoReturn:
-    """Be, from now on, an interpreter that was started to run ``source``, the wrapper in which Ansible sends a module."""
+    """Become an interpreter that was started to run ``source``, the wrapper in which Ansible sends a module."""
     code: Any = 1
     try:
         FORGET_EXIT_FUNCTIONS.get()()  # Ansible's own: they remove the directory that its other workers use
@@ -205,7 +205,7 @@ def run_module(source: bytes, environment: dict[str, str], directory: str | None
 
 
 def from_payload(run: Any) -> Any:
-    """Return ``run``, the wrapper's last step, with the project's own modules and module_utils to be had from what the wrapper unpacked."""
+    """Return ``run``, the wrapper's last step; it imports the project's own modules and module_utils from what the wrapper unpacked."""
 
     def run_with_payload(*, modlib_path: str, module_fqn: str, **how: Any) -> None:
         if module_fqn.startswith(DISCOVERERS):

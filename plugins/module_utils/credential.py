@@ -1,8 +1,8 @@
-"""An environment's own way into a cluster: a token of a ServiceAccount, in a kubeconfig.
+"""An environment's own credentials for a cluster: a token of a ServiceAccount, in a kubeconfig.
 
-A token and no client certificate: Kubernetes cannot take a certificate back before its end, and refuses a token as soon as its account is deleted
-(kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin). The account lives in a namespace in which the environment may do nothing,
-or it could make itself a token without an end (a Secret of the type kubernetes.io/service-account-token).
+A token, not a client certificate: Kubernetes cannot revoke a certificate, but rejects a token as soon as its account is deleted
+(kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin). The account is in a namespace in which the environment has no permissions.
+Otherwise it could make itself a token that never expires (a Secret of the type kubernetes.io/service-account-token).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import yaml
 
 DAY = 86400
 RENEWED_AT = 1 / 3
-"""The part of its life that a token still has when it is renewed."""
+"""The fraction of its lifetime that a token still has when it is renewed."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Account:
 
 
 def account_name(environment: str) -> str:
-    """Return the name of an environment's account: its own, where that can be one of a ServiceAccount (RFC 1123), else one that no other has.
+    """Return the name of an environment's account: its own, if that is valid for a ServiceAccount (RFC 1123), else one that no other has.
 
     >>> account_name("dev")
     'dev'
@@ -49,7 +49,7 @@ def account_name(environment: str) -> str:
 
 
 def claims(token: str) -> dict[str, Any]:
-    """Return what a token (JWT, RFC 7519) says of itself, {} for any other. Nothing is verified: the API server does that."""
+    """Return the claims of a token (JWT, RFC 7519), {} for any other. Nothing is verified: the API server does that."""
     parts = token.split(".")
     try:
         found = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
@@ -59,13 +59,13 @@ def claims(token: str) -> dict[str, Any]:
 
 
 def end_of(token: str) -> float:
-    """Return when a token ends, in seconds since 1970; 0 where it does not say."""
+    """Return when a token expires, in seconds since 1970; 0 if it does not say."""
     ends = claims(token).get("exp")
     return float(ends) if isinstance(ends, int | float) else 0
 
 
 def token_of(document: Any) -> str:
-    """Return the token of the first user of a kubeconfig, "" where it has none."""
+    """Return the token of the first user of a kubeconfig, "" if it has none."""
     try:
         return str(document["users"][0]["user"].get("token") or "")
     except (AttributeError, KeyError, IndexError, TypeError):
@@ -73,7 +73,7 @@ def token_of(document: Any) -> str:
 
 
 def read(path: Path) -> Any:
-    """Return a kubeconfig as data, None where there is none that can be read."""
+    """Return a kubeconfig as data, None if there is none that can be read."""
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
@@ -81,7 +81,7 @@ def read(path: Path) -> Any:
 
 
 def kubeconfig(administrator: Mapping[str, Any], account: Account, token: str) -> dict[str, Any]:
-    """Return the kubeconfig of an account for the cluster of the administrator's."""
+    """Return an account's kubeconfig for the administrator's cluster."""
     name = f"{account.name}@berth"
     return {
         "apiVersion": "v1",
@@ -94,12 +94,12 @@ def kubeconfig(administrator: Mapping[str, Any], account: Account, token: str) -
 
 
 def due(path: Path, administrator: Mapping[str, Any], account: Account, days: float, now: float) -> str:
-    """Return why a kubeconfig is to be written, as a phrase; "" where what is there will do.
+    """Return why a kubeconfig has to be written, as a phrase; "" if the existing one will do.
 
     Args:
         path: The environment's kubeconfig.
-        administrator: That of the cluster's administrator, as data.
-        account: Whose token it has to have.
+        administrator: The kubeconfig of the cluster's administrator, as data.
+        account: The account whose token it has to have.
         days: How long a token lasts.
         now: The time, in seconds since 1970.
     """
@@ -121,11 +121,11 @@ def due(path: Path, administrator: Mapping[str, Any], account: Account, days: fl
 
 
 def write(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a kubeconfig that nobody else can read, in one step."""
+    """Write a kubeconfig that nobody else can read, atomically."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     half = path.with_name(f".{path.name}.berth")
     half.unlink(missing_ok=True)
     with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        # Ansible's own kinds of strings, which only its own dumper knows, become plain ones.
+        # Ansible's own string types, which only its own dumper knows, become plain strings.
         yaml.safe_dump(json.loads(json.dumps(document)), file, sort_keys=False, width=2**20)
     os.replace(half, path)

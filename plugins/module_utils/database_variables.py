@@ -1,4 +1,4 @@
-"""What projects call the environment variables of their database, and whose login the Secrets hold that have them."""
+"""How projects name the environment variables of their database, and which login a Secret with them belongs to."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 ANNOTATION = "berth/database-env"
 """The annotation of a Secret that says under which names it has the secret parts, and of which login (JSON)."""
 LOGIN = "database-login-"
-"""What the name of the Secret of a login begins with: it is called after the server, the database and the user (roles/database)."""
+"""The beginning of the name of a login's Secret: the name is derived from the server, the database and the user (roles/database)."""
 ENV = "database-env-"
-"""What the name of a Secret begins with that has a login's secret parts under names of the inventory."""
+"""The beginning of the name of a Secret that has a login's secret parts under the inventory's names."""
 
 _NAME = re.compile(r"(?:POSTGRES(?:QL)?|PG|DB|DATABASE|SQL|RDS)_?(HOST(?:NAME)?|PORT|NAME|DB|DATABASE|DB_NAME|USER(?:NAME)?|PASS(?:WORD)?)")
 _ALIASES = {"HOSTNAME": "host", "DB": "name", "DATABASE": "name", "DB_NAME": "name", "USERNAME": "user", "PASS": "password"}
 
 
 def database_part(name: str) -> str:
-    """Return which part of ``berth_app_database_env`` a variable is by its name, "" where that says none.
+    """Return the part of ``berth_app_database_env`` that a variable is, judging by its name; "" if the name does not say.
 
     >>> database_part("POSTGRES_DB"), database_part("DATABASE_URL"), database_part("DEBUG")
     ('name', 'url', '')
@@ -31,7 +31,7 @@ def database_part(name: str) -> str:
 
 
 def login_of(secret: Mapping[str, Any]) -> str:
-    """Return the name of the Secret of the login whose password a Secret has under other names, "" where it does not say.
+    """Return the name of the login's Secret whose password a Secret has under other names, "" if it does not say.
 
     >>> login_of({"metadata": {"annotations": {ANNOTATION: '{"login": "database-login-1", "names": {"url": "DATABASE_URL"}}'}}})
     'database-login-1'

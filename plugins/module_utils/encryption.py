@@ -1,4 +1,4 @@
-"""Encrypt a file while it is written, and decrypt it while it is read, with age or GnuPG: nothing is ever in clear on the disk."""
+"""Encrypt a file while it is written, and decrypt it while it is read, with age or GnuPG: plaintext is never on disk."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ INSTALL = {"age": "apt-get install age", "gpg": "apt-get install gnupg"}
 # github.com/C2SP/C2SP/blob/main/age.md#header, and its armor
 AGE = (b"age-encryption.org/v1\n", b"-----BEGIN AGE ENCRYPTED FILE-----")
 GPG_ARMOR = b"-----BEGIN PGP MESSAGE-----"
-# What a message to a public key begins with: a packet of type 1, in the old format or the new (www.rfc-editor.org/rfc/rfc9580#section-4.2).
+# The beginning of a message to a public key: a packet of type 1, in the old or new format (www.rfc-editor.org/rfc/rfc9580#section-4.2).
 GPG = (0x84, 0x85, 0x86, 0xC1)
-# A key's id or fingerprint. One of 8 digits is another key's too, whoever wants it: evil32.com
+# A key's id or fingerprint. Anybody can make another key with the same 8-digit id: evil32.com
 GPG_KEY = re.compile(r"(0x)?([0-9A-Fa-f]{16}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})!?")
 AGE_KEY = re.compile(r"age1[0-9a-z]{20,}")  # github.com/C2SP/C2SP/blob/main/age.md#the-x25519-recipient-type
-SSH_KEY = re.compile(r"ssh-(rsa|ed25519) [A-Za-z0-9+/=]{40,}( .*)?")  # the types that age takes
+SSH_KEY = re.compile(r"ssh-(rsa|ed25519) [A-Za-z0-9+/=]{40,}( .*)?")  # the types that age accepts
 
 
 class EncryptionError(Exception):
@@ -29,7 +29,7 @@ class EncryptionError(Exception):
 
 
 def recipient_program(recipient: str) -> str:
-    """Return what encrypts for a recipient, ``age`` or ``gpg``; "" where it is no recipient.
+    """Return what encrypts for a recipient, ``age`` or ``gpg``; "" if it is not a recipient.
 
     >>> recipient_program("0123456789ABCDEF0123456789ABCDEF01234567")
     'gpg'
@@ -40,7 +40,7 @@ def recipient_program(recipient: str) -> str:
 
 
 def file_program(path: Path) -> str:
-    """Return what decrypts a file, by its first bytes: ``age`` or ``gpg``; "" where it is not encrypted."""
+    """Return what decrypts a file, judging by its first bytes: ``age`` or ``gpg``; "" if it is not encrypted."""
     with path.open("rb") as file:
         start = file.read(64)
     if start.startswith(AGE):
@@ -49,7 +49,7 @@ def file_program(path: Path) -> str:
 
 
 def recipient_problem(recipient: str) -> str:
-    """Return what is wrong with a recipient as it is written, "" where nothing is."""
+    """Return what is wrong with how a recipient is written, "" if nothing is."""
     if not recipient or recipient_program(recipient):
         return ""
     return (
@@ -65,7 +65,7 @@ def _encrypting(recipient: str) -> list[str]:
     _need(program, "berth_backup_recipient")
     if program == "age":
         return ["age", "--encrypt", "--recipient", recipient]
-    # Whoever writes a fingerprint into the inventory trusts that key.
+    # A user who puts a fingerprint into the inventory trusts that key.
     return ["gpg", "--batch", "--no-tty", "--quiet", "--trust-model", "always", "--recipient", recipient.replace(" ", ""), "--output", "-", "--encrypt"]
 
 
@@ -91,7 +91,7 @@ def _need(program: str, why: str) -> None:
 
 @contextlib.contextmanager
 def _running(command: list[str], why: str, **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program whose failure is told with ``why``; it does not outlive the block."""
+    """Run a program; if it fails, report that with ``why``. It does not outlive the block."""
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, stderr=said, **streams)
 
@@ -121,10 +121,10 @@ def _running(command: list[str], why: str, **streams: Any) -> Iterator[subproces
 
 
 def check_recipient(recipient: str) -> None:
-    """See whether something can be encrypted for a recipient, by doing it.
+    """Check whether data can be encrypted for a recipient, by doing it.
 
     Raises:
-        EncryptionError: The program or the key is missing, or the key is no good, such as one that has expired.
+        EncryptionError: The program or the key is missing, or the key is unusable, for example expired.
     """
     why = f"Nothing can be encrypted for {recipient} (berth_backup_recipient)"
     with _running(_encrypting(recipient), why, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
@@ -133,7 +133,7 @@ def check_recipient(recipient: str) -> None:
 
 @contextlib.contextmanager
 def encrypted(target: IO[bytes], recipient: str) -> Iterator[IO[bytes]]:
-    """Yield where to write what is to be written to ``target``, a real file, encrypted for ``recipient``; ``target`` itself where there is none.
+    """Yield a file to write to; its content is encrypted for ``recipient`` and goes to ``target``, a real file. Without a recipient, yield ``target``.
 
     Raises:
         EncryptionError: As for check_recipient.
@@ -148,7 +148,7 @@ def encrypted(target: IO[bytes], recipient: str) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def clear(path: Path, identity: str) -> Iterator[IO[bytes]]:
-    """Yield the content of a file, decrypted where it is encrypted. It ends early where that fails: clear_size says why.
+    """Yield the content of a file, decrypted if it is encrypted. If that fails, the content ends early: clear_size says why.
 
     Raises:
         EncryptionError: The program or the key is missing.
@@ -163,12 +163,12 @@ def clear(path: Path, identity: str) -> Iterator[IO[bytes]]:
             assert process.stdout
             yield process.stdout
         finally:
-            process.kill()  # whoever reads may not want all of it
+            process.kill()  # the reader may not want all of it
             process.communicate()
 
 
 def clear_size(path: Path, identity: str) -> int:
-    """Return how many bytes a file has in clear. An encrypted one is decrypted for it to its end, which proves key and file.
+    """Return the length of a file's plaintext in bytes. An encrypted file is decrypted to its end, which verifies key and file.
 
     Raises:
         EncryptionError: The program or the key is missing, or the file is damaged.

@@ -9,11 +9,11 @@ ENVIRONMENTS = {
     "dev": "development", "development": "development", "stage": "staging", "staging": "staging", "qa": "qa", "uat": "uat",
     "prod": "production", "production": "production", "prd": "production",
 }  # fmt: skip
-"""What environments are called."""
+"""The names that environments usually have."""
 
 
 def environments(names: Iterable[str]) -> dict[str, str]:
-    """Return the environments that names have in them as a word, each with the first such name."""
+    """Return the environments that occur in names as a word, each with the first such name."""
     found: dict[str, str] = {}
     for each in names:
         for word in re.split(r"[^a-z0-9]+", each.lower()):

@@ -17,16 +17,16 @@ from typing import Any
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
 LABEL_LENGTH = 63
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-# The longest name made of the app's is that of a CronJob's pod: <app>-<schedule>-<8 digits>-<5 letters>, and
+# The longest name that is made from the app's is that of a CronJob's pod: <app>-<schedule>-<8 digits>-<5 letters>, and
 # a CronJob's name has at most 52 characters (https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/).
 CRONJOB_LENGTH = 52
 APP_LENGTH = 40
-# Bytes. MAX_ARG_STRLEN of include/uapi/linux/binfmts.h with pages of 4 KiB, for one string of execve(2).
+# Bytes. MAX_ARG_STRLEN in include/uapi/linux/binfmts.h with 4 KiB pages, for one string of execve(2).
 VARIABLE_SIZE = 32 * 4096
-# For all of them: a quarter of the stack, whose limit is 8 MiB in containers (fs/exec.c), less what an image and a command bring.
+# For all of them: a quarter of the stack, whose limit is 8 MiB in containers (fs/exec.c), minus the share of an image and a command.
 ENVIRONMENT_SIZE = 2 * 2**20 - 32 * 2**10
 POINTER_SIZE = 8
-# https://kubernetes.io/docs/concepts/configuration/configmap/, and the same of a Secret: a key's characters, and the bytes of all values.
+# https://kubernetes.io/docs/concepts/configuration/configmap/, and the same for a Secret: a key's characters, and the bytes of all values.
 KEY_LENGTH = 253
 DATA_SIZE = 2**20
 ELSEWHERE = "keep it in a file in the image, or let the app fetch it"
@@ -46,7 +46,7 @@ UNITS = {unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", 
     unit: Decimal(10) ** power for unit, power in zip("numkMGTPE", (-9, -6, -3, 3, 6, 9, 12, 15, 18), strict=True)
 }
 
-# Where a container has its programs and what Berth and the kernel put there.
+# Where a container has its programs, and what Berth and the kernel put there.
 SYSTEM = (
     "/bin",
     "/boot",
@@ -66,10 +66,10 @@ SYSTEM = (
     "/usr/sbin",
     "/var/run",
 )
-USERS = 2**31 - 1  # the most that Kubernetes takes
+USERS = 2**31 - 1  # the maximum in Kubernetes
 SQL_LENGTH = 63  # NAMEDATALEN - 1, https://www.postgresql.org/docs/17/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
-# Kinds of names, providers, pattern, and who reserves them. Keywords such as user and order are allowed: Berth and Django quote all names.
-# https://www.postgresql.org/docs/17/sql-createrole.html, and RoleSpec and RoleId in src/backend/parser/gram.y: quotes do not help.
+# Kinds of names, providers, pattern, and who reserves them. Keywords such as user and order are allowed, because Berth and Django quote all names.
+# https://www.postgresql.org/docs/17/sql-createrole.html, and RoleSpec and RoleId in src/backend/parser/gram.y: quoting does not help.
 SQL_TAKEN = (
     (("user",), ("cluster", "rds", "external"), r"public|none|pg_.*", "which PostgreSQL reserves"),
     (("user",), ("cluster", "rds", "external"), r"current_(user|role)|session_user", "which stands for any user in PostgreSQL's statements"),
@@ -84,7 +84,7 @@ SQL_TAKEN = (
 CERTIFICATE = re.compile(r"arn:(?P<partition>aws[a-z-]*):acm:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):certificate/(?P<id>[A-Za-z0-9-]+)")
 ZONE_ID = re.compile(r"Z[A-Z0-9]{6,31}")  # ResourceId of Route 53's API, at most 32 characters
 
-# What Kubernetes' parser takes: https://pkg.go.dev/github.com/robfig/cron/v3#hdr-CRON_Expression_Format
+# What Kubernetes' parser accepts: https://pkg.go.dev/github.com/robfig/cron/v3#hdr-CRON_Expression_Format
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 CRON_FIELDS = (
@@ -118,7 +118,7 @@ def namespace(value: str) -> str:
 
 
 def app_name(value: str) -> str:
-    """Check an app's name: it is a Service's too, which begins with a letter (RFC 1035)."""
+    """Check an app's name. It is also a Service's name, which begins with a letter (RFC 1035)."""
     return service_name(value) or label(value, APP_LENGTH)
 
 
@@ -130,14 +130,14 @@ def service_name(value: str) -> str:
 
 
 def extension(value: str) -> str:
-    """Check the name of an extension of PostgreSQL: https://www.postgresql.org/docs/17/extend-extensions.html."""
+    """Check the name of a PostgreSQL extension: https://www.postgresql.org/docs/17/extend-extensions.html."""
     if re.fullmatch(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?", value) and "--" not in value:
         return ""
     return f"{value!r} is not the name of an extension; write it as in pg_available_extensions, such as pg_trgm or uuid-ossp"
 
 
 def environment_name(value: str) -> str:
-    """Check an environment variable's name (POSIX 1003.1, 8.1; lower case is allowed to applications)."""
+    """Check an environment variable's name (POSIX 1003.1, 8.1; applications may use lower case)."""
     if len(value) > KEY_LENGTH:
         return f"has a name of {len(value)} characters, at most {KEY_LENGTH} are allowed"
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
@@ -146,7 +146,7 @@ def environment_name(value: str) -> str:
 
 
 def environment_value(name: str, value: str) -> str:
-    """Check that the kernel takes an environment variable; the value is not in the text."""
+    """Check that the kernel accepts an environment variable; the returned text does not contain the value."""
     size = environment_size(name, value)
     if "\0" in value:
         return "has a NUL character, which would end the environment variable"
@@ -154,12 +154,12 @@ def environment_value(name: str, value: str) -> str:
 
 
 def environment_size(name: str, value: str) -> int:
-    """Return the bytes that a variable takes in an environment, with the ``=`` and the NUL at its end (execve(2))."""
+    """Return the bytes that a variable takes in an environment, including the ``=`` and the NUL at its end (execve(2))."""
     return len(f"{name}={value}\0".encode(errors="surrogatepass"))
 
 
 def no_margin(value: str) -> str:
-    """Check that a text, of which nothing may be shown, neither begins nor ends with what was not meant to be part of it."""
+    """Check that a text that must not be shown has no accidental characters at either end."""
     ends = {"ends": value[-1:], "begins": value[:1]}
     for where, character in ends.items():
         if character.isspace():
@@ -170,14 +170,14 @@ def no_margin(value: str) -> str:
 
 
 def secret(value: str) -> str:
-    """Check a secret of the app: one of several lines, such as a key, may end as files do."""
+    """Check a secret of the app: one with several lines, such as a key, may end like a file."""
     if not value.strip():
         return "is empty; a secret needs a value"
     return "" if "\n" in value.strip() else no_margin(value)
 
 
 def user_name(value: str) -> str:
-    """Check who logs in to a registry (RFC 7617)."""
+    """Check a user name for a registry (RFC 7617)."""
     return "has a ':', after which a registry expects the password" if ":" in value else no_margin(value)
 
 
@@ -195,7 +195,7 @@ def node_port(value: int) -> str:
 
 
 def quantity(value: Any) -> Decimal | None:
-    """Return the number that a quantity stands for; None when it is not one, or is negative."""
+    """Return the number that a quantity stands for; None if it is not a quantity, or is negative."""
     found = QUANTITY.fullmatch(str(value)) if not isinstance(value, bool) else None
     if not found:
         return None
@@ -204,7 +204,7 @@ def quantity(value: Any) -> Decimal | None:
 
 
 def positive_quantity(value: str | float) -> str:
-    """Check a quantity that is more than nothing."""
+    """Check a quantity that is greater than zero."""
     number = quantity(value)
     if number is None:
         return f"{value!r} is not a quantity; write it like 500m (CPU), 256Mi or 1Gi"
@@ -238,14 +238,14 @@ def _cron_part(part: str, low: int, high: int, names: tuple[str, ...]) -> bool:
 
 
 def _cron_number(word: str, low: int, names: tuple[str, ...]) -> int:
-    """Return the number that ``word`` stands for, -1 for a word that stands for none."""
+    """Return the number that ``word`` stands for, -1 if it stands for none."""
     if word in names:
         return names.index(word) + low
     return int(word) if word.isdecimal() else -1
 
 
 def command(value: str) -> str:
-    """Check the arguments of a command, which are split as a shell does."""
+    """Check the arguments of a command, which are split like a shell's."""
     try:
         words = shlex.split(value)
     except ValueError:
@@ -256,7 +256,7 @@ def command(value: str) -> str:
 
 
 def program(value: str) -> str:
-    """Check the first word of a command that no shell takes apart."""
+    """Check the first word of a command that no shell splits."""
     if not value:
         return "is empty; write the program's name"
     if value != "".join(value.split()):
@@ -287,9 +287,9 @@ def host_name(value: str) -> str:
 
 
 def registry(value: str) -> str:
-    """Check a registry as images are named: ``host[:port][/path]``, Docker Hub as ``docker.io/account``.
+    """Check a registry as in image names: ``host[:port][/path]``, Docker Hub as ``docker.io/account``.
 
-    https://pkg.go.dev/github.com/distribution/reference#pkg-overview: what has neither dot nor port and is not localhost is an account of Docker Hub.
+    https://pkg.go.dev/github.com/distribution/reference#pkg-overview: a name without dot and port that is not localhost is an account of Docker Hub.
     """
     if "@" in value:
         return "contains a login or a digest; write it like registry.example.org:5000, and set the login in berth_registry_username and berth_registry_password"
@@ -323,7 +323,7 @@ def network(value: str) -> str:
 
 
 def public_host(value: str) -> str:
-    """Check the one name by which visitors know a site: a certificate is asked for it, so it is no address, no pattern and no top-level domain.
+    """Check the name by which visitors know a site. It gets a certificate, so it must not be an address, a pattern or a top-level domain.
 
     https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html
     """
@@ -334,21 +334,21 @@ def public_host(value: str) -> str:
 
 
 def hosted_zone(value: str) -> str:
-    """Check a hosted zone of Route 53: its name or its id."""
+    """Check a Route 53 hosted zone: its name or its id."""
     if ZONE_ID.fullmatch(value) or not public_host(value.removesuffix(".")):
         return ""
     return f"{value!r} is neither the name of a hosted zone nor its id; write it like example.com or Z0123456789ABCDEFGHIJ"
 
 
 def certificate(value: str) -> str:
-    """Check the ARN of a certificate of ACM."""
+    """Check the ARN of an ACM certificate."""
     if CERTIFICATE.fullmatch(value):
         return ""
     return f"{value!r} is not the ARN of a certificate of ACM; write it like arn:aws:acm:eu-central-1:123456789012:certificate/0f5a..."
 
 
 def range_of(least: int, most: int) -> Callable[[str], str]:
-    """Return the check of a range of a cluster's addresses, whose prefix is from ``least`` to ``most`` bits long (kubeadm config validate)."""
+    """Return the check of a cluster's address range, whose prefix is ``least`` to ``most`` bits long (kubeadm config validate)."""
 
     def check(value: str) -> str:
         try:
@@ -377,7 +377,7 @@ def _ordinary(address: ipaddress.IPv4Address) -> str:
 
 
 def ipv4_network(value: str) -> str:
-    """Check a network of IPv4 in CIDR notation."""
+    """Check an IPv4 network in CIDR notation."""
     wrong = network(value)
     if wrong or ipaddress.ip_network(value, strict=False).version == 4:
         return wrong
@@ -385,7 +385,7 @@ def ipv4_network(value: str) -> str:
 
 
 def sql_name(value: str) -> str:
-    """Check a name that PostgreSQL takes without quotes.
+    """Check a name that PostgreSQL accepts without quotes.
 
     https://www.postgresql.org/docs/17/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
     """
@@ -395,13 +395,13 @@ def sql_name(value: str) -> str:
 
 
 def sql_taken(value: str, kind: str, provider: str, master: str) -> str:
-    """Return why a name can be none of the app's on a server, as the end of a sentence; "" when it can.
+    """Return why a server does not allow the app to use a name, as the end of a sentence; "" if it does.
 
     Args:
-        value: A name that PostgreSQL takes without quotes.
+        value: A name that PostgreSQL accepts without quotes.
         kind: ``user`` or ``name`` (of a database).
-        provider: ``cluster``, ``rds`` or ``external``, where the user and the database are there already, whatever they are called.
-        master: The administrator in RDS.
+        provider: ``cluster``, ``rds`` or ``external``, where the user and the database already exist, whatever their names.
+        master: The RDS administrator.
     """
     for kinds, providers, pattern, why in SQL_TAKEN:
         if kind in kinds and provider in providers and re.fullmatch(pattern, value):
@@ -410,7 +410,7 @@ def sql_taken(value: str, kind: str, provider: str, master: str) -> str:
 
 
 def file_path(value: str) -> str:
-    """Check the path of a file that is to be written."""
+    """Check the path of a file that will be written."""
     if not value.strip():
         return "is empty"
     return "" if pathlib.PurePath(value).name not in ("", "..") else f"{value!r} is a directory; name a file"
@@ -432,21 +432,21 @@ def admin_path(value: str) -> str:
 
 
 def files_url(value: str) -> str:
-    """Check what the addresses of files begin with, of characters that mean nothing to a web server; no part of it begins with a dot."""
+    """Check the beginning of the URLs of files: only characters without a meaning to a web server, and no part begins with a dot."""
     if re.fullmatch(r"/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)+", value):
         return ""
     return f"{value!r} cannot start the addresses of files; write it from one / to another, like /media/, with letters, digits and - _ . ~ between"
 
 
 def directory(value: str) -> str:
-    """Check the path of a directory in a container, as it would be written: from the root, and nothing in it twice."""
+    """Check the path of a directory in a container, in its normal form: absolute, without redundant parts."""
     if value.startswith("/") and value != "/" and str(PurePosixPath(value)) == value and ".." not in PurePosixPath(value).parts and ":" not in value:
         return ""
     return f"{value!r} is not the path of a directory; write it from the root, without '..' and without '/' at its end, like /code/cache"
 
 
 def apart_from_the_system(value: str) -> str:
-    """Check that a directory neither hides one in which a container has its programs, nor is a part of one."""
+    """Check that a directory neither hides a directory with a container's programs nor is inside one."""
     for place in SYSTEM:
         if value == place or place.startswith(f"{value}/") or value.startswith(f"{place}/"):
             return f"{value!r} overlaps with the container's {place}; choose a directory of its own, like /data/media"
@@ -456,7 +456,7 @@ def apart_from_the_system(value: str) -> str:
 def user(value: int | str) -> str:
     """Check the number of the user that a container runs as.
 
-    Root is refused by the Pod Security level of the namespace: https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
+    The namespace's Pod Security level refuses root: https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
     """
     if int(value) == 0:
         return "0 is root, which the namespace does not allow; use the number of another user, such as 1000, that can read the code in the image"

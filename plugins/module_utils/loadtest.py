@@ -1,4 +1,4 @@
-"""A load test: how much of it is allowed, what came of it, and how that is told and drawn. Nothing here asks anybody."""
+"""A load test: its limits, its results, and how to report and draw them. Nothing here asks anybody."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from .kube.objects import dig
 
 USERS = range(1, 101)
-"""Visitors at a time: what a machine of two cores can play, and a small cluster bear."""
+"""Concurrent visitors: what a two-core machine can simulate, and a small cluster can bear."""
 SECONDS = range(10, 601)
-"""How long: an autoscaler looks each 15 s, and ten minutes show all that it does while the load lasts."""
+"""How long: an autoscaler checks every 15 s, and ten minutes show everything that it does under load."""
 SHOWN = 3  # kinds of failures in the text
 PORTS = {"http": 80, "https": 443}
 
@@ -25,9 +25,9 @@ class Answer:
     """One answer.
 
     Attributes:
-        second: When it was there, in seconds since the beginning.
+        second: When it arrived, in seconds since the beginning.
         milliseconds: How long it took.
-        error: What was wrong with it, empty for nothing.
+        error: What was wrong with it, empty if nothing.
     """
 
     second: float
@@ -37,12 +37,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Look:
-    """How many pods there were.
+    """How many pods there were at one time.
 
     Attributes:
         second: When, in seconds since the beginning.
         ready: Pods that serve.
-        wanted: Pods that the autoscaler wants, or the Deployment where there is none.
+        wanted: Pods that the autoscaler wants, or the Deployment if there is none.
     """
 
     second: float
@@ -51,13 +51,13 @@ class Look:
 
 
 def refusal(users: int, seconds: int, url: str, address: str) -> str:
-    """Return why a load may not be made, one line a reason; empty where it may.
+    """Return why a load test is not allowed, one line per reason; empty if it is.
 
     Args:
-        users: Visitors at a time.
+        users: Concurrent visitors.
         seconds: How long.
         url: The page to load.
-        address: Where the environment's app answers, empty where this machine reaches it at no address.
+        address: Where the environment's app answers, empty if this machine cannot reach it.
     """
     found = [
         f"{name} is {value}; it is {allowed.start} to {allowed.stop - 1}."
@@ -75,7 +75,7 @@ def refusal(users: int, seconds: int, url: str, address: str) -> str:
 
 
 def origin(url: str) -> tuple[str, str, int | None]:
-    """Return scheme, host and port of a URL, with the port that a scheme has by itself.
+    """Return scheme, host and port of a URL, with the scheme's default port.
 
     >>> origin("http://127.0.0.1/polls/") == origin("HTTP://127.0.0.1:80")
     True
@@ -83,18 +83,18 @@ def origin(url: str) -> tuple[str, str, int | None]:
     try:
         parts = urlsplit(url)
         return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme)
-    except ValueError:  # a port that is none
+    except ValueError:  # an invalid port
         return "", url, None
 
 
 def look(second: float, deployment: Mapping[str, Any], autoscaler: Mapping[str, Any] | None) -> Look:
-    """Return how many pods there are, by the Deployment and, where there is one, its HorizontalPodAutoscaler."""
+    """Return how many pods there are, by the Deployment and its HorizontalPodAutoscaler, if it has one."""
     wanted = dig(autoscaler, "status", "desiredReplicas") if autoscaler else None
     return Look(second, dig(deployment, "status", "readyReplicas") or 0, wanted or dig(deployment, "spec", "replicas") or 0)
 
 
 def read(record: str, began: float) -> list[Answer]:
-    """Return the answers of a record (playbooks/ops/files/loadtest/locustfile.py), in the order of time; a last line that was cut off is none.
+    """Return the answers in a record (playbooks/ops/files/loadtest/locustfile.py), sorted by time; a truncated last line is ignored.
 
     Args:
         record: The file's text.
@@ -121,12 +121,12 @@ def percentile(values: Iterable[float], share: int) -> float:
 
 
 def summary(answers: Sequence[Answer], looks: Sequence[Look]) -> dict[str, Any]:
-    """Return what came of a load test.
+    """Return the results of a load test.
 
     Returns:
         requests and failures; rate, in requests a second from the first answer to the last; p50 and p95, in milliseconds, of the answers without
-        an error (None where there is none); errors, what was wrong and how often, the most frequent first; pods_from, pods_to and pods_wanted (None
-        where nobody could look).
+        error (None if there is none); errors, what was wrong and how often, most frequent first; pods_from, pods_to and pods_wanted (None
+        if they could not be read).
     """
     good = [answer.milliseconds for answer in answers if not answer.error]
     lasted = max(1.0, answers[-1].second - answers[0].second) if answers else 1.0
@@ -145,7 +145,7 @@ def summary(answers: Sequence[Answer], looks: Sequence[Look]) -> dict[str, Any]:
 
 
 def text(found: Mapping[str, Any], url: str, users: int, seconds: int, plot: str) -> str:
-    """Return a summary as people read it."""
+    """Return a summary for people."""
     several = "s" * (users != 1)
     lines = [
         f"{url}, asked for by {users} visitor{several} for {seconds} s",
@@ -159,7 +159,7 @@ def text(found: Mapping[str, Any], url: str, users: int, seconds: int, plot: str
 
 
 def drawing(answers: Sequence[Answer], looks: Sequence[Look], title: str) -> dict[str, Any]:
-    """Return what plot.py draws: lists of numbers, those of answers by each whole second.
+    """Return the data for plot.py: lists of numbers, for the answers one per full second.
 
     A second without an answer has None for its latency, which makes a gap.
     """

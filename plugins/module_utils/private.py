@@ -1,6 +1,6 @@
-"""Files that are believed only where nobody else can have written them: tokens, and pickles, which are programs.
+"""Files that are trusted only if nobody else can have written them: tokens, and pickles, which are programs.
 
-For programs that start often too, so nothing of Ansible's is imported.
+Programs that start often use this too, so it imports nothing of Ansible's.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ ALL = stat.S_IRWXG | stat.S_IRWXO
 
 
 def is_ours(status: os.stat_result, others: int = WRITE) -> bool:
-    """Whether a file or directory is this user's or root's, and ``others`` (bits of a mode) is denied to everybody else."""
+    """Whether a file or directory is this user's or root's, and denies ``others`` (bits of a mode) to everybody else."""
     return status.st_uid in (0, os.geteuid()) and not status.st_mode & others
 
 
 def way_is_ours(path: str | Path) -> bool:
-    """Whether nobody else can put something else in the place of what a path leads to.
+    """Whether nobody else can replace what a path points to.
 
-    In a directory with the sticky bit, as /tmp, only its owner and the entry's rename an entry (inode(7)).
+    In a directory with the sticky bit, such as /tmp, only its owner and the owner of an entry can rename the entry (inode(7)).
     """
     parents = [os.lstat(parent) for parent in Path(os.path.realpath(path)).parents]
     return all(is_ours(each) or (each.st_uid in (0, os.geteuid()) and each.st_mode & stat.S_ISVTX) for each in parents)
 
 
 def read(path: str | Path, others: int = WRITE) -> bytes | None:
-    """Return the content of a file, or None where there is none that can be believed.
+    """Return the content of a file, or None if there is none that can be trusted.
 
     Args:
-        path: The file; a symbolic link is none.
+        path: The file; a symbolic link does not count.
         others: What nobody else may do, as bits of a mode.
     """
     try:
@@ -46,9 +46,9 @@ def read(path: str | Path, others: int = WRITE) -> bytes | None:
 
 
 def directory(path: str | Path) -> bool:
-    """See that a directory is there to which nobody else writes; return whether it is.
+    """Ensure that a directory exists that nobody else can write to; return whether it does.
 
-    Whatever else has its place is removed unread, and so is what in it is no file or one that others may write to.
+    Anything else in its place is removed unread, and so is anything in it that is not a file or that others may write to.
     """
     path = Path(path)
     try:
@@ -71,7 +71,7 @@ def directory(path: str | Path) -> bool:
 
 
 def _closed(path: Path) -> bool:
-    """Take the right to write away from others where the directory is ours, as one that was made with another umask; return whether it is closed."""
+    """Remove others' write permission if the directory is ours, in case another umask allowed it; return whether they have none now."""
     status = path.stat()
     if status.st_uid == os.geteuid() and status.st_mode & WRITE and not status.st_mode & stat.S_ISVTX:
         path.chmod(stat.S_IMODE(status.st_mode) & ~WRITE)

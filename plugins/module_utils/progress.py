@@ -1,4 +1,4 @@
-"""Tell whoever watches a run what a long task is waiting for.
+"""Show the person who watches a run what a long task is waiting for.
 
 A module has no way to print while it runs, so it appends lines to the file that the environment
 variable BERTH_PROGRESS names; without the variable nothing is written.
@@ -15,7 +15,7 @@ def report(line: str) -> None:
     Args:
         line: What changed, e.g. ``Deployment polls: 1 of 2 pods ready``. Line breaks become spaces.
 
-    A file that cannot be written is no reason to fail the work that is reported on.
+    An unwritable file must not fail the work that it reports on.
     """
     path = os.environ.get("BERTH_PROGRESS")
     if not path:

@@ -1,6 +1,6 @@
-"""What is true of each provider of clusters, in one table: playbooks and roles read it through the filter ``provider_property``.
+"""The properties of each provider of clusters, in one table: playbooks and roles read it through the filter ``provider_property``.
 
-What a provider does is elsewhere: in its role, and for each step of a run in playbooks/providers/<provider>.
+What a provider does is elsewhere: in its role and, for each step of a run, in playbooks/providers/<provider>.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ class Provider:
     """A provider.
 
     Attributes:
-        registry: Where images go unless the inventory says otherwise, as ``berth_registry`` has it.
-        image_import: How an image of Berth's own gets into its nodes, "" where they pull it: roles/cluster has ``images_<image_import>.yml``.
-        elsewhere: Whether its clusters are not this machine's: an environment shares nothing of this machine but its caches, which have locks of
-            their own, nobody here can stop or start the cluster, and it may have more nodes tomorrow.
+        registry: Where images go unless the inventory says otherwise, as in ``berth_registry``.
+        image_import: How an image of Berth's own gets into its nodes, "" if they pull it: roles/cluster has ``images_<image_import>.yml``.
+        elsewhere: Whether its clusters are not on this machine. Then environments share nothing here except caches, which have their own locks,
+            nobody here can stop or start the cluster, and it may get more nodes.
         machine: Whether its node is this machine itself: the environments of the machine share one cluster, and node ports are the machine's own.
         borrowed: Whether somebody else makes and runs its clusters.
-        certificates: Whether certificates by which it is reached end so soon that somebody has to be told.
-        protects: Whether what it makes may be protected from deletion: it has ``protected.yml``.
-        settles: Whether it makes what an app does not need and nobody waits for before the release: it has ``settle.yml``.
-        aws: Whether it is in AWS, which is asked for permissions, and where a volume is of one node.
+        certificates: Whether the certificates for accessing it expire so soon that somebody has to be warned.
+        protects: Whether its resources may have deletion protection: it has ``protected.yml``.
+        settles: Whether it makes things that an app does not need and a release does not wait for: it has ``settle.yml``.
+        aws: Whether it is in AWS, so that permissions are checked there and a volume belongs to one node.
         costs: Whether Berth can say what it costs (plugin_utils/inventory/cost.py).
-        entry: Whether it has what makes a public entry.
-        enforces_policies: Whether Berth makes its clusters of parts that enforce NetworkPolicies, so that one that does not is broken.
-        production: Whether its environments have visitors, whatever they are called.
-        upgrades: Whether its clusters go to another version of Kubernetes by playbooks/ops/upgrade.yml.
+        entry: Whether it can provide a public entry.
+        enforces_policies: Whether Berth builds its clusters from parts that enforce NetworkPolicies, so that one that does not is broken.
+        production: Whether its environments have visitors, whatever their names.
+        upgrades: Whether playbooks/ops/upgrade.yml upgrades its clusters to another Kubernetes version.
     """
 
     registry: str
@@ -65,11 +65,11 @@ PROVIDERS = {
     ),
 }
 UNKNOWN = Provider(registry="loopback")
-"""What holds as long as nobody knows better, as with ``auto``."""
+"""The defaults while the provider is not known, such as with ``auto``."""
 
 
 def of(name: Any) -> Provider:
-    """Return a provider by its name, :data:`UNKNOWN` for anything else that an inventory may have there.
+    """Return a provider by its name, :data:`UNKNOWN` for anything else that an inventory may contain.
 
     >>> of("kubeadm").machine, of("auto").machine, of(["eks"]).aws
     (True, False, False)

@@ -1,17 +1,17 @@
-"""Text from outside, as a terminal may show it: logs of pods, events, answers of servers, what a build says."""
+"""Text from outside in a form that is safe to show in a terminal: pod logs, events, servers' answers, build output."""
 
 from __future__ import annotations
 
 import re
 
-# What a terminal obeys instead of showing it: the control characters of C0 without tab and newline, DEL, and those of C1, with which escape
-# sequences begin (ECMA-48); and what turns the order of characters around or hides them (https://trojansource.codes/, UAX #9): marks and
-# overrides of direction, separators of lines, annotations, and tags.
+# What a terminal obeys instead of showing it: the C0 control characters except tab and newline, DEL, and those of C1, with which escape
+# sequences begin (ECMA-48); and what reverses the order of characters or hides them (https://trojansource.codes/, UAX #9): direction marks and
+# overrides, line separators, annotations, and tags.
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
 
 
 def shown(text: str) -> str:
-    r"""Return the text with what a terminal would obey written out, as Python writes it in a string.
+    r"""Return the text with everything that a terminal would obey escaped, as Python escapes it in a string.
 
     >>> shown("\x1b[31mred\r\n\tand a right-to-left \u202eoverride")
     '\\x1b[31mred\n\tand a right-to-left \\u202eoverride'
