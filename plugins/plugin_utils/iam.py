@@ -15,7 +15,7 @@ Names = Mapping[str, str | list[str]]
 
 
 def service_principal(service: str, region: str) -> str:
-    """Return what IAM calls an AWS service; in China EC2 alone has a name of its own.
+    """Return IAM's name of an AWS service; in China, only EC2 has a name of its own.
 
     >>> service_principal("ec2", "cn-north-1"), service_principal("eks", "cn-north-1")
     ('ec2.amazonaws.com.cn', 'eks.amazonaws.com')
@@ -24,7 +24,7 @@ def service_principal(service: str, region: str) -> str:
 
 
 def trust_policy(services: list[str], actions: list[str] | None = None, region: str = "") -> str:
-    """Return who may assume a role: AWS services, as ``eks`` for eks.amazonaws.com.
+    """Return the policy that allows AWS services to assume a role; ``eks`` stands for eks.amazonaws.com.
 
     >>> trust_policy(["ec2"])
     '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": ["ec2.amazonaws.com"]}, "Action": ["sts:AssumeRole"]}]}'
@@ -44,14 +44,14 @@ def boundary(account: str, region: str, name: str) -> str:
 
 
 def eks_roles(compute: str, identities: list[dict[str, Any]], name: str, account: str, region: str) -> list[dict[str, Any]]:
-    """Return the IAM roles of a cluster: of its control plane, its nodes and the pods that need AWS.
+    """Return the IAM roles of a cluster: for its control plane, its nodes and the pods that need AWS.
 
     Each has ``key`` (``cluster``, ``node`` or ``namespace/service account``), ``name``, ``arn``, ``trust`` (a document), ``policies`` (ARNs) and ``boundary``
     (an ARN). The managed policies are those of docs.aws.amazon.com/eks/latest/userguide: "Amazon EKS cluster IAM role", "Auto Mode node IAM role" and "node
     IAM role".
 
     Raises:
-        ValueError: A name would be too long.
+        ValueError: A name is too long.
 
     >>> [role["arn"] for role in eks_roles("auto", [], "polls-prod", "123456789012", "eu-central-1")]
     ['arn:aws:iam::123456789012:role/polls-prod-cluster', 'arn:aws:iam::123456789012:role/polls-prod-node']
@@ -64,7 +64,7 @@ def eks_roles(compute: str, identities: list[dict[str, Any]], name: str, account
     tagged = ["sts:AssumeRole", "sts:TagSession"]
     wanted = [
         ("cluster", "cluster", trust_policy(["eks"], tagged if automatic else None), ["AmazonEKSClusterPolicy", *more]),
-        # A role each: the access entry that EKS makes for a node group's role is of another kind than Auto Mode's, and stays while old nodes still run.
+        # Separate roles: the access entry that EKS makes for a node group's role is of another kind than Auto Mode's, and stays while old nodes still run.
         ("node", "node" if automatic else "node-group", trust_policy(["ec2"], region=region), [*node, "AmazonEC2ContainerRegistryPullOnly"]),
     ]
     for identity in identities:
@@ -82,7 +82,7 @@ def eks_roles(compute: str, identities: list[dict[str, Any]], name: str, account
 
 
 def pod_identities(wanted: list[dict[str, Any]], compute: str, addons: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the service accounts that get an IAM role: those of the inventory, and the volume driver's where it is an add-on of ours.
+    """Return the service accounts that get an IAM role: those of the inventory, and the volume driver's if it is one of our add-ons.
 
     >>> pod_identities([], "nodes", {"aws-ebs-csi-driver": ""})[0]["service_account"]
     'ebs-csi-controller-sa'
@@ -103,17 +103,17 @@ def names(
     zone: str,
     snapshot: str = "",
 ) -> Names:
-    """Return what is filled into an environment's policies.
+    """Return the values to fill into an environment's policies.
 
     Args:
         environment, name: The environment's name, and that of its resources in AWS.
-        account, region: Where it is.
-        repository: ECR's repository.
-        identities, addons, vpc, zone, snapshot: As berth_eks_pod_identities, berth_eks_addons, berth_aws_vpc, berth_entry_zone and berth_rds_snapshot have
-            them.
+        account, region: The account and region that it is in.
+        repository: The ECR repository.
+        identities, addons, vpc, zone, snapshot: The values of berth_eks_pod_identities, berth_eks_addons, berth_aws_vpc, berth_entry_zone and
+            berth_rds_snapshot.
 
-    ``roles`` are the names of all roles that it may get, ``pods`` the ARNs of those for pods, ``policies`` what is attached to them, be it in Auto Mode or with
-    nodes. ``zones`` is empty while only the zone's name is known.
+    ``roles`` are the names of all roles that it may get, ``pods`` the ARNs of those for pods, ``policies`` those that are attached to them, with Auto Mode
+    or with nodes. ``zones`` is empty while only the zone's name is known.
     """
     wanted = pod_identities(identities, "nodes", addons)
     roles = [role for compute in ("auto", "nodes") for role in eks_roles(compute, wanted, name, account, region)]
@@ -135,10 +135,10 @@ def names(
 
 
 def policies(text: str, filled: Names) -> dict[str, dict[str, Any]]:
-    """Return IAM policies by name, without the statements that are about nothing.
+    """Return IAM policies by name, without statements that apply to nothing.
 
     Args:
-        text: Of roles/eks/files/iam_policies.json or iam_boundary.json.
+        text: The text of roles/eks/files/iam_policies.json or iam_boundary.json.
         filled: As :func:`names` returns them.
 
     >>> policies('{"data": {"Statement": [{"Resource": ["arn:${partition}:rds:${roles}"]}]}}', {"partition": "aws", "roles": ["a", "b"]})
@@ -148,14 +148,14 @@ def policies(text: str, filled: Names) -> dict[str, dict[str, Any]]:
 
 
 def _statements(templates: list[dict[str, Any]], filled: Names) -> list[dict[str, Any]]:
-    """Return statements filled in; one without a resource, or with a condition that nothing fulfils, is left out."""
+    """Return filled-in statements; one without a resource, or with a condition that nothing can meet, is left out."""
     found = [_fill(template, filled) for template in templates]
     values = ([one.get("Resource", ["*"]), *(value for keys in one.get("Condition", {}).values() for value in keys.values())] for one in found)
     return [one for one, needed in zip(found, values, strict=True) if [] not in needed]
 
 
 def _fill(value: Any, filled: Names) -> Any:
-    """Return a part of a policy filled in: in a list, what names a list becomes as many entries."""
+    """Return a filled-in part of a policy; in a list, a template that names a list becomes one entry for each of its elements."""
     if isinstance(value, dict):
         return {string.Template(key).safe_substitute(filled): _fill(inner, filled) for key, inner in value.items()}
     if isinstance(value, list):

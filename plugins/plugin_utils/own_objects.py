@@ -17,7 +17,7 @@ APART = frozenset({"Namespace", "Node", "PersistentVolume", "StorageClass", "Ing
 
 
 def found(pattern: str, bases: Iterable[Path]) -> list[Path]:
-    """Return the files that a pattern matches in the first of the directories where it matches any, by name.
+    """Return the files that a pattern matches in the first of the directories that has any, sorted by name.
 
     >>> found("/no/such/*.yml", [Path("/")])
     []
@@ -34,7 +34,7 @@ def of_text(text: str) -> list[dict[str, Any]]:
     """Return the objects of a manifest.
 
     Raises:
-        ValueError: It is no YAML, or something in it is no object of Kubernetes.
+        ValueError: It is not YAML, or something in it is not a Kubernetes object.
     """
     read = documents(text)
     if wrong := next((each for each in read if each is not None and not isinstance(each, dict)), None):
@@ -102,7 +102,7 @@ def prepared(item: Mapping[str, Any], app: str) -> dict[str, Any]:
 
 
 def _stored(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object as the API server keeps it, so that both can be compared: ``stringData`` of a Secret becomes part of its ``data``.
+    """Return an object as the API server stores it, so that both can be compared: a Secret's ``stringData`` becomes part of its ``data``.
 
     https://kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources/secret-v1/
     """

@@ -195,7 +195,7 @@ def foreign_kubeconfig(path: Path) -> bool:
     """Whether ``path`` is a kubeconfig, or any other file, that Berth did not write."""
     try:
         return path.exists() and not identity.read(path) and not cluster.ours(path.read_text(encoding="utf-8", errors="replace"))
-    except PermissionError:  # that this user may not read it is another problem
+    except PermissionError:  # a file that this user may not read is another problem
         return False
     except OSError:
         return True

@@ -1,4 +1,4 @@
-"""The file into which the modules of a run write what they wait for, and those that killed runs have left."""
+"""The file into which the modules of a run write what they wait for, and those that killed runs have left behind."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ PREFIX = "berth-progress-"
 
 
 def make() -> tuple[int, Path]:
-    """Make a run's file, and remove those of runs that are gone; return its descriptor and its path.
+    """Make a run's file, and remove those of dead runs; return its descriptor and its path.
 
-    The descriptor has a lock, by which the file is known to be in use. The kernel gives it back when the last process of the run has ended, however it does.
+    The descriptor holds a lock, which shows that the file is in use. The kernel releases it when the last process of the run has ended, however it ends.
     """
     sweep()
     while True:
         handle, name = tempfile.mkstemp(prefix=PREFIX)
-        with contextlib.suppress(OSError):  # a file system without locks: nobody takes the file for left, then
+        with contextlib.suppress(OSError):  # a file system without locks: then nobody takes the file for abandoned
             fcntl.flock(handle, fcntl.LOCK_EX)
-        # Another run may have taken it for one that was left before it had its lock.
+        # Another run may have taken it for abandoned before it had its lock.
         with contextlib.suppress(OSError):
             if os.path.samestat(os.fstat(handle), os.lstat(name)):
                 return handle, Path(name)

@@ -11,11 +11,11 @@ from ..module_utils.machine import minikube
 
 @functools.cache
 def decide(wanted: str, kubeconfig: str, driver: str = "", force: bool = False) -> tuple[str, str]:
-    """Return the provider that ``berth_provider`` (``wanted``) comes to, and the reason for it as a phrase, "" where it was named.
+    """Return the provider that ``berth_provider`` (``wanted``) stands for, and the reason for it as a phrase, "" if it was named.
 
-    ``auto`` stays with what the environment lives in already (identity): an engine that is started later does not move it. A place
-    that is only claimed is no cluster yet: the run with another provider may have been refused.
-    Root gets kubeadm, for minikube refuses root every driver but ``none``, unless it is forced; ``driver`` and ``force`` are
+    ``auto`` keeps what the environment already runs in (identity): an engine that is started later does not move it. A place
+    that is only claimed is not a cluster yet: the run with another provider may have been refused.
+    Root gets kubeadm, because minikube refuses every driver except ``none`` to root, unless it is forced; ``driver`` and ``force`` are
     ``minikube_driver`` and ``minikube_force``.
     """
     if wanted != "auto":

@@ -1,4 +1,4 @@
-"""What a run works on: the environments of its inventory, and the directory where it keeps what can be made again."""
+"""What a run works on: the environments of its inventory, and the directory for files that can be recreated."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ansible.errors import AnsibleError
 
 
 def variables(play: Any) -> dict[str, dict[str, Any]]:
-    """Return the variables of the inventory's environments, as they are written: what is wrong there is for preflight to say."""
+    """Return the variables of the inventory's environments as written: preflight reports what is wrong there."""
     manager = play.get_variable_manager()
-    group = manager._inventory.groups.get("berth")  # no public way leads there before the first task
+    group = manager._inventory.groups.get("berth")  # there is no public way to these before the first task
     hosts = group.get_hosts() if group else []
     try:
         return {host.name: manager.get_vars(play=play, host=host) for host in hosts}
-    except AnsibleError:  # a file that cannot be read, such as an encrypted one without its password, which Ansible itself is about to say
+    except AnsibleError:  # an unreadable file, such as an encrypted one without its password, which Ansible itself is about to report
         return {}
 
 
@@ -26,5 +26,5 @@ def environments(play: Any) -> dict[str, Any]:
 
 
 def cache() -> Path:
-    """Return the directory where Berth keeps what can be made again."""
+    """Return the directory for Berth's files that can be recreated."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "berth"

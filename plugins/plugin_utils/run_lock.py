@@ -1,7 +1,7 @@
 """Locks between runs.
 
-A run has its environment to itself. What belongs to this machine, such as its cluster, it shares with the runs of other environments,
-until a step changes it and has to be alone. The kernel gives a lock back when the last process that a run has started lets go of it.
+A run has its environment to itself. It shares what belongs to this machine, such as its cluster, with the runs of other environments,
+until a step changes it and has to be alone. The kernel releases a lock when the last process of a run has closed it.
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ class Run:
     """The locks of one run.
 
     Args:
-        environments: The run's environments, each with the directory where its lock's file is.
-        machine: Where the files of the machine's own locks are; None for a run that shares nothing of it, but only has its environments to itself.
-        playbook: What it runs, for those who wait for it.
-        say: What prints a line.
+        environments: The run's environments, each with the directory of its lock file.
+        machine: Where the machine's own lock files are; None for a run that shares nothing on it, and only has its environments to itself.
+        playbook: What it runs, for the runs that wait for it.
+        say: Prints a line.
 
     Raises:
         OSError: A file cannot be made.
@@ -108,7 +108,7 @@ class Run:
             known = json.loads(os.environ[VARIABLE])
             directory, run.say = Path(known["directory"]), say
             run.handles, run.machine, run.gate, run.info = known["handles"], known["machine"], known["gate"], known["info"]
-            # A playbook that a task of a run has started has its variable, and not its files.
+            # A playbook that a task of a run has started inherits its variable, but not its files.
             if not os.path.samestat(os.fstat(run.machine), (directory / MACHINE).stat()):
                 return None
             run.directory = directory
@@ -117,7 +117,7 @@ class Run:
         return run
 
     def use(self, alone: bool) -> None:
-        """Have this machine alone, or share it; who shares it already lets go of it before they wait to be alone."""
+        """Get exclusive or shared use of this machine. A run that shares it gives that up before it waits for exclusive use."""
         if self.machine is None or self.gate is None:
             return
         fcntl.flock(self.machine, fcntl.LOCK_UN)
@@ -140,7 +140,7 @@ class Run:
         info = _read(os.pread(handle, 4096, 0))
         if not info:
             return f"another run of the environment {name}"
-        if not alive(info["pid"]):  # Ansible's workers hold the lock too, and outlive a run that was killed
+        if not alive(info["pid"]):  # Ansible's workers hold the lock too, and outlive a killed run
             return f"the task during which the run before of the environment {name} (process {info['pid']}) was killed"
         return f"another run of the environment {name}, {_described(info)}"
 
@@ -166,7 +166,7 @@ def _open(path: Path) -> int:
 
 
 def _read(content: bytes) -> dict[str, Any]:
-    """Return what a run has written into its lock; nothing where it was another version of Berth, or is about to."""
+    """Return what a run has written into its lock; nothing if that was another version of Berth, or it has not written it yet."""
     try:
         info = json.loads(content)
         return info if {"pid", "playbook", "began", "machine"} <= info.keys() else {}

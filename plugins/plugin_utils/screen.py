@@ -1,6 +1,6 @@
-"""Lines as a person's screen takes them, and the one line that is written again and again while a task runs.
+"""Lines that fit a person's screen, and the one line that is rewritten again and again while a task runs.
 
-Where standard output is no terminal there is no such line, and no control character.
+If standard output is not a terminal, there is no such line, and there are no control characters.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COLOUR = "(?:\x1b\\[[0-9;]*m)"
 
 
 def columns(descriptor: int = 1) -> int | None:
-    """Return how many columns the terminal has, by default that of standard output; None where there is no terminal."""
+    """Return how many columns the terminal has, by default that of standard output; None if there is no terminal."""
     try:
         return os.get_terminal_size(descriptor).columns or USUAL
     except OSError:
@@ -30,7 +30,7 @@ def columns(descriptor: int = 1) -> int | None:
 
 
 def rewrites(environment: Mapping[str, str]) -> bool:
-    """Whether a line can be written over: not where what is printed is kept (CI), nor where a terminal says that it cannot (TERM)."""
+    """Whether a line can be overwritten: not if the output is kept (CI), nor if the terminal says that it cannot (TERM)."""
     return columns() is not None and environment.get("CI", "") in ("", "false", "0") and environment.get("TERM", "dumb") != "dumb"
 
 
@@ -48,7 +48,7 @@ def cut(text: str, room: int) -> str:
     if get_text_width(text) <= room:
         return text
     kept = text[: max(0, room - 3)]
-    while kept and get_text_width(kept) > room - 3:  # where characters are two columns wide
+    while kept and get_text_width(kept) > room - 3:  # some characters are two columns wide
         kept = kept[:-1]
     return (kept + "...")[: max(0, room)]
 
@@ -66,12 +66,12 @@ def duration(seconds: float) -> str:
 
 
 def row(text: str, seconds: float, wide: int | None) -> str:
-    """Return a line with its seconds at the right of the usual screen.
+    """Return a line with its seconds at the right edge of a standard screen.
 
     Args:
-        text: What took so long. What does not fit is cut off on a terminal, and only there.
+        text: What took so long. On a terminal, and only there, it is cut off if it does not fit.
         seconds: How long.
-        wide: The terminal's columns, None where there is none.
+        wide: The terminal's columns, None if there is none.
     """
     took = duration(seconds)
     room = min(wide or USUAL, USUAL) - len(took) - 1
@@ -80,9 +80,9 @@ def row(text: str, seconds: float, wide: int | None) -> str:
 
 
 def recap(text: str, wide: int) -> str:
-    """Return a line of Ansible's recap, with or without its colours, that fits a terminal: without padding, and counts of nothing go before it is too wide.
+    """Return a line of Ansible's recap, coloured or not, that fits a terminal: without padding and, if it is still too wide, without zero counts.
 
-    What ``changed=`` and ``failed=`` say stays.
+    ``changed=`` and ``failed=`` always stay.
     """
     text = re.sub(" +", " ", re.sub(" +(\x1b\\[0m)", r"\1 ", text)).rstrip()
     for count in ("ignored=0", "rescued=0", "skipped=0"):
@@ -92,33 +92,33 @@ def recap(text: str, wide: int) -> str:
 
 
 class StatusLine:
-    """The last line of a terminal, which says what is under way, and goes before anything else is printed.
+    """The last line of a terminal, which says what is running, and disappears before anything else is printed.
 
-    It is Ansible's own process's: what its workers print reaches that process first.
+    It belongs to Ansible's own process: output of its workers reaches that process first.
     """
 
     def __init__(self) -> None:
         self.brief = False
-        """Whether the output is for a person, with a screen or without."""
+        """Whether the output is for a person, with or without a screen."""
         self.open = False
         """Whether there is such a line."""
         self._wide = 0
         self._process = 0
 
     def begin(self) -> None:
-        """Have a line from now on, if the screen can have one."""
+        """Show a line from now on, if the screen can have one."""
         self._process, self.brief = os.getpid(), True
         self.open = rewrites(os.environ)
         atexit.register(self.end)
 
     def end(self) -> None:
-        """Have none any more."""
+        """Stop showing one."""
         self.erase()
         self.open = False
 
     def show(self, text: str, seconds: float) -> None:
-        """Write over what was there; what does not fit of the text is cut off, its seconds are not."""
-        with Display()._lock:  # also held where Ansible makes a process: none inherits half a line
+        """Overwrite the line; a text that does not fit is cut off, its seconds are not."""
+        with Display()._lock:  # also held while Ansible forks a process, so none inherits half a line
             if self.open and os.getpid() == self._process:
                 took = f" ({seconds:.0f} s)"
                 text = cut(f"  ... {one_line(text)}", (columns() or USUAL) - 1 - len(took)) + took
@@ -127,7 +127,7 @@ class StatusLine:
                 self._wide = wide
 
     def erase(self) -> None:
-        """Leave an empty line."""
+        """Clear the line."""
         if self._wide and os.getpid() == self._process:
             with Display()._lock:
                 self._write("\r" + " " * self._wide + "\r")
@@ -143,7 +143,7 @@ STATUS = StatusLine()
 
 
 class Fitting:
-    """Ansible's display, with lines for the screen only made to fit it."""
+    """Ansible's display, except that lines for the screen only are made to fit it."""
 
     def __init__(self, display: Any, wide: int) -> None:
         self._display, self._wide = display, wide

@@ -1,4 +1,4 @@
-"""The steps of a run as a person counts them: its plays, each with what changed in it and how long it took."""
+"""The steps of a run as a person counts them: its plays, each with its changes and its duration."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from . import screen
 
 NAMED = 8
-"""How many of the changes the summary names."""
+"""How many changes the summary names."""
 LISTED = 3
 """How many of the things that a task changed its line names."""
 THINGS = ("applied", "changed_paths", "imported", "loaded", "removed")
-"""Where Berth's modules say what they changed: in lists of names, or of Kubernetes objects."""
+"""Where Berth's modules return what they changed: in lists of names, or of Kubernetes objects."""
 
 
 @dataclass
@@ -24,9 +24,9 @@ class Step:
 
     Args:
         name: The play's.
-        phase: The file that it is in, without directory and suffix, which is the phase's tag too.
-        began: By time.monotonic(), in seconds.
-        checks: Whether it only says what it would change.
+        phase: The name of the file that it is in, without directory and suffix; also the phase's tag.
+        began: When it began by time.monotonic(), in seconds.
+        checks: Whether it only reports what it would change.
     """
 
     name: str
@@ -40,14 +40,14 @@ class Step:
     changed: list[str] = field(default_factory=list)
 
     def last_line(self) -> str:
-        """Return what is left to say when it ends: nothing where nothing of it ran or where it failed, else what took its seconds."""
+        """Return the last line of a step: nothing if nothing in it ran or it failed, else the text that goes with its seconds."""
         if self.failed or not (self.ran or self.headed):
             return ""
         return f"  {changes(len(self.changed), self.checks)}" if self.headed else self.name
 
 
 def phase(path: str) -> str:
-    """Return the phase of a play by its place, ``FILE:LINE``."""
+    """Return the phase of a play by its location, ``FILE:LINE``."""
     return Path(path.rpartition(":")[0]).stem
 
 
@@ -63,7 +63,7 @@ def changes(number: int, checks: bool) -> str:
 
 
 def things(result: Mapping[str, Any]) -> str:
-    """Return the first of the things that a task changed, by its result; nothing where it does not say.
+    """Return the first things that a task changed, from its result; nothing if the result does not say.
 
     >>> things({"applied": ["Deployment polls", "Service polls"]}), things({"removed": [{"kind": "CronJob", "name": "old"}]}), things({"applied": []})
     (': Deployment polls, Service polls', ': CronJob old', '')
@@ -83,12 +83,12 @@ def summary(steps: Iterable[Step], wide: int | None) -> list[str]:
     """Return what a run of several steps changed, by the names of its tasks, and how long each of its phases took.
 
     Args:
-        steps: Those that have ended.
-        wide: The terminal's columns, None where there is none.
+        steps: The steps that have ended.
+        wide: The terminal's columns, None if there is none.
     """
     steps = [step for step in steps if step.ran or step.headed]
     if len(steps) < 2:
-        return []  # its own last line has said so
+        return []  # its own last line says it already
     checks = any(step.checks for step in steps)
     changed = [name for step in steps for name in step.changed]
     phases: dict[str, float] = {}

@@ -31,22 +31,22 @@ class Request:
 
 
 def request(line: str) -> Request | None:
-    """Return the request that an access log line is about, None for any other line.
+    """Return the request in an access log line, None for any other line.
 
     >>> request('10.244.0.1 - - [29/Nov/2026:20:00:00 +0000] "GET /polls/?page=2 HTTP/1.1" 200 412')
     Request(method='GET', path='/polls/', status=200)
     """
     match = _REQUEST.search(line)
-    if not match or "://" in line[: match.start()]:  # else the app sent it to another server
+    if not match or "://" in line[: match.start()]:  # otherwise the app sent it to another server
         return None
     return Request(match["method"], match["path"].partition("?")[0], int(match["status"]))
 
 
 def without_probes(text: str, paths: Iterable[str]) -> tuple[str, int]:
-    """Return a log without the lines of health checks that went well, and how many there were.
+    """Return a log without the lines of successful health checks, and how many there were.
 
     Args:
-        text: As the API server gives it.
+        text: As the API server returns it.
         paths: The paths that the checks request, such as ``/readyz``.
 
     >>> without_probes('GET / 200\\n"GET /readyz HTTP/1.1" 200 OK\\n"GET /readyz HTTP/1.1" 500\\n', ["/readyz"])
@@ -74,7 +74,7 @@ def answers(logs: Iterable[str], paths: Iterable[str]) -> Answers:
     """Return how the requests in some logs were answered.
 
     Args:
-        logs: As the API server gives them with ``timestamps=true``: RFC 3339, a space, the line.
+        logs: As the API server returns them with ``timestamps=true``: RFC 3339, a space, the line.
         paths: The paths that health checks request.
     """
     names, failed, last, count = list(paths), Counter[Request](), "", 0

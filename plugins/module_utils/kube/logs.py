@@ -1,4 +1,4 @@
-"""Make log lines of containers readable for people: JSON becomes text, control characters go."""
+"""Make container log lines readable: JSON becomes text, control characters are removed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-# The names that loggers give to the same thing: Python's, structlog's, zap's, pino's, bunyan's and ECS's.
+# Different loggers' names for the same thing: Python's, structlog's, zap's, pino's, bunyan's and ECS's.
 TIME = ("time", "timestamp", "@timestamp", "ts", "asctime")
 LEVEL = ("level", "levelname", "severity", "log.level")
 LOGGER = ("logger", "log.logger")
@@ -19,7 +19,7 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def readable(line: str) -> list[str]:
-    """Return a log line as lines of text: an object of JSON as level, logger, message, the other fields, then its traceback.
+    """Return a log line as lines of text: a JSON object as level, logger, message, the other fields, then its traceback.
 
     >>> readable('{"level": "ERROR", "logger": "django", "message": "no", "status": 500}')
     ['ERROR django: no (status=500)']
@@ -34,14 +34,14 @@ def readable(line: str) -> list[str]:
     _take(fields, TIME)  # the caller has the kubelet's
     level, logger, message, trace = (_take(fields, names) for names in (LEVEL, LOGGER, MESSAGE, TRACE))
     head = " ".join(part for part in (level, f"{logger}:" if logger else "", message) if part)
-    # What the message tells already, such as the path of an access line, is not told again.
+    # Fields that the message already contains, such as the path of an access line, are not repeated.
     rest = [f"{name}={_value(value)}" for name, value in fields.items() if _value(value) not in message.split()]
     lines = f"{head} ({', '.join(rest)})" if rest else head
     return [_clean(text) for text in lines.splitlines()] + [f"{_INDENT}{_clean(text)}" for text in trace.splitlines()]
 
 
 def plain(line: str) -> list[str]:
-    """Return a log line as ``readable`` does, a traceback as Python prints it.
+    """Return a log line as ``readable`` does, with a traceback as Python prints it.
 
     >>> plain('{"message": "no", "exception": "Traceback (most recent call last):\\\\nKeyError: 1"}')
     ['no', 'Traceback (most recent call last):', 'KeyError: 1']
@@ -51,11 +51,11 @@ def plain(line: str) -> list[str]:
 
 
 def merged(logs: Mapping[str, str], lines: int) -> list[str]:
-    """Return the last lines of several logs, in the order of time, each with its time and whose it is.
+    """Return the last lines of several logs, sorted by time, each with its time and its source.
 
     Args:
-        logs: By a name of its source, as the API server gives it with ``timestamps=true``: RFC 3339, a space, the line.
-        lines: How many of all lines, before JSON is made text.
+        logs: By the name of the source, as the API server returns them with ``timestamps=true``: RFC 3339, a space, the line.
+        lines: How many lines in total, before JSON becomes text.
     """
     found: list[tuple[str, int, str, str]] = []
     for source, text in logs.items():
@@ -70,7 +70,7 @@ def merged(logs: Mapping[str, str], lines: int) -> list[str]:
 
 
 def short_names(pods: Iterable[str]) -> dict[str, str]:
-    """Return for each pod the end of its name that tells it from the others: what its controller made up.
+    """Return for each pod the end of its name that distinguishes it from the others, which its controller generated.
 
     >>> short_names(["polls-5d4f-abcde", "polls-5d4f-fghij", "database-0"])
     {'polls-5d4f-abcde': 'abcde', 'polls-5d4f-fghij': 'fghij', 'database-0': 'database-0'}

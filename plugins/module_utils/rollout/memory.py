@@ -34,11 +34,11 @@ class Use:
 
 
 def uses(pods: Iterable[Object], metrics: Iterable[Object]) -> dict[str, Use]:
-    """Return the memory use of each pod's fullest container by the pod's name: the one that uses the most of its limit.
+    """Return the memory use of each pod's fullest container, by the pod's name: the container that uses the largest part of its limit.
 
     Args:
-        pods: As read.
-        metrics: Of the kind METRICS.
+        pods: As read from the API server.
+        metrics: Objects of the kind METRICS.
     """
     used = {
         (each["metadata"]["name"], container["name"]): quantity(dig(container, "usage", "memory")) or 0
@@ -59,7 +59,7 @@ def uses(pods: Iterable[Object], metrics: Iterable[Object]) -> dict[str, Use]:
 
 
 def problems(pods: Iterable[Object], found: Mapping[str, Use]) -> list[dict[str, str]]:
-    """Return a problem for each of the app's pods that is close to its limit. A database fills its own with caches that it can drop."""
+    """Return a problem for each of the app's pods that is close to its limit. A database fills its memory with caches that it can drop."""
     own = ("web", processes.COMPONENT)
     near = [
         (pod["metadata"]["name"], use)

@@ -1,4 +1,4 @@
-"""Say at a glance how an environment is: from Kubernetes objects to data, and from data to a block of text.
+"""Show an environment's state at a glance: from Kubernetes objects to data, and from data to a block of text.
 
 Everything here is a function of plain dicts, as the API server returns them; nothing is read from a cluster.
 """
@@ -22,20 +22,20 @@ from .reading import parse_time, pod_state, unbound_claims
 
 Object = Mapping[str, Any]
 WIDTH = 88
-"""Columns of the text: with Ansible's indentation it fits a terminal of 100."""
+"""Columns of the text: with Ansible's indentation it fits a 100-column terminal."""
 _LABEL = 11  # columns of the left-hand titles
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job")
 
 
 def seconds_between(earlier: str | None, later: str) -> int | None:
-    """Return the seconds between two times of RFC 3339, None when one is missing or none."""
+    """Return the seconds between two RFC 3339 times, None if one is missing or invalid."""
     begin, end = parse_time(earlier), parse_time(later)
     return None if begin is None or end is None else max(0, int((end - begin).total_seconds()))
 
 
 def duration(seconds: int | None) -> str:
-    """Return a time span in its largest unit, cut off as kubectl does.
+    """Return a time span in its largest unit, rounded down as kubectl does.
 
     >>> duration(7300)
     '2 h'
@@ -74,11 +74,11 @@ def _node_state(node: Object) -> str:
 def release(deployment: Object, now: str) -> dict[str, Any]:
     """Return what is released: image, version, revision, replicas, ready, and for how many seconds it has been complete.
 
-    ``since`` is None while a rollout is under way.
+    ``since`` is None during a rollout.
     """
     state = state_of(Snapshot(deployment))
     progressing = condition(deployment, "Progressing")
-    # The controller sets this reason when a rollout ends, and writes the condition no more until the next one.
+    # The controller sets this reason when a rollout ends, and does not write the condition again until the next one.
     ended = progressing if dig(progressing, "reason") == "NewReplicaSetAvailable" else None
     return {
         "name": state["name"],
@@ -93,7 +93,7 @@ def release(deployment: Object, now: str) -> dict[str, Any]:
 
 
 def processes(deployments: Iterable[Object]) -> list[dict[str, Any]]:
-    """Return name, replicas and ready pods of each process that runs beside web."""
+    """Return name, replicas and ready pods of each process apart from web."""
     states = [
         (dig(each, "metadata", "labels", process_objects.LABEL), state_of(Snapshot(each)))
         for each in deployments
@@ -103,7 +103,7 @@ def processes(deployments: Iterable[Object]) -> list[dict[str, Any]]:
 
 
 def pods(objects: Iterable[Object], now: str, memory: Mapping[str, Use]) -> list[dict[str, Any]]:
-    """Return name, ready, containers, restarts, age (seconds), state and memory of each pod that has not done its work."""
+    """Return name, ready, containers, restarts, age (seconds), state and memory of each pod that has not completed."""
     found = []
     for pod in sorted(objects, key=lambda each: each["metadata"]["name"]):
         if dig(pod, "status", "phase") == "Succeeded":
@@ -124,7 +124,7 @@ def pods(objects: Iterable[Object], now: str, memory: Mapping[str, Use]) -> list
 
 
 def latest_jobs(jobs: Iterable[Object]) -> list[Object]:
-    """Return of each CronJob's Jobs the latest, and the latest of those that a release made; none of a command, whose end somebody waits for."""
+    """Return the latest Job of each CronJob, and the latest of those that a release made; none of a command, because somebody waits for its end."""
     newest: dict[str, Object] = {}
     mine = (each for each in jobs if dig(each, "metadata", "labels", "app.kubernetes.io/component") != command.COMPONENT)
     for job in sorted(mine, key=lambda each: dig(each, "metadata", "creationTimestamp") or ""):
@@ -134,10 +134,10 @@ def latest_jobs(jobs: Iterable[Object]) -> list[Object]:
 
 
 def snapshots(objects: Mapping[str, Sequence[Object]], now: str) -> list[Snapshot]:
-    """Return what the rollout's judge wants to know of each workload.
+    """Return what the rollout's judge needs to know about each workload.
 
     Args:
-        objects: By kind, those of one namespace: workloads, Pod, ReplicaSet, PersistentVolumeClaim, Event.
+        objects: The objects of one namespace by kind: workloads, Pod, ReplicaSet, PersistentVolumeClaim, Event.
         now: The cluster's time, RFC 3339.
     """
     claims = {claim["metadata"]["name"]: claim for claim in objects.get("PersistentVolumeClaim", ())}
@@ -166,7 +166,7 @@ def _selects(workload: Object, pod: Object) -> bool:
 
 
 def problem(snapshot: Snapshot) -> tuple[Finding, str] | None:
-    """Return what keeps a workload from being complete, best explanation first, and where it stands; None when it is complete."""
+    """Return what keeps a workload from being complete, best explanation first, and its state; None if it is complete."""
     verdict = judge(snapshot)
     if verdict.complete:
         return None
@@ -174,7 +174,7 @@ def problem(snapshot: Snapshot) -> tuple[Finding, str] | None:
 
 
 def database(statefulsets: Iterable[Object], services: Iterable[Object]) -> dict[str, Any] | None:
-    """Return where the database is: in the cluster, with image and pods, or outside, with its host; None where there is none."""
+    """Return where the database is: in the cluster, with image and pods, or outside, with its host; None if there is none."""
     for each in statefulsets:
         if each["metadata"]["name"] == "database":
             state = state_of(Snapshot(each))
@@ -186,7 +186,7 @@ def database(statefulsets: Iterable[Object], services: Iterable[Object]) -> dict
 
 
 def network_policies(probes: Iterable[Object]) -> str:
-    """Return what the Job found out that tries whether network policies are enforced; empty when there is none, or none that has ended."""
+    """Return the result of the Job that tests whether network policies are enforced; empty if there is no such Job, or none that has ended."""
     ended = {
         condition: any(each.get("type") == condition and each.get("status") == "True" for probe in probes for each in dig(probe, "status", "conditions") or [])
         for condition in ("Complete", "Failed")
@@ -208,13 +208,13 @@ def volumes(claims: Iterable[Object]) -> list[dict[str, str]]:
 
 
 def expiry(certificates: Iterable[Object], days: float, provider: str, environment: str) -> list[dict[str, str]]:
-    """Return a problem for each certificate that has ended or ends within ``days``, with what to do about it.
+    """Return a problem for each certificate that has expired or expires within ``days``, with what to do about it.
 
-    None where that is not known, as with minikube, which makes certificates for three years.
+    Nothing if that is not known, as with minikube, which makes certificates for three years.
 
     Args:
-        certificates: As in machine/certificates.py, at most one of a kind.
-        provider: Of the cluster.
+        certificates: As in machine/certificates.py, at most one of each kind.
+        provider: The provider of the cluster.
         environment: Its name.
     """
     again = f"ansible-playbook site.yml -i inventories/{environment}"
@@ -343,11 +343,11 @@ def _pods(found: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 PAGES = 5
-"""How many kinds of requests that failed are named."""
+"""How many kinds of failed requests are named."""
 
 
 def _requests(found: Mapping[str, Any]) -> list[str]:
-    """Return what visitors were answered with: how many requests, and the most frequent ones that failed."""
+    """Return the answers that visitors got: the number of requests, and the most frequent failures."""
     all_of_them = f"{found['count']} in the last {duration(found['seconds'])}"
     if not found["errors"]:
         return [f"{all_of_them}, none answered with an error"]
@@ -369,12 +369,12 @@ def _part(title: str, lines: Sequence[str]) -> list[str]:
 
 
 def _wrap(words: str, first: str = "") -> list[str]:
-    """Return text broken at WIDTH, not within a command's words, the lines after the first indented below its beginning."""
+    """Return text wrapped at WIDTH, but not within a command, with further lines indented below the beginning of the first."""
     return textwrap.wrap(words, WIDTH - _LABEL, initial_indent=first, subsequent_indent=" " * len(first), break_on_hyphens=False) or [first.rstrip()]
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as aligned columns below their titles; no line for no rows. A name that is too long loses its middle."""
+    """Return rows as aligned columns below their titles; no lines if there are no rows. A name that is too long is cut in the middle."""
     if not rows:
         return []
     cells = [list(row) for row in ([titles] if titles else []) + list(rows)]
