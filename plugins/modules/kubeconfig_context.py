@@ -1,25 +1,25 @@
-"""A named context in somebody's kubeconfig, and nothing else in it."""
+"""A named context in a user's kubeconfig, and nothing else in it."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: kubeconfig_context
-short_description: Put an environment's cluster into a kubeconfig as a named context, or take it out
+short_description: Add an environment's cluster to a kubeconfig as a named context, or remove it
 description:
-  - Adds cluster, user and context of one name, marked as Berth's. The current context and all other entries stay as they are.
-  - Refuses a name that anything else has, so that no context ever leads elsewhere than its owner means.
-  - The file is replaced as a whole, keeps its order and is readable for its owner only. What it was is kept beside it.
-    As after C(kubectl config), comments are gone.
+  - Adds a cluster, a user and a context of one name, marked as Berth's. The current context and all other entries stay as they are.
+  - Refuses a name that anything else has, so that no context ever points elsewhere than its owner expects.
+  - The file is replaced as a whole, keeps its order and is readable only by its owner. The previous file is kept next to it.
+    As after C(kubectl config), comments are lost.
 options:
-  state: {description: Whether the context has to be there., type: str, choices: [present, absent], default: present}
+  state: {description: Whether the context has to exist., type: str, choices: [present, absent], default: present}
   path: {description: The kubeconfig to change., type: path, required: true}
   name: {description: The context's name., type: str, required: true}
-  environment: {description: "The environment that the context is of. Another one's context is left alone.", type: str, required: true}
-  source: {description: "The environment's own kubeconfig, whose current context is taken. Needed when O(state=present).", type: path}
+  environment: {description: "The environment that the context belongs to. Another one's context is left alone.", type: str, required: true}
+  source: {description: "The environment's own kubeconfig, whose current context is used. Needed if O(state=present).", type: path}
   namespace: {description: The context's namespace., type: str, default: ""}
 attributes:
-  check_mode: {support: full, description: Says what would change.}
-  diff_mode: {support: none, description: The file holds keys.}
+  check_mode: {support: full, description: Reports what would change.}
+  diff_mode: {support: none, description: The file contains keys.}
 """
 
 EXAMPLES = """
@@ -33,9 +33,9 @@ EXAMPLES = """
 """
 
 RETURN = """
-path: {description: "The file, links followed.", type: str, returned: always}
-backup: {description: "What the file was before, empty when it was not changed or not there.", type: str, returned: always}
-was_current: {description: Whether a context that was taken out is still the file's current one., type: bool, returned: always}
+path: {description: "The file, after following links.", type: str, returned: always}
+backup: {description: "The copy of the previous file, empty if the file was not changed or did not exist.", type: str, returned: always}
+was_current: {description: Whether a removed context is still the file's current one., type: bool, returned: always}
 """
 
 import contextlib
@@ -61,7 +61,7 @@ class Refused(Exception):
 
 
 class Loader(yaml.SafeLoader):
-    """Reads a kubeconfig and leaves times as the text that they are."""
+    """Reads a kubeconfig, and keeps times as text."""
 
     yaml_implicit_resolvers: ClassVar = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
@@ -70,10 +70,10 @@ class Loader(yaml.SafeLoader):
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Return a kubeconfig as data; an empty one for a file that is not there.
+    """Return a kubeconfig as data; an empty one if the file does not exist.
 
     Raises:
-        Refused: It is none.
+        Refused: It is not a kubeconfig.
     """
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
@@ -93,7 +93,7 @@ def entry(config: dict[str, Any], kind: str, name: str) -> dict[str, Any] | None
 
 
 def owner(context: dict[str, Any] | None) -> str:
-    """Return the environment whose context it is, empty for one that Berth did not write."""
+    """Return the environment that a context belongs to, empty for one that Berth did not write."""
     for extension in ((context or {}).get("context") or {}).get("extensions") or []:
         if extension.get("name") == MARK:
             return str((extension.get("extension") or {}).get("environment", ""))
@@ -101,10 +101,10 @@ def owner(context: dict[str, Any] | None) -> str:
 
 
 def wanted(source: Path, name: str, environment: str, namespace: str) -> dict[str, dict[str, Any]]:
-    """Return the three entries that lead where the current context of ``source`` leads.
+    """Return the three entries that point where the current context of ``source`` points.
 
     Raises:
-        Refused: The source is missing or leads nowhere.
+        Refused: The source is missing or points nowhere.
     """
     if not source.is_file():
         raise Refused(f"There is no kubeconfig {source}, so there is no cluster to name yet. Run site.yml.")
@@ -123,15 +123,15 @@ def wanted(source: Path, name: str, environment: str, namespace: str) -> dict[st
 
 
 def _absolute(values: dict[str, Any], directory: Path) -> dict[str, Any]:
-    """Return a cluster's or a user's settings with the paths that are relative to their file made absolute."""
+    """Return a cluster's or a user's settings, with paths that are relative to their file made absolute."""
     return {key: str((directory / value).resolve()) if key in FILES and value else value for key, value in copy.deepcopy(values).items()}
 
 
 def refuse_foreign(config: dict[str, Any], path: Path, name: str, environment: str) -> None:
-    """Refuse a name that is not this environment's own.
+    """Refuse a name that does not belong to this environment.
 
     Raises:
-        Refused: It is another one's.
+        Refused: It belongs to another one.
     """
     context = entry(config, "contexts", name)
     mine = owner(context)
@@ -187,7 +187,7 @@ def lock(path: Path) -> Iterator[None]:
 
 
 def write(path: Path, config: dict[str, Any]) -> None:
-    """Replace the file as a whole; nobody but its owner reads it."""
+    """Replace the file as a whole; only its owner can read it."""
     descriptor, half = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp: mode 0600
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -27,8 +27,8 @@ EXAMPLES = """
 
 RETURN = """
 exists: {description: Whether there is such a load balancer., type: bool, returned: always}
-arn: {description: "Its ARN, empty when there is none.", type: str, returned: always}
-zone_id: {description: "The hosted zone of its DNS name, for alias records; empty when there is none.", type: str, returned: always}
+arn: {description: "Its ARN, empty if there is none.", type: str, returned: always}
+zone_id: {description: "The hosted zone of its DNS name, for alias records; empty if there is none.", type: str, returned: always}
 """
 
 from typing import Any
@@ -41,9 +41,9 @@ OPTIONS: dict[str, Any] = {
     "wait_timeout": {"type": "int", "default": 600},
 }
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerState.html
-# One that is impaired was not given all that it needs to scale, and serves; it is no reason to end.
+# An impaired one did not get everything that it needs to scale, but it serves, so that is no reason to fail.
 SERVES = ("active", "active_impaired")
-PATIENCE = 60.0  # seconds that AWS has to know one that its controller has just named
+PATIENCE = 60.0  # seconds that AWS has to find one that its controller has just named
 
 
 def main() -> None:
@@ -67,7 +67,7 @@ def work(aws: Aws) -> dict[str, Any]:
 
 
 def find(aws: Aws) -> dict[str, Any] | None:
-    """Return the described load balancer, None when there is none."""
+    """Return the described load balancer, None if there is none."""
     wanted = aws.options["address"].removesuffix(".").lower()
     return next((each for each in aws.list("describe_load_balancers", "LoadBalancers") if each["DNSName"].lower() == wanted), None)
 

@@ -1,4 +1,4 @@
-"""Have a minikube profile run, stand still or be gone: the Ansible module."""
+"""Start, stop or delete a minikube profile: the Ansible module."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ DOCUMENTATION = r"""
 module: minikube
 short_description: Start, stop or delete a minikube profile
 description:
-  - Reads the profile's state first, and takes only the steps from there to O(state).
+  - Reads the profile's state first, and only takes the steps from there to O(state).
   - Never touches a profile, container or volume of that name that this module did not create, or created for another O(kubeconfig).
-  - A setting that an existing profile cannot take is refused, with its live and its wanted value; minikube itself would ignore most of them
-    with a warning. A newer Kubernetes version, other feature gates and other extra configuration are taken on.
+  - Refuses a setting that an existing profile cannot take, with its live and its wanted value; minikube itself would ignore most of them
+    with a warning. A newer Kubernetes version, other feature gates and other extra configuration are applied.
   - The user's C(~/.minikube), C(~/.kube/config) and current context are left alone.
-  - A failure ends with minikube's own reason id and advice.
+  - A failure includes minikube's own reason id and advice.
 options:
   binary: {description: The minikube program., type: path, required: true}
   home:
     description: MINIKUBE_HOME, where minikube keeps profiles, certificates and its cache. Profiles may share it.
     type: path
     default: ~/.cache/berth/minikube
-  profile: {description: "The profile, and so the name of the node, of its container and of the kubeconfig's context.", type: str, required: true}
+  profile: {description: "The profile, and so the name of the node, its container and the kubeconfig's context.", type: str, required: true}
   state:
-    description: The state of the profile. C(absent) deletes the cluster with all that it holds.
+    description: The state of the profile. C(absent) deletes the cluster with everything in it.
     type: str
     choices: [started, stopped, absent]
     default: started
   kubeconfig:
-    description: Where minikube writes its context, with mode 0600. A file that leads elsewhere is refused, and so is C(~/.kube/config).
+    description: Where minikube writes its context, with mode 0600. A file that points elsewhere is refused, and so is C(~/.kube/config).
     type: path
     required: true
   driver:
-    description: The driver; empty leaves the choice to minikube.
+    description: The driver; if empty, minikube chooses.
     type: str
     choices: ["", docker, podman, kvm, kvm2, qemu, qemu2, vfkit, hyperkit, none]
     default: ""
@@ -37,7 +37,7 @@ options:
   cpus: {description: "CPUs of a node, or C(max).", type: str, default: ""}
   memory: {description: "Memory of a node, such as C(4096) (MB), C(4g) or C(max).", type: str, default: ""}
   disk: {description: "Disk of a node that is a virtual machine, such as C(20g).", type: str, default: ""}
-  kubernetes_version: {description: "The whole version, such as C(v1.36.3). An existing cluster can only go up.", type: str, default: ""}
+  kubernetes_version: {description: "The full version, such as C(v1.36.3). An existing cluster can only be upgraded.", type: str, default: ""}
   container_runtime:
     description: The container runtime.
     type: str
@@ -46,44 +46,44 @@ options:
   cni: {description: "C(bridge), C(calico), C(cilium), C(flannel), C(kindnet) or the path of a manifest.", type: str, default: ""}
   feature_gates: {description: Feature gates of Kubernetes., type: dict, default: {}}
   extra_config:
-    description: Settings of Kubernetes' components, each C(component.key=value). One that was given can be changed, but not all be taken back.
+    description: Settings of Kubernetes' components, each C(component.key=value). An existing one can be changed, but the last one cannot be removed.
     type: list
     elements: str
     default: []
   registry_mirrors: {description: Mirrors of Docker Hub., type: list, elements: str, default: []}
   insecure_registries: {description: Registries that are used without TLS., type: list, elements: str, default: []}
   proxies:
-    description: Proxies of minikube and of the node, taken when the cluster is made.
+    description: Proxies for minikube and the node, set when the cluster is made.
     type: dict
     default: {}
     suboptions:
       http_proxy: {description: For HTTP., type: str}
       https_proxy: {description: For HTTPS., type: str}
-      no_proxy: {description: Where none is used. By default this machine and minikube's own networks., type: str}
+      no_proxy: {description: Addresses without a proxy. By default this machine and minikube's own networks., type: str}
   certificates:
     description: Files (PEM) with certificate authorities that the node trusts in addition to the usual ones. The kubeconfig needs no file.
     type: list
     elements: path
     default: []
-  base_image: {description: The image of a node that is a container; empty leaves it to minikube., type: str, default: ""}
+  base_image: {description: "The image of a node that is a container; if empty, minikube chooses.", type: str, default: ""}
   addons:
     description:
-      - The addons to have. Those that were wanted before, and those that minikube enables by itself (C(default-storageclass),
-        C(storage-provisioner)), are disabled when they are not among them. One that somebody enabled by hand stays.
+      - The wanted addons. Other addons are disabled if they were wanted before, or if minikube itself enables them (C(default-storageclass),
+        C(storage-provisioner)). An addon that somebody enabled by hand stays.
     type: list
     elements: str
     default: []
   extra_arguments:
-    description: More arguments of C(minikube start). Others than before are given to an existing profile with a start, and a warning says so.
+    description: More arguments of C(minikube start). If they differ from the last ones, an existing profile gets them with a start, and a warning says so.
     type: list
     elements: str
     default: []
   force: {description: "Whether to start with C(--force), which root needs.", type: bool, default: false}
-  recreate: {description: Whether a cluster that cannot be brought up again may be deleted and made again., type: bool, default: false}
+  recreate: {description: Whether a cluster that cannot be brought up again may be deleted and recreated., type: bool, default: false}
   timeout: {description: Seconds that one step may take., type: int, default: 900}
   inventory: {description: "Where the settings are, for messages.", type: str, default: the inventory}
 attributes:
-  check_mode: {support: full, description: Reads the state and says which steps would follow.}
+  check_mode: {support: full, description: Reads the state and reports the steps that would follow.}
 """
 
 EXAMPLES = r"""
@@ -117,11 +117,11 @@ EXAMPLES = r"""
 RETURN = r"""
 found:
   description:
-    - The state that was found. C(absent), nothing is there; C(lost), the container or virtual machine was removed by somebody; C(partial), a
-      start was cut off; C(stopped); C(paused); C(unready), made but not (wholly) running; C(running).
+    - The previous state. C(absent), nothing is there; C(lost), somebody removed the container or virtual machine; C(partial), a
+      start was interrupted; C(stopped); C(paused); C(unready), made but not completely running; C(running).
   type: str
   returned: always
-reason: {description: "Why it was that state, or what makes the steps necessary.", type: str, returned: always}
+reason: {description: "The reason for that state, or for the steps.", type: str, returned: always}
 steps:
   description: What was done, or would be in check mode.
   type: list
@@ -176,13 +176,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def proxies(given: dict[str, str | None]) -> dict[str, str]:
-    """Return the proxies that are set; with one, minikube's own networks are reached without."""
+    """Return the proxies that are set; if there are any, minikube's own networks bypass them."""
     found = {name: value for name, value in given.items() if value}
     return {"no_proxy": OWN_NETWORKS, **found} if found else {}
 
 
 def ensure(module: AnsibleModule) -> dict[str, Any]:
-    """Bring the profile into the wanted state; in check mode say what that would take."""
+    """Bring the profile into the wanted state; in check mode, report what that would take."""
     options = module.params
     manifest = manifest_of(options["cni"]) if options["state"] == "started" else ""
     wanted = Wanted(cni_manifest=manifest, **{name: options[name] for name in Wanted.__dataclass_fields__ if name in options})
@@ -205,7 +205,7 @@ def ensure(module: AnsibleModule) -> dict[str, Any]:
 
 
 def interrupted(number: int, frame: Any) -> None:
-    """End in an orderly way, minikube first, when somebody ends the run."""
+    """Shut down cleanly, minikube first, when somebody ends the run."""
     raise MinikubeError("The run was terminated from outside. Run again: it continues where it stopped.")
 
 

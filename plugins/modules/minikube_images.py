@@ -1,4 +1,4 @@
-"""Have images in the node of a minikube profile: the Ansible module."""
+"""Ensure that a minikube profile's node has images: the Ansible module."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ DOCUMENTATION = r"""
 module: minikube_images
 short_description: Load image archives into a minikube node
 description:
-  - Loads what the node lacks or has with another content, told by the image's id, which is the digest of its configuration.
-  - C(minikube image load) is right for every driver and runtime, as it writes into the runtime of each node. The registry addon would need a
+  - Loads images that the node lacks or has with other content, by the image's id, which is the digest of its configuration.
+  - C(minikube image load) works for every driver and runtime, because it writes into the runtime of each node. The registry addon would need a
     push through a tunnel, a node that trusts it, and a copy of every image on the node's disk.
-  - Looks again afterwards, because C(minikube image load) says nothing when it fails.
+  - Checks the result, because C(minikube image load) says nothing when it fails.
 options:
   binary: {description: The minikube program., type: path, required: true}
   home: {description: MINIKUBE_HOME., type: path, default: ~/.cache/berth/minikube}
   profile: {description: The profile., type: str, required: true}
-  images: {description: "Archives (docker-archive) by the full image name that they hold.", type: dict, required: true}
+  images: {description: "Archives (docker-archive) by the full name of the image in each.", type: dict, required: true}
   timeout: {description: Seconds that loading one archive may take., type: int, default: 300}
 attributes:
-  check_mode: {support: full, description: Says what would be loaded. Where there is no cluster yet that is all.}
+  check_mode: {support: full, description: "Reports what would be loaded. Without a cluster, that is all images."}
 """
 
 EXAMPLES = r"""
@@ -50,7 +50,7 @@ def config_digest(archive: Path) -> str:
     ``Config`` in manifest.json is ``<digest>.json`` or ``blobs/sha256/<digest>``: https://github.com/moby/docker-image-spec/blob/main/spec.md
 
     Raises:
-        MinikubeError: It is no such archive.
+        MinikubeError: It is not such an archive.
     """
     try:
         with tarfile.open(archive) as content:
@@ -64,12 +64,12 @@ def config_digest(archive: Path) -> str:
 
 
 def short(name: str) -> str:
-    """Return a name as Docker shortens it: its own runtime lists images so, the others by their full names."""
+    """Return a name as Docker shortens it: Docker's own runtime lists images that way, the others by their full names."""
     return name.removeprefix("docker.io/").removeprefix("library/")
 
 
 def present(minikube: Minikube) -> dict[str, str]:
-    """Return the id of each image in the node, without its algorithm, by short name; none when the cluster does not run."""
+    """Return the id of each image in the node, without its algorithm, by short name; none if the cluster does not run."""
     listed = minikube.answer("image", "ls", "--format=json") if minikube.exists() else []
     return {short(tag): image["id"].removeprefix("sha256:") for image in listed for tag in image.get("repoTags") or []}
 
@@ -78,16 +78,16 @@ def ensure(minikube: Minikube, images: dict[str, str], timeout: int, check: bool
     """Load what is missing, and return the names of what was loaded, or would be.
 
     Raises:
-        MinikubeError: The cluster does not run, or an archive did not bring its image.
+        MinikubeError: The cluster does not run, or an archive did not provide its image.
     """
     if check and not (minikube.binary.exists() and all(Path(archive).exists() for archive in images.values())):
-        return sorted(images)  # program or archives are still to be made themselves
+        return sorted(images)  # the program or the archives still have to be made
     digests = {name: config_digest(Path(archive)) for name, archive in images.items()}
     before = present(minikube)
     missing = [name for name in images if before.get(short(name)) != digests[name]]
     if not missing or check:
         return missing
-    if not before:  # a node that runs has Kubernetes' own
+    if not before:  # a running node has Kubernetes' own
         raise MinikubeError(f"The minikube profile {minikube.profile} does not run, so no image can be loaded into it.")
     for number, name in enumerate(missing, 1):
         report(f"minikube: image {number} of {len(missing)}: {name}, loading")

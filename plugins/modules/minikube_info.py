@@ -1,4 +1,4 @@
-"""What a minikube profile is like: the Ansible module."""
+"""The state of a minikube profile: the Ansible module."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ options:
   home: {description: MINIKUBE_HOME., type: path, default: ~/.cache/berth/minikube}
   profile: {description: The profile., type: str, required: true}
   kubeconfig: {description: The kubeconfig that minikube writes., type: path, required: true}
-  services: {description: "Whether to look up RV(services), which takes a call of its own.", type: bool, default: false}
+  services: {description: "Whether to look up RV(services), which takes another call.", type: bool, default: false}
 attributes:
   check_mode: {support: full, description: Reads only.}
 """
@@ -29,20 +29,20 @@ EXAMPLES = r"""
 RETURN = r"""
 state:
   description:
-    - C(absent), nothing is there; C(foreign), a profile that Berth did not make, or made for another O(kubeconfig); C(lost), its container or
-      virtual machine was removed by somebody; C(partial), a start was cut off; C(stopped); C(paused); C(unready), made but not (wholly) running;
+    - C(absent), nothing is there; C(foreign), a profile that Berth did not make, or made for another O(kubeconfig); C(lost), somebody removed its
+      container or virtual machine; C(partial), a start was interrupted; C(stopped); C(paused); C(unready), made but not completely running;
       C(running).
   type: str
   returned: always
 reason: {description: "Why it is C(foreign), C(lost), C(partial) or C(unready).", type: str, returned: always}
-version: {description: "The version of Kubernetes, empty when there is no cluster.", type: str, returned: always}
+version: {description: "The Kubernetes version, empty if there is no cluster.", type: str, returned: always}
 driver: {description: The driver that the cluster was made with., type: str, returned: always}
 container_runtime: {description: The container runtime that the cluster was made with., type: str, returned: always}
-ip: {description: "The node's address, empty when it does not run.", type: str, returned: always}
-endpoint: {description: "The API server's address as the kubeconfig has it, empty when it has none.", type: str, returned: always}
-addons: {description: The addons that are enabled., type: list, elements: str, returned: always}
+ip: {description: "The node's address, empty if it does not run.", type: str, returned: always}
+endpoint: {description: "The API server's address in the kubeconfig, empty if there is none.", type: str, returned: always}
+addons: {description: The enabled addons., type: list, elements: str, returned: always}
 services:
-  description: The services that have an address outside of the cluster, each with C(namespace), C(name) and C(urls).
+  description: The services with an address outside the cluster, each with C(namespace), C(name) and C(urls).
   type: list
   elements: dict
   returned: when O(services) is set
@@ -57,7 +57,7 @@ from ..module_utils.machine.minikube_calls import PROFILE_OPTIONS, Minikube
 
 
 def facts(minikube: Minikube, observed: Observed, services: bool) -> dict[str, Any]:
-    """Return what the module answers."""
+    """Return the module's result."""
     running = observed.state == "running"
     asked = observed.config and minikube.binary.exists()
     found = {
@@ -89,7 +89,7 @@ def main() -> None:
     options = module.params
     minikube = Minikube.of(options)
     try:
-        # As for a cluster that is to be stopped: nothing of what a start needs to know is looked at.
+        # As for a cluster that has to be stopped: skip everything that only a start needs to know.
         observed = minikube.observe(Wanted(options["profile"], state="stopped"))
         module.exit_json(changed=False, **facts(minikube, observed, options["services"]))
     except MinikubeError as error:

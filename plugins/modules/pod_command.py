@@ -7,7 +7,7 @@ module: pod_command
 short_description: Run a command in a container, with files of this machine as its input and output
 description:
   - Unlike M(kubernetes.core.k8s_exec), it streams data of any kind and size from and to files.
-  - A file appears under its name only when it is complete, readable by its owner only.
+  - A file appears under its name only when it is complete, and only its owner can read it.
   - With a O(recipient), output is encrypted while it is written, and encrypted input is decrypted while it is read. Plaintext is never on disk.
   - With an input, the container needs C(sh) and C(head), because Kubernetes' older protocols cannot signal its end.
 options:
@@ -50,8 +50,8 @@ EXAMPLES = """
 
 RETURN = """
 output: {description: "O(output), where the file is, or would be.", type: str, returned: success}
-size: {description: "Bytes that the command has written, or has been given to read.", type: int, returned: success}
-rc: {description: "The command's exit code, where it has ended.", type: int, returned: when it has run}
+size: {description: "Bytes that the command has written, or was given to read.", type: int, returned: success}
+rc: {description: "The command's exit code, if it has ended.", type: int, returned: when it has run}
 stderr: {description: "The end of its error output.", type: str, returned: when it has run}
 """
 
@@ -76,24 +76,24 @@ OUT = 1
 ERR = 2
 STATUS = 3
 CHUNK = 1 << 16  # bytes
-SAID = 4000  # characters of what the command says, its end
-SPEAK = 5  # seconds between two lines of progress
+SAID = 4000  # characters that are kept from the end of the command's error output
+SPEAK = 5  # seconds between two progress lines
 
 
 class Refused(Exception):
-    """What is asked for cannot be done; the text is meant for the user."""
+    """What was asked for cannot be done; the text is for the user."""
 
 
 class _Ended(Exception):
-    """The connection has ended, with a status or without."""
+    """The connection has ended, with or without a status."""
 
 
 class Streams:
-    """The streams of one command that runs.
+    """The streams of one running command.
 
     Args:
         connection: As Cluster.execute returns it.
-        target: Where its output goes; None for nowhere.
+        target: Where its output goes; None to discard it.
     """
 
     def __init__(self, connection: Any, target: IO[bytes] | None) -> None:
@@ -104,10 +104,10 @@ class Streams:
         self._spoke = time.monotonic()
 
     def feed(self, source: IO[bytes], size: int) -> None:
-        """Give the command all of ``source`` to read, or as much as it takes.
+        """Let the command read all of ``source``, or as much as it accepts.
 
         Raises:
-            Refused: There is less than ``size`` bytes. The command would wait for the rest without end.
+            Refused: There are fewer than ``size`` bytes. The command would wait for the rest forever.
         """
         while self._connection.is_open():
             if not (chunk := source.read(CHUNK)):
@@ -119,13 +119,13 @@ class Streams:
                 self.size += len(chunk)
                 self._take(0)
             except (client.WebSocketException, _Ended):
-                return  # it has ended without reading all; how, its status says
+                return  # it has ended without reading everything; its status says how
 
     def follow(self) -> int:
         """Wait for the command's end, and return its exit code.
 
         Raises:
-            Unreachable: The connection broke before.
+            Unreachable: The connection broke before that.
         """
         try:
             while self._connection.is_open():
@@ -160,11 +160,11 @@ class Streams:
 
 
 def run(cluster: Cluster, options: dict[str, Any], source: IO[bytes] | None, target: IO[bytes] | None, size: int = 0) -> dict[str, Any]:
-    """Run the command and return ``rc``, ``stderr`` and ``size``. It is told first how many bytes the input has, ``size``.
+    """Run the command and return ``rc``, ``stderr`` and ``size``. It first gets the length of the input, ``size`` in bytes.
 
     Raises:
         KubeError: It could not be started, or the connection broke.
-        Refused: The input is shorter.
+        Refused: The input is shorter than that.
     """
     command = options["command"]
     if source is not None:
@@ -181,11 +181,11 @@ def run(cluster: Cluster, options: dict[str, Any], source: IO[bytes] | None, tar
 
 
 def check(cluster: Cluster, options: dict[str, Any]) -> int:
-    """Look at what can be known before; return how many bytes the command will be given of a file.
+    """Check everything that can be known beforehand; return how many bytes of a file the command will be given.
 
     Raises:
         Refused: A file is missing, or in the way.
-        EncryptionError: The input cannot be decrypted, or the output not be encrypted.
+        EncryptionError: The input cannot be decrypted, or the output cannot be encrypted.
         KubeError: There is no such pod.
     """
     if options["input"] and not Path(options["input"]).is_file():
@@ -201,7 +201,7 @@ def check(cluster: Cluster, options: dict[str, Any]) -> int:
 
 
 def copied(cluster: Cluster, options: dict[str, Any], size: int) -> dict[str, Any]:
-    """Run the command from file to file, and return what ``run`` does.
+    """Run the command from file to file, and return the result of ``run``.
 
     Raises:
         KubeError, Refused: As for run().

@@ -1,20 +1,20 @@
-"""Find the instance of RDS that an environment uses."""
+"""Find the RDS instance that an environment uses."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: rds_instances_info
-short_description: Find the instance of RDS that an environment uses
+short_description: Find the RDS instance that an environment uses
 description:
-  - A restore makes another instance beside the one in use, which is kept. This finds all of an environment's, and tells which one is in use.
-  - The one in use is that whose tag C(berth:serving-since) is the latest. The one that has the environment's own name needs no tag.
-  - M(amazon.aws.rds_instance_info) asks for the tags of every instance of the account, which the deployer's policy does not allow.
+  - A restore makes another instance and keeps the one in use. This module finds all instances of an environment, and which one is in use.
+  - The instance in use is the one with the latest tag C(berth:serving-since). The instance with the environment's own name needs no tag.
+  - M(amazon.aws.rds_instance_info) reads the tags of every instance in the account, which the deployer's policy does not allow.
   - Changes nothing.
 options:
-  environment: {description: "The environment's name, as the tag C(berth:environment) has it.", type: str, required: true}
+  environment: {description: "The environment's name, as in the tag C(berth:environment).", type: str, required: true}
   name: {description: The name of its resources., type: str, required: true}
   db_instance_identifier:
-    description: The instance that C(instances) is to have. By default it is the one in use.
+    description: The instance that RV(instances) returns. By default, the one in use.
     type: str
 attributes:
   check_mode: {support: full, description: Changes nothing.}
@@ -32,19 +32,19 @@ EXAMPLES = """
 
 RETURN = """
 instances:
-  description: The instance in use, or the one that was asked for; none where that is not there.
+  description: The instance in use, or the one that was asked for; empty if it does not exist.
   returned: success
   type: list
   elements: dict
   contains:
     db_instance_identifier: {description: Its name., type: str}
     db_instance_status: {description: Its state., type: str}
-    endpoint: {description: "Where it answers, C(address) and C(port).", type: dict}
+    endpoint: {description: "Its C(address) and C(port).", type: dict}
     tags: {description: Its tags., type: dict}
-    restoring: {description: "What it is being restored from, until the app has gone over to it; empty otherwise.", type: str}
-    never_used: {description: "Whether its data are elsewhere too, for it is still being made or the app never went over to it.", type: bool}
+    restoring: {description: "What it is being restored from, until the app has switched to it; empty otherwise.", type: str}
+    never_used: {description: "Whether its data also exists elsewhere, because it is still being made or the app never switched to it.", type: bool}
 others:
-  description: The environment's other instances, the newest first, likewise.
+  description: The environment's other instances, newest first, in the same form.
   returned: success
   type: list
   elements: dict

@@ -6,21 +6,21 @@ DOCUMENTATION = """
 module: rds_managed_secret
 short_description: Let RDS keep an instance's master password in Secrets Manager
 description:
-  - M(amazon.aws.rds_instance) makes an instance with a password only. This hands the password over to RDS, which makes
+  - M(amazon.aws.rds_instance) can only make an instance with a password. This module hands the password over to RDS, which makes
     another one, keeps it in Secrets Manager and rotates it; nobody else knows it.
-  - The secret goes with the instance.
+  - The secret is deleted with the instance.
 options:
   db_instance_identifier: {description: The instance's name., type: str, required: true}
   kms_key_id:
-    description: The KMS key that encrypts the secret, as ARN. Secrets Manager's own when left out. Cannot be changed.
+    description: The ARN of the KMS key that encrypts the secret. Secrets Manager's own key if omitted. Cannot be changed.
     type: str
   wait:
-    description: Whether to wait until the secret is there.
+    description: Whether to wait until the secret exists.
     type: bool
     default: true
   wait_timeout: {description: Seconds to wait for everything together., type: int, default: 1800}
 attributes:
-  check_mode: {support: full, description: Says whether the password would be handed over.}
+  check_mode: {support: full, description: Reports whether the password would be handed over.}
   diff_mode: {support: full, description: Shows whether RDS keeps the password.}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 """
@@ -38,8 +38,8 @@ secret:
   returned: always
   type: dict
   contains:
-    secret_arn: {description: Its ARN; empty before it is there., type: str}
-    secret_status: {description: "C(creating), C(active), C(rotating) or C(impaired); empty before it is there.", type: str}
+    secret_arn: {description: Its ARN; empty before it exists., type: str}
+    secret_status: {description: "C(creating), C(active), C(rotating) or C(impaired); empty before it exists.", type: str}
     kms_key_id: {description: The KMS key., type: str}
 """
 
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def work(aws: Aws) -> dict[str, Any]:
-    """Hand the password over where that is not done yet."""
+    """Hand the password over unless that is already done."""
     name = {"DBInstanceIdentifier": aws.options["db_instance_identifier"]}
 
     def secret() -> dict[str, Any] | None:

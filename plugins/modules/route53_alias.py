@@ -15,16 +15,16 @@ options:
   environment: {description: The environment that the name is for., type: str, required: true}
   name: {description: The beginning of the environment's names., type: str, required: true}
   state:
-    description: Whether the name is there.
+    description: Whether the name exists.
     type: str
     choices: [present, absent]
     default: present
   target: {description: The load balancer's DNS name. Needed for V(present)., type: str, default: ""}
   target_zone: {description: The hosted zone of the load balancer's DNS name. Needed for V(present)., type: str, default: ""}
-  wait: {description: Whether to wait until all servers of Route 53 know., type: bool, default: true}
+  wait: {description: Whether to wait until all Route 53 servers have the change., type: bool, default: true}
   wait_timeout: {description: Seconds to wait., type: int, default: 300}
 attributes:
-  check_mode: {support: full, description: Says what would change.}
+  check_mode: {support: full, description: Reports what would change.}
   diff_mode: {support: full, description: Shows the records that change.}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 """
@@ -41,7 +41,7 @@ EXAMPLES = """
 """
 
 RETURN = """
-zone_id: {description: "The hosted zone, empty where there is none any more.", type: str, returned: always}
+zone_id: {description: "The hosted zone, empty if it no longer exists.", type: str, returned: always}
 exists: {description: Whether the host name points to the load balancer., type: bool, returned: always}
 """
 
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def mark(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the TXT record that says whose a host name is."""
+    """Return the TXT record that says who owns a host name."""
     return plain(f"_berth.{options['host']}", "TXT", f'"environment={options["environment"]} name={options["name"]}"')
 
 
@@ -81,7 +81,7 @@ def work(aws: Aws) -> dict[str, Any]:
         zone = find_zone(aws.client, options["zone"], options["host"])
     except Refused:
         if options["state"] == "absent":
-            return {"exists": False, "zone_id": ""}  # with its zone a record is gone too
+            return {"exists": False, "zone_id": ""}  # records are gone with their zone
         raise
     live, marks = records(aws.client, zone, options["host"]), records(aws.client, zone, f"_berth.{options['host']}")
     (remove if options["state"] == "absent" else provide)(aws, zone, live, marks.get("TXT"))
@@ -94,12 +94,12 @@ def ours(options: dict[str, Any], found: dict[str, Any] | None) -> bool:
 
 
 def alias(record: dict[str, Any] | None) -> str:
-    """Return where an alias leads to, "" for what is none."""
+    """Return the target of an alias, "" for any other record."""
     return ((record or {}).get("AliasTarget") or {}).get("DNSName", "").removesuffix(".").lower()
 
 
 def provide(aws: Aws, zone: Zone, live: dict[str, dict[str, Any]], found: dict[str, Any] | None) -> None:
-    """Make or change the two records.
+    """Create or change the two records.
 
     Raises:
         Refused: The name is somebody else's.
@@ -122,7 +122,7 @@ def provide(aws: Aws, zone: Zone, live: dict[str, dict[str, Any]], found: dict[s
 
 
 def remove(aws: Aws, zone: Zone, live: dict[str, dict[str, Any]], found: dict[str, Any] | None) -> None:
-    """Remove the two records where they are this environment's; what somebody has led elsewhere since stays."""
+    """Remove the two records if they are this environment's; an alias that somebody has since pointed elsewhere stays."""
     if not ours(aws.options, found):
         return
     gone = [found]
@@ -133,7 +133,7 @@ def remove(aws: Aws, zone: Zone, live: dict[str, dict[str, Any]], found: dict[st
 
 
 def change(aws: Aws, zone: Zone, changes: list[tuple[str, dict[str, Any]]]) -> None:
-    """Make all changes or none, and wait until every server knows."""
+    """Make all changes or none, and wait until every server has them."""
     batch = {"Comment": f"Berth, {aws.options['name']}", "Changes": [{"Action": action, "ResourceRecordSet": record} for action, record in changes]}
     answer = aws.change("change_resource_record_sets", HostedZoneId=zone.id, ChangeBatch=batch)
     if answer and aws.options["wait"]:

@@ -6,16 +6,16 @@ DOCUMENTATION = """
 module: vpc
 short_description: Create, change or delete the network of an environment
 description:
-  - A VPC with its subnets, internet gateway, NAT gateways with their addresses, route tables and endpoints, in one task. It reads all of it
-    with a few calls and makes what is missing, so that a run after an interruption continues where that one stopped.
-  - What belongs to the environment is known by the tag C(berth:environment), never by its name. Nothing without that tag is changed or deleted,
-    but for what EKS leaves in the VPC.
+  - A VPC with its subnets, internet gateway, NAT gateways with their addresses, route tables and endpoints, in one task. It reads everything
+    with a few calls and makes what is missing, so a run after an interruption continues where that one stopped.
+  - The tag C(berth:environment), never the name, identifies what belongs to the environment. Nothing without that tag is changed or deleted,
+    except what EKS leaves in the VPC.
   - Tags that others add, such as load balancers, are not changed.
 options:
   environment: {description: "The environment; the value of the tag C(berth:environment).", type: str, required: true}
   name: {description: "The VPC's name, and the beginning of all others.", type: str, required: true}
   state:
-    description: Whether the network is there.
+    description: Whether the network exists.
     type: str
     choices: [present, absent]
     default: present
@@ -30,30 +30,30 @@ options:
     elements: dict
     default: []
     suboptions:
-      name: {description: "The subnet's name, after the VPC's.", type: str, required: true}
+      name: {description: "The subnet's name, which follows the VPC's.", type: str, required: true}
       zone: {description: The availability zone. Cannot be changed., type: str, required: true}
       cidr: {description: The network., type: str, required: true}
       public: {description: "Whether it routes to the internet gateway, and instances get public addresses.", type: bool, required: true}
       tags: {description: Tags in addition to the common ones., type: dict, default: {}}
   nat:
-    description: NAT gateways for the private subnets. V(one) is the cheapest and fails with its zone; V(zone) is one in each zone.
+    description: NAT gateways for the private subnets. V(one) is the cheapest and fails with its zone; V(zone) means one in each zone.
     type: str
     choices: [none, one, zone]
     default: one
   endpoints:
-    description: AWS services that are reached without NAT. V(s3) is free of charge, each other costs by zone and hour.
+    description: AWS services that are reached without NAT. V(s3) is free of charge, all others are billed by zone and hour.
     type: list
     elements: str
     choices: [s3, ecr.api, ecr.dkr, sts, logs]
     default: []
-  tags: {description: Tags of everything., type: dict, default: {}}
+  tags: {description: Tags for everything., type: dict, default: {}}
   wait:
     description: Whether to wait until NAT gateways answer, or are gone.
     type: bool
     default: true
   wait_timeout: {description: Seconds to wait., type: int, default: 600}
 attributes:
-  check_mode: {support: full, description: Says what would change. The ids of what is not there yet are words in brackets.}
+  check_mode: {support: full, description: Reports what would change. Words in brackets stand for the ids of what does not exist yet.}
   diff_mode: {support: full, description: Shows what is made.}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 """
@@ -106,7 +106,7 @@ PAUSE = 3.0
 """Seconds between two attempts."""
 
 SOMEBODY_ELSES = 120
-"""Seconds after which what is somebody else's is named, rather than waited for: nobody takes it away."""
+"""Seconds after which someone else's interface is reported instead of waited for: nobody removes it."""
 Resource = dict[str, Any]
 
 OPTIONS: dict[str, Any] = {
@@ -151,7 +151,7 @@ def where(**wanted: str | list[str]) -> list[dict[str, Any]]:
 
 
 def not_there(name: str) -> str:
-    """Return what stands for the id of what check mode does not make."""
+    """Return a placeholder for the id of something that check mode does not make."""
     return f"({name})"
 
 
@@ -168,8 +168,8 @@ class Network:
     # --- Looking -----------------------------------------------------------------------------------------------------
 
     def look(self, operation: str, result: str, filters: list[dict[str, Any]] | None = None) -> list[Resource]:
-        """Return the environment's own, or what ``filters`` find."""
-        # DescribeNatGateways alone calls it Filter.
+        """Return the environment's own resources, or those that ``filters`` find."""
+        # Only DescribeNatGateways calls it Filter.
         key = "Filter" if operation == "describe_nat_gateways" else "Filters"
         return self.aws.list(operation, result, **{key: self.own if filters is None else filters})
 
@@ -188,25 +188,25 @@ class Network:
     # --- Making ------------------------------------------------------------------------------------------------------
 
     def tags(self, name: str, more: dict[str, Any] | None = None) -> dict[str, str]:
-        """Return the tags of what is called ``name``."""
+        """Return the tags of the resource called ``name``."""
         return self.common | strings(more or {}) | {"Name": name}
 
     def change(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        """Call what changes something, until what it names is known everywhere: that may have been made a moment ago.
+        """Make a call that changes something, repeated until everything that it names is known everywhere: it may have been made a moment ago.
 
         docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
         """
         return self.patiently(lambda: self.aws.change(operation, **parameters), "NotFound")
 
     def make(self, operation: str, kind: str, name: str, more: dict[str, Any] | None = None, **parameters: Any) -> Resource:
-        """Make something with its tags on it from the beginning, so that nothing is ever without an owner; {} in check mode."""
+        """Make something with tags from the beginning, so that nothing is ever without an owner; {} in check mode."""
         self.aws.note({f"{kind} {name}": (None, {key: value for key, value in parameters.items() if key != "ClientToken"})})
         tags = [{"Key": key, "Value": value} for key, value in self.tags(name, more).items()]
         answer = self.change(operation, TagSpecifications=[{"ResourceType": kind, "Tags": tags}], **parameters)
         return next((value for value in answer.values() if isinstance(value, dict) and value is not answer.get("ResponseMetadata")), {})
 
     def retag(self, identifier: str, live: list[dict[str, str]] | None, name: str, more: dict[str, Any] | None = None) -> None:
-        """Put on the tags that are missing or differ."""
+        """Add the tags that are missing, and set those that differ."""
         now = {tag["Key"]: tag["Value"] for tag in live or []}
         missing = {key: value for key, value in self.tags(name, more).items() if now.get(key) != value}
         if missing:
@@ -255,7 +255,7 @@ class Network:
         else:
             identifier = self.make("create_vpc", "vpc", self.name, CidrBlock=cidr).get("VpcId", not_there(self.name))
             answers = {"EnableDnsSupport": True, "EnableDnsHostnames": False}
-        # EKS's private endpoint and RDS's name are found by the VPC's DNS only.
+        # EKS's private endpoint and RDS's name only resolve through the VPC's DNS.
         for attribute in [name for name, on in answers.items() if not on]:
             self.change("modify_vpc_attribute", VpcId=identifier, **{attribute: {"Value": True}})
         return identifier
@@ -275,7 +275,7 @@ class Network:
         """Return the subnets' ids by their names.
 
         Raises:
-            Refused: One lies in another zone.
+            Refused: One is in another zone.
         """
         live = {subnet["CidrBlock"]: subnet for subnet in self.look("describe_subnets", "Subnets", where(vpc_id=vpc))} if there else {}
         ids = {}
@@ -296,7 +296,7 @@ class Network:
         return ids
 
     def provide_nat_gateways(self, subnets: dict[str, str]) -> dict[str, Resource]:
-        """Return the NAT gateways by zone, those that are wanted; one that failed is made again."""
+        """Return the wanted NAT gateways by zone; one that failed is recreated."""
         public = [subnet for subnet in self.options["subnets"] if subnet["public"]]
         wanted = {"none": [], "one": public[:1], "zone": public}[self.options["nat"]]
         live = {nat["SubnetId"]: nat for nat in self.look("describe_nat_gateways", "NatGateways") if nat["State"] in LIVE_NAT}
@@ -312,7 +312,7 @@ class Network:
         return nats
 
     def provide_address(self, name: str) -> str:
-        """Return the id of an address of ours that nothing uses; one of a run that was cut off is taken up."""
+        """Return the id of an unused address of ours; one from an interrupted run is reused."""
         for address in self.addresses():
             if not address.get("AssociationId"):
                 return address["AllocationId"]
@@ -331,7 +331,7 @@ class Network:
         self.aws.wait.until(f"NAT gateway {identifier} in {zone}", status, ["available"], {"failed": 0, "deleted": 0, "deleting": 0})
 
     def provide_route_tables(self, vpc: str, there: bool, gateway: str, subnets: dict[str, str], nats: dict[str, Resource]) -> list[str]:
-        """Give every subnet its route table: one for the public ones, one for each private one. Return the private ones' ids."""
+        """Give every subnet its route table: one for all public ones, one for each private one. Return the private ones' ids."""
         live = self.look("describe_route_tables", "RouteTables", where(vpc_id=vpc)) if there else []
         named = {tag["Value"]: table for table in live for tag in table.get("Tags", []) if tag["Key"] == "Name"}
         routed = {a["SubnetId"]: (a["RouteTableAssociationId"], table["RouteTableId"]) for table in live for a in table["Associations"] if a.get("SubnetId")}
@@ -356,7 +356,7 @@ class Network:
         return ids
 
     def provide_route(self, table: str, name: str, routes: list[Resource], target: dict[str, str]) -> None:
-        """Let everything that is not in the VPC go to ``target``."""
+        """Route everything that is not in the VPC to ``target``."""
         found = next((route for route in routes if route.get("DestinationCidrBlock") == EVERYWHERE), None)
         if not target:
             if found:
@@ -371,7 +371,7 @@ class Network:
         self.change(operation, RouteTableId=table, DestinationCidrBlock=EVERYWHERE, **target)
 
     def associate(self, table: str, subnet: str, now: tuple[str, str] | None) -> None:
-        """Let a subnet use a route table."""
+        """Make a subnet use a route table."""
         if now is None:
             self.change("associate_route_table", RouteTableId=table, SubnetId=subnet)
         elif now[1] != table:
@@ -408,7 +408,7 @@ class Network:
                 )
 
     def endpoint_group(self, vpc: str) -> str:
-        """Return the id of the security group that lets the VPC reach the endpoints; one of a run that was cut off gets its rule."""
+        """Return the id of the security group that lets the VPC reach the endpoints; one from an interrupted run gets its rule."""
         name = f"{self.name}-endpoints"
         found = self.look("describe_security_groups", "SecurityGroups", [*self.own, *where(group_name=name)])
         if found and found[0].get("IpPermissions"):
@@ -426,10 +426,10 @@ class Network:
     # --- Taking away -------------------------------------------------------------------------------------------------
 
     def patiently(self, call: Callable[[], Any], code: str, goes_on: Callable[[], bool] = lambda: True) -> Any:
-        """Call until AWS no longer answers with an error code that contains ``code``, and return the answer; before each further attempt ``goes_on`` is asked.
+        """Call until AWS no longer answers with an error code that contains ``code``, and return the answer; ask ``goes_on`` before each further attempt.
 
         Raises:
-            ClientError: Another error, or still this one when the time is over or nothing goes on.
+            ClientError: Another error, or still this one when the time is over or ``goes_on`` says no.
         """
         end = min(self.aws.wait.end, time.monotonic() + (60 if code == "NotFound" else self.aws.wait.seconds))
         while True:
@@ -441,23 +441,23 @@ class Network:
             time.sleep(PAUSE)
 
     def delete(self, operation: str, what: str, within: list[dict[str, Any]] | None = None, **names: str) -> None:
-        """Delete something and say so; what is gone by now is all right.
+        """Delete something and report it; it may be gone already.
 
         Args:
-            operation: What deletes it.
-            what: It in words.
-            within: Filters of the network interfaces that may be in its way; those of the VPC by default.
+            operation: The operation that deletes it.
+            what: A description of it.
+            within: Filters for the network interfaces that may block it; by default those of the VPC.
             names: The operation's parameters.
 
         Raises:
-            Refused: Something still needs it when the time is over, or something of somebody else's for two minutes.
+            Refused: Something still needs it when the time is over, or something of somebody else's does for two minutes.
         """
         self.aws.note({what: ("present", "absent")})
         report(f"deleting {what}")
         began = time.monotonic()
 
         def goes_on() -> bool:
-            # Network interfaces of load balancers and of EKS go minutes after them; those that nobody takes away by then are the nodes'.
+            # Network interfaces of load balancers and of EKS disappear minutes after them; those that are left by then are the nodes'.
             found = self.interfaces(within)
             self.remove_interfaces(found)
             return time.monotonic() - began < SOMEBODY_ELSES or not any(map(self.somebody_elses, found))
@@ -473,13 +473,13 @@ class Network:
                 raise
 
     def interfaces(self, within: list[dict[str, Any]] | None) -> list[Resource]:
-        """Return the network interfaces that filters find; those of the VPC by default."""
+        """Return the network interfaces that filters find; by default those of the VPC."""
         vpc = self.vpc() if within is None else None
         filters = where(vpc_id=vpc["VpcId"]) if vpc else within
         return self.look("describe_network_interfaces", "NetworkInterfaces", filters) if filters else []
 
     def remove_interfaces(self, found: list[Resource]) -> None:
-        """Delete the interfaces that nodes of the cluster have left (github.com/eksctl-io/eksctl/issues/7589)."""
+        """Delete the interfaces that the cluster's nodes have left behind (github.com/eksctl-io/eksctl/issues/7589)."""
         for interface in found:
             if interface["Status"] == "available" and self.of_the_cluster(interface.get("TagSet")):
                 identifier = interface["NetworkInterfaceId"]
@@ -487,30 +487,30 @@ class Network:
                 try:
                     self.aws.change("delete_network_interface", NetworkInterfaceId=identifier)
                 except is_boto3_error_code("InvalidNetworkInterfaceID.NotFound"):
-                    pass  # it has gone meanwhile
+                    pass  # it is already gone
 
     def of_the_cluster(self, tags: list[dict[str, str]] | None) -> bool:
-        """Whether tags are those of what the cluster made, or Berth itself."""
+        """Whether tags belong to something that the cluster made, or Berth itself."""
         return any(self.left.get(tag["Key"]) == tag["Value"] or (tag["Key"], tag["Value"]) == (OWNER, self.options["environment"]) for tag in tags or [])
 
     def somebody_elses(self, interface: Resource) -> bool:
-        """Whether nobody takes an interface away by itself: neither AWS, whose services make theirs, nor the end of the cluster's instances."""
+        """Whether nothing removes an interface automatically: neither AWS, whose services make theirs, nor the end of the cluster's instances."""
         by_aws = interface.get("RequesterManaged") or interface.get("InterfaceType", "interface") != "interface"
         return not by_aws and not interface.get("Description", "").startswith("Amazon EKS") and not self.of_the_cluster(interface.get("TagSet"))
 
     def users(self, within: list[dict[str, Any]] | None) -> str:
-        """Return what has network interfaces there, in words; only what is somebody else's where there is such."""
+        """Return what has network interfaces there, in words; only what is somebody else's if there is any."""
         found = self.interfaces(within)
         found = [one for one in found if self.somebody_elses(one)] or found
         words = [f"{i['NetworkInterfaceId']} ({i.get('Description') or i.get('InterfaceType', 'network interface')})" for i in found]
         return ", ".join(words) or "nothing that has a network interface; look for security groups, gateways and peerings in the VPC"
 
     def addresses(self) -> list[Resource]:
-        """Return our addresses (the one call without pages)."""
+        """Return our addresses (the only call without pages)."""
         return self.aws.client.describe_addresses(Filters=self.own)["Addresses"]
 
     def absent(self) -> dict[str, Any]:
-        """Delete the network, in the order in which nothing is used any more; of somebody else's only what is ours."""
+        """Delete the network, each part once nothing uses it any more; of somebody else's network, only what is ours."""
         if self.options["vpc_id"]:
             self.remove_groups(where(vpc_id=self.options["vpc_id"]))
             return {}
@@ -533,7 +533,7 @@ class Network:
         return {}
 
     def remove_nat_gateways(self, wanted: set[str]) -> None:
-        """Delete the NAT gateways that are not wanted (any more), then the addresses that nothing uses: both cost by the hour."""
+        """Delete the NAT gateways that are not wanted (any more), then the unused addresses: both are billed by the hour."""
         nats = [nat for nat in self.look("describe_nat_gateways", "NatGateways") if nat["State"] != "deleted" and nat["NatGatewayId"] not in wanted]
         for nat in nats:
             if nat["State"] != "deleting":
@@ -556,14 +556,14 @@ class Network:
                 self.delete("release_address", f"address {address['PublicIp']}", AllocationId=address["AllocationId"])
 
     def delete_endpoint(self, identifier: str) -> None:
-        """Delete a VPC endpoint; EC2 answers what went wrong instead of refusing."""
+        """Delete a VPC endpoint; EC2 returns the error in its answer instead of refusing."""
         self.aws.note({f"endpoint {identifier}": ("present", "absent")})
         failed = self.aws.change("delete_vpc_endpoints", VpcEndpointIds=[identifier]).get("Unsuccessful", [])
         if failed and "NotFound" not in failed[0]["Error"]["Code"]:
             raise Refused(f"endpoint {identifier} cannot be deleted: {failed[0]['Error']['Message']}.")
 
     def wait_until_gone(self, identifier: str) -> None:
-        """Wait until a NAT gateway has let go of its address."""
+        """Wait until a NAT gateway has released its address."""
 
         def status() -> tuple[str, str]:
             found = self.look("describe_nat_gateways", "NatGateways", where(nat_gateway_id=identifier))
@@ -572,7 +572,7 @@ class Network:
         self.aws.wait.until(f"NAT gateway {identifier}", status, ["deleted"], {})
 
     def empty(self, vpc: str, inside: list[dict[str, Any]]) -> None:
-        """Delete what lies in the VPC and is ours, or was left by EKS and its load balancers."""
+        """Delete what is in the VPC and is ours, or was left by EKS and its load balancers."""
         self.remove_groups(inside)
         for subnet in self.look("describe_subnets", "Subnets", inside):
             self.delete("delete_subnet", f"subnet {subnet['SubnetId']}", SubnetId=subnet["SubnetId"])
@@ -584,7 +584,7 @@ class Network:
         """Delete the security groups that are ours, or were left by EKS and its load balancers."""
         groups = [group for group in self.look("describe_security_groups", "SecurityGroups", inside) if self.of_the_cluster(group.get("Tags"))]
         for group in groups:
-            # Groups that name each other in their rules would keep each other.
+            # Groups whose rules name each other would block each other's deletion.
             for direction, key in (("ingress", "IpPermissions"), ("egress", "IpPermissionsEgress")):
                 rules = [rule for rule in group.get(key, []) if rule.get("UserIdGroupPairs")]
                 if rules:
