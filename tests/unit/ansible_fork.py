@@ -82,7 +82,7 @@ class Run:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """End it as nothing can prevent."""
+        """End it in a way that nothing can prevent."""
         self.send_signal(signal.SIGKILL)
 
     def poll(self) -> int | None:

@@ -20,7 +20,7 @@ def plugin(path: str) -> ModuleType:
 
 
 def run(module: ModuleType, capsys: pytest.CaptureFixture[str], check: bool = False, **arguments: Any) -> dict[str, Any]:
-    """Return what an Ansible module answers to ``arguments``."""
+    """Return an Ansible module's result for ``arguments``."""
     capsys.readouterr()
     with patch_module_args({**arguments, "_ansible_check_mode": check, "_ansible_diff": True}), pytest.raises(SystemExit):
         module.main()

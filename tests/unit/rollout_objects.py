@@ -16,7 +16,7 @@ SINCE = "2026-03-01T12:00:02Z"
 """When the wait for it began."""
 LATER = "2026-03-01T12:00:20Z"
 LONG_AGO = "2026-03-01T09:00:00Z"
-"""When an earlier attempt was made, whose error may have been cured since."""
+"""When an earlier attempt was made, whose error may have been fixed since."""
 
 IMAGE = "localhost:5000/polls@sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945"
 LABELS = {"app.kubernetes.io/name": "polls"}
@@ -138,7 +138,7 @@ def ended(code: int, reason: str = "Error", at: str = LATER, **more: Any) -> Jso
 
 
 def container(name: str = "web", **status: Any) -> Json:
-    """Return a container's status; it is not ready unless told otherwise."""
+    """Return a container's status; by default it is not ready."""
     return {"name": name, "image": IMAGE, "ready": False, "restartCount": 0, "state": {}, "lastState": {}} | status
 
 
