@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import io
 import json
 import os
@@ -40,11 +39,6 @@ def claim(mode: str, name: str = "shop-media") -> Json:
 
 GP3, EFS = storage_class("gp3", "ebs.csi.aws.com", True), storage_class("efs", "efs.csi.aws.com")
 NODES = [node("a"), node("b")]
-
-
-def test_the_examples_in_the_documentation_hold() -> None:
-    results = doctest.testmod(volumes)
-    assert results.attempted > 0 and results.failed == 0
 
 
 # --- What is made of them ---------------------------------------------------------------------------------------------

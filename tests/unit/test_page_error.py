@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import os
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.berth.platform.plugins.module_utils.kube.client import Forbidden, KubeError, NotFound
-from ansible_collections.berth.platform.plugins.module_utils.rollout import page_error, symptoms
+from ansible_collections.berth.platform.plugins.module_utils.rollout import page_error
 from rollout_objects import Json, condition, deployment, pod, replicaset
 from test_rollout_module import FakeCluster
 
@@ -97,12 +96,6 @@ def test_what_a_page_raises_is_told_whether_or_not_the_site_wants_https(cluster:
     told = page_error.told(raised(cluster, "/users/"))
     assert told.startswith("it raises django.db.utils.OperationalError: no such table: auth_user")
     assert cluster.ran == [("shop", "polls-2-abcde", "web")]  # and not the web server for files beside it
-
-
-def test_the_place_is_the_projects() -> None:
-    for module in (page_error, symptoms):
-        results = doctest.testmod(module)
-        assert results.attempted and not results.failed
 
 
 def test_a_redirect_is_followed_to_what_a_visitor_sees(cluster: Cluster) -> None:
