@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 # The status comes after the quoted request, after a logger's plain words, or, for uWSGI, at the end of the line.
@@ -25,9 +25,9 @@ class Request:
     """Without its query, which may hold a secret."""
     status: int
 
-    def is_probe(self, paths: Iterable[str]) -> bool:
-        """Whether it is a health check; ``paths`` are those that the checks request, such as ``/readyz``."""
-        return self.method == "GET" and self.path in {path.partition("?")[0] for path in paths}
+    def is_probe(self, paths: Container[str]) -> bool:
+        """Whether it is a health check; ``paths`` are those that the checks request, without queries, such as ``/readyz``."""
+        return self.method == "GET" and self.path in paths
 
 
 def request(line: str) -> Request | None:
@@ -42,6 +42,11 @@ def request(line: str) -> Request | None:
     return Request(match["method"], match["path"].partition("?")[0], int(match["status"]))
 
 
+def without_queries(paths: Iterable[str]) -> set[str]:
+    """Return paths without their queries."""
+    return {path.partition("?")[0] for path in paths}
+
+
 def without_probes(text: str, paths: Iterable[str]) -> tuple[str, int]:
     """Return a log without the lines of successful health checks, and how many there were.
 
@@ -52,7 +57,7 @@ def without_probes(text: str, paths: Iterable[str]) -> tuple[str, int]:
     >>> without_probes('GET / 200\\n"GET /readyz HTTP/1.1" 200 OK\\n"GET /readyz HTTP/1.1" 500\\n', ["/readyz"])
     ('GET / 200\\n"GET /readyz HTTP/1.1" 500\\n', 1)
     """
-    names = list(paths)
+    names = without_queries(paths)
     lines = text.splitlines(keepends=True)
     kept = [line for line in lines if not ((found := request(line)) and found.status < 300 and found.is_probe(names))]
     return "".join(kept), len(lines) - len(kept)
@@ -77,7 +82,7 @@ def answers(logs: Iterable[str], paths: Iterable[str]) -> Answers:
         logs: As the API server returns them with ``timestamps=true``: RFC 3339, a space, the line.
         paths: The paths that health checks request.
     """
-    names, failed, last, count = list(paths), Counter[Request](), "", 0
+    names, failed, last, count = without_queries(paths), Counter[Request](), "", 0
     for text in logs:
         for stamped in text.splitlines():
             stamp, _, line = stamped.partition(" ")
