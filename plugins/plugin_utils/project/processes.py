@@ -23,9 +23,8 @@ def processes(made: Draft, source: Path, project: Project, dockerfile: Dockerfil
     for one in found.values():
         if one["command"][-1] == "rqworker" and queues != ["default"]:
             one["command"] = [*one["command"], *queues]
-    supervised = procfile.chosen((supervisor.programs(source, dockerfile) if dockerfile else None) or {})
-    if supervised:
-        found, file, left = supervised, f"the supervisor that {dockerfile.path if dockerfile else ''} starts", []
+    if dockerfile and (supervised := procfile.chosen(supervisor.programs(source, dockerfile) or {})):
+        found, file, left = supervised, f"the supervisor that {dockerfile.path} starts", []
     if dockerfile:
         found = {name: scripted(made, part, name, one, dockerfile.script(source, one["command"]), project) for name, one in found.items()}
     if dockerfile and dockerfile.uv:
