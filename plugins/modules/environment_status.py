@@ -100,7 +100,7 @@ from ..module_utils.rollout import memory, page_error, symptoms
 from ..module_utils.rollout import status as status_text
 from ..module_utils.rollout.advice import advice_of
 from ..module_utils.rollout.message import symptom_of
-from ..module_utils.rollout.model import Snapshot
+from ..module_utils.rollout.model import Snapshot, plain_problem
 
 # What to do if the API server is not asked.
 ADVICE = {
@@ -215,7 +215,7 @@ class Reader:
         values: set[str] = set()
         for pod in objects.get("Pod", []):
             spec = dig(pod, "spec") or {}
-            container = next((each for each in spec.get("containers") or [] if each["name"] != served_files.CONTAINER), None)
+            container = served_files.app_container(spec)
             if dig(pod, "metadata", "labels", "app.kubernetes.io/component") != "web" or dig(pod, "status", "phase") != "Running" or not container:
                 continue
             paths |= {probe.path for probe in probes.probes(container)}
@@ -285,8 +285,7 @@ def page_problems(cluster: Cluster, namespace: str, app: str, found: list[dict[s
 
 
 def _page_problem(url: str, summary: str) -> dict[str, str]:
-    empty = {"pod": "", "container": "", "message": "", "log": ""}
-    return {"kind": "Page", "name": url, "cause": "answer", "summary": summary, "advice": "fix it in the app", **empty}
+    return plain_problem("Page", url, "answer", summary, "fix it in the app")
 
 
 def status(parameters: Mapping[str, Any]) -> dict[str, Any]:

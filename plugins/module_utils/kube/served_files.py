@@ -72,6 +72,11 @@ Browsers' caches are validated by that time and the size. In an image built by b
 """
 
 
+def app_container(spec: Mapping[str, Any]) -> Any:
+    """Return the container of a pod that runs the app, not the web server for files next to it; None if there is none."""
+    return next((each for each in spec.get("containers") or [] if each["name"] != CONTAINER), None)
+
+
 def served(volumes: Mapping[str, Volume], static: Static) -> dict[str, str]:
     """Return the web server's directory for each URL that it serves.
 

@@ -10,6 +10,7 @@ from ..formats import quantity
 from ..kube import processes, served_files
 from ..kube.objects import dig
 from .incidents import MEMORY
+from .model import plain_problem
 
 Object = Mapping[str, Any]
 METRICS = "metrics.k8s.io/v1beta1/PodMetrics"
@@ -69,9 +70,5 @@ def problems(pods: Iterable[Object], found: Mapping[str, Use]) -> list[dict[str,
         and dig(pod, "metadata", "labels", "app.kubernetes.io/component") in own
         and use.used > NEAR * use.limit > 0
     ]
-    empty = {"pod": "", "message": "", "log": ""}
-    return [
-        {"kind": "Pod", "name": name, "container": use.container, "cause": "memory", "advice": MEMORY, **empty}
-        | {"summary": f"the container {use.container} uses {use.used} of {use.limit} MiB, and is killed at the limit (OOMKilled)"}
-        for name, use in near
-    ]
+    told = "the container {0.container} uses {0.used} of {0.limit} MiB, and is killed at the limit (OOMKilled)"
+    return [plain_problem("Pod", name, "memory", told.format(use), MEMORY, use.container) for name, use in near]

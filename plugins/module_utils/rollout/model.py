@@ -102,6 +102,12 @@ class Verdict:
     """The most informative first."""
 
 
+def plain_problem(kind: str, name: str, cause: str, summary: str, advice: str, container: str = "") -> dict[str, str]:
+    """Return a problem of an environment that no pod's log or message explains further, as plugins/modules/environment_status.py describes problems."""
+    nothing = {"pod": "", "message": "", "log": ""}
+    return {"kind": kind, "name": name, "container": container, "cause": cause, "summary": summary, "advice": advice, **nothing}
+
+
 class Patience:
     """Remembers since when each finding has been seen without a break."""
 

@@ -52,10 +52,9 @@ def ask(cluster: Cluster, pod: Object, path: str, host: str) -> list[str]:
         host: The request's Host header.
     """
     script = SCRIPT.format(path=path, host=host, mark=MARK)
-    meta, containers = pod["metadata"], pod["spec"]["containers"]
-    container = next(each["name"] for each in containers if each["name"] != served_files.CONTAINER)
+    meta, container = pod["metadata"], served_files.app_container(pod["spec"])
     try:
-        said = cluster.output(meta["namespace"], meta["name"], container, ["python", "manage.py", "shell", "--verbosity", "0", "-c", script], TIMEOUT)
+        said = cluster.output(meta["namespace"], meta["name"], container["name"], ["python", "manage.py", "shell", "--verbosity", "0", "-c", script], TIMEOUT)
     except KubeError:
         return []
     values = unshown(cluster, meta["namespace"], pod["spec"])

@@ -17,7 +17,7 @@ from . import command
 from .judge import judge, state_of
 from .memory import Use
 from .message import best
-from .model import Finding, Snapshot
+from .model import Finding, Snapshot, plain_problem
 from .reading import parse_time, pod_state, unbound_claims
 
 Object = Mapping[str, Any]
@@ -229,19 +229,8 @@ def expiry(certificates: Iterable[Object], days: float, provider: str, environme
     for each in certificates:
         if providers.of(provider).certificates and each["seconds"] < days * 86400:
             told = f"ended {duration(-each['seconds'])} ago" if each["seconds"] < 0 else f"ends in {duration(each['seconds'])}"
-            found.append(
-                {
-                    "kind": "Certificate",
-                    "name": each["kind"],
-                    "pod": "",
-                    "container": "",
-                    "cause": "certificate",
-                    "summary": f"{told}, {each['ends'][:10]} ({each['path']})",
-                    "message": "",
-                    "log": "",
-                    "advice": advice.get(each["kind"], f"{again} renews it"),
-                }
-            )
+            summary = f"{told}, {each['ends'][:10]} ({each['path']})"
+            found.append(plain_problem("Certificate", each["kind"], "certificate", summary, advice.get(each["kind"], f"{again} renews it")))
     return found
 
 
