@@ -1,4 +1,4 @@
-"""What provides the environment's cluster, and its database."""
+"""What provides the environment's cluster."""
 
 from __future__ import annotations
 
@@ -16,15 +16,10 @@ from ..plugin_utils.provider import decide
 
 DOCUMENTATION = """
 name: provider
-short_description: What provides the environment's cluster, or its database
+short_description: What provides the environment's cluster
 description:
   - Resolves C(berth_provider). C(auto) is the provider of the environment's existing cluster, or the first one that works here.
-  - Reads C(berth_provider), C(berth_kubeconfig), C(minikube_driver) and C(minikube_force).
-options:
-  _terms:
-    description: C(database) for what provides the database, which C(berth_database) chooses. Without a term it is the cluster.
-    type: list
-    elements: str
+  - Takes no terms, and reads C(berth_provider), C(berth_kubeconfig), C(minikube_driver) and C(minikube_force).
 """
 
 EXAMPLES = """
@@ -36,7 +31,6 @@ RETURN = """
 _raw: {description: The provider's name, type: list, elements: str}
 """
 
-DATABASE = trust_as_template("{{ berth_database | default('cluster') }}")
 DECISIVE = trust_as_template("{{ [berth_provider | default('auto'), berth_kubeconfig, minikube_driver | default(''), minikube_force | default(false)] }}")
 
 
@@ -57,8 +51,6 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
         """Return the environment's provider, and refuse an unknown one, because preflight does not run before every runbook."""
-        if terms == ["database"]:
-            return [self._templar.template(DATABASE)]
         found = provider(*self._templar.template(DECISIVE))
         if found not in PROVIDERS:
             where = Inventory.of(variables or {}, self._loader, Path(__file__).resolve().parents[2]).where_set("berth_provider")

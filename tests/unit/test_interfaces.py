@@ -401,3 +401,10 @@ def test_every_module_has_documentation_that_can_be_read(path: Path) -> None:
     assert set(blocks) == {"DOCUMENTATION", "EXAMPLES", "RETURN"}
     assert blocks["DOCUMENTATION"]["module"] == path.stem
     assert all("description" in value for value in blocks["RETURN"].values())
+
+
+def test_the_defaults_that_playbooks_write_are_the_documented_ones() -> None:
+    written = {(shown(path), name): value for path in files("playbooks/**/*.yml") for name, value in defaults_of(path)}
+    documented = {each: KNOWN[each[1]]["default"] for each, value in written.items() if isinstance(value, str) and value and "default" in KNOWN[each[1]]}
+    assert documented  # else nothing was looked at
+    assert {each: written[each] for each in documented} == documented

@@ -7,14 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import lookup_loader
-from ansible.template import Templar
 from ansible_collections.berth.platform.plugins.module_utils.kube import identity
 from ansible_collections.berth.platform.plugins.module_utils.machine import minikube
 from ansible_collections.berth.platform.plugins.plugin_utils import provider as providers
 from module_run import plugin
-from role_options import options
 
 ROOT, USER = 0, 1000
 CLAIMED = {"environment": "dev", "provider": "existing", "cluster": ""}
@@ -123,21 +119,3 @@ def test_root_waits_for_no_engine_that_minikube_would_not_drive(machine: Callabl
 def test_force_may_be_written_as_people_write_it(machine: Callable[[int, set[str]], list[str]], tmp_path: Path, force: object, provider: str) -> None:
     machine(ROOT, {"docker"})
     assert plugin("lookup/provider.py").provider("auto", str(tmp_path / "kubeconfig"), "", force) == provider
-
-
-PROJECT = Path(__file__).resolve().parents[2]
-
-
-def test_the_default_of_the_database_is_written_once() -> None:
-    """The lookup has it, as preflight's options say; everything else asks the lookup."""
-    files = [path for directory in ("roles", "playbooks", "plugins") for suffix in ("yml", "py", "j2") for path in (PROJECT / directory).rglob(f"*.{suffix}")]
-    found = [str(path.relative_to(PROJECT)) for path in files if "berth_database | default" in path.read_text(encoding="utf-8")]
-    assert found == ["plugins/lookup/provider.py"]
-    assert f"berth_database | default('{options('preflight')['berth_database']['default']}')" in plugin("lookup/provider.py").DATABASE
-
-
-@pytest.mark.parametrize(("set_to", "provider"), [({}, "cluster"), ({"berth_database": "rds"}, "rds")])
-def test_the_provider_of_the_database_is_what_the_inventory_sets(set_to: dict[str, str], provider: str) -> None:
-    loader = DataLoader()
-    found = lookup_loader.get("berth.platform.provider", loader=loader, templar=Templar(loader=loader, variables=set_to))
-    assert found.run(["database"], set_to) == [provider]
