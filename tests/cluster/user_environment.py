@@ -13,6 +13,8 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 KUBECTL = "/var/lib/berth/bin/kubectl"
+SMALL = {"cpu": "25m"}
+"""What the tests' pods request, half of the default: five environments are released at the same time, and the control plane has almost half of two cores."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from pathlib import Path
 import jinja2
 import pytest
 import requests
-from user_environment import KUBECTL, PROJECT, Environment, Ran, begin, copy_project, edit
+import yaml
+from user_environment import KUBECTL, PROJECT, SMALL, Environment, Ran, begin, copy_project, edit
 
 PATIENCE = 30.0  # seconds until what is bound to come has come
 NAMES = ("shop", "blog", "legacy")
@@ -48,6 +49,7 @@ class Team(Environment):
             self.write(variable, value)
         with self.main.open("a", encoding="utf-8") as inventory:
             inventory.write("berth_image_max_age: 0 # images would be due for renewal on the first day of a period\n")
+            inventory.write(yaml.safe_dump({"berth_app_resources": {"requests": SMALL}}))
 
     def write(self, variable: str, value: str) -> None:
         """Write a line of the inventory in the place of the one that it has for a variable."""

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 import yaml
-from user_environment import Environment, Ran, copy_project, edit
+from user_environment import SMALL, Environment, Ran, copy_project, edit
 
 PATIENCE = 30.0  # seconds until what is bound to come has come
 
@@ -49,7 +49,8 @@ class Polls(Environment):
         text = main.read_text(encoding="utf-8").replace("polls-dev", f"polls-{name}").replace("berth_app_node_port: 30080\n", "")
         main.write_text(text, encoding="utf-8")
         self.variables: dict[str, Any] = {}
-        self.set(berth_image_max_age=0, **variables)  # images would be due for renewal on the first day of a period
+        # Images would be due for renewal on the first day of a period.
+        self.set(**{"berth_image_max_age": 0, "berth_app_resources": {"requests": SMALL}} | variables)
 
     def set(self, **variables: Any) -> None:
         """Write variables into the inventory; None takes one out."""
@@ -205,7 +206,7 @@ def test_tuesday_all_that_a_project_has_is_edited_and_grows(week: Polls) -> None
         berth_app_settings={"MOTTO": "Polls 🚀"},
         berth_app_secrets={**SECRET_KEY, "WORD": "xyzzy-plugh"},
         berth_app_replicas=2,
-        berth_app_resources={"limits": {"memory": "300Mi"}},
+        berth_app_resources={"requests": SMALL, "limits": {"memory": "300Mi"}},
         berth_database_storage="2Gi",
         berth_app_schedules=[USUAL, {"name": "nightly", "schedule": "0 3 * * *", "command": "check"}],
         berth_app_volumes={"media": {"path": "/srv/media", "size": "64Mi"}},
