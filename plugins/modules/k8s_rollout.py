@@ -136,20 +136,21 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils.kube import client
 from ..module_utils.kube.client import Cluster, Forbidden, KubeError, NotFound, Unreachable
-from ..module_utils.kube.objects import dig
+from ..module_utils.kube.objects import Object, dig
 from ..module_utils.kube.redact import redact, unshown
 from ..module_utils.progress import report
 from ..module_utils.rollout import checks, page_error, symptoms
 from ..module_utils.rollout.judge import judge, unproved
 from ..module_utils.rollout.message import best, describe, symptom_of
 from ..module_utils.rollout.model import Finding, Patience, Snapshot, Verdict
+from ..module_utils.rollout.placement import wants_room
 from ..module_utils.rollout.pods import failing_page, refused_pod
 from ..module_utils.rollout.reading import current_pods, event_subjects, events_of, failed_run, selector_of, succeeded, unbound_claims
 
 POLL = 0.5
 """Seconds between two polls."""
 LOOK = 2.0
-"""Seconds between two inspections of a pod that fails its probes."""
+"""Seconds between two inspections of a pod that fails its probes, or of what else is on the nodes."""
 LOG_LOOK = 200
 """Lines of its log to search for where it listens."""
 LOG_RAISED = 2000
@@ -157,6 +158,7 @@ LOG_RAISED = 2000
 LOG_TRIES = 5
 """How often to request the log of a crashed container, POLL seconds apart, while the node has none."""
 NOT_LOOKED: tuple[float, Sequence[tuple[str, int]]] = (-LOOK, ())
+NOT_SEEN: tuple[float, Sequence[Object], Sequence[Object] | None] = (-LOOK, (), None)
 
 
 class Failed(Exception):
@@ -193,6 +195,7 @@ class Rollout:
         self._told = ""
         self._kept: tuple[str, list[str]] = ("", [])
         self._looked = NOT_LOOKED
+        self._surroundings = NOT_SEEN
 
     def state(self) -> dict[str, Any]:
         """Return the workload's state for the module's result; zeros if it was never seen."""
@@ -285,7 +288,20 @@ class Rollout:
         for uid in event_subjects(snapshot):
             events += self._optional("Event", fieldSelector=f"involvedObject.uid={uid}")
         snapshot = replace(snapshot, events=events)
-        return replace(snapshot, sockets=self._sockets(snapshot))
+        nodes, neighbours = self._around(snapshot)
+        return replace(snapshot, sockets=self._sockets(snapshot), nodes=nodes, neighbours=neighbours)
+
+    def _around(self, snapshot: Snapshot) -> tuple[Sequence[Object], Sequence[Object] | None]:
+        """Return the nodes and the pods of all namespaces while the workload waits for room, read every few polls."""
+        if not wants_room(snapshot):
+            self._surroundings = NOT_SEEN
+        elif time.monotonic() - self._surroundings[0] >= LOOK:
+            try:
+                neighbours = self.cluster.items("Pod", "")
+            except Forbidden:
+                neighbours = None
+            self._surroundings = time.monotonic(), self._optional("Node"), neighbours
+        return self._surroundings[1:]
 
     def _sockets(self, snapshot: Snapshot) -> Sequence[tuple[str, int]]:
         """Return what listens in a pod that fails its probes, read every few polls; from its log if no command can run in it."""

@@ -155,6 +155,12 @@ def test_in_a_namespace_that_is_not_there_an_environments_account_finds_nothing(
         cluster.get("Service", "n", "polls")
 
 
+def test_what_an_environments_account_may_not_read_in_the_whole_cluster_is_not_taken_for_empty(api: Api, cluster: Cluster) -> None:
+    api.queue = [(403, ACCOUNT)]
+    with pytest.raises(Forbidden, match="ClusterRole"):
+        cluster.items("Pod", "")
+
+
 def test_in_a_namespace_of_its_own_an_environments_account_is_told_which_right_it_lacks(api: Api, cluster: Cluster) -> None:
     api.queue = [(403, ACCOUNT), (200, {"kind": "Namespace"})]
     with pytest.raises(Forbidden, match=re.escape('resources ["services"], verbs ["list"]')):

@@ -32,6 +32,7 @@ from rollout_objects import (
 )
 
 Json = dict[str, Any]
+NO_ROOM = "0/1 nodes are available: 1 Insufficient cpu."
 DONE = {"replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2}
 
 
@@ -471,6 +472,26 @@ def test_what_was_complete_costs_one_request_a_look_while_another_is_waited_for(
     k8s_rollout.wait([rollout(cluster), rollout(cluster, "StatefulSet", "postgresql")], timeout=60)
     assert cluster.asked.count("Deployment/polls") == 5
     assert cluster.asked.count("ReplicaSet") == 1
+
+
+def test_what_else_is_on_the_nodes_is_read_only_while_a_pod_has_no_room() -> None:
+    """By an environment's account as far as it may."""
+    begun, newest = deployment(), replicaset(deployment())
+    no_room = unschedulable(newest, NO_ROOM)
+    node = {"metadata": {"name": "berth"}, "status": {"allocatable": {"cpu": "2"}}}
+    cluster = FakeCluster(Deployment=[begun], ReplicaSet=[newest], Node=[node], Pod=[no_room], Event=[event(no_room, "FailedScheduling", NO_ROOM)])
+    held = cluster.items
+    cluster.items = lambda kind, namespace, **query: held(kind if namespace else f"every {kind}", namespace, **query)  # type: ignore[method-assign]
+    cluster.objects["every Pod"] = Forbidden("no")
+    with pytest.raises(k8s_rollout.Failed, match="cpu: the pod requests 0, the node berth has 2\n") as failed:
+        k8s_rollout.wait([rollout(cluster)], timeout=400)
+    assert failed.value.failure["cause"] == "resources"
+    assert str(failed.value).count("Insufficient") == 1  # the event says the same
+    assert "every Pod" in cluster.asked
+    cluster.asked.clear()
+    cluster.objects["Pod"] = [ready_pod(newest)]
+    rollout(cluster).look()
+    assert not {"Node", "every Pod"} & set(cluster.asked)
 
 
 def test_a_job_that_was_complete_may_be_removed_while_another_is_waited_for() -> None:

@@ -145,9 +145,13 @@ def prefix_of(version: str) -> str:
 
 
 def path_of(kind: str, namespace: str, name: str = "") -> str:
-    """Return the REST path of an object, or of a kind's list in a namespace if no name is given."""
+    """Return the REST path of an object, or of a kind's list if no name is given: in a namespace, or in all of them if that is empty.
+
+    >>> path_of("Pod", "polls-dev"), path_of("Pod", "")
+    ('/api/v1/namespaces/polls-dev/pods', '/api/v1/pods')
+    """
     prefix, plural, _group = KINDS[kind]
-    place = prefix if kind in CLUSTER_SCOPED else f"{prefix}/namespaces/{namespace}"
+    place = f"{prefix}/namespaces/{namespace}" if namespace and kind not in CLUSTER_SCOPED else prefix
     return f"{place}/{plural}" + (f"/{name}" if name else "")
 
 
@@ -524,7 +528,7 @@ class Cluster:
         place, role = (f"in namespace {namespace}", "Role") if namespace else ("in the cluster", "ClusterRole")
         if response.status == 404:
             raise NotFound(f"{where} {place}: {said or 'not found'}")
-        if response.status == 403 and method == "GET" and self._is_shut_out(said, namespace):
+        if response.status == 403 and method == "GET" and namespace and self._is_shut_out(said, namespace):
             if name:
                 raise NotFound(f"{where} {place}: there is no such namespace, or the environment's account has no rights in it")
             return b'{"items": []}'  # as for a namespace that does not exist

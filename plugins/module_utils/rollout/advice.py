@@ -29,7 +29,7 @@ ADVICE: dict[str, str] = {
     "serviceaccount": "Create the ServiceAccount, or correct its name in the pod template.",
     "refused": "Correct the field that the message names.",
     "terminating": "Wait until the namespace is gone, then run the playbook again.",
-    "resources": "Lower the requests in {resources} or {pods}, or add a node.",
+    "resources": "Lower the requests in {resources} or {pods}, remove what else runs there (kubectl describe nodes lists it), or add a node.",
     "placement": "Correct nodeSelector, affinity or tolerations, or label a node to match.",
     "volume": "Create what the volume needs: a default StorageClass, the named one, or the claim itself.",
     "mount": "The volume cannot be mounted yet: the event says why.",

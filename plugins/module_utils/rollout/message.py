@@ -100,7 +100,7 @@ def folded(lines: Iterable[str]) -> list[str]:
 def event_lines(events: Iterable[Object], known: str = "") -> list[str]:
     """Return the latest warnings as lines: each message once, regardless of the names in it, without the one already known."""
     lines: list[str] = []
-    told = {_shape(known)}
+    told = {_shape(each) for each in (known, *known.splitlines())}
     for event in events:
         said = " ".join(str(event.get("message") or "").split())
         shape = _shape(said)

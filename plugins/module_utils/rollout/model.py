@@ -25,6 +25,8 @@ TRANSIENT = 45.0
 """Seconds for a network error: image pulls are tried at about 0, 10 and 30 s, so three of them failed."""
 SCHEDULING = 30.0
 """Seconds within which an autoscaler has announced a new node (Karpenter and EKS Auto Mode batch for 10 s)."""
+ANOTHER_RELEASE = 60.0
+"""Seconds within which the release of another environment, which may not be read, gives back the room of its extra pod."""
 STARTING_NODE = 60.0
 """Seconds for a node that is starting: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/"""
 ANSWERED = 5.0
@@ -83,6 +85,10 @@ class Snapshot:
     """Events of the workload, its pods, its newest ReplicaSet and their claims."""
     claims: Mapping[str, Object | None] = field(default_factory=dict)
     """PersistentVolumeClaims of its pods by name; None if there is no such claim."""
+    nodes: Sequence[Object] = ()
+    """The cluster's nodes, while they lack room for one of its pods and as far as they may be read."""
+    neighbours: Sequence[Object] | None = None
+    """The pods of all namespaces, likewise; None if they may not be read, as by an environment's account."""
     now: str = ""
     """The cluster's time at this poll, RFC 3339."""
     sockets: Sequence[tuple[str, int]] = ()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from ..kube.objects import Object, dig
-from .model import CREATED_SOON, NEVER, STARTING_NODE, TRANSIENT, Finding, Snapshot
-from .reading import event_time, events_of, is_of_this_attempt, name_of, unbound_claims
+from ..kube.objects import Object, condition, dig
+from . import room
+from .model import ANOTHER_RELEASE, CREATED_SOON, NEVER, STARTING_NODE, TRANSIENT, Finding, Snapshot
+from .reading import current_pods, event_time, events_of, is_of_this_attempt, name_of, unbound_claims
 
 # Taints that a node carries while it starts or recovers.
 _PASSING_TAINT = re.compile(
@@ -19,28 +20,51 @@ _SCALING_EVENTS = ("TriggeredScaleUp", "Nominated")
 
 
 def unschedulable(snapshot: Snapshot, pod: Object, message: str, events: Sequence[Object], since: str, scheduling_grace: float) -> Iterable[Finding]:
-    """Yield why no node accepts the pod, from the scheduler's ``message``; an autoscaler that is adding a node gets ``scheduling_grace`` seconds."""
+    """Yield why no node accepts the pod, from the scheduler's ``message``.
+
+    An autoscaler that is adding a node gets ``scheduling_grace`` seconds. What other environments take for a moment is waited for.
+    """
     where = {"pod": name_of(pod)}
     if claim := claim_problem(snapshot, pod, message, since):
         summary, detail, grace = claim
         yield Finding("volume", summary, "Unschedulable", detail or message, **where, grace=grace)
         return
+    lacking = lacks(message)
     leaving = any(dig(each, "metadata", "deletionTimestamp") for each in snapshot.pods)
+    fits = room.fits_an_empty_node(snapshot.nodes, pod, lacking)
     scaling = any(event.get("reason") in _SCALING_EVENTS for event in events)
     if _PASSING_TAINT.search(message):
         grace = max(STARTING_NODE, scheduling_grace)
-    elif scaling or leaving or dig(pod, "status", "nominatedNodeName"):
+    elif scaling or leaving or dig(pod, "status", "nominatedNodeName") or (fits and room.comes_free(snapshot)):
         grace = NEVER
+    elif fits and snapshot.neighbours is None:
+        grace = max(ANOTHER_RELEASE, scheduling_grace)
     else:
         grace = scheduling_grace
-    lacking = sorted(set(re.findall(r"Insufficient ([\w/-]+(?:\.[\w/-]+)*)", message)))
-    if lacking or "Too many pods" in message:
-        summary = f"No node has room for the pod ({', '.join(lacking) or 'too many pods'})"
-        yield Finding("resources", summary, "Unschedulable", message, **where, grace=grace)
+    if lacking:
+        summary = f"No node has room for the pod ({', '.join(lacking).replace('pods', 'too many pods')})"
+        said = "\n".join(filter(None, (message, room.described(snapshot, pod, lacking))))
+        yield Finding("resources", summary, "Unschedulable", said, **where, grace=grace)
     elif "no nodes available" in message or message.startswith("0/0 nodes"):
         yield Finding("resources", "The cluster has no nodes", "Unschedulable", message, **where, grace=grace)
     else:
         yield Finding("placement", "No node matches the pod's placement rules", "Unschedulable", message, **where, grace=grace)
+
+
+def lacks(message: str) -> list[str]:
+    """Return the names of the resources that nodes lack, from the scheduler's message.
+
+    >>> lacks("0/2 nodes are available: 1 Insufficient cpu, 1 Insufficient memory, 2 Too many pods.")
+    ['cpu', 'memory', 'pods']
+    """
+    found = set(re.findall(r"Insufficient ([\w/-]+(?:\.[\w/-]+)*)", message)) | ({"pods"} if "Too many pods" in message else set())
+    return sorted(found)
+
+
+def wants_room(snapshot: Snapshot) -> bool:
+    """Whether one of the workload's pods waits because nodes lack room."""
+    waiting = (condition(pod, "PodScheduled", "False") or {} for pod in current_pods(snapshot))
+    return any(lacks(each.get("message") or "") for each in waiting)
 
 
 def claim_problem(snapshot: Snapshot, pod: Object, message: str, since: str) -> tuple[str, str, float] | None:
