@@ -232,6 +232,11 @@ class CallbackModule(DefaultCallback):
         if not self._brief:
             super().v2_playbook_on_include(included_file)
 
+    def v2_runner_retry(self, result: Any) -> None:
+        """Print what Ansible prints, with -v: it calls each look at something that takes its time a failure."""
+        if not self._brief:
+            super().v2_runner_retry(result)
+
     def v2_runner_on_async_poll(self, result: Any) -> None:
         """Print what Ansible prints, with -v."""
         if not self._brief:

@@ -240,6 +240,7 @@ FAILING = [
     play("Release the app", {"name": "Refuse", "ansible.builtin.fail": {"msg": "Nothing was changed.\nMend this."}}),
 ]
 WARNING = {"ansible.builtin.command": {"argv": [sys.executable, "-c", ""], "executable": "/bin/sh"}, **QUIET}
+AGAIN = {"ansible.builtin.command": {"argv": ["true"]}, "register": "looked", "until": "looked.attempts > 1", "retries": 3, "delay": 0, **QUIET}
 NAMES = ("dev", "test")
 HOSTS = {"berth": {"hosts": {name: {"ansible_connection": "berth.platform.forked", "ansible_python_interpreter": sys.executable} for name in NAMES}}}
 
@@ -296,6 +297,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
             "check": Started(here / "check", SITE, "--check", "--diff", *one, **how),
             "failing": Started(here / "failing", FAILING, *one, **how),
             "warned": Started(here / "warned", [play("Warn", {"name": "Warn"} | WARNING, {"name": "Warn again"} | WARNING)], *one, **how),
+            "waiting": Started(here / "waiting", [play("Wait", {"name": "Look"} | AGAIN)], *one, **how),
             "several": Started(here / "several", two, **how),
             "talkative": Started(here / "talkative", SITE[:2], "-v", *one, **how),
         }
@@ -391,6 +393,10 @@ def test_a_failure_is_told_as_ansible_tells_it_and_nothing_comes_between_it_and_
 def test_a_warning_is_told_as_ansible_tells_it_below_its_task_and_once(runs: dict[str, str]) -> None:
     assert re.match(r"Warn\n\nTASK \[Warn\] \*+\n\[WARNING\]: As of Ansible 2\.4, .*\n  nothing changed ", runs["warned"])
     assert runs["warned"].count("WARNING") == runs["warned"].count("TASK [") == 1
+
+
+def test_a_task_that_looks_again_until_something_is_there_does_not_speak_of_failure(runs: dict[str, str]) -> None:
+    assert untimed(runs["waiting"]).partition("\nPLAY RECAP")[0].splitlines() == ["Wait N s"]
 
 
 def test_where_there_are_several_environments_each_line_says_whose_it_is(runs: dict[str, str]) -> None:
