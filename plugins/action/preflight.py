@@ -311,14 +311,18 @@ class Check:
         return neighbours.problems(mine, self.provider, self.get, others)
 
     def room_problems(self, suspect: set[str]) -> list[Problem]:
-        """Check that the namespace's quota has room for a release."""
+        """Check that a release has room in the namespace's quota and, if the cluster's only node is this machine, on it."""
         looked_at = ("resources", "replicas", "autoscaling", "processes", "schedules", "volumes", "static", "database_aliases")
         others = {"berth_cache", "berth_cache_memory", "berth_database", "berth_database_storage", "berth_quota"}
         if suspect & {*(f"berth_app_{part}" for part in looked_at), *others}:
             return []
         web = ("berth_app_autoscaling", "max") if self.get("berth_app_autoscaling") else ("berth_app_replicas",)
         environment = room.Environment.of(self.get, self.roles)
-        return room.problems(environment, self.roles["namespace_quota_default"], self.get("berth_quota"), web)
+        found = room.problems(environment, self.roles["namespace_quota_default"], self.get("berth_quota"), web)
+        if providers.of(self.provider).machine:
+            path = ("berth_app_resources",) if "requests" in self.get("berth_app_resources") else web
+            found += room.node_problems(environment, preflight.capacity(), preflight.KUBERNETES, path)
+        return found
 
     @functools.cached_property
     def source(self) -> Path:
@@ -630,7 +634,7 @@ class Check:
         if self.machine.has_whole_cluster():
             return []
         found = []
-        memory, need = preflight.available_memory_mb(), self.arguments["memory_mb"]
+        memory, need = preflight.memory_mb("MemAvailable"), self.arguments["memory_mb"]
         if memory < need:
             text = f"a new cluster needs {need} MiB of memory, but only {memory} MiB are available"
             found.append(f"{text}; stop some programs, or use a larger machine")

@@ -13,6 +13,7 @@ import struct
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -102,10 +103,23 @@ def is_root() -> bool:
 # --- Room ------------------------------------------------------------------------------------------------------------
 
 
-def available_memory_mb() -> int:
-    """Return the memory in MiB that new processes can use without swapping (MemAvailable, proc_meminfo(5))."""
-    found = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"), re.MULTILINE)
+# What the pods in kube-system and local-path-storage request on a node that kubeadm and roles/kubeadm have set up; a test on the cluster adds it up.
+KUBERNETES = {"cpu": Decimal("0.83"), "memory": Decimal(298 * 2**20)}
+
+
+def memory_mb(name: str) -> int:
+    """Return an amount of this machine's memory in MiB.
+
+    Args:
+        name: A field of proc_meminfo(5): MemTotal, or MemAvailable for what new processes can use without swapping.
+    """
+    found = re.search(rf"^{name}: +(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"), re.MULTILINE)
     return int(found[1]) // 1024 if found else 0
+
+
+def capacity() -> dict[str, Decimal]:
+    """Return how much CPU and memory (in bytes) a node that is this machine has for pods."""
+    return {"cpu": Decimal(os.cpu_count() or 1), "memory": Decimal(memory_mb("MemTotal") * 2**20)}
 
 
 def existing(path: Path) -> Path:

@@ -106,8 +106,10 @@ def test_space_beneath_two_directories_of_one_file_system_adds_up(tmp_path: Path
     assert f"needs {2 * most} MiB of disk space under {tmp_path}/a and {tmp_path}/b" in found[0]
 
 
-def test_memory_is_what_the_kernel_says_is_available() -> None:
-    assert 0 < preflight.available_memory_mb() < os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+def test_memory_is_what_the_kernel_says_is_there_and_available() -> None:
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+    assert 0 < preflight.memory_mb("MemAvailable") < preflight.memory_mb("MemTotal") == total
+    assert preflight.capacity() == {"cpu": os.sysconf("SC_NPROCESSORS_CONF"), "memory": total * 2**20}
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,8 @@ def test_the_default_itself_stays_as_it_is() -> None:
 
 
 # --- Room in the quota ------------------------------------------------------------------------------------------------
-def told(quota: dict[str, Any] | None = None, **given: Any) -> list[str]:
-    """Return what is said of an environment whose inventory sets these ``berth_`` variables, each as ``name: text``."""
+def environment_of(**given: Any) -> Environment:
+    """Return what an inventory creates that sets these ``berth_`` variables."""
     values = {
         "app_resources": {},
         "app_replicas": 2,
@@ -77,9 +77,14 @@ def told(quota: dict[str, Any] | None = None, **given: Any) -> list[str]:
         "app_volumes": {},
         "app_static": {},
     } | given
-    environment = Environment.of(lambda name: values[name.removeprefix("berth_")], ROLES)
-    web = ("berth_app_autoscaling", "max") if values["app_autoscaling"] else ("berth_app_replicas",)
-    return [f"{problem.name}: {problem.text}" for problem in room.problems(environment, ROLES["namespace_quota_default"], quota or {}, web)]
+    return Environment.of(lambda name: values[name.removeprefix("berth_")], ROLES)
+
+
+def told(quota: dict[str, Any] | None = None, **given: Any) -> list[str]:
+    """Return what is said of the namespace's quota, each as ``name: text``."""
+    web = ("berth_app_autoscaling", "max") if given.get("app_autoscaling") else ("berth_app_replicas",)
+    found = room.problems(environment_of(**given), ROLES["namespace_quota_default"], quota or {}, web)
+    return [f"{problem.name}: {problem.text}" for problem in found]
 
 
 def test_a_cache_needs_room_too() -> None:
@@ -197,3 +202,38 @@ def test_the_room_that_is_asked_for_is_the_most_that_any_moment_takes(replicas: 
     rest = {"requests.memory": "100Gi", "requests.cpu": 100, "pods": 100}
     assert told({"limits.memory": str(most), **rest}, **given) == []
     assert len(told({"limits.memory": str(most - 1), **rest}, **given)) == 1
+
+
+# --- Room on the machine ----------------------------------------------------------------------------------------------
+def told_of_node(cpu: str = "2", memory: str = "8Gi", **given: Any) -> list[str]:
+    """Return what is said of a cluster's only node."""
+    free = {"cpu": quantity(cpu) or Decimal(0), "memory": quantity(memory) or Decimal(0)}
+    taken = {"cpu": Decimal("0.83"), "memory": Decimal(300 * 2**20)}
+    return [f"{problem.name}: {problem.text}" for problem in room.node_problems(environment_of(**given), free, taken, ("berth_app_replicas",))]
+
+
+def test_what_does_not_fit_on_the_only_node_is_told_with_what_kubernetes_takes() -> None:
+    given = {"app_resources": {"requests": {"cpu": "400m", "memory": "2Gi"}}, "app_processes": {"worker": {"resources": {"requests": {"cpu": "100m"}}}}}
+    assert told_of_node(memory="4Gi", **given) == [
+        "berth_app_replicas: 2 web pods of 400m CPU, 1 pod of 100m CPU of worker, the database of 50m CPU and one more of 400m CPU during a release "
+        "request 1350m of CPU, but this machine has 2, of which Kubernetes itself requests 830m; "
+        "lower berth_app_resources, run fewer pods, or use a larger machine",
+        "berth_app_replicas: 2 web pods of 2Gi, 1 pod of 2Gi of worker, the database of 128Mi and one more of 2Gi during a release "
+        "request 8320Mi of memory, but this machine has 4Gi, of which Kubernetes itself requests 300Mi; "
+        "lower berth_app_resources, run fewer pods, or use a larger machine",
+    ]
+    assert told_of_node(memory="8620Mi", cpu="2180m", **given) == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"app_autoscaling": {"min": 2, "max": 40, "cpu": 80}},
+        {"app_schedules": [{}] * 30},
+        {"app_processes": {f"worker-{number}": {"resources": {"requests": {"cpu": "200m"}}} for number in range(4)}},
+        {"app_resources": {"requests": {"cpu": "373m"}}},
+    ],
+    ids=["pods under load", "schedules", "what a release adds", "all that there is"],
+)
+def test_pods_that_do_not_run_all_the_time_may_find_room_when_they_start(given: dict[str, Any]) -> None:
+    assert told_of_node(**given) == []

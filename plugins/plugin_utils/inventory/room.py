@@ -1,10 +1,10 @@
-"""The most that an environment needs in its namespace, and whether the namespace's quota has room for it."""
+"""What an environment needs, and whether there is room for it: in its namespace's quota, and on a cluster whose only node is this machine."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
@@ -25,6 +25,8 @@ class Pods:
         what: One of them in words, with ``{}`` for its resources.
         several: Several of them in words.
         whose: Their owner in words.
+        surplus: How many of them do not run all the time.
+        note: When those run, in words, if that has to be said.
     """
 
     count: int
@@ -32,11 +34,18 @@ class Pods:
     what: str
     several: str
     whose: str
+    surplus: int = 0
+    note: str = ""
 
     def each(self, share: str | None) -> str:
         """Return the pods in words, with the ``share`` of each."""
-        words = self.what if self.count == 1 else f"{self.count} {self.several}"
+        note = f" ({self.note})" if self.note else ""
+        words = self.what if self.count == 1 else f"{self.count} {self.several}{note}"
         return words.format(f" of {share}" if share else "")
+
+    def lasting(self) -> Pods:
+        """Return those that run all the time."""
+        return replace(self, count=self.count - self.surplus, surplus=0, note="")
 
     def amount(self, kind: str, resource: str) -> Decimal | None:
         """Return how much of a resource all of them take; None if a container does not declare it, so that a quota for it rejects the pods."""
@@ -81,21 +90,21 @@ class Environment:
         resources = with_resources(roles["app_resources_default"], get("berth_app_resources"))
         app, processes = container(resources), get("berth_app_processes")
         database, scaling, schedules = get("berth_database"), get("berth_app_autoscaling"), len(get("berth_app_schedules"))
-        web = int(scaling["max"]) if scaling else int(get("berth_app_replicas"))
+        web, least = (int(scaling["max"]), int(scaling["min"])) if scaling else (int(get("berth_app_replicas")),) * 2
         files = served_files.served(get("berth_app_volumes"), get("berth_app_static"))
         whole = together(app, container(served_files.resources(resources))) if files else app
-        pods = [Pods(web, whole, "1 web pod{}", "web pods{}", "the app")]
+        pods = [Pods(web, whole, "1 web pod{}", "web pods{}", "the app", web - least)]
         passing = [
             Pods(1, whole, "one more{} during a release", "", "the app"),
             Pods(1, container({}), "a probe{} in the first run", "", "the network policies' probe"),
         ]
         for name, process in processes.items():
             # All are replaced at the same time as web: each one that is not a singleton has an extra pod meanwhile.
-            count = process_objects.replicas(process) + (0 if process_objects.is_singleton(process) else 1)
-            each = container(with_resources(resources, process.get("resources") or {}))
-            pods.append(Pods(count, each, f"1 pod{{}} of {name}", f"pods{{}} of {name} (one of them during a release)", "the app"))
+            surplus = 0 if process_objects.is_singleton(process) else 1
+            count, each = process_objects.replicas(process) + surplus, container(with_resources(resources, process.get("resources") or {}))
+            pods.append(Pods(count, each, f"1 pod{{}} of {name}", f"pods{{}} of {name}", "the app", surplus, "one of them during a release" if surplus else ""))
         if schedules:
-            pods.append(Pods(schedules, app, "1 schedule{}", "schedules{}", "the app"))
+            pods.append(Pods(schedules, app, "1 schedule{}", "schedules{}", "the app", schedules))
         if database == "cluster":
             pods.append(Pods(1, container(roles["database_resources"]), "the database{}", "", "the database"))
         if get("berth_cache") == "cluster":
@@ -187,6 +196,32 @@ def problems(environment: Environment, default: Mapping[str, Any], given: Mappin
         else:
             text = f"{what} {shown(need, key)} of {key}, but the namespace has {limit}; set {key}: {shown(need, key)} in berth_quota, or {way}"
             found.append(Problem(path, text))
+    return found
+
+
+def node_problems(environment: Environment, free: Mapping[str, Decimal], taken: Mapping[str, Decimal], path: tuple[str, ...]) -> list[Problem]:
+    """Return the problems with an environment that does not fit on the only node of its cluster.
+
+    Only what is sure: the pods that run all the time, and the web pod that is the first to be replaced in a release.
+
+    Args:
+        environment: What runs.
+        free: How much of each resource the node has for its pods.
+        taken: How much Kubernetes' own pods have already requested.
+        path: The path of the variable that is to blame.
+    """
+    found = []
+    for resource, whole in free.items():
+        pods = [each for each in (*map(Pods.lasting, environment.pods), environment.passing[0]) if each.count]
+        amounts = [(each, each.amount("requests", resource) or Decimal(0)) for each in pods]
+        need, left = sum((amount for _, amount in amounts), Decimal(0)), whole - taken[resource]
+        if need <= left:
+            continue
+        unit = " CPU" if resource == "cpu" else ""
+        what = listed(each.each(f"{shown(amount / each.count, resource)}{unit}") for each, amount in amounts if amount)
+        name = "CPU" if resource == "cpu" else resource
+        text = f"{what} request {shown(need, resource)} of {name}, but this machine has {shown(whole, resource)}, of which Kubernetes itself requests"
+        found.append(Problem(path, f"{text} {shown(taken[resource], resource)}; lower berth_app_resources, run fewer pods, or use a larger machine"))
     return found
 
 
