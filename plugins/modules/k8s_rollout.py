@@ -55,6 +55,8 @@ options:
     description:
       - Seconds to wait for a pod that fits on no node.
       - If a cluster autoscaler reports within this time that it adds a node, the module waits for the pod until the timeout.
+      - A pod that fits on an empty node also waits while pods elsewhere in the cluster are leaving or began within the last minute, as in another
+        environment's release. If the user may not list those pods, it waits for at least a minute.
     type: int
     default: 30
 attributes:
