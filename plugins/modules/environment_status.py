@@ -288,6 +288,14 @@ def _page_problem(url: str, summary: str) -> dict[str, str]:
     return plain_problem("Page", url, "answer", summary, "fix it in the app")
 
 
+def cluster_problems(facts: Mapping[str, Any], environment: str) -> list[dict[str, str]]:
+    """Return a problem if the cluster answers, but not all of it runs; that the next run will update it is none."""
+    if facts["state"] != "unready" or facts.get("needs_update"):
+        return []
+    advice = f"ansible-playbook site.yml -i inventories/{environment} starts or creates that"
+    return [plain_problem("Cluster", str(facts.get("provider", "")), "cluster", str(facts.get("reason") or "is not completely running"), advice)]
+
+
 def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the status as data; a cluster that cannot be asked is part of it, not an error."""
     environment, facts = parameters["environment"], dict(parameters["cluster"])
@@ -329,7 +337,7 @@ def status(parameters: Mapping[str, Any]) -> dict[str, Any]:
         "network_policies": status_text.network_policies(reader.probes),
         "addresses": asked,
         "volumes": status_text.volumes(objects.get("PersistentVolumeClaim", [])),
-        "problems": problems + memory.problems(objects.get("Pod", []), used) + expiry,
+        "problems": cluster_problems(facts, environment) + problems + memory.problems(objects.get("Pod", []), used) + expiry,
         "incidents": incidents,
         "requests": requests,
         "notes": reader.notes,

@@ -9,7 +9,11 @@ description:
   - Reads everything that the role bases its decisions on. Changes nothing.
 options:
   address: {description: "Host and port of the API server.", type: str, required: true}
-  deployments: {description: "Deployments that belong to the cluster, as C(namespace/name).", type: list, elements: str, default: []}
+  addons:
+    description: The cluster's own workloads, as C(deployments/namespace/name) or C(daemonsets/namespace/name).
+    type: list
+    elements: str
+    default: []
   inputs: {description: "A checksum of the settings that can be applied to a running cluster, compared with the applied one.", type: str, default: ""}
   kubeconfig: {description: "The environment's kubeconfig, compared with the cluster's.", type: path, required: true}
   renew_days: {description: Days before expiry when certificates should be renewed., type: int, default: 60}
@@ -35,6 +39,8 @@ state:
   type: str
   returned: always
 reason: {description: The reason for any state except C(absent) and C(running)., type: str, returned: always}
+needs_update: {description: "Whether it is C(unready) only because programs, images or files of the node are outdated.", type: bool, returned: always}
+missing: {description: "Those of O(addons) that do not exist, such as C(deployment kube-system/coredns).", type: list, elements: str, returned: always}
 outdated:
   description:
     - Pods and workloads that are ready according to the API server, but not on this machine, as C(namespace/name). None if it does not answer.
@@ -68,9 +74,16 @@ from ..module_utils.machine import kubeadm as cluster
 from ..module_utils.machine.network import resolv_conf
 from ..module_utils.machine.service import backend, manager
 
+NEEDS_UPDATE = "programs, images or files of the node are to be brought up to date"
 
-def state(address: str, deployments: list[str], inputs: str, outdated: list[str] | None) -> tuple[str, str]:
-    """Return the state and its reason."""
+
+def state(unready: list[tuple[str, str]], inputs: str) -> tuple[str, str]:
+    """Return the state and its reason.
+
+    Args:
+        unready: What is not ready in the running cluster, each with what is wrong with it.
+        inputs: As in the documentation.
+    """
     record = cluster.record()
     if record is None:
         foreign = [str(path) for path in cluster.FOREIGN if cluster.there(path)]
@@ -83,12 +96,9 @@ def state(address: str, deployments: list[str], inputs: str, outdated: list[str]
     forgotten = [name for name in cluster.SERVICES if not backend().at_boot(name)]
     if forgotten:
         return "unready", f"{' and '.join(forgotten)} would not start at the next boot"
-    if inputs and record.get("inputs") != inputs:
-        return "unready", "programs, images or files of the node are to be brought up to date"
-    unready = cluster.unready(address, deployments)
-    own = {deployment.split("/")[0] for deployment in deployments}  # an app's pod may just have crashed
-    unready += [f"{name} does not run, though its status says so" for name in outdated or [] if name.split("/")[0] in own]
-    return ("unready", "; ".join(unready)) if unready else ("running", "")
+    if unready:
+        return "unready", "; ".join(map(" ".join, unready))
+    return ("unready", NEEDS_UPDATE) if inputs and record.get("inputs") != inputs else ("running", "")
 
 
 def renewal(found: list[dict[str, Any]], days: int) -> list[str]:
@@ -119,7 +129,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "address": {"type": "str", "required": True},
-            "deployments": {"type": "list", "elements": "str", "default": []},
+            "addons": {"type": "list", "elements": "str", "default": []},
             "inputs": {"type": "str", "default": ""},
             "kubeconfig": {"type": "path", "required": True},
             "renew_days": {"type": "int", "default": 60},
@@ -129,8 +139,12 @@ def main() -> None:
         supports_check_mode=True,
     )
     wanted: dict[str, Any] = module.params["settings"]
-    outdated = cluster.outdated(module.params["address"])
-    found, reason = state(module.params["address"], module.params["deployments"], module.params["inputs"], outdated)
+    address, addons = module.params["address"], module.params["addons"]
+    outdated = cluster.outdated(address)
+    unready = cluster.unready(address, addons) if cluster.INITIALIZED.exists() else []
+    own = {addon.split("/")[1] for addon in addons}  # an app's pod may just have crashed
+    unready += [(name, "does not run, though its status says so") for name in outdated or [] if name.split("/")[0] in own]
+    found, reason = state(unready, module.params["inputs"])
     record = cluster.record() or {}
     was = record.get("settings", wanted)
     packages = module.params["packages"]
@@ -139,6 +153,8 @@ def main() -> None:
         changed=False,
         state=found,
         reason=reason,
+        needs_update=reason == NEEDS_UPDATE,
+        missing=[what for what, why in unready if why == cluster.MISSING],
         outdated=outdated,
         certificates=dated,
         renewal=renewal(dated, module.params["renew_days"]),

@@ -103,10 +103,10 @@ def wait(address: str, timeout: float) -> None:
         RenewError: It did not within ``timeout`` seconds.
     """
     began, end = time.time(), time.monotonic() + timeout
-    while missing := cluster.unready(address, []):
+    while unready := cluster.unready(address, []):
         if time.monotonic() > end:
-            words = last_words(backend(), "kubelet", began)
-            raise RenewError(f"The certificates are renewed, but after {timeout:.0f} s {'; '.join(missing)}. {words}\nRun the same command again.")
+            why, words = "; ".join(map(" ".join, unready)), last_words(backend(), "kubelet", began)
+            raise RenewError(f"The certificates are renewed, but after {timeout:.0f} s {why}. {words}\nRun the same command again.")
         time.sleep(0.5)
 
 

@@ -228,6 +228,9 @@ def reachable(path: Path) -> bool:
 
 
 def test_after_a_reboot_the_same_command_starts_everything_and_the_data_are_there(tmp_path: Path) -> None:
+    """Also what somebody has deleted from the cluster."""
+    deleted = ["deployment/coredns", "deployment/metrics-server", "daemonset/kube-proxy", "daemonset/kube-router"]
+    kubectl("--namespace", "kube-system", "delete", *deleted)
     reboot()
     # Some sudo leaves the HOME of the user who called it.
     caches = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")

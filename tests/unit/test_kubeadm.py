@@ -297,8 +297,20 @@ def test_changed_inputs_make_it_unready(machine: Machine, capsys: pytest.Capture
 def test_what_is_not_ready_is_said(machine: Machine, capsys: pytest.CaptureFixture[str], answers: dict[str, Any], reason: str) -> None:
     machine.made()
     machine.api |= answers
-    found = info(machine, capsys, deployments=["kube-system/coredns"])
+    found = info(machine, capsys, addons=["deployments/kube-system/coredns"])
     assert (found["state"], found["reason"]) == ("unready", reason)
+
+
+def test_addons_that_somebody_deleted_are_named_even_if_the_node_is_outdated_too(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    machine.made()
+    addons = {kind: f"{kind}/kube-system/{name}" for kind, name in (("deployments", "coredns"), ("daemonsets", "kube-proxy"))}
+    found = info(machine, capsys, addons=list(addons.values()), inputs="2")
+    assert found["missing"] == ["deployment kube-system/coredns", "daemonset kube-system/kube-proxy"]
+    assert (found["state"], found["reason"]) == ("unready", "deployment kube-system/coredns is missing; daemonset kube-system/kube-proxy is missing")
+    assert not found["needs_update"] and info(machine, capsys, inputs="2")["needs_update"]
+    machine.api["/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy"] = {"spec": {}, "status": {"numberReady": 0}}
+    found = info(machine, capsys, addons=[addons["daemonsets"]])
+    assert (found["state"], found["missing"]) == ("running", [])
 
 
 def test_what_ran_before_the_machine_was_off_is_not_taken_for_ready(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -306,7 +318,7 @@ def test_what_ran_before_the_machine_was_off_is_not_taken_for_ready(machine: Mac
     machine.write("run/tasks/alive/config.json")
     pods = [pod("kube-system/a", "alive"), pod("kube-system/b", "alive", "ended"), pod("dev/c", ""), pod("dev/d", "ended", ready="False")]
     machine.api["/api/v1/pods"] = {"items": pods}
-    found = info(machine, capsys, deployments=["kube-system/b"])
+    found = info(machine, capsys, addons=["deployments/kube-system/b"])
     assert found["outdated"] == ["kube-system/b", "dev/c"]
     assert found["reason"] == "deployment kube-system/b is missing; kube-system/b does not run, though its status says so"
     machine.api["/api/v1/pods"] = None

@@ -144,23 +144,32 @@ def get(address: str, path: str, context: ssl.SSLContext, timeout: float = 3) ->
         return body
 
 
-def unready(address: str, deployments: list[str]) -> list[str]:
-    """Return what is not ready in the running cluster, as phrases; empty if everything is."""
+MISSING = "is missing"
+
+
+def unready(address: str, addons: list[str]) -> list[tuple[str, str]]:
+    """Return what is not ready in the running cluster, each with what is wrong with it; empty if everything is.
+
+    Args:
+        address: Host and port of the API server.
+        addons: The cluster's own workloads, as ``deployments/namespace/name`` or ``daemonsets/namespace/name``. A DaemonSet only has to exist:
+            kube-router crashes if the kernel lacks a feature, and the cluster works without it.
+    """
     context = credentials()
     if context is None or get(address, "/readyz", context) != "ok":
-        return ["the API server does not answer"]
+        return [("the API server", "does not answer")]
     found = []
     for node in (get(address, "/api/v1/nodes", context) or {}).get("items", []):
         conditions = {c["type"]: c["status"] for c in node.get("status", {}).get("conditions", [])}
         if conditions.get("Ready") != "True":
-            found.append(f"node {node['metadata']['name']} is not ready")
-    for deployment in deployments:
-        namespace, name = deployment.split("/")
-        live = get(address, f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}", context)
+            found.append((f"node {node['metadata']['name']}", "is not ready"))
+    for addon in addons:
+        kind, namespace, name = addon.split("/")
+        live, what = get(address, f"/apis/apps/v1/namespaces/{namespace}/{kind}/{name}", context), f"{kind.removesuffix('s')} {namespace}/{name}"
         if not live:
-            found.append(f"deployment {deployment} is missing")
-        elif live.get("status", {}).get("availableReplicas", 0) < live["spec"]["replicas"]:
-            found.append(f"deployment {deployment} is not available")
+            found.append((what, MISSING))
+        elif live.get("status", {}).get("availableReplicas", 0) < live["spec"].get("replicas", 0):
+            found.append((what, "is not available"))
     return found
 
 

@@ -243,7 +243,7 @@ def text(status: Mapping[str, Any]) -> str:
     lines = [f"{status['environment']}: {headline(status)}", ""]
     version = " ".join(part for part in (cluster.get("version"), cluster.get("endpoint")) if part) if cluster["state"] != "absent" else ""
     lines += _part("cluster", [f"{cluster['provider']}, {cluster['state']}" + (f", {version}" if version else "")])
-    if cluster.get("reason"):
+    if cluster.get("reason") and not any(each["kind"] == "Cluster" for each in status["problems"]):
         lines += _part("", _wrap(cluster["reason"]))
     if cluster.get("shared_with"):
         lines += _part("", _wrap(f"shared with {', '.join(cluster['shared_with'])}"))
