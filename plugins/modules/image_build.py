@@ -82,6 +82,7 @@ from ..module_utils.image.claims import Claims, built, lock
 from ..module_utils.image.context import context, hash_at, lay_out
 from ..module_utils.image.registry import ImageError, Registry, local, login, own_limits, silence
 from ..module_utils.image.registry import engine as find_engine
+from ..module_utils.machine import disk
 from ..module_utils.machine.artifacts import mirrored
 from ..module_utils.machine.artifacts_make import apt_sources
 from ..module_utils.progress import report
@@ -160,8 +161,16 @@ class Build:
             own = self.dockerfile.is_relative_to(self.source)
             project = symptoms.of_build(tail, own)
             why = dockerfiles.explain("\n".join(tail), self.dockerfile, self.text, project, project_dockerfile.compiled_with if own else None)
+            why = self.full_disk("\n".join(tail)) or why
             words = "\n".join(tail[-SHOWN:])
             raise ImageError(f"{why}{Path(command[0]).name} failed. Its last lines ({self.log}):\n{words}")
+
+    def full_disk(self, words: str) -> str:
+        """Return a sentence, and a line break, if a full disk may be why a build failed with these words; "" otherwise."""
+        storage, registry = Path(self.parameters["storage"]), self.parameters.get("directory")
+        found = disk.shortage(words, [storage, Path("/var/tmp"), *([Path(registry)] if registry else [])])
+        way = f"Free some space. {storage} may be removed: the next build only takes longer. XDG_CACHE_HOME moves it to another disk"
+        return f"{found}. {way}.\n" if found else ""
 
     def output(self, *command: str) -> str:
         """Return the output of a read-only command, empty if it fails."""
@@ -630,10 +639,13 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=True, engine="", seconds=0)
     started = time.monotonic()
+    build = Build(module.params)
     try:
-        engine = Build(module.params).make()
-    except (ImageError, OSError) as error:
+        engine = build.make()
+    except ImageError as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{build.full_disk(str(error))}{error}")
     module.exit_json(changed=True, engine=engine, seconds=int(time.monotonic() - started))
 
 

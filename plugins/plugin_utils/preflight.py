@@ -19,6 +19,7 @@ from typing import Any
 
 from ..module_utils.image.registry import api_root
 from ..module_utils.kube import identity
+from ..module_utils.machine import disk
 from ..module_utils.machine import kubeadm as cluster
 
 # os-release(5) ID and VERSION_ID of the systems that roles/kubeadm has packages for.
@@ -122,22 +123,17 @@ def capacity() -> dict[str, Decimal]:
     return {"cpu": Decimal(os.cpu_count() or 1), "memory": Decimal(memory_mb("MemTotal") * 2**20)}
 
 
-def existing(path: Path) -> Path:
-    """Return ``path``, or the nearest directory above it that exists."""
-    return next(p for p in (path, *path.parents) if p.exists())
-
-
 def lacking_space(wanted: list[tuple[Path, int]]) -> list[str]:
     """Return a phrase for each file system with too little space; ``wanted`` has paths and the MiB needed below each."""
     needs: dict[int, int] = {}
     paths: dict[int, list[Path]] = {}
     for path, megabytes in wanted:
-        device = existing(path).stat().st_dev
+        device = disk.nearest(path).stat().st_dev
         needs[device] = needs.get(device, 0) + megabytes
         paths.setdefault(device, []).append(path)
     found = []
     for device, need in needs.items():
-        state = os.statvfs(existing(paths[device][0]))
+        state = os.statvfs(disk.nearest(paths[device][0]))
         free = state.f_bavail * state.f_frsize // 2**20
         if free < need:
             where = " and ".join(map(str, paths[device]))

@@ -430,7 +430,7 @@ def test_a_failure_that_says_all_itself_is_left_alone() -> None:
 
 def test_a_builds_reason_is_told_though_much_was_said_after_it(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM a\nRUN pip install psycopg2\n", encoding="utf-8")
-    build = image_build.Build({"log": tmp_path / "log", "source": tmp_path, "dockerfile": tmp_path / "Dockerfile", "ref": "x"})
+    build = image_build.Build({"log": tmp_path / "log", "source": tmp_path, "dockerfile": tmp_path / "Dockerfile", "ref": "x", "storage": tmp_path})
     with pytest.raises(ImageError) as error:
         build.run("sh", "-c", "echo Collecting psycopg2; echo Error: pg_config executable not found; seq 1 60; exit 1")
     assert "psycopg2 has no wheel for this Python and cannot be compiled: pg_config is missing" in str(error.value)
