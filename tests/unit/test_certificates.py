@@ -87,7 +87,7 @@ esac
     services = Services()
     monkeypatch.setattr(kubeadm_renew, "backend", lambda: services)
     monkeypatch.setattr(cluster, "shims", list)
-    monkeypatch.setattr(cluster, "unready", lambda address, deployments: [])
+    monkeypatch.setattr(cluster, "unready", lambda address, addons: [])
     monkeypatch.setattr(Services, "current", services, raising=False)
     return tmp_path
 
@@ -203,7 +203,7 @@ def test_a_renewal_that_was_cut_off_is_done_again_whole(
     if broken == "kubelet":
         monkeypatch.setattr(Services, "restart", refuse)
     if broken == "API server":
-        monkeypatch.setattr(cluster, "unready", lambda address, deployments: ["the API server does not answer"])
+        monkeypatch.setattr(cluster, "unready", lambda address, addons: [("the API server", "does not answer")])
     write(machine / "etc/pki/apiserver.crt", 5)
     failure = renew(capsys, timeout=0)
     assert (
@@ -217,7 +217,7 @@ def test_a_renewal_that_was_cut_off_is_done_again_whole(
     )
     program(machine, whole)
     monkeypatch.setattr(Services, "restart", restart)
-    monkeypatch.setattr(cluster, "unready", lambda address, deployments: [])
+    monkeypatch.setattr(cluster, "unready", lambda address, addons: [])
     Services.current.done.clear()
     assert cluster.renewing() == {"control plane"}
     assert renew(capsys)["changed"]

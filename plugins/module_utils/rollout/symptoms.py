@@ -6,24 +6,14 @@ All functions take text. Only the exact words of Python, Django, the servers and
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import PurePosixPath
+
+from . import services
+from .symptom import NOT_OWN, Explain, Symptom, fixed, place
 
 SIZE = "64Mi"
 """The size of a directory of berth_app_writable in examples."""
-
-
-@dataclass(frozen=True)
-class Symptom:
-    """What a log says."""
-
-    cause: str
-    """A keyword for programs: module, library, writable, setting, ..."""
-    summary: str
-    """What is wrong, as half a sentence."""
-    advice: str
-    """What to do, in sentences."""
 
 
 def of_log(lines: Sequence[str], command: str = "the container's command") -> Symptom | None:
@@ -34,14 +24,11 @@ def of_log(lines: Sequence[str], command: str = "the container's command") -> Sy
         command: How the inventory names the container's command.
     """
     for index in range(len(lines) - 1, -1, -1):
-        for pattern, explain in _PATTERNS:
+        for pattern, explain in (*services.PATTERNS, *_PATTERNS):
             if (match := pattern.search(lines[index])) and (found := explain(match, lines[: index + 1], command)):
                 return found
     return None
 
-
-_NOT_OWN = re.compile(r"/(?:site|dist)-packages/|/lib/python3")
-"""Parts of the path of a file of Python or of its packages."""
 
 _ERROR = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|ImproperlyConfigured)\b.*")
 
@@ -62,7 +49,7 @@ def of_build(lines: Sequence[str], own: bool = True) -> str:
     found = of_log(trace, "the Dockerfile")
     if found and found.cause == "setting":
         return f"{found.summary}{at}. {_unset(found.summary, own)}"
-    if found and found.cause != "crash":
+    if found and found.cause not in ("crash", services.NETWORK):
         return f"{found.summary}{at}. {found.advice}"
     told = f"{trace[-1].strip().rstrip('.')}{at}. Fix it there."
     way = _unset("", own)
@@ -94,17 +81,6 @@ def telling(lines: Sequence[str]) -> str:
     ('django.db.utils.DataError: value too long', 'two')
     """
     return next((line for line in reversed(lines) if _ERROR.match(line)), lines[-1] if lines else "")
-
-
-def place(lines: Sequence[str]) -> str:
-    """Return the last place in the project that a traceback names, in parentheses, to follow what is wrong; "" for none.
-
-    >>> place(['  File "/code/shop/views.py", line 7, in index', '  File "/usr/lib/python3.12/json/decoder.py", line 9, in decode'])
-    ' (/code/shop/views.py:7)'
-    """
-    found = [match for line in lines if (match := re.search(r'File "(/[^"]+)", line (\d+)', line))]
-    own = [match for match in found if not _NOT_OWN.search(match[1]) and not match[1].endswith("/manage.py")]
-    return f" ({own[-1][1]}:{own[-1][2]})" if own else ""
 
 
 # -- Modules and libraries ---------------------------------------------------------------------------------------
@@ -219,7 +195,7 @@ def _migration(match: re.Match[str], lines: Sequence[str], command: str) -> Symp
 def _files(lines: Sequence[str]) -> list[str]:
     """Return the files in the tracebacks, without those of Python and its packages."""
     files = [match[1] for line in lines if (match := re.search(r'File "(/[^"]+)"', line))]
-    return [file for file in files if not _NOT_OWN.search(file)]
+    return [file for file in files if not NOT_OWN.search(file)]
 
 
 def _importer(lines: Sequence[str]) -> str:
@@ -306,20 +282,12 @@ def _key(match: re.Match[str], lines: Sequence[str], command: str) -> Symptom:
     return Symptom("crash", f"the key {match['name']} is missing", "Fix what the log shows.")
 
 
-def _fixed(cause: str, summary: str, advice: str) -> Callable[[re.Match[str], Sequence[str], str], Symptom]:
-    def explain(match: re.Match[str], _lines: Sequence[str], command: str) -> Symptom:
-        words = {**match.groupdict(), "variable": command}
-        return Symptom(cause, summary.format(**words), advice.format(**words))
-
-    return explain
-
-
-_PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Sequence[str], str], Symptom | None]], ...] = tuple(
+_PATTERNS: tuple[tuple[re.Pattern[str], Explain], ...] = tuple(
     (re.compile(pattern), explain)
     for pattern, explain in (
         (r"(?P<name>lib[\w.+-]+): cannot open shared object file", _library),
         (r"cannot load library '(?P<name>lib[^']+)'", _library),
-        (r"failed to find (?P<name>libmagic)", _fixed("library", "the image lacks the shared library libmagic.so.1", (
+        (r"failed to find (?P<name>libmagic)", fixed("library", "the image lacks the shared library libmagic.so.1", (
             "Add the Debian package libmagic1 to berth_app_packages if Berth generates the Dockerfile, otherwise to your Dockerfile's apt-get install."))),
         (r"Error loading (?P<name>psycopg2|psycopg|MySQLdb)\b", _driver),
         (r"ModuleNotFoundError: No module named '(?P<name>[^']+)'", _module),
@@ -329,31 +297,31 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Sequence[str], 
         (r"^\s*Applying (?P<name>\w+\.\w+)\.\.\.$", _migration),
         (r"\[Errno (?:30|13)\] (?:Read-only file system|Permission denied): b?'(?P<path>[^']+)'", _write),
         (r"\[Errno 2\] No such file or directory: '(?P<path>/[^']+)'", _log_file),
-        (r"sqlite3\.OperationalError: (?:attempt to write a readonly database|unable to open database file)", _fixed(
+        (r"sqlite3\.OperationalError: (?:attempt to write a readonly database|unable to open database file)", fixed(
             "sqlite", "its database is a SQLite file, which a pod cannot write to",
             "Let the settings' DATABASES read DATABASE_NAME, DATABASE_USER, DATABASE_PASSWORD, DATABASE_HOST and DATABASE_PORT from the environment.")),
-        (r"django\.db\.utils\.OperationalError: (?:attempt to write a readonly database|unable to open database file)", _fixed(
+        (r"django\.db\.utils\.OperationalError: (?:attempt to write a readonly database|unable to open database file)", fixed(
             "sqlite", "its database is a SQLite file, which a pod cannot write to",
             "Let the settings' DATABASES read DATABASE_NAME, DATABASE_USER, DATABASE_PASSWORD, DATABASE_HOST and DATABASE_PORT from the environment.")),
         (r"Set the (?P<name>\w+) environment variable", _setting),
         (r"UndefinedValueError: (?P<name>\w+) not found", _setting),
         (r"EnvError: Environment variable \"(?P<name>\w+)\" not set", _setting),  # environs
         (r"^KeyError: '(?P<name>[A-Z][A-Z0-9_]+)'", _key),
-        (r"can't open file '(?P<path>\S*manage\.py)'", _fixed("directory", "there is no {path} in the image", (
+        (r"can't open file '(?P<path>\S*manage\.py)'", fixed("directory", "there is no {path} in the image", (
             "Set berth_app_directory to the directory with manage.py if Berth generates the Dockerfile, otherwise end yours with the WORKDIR that has it."))),
-        (r"^Unknown command: '(?P<name>[^']+)'", _fixed("command", "manage.py has no command {name}", (
+        (r"^Unknown command: '(?P<name>[^']+)'", fixed("command", "manage.py has no command {name}", (
             "Correct {variable}, or add the app that has the command to the settings' INSTALLED_APPS."))),
-        (r"(?:^|: )(?P<name>[\w./-]+): (?:command )?not found$", _fixed("command", "the image has no command {name}", "Correct {variable}, or install it.")),
-        (r"(?:bind\(\) to [\d.]+:|Connection in use: \('[^']*', |bind on address \('[^']*', )(?P<port>808[01])\b", _fixed(
+        (r"(?:^|: )(?P<name>[\w./-]+): (?:command )?not found$", fixed("command", "the image has no command {name}", "Correct {variable}, or install it.")),
+        (r"(?:bind\(\) to [\d.]+:|Connection in use: \('[^']*', |bind on address \('[^']*', )(?P<port>808[01])\b", fixed(
             "port", "port {port} of the pod is taken by another program", (
                 "If the app serves pages there, set berth_app_port: {port}: the web server for files then uses another port. Otherwise move the app off it."))),
-        (r"^berth_app_static: (?P<path>/\S+) (?P<what>is not in the image|has no files in the image)", _fixed(
+        (r"^berth_app_static: (?P<path>/\S+) (?P<what>is not in the image|has no files in the image)", fixed(
             "static", "the static files are missing: {path} {what}", (
                 "Have the Dockerfile run python manage.py collectstatic --noinput after the source is copied, or correct the path in berth_app_static."))),
-        (r"^berth_app_static: (?P<path>/\S+) (?P<what>cannot be (?:read|copied): .+)", _fixed(
+        (r"^berth_app_static: (?P<path>/\S+) (?P<what>cannot be (?:read|copied): .+)", fixed(
             "static", "the static files cannot be served to visitors: {path} {what}", (
                 "Let berth_app_user read the directory in the image, with chmod in the Dockerfile; if the disk is full, the files exceed 2 GiB."))),
-        (r"was sent SIGKILL! Perhaps out of memory", _fixed("memory", "a worker was killed, probably because it used too much memory", (
+        (r"was sent SIGKILL! Perhaps out of memory", fixed("memory", "a worker was killed, probably because it used too much memory", (
             "Raise the memory limit in berth_app_resources, or run fewer workers."))),
     )
 )  # fmt: skip
