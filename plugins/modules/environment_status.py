@@ -274,18 +274,18 @@ def page_problems(cluster: Cluster, namespace: str, app: str, found: list[dict[s
         requests: As ``Reader.requests`` returns it: a page that failed for visitors counts if it still raises something.
     """
     if failing := next((each for each in found if each["status"] >= 500), None):
-        raised = page_error.told(page_error.of_url(cluster, namespace, app, failing["url"]))
-        return [_page_problem(failing["url"], f"answers {failing['answer'].partition(' ')[0]}{': ' if raised else ''}{raised}")]
+        raised, way = page_error.explained(page_error.of_url(cluster, namespace, app, failing["url"]))
+        return [_page_problem(failing["url"], f"answers {failing['answer'].partition(' ')[0]}{': ' if raised else ''}{raised}", way)]
     pages = [each for each in (requests or {}).get("pages", []) if each["request"].startswith("GET ") and each["status"] == 500]
     if not pages or not found:
         return []
     url = urllib.parse.urljoin(found[0]["url"], pages[0]["request"].removeprefix("GET "))
-    raised = page_error.told(page_error.of_url(cluster, namespace, app, url))
-    return [_page_problem(url, f"answers 500: {raised}")] if raised else []
+    raised, way = page_error.explained(page_error.of_url(cluster, namespace, app, url))
+    return [_page_problem(url, f"answers 500: {raised}", way)] if raised else []
 
 
-def _page_problem(url: str, summary: str) -> dict[str, str]:
-    return plain_problem("Page", url, "answer", summary, "fix it in the app")
+def _page_problem(url: str, summary: str, way: str) -> dict[str, str]:
+    return plain_problem("Page", url, "answer", summary, way or "fix it in the app")
 
 
 def cluster_problems(facts: Mapping[str, Any], environment: str) -> list[dict[str, str]]:

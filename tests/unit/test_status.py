@@ -307,17 +307,23 @@ def test_pods_that_serve_where_no_address_answers_are_not_called_well(capsys: py
 
 
 @pytest.mark.parametrize(
-    ("raised", "words"), [("", "answers 500."), ("it raises KeyError: 'x' (/code/v.py:1)", "answers 500: it raises KeyError: 'x' (/code/v.py:1).")]
+    ("raised", "words"),
+    [
+        (("", ""), "answers 500. do: fix it in the app"),
+        (("it raises KeyError: 'x' (/code/v.py:1)", ""), "answers 500: it raises KeyError: 'x' (/code/v.py:1). do: fix it in the app"),
+        (("it raises X: the app cannot connect to a:1", "Set berth_app_egress"), "500: it raises X: the app cannot connect to a:1. do: Set berth_app_egress"),
+    ],
 )
-def test_a_page_with_an_error_is_a_problem_with_what_it_raises(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, raised: str, words: str
+def test_a_page_with_an_error_is_a_problem_with_what_it_raises_and_what_to_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, raised: tuple[str, str], words: str
 ) -> None:
     monkeypatch.setattr(environment_status.access, "ask", lambda url, timeout: Answer(500, "500 in 7 ms"))
     monkeypatch.setattr(environment_status.page_error, "of_url", lambda *asked: asked[2:])
-    monkeypatch.setattr(environment_status.page_error, "told", lambda asked: raised if asked == ("polls", "http://127.0.0.1:30080/") else "?")
+    monkeypatch.setattr(environment_status.page_error, "explained", lambda asked: raised if asked == ("polls", "http://127.0.0.1:30080/") else ("?", "?"))
     answer = status(capsys, monkeypatch, **healthy())
     assert answer["text"].splitlines()[0] == "dev: 1 problem"
-    assert f"Page http://127.0.0.1:30080/: {words}" in " ".join(answer["text"].split())
+    text = " ".join(answer["text"].split())
+    assert "Page http://127.0.0.1:30080/: answers 500" in text and words in text
 
 
 RAISED = "Traceback (most recent call last):\\n  File \\\"/code/v.py\\\", line 1, in page\\nKeyError: 'x'"

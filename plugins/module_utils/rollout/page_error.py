@@ -90,18 +90,26 @@ def last_traceback(log: Sequence[str]) -> list[str]:
 
 
 def told(lines: Sequence[str]) -> str:
-    """Return in one sentence what a page raises and where in the project, and what to do if that is known; "" for no lines.
+    """Return in one sentence what a page raises and where in the project, and what to do if that is known; "" for no lines."""
+    raised, way = explained(lines)
+    return f"{raised}. {way}" if way else raised
 
-    >>> told(['  File "/code/shop/views.py", line 7, in index', "    1 / 0", "ZeroDivisionError: division by zero"])
-    'it raises ZeroDivisionError: division by zero (/code/shop/views.py:7)'
+
+def explained(lines: Sequence[str]) -> tuple[str, str]:
+    """Return what a page raises and where in the project, and what to do if that is known, both without a full stop; "" for no lines.
+
+    >>> explained(['  File "/code/shop/views.py", line 7, in index', "    1 / 0", "ZeroDivisionError: division by zero"])
+    ('it raises ZeroDivisionError: division by zero (/code/shop/views.py:7)', '')
     """
     if not lines:
-        return ""
+        return "", ""
     # An exception's text may have several lines, after the last place; the first is enough.
     last = max((index for index, line in enumerate(lines) if line.startswith("  File ")), default=-1)
     words = next((line for line in lines[last + 1 :] if line[:1].strip()), lines[-1]).strip().rstrip(".")[:500]
-    symptom = symptoms.of_log(lines)
-    return f"it raises {words}{symptoms.place(lines)}" + (f": {symptom.summary}. {symptom.advice.rstrip('.')}" if symptom and symptom.cause != "crash" else "")
+    symptom, raised = symptoms.of_log(lines), f"it raises {words}{symptoms.place(lines)}"
+    if not symptom or symptom.cause == "crash":
+        return raised, ""
+    return f"{raised}: {symptom.summary.removesuffix(symptoms.place(lines))}", symptom.advice.rstrip(".")
 
 
 def of_url(cluster: Cluster, namespace: str, name: str, url: str) -> list[str]:
