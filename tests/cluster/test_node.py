@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from ansible_collections.berth.platform.plugins.module_utils.rollout.room import Resource
+from ansible_collections.berth.platform.plugins.module_utils.rollout.node_room import Resource
 from ansible_collections.berth.platform.plugins.plugin_utils import preflight
 from kubernetes import client
 

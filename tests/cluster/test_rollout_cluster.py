@@ -207,7 +207,7 @@ def test_a_pod_that_fits_on_no_node_is_given_up_after_the_grace(
     apply(workload("Deployment", "polls", pod))
     result = wait(run, ("Deployment", "polls"), scheduling_grace=5)
     assert result["msg"].startswith(f"{summary}.\n")
-    assert ("memory: the pod requests 943718400Mi, the node berth has " in result["msg"]) == ("memory" in summary)
+    assert ("memory: the pod requests 921600Gi, the node berth has " in result["msg"]) == ("memory" in summary)
     assert 5 <= result["waited"] < SOON
 
 

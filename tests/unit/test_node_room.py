@@ -83,7 +83,7 @@ def test_the_message_names_the_largest_of_several_nodes() -> None:
     found = finding(None, [node(cpu="1930m"), node("second", cpu="3930m")], "0/2 nodes are available: 2 Insufficient cpu, 2 Insufficient memory.", cpu="4")
     assert found.message.splitlines()[1:] == [
         "cpu: the pod requests 4, the 2 nodes have 5860m (the largest 3930m)",
-        "memory: the pod requests 128Mi, the 2 nodes have 16384Mi (the largest 8192Mi)",
+        "memory: the pod requests 128Mi, the 2 nodes have 16Gi (the largest 8Gi)",
     ]
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ..kube.objects import Object, condition, dig
-from . import room
+from . import node_room
 from .model import ANOTHER_RELEASE, CREATED_SOON, NEVER, STARTING_NODE, TRANSIENT, Finding, Snapshot
 from .reading import current_pods, event_time, events_of, is_of_this_attempt, name_of, unbound_claims
 
@@ -31,11 +31,11 @@ def unschedulable(snapshot: Snapshot, pod: Object, message: str, events: Sequenc
         return
     lacking = lacks(message)
     leaving = any(dig(each, "metadata", "deletionTimestamp") for each in snapshot.pods)
-    fits = room.fits_an_empty_node(snapshot.nodes, pod, lacking)
+    fits = node_room.fits_an_empty_node(snapshot.nodes, pod, lacking)
     scaling = any(event.get("reason") in _SCALING_EVENTS for event in events)
     if _PASSING_TAINT.search(message):
         grace = max(STARTING_NODE, scheduling_grace)
-    elif scaling or leaving or dig(pod, "status", "nominatedNodeName") or (fits and room.comes_free(snapshot)):
+    elif scaling or leaving or dig(pod, "status", "nominatedNodeName") or (fits and node_room.comes_free(snapshot)):
         grace = NEVER
     elif fits and snapshot.neighbours is None:
         grace = max(ANOTHER_RELEASE, scheduling_grace)
@@ -43,7 +43,7 @@ def unschedulable(snapshot: Snapshot, pod: Object, message: str, events: Sequenc
         grace = scheduling_grace
     if lacking:
         summary = f"No node has room for the pod ({', '.join(lacking).replace('pods', 'too many pods')})"
-        said = "\n".join(filter(None, (message, room.described(snapshot, pod, lacking))))
+        said = "\n".join(filter(None, (message, node_room.described(snapshot, pod, lacking))))
         yield Finding("resources", summary, "Unschedulable", said, **where, grace=grace)
     elif "no nodes available" in message or message.startswith("0/0 nodes"):
         yield Finding("resources", "The cluster has no nodes", "Unschedulable", message, **where, grace=grace)

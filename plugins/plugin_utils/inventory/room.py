@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from typing import Any
 
-from ...module_utils.formats import UNITS
 from ...module_utils.kube import processes as process_objects
 from ...module_utils.kube import served_files
-from ...module_utils.kube.resources import Resources, number, with_resources
+from ...module_utils.kube.resources import Resources, number, shown, with_resources
 from .variables import Problem
 
 CLASS = ".storageclass.storage.k8s.io/"
@@ -229,15 +228,3 @@ def listed(words: Iterable[str]) -> str:
     """Return words joined with commas and "and"."""
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def shown(value: Decimal, key: str) -> str:
-    """Return an amount of a quota's ``key`` in the usual notation, rounded up.
-
-    >>> shown(Decimal(2) ** 30 * 9 + 1, "limits.memory"), shown(Decimal("1.5"), "requests.cpu"), shown(Decimal(3), "pods")
-    ('9217Mi', '1500m', '3')
-    """
-    if re.search(r"(memory|storage|hugepages-\w+)$", key):
-        unit = "Gi" if value % UNITS["Gi"] == 0 else "Mi"
-        return f"{(value / UNITS[unit]).to_integral_value(ROUND_CEILING)}{unit}"
-    return str(int(value)) if value == value.to_integral_value() else f"{(value * 1000).to_integral_value(ROUND_CEILING)}m"

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from ..formats import UNITS, quantity
+from ..formats import quantity
 from ..kube.objects import dig
+from ..kube.resources import shown
 from .model import Snapshot
 from .reading import is_young, name_of
 
@@ -47,18 +48,6 @@ class Resource:
         """Return how much a node has for pods."""
         return quantity(dig(node, "status", "allocatable", self.name)) or Decimal(0)
 
-    def shown(self, amount: Decimal) -> str:
-        """Return an amount as an inventory says it.
-
-        >>> Resource("cpu").shown(Decimal("0.05")), Resource("cpu").shown(Decimal(2)), Resource("memory").shown(Decimal(2**30 * 3 // 2))
-        ('50m', '2', '1536Mi')
-        """
-        if self.name == "cpu":
-            return f"{amount * 1000:.0f}m" if amount % 1 else f"{amount:.0f}"
-        if self.name in ("memory", "ephemeral-storage"):
-            return f"{amount / UNITS['Mi']:.0f}Mi"
-        return f"{amount:.0f}"
-
 
 def comes_free(snapshot: Snapshot) -> bool:
     """Whether room is about to come free: elsewhere in the cluster, pods are leaving or began within the last minute.
@@ -93,11 +82,11 @@ def described(snapshot: Snapshot, pod: Object, lacking: Iterable[str]) -> str:
         amounts = [resource.of_node(node) for node in snapshot.nodes]
         if not amounts:
             continue
-        of_pod = resource.shown(resource.of_pod(pod))
+        of_pod = shown(resource.of_pod(pod), resource.name)
         if len(amounts) == 1:
-            nodes = f"the node {name_of(snapshot.nodes[0])} has {resource.shown(amounts[0])}"
+            nodes = f"the node {name_of(snapshot.nodes[0])} has {shown(amounts[0], resource.name)}"
         else:
-            nodes = f"the {len(amounts)} nodes have {resource.shown(sum(amounts, Decimal(0)))} (the largest {resource.shown(max(amounts))})"
+            nodes = f"the {len(amounts)} nodes have {shown(sum(amounts, Decimal(0)), resource.name)} (the largest {shown(max(amounts), resource.name)})"
         taken = _taken(resource, snapshot.neighbours or ())
         lines.append(f"{resource.name}: the pod requests {of_pod}, {nodes}" + (f"; already requested: {taken}" if taken else ""))
     return "\n".join(lines)
@@ -109,7 +98,7 @@ def _taken(resource: Resource, pods: Iterable[Object]) -> str:
         namespace = dig(each, "metadata", "namespace") or ""
         taken[namespace] = taken.get(namespace, Decimal(0)) + resource.of_pod(each)
     most = sorted(((amount, namespace) for namespace, amount in taken.items() if amount), reverse=True)
-    named = [f"{namespace} {resource.shown(amount)}" for amount, namespace in most[:SHOWN]]
+    named = [f"{namespace} {shown(amount, resource.name)}" for amount, namespace in most[:SHOWN]]
     if others := most[SHOWN:]:
-        named.append(f"{len(others)} more {resource.shown(sum((amount for amount, _ in others), Decimal(0)))}")
+        named.append(f"{len(others)} more {shown(sum((amount for amount, _ in others), Decimal(0)), resource.name)}")
     return ", ".join(named)
