@@ -289,11 +289,10 @@ def _page_problem(url: str, summary: str, way: str) -> dict[str, str]:
 
 
 def cluster_problems(facts: Mapping[str, Any], environment: str) -> list[dict[str, str]]:
-    """Return a problem if the cluster answers, but not all of it runs; that the next run will update it is none."""
-    if facts["state"] != "unready" or facts.get("needs_update"):
-        return []
+    """Return a problem if the cluster answers, but parts of it will not run by themselves."""
+    parts = facts.get("lasting", [facts.get("reason") or "it is not completely running"] if facts["state"] == "unready" else [])
     advice = f"ansible-playbook site.yml -i inventories/{environment} starts or creates that"
-    return [plain_problem("Cluster", str(facts.get("provider", "")), "cluster", str(facts.get("reason") or "is not completely running"), advice)]
+    return [plain_problem("Cluster", str(facts.get("provider", "")), "cluster", "; ".join(parts), advice)] if parts else []
 
 
 def status(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ state:
   type: str
   returned: always
 reason: {description: The reason for any state except C(absent) and C(running)., type: str, returned: always}
-needs_update: {description: "Whether it is C(unready) only because programs, images or files of the node are outdated.", type: bool, returned: always}
+lasting: {description: "The parts of the reason for C(unready) that neither pass by themselves nor are an update.", type: list, elements: str, returned: always}
 missing: {description: "Those of O(addons) that do not exist, such as C(deployment kube-system/coredns).", type: list, elements: str, returned: always}
 outdated:
   description:
@@ -101,6 +101,14 @@ def state(unready: list[tuple[str, str]], inputs: str) -> tuple[str, str]:
     return ("unready", NEEDS_UPDATE) if inputs and record.get("inputs") != inputs else ("running", "")
 
 
+def lasting(found: str, reason: str, unready: list[tuple[str, str]]) -> list[str]:
+    """Return what somebody has to do something about, as phrases."""
+    if found != "unready" or reason == NEEDS_UPDATE:
+        return []
+    phrases = [" ".join(each) for each in unready]
+    return [" ".join(each) for each in unready if each[1] not in cluster.PASSING] if reason == "; ".join(phrases) else [reason]
+
+
 def renewal(found: list[dict[str, Any]], days: int) -> list[str]:
     """Return why certificates should be renewed, as phrases; empty if there is no need."""
     ends = [f"{each['path']} {'ended' if each['seconds'] < 0 else 'ends'} {each['ends']}" for each in certificates.ending(found, days)]
@@ -143,7 +151,7 @@ def main() -> None:
     outdated = cluster.outdated(address)
     unready = cluster.unready(address, addons) if cluster.INITIALIZED.exists() else []
     own = {addon.split("/")[1] for addon in addons}  # an app's pod may just have crashed
-    unready += [(name, "does not run, though its status says so") for name in outdated or [] if name.split("/")[0] in own]
+    unready += [(name, cluster.PASSING[2]) for name in outdated or [] if name.split("/")[0] in own]
     found, reason = state(unready, module.params["inputs"])
     record = cluster.record() or {}
     was = record.get("settings", wanted)
@@ -153,7 +161,7 @@ def main() -> None:
         changed=False,
         state=found,
         reason=reason,
-        needs_update=reason == NEEDS_UPDATE,
+        lasting=lasting(found, reason, unready),
         missing=[what for what, why in unready if why == cluster.MISSING],
         outdated=outdated,
         certificates=dated,

@@ -271,6 +271,15 @@ def test_a_service_that_would_not_start_at_the_next_boot_makes_it_unready(machin
     machine.enabled_services = {"kubelet"}
     found = info(machine, capsys)
     assert (found["state"], found["reason"]) == ("unready", "containerd would not start at the next boot")
+    assert found["lasting"] == [found["reason"]]
+
+
+def test_neither_an_update_nor_a_control_plane_that_restarts_lasts(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    machine.made()
+    found = info(machine, capsys, inputs="2")
+    assert (found["state"], found["lasting"]) == ("unready", [])
+    machine.api["/readyz"] = None
+    assert info(machine, capsys)["lasting"] == []
 
 
 def test_changed_inputs_make_it_unready(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -307,7 +316,9 @@ def test_addons_that_somebody_deleted_are_named_even_if_the_node_is_outdated_too
     found = info(machine, capsys, addons=list(addons.values()), inputs="2")
     assert found["missing"] == ["deployment kube-system/coredns", "daemonset kube-system/kube-proxy"]
     assert (found["state"], found["reason"]) == ("unready", "deployment kube-system/coredns is missing; daemonset kube-system/kube-proxy is missing")
-    assert not found["needs_update"] and info(machine, capsys, inputs="2")["needs_update"]
+    assert "; ".join(found["lasting"]) == found["reason"]
+    machine.api["/apis/apps/v1/namespaces/kube-system/deployments/coredns"] = {"spec": {"replicas": 1}, "status": {}}
+    assert info(machine, capsys, addons=list(addons.values()))["lasting"] == ["daemonset kube-system/kube-proxy is missing"]
     machine.api["/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy"] = {"spec": {}, "status": {"numberReady": 0}}
     found = info(machine, capsys, addons=[addons["daemonsets"]])
     assert (found["state"], found["missing"]) == ("running", [])

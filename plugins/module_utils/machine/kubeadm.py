@@ -145,6 +145,8 @@ def get(address: str, path: str, context: ssl.SSLContext, timeout: float = 3) ->
 
 
 MISSING = "is missing"
+PASSING = ("does not answer", "is not available", "does not run, though its status says so")
+"""What may be over in a moment: a busy machine delays a probe, and a control plane restarts."""
 
 
 def unready(address: str, addons: list[str]) -> list[tuple[str, str]]:
@@ -157,7 +159,7 @@ def unready(address: str, addons: list[str]) -> list[tuple[str, str]]:
     """
     context = credentials()
     if context is None or get(address, "/readyz", context) != "ok":
-        return [("the API server", "does not answer")]
+        return [("the API server", PASSING[0])]
     found = []
     for node in (get(address, "/api/v1/nodes", context) or {}).get("items", []):
         conditions = {c["type"]: c["status"] for c in node.get("status", {}).get("conditions", [])}
@@ -169,7 +171,7 @@ def unready(address: str, addons: list[str]) -> list[tuple[str, str]]:
         if not live:
             found.append((what, MISSING))
         elif live.get("status", {}).get("availableReplicas", 0) < live["spec"].get("replicas", 0):
-            found.append((what, "is not available"))
+            found.append((what, PASSING[1]))
     return found
 
 
