@@ -85,6 +85,26 @@ def cluster(tmp_path: Path) -> Cluster:
     return Cluster(tmp_path)
 
 
+OWN_SHELL = """
+from django.core.management.commands import shell
+
+
+class Command(shell.Command):
+    def handle(self, **options):
+        raise SystemExit("Call this command with an --event!")
+"""
+
+
+def test_a_shell_of_the_projects_own_is_not_asked(cluster: Cluster) -> None:
+    commands = cluster.directory / "shop" / "management" / "commands"
+    commands.mkdir(parents=True)
+    (commands / "shell.py").write_text(OWN_SHELL, encoding="utf-8")
+    (cluster.directory / "manage.py").write_text(PROJECT.replace("INSTALLED_APPS=[", 'INSTALLED_APPS=["shop", '), encoding="utf-8")
+    own = [sys.executable, "manage.py", "shell", "-c", "print(1)"]
+    assert "--event" in subprocess.run(own, cwd=cluster.directory, capture_output=True, text=True, check=False).stderr
+    assert raised(cluster, "/wide/")[-2:] == ["ValueError: first line", "second: line"]
+
+
 def raised(cluster: Cluster, path: str) -> list[str]:
     """Return the traceback of a page of the site."""
     return page_error.of_url(cluster, "shop", "polls", f"http://shop.example.com{path}")  # type: ignore[arg-type]

@@ -14,14 +14,14 @@ from ..kube import served_files
 from ..kube.client import Cluster, KubeError
 from ..kube.objects import Object
 from ..kube.redact import redact, unshown
-from . import symptoms
+from . import django_shell, symptoms
 from .reading import newest_ready
 
 MARK = "berth-page-error "
 """The start of the line with the traceback."""
 TIMEOUT = 30.0  # seconds: on a busy node a project takes several to load
 
-# Run by `manage.py shell`, which loads the settings like every command. Middleware and views run as for a visitor; WSGI or ASGI wrappers do not.
+# Run in Django's shell, which loads the settings like every command. Middleware and views run as for a visitor; WSGI or ASGI wrappers do not.
 SCRIPT = """
 import json, traceback
 from django.core.signals import got_request_exception
@@ -54,7 +54,7 @@ def ask(cluster: Cluster, pod: Object, path: str, host: str) -> list[str]:
     script = SCRIPT.format(path=path, host=host, mark=MARK)
     meta, container = pod["metadata"], served_files.app_container(pod["spec"])
     try:
-        said = cluster.output(meta["namespace"], meta["name"], container["name"], ["python", "manage.py", "shell", "--verbosity", "0", "-c", script], TIMEOUT)
+        said = cluster.output(meta["namespace"], meta["name"], container["name"], django_shell.command(script), TIMEOUT)
     except KubeError:
         return []
     values = unshown(cluster, meta["namespace"], pod["spec"])

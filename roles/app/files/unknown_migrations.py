@@ -1,4 +1,4 @@
-"""Print the database's migrations that this release does not have, and how to undo them, as a line of JSON. Run by `manage.py shell`."""
+"""Print the database's migrations that this release does not have, and how to undo them, as a line of JSON. Run in Django's shell."""
 
 import json
 import time
