@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 ANNOTATION = "berth/database-env"
@@ -17,6 +17,9 @@ ENV = "database-env-"
 _NAME = re.compile(r"(?:POSTGRES(?:QL)?|PG|DB|DATABASE|SQL|RDS)_?(HOST(?:NAME)?|PORT|NAME|DB|DATABASE|DB_NAME|USER(?:NAME)?|PASS(?:WORD)?)")
 _ALIASES = {"HOSTNAME": "host", "DB": "name", "DATABASE": "name", "DB_NAME": "name", "USERNAME": "user", "PASS": "password"}
 
+_PREFIXED = re.compile(r"(?P<prefix>[A-Z][A-Z0-9]*_)(?P<rest>(?:POSTGRES(?:QL)?|PG|DB|DATABASE)_[A-Z_]+)")
+_CHOICE = re.compile(r"(?:DB|DATABASE)_(?:TYPE|ENGINE|BACKEND)")
+
 
 def database_part(name: str) -> str:
     """Return the part of ``berth_app_database_env`` that a variable is, judging by its name; "" if the name does not say.
@@ -28,6 +31,25 @@ def database_part(name: str) -> str:
         return "url"
     match = _NAME.fullmatch(name)
     return _ALIASES.get(match[1], match[1].lower()) if match else ""
+
+
+def prefixed(names: Iterable[str]) -> tuple[dict[str, str], str]:
+    """Return the variables of a database whose names begin with the project's own, and the one that chooses its kind; nothing unless there is a host.
+
+    >>> prefixed(["SHOP_DB_HOST", "SHOP_DB_NAME", "SHOP_DB_TYPE", "OTHER_DB_NAME"])
+    ({'host': 'SHOP_DB_HOST', 'name': 'SHOP_DB_NAME'}, 'SHOP_DB_TYPE')
+    """
+    groups: dict[str, dict[str, str]] = {}
+    chooses: dict[str, str] = {}
+    for name in names:
+        if match := _PREFIXED.fullmatch(name):
+            part = database_part(match["rest"])
+            if part not in ("", "url"):
+                groups.setdefault(match["prefix"], {}).setdefault(part, name)
+            elif _CHOICE.fullmatch(match["rest"]):
+                chooses[match["prefix"]] = name
+    prefix = next((prefix for prefix, parts in groups.items() if {"host", "name"} <= parts.keys()), "")
+    return groups.get(prefix, {}), chooses.get(prefix, "")
 
 
 def login_of(secret: Mapping[str, Any]) -> str:

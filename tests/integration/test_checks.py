@@ -237,6 +237,14 @@ SECURED = """
     SECURE_HSTS_SECONDS = 3600
     SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 """
+OWN_MAKEMIGRATIONS = """
+    from django.core.management.commands import makemigrations
+
+
+    class Command(makemigrations.Command):
+        def handle(self, *labels, **options):
+            self.stdout.write("No changes detected")
+"""
 FIELD = MODELS + "        picture = models.FileField()\n"
 FIELD_MIGRATION = MIGRATION.replace('("name"', '("picture", models.FileField(upload_to="")),\n            ("name"')
 HEALTH = 'path("livez", lambda request: HttpResponse("ok")),\n        path("readyz", lambda request: HttpResponse("ok")),'
@@ -314,6 +322,13 @@ CASES = {
         environment={"DJANGO_SETTINGS_MODULE": "config.settings"},
         says=("no settings module config.settings",),
         follows=Case(environment={"DJANGO_SETTINGS_MODULE": "shop.settings"}),
+    ),
+    "the settings name a kind of database that does not exist": Case(
+        "database",
+        True,
+        swap={"django.db.backends.postgresql": "django.db.backends.postgres"},
+        says=("has the ENGINE django.db.backends.postgres, which does not exist", "django.db.backends.postgresql is PostgreSQL's"),
+        follows=Case(settings='DATABASES["default"]["ENGINE"] = "django.db.backends.postgresql"'),
     ),
     "the settings import what is not installed": Case(
         "settings",
@@ -782,6 +797,15 @@ if "DATABASE_URL" in os.environ:
         says=("makemigrations goods",),
         follows=Case(files={"goods/models.py": MODELS}),
     ),
+    "a project has its own makemigrations, which finds that change too": Case(
+        "migrations",
+        files={
+            "goods/models.py": MODELS + "        price = models.IntegerField()\n",
+            "goods/management/commands/makemigrations.py": "from django.core.management.commands.makemigrations import Command",
+        },
+        says=("makemigrations goods",),
+        follows=Case(files={"goods/management/commands/makemigrations.py": OWN_MAKEMIGRATIONS}),
+    ),
     "an app has models and no migrations": Case(
         "migrations", files={"goods/migrations/__init__.py": None, "goods/migrations/0001_initial.py": None}, says=(": goods",), mends=False
     ),
@@ -1217,7 +1241,7 @@ def test_all_is_said_at_once_what_does_not_work_first() -> None:
         "The project is not ready to be released, so nothing was released (Job shop-release-1 in namespace shop-dev, container berth-checks).",
         "It would not work:",
         "- The image has no command gunicorn, which berth_app_command runs. [command]",
-        "  Correct berth_app_command, or add the package gunicorn to the project's requirements.",
+        "  Correct berth_app_command, or add the package gunicorn to the project's requirements (and its lock file).",
         "It would work, but:",
         "- DEBUG is on (shop/settings.py:9): error pages show visitors the source and the settings. [debug]",
         "  Add to shop/settings.py:",

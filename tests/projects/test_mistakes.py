@@ -85,7 +85,7 @@ def set_variables(team: Team, told: Ran) -> None:
 
 
 def add_the_package(team: Team, told: Ran) -> None:
-    found = re.search(r"Add the package (\S+) to the project's requirements", told.words)
+    found = re.search(r"Add the package (\S+) to the project's requirements (and its lock file)", told.words)
     assert found, told.words
     file = team.source / REQUIREMENTS[team.source.name]
     if file.suffix == ".toml":

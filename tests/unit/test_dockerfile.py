@@ -330,7 +330,7 @@ FAILURES = {
     ),
     "a package without a wheel, and no compiler": (
         "error: command 'gcc' failed: No such file or directory\n  ERROR: Failed building wheel for netifaces",
-        "netifaces has no wheel for this Python and cannot be compiled: gcc is missing. Use a version of netifaces that has one, or add the Debian",
+        "netifaces has no wheel for this Python and cannot be compiled: gcc is missing. Use a version of netifaces that has one, or add build-essential",
     ),
     "a package whose headers are missing": (
         "x.c:1:10: fatal error: ldap.h: No such file or directory\nERROR: Failed building wheel for python-ldap",
@@ -407,7 +407,7 @@ def test_a_builders_failure_is_said_with_its_line(words: str, said: str) -> None
         ("psycopg2", "Error: pg_config executable not found.", {"psycopg2": ["libpq-dev"]}, "apt-get install --yes build-essential libpq-dev.\n"),
         ("xyz", "error: command 'gcc' failed: No such file or directory", {}, "apt-get install --yes build-essential.\n"),
         ("xyz", "x.c:1:10: fatal error: y.h: No such file or directory", {}, "apt-get install --yes build-essential, and the one that provides y.h.\n"),
-        ("xyz", "error: command 'gcc' failed: No such file or directory", None, "add the Debian packages that it is compiled with to berth_app_packages.\n"),
+        ("xyz", "error: command 'gcc' failed: No such file or directory", None, "add build-essential to berth_app_packages.\n"),
     ],
 )
 def test_what_a_package_is_compiled_with_is_told_with_the_line_that_lacks_it(package: str, lacks: str, known: dict[str, list[str]] | None, way: str) -> None:

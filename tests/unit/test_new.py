@@ -99,6 +99,16 @@ DATABASES = {
         "from .helpers import databases\nDATABASES = databases()\n",
         {"host": "HELPER_DBHOST", "name": "HELPER_DBNAME"},
     ),
+    "settings of the same names, and a class of the project's own": (
+        "POSTGRES_DB = os.environ.get('POSTGRES_DB')\nPOSTGRES_HOST = os.environ.get('POSTGRES_HOST')\nfrom shop.db import Config\n"
+        "DATABASES = {}\nif POSTGRES_HOST:\n    DATABASES['default'] = Config(dbname=POSTGRES_DB, host=POSTGRES_HOST).to_dict()\n",
+        {"name": "POSTGRES_DB", "host": "POSTGRES_HOST"},
+    ),
+    "a module with the project's configuration": (
+        "from shop.config import get\nDATABASES = {'default': {'ENGINE': 'django.db.backends.' + get('type'), "
+        "'NAME': get('name', os.environ.get('SHOP_DATA', '/data') + '/db.sqlite3'), 'HOST': get('host'), 'PASSWORD': get('password')}}\n",
+        {"host": "SHOP_DB_HOST", "name": "SHOP_DB_NAME", "password": "SHOP_DB_PASS"},
+    ),
     "a URL, or else its parts": (
         f"import dj_database_url\nif os.getenv('DATABASE_URL'):\n    DATABASES = {{'default': dj_database_url.config()}}\n"
         f"else:\n    config = {{{DATABASE}, 'NAME': os.getenv('DB_NAME')}}\n    if os.getenv('DB_HOST'):\n"
@@ -106,6 +116,12 @@ DATABASES = {
         {"url": "DATABASE_URL", "name": "DB_NAME", "host": "DB_HOST"},
     ),
 }
+CONFIGURATION = """import os
+KNOWN = {"type": os.getenv("SHOP_DB_TYPE"), "host": os.getenv("SHOP_DB_HOST"), "name": os.environ.get("SHOP_DB_NAME"),
+         "password": os.environ["SHOP_DB_PASS"], "mail": os.getenv("SHOP_MAIL_HOST")}
+def get(name, default=""):
+    return KNOWN[name] or default
+"""
 HELPERS = """import os
 def databases():
     match os.getenv("HELPER_ENGINE"):
@@ -119,9 +135,10 @@ def databases():
 
 @pytest.mark.parametrize("settings, told", DATABASES.values(), ids=DATABASES)
 def test_the_variables_that_the_settings_ask_for_lead_to_the_database(tmp_path: Path, settings: str, told: dict[str, str]) -> None:
-    files = {"shop/settings.py": BASE + settings, "shop/helpers.py": HELPERS}
+    files = {"shop/settings.py": BASE + settings, "shop/helpers.py": HELPERS, "shop/config.py": CONFIGURATION}
     now, _, _ = inventory(tmp_path, files, {**KNOWN, **LATER})
     assert now["berth_app_database_env"] == told
+    assert now["berth_app_settings"].get("SHOP_DB_TYPE") == ("postgresql" if "SHOP_DB_HOST" in told.values() else None)
     before, _, _ = inventory(tmp_path, files, {name: KNOWN[name] for name in KNOWN if name not in LATER})
     values = {**before["berth_app_settings"], **before["berth_app_secrets"]}
     assert {role: values[name] for role, name in told.items() if role in ("url", "host", "password", "port")} == {

@@ -220,7 +220,7 @@ def test_what_the_lines_of_a_log_tell_together_is_told_as_by_a_release(
     monkeypatch.setattr(FakeCluster, "logs", {"polls-2-abcde": TRACE})
     (problem,) = status(capsys, monkeypatch, **crash)["status"]["problems"]
     assert problem["summary"].endswith("the client of Celery's broker, redis, is not installed")
-    assert (problem["advice"], problem["log"]) == ("Add the package redis to the project's requirements.", TRACE.splitlines()[-2])
+    assert (problem["advice"], problem["log"]) == ("Add the package redis to the project's requirements (and its lock file).", TRACE.splitlines()[-2])
 
 
 def test_no_secret_is_in_the_answer(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, crash: Json) -> None:

@@ -120,7 +120,7 @@ BUILDS: list[tuple[list[str], str, str]] = [
     (
         [*SETTINGS, *PROJECT, "ModuleNotFoundError: No module named 'rest_framework'"],
         "the module rest_framework is not installed (/srv/app/shop/settings.py:3). ",
-        "Add the package djangorestframework to the project's requirements; ",
+        "Add the package djangorestframework to the project's requirements (and its lock file); ",
     ),
     (
         [*PROJECT, "ModuleNotFoundError: No module named 'shop.util'", 'Error: building at STEP "RUN python manage.py collectstatic": exit status 1'],
@@ -392,7 +392,7 @@ def test_a_crash_is_told_by_its_log_with_the_variable() -> None:
         k8s_rollout.wait([rollout(cluster)], timeout=60)
     lines = str(failed.value).splitlines()
     assert lines[0] == "The container web crashes: it ended with exit code 1, 2 times: the module celery is not installed."
-    assert lines[-1].startswith("What to do: Add the package celery to the project's requirements")
+    assert lines[-1].startswith("What to do: Add the package celery to the project's requirements (and its lock file)")
     assert failed.value.failure["cause"] == "module"
 
 

@@ -638,7 +638,8 @@ def _to_compile(what: str, lacks: str, compiled_with: Callable[[str], list[str]]
     """Return what to do about a package that has no wheel and lacks something that compiling it needs."""
     other = f"Use {WHEELED[what.lower()]} instead, which has one" if what.lower() in WHEELED else f"Use a version of {what} that has one"
     if compiled_with is None:
-        return f"{other}, or add the Debian packages that it is compiled with to berth_app_packages"
+        more = "build-essential" if lacks in COMPILERS else "the Debian packages that it is compiled with"
+        return f"{other}, or add {more} to berth_app_packages"
     packages = ["build-essential", *compiled_with(what)]
     unknown = "" if packages[1:] or lacks in COMPILERS else f", and the one that provides {lacks}"
     return f"{other}, or install Debian packages above that line: RUN apt-get update && apt-get install --yes {' '.join(packages)}{unknown}"

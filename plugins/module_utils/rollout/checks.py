@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..database_variables import database_part
+from ..database_variables import database_part, prefixed
 from ..formats import files_url
 from ..kube.probes import DEFAULT_PATHS, HOST
 from . import symptoms
@@ -244,9 +244,14 @@ def _database(facts: Facts, report: Facts) -> Told:
     kind, at = facts["kind"], _at(facts)
     if kind == "error":
         return _loading("The database of the settings cannot be used")(facts, report)
+    if kind == "engine":
+        what = f"DATABASES{at} has the ENGINE {facts['engine']}, which does not exist"
+        return Told(what, "Correct it there, or in the variable of berth_app_settings that it comes from: django.db.backends.postgresql is PostgreSQL's.")
     if kind == "driver":
         package = symptoms.package_name(facts["lacks"])
-        return Told(f"The database's driver {facts['lacks']} is not installed{at}", f"Add the package {package} to the project's requirements.")
+        return Told(
+            f"The database's driver {facts['lacks']} is not installed{at}", f"Add the package {package} to the project's requirements (and its lock file)."
+        )
     what = {
         "none": "has no database, but berth_app_release_commands runs migrate",
         "local": "points to localhost, where a pod has no database",
@@ -265,12 +270,17 @@ def _to_database(what: str, facts: Facts, report: Facts) -> Told:
     """Return how the settings get the environment's database: from the variables that they read, or else with lines to add."""
     names: dict[str, str] = facts["env"]
     parts = {part: name for name in reversed(facts["asked"]) if (part := database_part(name)) and name not in names.values()}
+    with_prefix, kind = prefixed(facts["asked"])
+    parts = parts if {"url", "host"} & parts.keys() else with_prefix or parts
     asked = {part: parts[part] for part in ("url", "host", "port", "name", "user", "password") if part in parts}
-    engine = next((name for name in facts["asked"] if re.search("ENGINE", name) and re.search("DB|DATABASE|SQL", name)), "")
-    more = "" if facts["driver"] else " Add the package psycopg[binary] to the project's requirements."
-    chooses = f" Set {engine}: django.db.backends.postgresql in berth_app_settings." if engine and "postgres" not in facts["engine"] else ""
+    # What is right already has to be said too: the variable is set as a whole.
+    right = {part: name for part, name in names.items() if part not in asked and name in facts["asked"] and not name.startswith("DATABASE_")}
+    engine = next((name for name in facts["asked"] if re.search("ENGINE", name) and re.search("DB|DATABASE|SQL", name)), kind)
+    more = "" if facts["driver"] else " Add the package psycopg[binary] to the project's requirements (and its lock file)."
+    value = "django.db.backends.postgresql" if "ENGINE" in engine else "postgresql"
+    chooses = f" Set {engine}: {value} in berth_app_settings." if engine and "postgres" not in facts["engine"] else ""
     if {"url", "host"} & asked.keys():
-        given = ", ".join(f"{part}: {name}" for part, name in asked.items())
+        given = ", ".join(f"{part}: {name}" for part, name in {**asked, **right}.items())
         return Told(what, f"Set berth_app_database_env: {{{given}}}, the variables that the settings read.{chooses}{more}")
     keys = {"HOST": "host", "PORT": "port", "NAME": "name", "USER": "user", "PASSWORD": "password"}
     pairs = [f'"{key}": os.environ["{names[part]}"]' for key, part in keys.items()]
@@ -294,7 +304,7 @@ def _cache(facts: Facts, _report: Facts) -> Told:
     cache = '    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": os.environ["REDIS_URL"]}}'
     return Told(
         what,
-        "Set berth_cache: cluster, and add the package redis to the project's requirements.",
+        "Set berth_cache: cluster, and add the package redis to the project's requirements (and its lock file).",
         ['if "REDIS_URL" in os.environ:', cache],
     )
 
@@ -416,7 +426,7 @@ def _root(report: Facts) -> str:
 
 
 def _static(facts: Facts, report: Facts) -> Told:
-    needs = "" if facts["installed"] else "Add the package whitenoise to the project's requirements. "
+    needs = "" if facts["installed"] else "Add the package whitenoise to the project's requirements (and its lock file). "
     before = ("*MIDDLEWARE[:1], ", ", *MIDDLEWARE[1:]") if "MIDDLEWARE" in report.get("has", ()) else ("", "")
     lines = [] if facts["root"] else [_root(report)]
     lines.append(f'MIDDLEWARE = [{before[0]}"whitenoise.middleware.WhiteNoiseMiddleware"{before[1]}]')
@@ -484,7 +494,7 @@ def _command(facts: Facts, _report: Facts) -> Told:
         return Told(f"manage.py has no command {name}, which {variable} runs", f"Correct {variable}, or add the app that has it to INSTALLED_APPS.")
     kind = "command" if facts["kind"] == "program" else "module"
     package = _PROGRAMS.get(name.rpartition("/")[2], "" if kind == "command" else symptoms.package_name(name.partition(".")[0]))
-    install = f"add the package {package} to the project's requirements" if package else "install it in the image"
+    install = f"add the package {package} to the project's requirements (and its lock file)" if package else "install it in the image"
     return Told(f"The image has no {kind} {name}, which {variable} runs", f"Correct {variable}, or {install}.")
 
 

@@ -146,26 +146,30 @@ def _module(match: re.Match[str], lines: Sequence[str], command: str) -> Symptom
     return Symptom(
         "module",
         f"the module {missing} is not installed",
-        f"Add the package {package_name(top)} to the project's requirements; if {missing} is the project's own, "
+        f"Add the package {package_name(top)} to the project's requirements (and its lock file); if {missing} is the project's own, "
         f"correct its name where it is imported, or in {command}.",
     )
 
 
 def _driver(match: re.Match[str], _lines: Sequence[str], _command: str) -> Symptom:
     package = package_name(match["name"])
-    return Symptom("module", f"the database's driver {match['name']} is not installed", f"Add the package {package} to the project's requirements.")
+    return Symptom(
+        "module", f"the database's driver {match['name']} is not installed", f"Add the package {package} to the project's requirements (and its lock file)."
+    )
 
 
 def _client(match: re.Match[str], _lines: Sequence[str], _command: str) -> Symptom:
     name = match["name"]
-    return Symptom("module", f"the library {name} is not installed", f"Add the package {name} to the project's requirements.")
+    return Symptom("module", f"the library {name} is not installed", f"Add the package {name} to the project's requirements (and its lock file).")
 
 
 def _broker(_match: re.Match[str], lines: Sequence[str], _command: str) -> Symptom | None:
     # Kombu runs without a broker's client until it is used (kombu/transport/redis.py).
     if not any('/kombu/transport/redis.py"' in line for line in lines[-4:]):
         return None
-    return Symptom("module", "the client of Celery's broker, redis, is not installed", "Add the package redis to the project's requirements.")
+    return Symptom(
+        "module", "the client of Celery's broker, redis, is not installed", "Add the package redis to the project's requirements (and its lock file)."
+    )
 
 
 def _library(match: re.Match[str], _lines: Sequence[str], _command: str) -> Symptom:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...module_utils.database_variables import database_part
-from ...module_utils.image.project import Project, find_files, text_of
+from ...module_utils.database_variables import database_part, prefixed
+from ...module_utils.image.project import Project, constant, find_files, is_environment, is_getter, module_file, parsed, settings_trees, text_of
 from ...module_utils.image.project_dockerfile import is_older
 from .draft import Draft
 from .settings import Asked, Reading
@@ -22,6 +22,22 @@ EXTENSIONS = {
 }  # fmt: skip
 
 
+def imported_variables(root: Path, settings: str) -> list[str]:
+    """Return the environment variables that modules of the project read from which the settings import something, in order."""
+    trees = dict(settings_trees(root, settings))
+    found: dict[str, None] = {}
+    for tree in trees.values():
+        modules = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level]
+        for file in dict.fromkeys(filter(None, (module_file(root, module) for module in modules))):
+            read = None if file in trees else parsed(file)
+            for node in ast.walk(read) if read else ():
+                name = node.args[0] if isinstance(node, ast.Call) and node.args and (is_environment(node.func) or is_getter(node.func)) else None
+                name = node.slice if isinstance(node, ast.Subscript) and is_environment(node.value) else name
+                if name and constant(name):
+                    found[constant(name)] = None
+    return list(found)
+
+
 def database_variables(source: Path, asked: list[Asked]) -> dict[str, str]:
     """Return the variables for url, host, port, name, user and password of the database, as far as the settings or an entrypoint read them."""
     found: dict[str, str] = {}
@@ -31,16 +47,22 @@ def database_variables(source: Path, asked: list[Asked]) -> dict[str, str]:
         elif one.setting == "DATABASES" and one.key in ROLES and one.kind not in ("bool",):
             found.setdefault(ROLES[one.key], one.name)
     scripts = "".join(text_of(source / path) for name in ("entrypoint", "entrypoint.sh", "docker-entrypoint.sh") for path in find_files(source, name))
-    for name in [one.name for one in asked if one.setting in ("", "DATABASES") or not one.setting.isupper()] + re.findall(r"\b[A-Z_]{5,}\b", scripts):
+    if found.keys() == {"name"} and not database_part(found["name"]):
+        found = {}  # the directory of an SQLite file
+    own = [one.name for one in asked if one.setting in ("", "DATABASES", one.name) or not one.setting.isupper()]
+    for name in own + re.findall(r"\b[A-Z_]{5,}\b", scripts):
         if (part := database_part(name)) not in ("", "url"):
             found.setdefault(part, name)
     return found
 
 
-def database(made: Draft, source: Path, app: str, reading: Reading, asked: list[Asked], project: Project, waited: str) -> set[str]:
+def database(made: Draft, source: Path, root: Path, app: str, reading: Reading, asked: list[Asked], project: Project, waited: str) -> set[str]:
     """Set up the database, and return the variables that this covers; ``waited`` is the server that a script waits for."""
-    found = database_variables(source, asked)
-    part = "The database"
+    found, part, chooser = database_variables(source, asked), "The database", ""
+    if not found:
+        found, chooser = prefixed([*(one.name for one in asked), *imported_variables(root, project.settings)])
+    if chooser:
+        made.settings[chooser] = ("django.db.backends.postgresql" if chooser.endswith("_ENGINE") else "postgresql", "Guessed: what chooses PostgreSQL.")
     engine = next((one for one in asked if one.setting == "DATABASES" and one.key == "ENGINE"), None)
     spatial = "django.contrib.gis" in project.loaded.texts or any("postgis" in text for text in project.loaded.texts)
     if engine:
@@ -69,7 +91,7 @@ def database(made: Draft, source: Path, app: str, reading: Reading, asked: list[
     extensions = sorted({"postgis"} if spatial else set()) + migrations_extensions(source / project.directory)
     if extensions and not made.set(part, "berth_app_database_extensions", extensions, "Guessed from the settings and the migrations."):
         made.say(part, f"The database needs the extensions {', '.join(extensions)}; migrations create those that PostgreSQL trusts.")
-    return {*found.values(), *SET_BY_BERTH, *reading.choosing, *([engine.name] if engine else [])}
+    return {*found.values(), *SET_BY_BERTH, *reading.choosing, *filter(None, [chooser]), *([engine.name] if engine else [])}
 
 
 def requirement(project: Project, package: str) -> str:

@@ -116,7 +116,7 @@ def draft(source: Path, environment: str, app: str, where: str, port: int, known
     workers = processes(made, source, project, dockerfile, reading)
     probe(made, root, reading, asked, dockerfile)
     files(made, source, dockerfile, project, reading, served)
-    handled = database(made, source, app, reading, asked, project, waited)
+    handled = database(made, source, root, app, reading, asked, project, waited)
     handled |= cache(made, reading, asked, every, project)
     handled |= switches(made, reading, asked, every)
     handled |= tasks(made, asked, workers)

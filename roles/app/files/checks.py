@@ -175,6 +175,16 @@ class Project:
             facts["own"] = module
         self.find(name, severity, place=place, missing=missing, trace=[line[:300] for line in lines[-24:]], **facts)
 
+    def lacks_backend(self, error, place):
+        """Record that the database's driver is not installed or that its ENGINE does not exist; return whether it is one of the two."""
+        lacks = re.search(r"Error loading (\w+)", str(error))
+        unknown = re.match(r"'(\S+)' isn't an available database backend", str(error))
+        if lacks:
+            self.find("database", "refuse", kind="driver", lacks=lacks.group(1), place=place)
+        elif unknown:
+            self.find("database", "refuse", kind="engine", engine=unknown.group(1), place=place)
+        return bool(lacks or unknown)
+
     def manage(self):
         """Run manage.py's preparations for a command.
 
@@ -291,10 +301,7 @@ class Project:
         try:
             django.setup()
         except Exception as error:
-            lacks = re.search(r"Error loading (\w+)", str(error))
-            if lacks:
-                self.find("database", "refuse", kind="driver", lacks=lacks.group(1), place=self.place("DATABASES"))
-            else:
+            if not self.lacks_backend(error, self.place("DATABASES")):
                 self.failed("apps", "refuse", error)
             raise Stop from None
         self.apps = {config.label: config for config in apps.get_app_configs() if self.own(config.path)}
@@ -536,10 +543,7 @@ class Project:
         try:
             vendor = connections["default"].vendor
         except Exception as error:
-            lacks = re.search(r"Error loading (\w+)", str(error))
-            if lacks:
-                self.find("database", "refuse", kind="driver", lacks=lacks.group(1), place=facts["place"])
-            else:
+            if not self.lacks_backend(error, facts["place"]):
                 self.failed("database", "refuse", error, kind="error")
             return
         if vendor == "sqlite":
@@ -986,8 +990,25 @@ class Project:
             and any(model._meta.managed and not model._meta.proxy and not model._meta.swapped for model in config.get_models())
         }
         found = sorted((changed & set(self.apps)) | without)
+        if found and self.makes_none(found):
+            return
         if found and not any("--run-syncdb" in line for line in self.given["release"]):
             self.find("migrations", "warn", apps=found)
+
+    def makes_none(self, labels):
+        """Whether the project has its own makemigrations, which leaves out these changes."""
+        from django.core.management import call_command, get_commands
+
+        if get_commands().get("makemigrations") == "django.core":
+            return False
+        reached = self.reached
+        try:
+            call_command("makemigrations", *labels, check_changes=True, dry_run=True, interactive=False, verbosity=0)
+        except (Exception, SystemExit):
+            return False
+        finally:
+            self.reached = reached
+        return True
 
     def checks(self):
         """Run Django's own checks, except security checks that are already reported here or that need TLS where there is none."""
