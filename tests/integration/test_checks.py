@@ -769,6 +769,13 @@ if "DATABASE_URL" in os.environ:
         says=("(Good.picture) go to MEDIA_ROOT (shop/settings.py:", "{media: {path: /srv/media, size: 1Gi, url: /media/}}"),
         follows=Case(given={"volumes": ["/srv/media"], "shown": ["/media/"]}),
     ),
+    "files that are sent are in a directory that is lost with the pod": Case(
+        "media",
+        files={"goods/models.py": FIELD, "goods/migrations/0001_initial.py": FIELD_MIGRATION},
+        settings='MEDIA_ROOT = "/tmp/berth-nowhere/media"\nMEDIA_URL = "media/"',
+        says=("/tmp/berth-nowhere/media, where they are lost with the pod", "such as /srv/media", "{media: {path: /srv/media, size: 1Gi, url: /media/}}"),
+        follows=Case(settings='MEDIA_ROOT = "/srv/media"', given={"volumes": ["/srv/media"], "shown": ["/media/"]}),
+    ),
     "files that are sent are kept and not shown": Case(
         "media-url",
         files={"goods/models.py": FIELD, "goods/migrations/0001_initial.py": FIELD_MIGRATION},

@@ -456,7 +456,10 @@ def _media(facts: Facts, report: Facts) -> Told:
         return Told(what, "Give them their own directory, and name it in berth_app_volumes, as in {media: {path: ..., size: 1Gi}}.", [line])
     more = f", url: {facts['url']}" if not files_url(facts.get("url") or "") else ""
     shown = " Without the url, they are not served to visitors." if more else ""
-    return Told(what, f"Set berth_app_volumes: {{media: {{path: {facts['root']}, size: 1Gi{more}}}}}.{shown}")
+    root, way = facts["root"], "Set"
+    if facts["lost"]:  # a volume cannot be inside a directory of berth_app_writable
+        root, way = "/srv/media", "Let MEDIA_ROOT be a directory outside berth_app_writable, such as /srv/media, and set"
+    return Told(what, f"{way} berth_app_volumes: {{media: {{path: {root}, size: 1Gi{more}}}}}.{shown}")
 
 
 def _media_url(facts: Facts, _report: Facts) -> Told:
