@@ -581,6 +581,16 @@ CASES = {
     "the database is reached without a host": Case(
         "database", True, settings='DATABASES["default"]["HOST"] = ""', says=("DATABASES (shop/settings.py:", "points to localhost")
     ),
+    "there is no database, which Django would need lengths for": Case(
+        "database",
+        True,
+        files={
+            "goods/models.py": FIELD.replace("FileField", "CharField"),
+            "goods/migrations/0001_initial.py": FIELD_MIGRATION.replace('FileField(upload_to="")', "CharField()"),
+        },
+        settings="DATABASES = {}",
+        says=("has no database",),
+    ),
     "the database is another server": Case("database", settings='DATABASES["default"]["HOST"] = "db.example.com"', says=("points to the host db.example.com",)),
     "the database has another name": Case("database", settings='DATABASES["default"]["NAME"] = "other"', says=("but with a different name",), mends=False),
     "the database is what other variables say": Case(

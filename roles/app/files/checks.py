@@ -1020,6 +1020,8 @@ class Project:
         errors = [message for message in messages if message.level >= checks.ERROR and not str(message.id).startswith("security.")]
         if self.reached:
             return
+        if ((self.configured.DATABASES.get("default") or {}).get("ENGINE") or "django.db.backends.dummy") == "django.db.backends.dummy":
+            errors = [message for message in errors if message.id != "fields.E120"]  # PostgreSQL needs no length for a CharField
         if errors:
             texts = ["{} ({})".format(" ".join(str(message.msg).split())[:300], message.id) for message in errors]
             hints = [" ".join(str(message.hint).split())[:300] for message in errors if message.hint]
