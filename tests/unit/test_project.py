@@ -304,6 +304,22 @@ def test_exact_versions_are_known_whatever_says_them(tmp_path: Path, files: dict
 
 
 @pytest.mark.parametrize(
+    ("direct", "optional", "extras"),
+    [
+        ("'django'", "dev = ['psycopg2-binary']\nmysql = ['mysqlclient']\npostgres = ['psycopg[binary]~=3.2']", ("postgres",)),
+        ("'django', 'psycopg'", "postgres = ['psycopg2-binary']", ()),
+        ("'django'", "production = ['psycopg2', 'gunicorn']\npostgres = ['psycopg2-binary']", ("production",)),
+        ("'django'", "mysql = ['mysqlclient']", ()),
+    ],
+)
+def test_an_extra_with_the_databases_driver_is_installed_if_nothing_else_has_one(tmp_path: Path, direct: str, optional: str, extras: tuple[str, ...]) -> None:
+    files: Files = {"pyproject.toml": f"[project]\ndependencies = [{direct}]\n[project.optional-dependencies]\n{optional}\n", "uv.lock": ""}
+    found = find_dependencies(lay(tmp_path, files), "", [])
+    assert found.extras == extras
+    assert bool({"psycopg", "psycopg2", "psycopg-binary"} & found.direct) == ("mysql" not in optional or "postgres" in optional)
+
+
+@pytest.mark.parametrize(
     ("bind", "bound"),
     [("'unix:/run/shop.sock'", False), ("'127.0.0.1:8000'", False), ("['[::1]:8000', 'localhost:80']", False), ("['unix:/x', ':8000']", True), ("PORT", True)],
 )

@@ -26,6 +26,8 @@ REQUIREMENTS = [
 ]
 # Dependency groups and extras that a server needs in addition to the main dependencies.
 PRODUCTION = ("prod", "production", "deploy")
+# Packages that connect to PostgreSQL. Projects for several databases often have them in an extra.
+DRIVERS = frozenset({"psycopg", "psycopg2", "psycopg2-binary", "psycopg-binary", "psycopg-c"})
 # Dependency groups that a server does not need.
 DEVELOPMENT = {"dev", "development", "docs", "lint", "test", "tests", "typing"}
 # Settings modules for servers, the preferred one first.
@@ -673,8 +675,11 @@ def pyproject_dependencies(kind: str, place: str, root: Path, project: dict[str,
     chosen = tuple(name for name in PRODUCTION if name in groups)
     extras = tuple(name for name in PRODUCTION if name in {**main.get("optional-dependencies", {}), **poetry.get("extras", {})})
     direct = {*requirement_names(main.get("dependencies", [])), *map(normal, poetry.get("dependencies", {}))}
+    optional = {name: requirement_names(needs) for name, needs in main.get("optional-dependencies", {}).items()}
+    if not DRIVERS & direct.union(*(optional.get(name, set()) for name in extras)):
+        extras += tuple([name for name, needs in optional.items() if normal(name) not in DEVELOPMENT and DRIVERS & needs][:1])
     for name in extras:
-        direct |= requirement_names(main.get("optional-dependencies", {}).get(name, []))
+        direct |= optional.get(name, set())
     for name in chosen:
         group = groups[name]
         direct |= requirement_names(group) if isinstance(group, list) else set(map(normal, group.get("dependencies", {})))

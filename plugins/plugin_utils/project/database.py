@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...module_utils.database_variables import database_part, prefixed
-from ...module_utils.image.project import Project, constant, find_files, is_environment, is_getter, module_file, parsed, settings_trees, text_of
+from ...module_utils.image.project import DRIVERS, Project, constant, find_files, is_environment, is_getter, module_file, parsed, settings_trees, text_of
 from ...module_utils.image.project_dockerfile import is_older
 from .draft import Draft
 from .settings import Asked, Reading
@@ -74,7 +74,7 @@ def database(made: Draft, source: Path, root: Path, app: str, reading: Reading, 
     if told and not made.set(part, "berth_app_database_env", told, "The variables that the settings read."):
         by_hand(made, told, "postgis" if spatial else "postgres")
     known = project.dependencies.names
-    if known and not {"psycopg", "psycopg2", "psycopg2-binary", "psycopg-binary", "psycopg-c"} & known:
+    if known and not DRIVERS & known:
         made.needs.append(requirement(project, "psycopg2-binary" if is_older(project.dependencies.pins.get("django", "5"), "4.2") else "psycopg[binary]"))
     host = hard_coded_host(reading)
     fixed = bool(host) and not {"url", "host"} & found.keys()
