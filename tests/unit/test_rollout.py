@@ -265,6 +265,14 @@ BREAKAGES: list[tuple[str, Snapshot, str, str, float, str]] = [
         "CreateContainerConfigError",
     ),
     (
+        "a kubelet that has just started",
+        of_deployment(waiting("CreateContainerConfigError", "services have not yet been read at least once, cannot construct envvars")),
+        "starting",
+        "The node's kubelet has just started, and has not read the Services yet",
+        NEVER,
+        "CreateContainerConfigError",
+    ),
+    (
         "an image that runs as root where that is forbidden",
         of_deployment(waiting("CreateContainerConfigError", "container has runAsNonRoot and image will run as root (pod: polls)")),
         "config",

@@ -13,6 +13,7 @@ ADVICE: dict[str, str] = {
     "image-never": "Load the image onto the node, or let the kubelet pull it (imagePullPolicy IfNotPresent).",
     "registry": "Check that the node can reach the registry at the address in berth_registry, and trusts its certificate.",
     "config": "Add the missing name to berth_app_secrets or berth_app_settings and run playbooks/config.yml again.",
+    "starting": "It finds the API server by itself: run the same command again.",
     "container": "The container runtime rejects the container's definition: correct what its message names.",
     "command": "The image has no such command, or cannot run it: correct {command} or the image.",
     "crash": "Fix what the log shows; a missing setting belongs in berth_app_settings or berth_app_secrets.",

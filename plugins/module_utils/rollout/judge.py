@@ -194,6 +194,7 @@ RANK = {
             "config",
             "command",
             "container",
+            "starting",
             "memory",
             "liveness",
             "crash",

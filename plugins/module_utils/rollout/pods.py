@@ -54,6 +54,9 @@ def _container_findings(snapshot: Snapshot, pod: Object, status: Object, events:
         yield Finding("image-never", f"The image {image} is not on the node", reason, message, **where, grace=0)
     elif reason in _PULL_REASONS:
         yield pull_finding(image, reason, message, events, where, born, since)
+    elif reason == "CreateContainerConfigError" and _STARTING.search(message):
+        summary = "The node's kubelet has just started, and has not read the Services yet"
+        yield Finding("starting", summary, reason, message, **where, grace=NEVER)
     elif reason == "CreateContainerConfigError":
         grace = TRANSIENT if _TRANSIENT.search(message) else retried
         way = CONFIGURE if _OWN.search(message) else ""
@@ -87,6 +90,8 @@ _TRANSIENT = re.compile(
     r"failed to sync|deadline exceeded|timed? ?out|is reserved for|connection refused|unavailable|try again",
     re.IGNORECASE,
 )
+# getServiceEnvVarMap in pkg/kubelet/kubelet_pods.go: it tries to reach the API server again at growing intervals.
+_STARTING = re.compile(r"services have not yet been read at least once")
 _NO_COMMAND = re.compile(r"executable file not found|no such file or directory|permission denied|exec format error")
 
 
