@@ -74,39 +74,34 @@ from ..module_utils.machine import kubeadm as cluster
 from ..module_utils.machine.network import resolv_conf
 from ..module_utils.machine.service import backend, manager
 
-NEEDS_UPDATE = "programs, images or files of the node are to be brought up to date"
+OUTDATED = "are to be brought up to date"
+
+Parts = list[tuple[str, str]]
+"""Parts of the cluster, each with what is wrong with it."""
 
 
-def state(unready: list[tuple[str, str]], inputs: str) -> tuple[str, str]:
-    """Return the state and its reason.
+def state(unready: Parts, inputs: str) -> tuple[str, Parts]:
+    """Return the state and the reason for it.
 
     Args:
-        unready: What is not ready in the running cluster, each with what is wrong with it.
+        unready: What is not ready in the running cluster.
         inputs: As in the documentation.
     """
     record = cluster.record()
     if record is None:
         foreign = [str(path) for path in cluster.FOREIGN if cluster.there(path)]
-        return ("foreign", f"{', '.join(foreign)} is there and Berth did not make it") if foreign else ("absent", "")
+        return ("foreign", [(", ".join(foreign), "is there and Berth did not make it")]) if foreign else ("absent", [])
     if not cluster.INITIALIZED.exists():
-        return "partial", "an earlier run was cut off"
+        return "partial", [("an earlier run", "was cut off")]
     stopped = [name for name in cluster.SERVICES if not backend().running(name)]
     if stopped:
-        return "stopped" if len(stopped) == len(cluster.SERVICES) else "unready", f"{' and '.join(stopped)} not running"
+        return "stopped" if len(stopped) == len(cluster.SERVICES) else "unready", [(" and ".join(stopped), "not running")]
     forgotten = [name for name in cluster.SERVICES if not backend().at_boot(name)]
     if forgotten:
-        return "unready", f"{' and '.join(forgotten)} would not start at the next boot"
-    if unready:
-        return "unready", "; ".join(map(" ".join, unready))
-    return ("unready", NEEDS_UPDATE) if inputs and record.get("inputs") != inputs else ("running", "")
-
-
-def lasting(found: str, reason: str, unready: list[tuple[str, str]]) -> list[str]:
-    """Return what somebody has to do something about, as phrases."""
-    if found != "unready" or reason == NEEDS_UPDATE:
-        return []
-    phrases = [" ".join(each) for each in unready]
-    return [" ".join(each) for each in unready if each[1] not in cluster.PASSING] if reason == "; ".join(phrases) else [reason]
+        return "unready", [(" and ".join(forgotten), "would not start at the next boot")]
+    outdated = [("programs, images or files of the node", OUTDATED)] if inputs and record.get("inputs") != inputs else []
+    parts = unready or outdated
+    return "unready" if parts else "running", parts
 
 
 def renewal(found: list[dict[str, Any]], days: int) -> list[str]:
@@ -151,8 +146,8 @@ def main() -> None:
     outdated = cluster.outdated(address)
     unready = cluster.unready(address, addons) if cluster.INITIALIZED.exists() else []
     own = {addon.split("/")[1] for addon in addons}  # an app's pod may just have crashed
-    unready += [(name, cluster.PASSING[2]) for name in outdated or [] if name.split("/")[0] in own]
-    found, reason = state(unready, module.params["inputs"])
+    unready += [(name, cluster.STALE) for name in outdated or [] if name.split("/")[0] in own]
+    found, parts = state(unready, module.params["inputs"])
     record = cluster.record() or {}
     was = record.get("settings", wanted)
     packages = module.params["packages"]
@@ -160,8 +155,8 @@ def main() -> None:
     module.exit_json(
         changed=False,
         state=found,
-        reason=reason,
-        lasting=lasting(found, reason, unready),
+        reason="; ".join(map(" ".join, parts)),
+        lasting=[f"{what} {why}" for what, why in parts if found == "unready" and why not in (*cluster.PASSING, OUTDATED)],
         missing=[what for what, why in unready if why == cluster.MISSING],
         outdated=outdated,
         certificates=dated,

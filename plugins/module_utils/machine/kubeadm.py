@@ -144,8 +144,8 @@ def get(address: str, path: str, context: ssl.SSLContext, timeout: float = 3) ->
         return body
 
 
-MISSING = "is missing"
-PASSING = ("does not answer", "is not available", "does not run, though its status says so")
+MISSING, SILENT, UNAVAILABLE, STALE = "is missing", "does not answer", "is not available", "does not run, though its status says so"
+PASSING = (SILENT, UNAVAILABLE, STALE)
 """What may be over in a moment: a busy machine delays a probe, and a control plane restarts."""
 
 
@@ -159,7 +159,7 @@ def unready(address: str, addons: list[str]) -> list[tuple[str, str]]:
     """
     context = credentials()
     if context is None or get(address, "/readyz", context) != "ok":
-        return [("the API server", PASSING[0])]
+        return [("the API server", SILENT)]
     found = []
     for node in (get(address, "/api/v1/nodes", context) or {}).get("items", []):
         conditions = {c["type"]: c["status"] for c in node.get("status", {}).get("conditions", [])}
@@ -171,7 +171,7 @@ def unready(address: str, addons: list[str]) -> list[tuple[str, str]]:
         if not live:
             found.append((what, MISSING))
         elif live.get("status", {}).get("availableReplicas", 0) < live["spec"].get("replicas", 0):
-            found.append((what, PASSING[1]))
+            found.append((what, UNAVAILABLE))
     return found
 
 
