@@ -310,6 +310,7 @@ def test_exact_versions_are_known_whatever_says_them(tmp_path: Path, files: dict
         ("'django', 'psycopg'", "postgres = ['psycopg2-binary']", ()),
         ("'django'", "production = ['psycopg2', 'gunicorn']\npostgres = ['psycopg2-binary']", ("production",)),
         ("'django'", "mysql = ['mysqlclient']", ()),
+        ("'django'", "postgres = ['psycopg2-binary']\n[dependency-groups]\nprod = ['psycopg[binary]']", ()),
     ],
 )
 def test_an_extra_with_the_databases_driver_is_installed_if_nothing_else_has_one(tmp_path: Path, direct: str, optional: str, extras: tuple[str, ...]) -> None:

@@ -676,13 +676,14 @@ def pyproject_dependencies(kind: str, place: str, root: Path, project: dict[str,
     extras = tuple(name for name in PRODUCTION if name in {**main.get("optional-dependencies", {}), **poetry.get("extras", {})})
     direct = {*requirement_names(main.get("dependencies", [])), *map(normal, poetry.get("dependencies", {}))}
     optional = {name: requirement_names(needs) for name, needs in main.get("optional-dependencies", {}).items()}
-    if not DRIVERS & direct.union(*(optional.get(name, set()) for name in extras)):
-        extras += tuple([name for name, needs in optional.items() if normal(name) not in DEVELOPMENT and DRIVERS & needs][:1])
     for name in extras:
         direct |= optional.get(name, set())
     for name in chosen:
         group = groups[name]
         direct |= requirement_names(group) if isinstance(group, list) else set(map(normal, group.get("dependencies", {})))
+    for name, needs in optional.items():
+        if DRIVERS & needs and not DRIVERS & direct and normal(name) not in DEVELOPMENT:
+            extras, direct = (*extras, name), direct | needs
     packages = toml(root / lock).get("package", []) if lock else []
     sources = json.dumps([main.get("dependencies", []), poetry.get("dependencies", {}), tools.get("uv", {}).get("sources", {})])
     files = ("pyproject.toml", *([lock] if lock else []))
