@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils.rollout.django_shell import command
+from ..module_utils.rollout import django_shell
 
 
 def release_table(history: list[dict[str, Any]]) -> str:
@@ -16,11 +16,6 @@ def release_table(history: list[dict[str, Any]]) -> str:
     rows += [(str(each["revision"]), each["version"], each["created"], str(each["ready"]), "runs" if each["current"] else "") for each in history]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-
-
-def django_shell(script: str) -> list[str]:
-    """Return a container's command that runs a script in Django's shell."""
-    return command(script)
 
 
 def unknown_migrations(log: list[str]) -> dict[str, list[str]]:
@@ -113,4 +108,5 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
-        return {f.__name__: f for f in (release_table, django_shell, unknown_migrations, schema_refusal, other_database, rollback_report, undone)}
+        named = {f.__name__: f for f in (release_table, unknown_migrations, schema_refusal, other_database, rollback_report, undone)}
+        return {**named, "django_shell": django_shell.command}

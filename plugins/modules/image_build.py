@@ -158,12 +158,16 @@ class Build:
                 if line.startswith("STEP ") or line.startswith("["):
                     report(line.strip()[:120])
         if process.wait():
-            own = self.dockerfile.is_relative_to(self.source)
-            project = symptoms.of_build(tail, own)
-            why = dockerfiles.explain("\n".join(tail), self.dockerfile, self.text, project, project_dockerfile.compiled_with if own else None)
-            why = self.full_disk("\n".join(tail)) or why
-            words = "\n".join(tail[-SHOWN:])
-            raise ImageError(f"{why}{Path(command[0]).name} failed. Its last lines ({self.log}):\n{words}")
+            words = "\n".join(tail)
+            why = self.full_disk(words) or self.explained(words, tail)
+            last = "\n".join(tail[-SHOWN:])
+            raise ImageError(f"{why}{Path(command[0]).name} failed. Its last lines ({self.log}):\n{last}")
+
+    def explained(self, words: str, lines: list[str]) -> str:
+        """Return what the Dockerfile or the project has to do with a builder's last words, which are also given as lines; "" for nothing known."""
+        own = self.dockerfile.is_relative_to(self.source)
+        project = symptoms.of_build(lines, own)
+        return dockerfiles.explain(words, self.dockerfile, self.text, project, project_dockerfile.compiled_with if own else None)
 
     def full_disk(self, words: str) -> str:
         """Return a sentence, and a line break, if a full disk may be why a build failed with these words; "" otherwise."""

@@ -250,7 +250,7 @@ class Cluster:
         if kind in KINDS:
             return path_of(kind, namespace, name)
         plural, namespaced = self.resource(kind)
-        place = prefix_of(kind.rpartition("/")[0]) + (f"/namespaces/{namespace}" if namespaced else "")
+        place = prefix_of(kind.rpartition("/")[0]) + (f"/namespaces/{namespace}" if namespace and namespaced else "")
         return f"{place}/{plural}" + (f"/{name}" if name else "")
 
     def _load(self) -> None:

@@ -11,6 +11,7 @@ from ..database_variables import database_part, prefixed
 from ..formats import files_url
 from ..kube.probes import DEFAULT_PATHS, HOST
 from . import symptoms
+from .symptom import REQUIREMENTS
 
 CONTAINER = "berth-checks"
 """The container of a release's Job that checks the project."""
@@ -249,9 +250,7 @@ def _database(facts: Facts, report: Facts) -> Told:
         return Told(what, "Correct it there, or in the variable of berth_app_settings that it comes from: django.db.backends.postgresql is PostgreSQL's.")
     if kind == "driver":
         package = symptoms.package_name(facts["lacks"])
-        return Told(
-            f"The database's driver {facts['lacks']} is not installed{at}", f"Add the package {package} to the project's requirements (and its lock file)."
-        )
+        return Told(f"The database's driver {facts['lacks']} is not installed{at}", f"Add the package {package} to {REQUIREMENTS}.")
     what = {
         "none": "has no database, but berth_app_release_commands runs migrate",
         "local": "points to localhost, where a pod has no database",
@@ -276,7 +275,7 @@ def _to_database(what: str, facts: Facts, report: Facts) -> Told:
     # What is right already has to be said too: the variable is set as a whole.
     right = {part: name for part, name in names.items() if part not in asked and name in facts["asked"] and not name.startswith("DATABASE_")}
     engine = next((name for name in facts["asked"] if re.search("ENGINE", name) and re.search("DB|DATABASE|SQL", name)), kind)
-    more = "" if facts["driver"] else " Add the package psycopg[binary] to the project's requirements (and its lock file)."
+    more = "" if facts["driver"] else f" Add the package psycopg[binary] to {REQUIREMENTS}."
     value = "django.db.backends.postgresql" if "ENGINE" in engine else "postgresql"
     chooses = f" Set {engine}: {value} in berth_app_settings." if engine and "postgres" not in facts["engine"] else ""
     if {"url", "host"} & asked.keys():
@@ -304,7 +303,7 @@ def _cache(facts: Facts, _report: Facts) -> Told:
     cache = '    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": os.environ["REDIS_URL"]}}'
     return Told(
         what,
-        "Set berth_cache: cluster, and add the package redis to the project's requirements (and its lock file).",
+        f"Set berth_cache: cluster, and add the package redis to {REQUIREMENTS}.",
         ['if "REDIS_URL" in os.environ:', cache],
     )
 
@@ -426,7 +425,7 @@ def _root(report: Facts) -> str:
 
 
 def _static(facts: Facts, report: Facts) -> Told:
-    needs = "" if facts["installed"] else "Add the package whitenoise to the project's requirements (and its lock file). "
+    needs = "" if facts["installed"] else f"Add the package whitenoise to {REQUIREMENTS}. "
     before = ("*MIDDLEWARE[:1], ", ", *MIDDLEWARE[1:]") if "MIDDLEWARE" in report.get("has", ()) else ("", "")
     lines = [] if facts["root"] else [_root(report)]
     lines.append(f'MIDDLEWARE = [{before[0]}"whitenoise.middleware.WhiteNoiseMiddleware"{before[1]}]')
@@ -497,7 +496,7 @@ def _command(facts: Facts, _report: Facts) -> Told:
         return Told(f"manage.py has no command {name}, which {variable} runs", f"Correct {variable}, or add the app that has it to INSTALLED_APPS.")
     kind = "command" if facts["kind"] == "program" else "module"
     package = _PROGRAMS.get(name.rpartition("/")[2], "" if kind == "command" else symptoms.package_name(name.partition(".")[0]))
-    install = f"add the package {package} to the project's requirements (and its lock file)" if package else "install it in the image"
+    install = f"add the package {package} to {REQUIREMENTS}" if package else "install it in the image"
     return Told(f"The image has no {kind} {name}, which {variable} runs", f"Correct {variable}, or {install}.")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# A project may have a command shell of its own, with other options and rules, such as pretix' and pretalx'.
+# A project may have a command shell of its own, with other options and rules.
 _SHELL = """
 import runpy, sys
 from django.core import management

@@ -106,10 +106,11 @@ def explained(lines: Sequence[str]) -> tuple[str, str]:
     # An exception's text may have several lines, after the last place; the first is enough.
     last = max((index for index, line in enumerate(lines) if line.startswith("  File ")), default=-1)
     words = next((line for line in lines[last + 1 :] if line[:1].strip()), lines[-1]).strip().rstrip(".")[:500]
-    symptom, raised = symptoms.of_log(lines), f"it raises {words}{symptoms.place(lines)}"
+    symptom, place = symptoms.of_log(lines), symptoms.place(lines)
+    raised = f"it raises {words}{place}"
     if not symptom or symptom.cause == "crash":
         return raised, ""
-    return f"{raised}: {symptom.summary.removesuffix(symptoms.place(lines))}", symptom.advice.rstrip(".")
+    return f"{raised}: {symptom.summary.removesuffix(place)}", symptom.advice.rstrip(".")
 
 
 def of_url(cluster: Cluster, namespace: str, name: str, url: str) -> list[str]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 NOT_OWN = re.compile(r"/(?:site|dist)-packages/|/lib/python3")
 """Parts of the path of a file of Python or of its packages."""
+REQUIREMENTS = "the project's requirements (and its lock file)"
+"""Where a package that is missing is added."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from . import services
-from .symptom import NOT_OWN, Explain, Symptom, fixed, place
+from .symptom import NOT_OWN, REQUIREMENTS, Explain, Symptom, fixed, place
 
 SIZE = "64Mi"
 """The size of a directory of berth_app_writable in examples."""
@@ -146,30 +146,25 @@ def _module(match: re.Match[str], lines: Sequence[str], command: str) -> Symptom
     return Symptom(
         "module",
         f"the module {missing} is not installed",
-        f"Add the package {package_name(top)} to the project's requirements (and its lock file); if {missing} is the project's own, "
-        f"correct its name where it is imported, or in {command}.",
+        f"Add the package {package_name(top)} to {REQUIREMENTS}; if {missing} is the project's own, correct its name where it is imported, or in {command}.",
     )
 
 
 def _driver(match: re.Match[str], _lines: Sequence[str], _command: str) -> Symptom:
     package = package_name(match["name"])
-    return Symptom(
-        "module", f"the database's driver {match['name']} is not installed", f"Add the package {package} to the project's requirements (and its lock file)."
-    )
+    return Symptom("module", f"the database's driver {match['name']} is not installed", f"Add the package {package} to {REQUIREMENTS}.")
 
 
 def _client(match: re.Match[str], _lines: Sequence[str], _command: str) -> Symptom:
     name = match["name"]
-    return Symptom("module", f"the library {name} is not installed", f"Add the package {name} to the project's requirements (and its lock file).")
+    return Symptom("module", f"the library {name} is not installed", f"Add the package {name} to {REQUIREMENTS}.")
 
 
 def _broker(_match: re.Match[str], lines: Sequence[str], _command: str) -> Symptom | None:
     # Kombu runs without a broker's client until it is used (kombu/transport/redis.py).
     if not any('/kombu/transport/redis.py"' in line for line in lines[-4:]):
         return None
-    return Symptom(
-        "module", "the client of Celery's broker, redis, is not installed", "Add the package redis to the project's requirements (and its lock file)."
-    )
+    return Symptom("module", "the client of Celery's broker, redis, is not installed", f"Add the package redis to {REQUIREMENTS}.")
 
 
 def _library(match: re.Match[str], _lines: Sequence[str], _command: str) -> Symptom:

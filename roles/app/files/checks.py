@@ -524,19 +524,24 @@ class Project:
                 continue
         return ""
 
+    def engine(self):
+        """Return the ENGINE of the settings' database, "" if there is none."""
+        engine = (self.configured.DATABASES.get("default") or {}).get("ENGINE") or ""
+        return "" if engine == "django.db.backends.dummy" else engine
+
     def database(self):
         """Check whether the database comes from the environment."""
         from django.db import connections
 
         databases = self.configured.DATABASES
         default = databases.get("default") or {}
-        engine = default.get("ENGINE") or ""
+        engine = self.engine()
         migrates = any(shlex.split(line)[:1] == ["migrate"] for line in self.given["release"])
         names = self.given["database"]["env"]
         value = {part: self.before.get(name, "") for part, name in names.items()}
         facts = {"place": self.place("DATABASES"), "asked": sorted(self.reads(r"DB|DATABASE|SQL|POSTGRES|PG|RDS")), "engine": engine, "env": names}
         facts.update({"driver": self.there("psycopg") or self.there("psycopg2"), "tls": bool(value.get("sslrootcert"))})
-        if not engine or engine == "django.db.backends.dummy":
+        if not engine:
             if migrates:
                 self.find("database", "refuse", kind="none", **facts)
             return
@@ -990,9 +995,7 @@ class Project:
             and any(model._meta.managed and not model._meta.proxy and not model._meta.swapped for model in config.get_models())
         }
         found = sorted((changed & set(self.apps)) | without)
-        if found and self.makes_none(found):
-            return
-        if found and not any("--run-syncdb" in line for line in self.given["release"]):
+        if found and not any("--run-syncdb" in line for line in self.given["release"]) and not self.makes_none(found):
             self.find("migrations", "warn", apps=found)
 
     def makes_none(self, labels):
@@ -1020,7 +1023,7 @@ class Project:
         errors = [message for message in messages if message.level >= checks.ERROR and not str(message.id).startswith("security.")]
         if self.reached:
             return
-        if ((self.configured.DATABASES.get("default") or {}).get("ENGINE") or "django.db.backends.dummy") == "django.db.backends.dummy":
+        if not self.engine():
             errors = [message for message in errors if message.id != "fields.E120"]  # PostgreSQL needs no length for a CharField
         if errors:
             texts = ["{} ({})".format(" ".join(str(message.msg).split())[:300], message.id) for message in errors]
