@@ -27,8 +27,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that wait longest: the others run beside them, and nobody waits for one of them at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("patient") is None)
+    """Begin with the tests that wait longest, each on a worker of its own, so that nobody waits for one of them at the end.
+
+    At first pytest-xdist gives each worker two tests, one after the other in this order.
+    """
+    patient = [item for item in items if item.get_closest_marker("patient")]
+    items[:] = [item for item in items if item not in patient]
+    for number, item in enumerate(patient):
+        items.insert(2 * number, item)
 
 
 def setting(name: str) -> str:
