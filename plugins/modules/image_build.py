@@ -108,6 +108,8 @@ def secret_options(secrets: dict[str, Path]) -> list[str]:
 
 SHOWN = 15  # of the last lines of a failed build
 KEPT = 200  # lines to search: pip prints the reason first, and then a lot about what failed
+# What BuildKit's plain progress puts before each line of a step: github.com/moby/buildkit, util/progress/progressui
+OF_STEP = re.compile(r"^#\d+ (?:\d+\.\d+ )?")
 
 
 class Build:
@@ -154,9 +156,10 @@ class Build:
             )
             for line in map(build_settings.as_written, process.stdout or ()):
                 log.write(line)
-                tail = [*tail[-KEPT:], line.rstrip()]
-                if line.startswith("STEP ") or line.startswith("["):
-                    report(line.strip()[:120])
+                said = OF_STEP.sub("", line.rstrip())
+                tail = [*tail[-KEPT:], said]
+                if said.startswith(("STEP ", "[")):
+                    report(said[:120])
         if process.wait():
             words = "\n".join(tail)
             why = self.full_disk(words) or self.explained(words, tail)

@@ -808,6 +808,12 @@ if "DATABASE_URL" in os.environ:
         says=('BASE_DIR / "media"',),
         mends=False,
     ),
+    "translations are not compiled": Case(
+        "translations",
+        files={"goods/locale/de/LC_MESSAGES/django.po": "", "goods/locale/pt_BR/LC_MESSAGES/djangojs.po": ""},
+        says=("not compiled", ": goods/locale/de/LC_MESSAGES/django.po and 1 more", "run python manage.py compilemessages", "Debian package gettext"),
+        follows=Case(files={"goods/locale/de/LC_MESSAGES/django.mo": "", "goods/locale/pt_BR/LC_MESSAGES/djangojs.mo": ""}),
+    ),
     "a model has a change without a migration": Case(
         "migrations",
         files={"goods/models.py": MODELS + "        price = models.IntegerField()\n"},

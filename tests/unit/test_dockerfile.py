@@ -328,6 +328,10 @@ FAILURES = {
         'ERROR: failed to solve: process "/bin/sh -c python manage.py collectstatic --noinput" did not complete successfully: exit code: 1',
         "line 7: collectstatic failed: its last lines",
     ),
+    "a translation with a mistake": (
+        "./goods/locale/de/LC_MESSAGES/django.po:9: 'msgstr' lacks a format\nmsgfmt: found 1 fatal error",
+        "the translation in goods/locale/de/LC_MESSAGES/django.po, line 9, cannot be compiled: 'msgstr' lacks a format. Correct it in the project.",
+    ),
     "a package without a wheel, and no compiler": (
         "error: command 'gcc' failed: No such file or directory\n  ERROR: Failed building wheel for netifaces",
         "netifaces has no wheel for this Python and cannot be compiled: gcc is missing. Use a version of netifaces that has one, or add build-essential",
@@ -415,6 +419,20 @@ def test_what_a_package_is_compiled_with_is_told_with_the_line_that_lacks_it(pac
     compiled_with = None if known is None else lambda name: known.get(name, [])
     told = explain(words, FILE, "FROM a\nRUN pip install -r all.txt\n", "", compiled_with)
     assert told.startswith(f"src/Dockerfile, line 2: {package} has no wheel for this Python and cannot be compiled: ") and way in told
+
+
+@pytest.mark.parametrize(
+    ("text", "command", "way"),
+    [
+        ("FROM a\nRUN curl x | sh\n", "curl", "apt-get update && apt-get install --yes --no-install-recommends curl\n"),
+        ("FROM a\nRUN msgfmt x\n", "msgfmt", "apt-get update && apt-get install --yes --no-install-recommends gettext\n"),
+        ("FROM a\nRUN curl x | sh\nRUN apk add git\n", "curl", "apk add --no-cache curl\n"),
+    ],
+)
+def test_a_command_that_the_base_image_lacks_is_named_before_what_it_was_to_install(text: str, command: str, way: str) -> None:
+    step = text.split("\n")[1]
+    words = f'/bin/sh: 1: {command}: not found\n/bin/sh: 1: poetry: not found\nError: building at STEP "{step}": while running runtime: exit status 127'
+    assert explain(words, FILE, text) == f"src/Dockerfile, line 2: the base image has no command {command}. Install it above that line: RUN {way}"
 
 
 def test_what_the_project_lacks_is_told_where_collectstatic_fails() -> None:

@@ -515,6 +515,7 @@ echo "$@" >>"$ASKED"
 case "$1 $2" in
 "info --format") [ -e "$ASKED.down" ] && exit 1; echo 29.0 ;;
 "image ls") [ "$4" = here ] && echo sha256:1 ;;
+"build --progress") [ -e "$ASKED.fails" ] && cat "$ASKED.fails" && exit 1 ;;
 "save --output") echo archive >"$3" ;;
 push*) cat "$DOCKER_CONFIG/config.json" >"$ASKED.config"; stat -c %a "$DOCKER_CONFIG/config.json" >"$ASKED.mode"; echo "$DOCKER_CONFIG" >"$ASKED.place" ;;
 esac
@@ -559,6 +560,17 @@ def test_docker_loads_the_base_images_that_it_lacks_builds_and_pushes(asked: Pat
     assert commands[1].startswith("build --progress plain ") and "--network" not in commands[1]
     assert re.search(r"--build-arg PYTHON_IMAGE=here --file /\S+/Dockerfile --tag registry.example/polls:1 src\Z", commands[1])
     assert commands[2:] == ["push --quiet registry.example/polls:1"]
+
+
+def test_docker_tells_each_step_and_why_one_failed(asked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BERTH_PROGRESS", str(tmp_path / "progress"))
+    step = "curl --output x https://x"
+    lines = ["#5 [1/2] FROM docker.io/library/python:3.13-slim", f"#6 [2/2] RUN {step}", "#6 0.215 /bin/sh: 1: curl: not found"]
+    lines += ["#6 ERROR: exit code: 127", f'ERROR: failed to solve: process "/bin/sh -c {step}" did not complete successfully: exit code: 127']
+    Path(f"{asked}.fails").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(ImageError, match="the base image has no command curl"):
+        docker(tmp_path)
+    assert Path(tmp_path / "progress").read_text(encoding="utf-8").splitlines() == [line.removeprefix("#5 ").removeprefix("#6 ") for line in lines[:2]]
 
 
 def test_docker_logs_in_by_a_file_of_its_own_for_the_push_alone(asked: Path, tmp_path: Path) -> None:

@@ -114,6 +114,21 @@ def test_the_settings_module_is_the_one_that_servers_take(tmp_path: Path, change
     assert project(tmp_path, {**started(), **changes}).settings == settings
 
 
+@pytest.mark.parametrize(
+    ("files", "translated"),
+    [
+        ({"goods/locale/de/LC_MESSAGES/django.po": ""}, True),
+        ({"apps/shop/goods/locale/de/LC_MESSAGES/djangojs.po": ""}, True),
+        ({"goods/locale/de/LC_MESSAGES/django.po": "", "goods/locale/de/LC_MESSAGES/django.mo": ""}, False),
+        ({"docs/locale/de/LC_MESSAGES/index.po": ""}, False),
+        ({"goods/locale/de/django.po": ""}, False),
+        ({"venv/pyvenv.cfg": "", "venv/lib/shop/locale/de/LC_MESSAGES/django.po": ""}, False),
+    ],
+)
+def test_translations_that_are_not_compiled_are_known(tmp_path: Path, files: Files, translated: bool) -> None:
+    assert project(tmp_path, started() | {"requirements.txt": "django"} | files).translated is translated
+
+
 @pytest.mark.parametrize("other", ["local", "base", "common"])
 def test_settings_for_production_are_taken_instead_of_those_for_development_and_it_is_said(tmp_path: Path, other: str) -> None:
     files = started(settings=f"shop.conf.{other}")

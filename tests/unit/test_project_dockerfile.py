@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gettext
 import json
+import shutil
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.berth.platform.plugins.module_utils.image import dockerfile as dockerfiles
 from ansible_collections.berth.platform.plugins.module_utils.image import project_dockerfile as generator
+from ansible_collections.berth.platform.plugins.module_utils.image.assets import Assets
 from ansible_collections.berth.platform.plugins.module_utils.image.context import content_hash, context
 from ansible_collections.berth.platform.plugins.module_utils.image.project import Dependencies, Project, ProjectError, Settings, Wish
 from ansible_collections.berth.platform.plugins.modules import app_dockerfile
@@ -64,6 +67,35 @@ def test_an_edit_of_code_leaves_the_packages_layers_as_they_are(kind: str) -> No
     source = next(number for number, line in enumerate(found) if line == "COPY . /srv/app/")
     assert not any("pip " in line or "apt-get" in line or "export" in line for line in found[source:])
     assert sum(line.startswith("COPY . ") for line in found) == 1
+
+
+@pytest.mark.parametrize(("assets", "source"), [(None, "COPY . /srv/app/"), (Assets(""), "COPY --from=assets /srv/app/ /srv/app/")])
+def test_translations_are_compiled_apart_and_the_image_gets_the_source_with_them(assets: Assets | None, source: str) -> None:
+    text = generator.dockerfile(replace(PLAIN, directory="site", translated=True, assets=assets))
+    stage, image = dockerfiles.stages(dockerfiles.parse(text))[-2:]
+    apart, last = ([f"{one.keyword} {one.text}" for one in each.instructions] for each in (stage, image))
+    assert apart[0] == "FROM ${PYTHON_IMAGE} AS translations"
+    assert "install --yes --no-install-recommends gettext" in apart[1]
+    assert apart[2:4] == ["WORKDIR /srv/app/site", source]
+    assert "COPY --from=translations /srv/app/ /srv/app/" in last
+    assert not any("gettext" in line or line.startswith("COPY . ") for line in last)
+
+
+@pytest.mark.skipif(not shutil.which("msgfmt"), reason="gettext is not installed")
+def test_a_translation_is_compiled_beside_its_source_and_a_mistake_in_one_fails_the_build(tmp_path: Path) -> None:
+    messages = tmp_path / "goods/locale/de/LC_MESSAGES"
+    messages.mkdir(parents=True)
+    lines = [one.text for one in dockerfiles.parse(generator.dockerfile(replace(PLAIN, translated=True))) if "msgfmt" in one.text]
+    (messages / "django.po").write_text('msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\nmsgid "Shop"\nmsgstr "Laden"\n', encoding="utf-8")
+    assert subprocess.run(["sh", "-c", *lines], cwd=tmp_path, check=False).returncode == 0
+    with (messages / "django.mo").open("rb") as file:
+        assert gettext.GNUTranslations(file).gettext("Shop") == "Laden"
+    with (messages / "django.po").open("a", encoding="utf-8") as file:
+        file.write('\n#, python-format\nmsgid "%(count)s goods"\nmsgstr "%(zahl)s Waren"\n')
+    failed = subprocess.run(["sh", "-c", *lines], cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert failed.returncode != 0
+    told = dockerfiles.explain(failed.stderr, Path("Dockerfile"), "FROM a")
+    assert told.startswith("Dockerfile: the translation in goods/locale/de/LC_MESSAGES/django.po, line 9, cannot be compiled: ")
 
 
 @pytest.mark.parametrize("kind", ["requirements", "pyproject", "uv", "poetry", "pdm", "pipenv"])

@@ -35,6 +35,14 @@ COLLECTING = re.compile(r"^\s*Collecting ([\w.-]+)", re.MULTILINE)
 # The name of the prebuilt variant of a package that has no wheel of any version.
 WHEELED = {"psycopg2": "psycopg2-binary", "psycopg-c": "psycopg-binary"}
 COMPILERS = ("c++", "cc", "g++", "gcc", "make", "x86_64-linux-gnu-gcc", "aarch64-linux-gnu-gcc")
+NOT_FOUND = re.compile(r"^(?:/bin/)?(?:ba|da)?sh: (?:line )?\d+: ([\w.+-]+): (?:command )?not found$", re.MULTILINE)  # as dash and bash say it
+# Commands that the full image of Python has and the slim one lacks, as far as Dockerfiles use them, and the Debian packages that have them.
+LACKING = {
+    **{name: name for name in ("curl", "file", "git", "gpg", "gnupg", "rsync", "unzip", "wget", "zip")},
+    **{name: "build-essential" for name in COMPILERS},
+    "envsubst": "gettext-base", "gettext": "gettext", "msgfmt": "gettext", "nc": "netcat-openbsd", "node": "nodejs", "npm": "npm", "pg_config": "libpq-dev",
+    "ps": "procps", "psql": "postgresql-client", "ssh": "openssh-client", "xz": "xz-utils",
+}  # fmt: skip
 UNTOLD = re.compile(r"[*?\[\\$]|://|<<")  # in a word of COPY or ADD that is not a path, or whose path depends on something else
 KNOWN_FLAGS = ("chmod", "chown", "from", "mount")  # in buildah 1.28
 BRINGS = {"PYTHON_IMAGE": "python"}  # the image that Berth brings
@@ -588,6 +596,11 @@ def explain(words: str, dockerfile: Path, text: str, project: str = "", compiled
         number = next((number for number, line in enumerate(text.split("\n"), 1) if what.lower() in line.lower()), 1)
         return number, next((one.keyword for one in instructions if one.line <= number <= one.line + one.raw.count("\n")), "")
 
+    def at() -> str:
+        """Return the line of the RUN that failed, "" if that is not known."""
+        step = re.search(r'(?:building at STEP "RUN |process "/bin/sh -c )([^\n"]+)', words)
+        return f", line {place(step[1])[0]}" if step and step[1].lower() in text.lower() else ""
+
     if found := re.search(r"Unknown instruction: \"(\S+?)\"", words):
         return f"{dockerfile}, line {place(found[1])[0]}: {found[1]} is not a Dockerfile instruction.\n"
     if found := re.search(r"(ADD|COPY|RUN) only supports", words):
@@ -612,6 +625,13 @@ def explain(words: str, dockerfile: Path, text: str, project: str = "", compiled
     if found := re.search(r'(?:building at STEP|process) "[^\n]*(manage\.py collectstatic|-m served)', words):
         why = project or "its last lines say why. Fix that in the project"
         return f"{dockerfile}, line {place(found[1])[0]}: collectstatic failed: {why}\n"
+    # The first one: what a pipe from it was to install is not found either.
+    if name := next((found[1] for found in NOT_FOUND.finditer(words) if found[1] in LACKING), ""):
+        apk = re.search(r"\bapk add\b", text)
+        way = f"apk add --no-cache {name}" if apk else f"apt-get update && apt-get install --yes --no-install-recommends {LACKING[name]}"
+        return f"{dockerfile}{at()}: the base image has no command {name}. Install it above that line: RUN {way}\n"
+    if found := re.search(r"^(?:\./)?(\S+\.po):(\d+)(?::\d+)?: (.+)$", words, re.MULTILINE):
+        return f"{dockerfile}: the translation in {found[1]}, line {found[2]}, cannot be compiled: {found[3]}. Correct it in the project.\n"
     if (index := INDEX.search(words)) and (broken := UNANSWERED.search(words)):
         return (
             f"{dockerfile}: pip gets no answer from {index[1]} ({broken[1]}). If a line with -i or --index-url in the requirements names it, remove that line: "
@@ -624,9 +644,7 @@ def explain(words: str, dockerfile: Path, text: str, project: str = "", compiled
         # If it fails before there is anything to build, it is the last one that was started.
         wheel = WHEEL.search(words) or next(reversed(list(COLLECTING.finditer(words[: missing.start()]))), None)
         what, lacks = wheel[1] if wheel else "a package", next(filter(None, missing.groups()))
-        step = re.search(r'(?:building at STEP "RUN |process "/bin/sh -c )([^\n"]+)', words)
-        at = f", line {place(step[1])[0]}" if step and step[1].lower() in text.lower() else ""
-        said = f"{dockerfile}{at}: {what} has no wheel for this Python and cannot be compiled: {lacks} is missing."
+        said = f"{dockerfile}{at()}: {what} has no wheel for this Python and cannot be compiled: {lacks} is missing."
         return f"{said} {_to_compile(what, lacks, compiled_with)}.\n"
     if found := re.search(r"failed to solve: (\S+): .*?(dial tcp.*|no such host|i/o timeout|connection refused)", words):
         name = full_name(found[1])

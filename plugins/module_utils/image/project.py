@@ -128,6 +128,7 @@ class Project:
         loaded: What its settings say.
         assets: What builds its style sheets and scripts, if something does.
         collected: Whether its collected static files are in the source, and some of them nowhere else.
+        translated: Whether it has translations that are not compiled.
         notes: What its owner should know.
     """
 
@@ -142,6 +143,7 @@ class Project:
     loaded: Settings = Settings()
     assets: assets.Assets | None = None
     collected: bool = False
+    translated: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -180,6 +182,7 @@ def read_project(source: Path, directory: str = "", settings: str = "", needs: D
         loaded=loaded,
         assets=built,
         collected=collected,
+        translated=is_translated(root),
         notes=tuple(notes),
     )
 
@@ -232,10 +235,10 @@ def find_files(source: Path, name: str) -> Iterator[str]:
     return find_matching(source, re.compile(re.escape(name)))
 
 
-def find_matching(source: Path, name: re.Pattern[str]) -> Iterator[str]:
-    """Yield the files whose whole name matches a pattern, in the order of :func:`find_files`."""
+def find_matching(source: Path, name: re.Pattern[str], depth: int = DEPTH) -> Iterator[str]:
+    """Yield the files whose whole name matches a pattern, in the order of :func:`find_files`, down to that many directories below."""
     level = [""]
-    for _ in range(DEPTH + 1):
+    for _ in range(depth + 1):
         below = []
         for directory in level:
             try:
@@ -249,6 +252,15 @@ def find_matching(source: Path, name: re.Pattern[str]) -> Iterator[str]:
                 elif entry.is_dir(follow_symlinks=False) and is_code(entry):
                     below.append(path)
         level = below
+
+
+def is_translated(root: Path) -> bool:
+    """Whether a project has translations that are not compiled, as where .gitignore has *.mo.
+
+    docs.djangoproject.com/en/stable/topics/i18n/translation, "Localization: how to create language files"
+    """
+    sources = find_matching(root, re.compile(r"django(?:js)?\.po"), DEPTH + 3)  # below locale/de/LC_MESSAGES
+    return any(path.parent.name == "LC_MESSAGES" and not path.with_suffix(".mo").exists() for path in (root / source for source in sources))
 
 
 def is_code(directory: os.DirEntry[str]) -> bool:

@@ -196,6 +196,20 @@ def assets_stage(assets: Assets, image: str, node: str) -> list[str]:
     return [*lines, run(f"NODE_ENV=production {assets.manager} run build", *([] if assets.kept else ["rm -rf node_modules"])), ""]
 
 
+def translations_stage(project: Project, image: str) -> list[str]:
+    """Return the stage that compiles a project's translations, as compilemessages does. The image gets the source from it."""
+    compiled = '\'for file; do msgfmt --check-format --output-file="${file%.po}.mo" "$file" || exit 1; done\''
+    return [
+        "# A separate stage compiles the translations, so the image contains no gettext.",
+        f"FROM {image} AS translations",
+        install(["gettext"]),
+        f"WORKDIR {place(project.directory)}",
+        f"COPY {f'--from=assets {HOME}/' if project.assets else '.'} {HOME}/",
+        f"RUN find . -path '*/LC_MESSAGES/django*.po' -exec sh -c {compiled} sh {{}} +",
+        "",
+    ]
+
+
 def node_packages(assets: Assets) -> list[str]:
     """Return the commands that install the packages with which a project's assets are built, and the manager first where Node has none like it.
 
@@ -510,6 +524,7 @@ def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = 
         lines += [install(build)] if build else []
         lines += [f"ENV PATH={path}{system}", *packages_instructions(needs, added), ""]
     lines += assets_stage(project.assets, image, node) if project.assets else []
+    lines += translations_stage(project, image) if project.translated else []
     lines += [f"FROM {image}", "ENV " + " \\\n    ".join(f"{name}={value}" for name, value in environment.items())]
     lines += [install(needed)] if needed else []
     lines.append(run(f"groupadd --gid {USER} app", f"useradd --uid {USER} --gid {USER} --no-create-home --home-dir /tmp --shell /usr/sbin/nologin app"))
@@ -521,7 +536,8 @@ def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = 
         lines += ["# The project does not serve its static files itself, so WhiteNoise wraps its application."]
         lines += [run(f"mkdir {STATIC}", f"printf '%s\\n' \\\n        {text} \\\n        > {STATIC}/served.py")]
     # Instructions that do not depend on the code come first.
-    lines += [f"EXPOSE {port}", f"CMD {json.dumps(command)}", f"COPY {f'--from=assets {HOME}/' if project.assets else '.'} {HOME}/"]
+    last = "translations" if project.translated else "assets" if project.assets else ""
+    lines += [f"EXPOSE {port}", f"CMD {json.dumps(command)}", f"COPY {f'--from={last} {HOME}/' if last else '.'} {HOME}/"]
     lines += ["# The values are for this step only. File modes do not depend on the umask of whoever copied the source.", finish(project)]
     lines += [f"USER {USER}:{USER}", ""]
     return "\n".join(lines)
@@ -549,4 +565,5 @@ def summary(project: Project, python: str, command: list[str]) -> str:
     tool = {"requirements": project.dependencies.files[0], "pyproject": "pyproject.toml"}.get(project.dependencies.kind, project.dependencies.files[-1])
     kind = "ASGI" if is_asgi(project) else "WSGI"
     built = f", assets built by {project.assets.manager} run build" if project.assets else ""
-    return f"Python {python}, packages from {tool}, settings {project.settings}, served by {command[0]} ({kind}){built}"
+    translated = ", translations compiled" if project.translated else ""
+    return f"Python {python}, packages from {tool}, settings {project.settings}, served by {command[0]} ({kind}){built}{translated}"

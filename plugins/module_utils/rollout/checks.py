@@ -468,6 +468,13 @@ def _media_url(facts: Facts, _report: Facts) -> Told:
     return Told(what, f"Set url: {facts['url']} next to path: {facts['root']} in berth_app_volumes; anyone can then read them.")
 
 
+def _translations(facts: Facts, _report: Facts) -> Told:
+    more = f" and {facts['more']} more" if facts["more"] else ""
+    what = f"The image has translations that are not compiled, so their texts are shown in the original language: {facts['file']}{more}"
+    way = "Have the Dockerfile run python manage.py compilemessages after the source is copied"
+    return Told(what, f"{way}; it needs the Debian package gettext.")
+
+
 def _migrations(facts: Facts, _report: Facts) -> Told:
     names = ", ".join(facts["apps"])
     way = f"Run python manage.py makemigrations {' '.join(facts['apps'])}, and commit the files that it writes."
@@ -540,6 +547,7 @@ _TEXTS: dict[str, Callable[[Facts, Facts], Told]] = {
     "static-files": _static_files,
     "media": _media,
     "media-url": _media_url,
+    "translations": _translations,
     "migrations": _migrations,
     "command": _command,
     "check": _check,

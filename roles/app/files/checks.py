@@ -959,6 +959,25 @@ class Project:
             lost = self.under(root, self.given["writable"])
             self.find("media", "warn", root=root, lost=lost, field=name, place=self.place("MEDIA_ROOT"), code=root == os.getcwd(), url=url)
 
+    def translations(self):
+        """Check whether the project's translations are compiled."""
+        from django.apps import apps
+        from django.utils.translation import to_locale
+
+        settings = self.configured
+        if not settings.USE_I18N:
+            return
+        places = [*map(str, settings.LOCALE_PATHS), *(os.path.join(app.path, "locale") for app in apps.get_app_configs())]
+        files = [
+            os.path.join(place, to_locale(code), "LC_MESSAGES", name)
+            for place in filter(self.own, places)
+            for code, _ in settings.LANGUAGES
+            for name in ("django.po", "djangojs.po")
+        ]
+        lacking = [file for file in files if os.path.isfile(file) and not os.path.isfile(file[:-2] + "mo")]
+        if lacking:
+            self.find("translations", "warn", file=self.shown(lacking[0]), more=len(lacking) - 1)
+
     def unseen(self, field, root, url):
         """Check whether the app serves persistent files to visitors, if nothing beside it does."""
         from django.urls import Resolver404, resolve
@@ -1044,7 +1063,7 @@ class Project:
         except Stop:
             return
         looks = (self.parts, self.commands, self.debug, self.secret, self.database, self.caches, self.migrations)
-        looks += (self.static_files, self.media, self.checks, self.logs, self.cookies, self.requests)
+        looks += (self.static_files, self.media, self.translations, self.checks, self.logs, self.cookies, self.requests)
         for look in looks:
             self.reached = False
             try:
