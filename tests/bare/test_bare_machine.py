@@ -21,6 +21,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 from ansible_collections.berth.platform.plugins.module_utils.machine import kubeadm
@@ -34,13 +35,13 @@ ENVIRONMENT = os.environ | {"MOLECULE_SCENARIO_NAME": "bare", "ANSIBLE_NOCOLOR":
 INVENTORY = ["-i", "inventories/molecule"]
 
 
-def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-    """Start ansible-playbook in a session of its own, with more environment variables."""
+def start(*arguments: str, output: int | TextIO = subprocess.PIPE, **environment: str) -> subprocess.Popen[str]:
+    """Start ansible-playbook in a session of its own, with more environment variables; ``output`` is where it prints."""
     return subprocess.Popen(
         ["ansible-playbook", *arguments, *INVENTORY],
         cwd=ROOT,
         env=ENVIRONMENT | environment,
-        stdout=subprocess.PIPE,
+        stdout=output,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
@@ -139,14 +140,33 @@ def test_a_check_of_a_bare_machine_succeeds_and_changes_nothing(tmp_path: Path) 
     assert leftovers() == ""
 
 
-@pytest.mark.parametrize("seconds", [2, 6, 10, 15, 22, 30, 45])
-def test_a_run_that_is_killed_leaves_nothing_that_the_next_one_cannot_mend(seconds: int) -> None:
-    process = start("site.yml")
-    time.sleep(seconds)
-    if seconds % 2:
-        os.killpg(process.pid, signal.SIGKILL)  # with its workers and the modules that they run
+# What a run says, or a file that it makes, in their order: a run that goes on where the one before was killed comes to the next one. It is killed with its
+# workers and the modules that they run, or alone, where those go on for a while.
+@pytest.mark.parametrize(
+    ("moment", "alone"),
+    [
+        ("Check the inventory's hosts", True),
+        ("Create | Write the node's files", False),
+        ("/etc/kubernetes/pki/ca.crt", False),  # in the midst of what kubeadm does
+        ("/etc/kubernetes/manifests/kube-apiserver.yaml", True),  # while kubeadm waits for the control plane
+        ("Create | Apply the add-ons", False),
+        ("Keep the registry running", True),  # before the image is built and pushed
+        ("Apply its limits and policies", False),
+        ("Job | Apply the release's Job", True),
+        ("app : Apply the objects", False),
+    ],
+)
+def test_a_run_that_is_killed_leaves_nothing_that_the_next_one_cannot_mend(moment: str, alone: bool, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    with output.open("w") as file:
+        process = start("site.yml", output=file)
+    while not (Path(moment).exists() if moment.startswith("/") else moment in output.read_text(encoding="utf-8")):
+        assert process.poll() is None, output.read_text(encoding="utf-8")[-6000:]
+        time.sleep(0.05)
+    if alone:
+        process.kill()
     else:
-        process.kill()  # its workers go on for a moment
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 

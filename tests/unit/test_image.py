@@ -13,7 +13,6 @@ import socket
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -473,10 +472,11 @@ def test_of_two_environments_that_build_the_same_content_at_once_the_second_take
     fake: Fake, repository: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory, content = tmp_path_factory.mktemp("registry"), f"content-{hashed(repository)}"
-    second_is_there, images = threading.Event(), iter((b"first", b"second"))
+    first_builds, second_is_there, images = threading.Event(), threading.Event(), iter((b"first", b"second"))
 
     def make(build: image_build.Build) -> None:
-        second_is_there.wait(10)
+        first_builds.set()
+        second_is_there.wait(60)
         image = next(images)
         fake[1].manifests |= {content: image, f"sha256:{image.decode()}": image}
 
@@ -501,11 +501,10 @@ def test_of_two_environments_that_build_the_same_content_at_once_the_second_take
     first, second = (image_build.Build({**parameters, "environment": name}) for name in ("dev", "staging"))
     with ThreadPoolExecutor(2) as runs:
         beginning = runs.submit(first.make)
-        while not list(directory.glob("*.lock")):
-            time.sleep(0.01)
+        assert first_builds.wait(60)
         waiting = runs.submit(second.make)
         second_is_there.set()
-        assert (beginning.result(10), waiting.result(10)) == ("buildah", "")
+        assert (beginning.result(60), waiting.result(60)) == ("buildah", "")
     assert Claims(directory, "polls", "dev").own().keys() == Claims(directory, "polls", "staging").own().keys() == {"sha256:first"}
 
 
