@@ -1571,6 +1571,15 @@ def test_celerys_results_are_kept_in_the_cache_unless_the_settings_have_another_
     assert (said["berth_cache_env"], made.asked) == (["BROKER_URL", *(["CELERY_RESULT_BACKEND"] if told else [])], [])
 
 
+def test_the_addresses_of_a_cache_that_a_module_of_the_projects_configuration_reads_are_found(tmp_path: Path) -> None:
+    names = ["SHOP_REDIS", "SHOP_REDIS_SESSIONS", "SHOP_CELERY_BROKER", "SHOP_CELERY_BACKEND", "SHOP_CACHE_TIMEOUT", "SHOP_MAIL_BACKEND"]
+    configuration = "import os\nKNOWN = [" + ", ".join(f"{{'default': 'redis://127.0.0.1', 'env': os.getenv('{name}')}}" for name in names) + "]\n"
+    settings = BASE + "from shop.config import KNOWN\nCACHES = {'default': {'LOCATION': KNOWN[0]['env']}}\n"
+    files = {"shop/settings.py": settings, "shop/config.py": configuration, "requirements.txt": "django\ncelery[redis]\npsycopg\n"}
+    said, _, made = inventory(tmp_path, files, {**KNOWN, **LATER})
+    assert (said["berth_cache"], said["berth_cache_env"], made.asked) == ("cluster", ["SHOP_REDIS", "SHOP_CELERY_BROKER", "SHOP_CELERY_BACKEND"], [])
+
+
 def test_the_internet_is_proposed_where_a_requirement_calls_it(tmp_path: Path) -> None:
     files = {"requirements.txt": "django\nsentry-sdk[django]\n"}
     assert inventory(tmp_path, files, {**KNOWN, **LATER})[0]["berth_app_egress"] == "internet"

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import ast
 import re
+from pathlib import Path
 
 from ...module_utils.image.project import Project
 from ..inventory.cache import client_missing
+from .database import imported_variables
 from .draft import Draft, generated, placeholder
 from .settings import Asked, Reading
 
 CACHE_URLS = {"REDIS_URL", "CACHE_URL"}  # set by berth_cache
 PART = re.compile(r"_(?:HOST|PORT|DB(?:_INDEX)?|PASSWORD|USER(?:NAME)?)\Z")  # parts of a cache's address
+# The name of a variable for an address, whatever it begins with.
+ADDRESS = re.compile(
+    r"(?:\w+_)?(?:(?:REDIS|VALKEY)(?:_(?:URL|URI|DSN|LOCATION))?|CACHE_(?:URL|URI|LOCATION)|BROKER(?:_URL)?|CELERY_(?:RESULT_)?BACKEND)",
+)
 NEED_CACHE = {"channels-redis", "django-cacheops", "django-redis", "django-rq"}  # packages that are useless without Redis
 PARTS = {"_HOST": "cache", "_PORT": "6379", "_USER": "default", "_USERNAME": "default"}  # their values for the cache beside the app
 
 
-def cache(made: Draft, reading: Reading, asked: list[Asked], every: list[Asked], project: Project) -> set[str]:
+def cache(made: Draft, root: Path, reading: Reading, asked: list[Asked], every: list[Asked], project: Project) -> set[str]:
     """Set up the cache and the broker, and return the variables that this covers; ``every`` has each setting that reads a variable."""
     places = ("CACHES", "CHANNEL_LAYERS", "Q_CLUSTER", "RQ_QUEUES", "HUEY")
     client = {"redis", "valkey", "django-redis", "channels-redis", "django-rq", "celery", "huey"} & project.dependencies.names
@@ -30,6 +36,7 @@ def cache(made: Draft, reading: Reading, asked: list[Asked], every: list[Asked],
     ]
     wanted = [one for one in wanted if one.kind not in ("bool", "int", "float") and not beside_the_address(one)]
     part = "The cache"
+    wanted = wanted or [Asked(name) for name in imported_variables(root, project.settings) if ADDRESS.fullmatch(name)]
     if not wanted:
         needed_cache(made, reading, project, bool(client))
         return set()

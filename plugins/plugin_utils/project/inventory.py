@@ -117,7 +117,7 @@ def draft(source: Path, environment: str, app: str, where: str, port: int, known
     probe(made, root, reading, asked, dockerfile)
     files(made, source, dockerfile, project, reading, served)
     handled = database(made, source, root, app, reading, asked, project, waited)
-    handled |= cache(made, reading, asked, every, project)
+    handled |= cache(made, root, reading, asked, every, project)
     handled |= switches(made, reading, asked, every)
     handled |= tasks(made, asked, workers)
     local(made, source, root, project)
