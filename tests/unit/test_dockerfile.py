@@ -332,6 +332,10 @@ FAILURES = {
         "./goods/locale/de/LC_MESSAGES/django.po:9: 'msgstr' lacks a format\nmsgfmt: found 1 fatal error",
         "the translation in goods/locale/de/LC_MESSAGES/django.po, line 9, cannot be compiled: 'msgstr' lacks a format. Correct it in the project.",
     ),
+    "the same, by compilemessages": (
+        "CommandError: Execution of msgfmt failed: /app/goods/locale/de/LC_MESSAGES/django.po:9: end-of-line within string",
+        "the translation in /app/goods/locale/de/LC_MESSAGES/django.po, line 9, cannot be compiled: end-of-line within string.",
+    ),
     "a package without a wheel, and no compiler": (
         "error: command 'gcc' failed: No such file or directory\n  ERROR: Failed building wheel for netifaces",
         "netifaces has no wheel for this Python and cannot be compiled: gcc is missing. Use a version of netifaces that has one, or add build-essential",
@@ -432,7 +436,9 @@ def test_what_a_package_is_compiled_with_is_told_with_the_line_that_lacks_it(pac
 def test_a_command_that_the_base_image_lacks_is_named_before_what_it_was_to_install(text: str, command: str, way: str) -> None:
     step = text.split("\n")[1]
     words = f'/bin/sh: 1: {command}: not found\n/bin/sh: 1: poetry: not found\nError: building at STEP "{step}": while running runtime: exit status 127'
-    assert explain(words, FILE, text) == f"src/Dockerfile, line 2: the base image has no command {command}. Install it above that line: RUN {way}"
+    said = f"src/Dockerfile, line 2: the base image has no command {command}. Install it above that line: RUN {way}"
+    assert explain(words, FILE, text, "", lambda _: []) == said
+    assert explain(words, FILE, text) == "", "nobody edits a Dockerfile that Berth wrote"
 
 
 def test_what_the_project_lacks_is_told_where_collectstatic_fails() -> None:

@@ -38,7 +38,7 @@ COMPILERS = ("c++", "cc", "g++", "gcc", "make", "x86_64-linux-gnu-gcc", "aarch64
 NOT_FOUND = re.compile(r"^(?:/bin/)?(?:ba|da)?sh: (?:line )?\d+: ([\w.+-]+): (?:command )?not found$", re.MULTILINE)  # as dash and bash say it
 # Commands that the full image of Python has and the slim one lacks, as far as Dockerfiles use them, and the Debian packages that have them.
 LACKING = {
-    **{name: name for name in ("curl", "file", "git", "gpg", "gnupg", "rsync", "unzip", "wget", "zip")},
+    **{name: name for name in ("curl", "file", "git", "gpg", "rsync", "unzip", "wget", "zip")},
     **{name: "build-essential" for name in COMPILERS},
     "envsubst": "gettext-base", "gettext": "gettext", "msgfmt": "gettext", "nc": "netcat-openbsd", "node": "nodejs", "npm": "npm", "pg_config": "libpq-dev",
     "ps": "procps", "psql": "postgresql-client", "ssh": "openssh-client", "xz": "xz-utils",
@@ -626,11 +626,11 @@ def explain(words: str, dockerfile: Path, text: str, project: str = "", compiled
         why = project or "its last lines say why. Fix that in the project"
         return f"{dockerfile}, line {place(found[1])[0]}: collectstatic failed: {why}\n"
     # The first one: what a pipe from it was to install is not found either.
-    if name := next((found[1] for found in NOT_FOUND.finditer(words) if found[1] in LACKING), ""):
+    if compiled_with and (name := next((found[1] for found in NOT_FOUND.finditer(words) if found[1] in LACKING), "")):
         apk = re.search(r"\bapk add\b", text)
         way = f"apk add --no-cache {name}" if apk else f"apt-get update && apt-get install --yes --no-install-recommends {LACKING[name]}"
         return f"{dockerfile}{at()}: the base image has no command {name}. Install it above that line: RUN {way}\n"
-    if found := re.search(r"^(?:\./)?(\S+\.po):(\d+)(?::\d+)?: (.+)$", words, re.MULTILINE):
+    if found := re.search(r"^(?:.*msgfmt failed: )?(?:\./)?(\S+\.po):(\d+)(?::\d+)?: (.+)$", words, re.MULTILINE):
         return f"{dockerfile}: the translation in {found[1]}, line {found[2]}, cannot be compiled: {found[3]}. Correct it in the project.\n"
     if (index := INDEX.search(words)) and (broken := UNANSWERED.search(words)):
         return (
