@@ -329,12 +329,14 @@ FAILURES = {
         "line 7: collectstatic failed: its last lines",
     ),
     "a translation with a mistake": (
-        "./goods/locale/de/LC_MESSAGES/django.po:9: 'msgstr' lacks a format\nmsgfmt: found 1 fatal error",
-        "the translation in goods/locale/de/LC_MESSAGES/django.po, line 9, cannot be compiled: 'msgstr' lacks a format. Correct it in the project.",
+        "./a.po:1: warning: x\n./goods/locale/de/LC_MESSAGES/django.po:9: 'msgstr' lacks a format\nmsgfmt: found 1 fatal error\n"
+        'Error: building at STEP "RUN find . -exec sh -c \'msgfmt \\"$file\\"\'": exit status 1',
+        "line 8: the translation in goods/locale/de/LC_MESSAGES/django.po, line 9, cannot be compiled: 'msgstr' lacks a format. Correct it in the project.",
     ),
     "the same, by compilemessages": (
-        "CommandError: Execution of msgfmt failed: /app/goods/locale/de/LC_MESSAGES/django.po:9: end-of-line within string",
-        "the translation in /app/goods/locale/de/LC_MESSAGES/django.po, line 9, cannot be compiled: end-of-line within string.",
+        "CommandError: Execution of msgfmt failed: /app/goods/locale/de/LC_MESSAGES/django.po:9: end-of-line within string\n"
+        'ERROR: failed to solve: process "/bin/sh -c python manage.py compilemessages" did not complete successfully: exit code: 1',
+        "line 9: the translation in /app/goods/locale/de/LC_MESSAGES/django.po, line 9, cannot be compiled: end-of-line within string.",
     ),
     "a package without a wheel, and no compiler": (
         "error: command 'gcc' failed: No such file or directory\n  ERROR: Failed building wheel for netifaces",
@@ -398,7 +400,7 @@ FAILURES = {
 @pytest.mark.parametrize(("words", "said"), FAILURES.values(), ids=FAILURES)
 def test_a_builders_failure_is_said_with_its_line(words: str, said: str) -> None:
     text = "# syntax=docker/dockerfile:1\nFROM python:9\nRUNN x\nCOPY --from=$WHERE a b\nCOPY --parents a b\nCOPY --chmod=u+x a b\n"
-    text += "RUN KEY=build python manage.py collectstatic\n"
+    text += "RUN KEY=build python manage.py collectstatic\nRUN find . -exec sh -c 'msgfmt $file'\nRUN python manage.py compilemessages\n"
     explained = explain(f"STEP 1\n{words}\n", FILE, text)
     assert said in explained and explained.startswith("src/Dockerfile") and explained.endswith("\n")
 
@@ -425,20 +427,26 @@ def test_what_a_package_is_compiled_with_is_told_with_the_line_that_lacks_it(pac
     assert told.startswith(f"src/Dockerfile, line 2: {package} has no wheel for this Python and cannot be compiled: ") and way in told
 
 
+@pytest.mark.parametrize("announced", ["STEP 2/3: ", "[1/2] STEP 2/9: ", "[1/2] ", ""])
 @pytest.mark.parametrize(
-    ("text", "command", "way"),
+    ("text", "said"),
     [
-        ("FROM a\nRUN curl x | sh\n", "curl", "apt-get update && apt-get install --yes --no-install-recommends curl\n"),
-        ("FROM a\nRUN msgfmt x\n", "msgfmt", "apt-get update && apt-get install --yes --no-install-recommends gettext\n"),
-        ("FROM a\nRUN curl x | sh\nRUN apk add git\n", "curl", "apk add --no-cache curl\n"),
+        ("FROM a\nRUN --mount=type=cache,target=/c \\\n  curl x | sh\nRUN poetry export\n", "curl. {}apt-get install --yes --no-install-recommends curl\n"),
+        ("FROM a\nRUN msgfmt x | sh\nRUN poetry export\n", "msgfmt. {}apt-get install --yes --no-install-recommends gettext\n"),
+        ("FROM a\nRUN curl x | gcc\nRUN poetry export\n", "curl and no gcc. {}apt-get install --yes --no-install-recommends curl build-essential\n"),
+        ("FROM a\nRUN curl x | sh\nRUN poetry export\nRUN apk add git\n", "curl. Above that line, install what has it: RUN apk add --no-cache curl\n"),
     ],
 )
-def test_a_command_that_the_base_image_lacks_is_named_before_what_it_was_to_install(text: str, command: str, way: str) -> None:
-    step = text.split("\n")[1]
-    words = f'/bin/sh: 1: {command}: not found\n/bin/sh: 1: poetry: not found\nError: building at STEP "{step}": while running runtime: exit status 127'
-    said = f"src/Dockerfile, line 2: the base image has no command {command}. Install it above that line: RUN {way}"
-    assert explain(words, FILE, text, "", lambda _: []) == said
+def test_a_command_that_the_base_image_lacks_is_named_before_what_it_was_to_install(text: str, said: str, announced: str) -> None:
+    first, last, *_ = (" ".join(one.text.split()) for one in parse(text) if one.keyword == "RUN")
+    missing = "".join(f"/bin/sh: 1: {name}: not found\n" for name in ("curl", "msgfmt", "gcc") if name in first)
+    steps = (f"{announced}RUN {first.replace('--mount', '--mount=type=secret,id=berth --mount')}\n", f"{announced}RUN {last}\n") if announced else ("", "")
+    words = f"{steps[0]}{missing}{steps[1]}/bin/sh: 1: poetry: not found\n"
+    words += f'Error: building at STEP "RUN {last if announced else first}": while running runtime: exit status 127'
+    whole = said.format("Above that line, install what has it: RUN apt-get update && ")
+    assert explain(words, FILE, text, "", lambda _: []) == f"src/Dockerfile, line 2: the base image has no command {whole}"
     assert explain(words, FILE, text) == "", "nobody edits a Dockerfile that Berth wrote"
+    assert explain(words.replace("127", "1"), FILE, text, "", lambda _: []) == "", "something else failed"
 
 
 def test_what_the_project_lacks_is_told_where_collectstatic_fails() -> None:

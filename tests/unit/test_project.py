@@ -115,7 +115,7 @@ def test_the_settings_module_is_the_one_that_servers_take(tmp_path: Path, change
 
 
 @pytest.mark.parametrize(
-    ("files", "translated"),
+    ("files", "uncompiled"),
     [
         ({"goods/locale/de/LC_MESSAGES/django.po": ""}, True),
         ({"apps/shop/goods/locale/de/LC_MESSAGES/djangojs.po": ""}, True),
@@ -125,8 +125,8 @@ def test_the_settings_module_is_the_one_that_servers_take(tmp_path: Path, change
         ({"venv/pyvenv.cfg": "", "venv/lib/shop/locale/de/LC_MESSAGES/django.po": ""}, False),
     ],
 )
-def test_translations_that_are_not_compiled_are_known(tmp_path: Path, files: Files, translated: bool) -> None:
-    assert project(tmp_path, started() | {"requirements.txt": "django"} | files).translated is translated
+def test_translations_that_are_not_compiled_are_known(tmp_path: Path, files: Files, uncompiled: bool) -> None:
+    assert project(tmp_path, started() | {"requirements.txt": "django"} | files).uncompiled is uncompiled
 
 
 @pytest.mark.parametrize("other", ["local", "base", "common"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gettext
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -71,7 +72,7 @@ def test_an_edit_of_code_leaves_the_packages_layers_as_they_are(kind: str) -> No
 
 @pytest.mark.parametrize(("assets", "source"), [(None, "COPY . /srv/app/"), (Assets(""), "COPY --from=assets /srv/app/ /srv/app/")])
 def test_translations_are_compiled_apart_and_the_image_gets_the_source_with_them(assets: Assets | None, source: str) -> None:
-    text = generator.dockerfile(replace(PLAIN, directory="site", translated=True, assets=assets))
+    text = generator.dockerfile(replace(PLAIN, directory="site", uncompiled=True, assets=assets))
     stage, image = dockerfiles.stages(dockerfiles.parse(text))[-2:]
     apart, last = ([f"{one.keyword} {one.text}" for one in each.instructions] for each in (stage, image))
     assert apart[0] == "FROM ${PYTHON_IMAGE} AS translations"
@@ -82,20 +83,24 @@ def test_translations_are_compiled_apart_and_the_image_gets_the_source_with_them
 
 
 @pytest.mark.skipif(not shutil.which("msgfmt"), reason="gettext is not installed")
-def test_a_translation_is_compiled_beside_its_source_and_a_mistake_in_one_fails_the_build(tmp_path: Path) -> None:
-    messages = tmp_path / "goods/locale/de/LC_MESSAGES"
-    messages.mkdir(parents=True)
-    lines = [one.text for one in dockerfiles.parse(generator.dockerfile(replace(PLAIN, translated=True))) if "msgfmt" in one.text]
-    (messages / "django.po").write_text('msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\nmsgid "Shop"\nmsgstr "Laden"\n', encoding="utf-8")
-    assert subprocess.run(["sh", "-c", *lines], cwd=tmp_path, check=False).returncode == 0
-    with (messages / "django.mo").open("rb") as file:
-        assert gettext.GNUTranslations(file).gettext("Shop") == "Laden"
-    with (messages / "django.po").open("a", encoding="utf-8") as file:
+@pytest.mark.parametrize("wrong", ["de", "fr"])  # one of them is not the last that is compiled
+def test_translations_are_compiled_beside_their_source_and_a_mistake_in_one_fails_the_build(tmp_path: Path, wrong: str) -> None:
+    files = {language: tmp_path / f"goods/locale/{language}/LC_MESSAGES/django.po" for language in ("de", "fr")}
+    for language, file in files.items():
+        file.parent.mkdir(parents=True)
+        file.write_text(f'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\nmsgid "Shop"\nmsgstr "Shop {language}"\n', encoding="utf-8")
+    text = generator.dockerfile(replace(PLAIN, uncompiled=True))
+    [line] = [one.text for one in dockerfiles.parse(text) if "msgfmt" in one.text]
+    assert subprocess.run(["sh", "-c", line], cwd=tmp_path, check=False).returncode == 0
+    for language, file in files.items():
+        with file.with_suffix(".mo").open("rb") as compiled:
+            assert gettext.GNUTranslations(compiled).gettext("Shop") == f"Shop {language}"
+    with files[wrong].open("a", encoding="utf-8") as file:
         file.write('\n#, python-format\nmsgid "%(count)s goods"\nmsgstr "%(zahl)s Waren"\n')
-    failed = subprocess.run(["sh", "-c", *lines], cwd=tmp_path, check=False, capture_output=True, text=True)
+    failed = subprocess.run(["sh", "-c", line], cwd=tmp_path, check=False, capture_output=True, text=True)
     assert failed.returncode != 0
-    told = dockerfiles.explain(failed.stderr, Path("Dockerfile"), "FROM a")
-    assert told.startswith("Dockerfile: the translation in goods/locale/de/LC_MESSAGES/django.po, line 9, cannot be compiled: ")
+    told = dockerfiles.explain(f'{failed.stderr}\nError: building at STEP "RUN {line}": exit status 1', Path("Dockerfile"), text)
+    assert re.match(rf"Dockerfile, line \d+: the translation in goods/locale/{wrong}/LC_MESSAGES/django\.po, line 9, cannot be compiled: ", told)
 
 
 @pytest.mark.parametrize("kind", ["requirements", "pyproject", "uv", "poetry", "pdm", "pipenv"])

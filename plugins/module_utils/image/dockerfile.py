@@ -36,6 +36,8 @@ COLLECTING = re.compile(r"^\s*Collecting ([\w.-]+)", re.MULTILINE)
 WHEELED = {"psycopg2": "psycopg2-binary", "psycopg-c": "psycopg-binary"}
 COMPILERS = ("c++", "cc", "g++", "gcc", "make", "x86_64-linux-gnu-gcc", "aarch64-linux-gnu-gcc")
 NOT_FOUND = re.compile(r"^(?:/bin/)?(?:ba|da)?sh: (?:line )?\d+: ([\w.+-]+): (?:command )?not found$", re.MULTILINE)  # as dash and bash say it
+STEP = re.compile(r"^(?:\[[^\]\n]+\] )?(?:STEP \S+ )?RUN ([^\n]+)", re.MULTILINE)  # as buildah and BuildKit announce it
+MISTAKE = re.compile(r"^(?:.*msgfmt failed: )?(?:\./)?(\S+\.po):(\d+)(?::\d+)?: (?!warning: )(.+)$", re.MULTILINE)  # as msgfmt names one
 # Commands that the full image of Python has and the slim one lacks, as far as Dockerfiles use them, and the Debian packages that have them.
 LACKING = {
     **{name: name for name in ("curl", "file", "git", "gpg", "rsync", "unzip", "wget", "zip")},
@@ -596,10 +598,11 @@ def explain(words: str, dockerfile: Path, text: str, project: str = "", compiled
         number = next((number for number, line in enumerate(text.split("\n"), 1) if what.lower() in line.lower()), 1)
         return number, next((one.keyword for one in instructions if one.line <= number <= one.line + one.raw.count("\n")), "")
 
-    def at() -> str:
-        """Return the line of the RUN that failed, "" if that is not known."""
-        step = re.search(r'(?:building at STEP "RUN |process "/bin/sh -c )([^\n"]+)', words)
-        return f", line {place(step[1])[0]}" if step and step[1].lower() in text.lower() else ""
+    def at(step: str) -> str:
+        """Return the line of the RUN that a builder shows so, as far as the first quote; "" if there is none like it."""
+        command = _plain(re.sub(r"\A(?:--\S+\s+)*", "", step.partition('"')[0]))  # the mounts may be Berth's own
+        line = next((one.line for one in instructions if one.keyword == "RUN" and command and _plain(one.words()).startswith(command)), 0)
+        return f", line {line}" if line else ""
 
     if found := re.search(r"Unknown instruction: \"(\S+?)\"", words):
         return f"{dockerfile}, line {place(found[1])[0]}: {found[1]} is not a Dockerfile instruction.\n"
@@ -625,13 +628,19 @@ def explain(words: str, dockerfile: Path, text: str, project: str = "", compiled
     if found := re.search(r'(?:building at STEP|process) "[^\n]*(manage\.py collectstatic|-m served)', words):
         why = project or "its last lines say why. Fix that in the project"
         return f"{dockerfile}, line {place(found[1])[0]}: collectstatic failed: {why}\n"
-    # The first one: what a pipe from it was to install is not found either.
-    if compiled_with and (name := next((found[1] for found in NOT_FOUND.finditer(words) if found[1] in LACKING), "")):
+    failed = re.search(r'(?:building at STEP "RUN |process "/bin/sh -c )([^\n]+)', words)
+    if compiled_with and re.search(r"exit (?:status|code:) 127\b", words) and (lacking := [one for one in NOT_FOUND.finditer(words) if one[1] in LACKING]):
+        # That of the first one, because what was to be installed by a pipe from it is not found either.
+        before = list(STEP.finditer(words, 0, lacking[0].start()))[-1:]
+        line = at(before[0][1] if before else failed[1] if failed else "")
+        names = list(dict.fromkeys(one[1] for one in lacking))
         apk = re.search(r"\bapk add\b", text)
-        way = f"apk add --no-cache {name}" if apk else f"apt-get update && apt-get install --yes --no-install-recommends {LACKING[name]}"
-        return f"{dockerfile}{at()}: the base image has no command {name}. Install it above that line: RUN {way}\n"
-    if found := re.search(r"^(?:.*msgfmt failed: )?(?:\./)?(\S+\.po):(\d+)(?::\d+)?: (.+)$", words, re.MULTILINE):
-        return f"{dockerfile}: the translation in {found[1]}, line {found[2]}, cannot be compiled: {found[3]}. Correct it in the project.\n"
+        packages = " ".join(names if apk else dict.fromkeys(LACKING[name] for name in names))
+        way = f"apk add --no-cache {packages}" if apk else f"apt-get update && apt-get install --yes --no-install-recommends {packages}"
+        return f"{dockerfile}{line}: the base image has no command {' and no '.join(names)}. Above that line, install what has it: RUN {way}\n"
+    if (found := re.search(r'(?:building at STEP|process) "[^\n]*(msgfmt|compilemessages)', words)) and (mistake := MISTAKE.search(words)):
+        file, number, why = mistake.groups()
+        return f"{dockerfile}, line {place(found[1])[0]}: the translation in {file}, line {number}, cannot be compiled: {why}. Correct it in the project.\n"
     if (index := INDEX.search(words)) and (broken := UNANSWERED.search(words)):
         return (
             f"{dockerfile}: pip gets no answer from {index[1]} ({broken[1]}). If a line with -i or --index-url in the requirements names it, remove that line: "
@@ -644,12 +653,17 @@ def explain(words: str, dockerfile: Path, text: str, project: str = "", compiled
         # If it fails before there is anything to build, it is the last one that was started.
         wheel = WHEEL.search(words) or next(reversed(list(COLLECTING.finditer(words[: missing.start()]))), None)
         what, lacks = wheel[1] if wheel else "a package", next(filter(None, missing.groups()))
-        said = f"{dockerfile}{at()}: {what} has no wheel for this Python and cannot be compiled: {lacks} is missing."
+        said = f"{dockerfile}{at(failed[1] if failed else '')}: {what} has no wheel for this Python and cannot be compiled: {lacks} is missing."
         return f"{said} {_to_compile(what, lacks, compiled_with)}.\n"
     if found := re.search(r"failed to solve: (\S+): .*?(dial tcp.*|no such host|i/o timeout|connection refused)", words):
         name = full_name(found[1])
         return unreachable(dockerfile, Image(*place(found[1]), found[1], name), name.partition("/")[0], found[2]) + "\n"
     return ""
+
+
+def _plain(command: str) -> str:
+    """Return a command in one line."""
+    return " ".join(command.split())
 
 
 def _to_compile(what: str, lacks: str, compiled_with: Callable[[str], list[str]] | None) -> str:

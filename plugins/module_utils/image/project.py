@@ -128,7 +128,7 @@ class Project:
         loaded: What its settings say.
         assets: What builds its style sheets and scripts, if something does.
         collected: Whether its collected static files are in the source, and some of them nowhere else.
-        translated: Whether it has translations that are not compiled.
+        uncompiled: Whether it has translations that are not compiled.
         notes: What its owner should know.
     """
 
@@ -143,7 +143,7 @@ class Project:
     loaded: Settings = Settings()
     assets: assets.Assets | None = None
     collected: bool = False
-    translated: bool = False
+    uncompiled: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -182,7 +182,7 @@ def read_project(source: Path, directory: str = "", settings: str = "", needs: D
         loaded=loaded,
         assets=built,
         collected=collected,
-        translated=is_translated(root),
+        uncompiled=lacks_compiled_translations(root),
         notes=tuple(notes),
     )
 
@@ -254,7 +254,7 @@ def find_matching(source: Path, name: re.Pattern[str], depth: int = DEPTH) -> It
         level = below
 
 
-def is_translated(root: Path) -> bool:
+def lacks_compiled_translations(root: Path) -> bool:
     """Whether a project has translations that are not compiled, as where .gitignore has *.mo.
 
     docs.djangoproject.com/en/stable/topics/i18n/translation, "Localization: how to create language files"

@@ -189,7 +189,7 @@ def assets_stage(assets: Assets, image: str, node: str) -> list[str]:
     lines = ["# A separate stage builds style sheets and scripts, so the image contains no Node.", f"FROM {node or image} AS assets"]
     lines += [] if node else [install(["ca-certificates", "nodejs", "npm"])]
     lines.append(f"WORKDIR {home}")
-    sources = [f"COPY . {HOME}/"]
+    sources = [copy_source()]
     lines += sources if assets.whole else copy(assets.files)
     lines.append(run(NODE_SETTINGS, *node_packages(assets), mounts=NODE_SECRETS))
     lines += [] if assets.whole else sources
@@ -204,7 +204,7 @@ def translations_stage(project: Project, image: str) -> list[str]:
         f"FROM {image} AS translations",
         install(["gettext"]),
         f"WORKDIR {place(project.directory)}",
-        f"COPY {f'--from=assets {HOME}/' if project.assets else '.'} {HOME}/",
+        copy_source("assets" if project.assets else ""),
         f"RUN find . -path '*/LC_MESSAGES/django*.po' -exec sh -c {compiled} sh {{}} +",
         "",
     ]
@@ -404,6 +404,11 @@ def copy(files: tuple[str, ...]) -> list[str]:
     return [f"COPY {words([*names, place(directory) + '/'])}" for directory, names in directories.items()]
 
 
+def copy_source(stage: str = "") -> str:
+    """Return the instruction that copies the whole source, as a stage has left it if one is named."""
+    return f"COPY {f'--from={stage} {HOME}/' if stage else '.'} {HOME}/"
+
+
 # Of what COPY takes from a stage buildah reads each file in every build, to see whether it knows it: 12 s for 250 MB of packages.
 TAKE_PACKAGES = run("cp --archive /run/packages /opt/venv", mounts=("--mount=type=bind,from=packages,source=/opt/venv,target=/run/packages",))
 
@@ -458,7 +463,7 @@ def packages_instructions(needs: Dependencies, added: list[str]) -> list[str]:
     if needs.kind in TOOLS:
         tools = " ".join(shlex.quote(name) for name in TOOLS[needs.kind])
         found.append(run("python3 -m venv /opt/tool", f"/opt/tool/bin/{pip(tools)}", mounts=SECRETS))
-    found += [f"COPY . {HOME}/"] if needs.local else copy(needs.files)
+    found += [copy_source()] if needs.local else copy(needs.files)
     first = os.path.relpath(needs.files[0], needs.place or ".")
     if needs.kind == "requirements":
         if needs.encoding:
@@ -524,7 +529,7 @@ def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = 
         lines += [install(build)] if build else []
         lines += [f"ENV PATH={path}{system}", *packages_instructions(needs, added), ""]
     lines += assets_stage(project.assets, image, node) if project.assets else []
-    lines += translations_stage(project, image) if project.translated else []
+    lines += translations_stage(project, image) if project.uncompiled else []
     lines += [f"FROM {image}", "ENV " + " \\\n    ".join(f"{name}={value}" for name, value in environment.items())]
     lines += [install(needed)] if needed else []
     lines.append(run(f"groupadd --gid {USER} app", f"useradd --uid {USER} --gid {USER} --no-create-home --home-dir /tmp --shell /usr/sbin/nologin app"))
@@ -536,8 +541,8 @@ def dockerfile(project: Project, port: int = 8000, packages: list[str] | None = 
         lines += ["# The project does not serve its static files itself, so WhiteNoise wraps its application."]
         lines += [run(f"mkdir {STATIC}", f"printf '%s\\n' \\\n        {text} \\\n        > {STATIC}/served.py")]
     # Instructions that do not depend on the code come first.
-    last = "translations" if project.translated else "assets" if project.assets else ""
-    lines += [f"EXPOSE {port}", f"CMD {json.dumps(command)}", f"COPY {f'--from={last} {HOME}/' if last else '.'} {HOME}/"]
+    last = "translations" if project.uncompiled else "assets" if project.assets else ""
+    lines += [f"EXPOSE {port}", f"CMD {json.dumps(command)}", copy_source(last)]
     lines += ["# The values are for this step only. File modes do not depend on the umask of whoever copied the source.", finish(project)]
     lines += [f"USER {USER}:{USER}", ""]
     return "\n".join(lines)
@@ -565,5 +570,5 @@ def summary(project: Project, python: str, command: list[str]) -> str:
     tool = {"requirements": project.dependencies.files[0], "pyproject": "pyproject.toml"}.get(project.dependencies.kind, project.dependencies.files[-1])
     kind = "ASGI" if is_asgi(project) else "WSGI"
     built = f", assets built by {project.assets.manager} run build" if project.assets else ""
-    translated = ", translations compiled" if project.translated else ""
-    return f"Python {python}, packages from {tool}, settings {project.settings}, served by {command[0]} ({kind}){built}{translated}"
+    compiled = ", translations compiled" if project.uncompiled else ""
+    return f"Python {python}, packages from {tool}, settings {project.settings}, served by {command[0]} ({kind}){built}{compiled}"
