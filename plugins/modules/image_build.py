@@ -234,8 +234,8 @@ class Build:
         Args:
             buildah: Buildah's command; empty for an engine without Berth's images.
         """
-        if build_settings.takes_them(self.instructions):
-            return "SUITE" if build_settings.APT.id in self.text else ""  # for the Dockerfile to replace
+        if build_settings.APT.id in build_settings.taken(self.instructions):
+            return "SUITE"  # for the Dockerfile to replace
         ours = build_settings.from_ours(self.instructions, self.parameters["bases"], self.parameters["arguments"])
         if not buildah or not any(ours) or not re.search(r"\bapt", self.text):
             return ""

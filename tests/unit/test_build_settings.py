@@ -64,8 +64,15 @@ def test_variables_lead_to_the_settings_in_each_stage_and_stay_out_of_the_image(
 @pytest.mark.parametrize("mount", ["id=pip_conf,target=/etc/pip.conf", "id=ca_bundle", "id=apt_sources,target=/run/apt_sources"])
 def test_a_dockerfile_that_takes_them_itself_gets_them_there_alone(mount: str) -> None:
     text = f"FROM python:3.13-slim\nRUN --mount=type=secret,{mount} pip install x\nRUN y\n"
-    assert told(text, ALL, OURS, {}) == told(text, [], [], {})
-    assert ids(told(text, ALL, OURS, {})) == ids(text)
+    there = ALL if "apt" in mount else [name for name in ALL if name != "apt_sources"]
+    assert told(text, there, OURS, {}) == told(text, [], [], {})
+    assert ids(told(text, there, OURS, {})) == ids(text)
+
+
+def test_apts_sources_are_there_also_where_a_dockerfile_takes_other_settings_itself() -> None:
+    text = "FROM python:3.13-slim\nRUN --mount=type=secret,id=pip_conf pip install x\nRUN apt-get update\n"
+    assert ids(told(text, ALL, OURS, {})) == [["apt_sources", "pip_conf"], ["apt_sources"]]
+    assert ids(told(text, ALL, [], {})) == ids(text), "an image of somebody else has its own"
 
 
 @pytest.mark.parametrize("there", [[], ["pip_conf"]])

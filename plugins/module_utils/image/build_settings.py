@@ -46,9 +46,9 @@ MOUNT = re.compile(rf" --mount=type=secret,id=(?:{'|'.join(sorted(IDS))}),target
 RUN = re.compile(r"\A\s*RUN(?:(?:[ \t]|[\\`][ \t]*\r?\n(?:[ \t]*(?:#[^\n]*)?\n)*)+--[a-z-]+(?:=\S*)?(?=\s))*", re.IGNORECASE)
 
 
-def takes_them(instructions: list[Instruction]) -> bool:
-    """Whether a Dockerfile itself says where it wants the secrets; then it gets them only there."""
-    return any(mount.kind == "secret" and mount.id in IDS for instruction in instructions for mount in mounts(instruction))
+def taken(instructions: list[Instruction]) -> set[str]:
+    """Return the IDs of the secrets of which a Dockerfile itself says where it wants them."""
+    return {mount.id for instruction in instructions for mount in mounts(instruction) if mount.kind == "secret"} & IDS
 
 
 def from_ours(instructions: list[Instruction], ours: Collection[str], given: dict[str, str]) -> list[bool]:
@@ -66,6 +66,8 @@ def from_ours(instructions: list[Instruction], ours: Collection[str], given: dic
 def told(text: str, there: Collection[str], ours: Collection[str], given: dict[str, str]) -> str:
     """Return a Dockerfile whose RUNs compile bytecode that stays valid and, unless it handles them itself, have this machine's settings.
 
+    One that handles any, such as pip's, still gets apt's sources unless it handles those: nobody expects an image of Debian without.
+
     A mount, which no layer keeps, provides each, and an ARG, which no image keeps either, points to it. The project's own ENV takes precedence.
 
     Args:
@@ -75,12 +77,12 @@ def told(text: str, there: Collection[str], ours: Collection[str], given: dict[s
         given: The build arguments.
     """
     instructions = parse(text)
-    there = [] if takes_them(instructions) else there
+    handled = taken(instructions)
     lines = text.split("\n")
-    settings = [setting for setting in SETTINGS if setting.id in there]
+    settings = [setting for setting in SETTINGS if setting.id in there and not handled]
     variables = "".join(f" {name}={setting.target}" for setting in settings for name in setting.variables)
     for stage, apt in zip(stages(instructions), from_ours(instructions, ours, given), strict=True):
-        here = [*settings, *([APT] if apt and APT.id in there else [])]
+        here = [*settings, *([APT] if apt and APT.id in {*there} - handled else [])]
         flags = "".join(f" --mount=type=secret,id={one.id},target={one.target}{ADDED}" for one in here)
         for instruction in stage.instructions:
             place, end = instruction.line - 1, instruction.line + instruction.raw.count("\n")
