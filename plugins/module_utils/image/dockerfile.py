@@ -632,12 +632,12 @@ def explain(words: str, dockerfile: Path, text: str, project: str = "", compiled
     if compiled_with and re.search(r"exit (?:status|code:) 127\b", words) and (lacking := [one for one in NOT_FOUND.finditer(words) if one[1] in LACKING]):
         # That of the first one, because what was to be installed by a pipe from it is not found either.
         before = list(STEP.finditer(words, 0, lacking[0].start()))[-1:]
-        line = at(before[0][1] if before else failed[1] if failed else "")
+        where = at(before[0][1] if before else failed[1] if failed else "")
         names = list(dict.fromkeys(one[1] for one in lacking))
         apk = re.search(r"\bapk add\b", text)
         packages = " ".join(names if apk else dict.fromkeys(LACKING[name] for name in names))
         way = f"apk add --no-cache {packages}" if apk else f"apt-get update && apt-get install --yes --no-install-recommends {packages}"
-        return f"{dockerfile}{line}: the base image has no command {' and no '.join(names)}. Above that line, install what has it: RUN {way}\n"
+        return f"{dockerfile}{where}: the base image has no command {' and no '.join(names)}. Above that line, install what has it: RUN {way}\n"
     if (found := re.search(r'(?:building at STEP|process) "[^\n]*(msgfmt|compilemessages)', words)) and (mistake := MISTAKE.search(words)):
         file, number, why = mistake.groups()
         return f"{dockerfile}, line {place(found[1])[0]}: the translation in {file}, line {number}, cannot be compiled: {why}. Correct it in the project.\n"
