@@ -29,10 +29,12 @@ from ansible_collections.berth.platform.plugins.module_utils.image.build_network
     place,
     refusal,
 )
-from ansible_collections.berth.platform.plugins.module_utils.image.registry import ImageError
+from ansible_collections.berth.platform.plugins.module_utils.image.registry import ImageError, tool
 from simulated_machine import MACHINE, NEIGHBOUR, Machine
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="Only root makes network namespaces.")
+as_root = pytest.mark.skipif(
+    os.geteuid() != 0 or not all(map(tool, ("ip", "iptables-restore"))), reason="Only root makes network namespaces, with iproute2 and iptables."
+)
 
 
 @pytest.fixture(autouse=True)

@@ -525,7 +525,8 @@ exit 0
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Put an engine on the PATH that notes what it is asked, in the file that this returns."""
-    for name, text in {"docker": DOCKER, "buildah": "#!/bin/sh\necho buildah version 1.28.2\n"}.items():
+    beside = dict.fromkeys(("ip", "iptables-restore", "nsenter", "runc"), "#!/bin/sh\n")  # without which buildah is not taken
+    for name, text in {"docker": DOCKER, "buildah": "#!/bin/sh\necho buildah version 1.28.2\n", **beside}.items():
         (tmp_path / "bin").mkdir(exist_ok=True)
         (tmp_path / "bin" / name).write_text(text, encoding="utf-8")
         (tmp_path / "bin" / name).chmod(0o755)
