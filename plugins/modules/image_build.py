@@ -170,7 +170,8 @@ class Build:
         """Return what the Dockerfile or the project has to do with a builder's last words, which are also given as lines; "" for nothing known."""
         own = self.dockerfile.is_relative_to(self.source)
         project = symptoms.of_build(lines, own)
-        return dockerfiles.explain(words, self.dockerfile, self.text, project, project_dockerfile.compiled_with if own else None)
+        compiled_with = project_dockerfile.compiled_with if own else None
+        return dockerfiles.explain(words, self.dockerfile, self.text, project, compiled_with, partial(pip.named_in, self.source, dockerfile=self.text))
 
     def full_disk(self, words: str) -> str:
         """Return a sentence, and a line break, if a full disk may be why a build failed with these words; "" otherwise."""

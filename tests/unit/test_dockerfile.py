@@ -405,6 +405,12 @@ def test_a_builders_failure_is_said_with_its_line(words: str, said: str) -> None
     assert said in explained and explained.startswith("src/Dockerfile") and explained.endswith("\n")
 
 
+def test_where_the_requirements_name_an_index_that_does_not_answer_the_line_is_told() -> None:
+    words, _ = FAILURES["an index that does not answer"]
+    told = explain(words, FILE, "FROM a\n", named_in={"https://index.example/simple": "line 1 of /app/requirements.txt"}.__getitem__)
+    assert told.endswith("(NewConnectionError). Remove line 1 of /app/requirements.txt, where it is named: that overrides this machine's pip configuration.\n")
+
+
 @pytest.mark.parametrize(
     ("package", "lacks", "known", "way"),
     [

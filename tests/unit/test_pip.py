@@ -19,6 +19,7 @@ from ansible_collections.berth.platform.plugins.module_utils.image.pip import (
     authorities,
     configuration_files,
     for_build,
+    named_in,
     read_options,
     text_of,
 )
@@ -202,6 +203,39 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
 
 
 # --- Authorities -------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("file", "text", "line"),
+    [
+        ("requirements.txt", "-i https://index.example/simple\nDjango==5.2\n", 1),
+        ("requirements/base.txt", "# all\n--index-url=https://index.example/simple # ours\n", 2),
+        ("requirements.in", "--index-url https://index.example/simple\n", 1),
+        ("requirements.txt", "--extra-index-url https://index.example/simple\n", 0),
+        ("requirements.txt", "-i https://index.example/simple/more\n", 0),
+        ("notes.md", "-i https://index.example/simple\n", 0),
+    ],
+)
+def test_the_line_of_the_requirements_that_names_an_index_is_found(tmp_path: Path, file: str, text: str, line: int) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(text, encoding="utf-8")
+    assert named_in(tmp_path, "https://index.example/simple", "RUN pip install .") == (f"line {line} of {tmp_path / file}" if line else "")
+
+
+@pytest.mark.parametrize(
+    ("run", "files"),
+    [
+        ("COPY requirements.txt /app/\nRUN pip install -r requirements.txt", ["requirements.txt"]),
+        ("COPY . .\nRUN pip install -r ./requirements.txt", ["requirements.txt"]),
+        ("COPY . .\nRUN pip install -r all.txt", ["docs/requirements.txt", "requirements.txt"]),  # it may include any of them
+    ],
+)
+def test_of_several_files_that_name_an_index_those_are_told_that_the_dockerfile_names(tmp_path: Path, run: str, files: list[str]) -> None:
+    (tmp_path / "docs").mkdir()
+    for file in ("requirements.txt", "docs/requirements.txt"):
+        (tmp_path / file).write_text("-i https://index.example/simple\n", encoding="utf-8")
+    told = named_in(tmp_path, "https://index.example/simple", f"FROM a\n{run}\n")
+    assert told == " and ".join(f"line 1 of {tmp_path / file}" for file in files)
+
+
 def certificate(letter: str) -> str:
     """Return what looks like a certificate."""
     return f"-----BEGIN CERTIFICATE-----\n{letter}\n-----END CERTIFICATE-----\n"

@@ -581,7 +581,14 @@ def refuse_documents(dockerfile: Path, instructions: list[Instruction], version:
         raise ImageError(f"{dockerfile}, line {first.line}: {what}: {way} instead.")
 
 
-def explain(words: str, dockerfile: Path, text: str, project: str = "", compiled_with: Callable[[str], list[str]] | None = None) -> str:
+def explain(
+    words: str,
+    dockerfile: Path,
+    text: str,
+    project: str = "",
+    compiled_with: Callable[[str], list[str]] | None = None,
+    named_in: Callable[[str], str] = lambda _: "",
+) -> str:
     """Return a sentence, and a line break, about a failure by the last words of a builder; "" if they need no explanation.
 
     Args:
@@ -590,6 +597,7 @@ def explain(words: str, dockerfile: Path, text: str, project: str = "", compiled
         text: Its text.
         project: What they say about the project itself, and what to do, if a command of manage.py fails.
         compiled_with: Returns the Debian packages that a package is known to need for compiling; None for a Dockerfile that Berth wrote, which has them.
+        named_in: Returns the places in the project's requirements that name a package index, "" if none does.
     """
     instructions = parse(text)
 
@@ -642,10 +650,14 @@ def explain(words: str, dockerfile: Path, text: str, project: str = "", compiled
         file, number, why = mistake.groups()
         return f"{dockerfile}, line {place(found[1])[0]}: the translation in {file}, line {number}, cannot be compiled: {why}. Correct it in the project.\n"
     if (index := INDEX.search(words)) and (broken := UNANSWERED.search(words)):
-        return (
-            f"{dockerfile}: pip gets no answer from {index[1]} ({broken[1]}). If a line with -i or --index-url in the requirements names it, remove that line: "
-            "it overrides this machine's pip configuration. Otherwise correct that configuration (pip config debug shows its files).\n"
+        places = named_in(index[1])
+        way = (
+            f"Remove {places}, where it is named: that overrides this machine's pip configuration"
+            if places
+            else "If a line with -i or --index-url in the requirements names it, remove that line: it overrides this machine's pip configuration. "
+            "Otherwise correct that configuration (pip config debug shows its files)"
         )
+        return f"{dockerfile}: pip gets no answer from {index[1]} ({broken[1]}). {way}.\n"
     if found := HASHLESS.search(words):
         way = "Generate that file again with it, e.g. with uv pip compile --generate-hashes requirements.in -o requirements.txt"
         return f"{dockerfile}: {found[1]} has no hash, but other requirements in its file have one. {way}.\n"

@@ -162,3 +162,24 @@ def texts(place: Path) -> Iterator[str]:
     for file in sorted(place.iterdir()) if place.is_dir() else [place]:
         if file.is_file() or file == place:
             yield file.read_text(encoding="utf-8", errors="replace")
+
+
+def named_in(source: Path, index: str, dockerfile: str) -> str:
+    """Return the files and lines of a project's requirements that name a package index for all of them, "" if none does.
+
+    Those of files that the Dockerfile names, otherwise all: one file includes others. Two levels of directories are searched, which is where
+    projects keep them. pip.pypa.io/en/stable/reference/requirements-file-format
+
+    Args:
+        source: The project.
+        index: The index's address.
+        dockerfile: The text of its Dockerfile.
+    """
+    pattern = re.compile(rf"\s*(?:-i|--index-url)[\s=]*{re.escape(index)}\s*(?:#.*)?")
+    words = set(dockerfile.split())
+    found = {}
+    for file in sorted(file for place in ("*.txt", "*.in", "*/*.txt", "*/*.in") for file in source.glob(place) if file.is_file()):
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        if number := next((number for number, line in enumerate(lines, 1) if pattern.fullmatch(line)), 0):
+            found[str(file.relative_to(source))] = f"line {number} of {file}"
+    return " and ".join([place for file, place in found.items() if {file, f"./{file}"} & words] or found.values())
