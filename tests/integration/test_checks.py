@@ -1269,8 +1269,13 @@ def test_all_is_said_at_once_what_does_not_work_first() -> None:
         "- DEBUG is on (shop/settings.py:9): error pages show visitors the source and the settings. [debug]",
         "  Add to shop/settings.py:",
         '      DEBUG = os.environ.get("DJANGO_DEBUG") == "1"',
-        "If one of them is intended, name it in berth_app_checks_ignore: [command]. With berth_app_checks: warn, the project is released anyway.",
+        "If one of them is intended, set for example berth_app_checks_ignore: [command]. With berth_app_checks: warn, the project is released anyway.",
     ]
+
+
+def test_of_a_single_finding_is_said_how_to_ignore_it_and_nothing_of_others() -> None:
+    lines = checks.warning({**FOUND, "findings": FOUND["findings"][:1]}).splitlines()
+    assert lines[-1] == "If this is intended, set berth_app_checks_ignore: [debug]."
 
 
 @pytest.mark.parametrize("lines", [[], ["ok"], [f"{checks.MARK}{{"], [f"{checks.MARK}[]"]])

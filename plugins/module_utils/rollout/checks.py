@@ -122,8 +122,7 @@ def refusal(report: Facts, job: str, namespace: str) -> str:
     lines = [first, "It would not work:", *_told(refused, report)]
     if others:
         lines += ["It would work, but:", *_told(others, report)]
-    example = refused[0]["id"] if refused else others[0]["id"]
-    lines.append(f"If one of them is intended, name it in {IGNORE}: [{example}]. With berth_app_checks: warn, the project is released anyway.")
+    lines.append(f"{_ignoring(refused + others)} With berth_app_checks: warn, the project is released anyway.")
     return "\n".join(lines)
 
 
@@ -132,9 +131,7 @@ def warning(report: Facts) -> str:
     found = _sorted(report)
     if not found:
         return ""
-    lines = ["The project can be released, but:", *_told(found, report)]
-    lines.append(f"If one of them is intended, name it in {IGNORE}: [{found[0]['id']}].")
-    return "\n".join(lines)
+    return "\n".join(["The project can be released, but:", *_told(found, report), _ignoring(found)])
 
 
 def _sorted(report: Facts) -> list[Facts]:
@@ -150,6 +147,12 @@ def _told(findings: Iterable[Facts], report: Facts) -> list[str]:
         if added := to_add(told, report):
             lines += [f"  Add to {told.file or report.get('file') or 'the settings'}:", *(f"      {line}" for line in added)]
     return lines
+
+
+def _ignoring(findings: Sequence[Facts]) -> str:
+    """Return how to ignore one of these findings."""
+    several = len({found["id"] for found in findings}) > 1
+    return f"If {'one of them' if several else 'this'} is intended, set {'for example ' if several else ''}{IGNORE}: [{findings[0]['id']}]."
 
 
 def tell(found: Facts, report: Facts) -> Told:
