@@ -75,7 +75,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.image import build_settings, pip, project_dockerfile, sbom
+from ..module_utils.image import build_settings, failures, pip, project_dockerfile, sbom
 from ..module_utils.image import dockerfile as dockerfiles
 from ..module_utils.image.build_network import Place, Reach, addresses, network, place
 from ..module_utils.image.claims import Claims, built, lock
@@ -171,7 +171,8 @@ class Build:
         own = self.dockerfile.is_relative_to(self.source)
         project = symptoms.of_build(lines, own)
         compiled_with = project_dockerfile.compiled_with if own else None
-        return dockerfiles.explain(words, self.dockerfile, self.text, project, compiled_with, partial(pip.named_in, self.source, dockerfile=self.text))
+        named_in = partial(pip.named_in, self.source, dockerfile=self.text)
+        return failures.explain(failures.Failure(words, self.dockerfile, self.text, project, compiled_with, named_in))
 
     def full_disk(self, words: str) -> str:
         """Return a sentence, and a line break, if a full disk may be why a build failed with these words; "" otherwise."""
