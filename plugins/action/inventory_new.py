@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tempfile
@@ -18,13 +19,13 @@ from ..module_utils.image import checkout
 from ..module_utils.image.project import ProjectError
 from ..module_utils.image.registry import ImageError
 from ..module_utils.kube import client
+from ..module_utils.machine.kubeadm import ADMIN
 from ..plugin_utils import preflight
 from ..plugin_utils.project import environments, inventory
 
 FIRST = 30080  # the first node port to try
 LONGEST = 30  # characters of an app's name, which leaves room for the names of its processes
 PLAIN = ("app", "backend", "code", "project", "server", "src", "web")  # directory names that say nothing about the content
-ADMIN = "/etc/kubernetes/admin.conf"  # the kubeconfig of a kubeadm cluster on this machine
 ARGUMENTS = {
     "source": {"type": "str", "required": True},
     "environment": {"type": "str", "required": True},
@@ -117,7 +118,7 @@ def source_value(source: Path, target: Path) -> str:
 
 def taken_ports(others: list[environments.Environment]) -> Iterator[int]:
     """Yield the node ports of other inventories and of reachable clusters, and the ports in use on this machine."""
-    kubeconfigs = {ADMIN}
+    kubeconfigs = {str(ADMIN)}
     for other in others:
         if str(port := other.values.get("berth_app_node_port", "")).isdigit():
             yield int(port)
@@ -125,12 +126,8 @@ def taken_ports(others: list[environments.Environment]) -> Iterator[int]:
             kubeconfigs.add(str(other.values.get("berth_kubeconfig", ADMIN)))
     for path in sorted(kubeconfigs):
         if os.access(path, os.R_OK) and not client.IMPORT_ERROR:
-            try:
-                _, answer = client.Cluster(path, None, guarded=False).ask("/api/v1/services")
-            except client.KubeError:
-                continue  # it is stopped, and its environments' inventories are checked anyway
-            ports = [port for service in answer.get("items") or [] for port in service["spec"].get("ports") or []]
-            yield from (port["nodePort"] for port in ports if port.get("nodePort"))
+            with contextlib.suppress(client.KubeError):  # it is stopped, and its environments' inventories are checked anyway
+                yield from preflight.node_ports(client.Cluster(path, None, guarded=False).ask("/api/v1/services")[1])
     yield from (listener.port for listener in preflight.listeners())
 
 

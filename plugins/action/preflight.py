@@ -232,7 +232,8 @@ class Check:
         found += self.budget_problems({problem.variable for problem in found})
         found += self.object_problems({problem.variable for problem in found})
         found += supply.problems(self.get, self.registry, suspect)
-        return found + self.path_problems(suspect) + self.registry_problems(suspect) + self.port_problems(suspect)
+        found += self.path_problems(suspect) + self.registry_problems(suspect)
+        return found + self.port_problems({problem.variable for problem in found})
 
     def warnings(self) -> list[str]:
         """Return what may be a mistake, but is no reason to end the run."""
@@ -470,7 +471,14 @@ class Check:
                 if listener and not preflight.is_berths(listener):
                     text = f"port {port} is taken by {preflight.held_by(listener)}; stop that, or choose another port"
                     found.append(Problem((name,), text))
-        return found
+        return found or self._taken_node_port(suspect)
+
+    def _taken_node_port(self, suspect: set[str]) -> list[Problem]:
+        """Check that no other Service of the cluster on this machine has the app's node port."""
+        if suspect & {"berth_app_node_port", "berth_app_name", "berth_namespace"} or not providers.of(self.provider).machine:
+            return []
+        text = preflight.other_service(self.machine, int(self.get("berth_app_node_port")), (self.get("berth_namespace"), self.get("berth_app_name")))
+        return [Problem(("berth_app_node_port",), text)] if text else []
 
     def provider_checks(self, suspect: set[str]) -> list[Problem]:
         """Run the provider's own checks; ``suspect`` are the variables that are known to be wrong."""

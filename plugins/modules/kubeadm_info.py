@@ -123,8 +123,7 @@ def foreign(kubeconfig: Path) -> bool:
     """Whether the environment's kubeconfig points to a cluster that is neither this one nor an earlier one that Berth created on this machine."""
     if not kubeconfig.exists() or cluster.ours(kubeconfig.read_text(encoding="utf-8")):
         return False
-    admin = cluster.KUBERNETES / "admin.conf"
-    return cluster.record() is None or not admin.exists() or authority(kubeconfig) != authority(admin)
+    return cluster.record() is None or not cluster.ADMIN.exists() or authority(kubeconfig) != authority(cluster.ADMIN)
 
 
 def main() -> None:

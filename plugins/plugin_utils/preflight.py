@@ -198,6 +198,36 @@ def held_by(listener: Listener) -> str:
     return f"{Path(held[1]).name} (process {held[0]})" if held else "another process"
 
 
+def node_ports(services: dict[str, Any]) -> dict[int, tuple[str, str]]:
+    """Return the node ports of a list of Services, as the API server answers with it, each with the Service's namespace and name.
+
+    The kernel redirects connections to them, so no socket listens there.
+    """
+    return {
+        port["nodePort"]: (service["metadata"]["namespace"], service["metadata"]["name"])
+        for service in services.get("items") or []
+        for port in service["spec"].get("ports") or []
+        if port.get("nodePort")
+    }
+
+
+def other_service(machine: Machine, port: int, own: tuple[str, str]) -> str:
+    """Return why a node port is not free in the cluster on a machine, "" if it is, or if the cluster does not answer.
+
+    Args:
+        machine: The machine.
+        port: The port, 0 for any.
+        own: The namespace and the name of the Service that is to have it.
+    """
+    made = machine.record().get("settings", {})
+    context = cluster.credentials(machine.path(cluster.KUBERNETES)) if port and "api_port" in made else None
+    services = cluster.get(f"{made['address']}:{made['api_port']}", "/api/v1/services", context) if context else None
+    namespace, name = node_ports(services or {}).get(port, own)
+    if (namespace, name) == own:
+        return ""
+    return f"port {port} is the node port of Service {name} in namespace {namespace}; choose another port, or 0 to let Kubernetes choose"
+
+
 # --- Files and registries --------------------------------------------------------------------------------------------
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import platform
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from ansible_collections.berth.platform.plugins.plugin_utils import preflight
 from ansible_collections.berth.platform.plugins.plugin_utils.preflight import Listener, Machine
+from fake_api import Api, certificate, running
 
 
 @pytest.fixture(params=[(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")], ids=["IPv4", "IPv6"])
@@ -94,6 +98,47 @@ def test_what_berth_put_on_the_machine_may_hold_a_port(listener: tuple[str, int]
 def test_a_port_is_taken_on_the_same_address_or_on_all(wanted: str, held: str, conflict: bool) -> None:
     others = [Listener(held, 6443, "1"), Listener(wanted, 6444, "2")]
     assert (preflight.taken(6443, wanted, others) is not None) == conflict
+
+
+@pytest.mark.parametrize(
+    ("service", "port", "refused"),
+    [
+        (("shop", "web"), 30099, True),
+        (("polls-dev", "old"), 30099, True),  # of the app's earlier name
+        (("polls-dev", "polls"), 30099, False),
+        (("shop", "web"), 30098, False),
+        (("shop", "web"), 0, False),
+        (None, 30099, False),  # the cluster does not answer
+    ],
+)
+def test_a_node_port_of_another_service_is_found_before_anything_is_built(tmp_path: Path, service: tuple[str, str] | None, port: int, refused: bool) -> None:
+    directory = tmp_path / "etc/kubernetes"
+    (directory / "pki").mkdir(parents=True)
+    files = certificate(directory / "pki")
+    files[0].with_name("ca.crt").write_bytes(files[0].read_bytes())
+    names = ("client-certificate-data", "client-key-data")
+    lines = [f"{name}: {base64.b64encode(file.read_bytes()).decode()}\n" for name, file in zip(names, files, strict=True)]
+    (directory / "admin.conf").write_text("".join(lines), encoding="utf-8")
+    api = Api(files)
+    namespace, name = service or ("", "")
+    ports = [{"port": 80}, {"port": 81, "nodePort": 30099}]
+    api.answers["/api/v1/services"] = (200, {"items": [{"metadata": {"namespace": namespace, "name": name}, "spec": {"ports": ports}}]})
+    (tmp_path / "var/lib/berth").mkdir(parents=True)
+    record = {"settings": {"address": "127.0.0.1", "api_port": str(api.server_port)}}
+    (tmp_path / "var/lib/berth/cluster.json").write_text(json.dumps(record), encoding="utf-8")
+    if not service:
+        api.server_close()
+
+    with running(api) if service else nullcontext():
+        text = preflight.other_service(Machine(tmp_path), port, ("polls-dev", "polls"))
+
+    assert text == (
+        f"port 30099 is the node port of Service {name} in namespace {namespace}; choose another port, or 0 to let Kubernetes choose" if refused else ""
+    )
+
+
+def test_a_machine_without_a_cluster_has_no_node_port_of_another_service(tmp_path: Path) -> None:
+    assert preflight.other_service(Machine(tmp_path), 30099, ("polls-dev", "polls")) == ""
 
 
 def test_space_beneath_two_directories_of_one_file_system_adds_up(tmp_path: Path) -> None:

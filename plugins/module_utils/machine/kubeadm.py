@@ -32,6 +32,7 @@ DIRECTORY = Path("/var/lib/berth")
 RUN = Path("/run/berth")
 LOGS = Path("/var/log/berth")
 KUBERNETES = Path("/etc/kubernetes")
+ADMIN = KUBERNETES / "admin.conf"  # the kubeconfig of the administrator
 KUBELET = Path("/var/lib/kubelet")
 CNI_LEASES = Path("/var/lib/cni/networks/berth")
 RECORD = DIRECTORY / "cluster.json"
@@ -64,7 +65,7 @@ SETTINGS = (
 
 # What any other cluster on this machine would have left behind; each is a file or a non-empty directory.
 FOREIGN = (
-    KUBERNETES / "admin.conf",
+    ADMIN,
     KUBERNETES / "kubelet.conf",
     KUBERNETES / "manifests",
     KUBELET / "config.yaml",
@@ -110,11 +111,11 @@ def ours(text: str) -> bool:
     return re.search(r"^current-context: \S+@berth$", text, re.MULTILINE) is not None
 
 
-def credentials() -> ssl.SSLContext | None:
-    """Return the administrator's TLS context; None if kubeadm has not written the credentials (yet)."""
+def credentials(directory: Path = KUBERNETES) -> ssl.SSLContext | None:
+    """Return the administrator's TLS context; None if kubeadm has not written the credentials to ``directory`` (yet)."""
     try:
-        admin = (KUBERNETES / "admin.conf").read_text(encoding="utf-8")
-        context = ssl.create_default_context(cafile=str(KUBERNETES / "pki" / "ca.crt"))
+        admin = (directory / ADMIN.name).read_text(encoding="utf-8")
+        context = ssl.create_default_context(cafile=str(directory / "pki" / "ca.crt"))
         data = [re.search(rf"{name}: (\S+)", admin) for name in ("client-certificate-data", "client-key-data")]
         chain = b"".join(base64.b64decode(found.group(1)) for found in data if found)
         # The ssl module only loads a certificate from a file; this one never reaches a disk.
@@ -513,7 +514,7 @@ def leave(environment: str, namespace: str, purge: bool) -> list[str]:
         raise ValueError(f"the namespace of {environment} {wrong}")
     change_environments(lambda known: known - {environment})
     removed = [f"environment {environment} from the cluster"]
-    kubectl = [str(DIRECTORY / "bin" / "kubectl"), "--kubeconfig", str(KUBERNETES / "admin.conf")]
+    kubectl = [str(DIRECTORY / "bin" / "kubectl"), "--kubeconfig", str(ADMIN)]
     account = ["delete", "serviceaccount", account_name(environment), "--namespace", ACCOUNTS, "--ignore-not-found"]  # and all its tokens with it
     subprocess.run([*kubectl, *account], capture_output=True, check=False)
     done = subprocess.run([*kubectl, "get", "persistentvolumes", "--output", "json"], capture_output=True, text=True, check=False)
