@@ -10,8 +10,13 @@ description:
   - Can be run again after an interruption. Installed packages stay.
 options:
   environment: {description: "The environment that no longer uses the cluster. While others use it, only its own traces are removed.", type: str, default: ""}
-  namespace: {description: "The environment's namespace, required while others use the cluster.", type: str, default: ""}
-  purge: {description: "Whether to remove the volumes too, including the data of databases in the cluster.", type: bool, default: false}
+  namespace: {description: "The environment's namespace, required with O(purge) and while others use the cluster.", type: str, default: ""}
+  purge:
+    description:
+      - Whether to remove the volumes of the namespace too, including the data of a database in it. The environment may have left the cluster before.
+      - Volumes of other namespaces stay, also those of environments that were destroyed earlier.
+    type: bool
+    default: false
 attributes:
   check_mode: {support: full, description: Says whether there is something to remove.}
 """
@@ -26,7 +31,7 @@ EXAMPLES = """
 RETURN = """
 removed: {description: "What was removed, as phrases.", type: list, elements: str, returned: always}
 stays: {description: "Why the cluster stays and how to remove it; empty if it was removed.", type: str, returned: always}
-kept: {description: "Where the kept volumes are; empty if there are none.", type: str, returned: always}
+kept: {description: "The directories of volumes that stay although nothing uses them.", type: list, elements: str, returned: always}
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -50,16 +55,20 @@ def main() -> None:
     others = sorted(set(users) - {environment}) if environment else []
     removed: list[str] = []
     try:
+        if purge or (others and environment in users):
+            cluster.refuse_namespace(environment, namespace)
+        kept = bool(purge and cluster.kept(namespace))
         if others and environment in users:
             removed = ["(check mode) the environment"] if module.check_mode else cluster.leave(environment, namespace, purge)
-        elif not others and (record is not None or (purge and cluster.there(cluster.VOLUMES))):
-            removed = ["(check mode) the cluster"] if module.check_mode else cluster.Removal(purge).all()
+        elif others and kept:
+            removed = ["(check mode) its volumes"] if module.check_mode else cluster.remove_kept(environment, namespace)
+        elif not others and (record is not None or kept):
+            removed = ["(check mode) the cluster"] if module.check_mode else cluster.Removal(namespace if purge else "").all()
     except ValueError as error:
         module.fail_json(msg=f"Nothing was removed: {error}. Set berth_namespace to the one that {environment} has, and run the same command again.")
     except OSError as error:
         module.fail_json(msg=f"The cluster is not removed whole: {error}. Run the same command again.")
-    kept = str(cluster.VOLUMES) if cluster.there(cluster.VOLUMES) and not purge else ""
-    module.exit_json(changed=bool(removed), removed=removed, stays=cluster.stays(others), kept=kept)
+    module.exit_json(changed=bool(removed), removed=removed, stays=cluster.stays(others), kept=cluster.kept(namespace if others else None))
 
 
 if __name__ == "__main__":

@@ -327,7 +327,19 @@ def test_the_wrong_name_removes_nothing() -> None:
     assert votes() == 1
 
 
-def test_a_purge_takes_the_data_too() -> None:
-    run("playbooks/destroy.yml", "-e", "berth_confirm=molecule", "-e", "berth_purge=true")
-    assert leftovers() == ""
-    assert not Path("/var/lib/berth").exists()
+def test_a_purge_takes_the_data_too_and_not_those_of_an_environment_that_was_destroyed_before() -> None:
+    volumes = Path("/var/lib/berth/volumes")
+    earlier = volumes / "earlier"
+    earlier.joinpath("data").mkdir(parents=True)
+    others = {path.name for path in volumes.iterdir()} - {NAMESPACE}
+    try:
+        printed = run("playbooks/destroy.yml", "-e", "berth_confirm=molecule", "-e", "berth_purge=true")
+        assert leftovers() == ""
+        assert {path.name for path in volumes.iterdir()} == others
+        assert f"kept: {', '.join(sorted(str(volumes / name) for name in others))}" in printed
+    finally:
+        shutil.rmtree(earlier)
+        with contextlib.suppress(OSError):  # a developer's own data stay
+            volumes.rmdir()
+            volumes.parent.rmdir()
+    assert volumes.parent.exists() == (len(others) > 1)

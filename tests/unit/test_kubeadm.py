@@ -151,6 +151,7 @@ PATHS = {
     "RUN": "run",
     "LOGS": "log",
     "KUBERNETES": "etc",
+    "ADMIN": "etc/admin.conf",
     "KUBELET": "kubelet",
     "CNI_LEASES": "cni/networks/berth",
     "TASKS": "run/tasks",
@@ -433,7 +434,7 @@ def test_an_environment_leaves_a_shared_cluster_and_takes_its_account_and_only_i
         "get persistentvolumes --output json",
         "delete persistentvolume pv-1",
     ]
-    assert data.exists() and answer["kept"] == str(machine.root / "lib/volumes")
+    assert data.exists() and answer["kept"] == [str(machine.root / "lib/volumes/polls-dev")]
 
 
 def test_purge_takes_the_data_of_that_environment_only(machine: Machine, kubectl: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -464,6 +465,43 @@ def test_an_environment_that_does_not_use_the_cluster_changes_nothing(machine: M
     assert cluster.record() == {"environments": environments, "settings": {}}
 
 
+def test_purge_takes_the_data_of_an_environment_that_has_left_the_cluster_before(machine: Machine, kubectl: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    machine.made(environments=["molecule"])
+    mine, other = machine.write("lib/volumes/gone/data/x"), machine.write("lib/volumes/other/data/x")
+    assert run(kubeadm_remove, capsys, environment="dev", namespace="gone")["kept"] == [str(mine.parents[1])]
+    answer = run(kubeadm_remove, capsys, environment="dev", namespace="gone", purge=True)
+    assert (answer["removed"], answer["kept"]) == ([str(mine.parents[1])], [])
+    assert not mine.exists() and other.exists()
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [(True, "polls-dev, where another environment uses volumes. Set berth_namespace"), (False, "it is not known whether .*polls-dev is in use")],
+)
+def test_data_that_may_be_in_use_is_not_purged(machine: Machine, kubectl: Path, capsys: pytest.CaptureFixture[str], answers: bool, reason: str) -> None:
+    machine.made(environments=["molecule"])
+    data = machine.write("lib/volumes/polls-dev/data/x")
+    if not answers:
+        machine.write("lib/bin/kubectl", "#!/bin/sh\nexit 1\n")
+    answer = run(kubeadm_remove, capsys, environment="dev", namespace="polls-dev", purge=True)
+    assert answer["failed"] and re.search(reason, answer["msg"]), answer["msg"]
+    assert data.exists()
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_the_last_environments_purge_leaves_the_data_of_those_that_were_destroyed_before(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], made: bool
+) -> None:
+    if made:
+        machine.made()
+    mine, other = machine.write("lib/volumes/polls-dev/data/x"), machine.write("lib/volumes/other/data/x")
+    monkeypatch.setattr(cluster.Removal, "all", lambda removal: removal._files() or removal.removed)
+    answer = run(kubeadm_remove, capsys, environment="dev", namespace="polls-dev", purge=True)
+    assert str(mine.parents[1]) in answer["removed"] and answer["kept"] == [str(other.parents[1])]
+    assert not mine.exists() and other.exists()
+    assert not run(kubeadm_remove, capsys, environment="dev", namespace="polls-dev", purge=True)["changed"]
+
+
 def test_where_berth_made_no_cluster_nothing_is_removed(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     theirs = machine.write("etc/admin.conf")
     assert not run(kubeadm_remove, capsys, environment="dev")["changed"]
@@ -473,12 +511,12 @@ def test_where_berth_made_no_cluster_nothing_is_removed(machine: Machine, capsys
 @pytest.mark.parametrize("environments", [["dev"], ["dev", "molecule"]])
 def test_check_mode_removes_nothing(machine: Machine, capsys: pytest.CaptureFixture[str], environments: list[str]) -> None:
     machine.made(environments=environments)
-    assert run(kubeadm_remove, capsys, check=True, environment="dev", purge=True)["changed"]
+    assert run(kubeadm_remove, capsys, check=True, environment="dev", namespace="polls-dev", purge=True)["changed"]
     assert cluster.record() == {"environments": environments, "settings": {}}
 
 
-@pytest.mark.parametrize("purge", [True, False])
-def test_the_files_of_the_cluster_go_and_volumes_only_when_asked(machine: Machine, purge: bool) -> None:
+@pytest.mark.parametrize("purge", ["polls-dev", ""])
+def test_the_files_of_the_cluster_go_and_volumes_only_when_asked(machine: Machine, purge: str) -> None:
     machine.made()
     for name in ("lib/bin/kubelet", "lib/etcd/member/wal", "kubelet/config.yaml", "run/containerd/x", "log/pods/x", "lib/registry/x"):
         machine.write(name)
@@ -486,7 +524,7 @@ def test_the_files_of_the_cluster_go_and_volumes_only_when_asked(machine: Machin
     cluster.Removal(purge)._files()
     left = sorted(str(path.relative_to(machine.root)) for path in machine.root.rglob("*") if path.is_file())
     assert left == ["lib/registry/x", *([] if purge else ["lib/volumes/polls-dev/data/x"])]
-    assert data.exists() != purge
+    assert data.exists() != bool(purge)
     assert cluster.record() is None
 
 

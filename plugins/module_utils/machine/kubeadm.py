@@ -111,8 +111,9 @@ def ours(text: str) -> bool:
     return re.search(r"^current-context: \S+@berth$", text, re.MULTILINE) is not None
 
 
-def credentials(directory: Path = KUBERNETES) -> ssl.SSLContext | None:
-    """Return the administrator's TLS context; None if kubeadm has not written the credentials to ``directory`` (yet)."""
+def credentials(directory: Path | None = None) -> ssl.SSLContext | None:
+    """Return the administrator's TLS context; None if kubeadm has not written the credentials to ``directory`` (/etc/kubernetes) yet."""
+    directory = directory or KUBERNETES
     try:
         admin = (directory / ADMIN.name).read_text(encoding="utf-8")
         context = ssl.create_default_context(cafile=str(directory / "pki" / "ca.crt"))
@@ -231,13 +232,13 @@ def installed(packages: list[str]) -> set[str]:
 class Removal:
     """Removes the cluster and nothing else, and keeps a list of what it removed."""
 
-    def __init__(self, purge: bool = False, timeout: float = 90) -> None:
+    def __init__(self, purge: str = "", timeout: float = 90) -> None:
         self.purge = purge
         self.timeout = timeout
         self.removed: list[str] = []
 
     def all(self) -> list[str]:
-        """Remove all of the cluster, with ``purge`` also its volumes. Return what was removed, as phrases."""
+        """Remove all of the cluster, and the volumes of the namespace ``purge``. Return what was removed, as phrases."""
         self._pods()
         self._services()
         self._processes()
@@ -343,7 +344,6 @@ class Removal:
             self.removed.append(f"{len(destroyed)} ipsets")
 
     def _files(self) -> None:
-        keep = not self.purge and there(VOLUMES)
         for path in (KUBERNETES, KUBELET, CNI_LEASES, LOGS / "pods", LOGS / "audit", *(LOGS / s for s in SERVICES), RUN / "containerd", RUN / "async"):
             self._tree(path)
         for path in (LOGS / "kubeadm-init.log", DIRECTORY / "containerd.toml", *DIRECTORY.glob("*.before")):
@@ -352,8 +352,8 @@ class Removal:
             path.unlink()
         for name in ("bin", "cni", "containerd", "etcd", "kubeadm"):
             self._tree(DIRECTORY / name)
-        if not keep:
-            self._tree(VOLUMES)
+        if self.purge:
+            self._tree(VOLUMES / self.purge)
         for link in Path("/var/log/containers").glob("*.log"):
             if link.is_symlink() and not link.exists():
                 link.unlink()
@@ -502,29 +502,68 @@ def stays(others: Sequence[str]) -> str:
     return f"the cluster, for {', '.join(others)}. {how}" if others else ""
 
 
+def kept(namespace: str | None = None) -> list[str]:
+    """Return the directories that hold volumes: of one namespace, by default of all, including those of environments that were destroyed earlier."""
+    names = [namespace] if namespace is not None else sorted(os.listdir(VOLUMES)) if VOLUMES.is_dir() else []
+    return [str(VOLUMES / name) for name in names if name and there(VOLUMES / name)]
+
+
+def refuse_namespace(environment: str, namespace: str) -> None:
+    """Refuse a namespace that is not valid: its directory would be that of all volumes, or be elsewhere.
+
+    Raises:
+        ValueError: It is not valid.
+    """
+    if wrong := formats.label(namespace):
+        raise ValueError(f"the namespace of {environment} {wrong}")
+
+
 def leave(environment: str, namespace: str, purge: bool) -> list[str]:
     """Remove one environment's name and account from a cluster that others also use; return what was removed, as phrases.
 
     Its namespace is gone by then, and its claims' volumes are released; ``purge`` removes their data.
+    """
+    change_environments(lambda known: known - {environment})
+    account = ["delete", "serviceaccount", account_name(environment), "--namespace", ACCOUNTS, "--ignore-not-found"]  # and all its tokens with it
+    _kubectl(*account)
+    for name, phase in _volumes(namespace) or []:
+        if phase == "Released":
+            _kubectl("delete", "persistentvolume", name)
+    return [f"environment {environment} from the cluster", *(_remove_data(namespace) if purge else [])]
+
+
+def remove_kept(environment: str, namespace: str) -> list[str]:
+    """Remove the data of an environment that has left a cluster which others use; return what was removed, as phrases.
 
     Raises:
-        ValueError: The namespace is not valid: its directory would be that of all volumes, or be elsewhere. Nothing was changed.
+        ValueError: Another environment uses volumes in that namespace.
+        OSError: The API server does not say whether one does.
     """
-    if wrong := formats.label(namespace):
-        raise ValueError(f"the namespace of {environment} {wrong}")
-    change_environments(lambda known: known - {environment})
-    removed = [f"environment {environment} from the cluster"]
-    kubectl = [str(DIRECTORY / "bin" / "kubectl"), "--kubeconfig", str(ADMIN)]
-    account = ["delete", "serviceaccount", account_name(environment), "--namespace", ACCOUNTS, "--ignore-not-found"]  # and all its tokens with it
-    subprocess.run([*kubectl, *account], capture_output=True, check=False)
-    done = subprocess.run([*kubectl, "get", "persistentvolumes", "--output", "json"], capture_output=True, text=True, check=False)
-    for volume in json.loads(done.stdout or "{}").get("items", []):
-        if volume["spec"].get("claimRef", {}).get("namespace") == namespace and volume["status"].get("phase") == "Released":
-            subprocess.run([*kubectl, "delete", "persistentvolume", volume["metadata"]["name"]], capture_output=True, check=False)
-    if purge and there(VOLUMES / namespace):
-        shutil.rmtree(VOLUMES / namespace)
-        removed.append(str(VOLUMES / namespace))
-    return removed
+    if (volumes := _volumes(namespace)) is None:
+        raise OSError(f"the API server does not answer, so it is not known whether {VOLUMES / namespace} is in use")
+    if any(phase == "Bound" for _, phase in volumes):
+        raise ValueError(f"the namespace of {environment} is {namespace}, where another environment uses volumes")
+    return _remove_data(namespace)
+
+
+def _remove_data(namespace: str) -> list[str]:
+    found = kept(namespace)
+    for directory in found:
+        shutil.rmtree(directory)
+    return found
+
+
+def _volumes(namespace: str) -> list[tuple[str, str]] | None:
+    """Return the names and phases of the volumes that claims of a namespace have or had; None if the API server does not answer."""
+    done = _kubectl("get", "persistentvolumes", "--output", "json")
+    if done.returncode:
+        return None
+    volumes = [volume for volume in json.loads(done.stdout)["items"] if volume["spec"].get("claimRef", {}).get("namespace") == namespace]
+    return [(volume["metadata"]["name"], volume["status"].get("phase", "")) for volume in volumes]
+
+
+def _kubectl(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(DIRECTORY / "bin" / "kubectl"), "--kubeconfig", str(ADMIN), *arguments], capture_output=True, text=True, check=False)
 
 
 def without_ours(rules: str) -> tuple[str, int]:
