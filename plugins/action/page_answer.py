@@ -41,12 +41,15 @@ class ActionModule(ActionBase):
             report(f"{given['url']}: {answer.text}")
             time.sleep(PAUSE)
         served = 200 <= answer.status < given["below"]
-        lacks = unstyled(urllib.parse.urljoin(given["url"], given["styled"]), given["static"]) if served and given["styled"] else ""
+        own = unstyled(answer, given["static"]) if served else ""
+        asked = served and given["styled"] and not own
+        other = unstyled(access.ask(urllib.parse.urljoin(given["url"], given["styled"]), ASK), given["static"]) if asked else ""
         raised = self._raised(given) if answer.status >= 500 and given["name"] else ""
         result |= {"status": answer.status, "answer": f"{answer.text}{'; ' if raised else ''}{raised}", "served": served}
-        if lacks and given["static"]:
-            return result | {"failed": True, "msg": f"The app is released and its pages are served, but {lacks}"}
-        return result | {"warnings": [lacks] if lacks else []}
+        if other and given["static"]:
+            return result | {"failed": True, "msg": f"The app is released and its pages are served, but {other}"}
+        # A project's own page may link to a style sheet that does not exist anywhere.
+        return result | {"warnings": [lacks for lacks in (own, other) if lacks]}
 
     @staticmethod
     def _raised(given: dict[str, Any]) -> str:
@@ -58,14 +61,13 @@ class ActionModule(ActionBase):
         return page_error.told(page_error.of_url(cluster, given["namespace"], given["name"], given["url"]))
 
 
-def unstyled(url: str, static: str = "") -> str:
+def unstyled(page: access.Answer, static: str = "") -> str:
     """Return why visitors see a page without its style sheet; empty if they see it, or if there is no such page.
 
     Args:
-        url: The page.
+        page: The page.
         static: The URL at which the web server next to the app serves static files; empty without one.
     """
-    page = access.ask(url, ASK)
     sheet = access.style_sheet(page) if page.good else ""
     if not sheet or (answer := access.ask(sheet, ASK)).good:
         return ""

@@ -21,7 +21,7 @@ from ..module_utils import providers
 from ..module_utils.image import checkout
 from ..module_utils.image.dockerfile import Instruction, parse, runs_as_root, serves_nothing, work_directories
 from ..module_utils.image.project import ProjectError, find_files, read_project, requirements_dependencies, text_of
-from ..module_utils.image.project_dockerfile import HOME, serves, serves_itself
+from ..module_utils.image.project_dockerfile import HOME, SERVED, serves, serves_itself
 from ..module_utils.image.user import ADVICE
 from ..module_utils.kube import identity
 from ..module_utils.kube.app_volumes import in_the_way
@@ -418,7 +418,11 @@ class Check:
             return [Problem((error.variable,), error.text)]
         wrong = [name for name in self.get("berth_app_packages") if not PACKAGE.fullmatch(name)]
         found = [Problem(("berth_app_packages",), f"{name} is not a valid name of a Debian package") for name in wrong]
-        if self.get("berth_app_static") and (serves(project) or serves_itself(project)):
+        wrapped, command = serves(project), self.get("berth_app_command")
+        if unwrapped := [word for word in command if wrapped and word in (project.wsgi, project.asgi)] if isinstance(command, list) else []:
+            text = f"{unwrapped[0]} serves no static files; remove it, or write {SERVED} instead, in which the image that Berth builds serves them"
+            found.append(Problem(("berth_app_command",), text))
+        if self.get("berth_app_static") and (wrapped or serves_itself(project)):
             found.append(Problem(("berth_app_static",), "is not needed: the image that Berth builds serves the project's static files itself; remove it"))
         return found
 

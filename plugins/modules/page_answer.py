@@ -7,12 +7,13 @@ module: page_answer
 short_description: Request a page of an app on this machine until the app answers
 description:
   - Whatever the app says is an answer if its status is below O(below); so is a redirect to another place, such as to https.
+  - Warns if the page's own style sheet is not served.
   - Bypasses any proxy in the environment.
 options:
   url: {description: The page., type: str, required: true}
   below: {description: "The first HTTP status that is not an answer, C(400) or C(500).", type: int, default: 500}
-  styled: {description: "A path on the site whose page names a style sheet, such as the admin's. A missing style sheet is a warning.", type: str, default: ""}
-  static: {description: "The URL at which a web server serves static files. If set, a missing style sheet is a failure.", type: str, default: ""}
+  styled: {description: "The path of another page with a style sheet, such as the admin's. If that is missing, it is a warning.", type: str, default: ""}
+  static: {description: "The URL at which a web server serves static files. If set, the other page's missing one is a failure.", type: str, default: ""}
   timeout: {description: Seconds to wait for an answer., type: int, default: 15}
   kubeconfig:
     description: Path of the kubeconfig; the client's own default (E(KUBECONFIG), then C(~/.kube/config)) if omitted.

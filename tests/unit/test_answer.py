@@ -128,7 +128,7 @@ def pages_of(pages: dict[str, tuple[int, str]]) -> ThreadingHTTPServer:
 def test_a_page_whose_style_sheet_is_not_served_is_told_with_both_addresses(pages: dict[str, tuple[int, str]], warned: bool) -> None:
     with running(pages_of(pages)) as site:
         base = f"http://127.0.0.1:{site.server_port}"
-        told = page_answer.unstyled(f"{base}/admin/")
+        told = page_answer.unstyled(access.ask(f"{base}/admin/", 5))
     assert bool(told) is warned
     assert not warned or (f"{base}/" in told and "a.css, the style sheet of " in told and "is not served: " in told)
 
@@ -143,7 +143,14 @@ def test_a_page_whose_style_sheet_is_not_served_is_told_with_both_addresses(page
 )
 def test_whoever_shows_static_files_is_told_what_to_change(static: str, way: str) -> None:
     with running(pages_of({"/admin/": (200, STYLED.format("/static/a.css"))})) as site:
-        assert way in page_answer.unstyled(f"http://127.0.0.1:{site.server_port}/admin/", static)
+        assert way in page_answer.unstyled(access.ask(f"http://127.0.0.1:{site.server_port}/admin/", 5), static)
+
+
+def test_a_page_without_its_style_sheet_is_told_though_there_is_no_admin(tmp_path: Path) -> None:
+    with running(pages_of({"/": (200, STYLED.format("/static/a.css"))})) as site:
+        done = ask(tmp_path, f"http://127.0.0.1:{site.server_port}/")
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 0 and "/static/a.css, the style sheet of http://127.0.0.1" in said
 
 
 def test_static_files_that_visitors_are_to_be_shown_and_are_not_fail_the_run(tmp_path: Path) -> None:

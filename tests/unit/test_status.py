@@ -463,6 +463,10 @@ def event(reason: str, message: str, name: str, at: str = LATER, **more: Any) ->
     return {"reason": reason, "message": message, "involvedObject": {"kind": "Pod", "name": name}, "lastTimestamp": at} | more
 
 
+FAILED = event("Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 500", "polls-a")
+FAILED["involvedObject"]["fieldPath"] = "spec.containers{web}"
+
+
 def restarted(code: int, reason: str = "Error", at: str = BEGAN) -> Json:
     """Return a pod whose container runs again."""
     found = ready_pod(REPLICASET, name="polls-a")
@@ -486,6 +490,7 @@ def evicted() -> Json:
         ([restarted(1)], [], "polls-a (web) ended with exit code 1 and was restarted, 2 times", "playbooks/ops/logs.yml"),
         ([restarted(137)], [event("Killing", PROBED, "polls-a")], "did not answer its liveness probe", "path"),
         ([], [event("Killing", PROBED, "polls-gone")], "polls-gone (web) did not answer its liveness", "path"),
+        ([restarted(137)], [event("Killing", PROBED, "polls-a"), FAILED], "(web) answered its liveness probe with 500 and was", "Mend the page"),
         ([evicted()], [], "polls-b was evicted by its node: Usage of EmptyDir volume", "berth_app_writable"),
         ([], [event("Evicted", TMP, "polls-gone")], "polls-gone was evicted by its node: Usage of EmptyDir volume", "berth_app_writable"),
         ([], [event("Evicted", "The node was low on resource: memory. Threshold", "polls-gone")], "low on resource: memory", "give the node more memory"),

@@ -28,6 +28,7 @@ EVICTIONS: tuple[tuple[str, str], ...] = (
 )
 MEMORY = "Raise the memory limit in berth_app_resources, or reduce the memory that the process uses."
 PROBE = "Check its log of that time (playbooks/ops/logs.yml); give it more CPU in berth_app_resources, or correct berth_app_liveness_path."
+ERROR = "Its log of that time says why (playbooks/ops/logs.yml). Mend the page, or correct berth_app_liveness_path."
 CRASH = "Its log says why (playbooks/ops/logs.yml)."
 
 
@@ -84,20 +85,32 @@ def _evicted(pod: str, at: str, message: str) -> Incident:
 
 
 def _restarts(pods: Iterable[Object], events: Iterable[Object]) -> Iterator[Incident]:
+    events = list(events)
+    codes = dict(filter(None, map(_code, events)))
     probed = {(dig(event, "involvedObject", "name"), match[1]): event for event in events if (match := _probe(event))}
+    phrases = {key: _probed(codes.get(key, "")) for key in probed}
     for pod in pods:
         for status in [*(dig(pod, "status", "initContainerStatuses") or []), *(dig(pod, "status", "containerStatuses") or [])]:
             ended = dig(status, "lastState", "terminated")
-            if ended and status.get("restartCount") and (told := _restart(ended, (pod["metadata"]["name"], status["name"]) in probed)):
+            if ended and status.get("restartCount") and (told := _restart(ended, phrases.get((pod["metadata"]["name"], status["name"])))):
                 text, advice = told
                 yield Incident(pod["metadata"]["name"], status["name"], ended.get("finishedAt") or "", text, advice, status["restartCount"], True)
     names = {pod["metadata"]["name"] for pod in pods}
     for (name, container), event in probed.items():
         if name not in names:  # replaced since: only its event is left
-            yield Incident(name or "", container, event_time(event), _PROBED, PROBE, event.get("count") or 1)
+            yield Incident(name or "", container, event_time(event), *phrases[name, container], event.get("count") or 1)
 
 
-_PROBED = "did not answer its liveness probe and was restarted"
+def _probed(code: str) -> tuple[str, str]:
+    """Say that a container was restarted because of its probe, which was answered with an HTTP status or, if that is "", not in time."""
+    return (f"answered its liveness probe with {code} and was restarted", ERROR) if code else ("did not answer its liveness probe and was restarted", PROBE)
+
+
+def _code(event: Object) -> tuple[tuple[str | None, str], str] | None:
+    """Return the pod, the container and the HTTP status of an event in which the kubelet says that a probe failed (pkg/probe/http/http.go)."""
+    said = re.match(r"(?:Liveness|Startup) probe failed: HTTP probe failed with statuscode: (\d+)", str(event.get("message")))
+    container = re.search(r"\{(\S+)\}", dig(event, "involvedObject", "fieldPath") or "")
+    return ((dig(event, "involvedObject", "name"), container[1]), said[1]) if said and container else None
 
 
 def _probe(event: Object) -> re.Match[str] | None:
@@ -107,13 +120,13 @@ def _probe(event: Object) -> re.Match[str] | None:
     return re.match(r"Container (\S+) failed (?:liveness|startup) probe", str(event.get("message")))
 
 
-def _restart(ended: Object, probed: bool) -> tuple[str, str] | None:
+def _restart(ended: Object, probed: tuple[str, str] | None) -> tuple[str, str] | None:
     """Say why a container was restarted, and what to do; None if it was no problem: its machine was stopped, or it was told to stop."""
     code, reason = ended.get("exitCode"), ended.get("reason")
     if reason == "OOMKilled":
         return "used more memory than its limit, was killed (OOMKilled) and restarted", MEMORY
     if probed:
-        return _PROBED, PROBE
+        return probed
     if code in (0, 143) or reason == "Unknown":
         return None
     return f"ended with exit code {code} and was restarted", CRASH

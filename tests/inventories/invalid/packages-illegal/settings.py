@@ -1,2 +1,3 @@
 INSTALLED_APPS = ["django.contrib.staticfiles"]
 STATIC_URL = "static/"
+WSGI_APPLICATION = "site_wsgi.application"

@@ -1,0 +1,1 @@
+"""Served by gunicorn."""
