@@ -94,10 +94,11 @@ class CallbackModule(CallbackBase):
 
     def _print(self, lines: list[str]) -> None:
         silence = time.monotonic() - self._spoke
+        self._said = next(filter(None, reversed(lines)), self._said)
         if screen.STATUS.brief:
             lines = self._newest(lines, silence)
         if not lines and silence >= HEARTBEAT and not self._typed:
-            lines = [self._task]
+            lines = [self._said or self._task]
         for line in lines:
             self._spoke = time.monotonic()
             if line:  # an empty line only shows that a visible task is alive
