@@ -49,6 +49,11 @@ FAILURES = {
         'ERROR: failed to solve: process "/bin/sh -c python manage.py compilemessages" did not complete successfully: exit code: 1',
         "line 9: the translation in /app/goods/locale/de/LC_MESSAGES/django.po, line 9, cannot be compiled: end-of-line within string.",
     ),
+    "a script of package.json whose program is in no package": (
+        "> app@1 build\n> tsc\n\nsh: 1: tsc: not found\n"
+        'Error: building at STEP "RUN NODE_ENV=production npm run build": while running runtime: exit status 127',
+        "line 10: npm run build runs tsc, but package.json has no package that provides it. Add the one that does, such as by npm install --save-dev types",
+    ),
     "a package without a wheel, and no compiler": (
         "error: command 'gcc' failed: No such file or directory\n  ERROR: Failed building wheel for netifaces",
         "netifaces has no wheel for this Python and cannot be compiled: gcc is missing. Use a version of netifaces that has one, or add build-essential",
@@ -112,6 +117,7 @@ FAILURES = {
 def test_a_builders_failure_is_said_with_its_line(words: str, said: str) -> None:
     text = "# syntax=docker/dockerfile:1\nFROM python:9\nRUNN x\nCOPY --from=$WHERE a b\nCOPY --parents a b\nCOPY --chmod=u+x a b\n"
     text += "RUN KEY=build python manage.py collectstatic\nRUN find . -exec sh -c 'msgfmt $file'\nRUN python manage.py compilemessages\n"
+    text += "RUN NODE_ENV=production npm run build\n"
     explained = explain(Failure(f"STEP 1\n{words}\n", FILE, text))
     assert said in explained and explained.startswith("src/Dockerfile") and explained.endswith("\n")
 

@@ -21,6 +21,9 @@ LACKING = {
 # The name of the prebuilt variant of a package that has no wheel of any version.
 WHEELED = {"psycopg2": "psycopg2-binary", "psycopg-c": "psycopg-binary"}
 
+# Packages of Node whose program has another name.
+PROVIDED_BY = {"ng": "@angular/cli", "tsc": "typescript", "vue-cli-service": "@vue/cli-service", "postcss": "postcss-cli", "tailwindcss": "@tailwindcss/cli"}
+
 # How buildah and Docker begin to name the step that failed.
 BUILDAHS, DOCKERS = "building at STEP", "process"
 FAILED = re.compile(rf'(?:{BUILDAHS} "RUN |{DOCKERS} "/bin/sh -c )([^\n]+)')
@@ -176,6 +179,20 @@ def _missing_command(failure: Failure) -> str:
     return f"{where}: the base image has no command {' and no '.join(names)}. Above that line, install what has it: RUN {way}"
 
 
+def _missing_package(failure: Failure) -> str:
+    found, lacking = failure.runs(r"(?:npm|pnpm|yarn) (?:run )?[\w:-]+"), NOT_FOUND.search(failure.words)
+    if not found or not lacking:
+        return ""
+    # The program of most packages has the package's name.
+    package = PROVIDED_BY.get(lacking[1], lacking[1])
+    manager = found[1].split()[0]
+    add = f"{manager} add --dev {package}" if manager == "yarn" else f"{manager} install --save-dev {package}"
+    return (
+        f"{failure.at(found[1])}: {found[1]} runs {lacking[1]}, but package.json has no package that provides it. "
+        f"Add the one that does, such as by {add}, and commit package.json and the lock file."
+    )
+
+
 def _translation(failure: Failure) -> str:
     found, mistake = failure.runs("msgfmt|compilemessages"), MISTAKE.search(failure.words)
     if not found or not mistake:
@@ -242,6 +259,7 @@ EXPLANATIONS: tuple[Callable[[Failure], str], ...] = (
     _missing_mount,
     _no_container,
     _collectstatic,
+    _missing_package,
     _missing_command,
     _translation,
     _no_index,
