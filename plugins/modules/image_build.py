@@ -122,6 +122,11 @@ class Build:
         self.dockerfile = Path(parameters["dockerfile"])
         self.ref = parameters["ref"] or f"{parameters['registry']}/{parameters['repository']}:{parameters['tags'][0]}"
 
+    @property
+    def own(self) -> bool:
+        """Whether the Dockerfile is the project's own."""
+        return self.dockerfile.is_relative_to(self.source)
+
     @cached_property
     def text(self) -> str:
         """The Dockerfile's text, empty if it is not text: the engine will say so."""
@@ -168,11 +173,10 @@ class Build:
 
     def explained(self, words: str, lines: list[str]) -> str:
         """Return what the Dockerfile or the project has to do with a builder's last words, which are also given as lines; "" for nothing known."""
-        own = self.dockerfile.is_relative_to(self.source)
-        project = symptoms.of_build(lines, own)
-        compiled_with = project_dockerfile.compiled_with if own else None
+        project, source = symptoms.of_build(lines, self.own), self.source if self.own else None
+        compiled_with = project_dockerfile.compiled_with if self.own else None
         named_in = partial(pip.named_in, self.source, dockerfile=self.text)
-        return failures.explain(failures.Failure(words, self.dockerfile, self.text, project, compiled_with, named_in))
+        return failures.explain(failures.Failure(words, self.dockerfile, self.text, project, compiled_with, named_in, source))
 
     def full_disk(self, words: str) -> str:
         """Return a sentence, and a line break, if a full disk may be why a build failed with these words; "" otherwise."""
@@ -328,7 +332,8 @@ class Build:
         host = reference.partition("/")[0]
         plain = address.startswith("http://") or local(host)
         if not own_registries() and (reason := silence(host, "http" if plain else "https")):
-            raise ImageError(dockerfiles.unreachable(self.dockerfile, image, host, reason, self.parameters["bases"]))
+            source = self.source if self.own else None
+            raise ImageError(dockerfiles.unreachable(self.dockerfile, image, host, reason, self.parameters["bases"], source))
         report(f"pulling {image.name}")
         options = ["--policy", "always"] if self.parameters.get("period") else []
         options += ["--tls-verify=false"] if plain else []

@@ -267,6 +267,24 @@ def test_a_base_that_cannot_be_had_leads_to_a_mirror_or_to_the_base_that_is_here
 
 
 @pytest.mark.parametrize(
+    ("image", "file", "found"),
+    [
+        ("acme/base:latest", "docker/base/Dockerfile", True),
+        ("acme/shop-base", "docker/Dockerfile.shop-base", True),
+        ("acme/base:latest", "docker/worker/Dockerfile", False),
+        ("python:3.13", "docker/python/Dockerfile", False),  # everybody's
+    ],
+)
+def test_a_base_that_the_project_builds_itself_leads_to_its_dockerfile(tmp_path: Path, image: str, file: str, found: bool) -> None:
+    (tmp_path / file).parent.mkdir(parents=True)
+    for path in (file, "Dockerfile"):
+        (tmp_path / path).touch()
+    said = unreachable(tmp_path / "Dockerfile", Image(2, "FROM", image, full_name(image)), "docker.io", "timed out", source=tmp_path)
+    assert (f" {tmp_path / file} seems to build it: its instructions can be a stage above that line." in said) == found
+    assert said.endswith(" Or put this Dockerfile aside, remove berth_app_dockerfile if it is set, and Berth writes one.")
+
+
+@pytest.mark.parametrize(
     ("image", "host", "words"),
     [
         ((3, "COPY", "ghcr.io/uv:1"), "ghcr.io", ["line 3: the image ghcr.io/uv:1 is not", "{ghcr.io: mirror.example.org/ghcr.io}", "RUN with pip install"]),

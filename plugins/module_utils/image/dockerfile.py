@@ -512,7 +512,23 @@ def of_python(brought: Collection[str]) -> str:
     return f" It has Python {version} and no compiler: packages without a wheel for it need Debian's package build-essential." if version else ""
 
 
-def unreachable(dockerfile: Path, image: Image, host: str, reason: str, brought: Collection[str] = ()) -> str:
+def built_by(source: Path, image: str, but: Path) -> str:
+    """Return the Dockerfile of a project that seems to build an image, by the name of its directory or its own, such as base/Dockerfile for acme/base:1.
+
+    Args:
+        source: The project.
+        image: The image, as it is written.
+        but: The Dockerfile that names the image.
+    """
+    name = re.split("[:@]", image.rpartition("/")[2])[0].lower()
+    if "/library/" in full_name(image):
+        return ""
+    own = {f"dockerfile.{name}", f"{name}.dockerfile", f"dockerfile-{name}"}
+    files = sorted(file for depth in range(4) for file in source.glob(f"{'*/' * depth}*[Dd]ockerfile*") if file.is_file() and file != but)
+    return next((str(file) for file in files if file.name.lower() in own or (file.name == "Dockerfile" and file.parent.name.lower() == name)), "")
+
+
+def unreachable(dockerfile: Path, image: Image, host: str, reason: str, brought: Collection[str] = (), source: Path | None = None) -> str:
     """Return what to say about an image that is not here and cannot be pulled.
 
     Args:
@@ -521,6 +537,7 @@ def unreachable(dockerfile: Path, image: Image, host: str, reason: str, brought:
         host: The registry that does not answer.
         reason: Why.
         brought: The images that Berth provides, by their full names.
+        source: The project, if the Dockerfile is its own.
     """
     own = image.name.partition("/")[0]
     said = f"{dockerfile}, line {image.line}: the image {image.written} is not on this machine"
@@ -538,6 +555,10 @@ def unreachable(dockerfile: Path, image: Image, host: str, reason: str, brought:
         if image.keyword == "FROM"
         else ", or get the files that are copied from it in another way, such as RUN with pip install."
     )
+    if source and image.keyword == "FROM":
+        stage = built_by(source, image.written, dockerfile)
+        way += f" {stage} seems to build it: its instructions can be a stage above that line." if stage else ""
+        way += " Or put this Dockerfile aside, remove berth_app_dockerfile if it is set, and Berth writes one."
     return f"{said}, and its registry {host} does not answer ({reason}). {way}"
 
 

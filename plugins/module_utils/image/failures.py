@@ -56,6 +56,7 @@ class Failure:
         project: What they say about the project itself, and what to do, if a command of manage.py fails.
         compiled_with: Returns the Debian packages that a package is known to need for compiling; None for a Dockerfile that Berth wrote, which has them.
         named_in: Returns the places in the project's requirements that name a package index, "" if none does.
+        source: The project, None for a Dockerfile that Berth wrote.
     """
 
     words: str
@@ -64,6 +65,7 @@ class Failure:
     project: str = ""
     compiled_with: Callable[[str], list[str]] | None = None
     named_in: Callable[[str], str] = lambda _: ""
+    source: Path | None = None
 
     @cached_property
     def instructions(self) -> list[Instruction]:
@@ -156,7 +158,7 @@ def _no_registry(failure: Failure) -> str:
         return ""
     line, name = failure.line(found[1]), full_name(found[1])
     keyword = next((one.keyword for one in failure.instructions if one.line <= line <= one.line + one.raw.count("\n")), "")  # "" for a comment
-    return unreachable(failure.dockerfile, Image(line, keyword, found[1], name), name.partition("/")[0], found[2])
+    return unreachable(failure.dockerfile, Image(line, keyword, found[1], name), name.partition("/")[0], found[2], source=failure.source)
 
 
 # --- The project's own commands --------------------------------------------------------------------------------------
