@@ -817,7 +817,7 @@ if "DATABASE_URL" in os.environ:
     "a model has a change without a migration": Case(
         "migrations",
         files={"goods/models.py": MODELS + "        price = models.IntegerField()\n"},
-        says=("makemigrations goods",),
+        says=("a migration: goods (Add field price to good)", "makemigrations goods"),
         follows=Case(files={"goods/models.py": MODELS}),
     ),
     "a project has its own makemigrations, which finds that change too": Case(

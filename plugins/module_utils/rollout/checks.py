@@ -479,9 +479,11 @@ def _translations(facts: Facts, _report: Facts) -> Told:
 
 
 def _migrations(facts: Facts, _report: Facts) -> Told:
-    names = ", ".join(facts["apps"])
+    names, operations = ", ".join(facts["apps"]), facts.get("operations", [])  # an earlier Berth told none
+    more = f" and {len(operations) - 3} more" if operations[3:] else ""
+    said = f" ({', '.join(operations[:3])}{more})" if operations else ""
     way = f"Run python manage.py makemigrations {' '.join(facts['apps'])}, and commit the files that it writes."
-    return Told(f"Models have changes without a migration: {names}", way)
+    return Told(f"Models have changes without a migration: {names}{said}", way)
 
 
 # --- Commands and Django's checks ----------------------------------------------------------------------------------

@@ -1005,7 +1005,7 @@ class Project:
 
         loader = MigrationLoader(None, ignore_no_migrations=True)
         detector = MigrationAutodetector(loader.project_state(), ProjectState.from_apps(apps), MigrationQuestioner(specified_apps=set(), dry_run=True))
-        changed = set(detector.changes(graph=loader.graph))
+        changes = detector.changes(graph=loader.graph)
         without = {
             label
             for label, config in self.apps.items()
@@ -1013,9 +1013,10 @@ class Project:
             and label not in self.configured.MIGRATION_MODULES
             and any(model._meta.managed and not model._meta.proxy and not model._meta.swapped for model in config.get_models())
         }
-        found = sorted((changed & set(self.apps)) | without)
+        found = sorted((set(changes) & set(self.apps)) | without)
         if found and not any("--run-syncdb" in line for line in self.given["release"]) and not self.makes_none(found):
-            self.find("migrations", "warn", apps=found)
+            operations = [operation for label in found for migration in changes.get(label, ()) for operation in migration.operations]
+            self.find("migrations", "warn", apps=found, operations=[operation.describe() for operation in operations])
 
     def makes_none(self, labels):
         """Whether the project has its own makemigrations, which leaves out these changes."""
