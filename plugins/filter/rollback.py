@@ -76,8 +76,12 @@ def rollback_report(went: dict[str, Any], name: str, revision: str, configuratio
         return " ".join([*said, *([f"{removed} would be removed, because that version did not have it."] if removed else [])])
     followed = f" So do {followed}." if followed else ""
     followed += f" Removed, because that version did not have it: {removed}." if removed else ""
+    went_back = f"version {target['version']} again (as revision {revision}), not {left['version']} (revision {left['revision']})"
+    if target["version"] == left["version"]:
+        went_back = f"revision {target['revision']} again (as revision {revision}), not revision {left['revision']}; "
+        went_back += f"both are version {left['version']}, configured differently"
     return (
-        f"{name} runs version {target['version']} again (as revision {revision}), not {left['version']} (revision {left['revision']}).{followed}\n"
+        f"{name} runs {went_back}.{followed}\n"
         f"Its settings and secrets are {kept[configuration]}; the database is unchanged.\n"
         "site.yml releases what is in the source and the inventory: change them too, or its next run brings the other release back."
     )

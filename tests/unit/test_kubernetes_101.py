@@ -84,6 +84,10 @@ def test_a_page_that_cannot_be_read_is_told_with_its_line(text: str, said: str) 
         ("release: version 0a1b2c3d, revision 1, 2 pods", "release: version 4e5f6a7b, revision 12, 2 pods"),
         ("release: version 0a1b2c3, revision 1, 2 pods", "release: version v1.2-4-g0a1b2c3-0123456789ab, revision 1, 2 pods"),
         ("polls runs version 1.0 again (as revision 4), not abcdef0 (revision 3).", "polls runs version abc again (as revision 9), not fedcba9 (revision 3)."),
+        (
+            "polls runs revision 2 again (as revision 4), not revision 3; both are version abcdef0, configured differently.",
+            "polls runs revision 7 again (as revision 9), not revision 8; both are version 1.2, configured differently.",
+        ),
         ("version 0a1b2c3 is 127.0.0.1:5001/polls@sha256:0a1b2c3d4e5f", "version 1.0 is 127.0.0.1:5001/polls@sha256:ffeeddccbb00"),
         ("2         0a1b2c3d4e5f", "13        1.0"),
         ("requests    831, of which 0 failed; 19.1 a second", "requests    12, of which 0 failed; 2.0 a second"),

@@ -494,6 +494,17 @@ PROCESSES = {
         {"shop/celery.py": "from celery import Celery\napp = Celery('shop')\n", "requirements.txt": "django\ncelery\npsycopg\n"},
         {"worker": {"command": ["celery", "-A", "shop", "worker", "--loglevel", "info", "--concurrency", "2"]}},
     ),
+    "Celery with a schedule that the tasks add": (
+        {
+            "shop/celery.py": "from celery import Celery\napp = Celery('shop')\n",
+            "shop/tasks.py": "@app.on_after_finalize.connect\ndef setup(sender, **_):\n    sender.add_periodic_task(60, mail.s())\n",
+            "requirements.txt": "django\ncelery\npsycopg\n",
+        },
+        {
+            "worker": {"command": ["celery", "-A", "shop", "worker", "--loglevel", "info", "--concurrency", "2"]},
+            "beat": {"command": [*BEAT, "--loglevel", "info", *SCHEDULE], "singleton": True},
+        },
+    ),
     "Celery with a schedule in settings that are a package": (
         {
             "shop/celery.py": "from celery import Celery\napp = Celery('shop')\n",

@@ -566,6 +566,12 @@ def test_what_was_done_is_said(changed: bool, revision: str, words: str) -> None
     assert filters.rollback_report(went, "polls", revision, "release").startswith(words)
 
 
+def test_releases_of_one_version_are_told_apart_by_their_revisions() -> None:
+    went = {"changed": True, "target": {"version": "1.2", "revision": 2}, "left": {"version": "1.2", "revision": 3}, "followed": [], "removed": []}
+    words = "polls runs revision 2 again (as revision 4), not revision 3; both are version 1.2, configured differently.\n"
+    assert filters.rollback_report(went, "polls", "4", "release").startswith(words)
+
+
 def test_it_is_said_whose_configuration_runs() -> None:
     went = {"changed": True, "target": {"version": "1.2", "revision": 2}, "left": {"version": "1.3", "revision": 3}, "followed": [], "removed": []}
     assert "Its settings and secrets are the ones of the release that it replaced;" in filters.rollback_report(went, "polls", "4", "current")

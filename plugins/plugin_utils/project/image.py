@@ -46,7 +46,7 @@ def image(made: Draft, source: Path, dockerfile: Dockerfile | None, project: Pro
         if project.assets and not dockerfile.assets:
             where = f"cd {project.assets.place} && " if project.assets.place else ""
             made.needs.append(
-                f"RUN {where}{project.assets.manager} install && {project.assets.manager} run build, in {dockerfile.path} and not here"
+                f"RUN {where}{project.assets.manager} install && {project.assets.manager} run build, in {dockerfile.path}"
                 "  # otherwise style sheets and scripts are missing, unless the source contains them"
             )
     settings_module(made, source, dockerfile, project)
@@ -85,7 +85,7 @@ def search_path(made: Draft, dockerfile: Dockerfile) -> None:
     """Add a virtual environment that is not on the image's PATH, because releases run python manage.py."""
     programs = f"{dockerfile.environment}/bin"
     if dockerfile.search:
-        made.needs.append(f'ENV PATH="{programs}:$PATH", in {dockerfile.path} and not here  # otherwise manage.py cannot find Django')
+        made.needs.append(f'ENV PATH="{programs}:$PATH", in {dockerfile.path}  # otherwise manage.py cannot find Django')
     else:
         made.settings["PATH"] = (f"{programs}:{dockerfiles.SYSTEM_PATH}", f"Guessed: {dockerfile.path} installs there, and the image's PATH does not have it.")
 
@@ -119,7 +119,7 @@ def serving(made: Draft, source: Path, dockerfile: Dockerfile | None, web: procf
     if supervised is None and (found := re.search(SUPERVISORS, f"{' '.join([*entrypoint, *command])}\n{script}")):
         made.say("The app", f"{found[0]} runs several programs in the web pod. {APART}")
     if dockerfiles.lacks_python(text_of(source / dockerfile.path), script):
-        made.needs.append(f"RUN ln -s python3 /usr/bin/python, in {dockerfile.path} and not here  # unless it exists: releases run python manage.py migrate")
+        made.needs.append(f"RUN ln -s python3 /usr/bin/python, in {dockerfile.path} above any USER  # unless it exists: releases run python manage.py migrate")
     name, value = dockerfiles.switch(script)
     if name:
         made.settings[name] = (value, "Without it, the start script runs Django's development server.")

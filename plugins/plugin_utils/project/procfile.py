@@ -304,8 +304,12 @@ def guessed(root: Path, needs: Dependencies, names: Collection[str]) -> dict[str
         # The default is one process for each CPU of the node, which is too much for the memory of its container.
         # https://docs.celeryq.dev/en/stable/userguide/workers.html#concurrency
         found["worker"] = {"command": [*celery, "worker", "--loglevel", "info", "--concurrency", "2"]}
-        code = "".join(text_of(root / name) for name in files)
-        if "django-celery-beat" in needs.direct or "beat_schedule" in code or {"CELERY_BEAT_SCHEDULE", "CELERYBEAT_SCHEDULE"} & set(names):
+        code = "".join(text_of(root / name) for name in [*files, *find_matching(root, re.compile(r"tasks\.py"))])
+        if (
+            "django-celery-beat" in needs.direct
+            or re.search("beat_schedule|add_periodic_task", code)
+            or {"CELERY_BEAT_SCHEDULE", "CELERYBEAT_SCHEDULE"} & set(names)
+        ):
             found["beat"] = process([*celery, "beat", "--loglevel", "info"])
     elif "huey" in needs.direct:
         found["worker"] = {"command": ["python", "manage.py", "run_huey"]}
