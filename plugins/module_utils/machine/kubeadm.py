@@ -540,7 +540,8 @@ def remove_kept(environment: str, namespace: str) -> list[str]:
         OSError: The API server does not say whether one does.
     """
     if (volumes := _volumes(namespace)) is None:
-        raise OSError(f"the API server does not answer, so it is not known whether {VOLUMES / namespace} is in use")
+        how = "start the cluster first, with playbooks/ops/start.yml and the inventory of an environment in it"
+        raise OSError(f"the API server does not answer, so it is not known whether {VOLUMES / namespace} is in use; {how}")
     if any(phase == "Bound" for _, phase in volumes):
         raise ValueError(f"the namespace of {environment} is {namespace}, where another environment uses volumes")
     return _remove_data(namespace)
