@@ -419,8 +419,9 @@ class Check:
         wrong = [name for name in self.get("berth_app_packages") if not PACKAGE.fullmatch(name)]
         found = [Problem(("berth_app_packages",), f"{name} is not a valid name of a Debian package") for name in wrong]
         wrapped, command = serves(project), self.get("berth_app_command")
-        if unwrapped := [word for word in command if wrapped and word in (project.wsgi, project.asgi)] if isinstance(command, list) else []:
-            text = f"{unwrapped[0]} serves no static files; remove it, or write {SERVED} instead, in which the image that Berth builds serves them"
+        words = command if wrapped and isinstance(command, list) else []
+        if plain := next((word for word in words if word in (project.wsgi, project.asgi)), ""):
+            text = f"{plain} serves no static files; remove it, or write {SERVED} instead, in which the image that Berth builds serves them"
             found.append(Problem(("berth_app_command",), text))
         if self.get("berth_app_static") and (wrapped or serves_itself(project)):
             found.append(Problem(("berth_app_static",), "is not needed: the image that Berth builds serves the project's static files itself; remove it"))

@@ -82,19 +82,18 @@ class CallbackModule(CallbackBase):
                 self._tell(progress.read().splitlines())
 
     def _tell(self, lines: list[str]) -> None:
+        self._said = next(filter(None, reversed(lines)), self._said)
         if screen.STATUS.open and not self._typed:
-            self._rewrite(lines)
+            self._rewrite()
         else:
             self._print(lines)
 
-    def _rewrite(self, lines: list[str]) -> None:
-        self._said = lines[-1] if lines else self._said
+    def _rewrite(self) -> None:
         if self._task:
             screen.STATUS.show(self._said or self._task, time.monotonic() - self._started)
 
     def _print(self, lines: list[str]) -> None:
         silence = time.monotonic() - self._spoke
-        self._said = next(filter(None, reversed(lines)), self._said)
         if screen.STATUS.brief:
             lines = self._newest(lines, silence)
         if not lines and silence >= HEARTBEAT and not self._typed:

@@ -75,7 +75,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.image import build_settings, failures, pip, project_dockerfile, sbom
+from ..module_utils.image import build_settings, failures, pip, sbom
 from ..module_utils.image import dockerfile as dockerfiles
 from ..module_utils.image.build_network import Place, Reach, addresses, network, place
 from ..module_utils.image.claims import Claims, built, lock
@@ -173,10 +173,7 @@ class Build:
 
     def explained(self, words: str, lines: list[str]) -> str:
         """Return what the Dockerfile or the project has to do with a builder's last words, which are also given as lines; "" for nothing known."""
-        project, source = symptoms.of_build(lines, self.own), self.source if self.own else None
-        compiled_with = project_dockerfile.compiled_with if self.own else None
-        named_in = partial(pip.named_in, self.source, dockerfile=self.text)
-        return failures.explain(failures.Failure(words, self.dockerfile, self.text, project, compiled_with, named_in, source))
+        return failures.explain(failures.Failure(words, self.dockerfile, self.text, self.source, self.own, symptoms.of_build(lines, self.own)))
 
     def full_disk(self, words: str) -> str:
         """Return a sentence, and a line break, if a full disk may be why a build failed with these words; "" otherwise."""

@@ -10,7 +10,7 @@ from ansible_collections.berth.platform.plugins.module_utils.image.failures impo
 from ansible_collections.berth.platform.plugins.module_utils.image.registry import ImageError
 from ansible_collections.berth.platform.plugins.modules import image_build
 
-FILE = Path("src/Dockerfile")
+FILE, SOURCE = Path("src/Dockerfile"), Path("src")
 
 FAILURES = {
     "an unknown instruction": (
@@ -118,35 +118,36 @@ def test_a_builders_failure_is_said_with_its_line(words: str, said: str) -> None
     text = "# syntax=docker/dockerfile:1\nFROM python:9\nRUNN x\nCOPY --from=$WHERE a b\nCOPY --parents a b\nCOPY --chmod=u+x a b\n"
     text += "RUN KEY=build python manage.py collectstatic\nRUN find . -exec sh -c 'msgfmt $file'\nRUN python manage.py compilemessages\n"
     text += "RUN NODE_ENV=production npm run build\n"
-    explained = explain(Failure(f"STEP 1\n{words}\n", FILE, text))
+    explained = explain(Failure(f"STEP 1\n{words}\n", FILE, text, SOURCE, own=False))
     assert said in explained and explained.startswith("src/Dockerfile") and explained.endswith("\n")
 
 
-def test_where_the_requirements_name_an_index_that_does_not_answer_the_line_is_told() -> None:
+def test_where_the_requirements_name_an_index_that_does_not_answer_the_line_is_told(tmp_path: Path) -> None:
     words, _ = FAILURES["an index that does not answer"]
-    told = explain(Failure(words, FILE, "FROM a\n", named_in={"https://index.example/simple": "line 1 of /app/requirements.txt"}.__getitem__))
-    assert told.endswith("(NewConnectionError). Remove line 1 of /app/requirements.txt, where it is named: that overrides this machine's pip configuration.\n")
+    (tmp_path / "requirements.txt").write_text("-i https://index.example/simple\n", encoding="utf-8")
+    told = explain(Failure(words, FILE, "FROM a\n", tmp_path, own=False))
+    place = f"line 1 of {tmp_path}/requirements.txt"
+    assert told.endswith(f"(NewConnectionError). Remove {place}, where it is named: that overrides this machine's pip configuration.\n")
 
 
 @pytest.mark.parametrize(
-    ("package", "lacks", "known", "way"),
+    ("package", "lacks", "own", "way"),
     [
         (
             "psycopg2",
             "Error: pg_config executable not found.",
-            {"psycopg2": ["libpq-dev"]},
+            True,
             "Use psycopg2-binary instead, which has one, or install Debian ",
         ),
-        ("psycopg2", "Error: pg_config executable not found.", {"psycopg2": ["libpq-dev"]}, "apt-get install --yes build-essential libpq-dev.\n"),
-        ("xyz", "error: command 'gcc' failed: No such file or directory", {}, "apt-get install --yes build-essential.\n"),
-        ("xyz", "x.c:1:10: fatal error: y.h: No such file or directory", {}, "apt-get install --yes build-essential, and the one that provides y.h.\n"),
-        ("xyz", "error: command 'gcc' failed: No such file or directory", None, "add build-essential to berth_app_packages.\n"),
+        ("psycopg2", "Error: pg_config executable not found.", True, "apt-get install --yes build-essential libpq-dev.\n"),
+        ("xyz", "error: command 'gcc' failed: No such file or directory", True, "apt-get install --yes build-essential.\n"),
+        ("xyz", "x.c:1:10: fatal error: y.h: No such file or directory", True, "apt-get install --yes build-essential, and the one that provides y.h.\n"),
+        ("xyz", "error: command 'gcc' failed: No such file or directory", False, "add build-essential to berth_app_packages.\n"),
     ],
 )
-def test_what_a_package_is_compiled_with_is_told_with_the_line_that_lacks_it(package: str, lacks: str, known: dict[str, list[str]] | None, way: str) -> None:
+def test_what_a_package_is_compiled_with_is_told_with_the_line_that_lacks_it(package: str, lacks: str, own: bool, way: str) -> None:
     words = f'Collecting {package}\n{lacks}\nError: building at STEP "RUN pip install -r all.txt": while running runtime: exit status 1'
-    compiled_with = None if known is None else lambda name: known.get(name, [])
-    told = explain(Failure(words, FILE, "FROM a\nRUN pip install -r all.txt\n", "", compiled_with))
+    told = explain(Failure(words, FILE, "FROM a\nRUN pip install -r all.txt\n", SOURCE, own))
     assert told.startswith(f"src/Dockerfile, line 2: {package} has no wheel for this Python and cannot be compiled: ") and way in told
 
 
@@ -167,20 +168,20 @@ def test_a_command_that_the_base_image_lacks_is_named_before_what_it_was_to_inst
     words = f"{steps[0]}{missing}{steps[1]}/bin/sh: 1: poetry: not found\n"
     words += f'Error: building at STEP "RUN {last if announced else first}": while running runtime: exit status 127'
     whole = said.format("Above that line, install what has it: RUN apt-get update && ")
-    assert explain(Failure(words, FILE, text, "", lambda _: [])) == f"src/Dockerfile, line 2: the base image has no command {whole}"
-    assert explain(Failure(words, FILE, text)) == "", "nobody edits a Dockerfile that Berth wrote"
-    assert explain(Failure(words.replace("127", "1"), FILE, text, "", lambda _: [])) == "", "something else failed"
+    assert explain(Failure(words, FILE, text, SOURCE, own=True)) == f"src/Dockerfile, line 2: the base image has no command {whole}"
+    assert explain(Failure(words, FILE, text, SOURCE, own=False)) == "", "nobody edits a Dockerfile that Berth wrote"
+    assert explain(Failure(words.replace("127", "1"), FILE, text, SOURCE, own=True)) == "", "something else failed"
 
 
 def test_what_the_project_lacks_is_told_where_collectstatic_fails() -> None:
     words = 'Error: building at STEP "RUN python manage.py collectstatic": exit status 1'
-    told = explain(Failure(words, FILE, "FROM a\nRUN python manage.py collectstatic\n", "the module x is not installed. Add the package x."))
+    told = explain(Failure(words, FILE, "FROM a\nRUN python manage.py collectstatic\n", SOURCE, False, "the module x is not installed. Add the package x."))
     assert told == "src/Dockerfile, line 2: collectstatic failed: the module x is not installed. Add the package x.\n"
 
 
 def test_a_failure_that_says_all_itself_is_left_alone() -> None:
-    assert explain(Failure("ModuleNotFoundError: No module named 'x'\nexit status 1", FILE, "FROM a")) == ""
-    assert explain(Failure("FileNotFoundError: [Errno 2] No such file or directory: 'readme'\nexit status 1", FILE, "FROM a")) == ""
+    assert explain(Failure("ModuleNotFoundError: No module named 'x'\nexit status 1", FILE, "FROM a", SOURCE, own=False)) == ""
+    assert explain(Failure("FileNotFoundError: [Errno 2] No such file or directory: 'readme'\nexit status 1", FILE, "FROM a", SOURCE, own=False)) == ""
 
 
 def test_a_builds_reason_is_told_though_much_was_said_after_it(tmp_path: Path) -> None:

@@ -116,11 +116,11 @@ def test_without_a_terminal_the_newest_line_is_printed_now_and_then(monkeypatch:
     callback = progress.CallbackModule()
     callback.v2_playbook_on_task_start(SimpleNamespace(action="command", args={}, get_name=lambda: "Do"), False)
     for clock.now, lines in ((1.0, ["one", "two"]), (4.0, ["three"]), (5.0, []), (6.0, ["four"]), (7.0, [""]), (10.0, []), (24.0, []), (25.0, [])):
-        callback._print(lines)
+        callback._tell(lines)
     assert capsys.readouterr().out == "  ... three (5 s)\n  ... four (25 s)\n", "after a silence, what was said last"
     callback.v2_playbook_on_task_start(SimpleNamespace(action="command", args={}, get_name=lambda: "Do"), False)
     clock.now = 40.0
-    callback._print([])
+    callback._tell([])
     assert capsys.readouterr().out == "  ... Do (15 s)\n", "the name of a task that has said nothing"
 
 

@@ -100,7 +100,9 @@ def test_translations_are_compiled_beside_their_source_and_a_mistake_in_one_fail
         file.write('\n#, python-format\nmsgid "%(count)s goods"\nmsgstr "%(zahl)s Waren"\n')
     failed = subprocess.run(["sh", "-c", line], cwd=tmp_path, check=False, capture_output=True, text=True)
     assert failed.returncode != 0
-    told = failures.explain(failures.Failure(f'{failed.stderr}\nError: building at STEP "RUN {line}": exit status 1', Path("Dockerfile"), text))
+    told = failures.explain(
+        failures.Failure(f'{failed.stderr}\nError: building at STEP "RUN {line}": exit status 1', Path("Dockerfile"), text, Path("src"), own=False)
+    )
     assert re.match(rf"Dockerfile, line \d+: the translation in goods/locale/{wrong}/LC_MESSAGES/django\.po, line 9, cannot be compiled: ", told)
 
 

@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 from .dockerfile import KNOWN_FLAGS, Image, Instruction, full_name, parse, unreachable
+from .pip import named_in
+from .project_dockerfile import compiled_with
 
 COMPILERS = ("c++", "cc", "g++", "gcc", "make", "x86_64-linux-gnu-gcc", "aarch64-linux-gnu-gcc")
 # Commands that the full image of Python has and the slim one lacks, as far as Dockerfiles use them, and the Debian packages that have them.
@@ -21,6 +23,13 @@ LACKING = {
 # The name of the prebuilt variant of a package that has no wheel of any version.
 WHEELED = {"psycopg2": "psycopg2-binary", "psycopg-c": "psycopg-binary"}
 
+# What buildah says about a word of an instruction, the text in its line, and what that means.
+MISREAD = (
+    (r'Unknown instruction: "(\S+?)"', "{}", "{} is not a Dockerfile instruction"),
+    (r"parsing chmod (\S+)", "--chmod={}", "this machine's buildah only accepts a number in --chmod, such as 755, not {}"),
+    (r"from=(\S+?): no stage or image found", "{}", "{} is neither a stage above that line nor an image on this machine"),
+    (r"(\S+): image not known", "{}", "this machine has no image {}"),
+)
 # Packages of Node whose program has another name.
 PROVIDED_BY = {"ng": "@angular/cli", "tsc": "typescript", "vue-cli-service": "@vue/cli-service", "postcss": "postcss-cli", "tailwindcss": "@tailwindcss/cli"}
 
@@ -53,19 +62,17 @@ class Failure:
         words: The builder's last words.
         dockerfile: The Dockerfile.
         text: Its text.
-        project: What they say about the project itself, and what to do, if a command of manage.py fails.
-        compiled_with: Returns the Debian packages that a package is known to need for compiling; None for a Dockerfile that Berth wrote, which has them.
-        named_in: Returns the places in the project's requirements that name a package index, "" if none does.
-        source: The project, None for a Dockerfile that Berth wrote.
+        source: The project.
+        own: Whether the Dockerfile is the project's own; Berth's has what compiling needs.
+        project: What the words say about the project itself, and what to do, if a command of manage.py fails.
     """
 
     words: str
     dockerfile: Path
     text: str
+    source: Path
+    own: bool
     project: str = ""
-    compiled_with: Callable[[str], list[str]] | None = None
-    named_in: Callable[[str], str] = lambda _: ""
-    source: Path | None = None
 
     @cached_property
     def instructions(self) -> list[Instruction]:
@@ -104,9 +111,11 @@ def explain(failure: Failure) -> str:
 
 
 # --- The Dockerfile and its images -----------------------------------------------------------------------------------
-def _unknown_instruction(failure: Failure) -> str:
-    found = re.search(r"Unknown instruction: \"(\S+?)\"", failure.words)
-    return f"{failure.at(found[1])}: {found[1]} is not a Dockerfile instruction." if found else ""
+def _misread(failure: Failure) -> str:
+    for pattern, where, what in MISREAD:
+        if found := re.search(pattern, failure.words):
+            return f"{failure.at(where.format(found[1]))}: {what.format(found[1])}."
+    return ""
 
 
 def _unknown_flag(failure: Failure) -> str:
@@ -116,21 +125,6 @@ def _unknown_flag(failure: Failure) -> str:
         return ""
     line, name = flags[0]
     return f"{failure.dockerfile}, line {line}: this machine's buildah does not support --{name} in {found[1]}: remove it, or build with Docker."
-
-
-def _unknown_mode(failure: Failure) -> str:
-    found = re.search(r"parsing chmod (\S+)", failure.words)
-    return f"{failure.at(f'--chmod={found[1]}')}: this machine's buildah only accepts a number in --chmod, such as 755, not {found[1]}." if found else ""
-
-
-def _unknown_stage(failure: Failure) -> str:
-    found = re.search(r"from=(\S+?): no stage or image found", failure.words)
-    return f"{failure.at(found[1])}: {found[1]} is neither a stage above that line nor an image on this machine." if found else ""
-
-
-def _unknown_image(failure: Failure) -> str:
-    found = re.search(r"(\S+): image not known", failure.words)
-    return f"{failure.at(found[1])}: this machine has no image {found[1]}." if found else ""
 
 
 def _missing_mount(failure: Failure) -> str:
@@ -158,7 +152,9 @@ def _no_registry(failure: Failure) -> str:
         return ""
     line, name = failure.line(found[1]), full_name(found[1])
     keyword = next((one.keyword for one in failure.instructions if one.line <= line <= one.line + one.raw.count("\n")), "")  # "" for a comment
-    return unreachable(failure.dockerfile, Image(line, keyword, found[1], name), name.partition("/")[0], found[2], source=failure.source)
+    return unreachable(
+        failure.dockerfile, Image(line, keyword, found[1], name), name.partition("/")[0], found[2], source=failure.source if failure.own else None
+    )
 
 
 # --- The project's own commands --------------------------------------------------------------------------------------
@@ -169,7 +165,7 @@ def _collectstatic(failure: Failure) -> str:
 
 def _missing_command(failure: Failure) -> str:
     lacking = [one for one in NOT_FOUND.finditer(failure.words) if one[1] in LACKING]
-    if failure.compiled_with is None or not lacking or not re.search(r"\bexit (?:status|code:) 127\b", failure.words):
+    if not failure.own or not lacking or not re.search(r"\bexit (?:status|code:) 127\b", failure.words):
         return ""
     # The step of the first one, because what was to be installed by a pipe from it is not found either.
     before = list(STEP.finditer(failure.words, 0, lacking[0].start()))[-1:]
@@ -208,7 +204,7 @@ def _no_index(failure: Failure) -> str:
     index, broken = INDEX.search(failure.words), UNANSWERED.search(failure.words)
     if not index or not broken:
         return ""
-    places = failure.named_in(index[1])
+    places = named_in(failure.source, index[1], failure.text)
     way = (
         f"Remove {places}, where it is named: that overrides this machine's pip configuration"
         if places
@@ -232,13 +228,13 @@ def _no_wheel(failure: Failure) -> str:
     wheel = WHEEL.search(failure.words) or next(reversed(list(COLLECTING.finditer(failure.words[: missing.start()]))), None)
     what, lacks = wheel[1] if wheel else "a package", next(filter(None, missing.groups()))
     said = f"{failure.at_step(failure.step)}: {what} has no wheel for this Python and cannot be compiled: {lacks} is missing."
-    return f"{said} {_to_compile(what, lacks, failure.compiled_with)}."
+    return f"{said} {_to_compile(what, lacks, failure.own)}."
 
 
-def _to_compile(what: str, lacks: str, compiled_with: Callable[[str], list[str]] | None) -> str:
-    """Return what to do about a package that has no wheel and lacks something that compiling it needs."""
+def _to_compile(what: str, lacks: str, own: bool) -> str:
+    """Return what to do about a package that has no wheel and lacks something that compiling it needs, in the project's own Dockerfile or in Berth's."""
     other = f"Use {WHEELED[what.lower()]} instead, which has one" if what.lower() in WHEELED else f"Use a version of {what} that has one"
-    if compiled_with is None:
+    if not own:
         more = "build-essential" if lacks in COMPILERS else "the Debian packages that it is compiled with"
         return f"{other}, or add {more} to berth_app_packages"
     packages = ["build-essential", *compiled_with(what)]
@@ -253,11 +249,8 @@ def _plain(command: str) -> str:
 
 # The first that has something to say is right: what fails early hides what comes later.
 EXPLANATIONS: tuple[Callable[[Failure], str], ...] = (
-    _unknown_instruction,
+    _misread,
     _unknown_flag,
-    _unknown_mode,
-    _unknown_stage,
-    _unknown_image,
     _missing_mount,
     _no_container,
     _collectstatic,
