@@ -57,18 +57,19 @@ def main() -> None:
     try:
         if purge or (others and environment in users):
             cluster.refuse_namespace(environment, namespace)
-        kept = bool(purge and cluster.kept(namespace))
+        purged = cluster.kept(namespace) if purge else []
         if others and environment in users:
             removed = ["(check mode) the environment"] if module.check_mode else cluster.leave(environment, namespace, purge)
-        elif others and kept:
+        elif others and purged:
             removed = ["(check mode) its volumes"] if module.check_mode else cluster.remove_kept(environment, namespace)
-        elif not others and (record is not None or kept):
+        elif not others and (record is not None or purged):
             removed = ["(check mode) the cluster"] if module.check_mode else cluster.Removal(namespace if purge else "").all()
     except ValueError as error:
         module.fail_json(msg=f"Nothing was removed: {error}. Set berth_namespace to the one that {environment} has, and run the same command again.")
     except OSError as error:
         module.fail_json(msg=f"The cluster is not removed whole: {error}. Run the same command again.")
-    module.exit_json(changed=bool(removed), removed=removed, stays=cluster.stays(others), kept=cluster.kept(namespace if others else None))
+    kept = [directory for directory in cluster.kept(namespace if others else None) if directory not in purged]
+    module.exit_json(changed=bool(removed), removed=removed, stays=cluster.stays(others), kept=kept)
 
 
 if __name__ == "__main__":

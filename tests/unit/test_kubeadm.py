@@ -511,7 +511,10 @@ def test_where_berth_made_no_cluster_nothing_is_removed(machine: Machine, capsys
 @pytest.mark.parametrize("environments", [["dev"], ["dev", "molecule"]])
 def test_check_mode_removes_nothing(machine: Machine, capsys: pytest.CaptureFixture[str], environments: list[str]) -> None:
     machine.made(environments=environments)
-    assert run(kubeadm_remove, capsys, check=True, environment="dev", namespace="polls-dev", purge=True)["changed"]
+    data = machine.write("lib/volumes/polls-dev/data/x")
+    answer = run(kubeadm_remove, capsys, check=True, environment="dev", namespace="polls-dev", purge=True)
+    assert answer["changed"] and answer["kept"] == [], "what a purge would remove would not be kept"
+    assert data.exists()
     assert cluster.record() == {"environments": environments, "settings": {}}
 
 
