@@ -41,9 +41,10 @@ class ActionModule(ActionBase):
             report(f"{given['url']}: {answer.text}")
             time.sleep(PAUSE)
         served = 200 <= answer.status < given["below"]
-        own = unstyled(answer, given["static"]) if served else ""
-        asked = served and given["styled"] and not own
-        other = unstyled(access.ask(urllib.parse.urljoin(given["url"], given["styled"]), ASK), given["static"]) if asked else ""
+        admin = access.ask(urllib.parse.urljoin(given["url"], given["styled"]), ASK) if served and given["styled"] else None
+        other = unstyled(admin, given["static"]) if admin else ""
+        elsewhere = admin is not None and not other and bool(access.style_sheet(admin))
+        own = unstyled(answer, given["static"], elsewhere) if served and not other else ""
         raised = self._raised(given) if answer.status >= 500 and given["name"] else ""
         result |= {"status": answer.status, "answer": f"{answer.text}{'; ' if raised else ''}{raised}", "served": served}
         if other and given["static"]:
@@ -61,17 +62,21 @@ class ActionModule(ActionBase):
         return page_error.told(page_error.of_url(cluster, given["namespace"], given["name"], given["url"]))
 
 
-def unstyled(page: access.Answer, static: str = "") -> str:
+def unstyled(page: access.Answer, static: str = "", elsewhere: bool = False) -> str:
     """Return why visitors see a page without its style sheet; empty if they see it, or if there is no such page.
 
     Args:
         page: The page.
         static: The URL at which the web server next to the app serves static files; empty without one.
+        elsewhere: Whether another page's style sheet is served.
     """
     sheet = access.style_sheet(page) if page.good else ""
     if not sheet or (answer := access.ask(sheet, ASK)).good:
         return ""
-    what = f"{sheet}, the style sheet of {page.url}, is not served: {answer.text}. Pages have no styles and pictures."
+    what = f"{sheet}, the style sheet of {page.url}, is not served: {answer.text}."
+    if elsewhere:
+        return f"{what} Static files as such are served: correct the link in the page's template, or add the file."
+    what += " Pages have no styles and pictures."
     if not static:
         return (
             f"{what} Serve the static files in the project with WhiteNoise (whitenoise.readthedocs.io), or set the directory that has them in the image in "

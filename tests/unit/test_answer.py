@@ -153,6 +153,14 @@ def test_a_page_without_its_style_sheet_is_told_though_there_is_no_admin(tmp_pat
     assert done.returncode == 0 and "/static/a.css, the style sheet of http://127.0.0.1" in said
 
 
+def test_a_page_that_links_to_a_missing_style_sheet_is_told_to_correct_the_link_where_others_are_served(tmp_path: Path) -> None:
+    pages = {"/": (200, STYLED.format("/static/gone.css")), "/admin/": (200, STYLED.format("/static/a.css")), "/static/a.css": (200, "")}
+    with running(pages_of(pages)) as site:
+        done = ask(tmp_path, f"http://127.0.0.1:{site.server_port}/")
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 0 and "correct the link in the page's template, or add the file." in said and "WhiteNoise" not in said
+
+
 def test_static_files_that_visitors_are_to_be_shown_and_are_not_fail_the_run(tmp_path: Path) -> None:
     with running(pages_of({"/": (200, ""), "/admin/": (200, STYLED.format("/static/a.css"))})) as site:
         done = ask(tmp_path, f"http://127.0.0.1:{site.server_port}/", "-e", '{"berth_app_static": {"path": "/srv/static", "url": "/static/"}}')
