@@ -173,6 +173,22 @@ def test_a_command_that_the_base_image_lacks_is_named_before_what_it_was_to_inst
     assert explain(Failure(words.replace("127", "1"), FILE, text, SOURCE, own=True)) == "", "something else failed"
 
 
+@pytest.mark.parametrize(
+    ("command", "lacks", "said"),
+    [
+        ("npm run build", "npm", "the base image has no command npm"),
+        ("npm run build", "git", "the base image has no command git"),
+        ("pnpm run build", "pnpm", ""),
+        ("yarn build", "yarn", ""),
+        ("yarn build", "vite", "yarn add --dev vite,"),
+    ],
+)
+def test_a_build_script_lacks_a_package_only_where_its_manager_runs(command: str, lacks: str, said: str) -> None:
+    words = f'/bin/sh: 1: {lacks}: not found\nError: building at STEP "RUN {command}": while running runtime: exit status 127'
+    told = explain(Failure(words, FILE, f"FROM a\nRUN {command}\n", SOURCE, own=True))
+    assert said in told and bool(told) == bool(said)
+
+
 def test_what_the_project_lacks_is_told_where_collectstatic_fails() -> None:
     words = 'Error: building at STEP "RUN python manage.py collectstatic": exit status 1'
     told = explain(Failure(words, FILE, "FROM a\nRUN python manage.py collectstatic\n", SOURCE, False, "the module x is not installed. Add the package x."))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from .assets import LOCKS
 from .dockerfile import KNOWN_FLAGS, Image, Instruction, full_name, parse, unreachable
 from .pip import named_in
 from .project_dockerfile import compiled_with
@@ -30,6 +31,7 @@ MISREAD = (
     (r"from=(\S+?): no stage or image found", "{}", "{} is neither a stage above that line nor an image on this machine"),
     (r"(\S+): image not known", "{}", "this machine has no image {}"),
 )
+MANAGERS = tuple(dict.fromkeys(LOCKS.values()))
 # Packages of Node whose program has another name.
 PROVIDED_BY = {"ng": "@angular/cli", "tsc": "typescript", "vue-cli-service": "@vue/cli-service", "postcss": "postcss-cli", "tailwindcss": "@tailwindcss/cli"}
 
@@ -178,8 +180,8 @@ def _missing_command(failure: Failure) -> str:
 
 
 def _missing_package(failure: Failure) -> str:
-    found, lacking = failure.runs(r"(?:npm|pnpm|yarn) (?:run )?[\w:-]+"), NOT_FOUND.search(failure.words)
-    if not found or not lacking:
+    found, lacking = failure.runs(rf"(?:{'|'.join(MANAGERS)}) (?:run )?[\w:-]+"), NOT_FOUND.search(failure.words)
+    if not found or not lacking or lacking[1] in (*MANAGERS, *LACKING):  # these are no packages of Node
         return ""
     # The program of most packages has the package's name.
     package = PROVIDED_BY.get(lacking[1], lacking[1])
