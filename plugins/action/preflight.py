@@ -420,11 +420,13 @@ class Check:
         found = [Problem(("berth_app_packages",), f"{name} is not a valid name of a Debian package") for name in wrong]
         wrapped, command = serves(project), self.get("berth_app_command")
         words = command if wrapped and isinstance(command, list) else []
-        if plain := next((word for word in words if word in (project.wsgi, project.asgi)), ""):
-            text = f"{plain} serves no static files; remove it, or write {SERVED} instead, in which the image that Berth builds serves them"
-            found.append(Problem(("berth_app_command",), text))
-        if self.get("berth_app_static") and (wrapped or serves_itself(project)):
-            found.append(Problem(("berth_app_static",), "is not needed: the image that Berth builds serves the project's static files itself; remove it"))
+        plain = next((word for word in words if word in (project.wsgi, project.asgi)), "")
+        if self.get("berth_app_static"):
+            if serves_itself(project) or (wrapped and not plain):
+                found.append(Problem(("berth_app_static",), "is not needed: the image that Berth builds serves the project's static files itself; remove it"))
+        elif plain:  # wsgi.py may serve them, or a storage elsewhere has them
+            text = f"nothing may serve the static files to visitors: the image that Berth builds does that in {SERVED}, and this runs {plain}"
+            self.hidden.append(f"berth_app_command: {text}. Write {SERVED} instead, or remove berth_app_command.")
         return found
 
     def _hiding_problems(self, source: Path, dockerfile: Path, suspect: set[str]) -> list[Problem]:

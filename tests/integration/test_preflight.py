@@ -256,6 +256,26 @@ def test_a_file_that_was_put_away_beside_the_variables_is_a_warning(run, tmp_pat
     assert f"[WARNING]: {inventory}/group_vars/all.yml.bak: Ansible does not read it" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("application", "static", "warned"),
+    [("site_wsgi:application", {}, True), ("served:application", {}, False), ("site_wsgi:application", {"path": "/srv/static", "url": "/static/"}, False)],
+)
+def test_a_command_that_bypasses_what_serves_static_files_is_a_warning(run, tmp_path: Path, application: str, static: dict[str, str], warned: bool) -> None:
+    inventory = tmp_path / "inventory"
+    shutil.copytree(INVENTORIES / "invalid/packages-illegal", inventory)
+    (inventory / "expected.txt").unlink()
+    with (inventory / "settings.py").open("a", encoding="utf-8") as settings:
+        settings.write('WSGI_APPLICATION = "site_wsgi.application"\n')
+    (inventory / "site_wsgi.py").touch()
+    path = inventory / "group_vars/all.yml"
+    values = yaml.safe_load(path.read_text(encoding="utf-8")) | {"berth_app_packages": [], "berth_app_static": static}
+    path.write_text(yaml.safe_dump(values | {"berth_app_command": ["gunicorn", application]}), encoding="utf-8")
+    done = run("playbooks/preflight.yml", inventory)
+    assert done.returncode == 0, done.stdout
+    words = " ".join(done.stdout.split())
+    assert ("berth_app_command: nothing may serve the static files to visitors" in words and "Write served:application instead" in words) is warned
+
+
 def test_a_variable_of_the_command_line_is_said_to_come_from_there(run) -> None:
     done = run("playbooks/preflight.yml", INVENTORIES / "valid", "-e", "berth_app_replicas=none")
     assert said(done.stdout) == ["berth_app_replicas: must be a whole number, but is a string ('none') (-e)"]

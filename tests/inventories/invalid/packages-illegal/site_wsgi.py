@@ -1,1 +1,0 @@
-"""Served by gunicorn."""
